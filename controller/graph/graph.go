@@ -1,0 +1,112 @@
+package graph
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// Graph is the state; New makes one.
+type Graph struct {
+	node       string
+	denial     ruleset.Denial
+	nodes      map[string]policy.Node
+	nodeAddrs  map[netip.Addr]int // how many nodes have it
+	namespaces map[string]*namespace
+	pods       map[policy.Key]*pod
+	claims     map[netip.Addr][]*pod // the pods that say they have an address
+	index      index
+	selectors  map[string]*selector // in use, by their text
+
+	dirty    map[*pod]bool // pods of this node whose chains must be assembled again
+	sets     map[ruleset.SetID]*set
+	stale    map[*set]bool // sets to look at in Changes
+	chains   ledger[ruleset.ChainID, ruleset.Chain]
+	dispatch ledger[ruleset.Subject, ruleset.ChainID]
+	links    ledger[string, bool]
+}
+
+// New returns the empty graph of one node.
+func New(node string, denial ruleset.Denial) *Graph {
+	return &Graph{
+		node: node, denial: denial,
+		nodes:      map[string]policy.Node{},
+		nodeAddrs:  map[netip.Addr]int{},
+		namespaces: map[string]*namespace{},
+		pods:       map[policy.Key]*pod{},
+		claims:     map[netip.Addr][]*pod{},
+		index:      index{},
+		selectors:  map[string]*selector{},
+		dirty:      map[*pod]bool{},
+		sets:       map[ruleset.SetID]*set{},
+		stale:      map[*set]bool{},
+		chains:     newLedger[ruleset.ChainID, ruleset.Chain](),
+		dispatch:   newLedger[ruleset.Subject, ruleset.ChainID](),
+		links:      newLedger[string, bool](),
+	}
+}
+
+// Apply takes an event in.
+func (g *Graph) Apply(e Event) { e.apply(g) }
+
+// Snapshot returns all that is known, in no particular order. A policy that was deleted from a terminating
+// namespace and still isolates is part of it.
+func (g *Graph) Snapshot() policy.Snapshot {
+	s := policy.Snapshot{Node: g.node, Denial: g.denial, Links: slices.Collect(maps.Keys(g.links.now)), Nodes: slices.Collect(maps.Values(g.nodes))}
+	for _, ns := range g.namespaces {
+		s.Namespaces = append(s.Namespaces, ns.Namespace)
+		for _, p := range ns.policies {
+			s.Policies = append(s.Policies, p.Policy)
+		}
+		for p := range ns.pods {
+			s.Pods = append(s.Pods, p.claimed)
+		}
+	}
+	return s
+}
+
+// LocalAddrs returns the addresses of this node's pods, sorted.
+func (g *Graph) LocalAddrs() []netip.Addr {
+	var addrs []netip.Addr
+	for _, ns := range g.namespaces {
+		for p := range ns.local {
+			addrs = append(addrs, p.held.Addrs...)
+		}
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return addrs
+}
+
+// Counts is how much a graph holds.
+type Counts struct{ Namespaces, Pods, LocalPods, Policies, Selectors, Sets, Chains, Elements int }
+
+// Counts says how much the graph holds; it costs a look at every namespace and set.
+func (g *Graph) Counts() Counts {
+	g.resolve()
+	c := Counts{Namespaces: len(g.namespaces), Pods: len(g.pods), Selectors: len(g.selectors), Sets: len(g.sets), Chains: len(g.chains.now)}
+	for _, ns := range g.namespaces {
+		c.LocalPods += len(ns.local)
+		c.Policies += len(ns.policies)
+	}
+	for _, s := range g.sets {
+		c.Elements += len(s.source.Ranges)
+		if s.selector != nil {
+			c.Elements += len(s.selector.pods)
+		}
+	}
+	return c
+}
+
+func (g *Graph) setLinks(links []string) {
+	for link := range maps.Clone(g.links.now) {
+		if !slices.Contains(links, link) {
+			g.links.delete(link)
+		}
+	}
+	for _, link := range links {
+		g.links.set(link, true)
+	}
+}

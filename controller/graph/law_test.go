@@ -1,0 +1,215 @@
+package graph_test
+
+import (
+	"context"
+	"flag"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/oracle"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+var (
+	histories = flag.Int("histories", 300, "random histories to follow")
+	seed      = flag.Uint64("seed", 1, "of the first random history")
+)
+
+// After any history the graph is what a compiler that sees the whole cluster makes of it, and a kernel that
+// applied every change holds that program: whatever way the events took.
+func TestGraphFollowsAnyHistory(t *testing.T) {
+	for i := range *histories {
+		r := rand.New(rand.NewPCG(*seed+uint64(i), 7))
+		states := history(r)
+		for name, expand := range expanders {
+			follow(t, r, *seed+uint64(i), name, expand(r, states))
+		}
+		arrive(t, *seed+uint64(i), states)
+	}
+}
+
+// history is a list of states of a cluster, each a change away from the one before.
+func history(r *rand.Rand) []*oracle.World {
+	states := []*oracle.World{{}, oracle.Random(r, oracle.Size{})}
+	for range 6 {
+		states = append(states, oracle.Edit(r, states[len(states)-1]))
+	}
+	return states
+}
+
+// expanders make other ways through the same states.
+var expanders = map[string]func(*rand.Rand, []*oracle.World) []step{
+	"as it came": func(_ *rand.Rand, s []*oracle.World) []step { return steps(s, 1) },
+	"squashed":   func(_ *rand.Rand, s []*oracle.World) []step { return steps(s, 3) },
+	"at once":    func(_ *rand.Rand, s []*oracle.World) []step { return steps(s, len(s)) },
+	"reversed": func(_ *rand.Rand, s []*oracle.World) []step {
+		back := append([]*oracle.World{}, s...)
+		for i := len(s) - 2; i >= 0; i-- {
+			back = append(back, s[i])
+		}
+		return steps(back, 2)
+	},
+	"shuffled": func(r *rand.Rand, s []*oracle.World) []step {
+		all := steps(s, 2)
+		for _, step := range all {
+			r.Shuffle(len(step.events), func(i, j int) { step.events[i], step.events[j] = step.events[j], step.events[i] })
+		}
+		return all
+	},
+	"split": func(_ *rand.Rand, s []*oracle.World) []step {
+		var single []step
+		for _, step := range steps(s, 1) {
+			for _, e := range step.events {
+				single = append(single, makeStep(e))
+			}
+		}
+		return single
+	},
+	"doubled": func(_ *rand.Rand, s []*oracle.World) []step {
+		all := steps(s, 1)
+		for i := range all {
+			all[i].events = append(all[i].events, all[i].events...)
+		}
+		return all
+	},
+	"deleted and added again": func(r *rand.Rand, s []*oracle.World) []step {
+		all := steps(s, 1)
+		for i, world := range s {
+			if r.IntN(2) == 0 && i < len(all) {
+				all[i].events = append(all[i].events, moves(world, &oracle.World{})...)
+				all[i].events = append(all[i].events, moves(&oracle.World{}, world)...)
+			}
+		}
+		return all
+	},
+}
+
+// step is events that arrive before the graph is asked.
+type step struct{ events []graph.Event }
+
+func makeStep(events ...graph.Event) step { return step{events} }
+
+// steps turns states into events, some states at a time.
+func steps(states []*oracle.World, each int) []step {
+	var all []step
+	for i := range states {
+		before := &oracle.World{}
+		if i > 0 {
+			before = states[i-1]
+		}
+		if i%each == 0 {
+			all = append(all, step{})
+		}
+		last := &all[len(all)-1]
+		last.events = append(last.events, moves(before, states[i])...)
+	}
+	return all
+}
+
+// moves are the events that lead from one state to another.
+func moves(from, to *oracle.World) []graph.Event {
+	var events []graph.Event
+	changed(&events, from.Namespaces, to.Namespaces, func(n *corev1.Namespace) graph.Event { return graph.NamespaceSet{Namespace: policy.NewNamespace(n)} },
+		func(n *corev1.Namespace) graph.Event { return graph.NamespaceGone{Name: n.Name} })
+	changed(&events, from.Nodes, to.Nodes, func(n *corev1.Node) graph.Event { return graph.NodeSet{Node: policy.NewNode(n)} },
+		func(n *corev1.Node) graph.Event { return graph.NodeGone{Name: n.Name} })
+	changed(&events, from.Pods, to.Pods, podEvent, func(p *corev1.Pod) graph.Event {
+		return graph.PodGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}
+	})
+	changed(&events, from.Policies, to.Policies, func(p *networkingv1.NetworkPolicy) graph.Event { return graph.PolicySet{Policy: policy.Parse(p)} },
+		func(p *networkingv1.NetworkPolicy) graph.Event {
+			return graph.PolicyGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}
+		})
+	return events
+}
+
+func podEvent(p *corev1.Pod) graph.Event {
+	if pod, counts := policy.NewPod(p); counts {
+		return graph.PodSet{Pod: pod}
+	}
+	return graph.PodGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}
+}
+
+func changed[T interface {
+	comparable
+	GetNamespace() string
+	GetName() string
+}](events *[]graph.Event, from, to []T, set, gone func(T) graph.Event) {
+	have := map[string]T{}
+	for _, o := range from {
+		have[o.GetNamespace()+"/"+o.GetName()] = o
+	}
+	for _, o := range to {
+		key := o.GetNamespace() + "/" + o.GetName()
+		if have[key] != o {
+			*events = append(*events, set(o))
+		}
+		delete(have, key)
+	}
+	for _, o := range have {
+		*events = append(*events, gone(o))
+	}
+}
+
+func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) {
+	t.Helper()
+	g := graph.New("n1", ruleset.Drop)
+	kernel := &ruleset.Memory{}
+	apply(t, kernel, ruleset.Delta{Frame: true})
+	for i, s := range steps {
+		for _, e := range s.events {
+			g.Apply(e)
+		}
+		want, _ := policy.Compile(g.Snapshot())
+		if r.IntN(2) == 0 {
+			g.Counts() // looking must not matter
+		}
+		apply(t, kernel, g.Changes())
+		if diff := cmp.Diff(want.String(), g.Program().String()); diff != "" {
+			t.Fatalf("-seed %d %s, step %d: Compile(Snapshot) - graph +\n%s", seed, name, i, diff)
+		}
+		want.Node = nil
+		if diff := cmp.Diff(want.String(), kernel.Program().String()); diff != "" {
+			t.Fatalf("-seed %d %s, step %d: wanted - kernel +\n%s", seed, name, i, diff)
+		}
+		have, _ := kernel.Observe(t.Context())
+		if d := ruleset.Diff(have, g.Program()); !d.Empty() {
+			t.Fatalf("-seed %d %s, step %d: left to do\n%s", seed, name, i, d.String())
+		}
+	}
+}
+
+// arrive checks that the way does not matter, only where it leads; while a namespace terminates it does.
+func arrive(t *testing.T, seed uint64, states []*oracle.World) {
+	t.Helper()
+	for _, w := range states {
+		for _, ns := range w.Namespaces {
+			if ns.DeletionTimestamp != nil {
+				return
+			}
+		}
+	}
+	g := graph.New("n1", ruleset.Drop)
+	for _, s := range steps(states, 1) {
+		for _, e := range s.events {
+			g.Apply(e)
+		}
+	}
+	want, _ := policy.Compile(policy.Objects(*states[len(states)-1]).Snapshot("n1"))
+	if diff := cmp.Diff(want.String(), g.Program().String()); diff != "" {
+		t.Fatalf("-seed %d: Compile(last state) - graph +\n%s", seed, diff)
+	}
+}
+
+func apply(t *testing.T, kernel *ruleset.Memory, d ruleset.Delta) {
+	t.Helper()
+	if err := kernel.Apply(context.Background(), d); err != nil {
+		t.Fatalf("%v\n%s", err, d.String())
+	}
+}

@@ -1,0 +1,43 @@
+package graph
+
+// ledger is a map that remembers what changed since it was last read.
+type ledger[K comparable, V any] struct {
+	now map[K]V
+	was map[K]*V // of every key touched since: its value then; nil: it was absent
+}
+
+func newLedger[K comparable, V any]() ledger[K, V] {
+	return ledger[K, V]{now: map[K]V{}, was: map[K]*V{}}
+}
+
+func (l *ledger[K, V]) set(key K, value V) {
+	l.touch(key)
+	l.now[key] = value
+}
+
+func (l *ledger[K, V]) delete(key K) {
+	l.touch(key)
+	delete(l.now, key)
+}
+
+func (l *ledger[K, V]) touch(key K) {
+	if _, touched := l.was[key]; touched {
+		return
+	}
+	l.was[key] = nil
+	if value, exists := l.now[key]; exists {
+		l.was[key] = &value
+	}
+}
+
+// drain hands over every touched key with its value then and now (nil: absent) and forgets about it.
+func (l *ledger[K, V]) drain(each func(key K, was, is *V)) {
+	for key, was := range l.was {
+		if value, exists := l.now[key]; exists {
+			each(key, was, &value)
+		} else if was != nil {
+			each(key, was, nil)
+		}
+	}
+	clear(l.was)
+}

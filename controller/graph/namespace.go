@@ -1,0 +1,106 @@
+package graph
+
+import (
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// namespace is a namespace that is known or was mentioned by a pod or a policy.
+type namespace struct {
+	policy.Namespace
+	pods     map[*pod]bool
+	local    map[*pod]bool // those of this node
+	policies map[policy.Key]*held
+}
+
+// held is a policy; lingering after its deletion while its namespace terminates.
+type held struct {
+	*policy.Policy
+	lingering bool
+}
+
+// namespace returns the state of a namespace, an implied one where it was not heard of before.
+func (g *Graph) namespace(name string) *namespace {
+	ns, known := g.namespaces[name]
+	if !known {
+		ns = &namespace{
+			Namespace: policy.ImpliedNamespace(name),
+			pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{},
+		}
+		g.namespaces[name] = ns
+	}
+	return ns
+}
+
+func (g *Graph) setNamespace(n policy.Namespace, exists bool) {
+	ns := g.namespace(n.Name)
+	ns.Namespace = n
+	if !n.Terminating {
+		g.dropLingering(ns)
+	}
+	for p := range ns.pods {
+		g.match(p)
+	}
+	if !exists {
+		g.forget(ns)
+	}
+}
+
+// deleteNamespace: pods and policies of it that are still known are in an implied namespace from now on.
+func (g *Graph) deleteNamespace(name string) {
+	if _, known := g.namespaces[name]; known {
+		g.setNamespace(policy.ImpliedNamespace(name), false)
+	}
+}
+
+// forget drops a namespace that says no more than its absence would.
+func (g *Graph) forget(ns *namespace) {
+	if g.namespaces[ns.Name] == ns && len(ns.pods) == 0 && len(ns.policies) == 0 && ns.Equal(policy.ImpliedNamespace(ns.Name)) {
+		delete(g.namespaces, ns.Name)
+	}
+}
+
+func (g *Graph) setPolicy(p *policy.Policy) {
+	ns := g.namespace(p.Namespace)
+	g.touchSubjects(ns, ns.policies[p.Key])
+	ns.policies[p.Key] = &held{Policy: p}
+	g.touchSubjects(ns, ns.policies[p.Key])
+}
+
+// deletePolicy: in a namespace that terminates the policies may go before the pods; they go on isolating
+// until the last pod is gone (CVE-2024-7598).
+func (g *Graph) deletePolicy(key policy.Key) {
+	ns := g.namespace(key.Namespace)
+	p, exists := ns.policies[key]
+	if exists && ns.Terminating && len(ns.pods) > 0 {
+		p.lingering = true
+		return
+	}
+	g.dropPolicy(ns, key)
+	g.forget(ns)
+}
+
+func (g *Graph) dropPolicy(ns *namespace, key policy.Key) {
+	p := ns.policies[key]
+	delete(ns.policies, key)
+	g.touchSubjects(ns, p)
+}
+
+func (g *Graph) dropLingering(ns *namespace) {
+	for key, p := range ns.policies {
+		if p.lingering {
+			g.dropPolicy(ns, key)
+		}
+	}
+}
+
+// touchSubjects marks the pods of this node that a policy selects.
+func (g *Graph) touchSubjects(ns *namespace, p *held) {
+	if p == nil {
+		return
+	}
+	for local := range ns.local {
+		if p.Subjects.Matches(local.held, ns.Namespace) {
+			g.dirty[local] = true
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package graph
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// pod is a pod that counts.
+type pod struct {
+	claimed policy.Pod // as its object says
+	held    policy.Pod // with the addresses that are really its own
+	ns      *namespace
+	matched []*selector          // those in use that choose it, as held
+	sources [2][]*set            // what its chains speak of, by direction
+	subject [2][]ruleset.Subject // what is dispatched to its chains, by direction
+}
+
+func (g *Graph) setPod(claimed policy.Pod) {
+	p, known := g.pods[claimed.Key]
+	if !known {
+		p = &pod{}
+		g.pods[claimed.Key] = p
+	}
+	p.ns = g.namespace(claimed.Namespace)
+	p.ns.pods[p] = true
+	old := p.claimed
+	g.place(p, old.Node, claimed.Node)
+	g.unclaim(p)
+	p.claimed = claimed
+	g.claim(p)
+	g.settle(slices.Concat(old.Addrs, claimed.Addrs))
+	g.update(p)
+}
+
+// deletePod: a pod of this node stays in g.pods, without addresses, until its chains are gone too.
+func (g *Graph) deletePod(key policy.Key) {
+	p, known := g.pods[key]
+	if !known {
+		return
+	}
+	old := p.claimed
+	g.unclaim(p)
+	p.claimed = policy.Pod{Key: key}
+	g.settle(old.Addrs)
+	g.update(p)
+	g.place(p, old.Node, "")
+	if !g.dirty[p] {
+		delete(g.pods, key)
+	}
+	delete(p.ns.pods, p)
+	if len(p.ns.pods) == 0 {
+		g.dropLingering(p.ns)
+	}
+	g.forget(p.ns)
+}
+
+// place keeps track of the pods of this node; one that leaves it loses its chains.
+func (g *Graph) place(p *pod, from, to string) {
+	switch {
+	case to == g.node:
+		p.ns.local[p] = true
+	case from == g.node:
+		delete(p.ns.local, p)
+		g.dirty[p] = true
+	}
+}
+
+func (g *Graph) claim(p *pod) {
+	for _, a := range p.claimed.Addrs {
+		g.claims[a] = append(g.claims[a], p)
+	}
+}
+
+func (g *Graph) unclaim(p *pod) {
+	for _, a := range p.claimed.Addrs {
+		g.claims[a] = slices.DeleteFunc(g.claims[a], func(other *pod) bool { return other == p })
+		if len(g.claims[a]) == 0 {
+			delete(g.claims, a)
+		}
+	}
+}
+
+// holder returns the pod that an address really belongs to: of those that claim it the one that outranks
+// the others, none where it is a node's.
+func (g *Graph) holder(a netip.Addr) *pod {
+	var best *pod
+	for _, p := range g.claims[a] {
+		if best == nil || p.claimed.Outranks(best.claimed) {
+			best = p
+		}
+	}
+	if g.nodeAddrs[a] > 0 {
+		return nil
+	}
+	return best
+}
+
+// settle brings every pod up to date that may have won or lost one of these addresses.
+func (g *Graph) settle(addrs []netip.Addr) {
+	for _, a := range addrs {
+		for _, p := range g.claims[a] {
+			if has := slices.Contains(p.held.Addrs, a); has != (g.holder(a) == p) {
+				g.update(p)
+			}
+		}
+	}
+}
+
+// update takes over what a pod claims: its addresses, its places in sets, its chains.
+func (g *Graph) update(p *pod) {
+	held := p.claimed.Holding(func(a netip.Addr) bool { return g.holder(a) == p })
+	if held.Equal(p.held) {
+		return
+	}
+	for _, s := range p.matched {
+		s.remove(g, p)
+	}
+	p.held = held
+	for _, s := range p.matched {
+		s.add(g, p)
+	}
+	g.match(p)
+	if p.ns.local[p] {
+		g.dirty[p] = true
+	}
+}
+
+// match finds the selectors in use that choose a pod.
+func (g *Graph) match(p *pod) {
+	var now []*selector
+	if len(p.held.Addrs) > 0 {
+		now = g.index.matching(p.held, p.ns.Namespace)
+	}
+	was := p.matched
+	p.matched = now
+	for _, s := range was {
+		if !slices.Contains(now, s) {
+			s.remove(g, p)
+		}
+	}
+	for _, s := range now {
+		if !slices.Contains(was, s) {
+			s.add(g, p)
+		}
+	}
+}
+
+func (g *Graph) setNode(n policy.Node) {
+	old := g.nodes[n.Name]
+	for _, a := range old.Addrs {
+		g.nodeAddrs[a]--
+	}
+	for _, a := range n.Addrs {
+		g.nodeAddrs[a]++
+	}
+	g.nodes[n.Name] = n
+	if len(n.Addrs) == 0 {
+		delete(g.nodes, n.Name)
+	}
+	g.settle(slices.Concat(old.Addrs, n.Addrs))
+}

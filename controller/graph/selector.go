@@ -1,0 +1,139 @@
+package graph
+
+import (
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// selector is a choice of pods that a set of this node is made from.
+type selector struct {
+	*policy.Selector
+	pods map[*pod]bool
+	sets map[*set]bool
+}
+
+// set is a set of this node.
+type set struct {
+	source   policy.SetSource
+	selector *selector // nil where the members do not depend on pods
+	users    int       // chains that speak of it
+	sent     bool      // Changes has handed it out
+	pending  map[ruleset.Member]int
+	// pending counts additions (+1) and removals (-1) of members since the set was handed out. A member
+	// belongs to one pod at a time, so the sum is -1, 0 or 1 when all is settled.
+}
+
+func (s *selector) add(g *Graph, p *pod) {
+	s.pods[p] = true
+	s.count(g, p, 1)
+}
+
+func (s *selector) remove(g *Graph, p *pod) {
+	delete(s.pods, p)
+	s.count(g, p, -1)
+}
+
+func (s *selector) count(g *Graph, p *pod, by int) {
+	for set := range s.sets {
+		if !set.sent {
+			continue // handed out whole later
+		}
+		for _, m := range set.source.Members(p.held) {
+			set.pending[m] += by
+		}
+		g.stale[set] = true
+	}
+}
+
+// acquire returns the set of a source with one more user.
+func (g *Graph) acquire(source policy.SetSource) *set {
+	s, exists := g.sets[source.ID]
+	if !exists {
+		s = &set{source: source, pending: map[ruleset.Member]int{}}
+		g.sets[source.ID] = s
+		g.stale[s] = true
+		g.follow(s)
+	}
+	s.users++
+	return s
+}
+
+// release takes a user away; a set without users is dropped in Changes, so that one which is needed again
+// at once stays as it is.
+func (g *Graph) release(s *set) {
+	s.users--
+	if s.users == 0 {
+		g.stale[s] = true
+	}
+}
+
+// follow connects a set with its selector, which starts to be in use with its first set.
+func (g *Graph) follow(s *set) {
+	choice := s.source.Selector
+	if choice == nil {
+		return
+	}
+	sel, exists := g.selectors[choice.String()]
+	if !exists {
+		sel = &selector{Selector: choice, pods: map[*pod]bool{}, sets: map[*set]bool{}}
+		g.selectors[choice.String()] = sel
+		g.index.add(sel)
+		g.scan(sel)
+	}
+	sel.sets[s] = true
+	s.selector = sel
+}
+
+// scan finds the pods of a selector that comes into use: a look at every pod of the namespaces that it can
+// choose from.
+func (g *Graph) scan(sel *selector) {
+	for _, ns := range g.scope(sel) {
+		for p := range ns.pods {
+			if len(p.held.Addrs) > 0 && sel.Matches(p.held, ns.Namespace) {
+				sel.pods[p] = true
+				p.matched = append(p.matched, sel)
+			}
+		}
+	}
+}
+
+func (g *Graph) scope(sel *selector) []*namespace {
+	if sel.Namespaces == nil {
+		return []*namespace{g.namespace(sel.Namespace)}
+	}
+	var scope []*namespace
+	for _, ns := range g.namespaces {
+		if sel.MatchesNamespace(ns.Namespace) {
+			scope = append(scope, ns)
+		}
+	}
+	return scope
+}
+
+// drop takes a set that nobody uses out of the graph, and its selector with its last set.
+func (g *Graph) drop(s *set) {
+	delete(g.sets, s.source.ID)
+	sel := s.selector
+	if sel == nil {
+		return
+	}
+	delete(sel.sets, s)
+	if len(sel.sets) > 0 {
+		return
+	}
+	delete(g.selectors, sel.String())
+	g.index.remove(sel)
+	for p := range sel.pods {
+		p.matched = without(p.matched, sel)
+	}
+}
+
+func without(list []*selector, s *selector) []*selector {
+	for i := range list {
+		if list[i] == s {
+			list[i] = list[len(list)-1]
+			return list[:len(list)-1]
+		}
+	}
+	return list
+}

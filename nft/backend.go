@@ -1,0 +1,230 @@
+package nft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// ErrHeld says that another process owns the table: another agent of this node, or the one before this one
+// that has not stopped yet.
+var ErrHeld = errors.New("the nftables table inet " + tableName + " is owned by another process; one agent a node may run")
+
+// Options says how a Backend works. The zero value is right for an agent on its node.
+type Options struct {
+	NetNS   int          // file descriptor of a network namespace; 0: the calling thread's
+	NoOwner bool         // leave the table to be changed by anybody
+	sockets []sockOption // for tests
+}
+
+type sockOption = nftables.ConnOption
+
+// Backend is the kernel's side of one node's ruleset. It belongs to one goroutine.
+type Backend struct {
+	options   Options
+	conn      *nftables.Conn // nil after an error: opened anew when it is needed
+	ownership ownership
+	found     listing // by the last Observe
+	checked   uint32  // generation that the last Observe saw, while nothing was applied on top; else 0
+	twoSteps  bool    // a chain can't be deleted in the batch in which it loses its last reference
+}
+
+// ownership is whether the kernel lets nobody else change the table.
+type ownership uint8
+
+const (
+	unclaimed ownership = iota // not tried yet on this socket
+	owned
+	impossible // kernel before 6.9, or a table that was made without
+)
+
+// Open prepares a backend; the kernel is first asked in Observe or Apply.
+func Open(o Options) (*Backend, error) {
+	b := &Backend{options: o, twoSteps: kernelBefore(6, 2)}
+	if _, err := b.dial(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// socketBuffer bounds one transaction: about 60 bytes an element.
+const socketBuffer = 256 << 20
+
+// dial returns the lasting connection. A socket for each flush would cost two thousand times as much, and
+// the library's own sizing of buffers falls short from some 20,000 elements on.
+func (b *Backend) dial() (*nftables.Conn, error) {
+	if b.conn != nil {
+		return b.conn, nil
+	}
+	options := append([]nftables.ConnOption{
+		nftables.AsLasting(), nftables.WithNetNSFd(b.options.NetNS), nftables.WithSockOptions(enlarge),
+	}, b.options.sockets...)
+	conn, err := nftables.New(options...)
+	if err != nil {
+		return nil, fmt.Errorf("open netlink socket: %w", err)
+	}
+	b.conn, b.ownership = conn, unclaimed
+	return conn, nil
+}
+
+// enlarge asks for buffers beyond the system's limit; without the privilege it gets what that limit allows.
+func enlarge(c *netlink.Conn) error {
+	return errors.Join(c.SetReadBuffer(socketBuffer), c.SetWriteBuffer(socketBuffer))
+}
+
+// Close gives the socket up; the rules stay.
+func (b *Backend) Close() error {
+	if b.conn == nil {
+		return nil
+	}
+	conn := b.conn
+	b.conn, b.checked = nil, 0
+	return conn.CloseLasting()
+}
+
+// Owned reports whether the kernel keeps everybody else from changing the table.
+func (b *Backend) Owned() bool { return b.ownership == owned }
+
+// Apply carries a delta out in one transaction: on an error the kernel holds what it held before, or, where
+// the answer was lost, all of the new; so observe again. Straight after Observe it also fails if anybody
+// changed any ruleset of the namespace in between.
+func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
+	first, second := d, ruleset.Delta{}
+	if b.twoSteps {
+		first.DelChains, first.DelSets = nil, nil
+		second = ruleset.Delta{DelChains: d.DelChains, DelSets: d.DelSets}
+	}
+	if err := b.commit(first); err != nil {
+		return errors.Join(fmt.Errorf("apply: %w", err), b.Close())
+	}
+	if err := b.commit(second); err != nil {
+		return errors.Join(fmt.Errorf("apply deletions: %w", err), b.Close())
+	}
+	return nil
+}
+
+func (b *Backend) commit(d ruleset.Delta) error {
+	if d.Empty() {
+		return nil
+	}
+	conn, err := b.dial()
+	if err != nil {
+		return err
+	}
+	batch := batch{conn: conn, table: table(0)}
+	if d.Frame {
+		b.clear(&batch)
+	}
+	if err := batch.delta(d); err != nil {
+		return err
+	}
+	generation := b.checked
+	b.checked = 0
+	return conn.FlushWithGenID(generation)
+}
+
+func table(flags nftables.TableFlags) *nftables.Table {
+	return &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet, Flags: flags}
+}
+
+// clear makes an empty table. One that is owned can't be deleted without losing the ownership, so all that
+// Observe found in it is deleted instead, users first.
+func (b *Backend) clear(batch *batch) {
+	if b.ownership != owned {
+		batch.conn.AddTable(table(0))
+		batch.conn.DelTable(table(0))
+		batch.conn.AddTable(table(0))
+		return
+	}
+	batch.conn.FlushTable(table(0))
+	for _, s := range b.found.sets {
+		batch.conn.DelSet(s)
+	}
+	for name := range b.found.chains {
+		batch.conn.DelChain(batch.chain(name))
+	}
+}
+
+// claim takes the table, in a transaction of its own (Linux 6.9 and later refuse it together with a base
+// chain). A table whose owner died is taken over as it stands.
+func (b *Backend) claim(conn *nftables.Conn) error {
+	if b.options.NoOwner || b.ownership != unclaimed {
+		return nil
+	}
+	conn.AddTable(table(nftables.TableFlagOwner | nftables.TableFlagPersist))
+	err := conn.Flush()
+	switch {
+	case err == nil:
+		b.ownership = owned
+		return nil
+	case errors.Is(err, unix.EPERM):
+		return b.heldOr(conn, err)
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
+		b.ownership = impossible
+		return nil
+	default:
+		return fmt.Errorf("claim the table: %w", err)
+	}
+}
+
+// heldOr tells a table that is somebody else's from a process that may change none.
+func (b *Backend) heldOr(conn *nftables.Conn, err error) error {
+	t, listErr := findTable(conn)
+	if listErr == nil && t != nil && t.Flags&nftables.TableFlagOwner != 0 {
+		return ErrHeld
+	}
+	return fmt.Errorf("claim the table: %w; the capability NET_ADMIN is needed", err)
+}
+
+func findTable(conn *nftables.Conn) (*nftables.Table, error) {
+	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	for _, t := range tables {
+		if t.Name == tableName {
+			return t, nil
+		}
+	}
+	return nil, nil
+}
+
+// Cleanup removes the table with everything in it; it is no error if there is none. A running agent's
+// table is refused with ErrHeld.
+func (b *Backend) Cleanup() (removed bool, err error) {
+	conn, err := b.dial()
+	if err != nil {
+		return false, err
+	}
+	t, err := findTable(conn)
+	if err != nil || t == nil {
+		return false, err
+	}
+	if err := b.claim(conn); err != nil {
+		return false, err
+	}
+	conn.DelTable(table(0))
+	if err := conn.Flush(); err != nil {
+		return false, fmt.Errorf("delete the table: %w", err)
+	}
+	return true, nil
+}
+
+// kernelBefore reports whether the running kernel is older than a version.
+func kernelBefore(major, minor int) bool {
+	var u unix.Utsname
+	var haveMajor, haveMinor int
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	if n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &haveMajor, &haveMinor); n != 2 {
+		return false
+	}
+	return haveMajor < major || haveMajor == major && haveMinor < minor
+}

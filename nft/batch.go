@@ -1,0 +1,209 @@
+package nft
+
+import (
+	"errors"
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// batch collects the messages of one transaction.
+type batch struct {
+	conn  *nftables.Conn
+	table *nftables.Table
+	errs  []error // of the library, before anything is sent
+}
+
+func (b *batch) fail(err error) {
+	if err != nil {
+		b.errs = append(b.errs, err)
+	}
+}
+
+// delta puts every change in, field by field.
+func (b *batch) delta(d ruleset.Delta) error {
+	if d.Frame {
+		b.addFrame()
+	}
+	b.links(b.conn.SetDeleteElements, d.DelLinks)
+	b.links(b.conn.SetAddElements, d.AddLinks)
+	b.dispatch(b.conn.SetDeleteElements, d.DelDispatch)
+	b.members(b.conn.SetDeleteElements, d.DelMembers)
+	for _, s := range d.AddSets {
+		b.addSet(s)
+	}
+	b.members(b.conn.SetAddElements, d.AddMembers)
+	b.putChains(d.PutChains)
+	b.dispatch(b.conn.SetAddElements, d.AddDispatch)
+	for _, id := range d.DelChains {
+		b.conn.FlushChain(b.chain(string(id)))
+		b.conn.DelChain(b.chain(string(id)))
+	}
+	for _, id := range d.DelSets {
+		b.conn.DelSet(b.set(id))
+	}
+	return errors.Join(b.errs...)
+}
+
+// change is one of the library's ways to change the elements of a set.
+type change func(*nftables.Set, []nftables.SetElement) error
+
+func (b *batch) chain(name string) *nftables.Chain {
+	return &nftables.Chain{Table: b.table, Name: name}
+}
+
+// set describes a set of the program.
+func (b *batch) set(id ruleset.SetID) *nftables.Set {
+	return &nftables.Set{
+		Table: b.table, Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
+		Interval: id.Kind == ruleset.Ranges, Concatenation: id.Kind == ruleset.AddressPorts,
+	}
+}
+
+func setType(id ruleset.SetID) nftables.SetDatatype {
+	if id.Kind == ruleset.AddressPorts {
+		return fields[id.Family].addressPortsType
+	}
+	return fields[id.Family].keyType
+}
+
+// linkSet and verdictMap describe the sets of the frame.
+func (b *batch) linkSet() *nftables.Set {
+	return &nftables.Set{Table: b.table, Name: linkSet, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}
+}
+
+func (b *batch) verdictMap(d ruleset.Direction, f ruleset.Family) *nftables.Set {
+	return &nftables.Set{
+		Table: b.table, Name: mapName(d, f), IsMap: true,
+		KeyType: fields[f].keyType, DataType: nftables.TypeVerdict, KeyByteOrder: binaryutil.BigEndian,
+	}
+}
+
+// addFrame makes everything that is there whatever the program is.
+func (b *batch) addFrame() {
+	b.fail(b.conn.AddSet(b.linkSet(), nil))
+	for _, d := range ruleset.Directions {
+		for _, f := range ruleset.Families {
+			b.fail(b.conn.AddSet(b.verdictMap(d, f), nil))
+		}
+	}
+	accept := nftables.ChainPolicyAccept
+	for _, c := range frame() {
+		chain := b.chain(c.name)
+		if c.hook != nil {
+			chain.Type, chain.Hooknum, chain.Policy = nftables.ChainTypeFilter, c.hook, &accept
+			chain.Priority = nftables.ChainPriorityRef(priority)
+		}
+		b.conn.AddChain(chain)
+		b.addRules(chain, c.rules)
+	}
+}
+
+func (b *batch) addRules(chain *nftables.Chain, rules []rule) {
+	for _, r := range rules {
+		b.fail(r.add(b.conn, chain))
+	}
+}
+
+// putChains makes the new chains first, then gives all of them their rules.
+func (b *batch) putChains(chains []ruleset.PutChain) {
+	for _, c := range chains {
+		if c.New {
+			b.conn.AddChain(b.chain(string(c.ID)))
+		} else {
+			b.conn.FlushChain(b.chain(string(c.ID)))
+		}
+		b.addRules(b.chain(string(c.ID)), rulesOf(c.Chain))
+	}
+}
+
+func (b *batch) links(do change, links []string) {
+	var elements []nftables.SetElement
+	for _, link := range links {
+		elements = append(elements, nftables.SetElement{Key: linkKey(link)})
+	}
+	b.fail(do(b.linkSet(), elements))
+}
+
+// linkKey is an interface name as the kernel compares it: IFNAMSIZ bytes, padded with zeros.
+func linkKey(link string) []byte {
+	key := make([]byte, nftables.TypeIFName.Bytes)
+	copy(key, link)
+	return key
+}
+
+func (b *batch) dispatch(do change, list []ruleset.Dispatch) {
+	elements := map[string][]nftables.SetElement{}
+	for _, e := range list {
+		name := mapName(e.Direction, ruleset.FamilyOf(e.Addr))
+		elements[name] = append(elements[name], nftables.SetElement{
+			Key: e.Addr.AsSlice(), Comment: string(e.Chain),
+			VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: string(e.Chain)},
+		})
+	}
+	for _, d := range ruleset.Directions {
+		for _, f := range ruleset.Families {
+			b.fail(do(b.verdictMap(d, f), elements[mapName(d, f)]))
+		}
+	}
+}
+
+func (b *batch) addSet(s ruleset.Set) {
+	set := b.set(s.ID)
+	set.Comment = clip(s.Comment)
+	b.fail(b.conn.AddSet(set, nil))
+	b.fail(b.conn.SetAddElements(set, encodeMembers(s.ID, s.Members)))
+}
+
+func (b *batch) members(do change, list []ruleset.Members) {
+	for _, change := range list {
+		b.fail(do(b.set(change.Set), encodeMembers(change.Set, change.Members)))
+	}
+}
+
+// encodeMembers turns members into elements: an interval is two of them, its first address and the one
+// after its last, which the last interval of all has not.
+func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetElement {
+	elements := make([]nftables.SetElement, 0, len(members))
+	for _, m := range members {
+		e := nftables.SetElement{Key: m.Addr.AsSlice()}
+		after := m.Last.Next()
+		switch {
+		case id.Kind == ruleset.AddressPorts:
+			e.Key = concatenated(m)
+		case id.Kind == ruleset.Ranges && !after.IsValid():
+			e.IntervalOpen = true
+		}
+		elements = append(elements, e)
+		if id.Kind == ruleset.Ranges && after.IsValid() {
+			elements = append(elements, nftables.SetElement{Key: after.AsSlice(), IntervalEnd: true})
+		}
+	}
+	return elements
+}
+
+// concatenated pads each field to 4 bytes.
+func concatenated(m ruleset.Member) []byte {
+	key := append(m.Addr.AsSlice(), byte(m.Proto), 0, 0, 0)
+	return append(append(key, port16(m.Port)...), 0, 0)
+}
+
+func decodeMember(id ruleset.SetID, key []byte) (ruleset.Member, bool) {
+	length := int(fields[id.Family].length)
+	if len(key) < length {
+		return ruleset.Member{}, false
+	}
+	addr, _ := netip.AddrFromSlice(key[:length])
+	m := ruleset.Member{Addr: addr}
+	if id.Kind == ruleset.AddressPorts {
+		if len(key) != length+8 {
+			return ruleset.Member{}, false
+		}
+		m.Proto, m.Port = ruleset.Protocol(key[length]), uint16(key[length+4])<<8|uint16(key[length+5])
+	}
+	return m, true
+}

@@ -1,0 +1,22 @@
+// Package nft carries programs into the kernel: as one nftables table, over one lasting netlink socket, in
+// one transaction a delta. Script prints the same table as text for the nft program.
+//
+//	table inet picket
+//
+//	 forward hook ──► chain forward
+//	                    replies of allowed connections ──────────────────► accept
+//	                    ICMP errors about them ─────────► chain related ─► accept
+//	                    neighbour discovery on the link ─────────────────► accept
+//	                    router advertisements and redirects from pods ───► drop
+//	                    source      in map egress4/6  ─► chain egress/NAMESPACE/POD  ─► return, else denied
+//	                    destination in map ingress4/6 ─► chain ingress/NAMESPACE/POD ─► accept, else denied
+//	 input hook ────► chain input
+//	                    router advertisements and redirects from pods ───► drop
+//
+// Traffic between a node and its own pods passes the input and output hooks, never forward: it is free
+// without a rule. One base chain judges both directions, so that an established packet costs one look.
+// An accept ends this table only: everybody else's tables judge the packet as well.
+//
+// What a rule matches is built from terms, each of which holds its text and its expressions side by side.
+// The kernel's rules are never parsed: a chain's last rule carries the digest of what it should hold.
+package nft

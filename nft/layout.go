@@ -1,0 +1,110 @@
+package nft
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Names and numbers of the table. A chain with a slash in its name is a pod's.
+const (
+	tableName = "picket"
+	linkSet   = "podlinks" // interfaces that pods sit behind
+	logPrefix = "picket "
+	logGroup  = 86 // NFLOG group of denied packets
+	logRate   = 10 // a second and chain
+	logBurst  = 20
+)
+
+// priority puts the base chains behind everybody's own filters (0), so that what those drop is not counted
+// here, and before source translation (100).
+const priority = 10
+
+// frameChain is a chain that is there whatever the program is.
+type frameChain struct {
+	name  string
+	hook  *nftables.ChainHook // nil: jumped to
+	rules []rule
+}
+
+// The ICMP messages that the frame speaks of.
+var (
+	redirect         = icmpType{"redirect", 5}
+	routerAdvert     = icmpType{"nd-router-advert", 134}
+	neighbourSolicit = icmpType{"nd-neighbor-solicit", 135}
+	neighbourAdvert  = icmpType{"nd-neighbor-advert", 136}
+	redirect6        = icmpType{"nd-redirect", 137}
+)
+
+// frame lists the chains that every packet meets, each before it is jumped to.
+func frame() []frameChain {
+	chains := []frameChain{
+		{"related", nil, []rule{
+			{[]term{isICMP(ruleset.IPv4, redirect), counter(), verdict(expr.VerdictDrop, "")}, "a redirect is no error"},
+			{[]term{isAnyICMP(), verdict(expr.VerdictAccept, "")}, "errors about what was allowed"},
+		}},
+		{"forward", nftables.ChainHookForward, append(append([]rule{
+			{[]term{ctState("established", ctEstablished), verdict(expr.VerdictAccept, "")}, "replies of what was allowed"},
+			{[]term{ctState("related", ctRelated), verdict(expr.VerdictJump, "related")}, ""},
+			{[]term{isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert), onLink(), verdict(expr.VerdictAccept, "")}, "neighbours find each other"},
+		}, noRouters()...), dispatches()...)},
+		{"input", nftables.ChainHookInput, noRouters()},
+	}
+	first := &chains[0].rules[0]
+	first.comment += "; layout " + ruleset.Digest(frameText(chains))
+	return chains
+}
+
+// noRouters drops what only a router may say where a pod says it (CVE-2020-10749).
+func noRouters() []rule {
+	drop := verdict(expr.VerdictDrop, "")
+	return []rule{
+		{[]term{fromLink(linkSet), isICMP(ruleset.IPv6, routerAdvert, redirect6), counter(), drop}, "a pod is no router"},
+		{[]term{fromLink(linkSet), isICMP(ruleset.IPv4, redirect), counter(), drop}, "a pod is no router"},
+	}
+}
+
+// dispatches sends a packet to the chains of its two pods: egress first.
+func dispatches() []rule {
+	var rules []rule
+	for _, d := range []ruleset.Direction{ruleset.Egress, ruleset.Ingress} {
+		for _, f := range ruleset.Families {
+			rules = append(rules, rule{[]term{dispatched(f, subjectEnd(d), mapName(d, f))}, ""})
+		}
+	}
+	return rules
+}
+
+// mapName names the verdict map of a direction and family: egress4, ingress6.
+func mapName(d ruleset.Direction, f ruleset.Family) string { return fmt.Sprintf("%s%d", d, f) }
+
+// text prints the chain as the nft program does.
+func (c frameChain) text() string {
+	head := ""
+	if c.hook != nil {
+		head = fmt.Sprintf("\t\ttype filter hook %s priority filter + %d; policy accept;\n", c.name, priority)
+	}
+	return chainText(c.name, head, c.rules)
+}
+
+func frameText(chains []frameChain) string {
+	var b strings.Builder
+	for _, c := range chains {
+		b.WriteString(c.text())
+	}
+	return b.String()
+}
+
+func chainText(name, head string, rules []rule) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\tchain %s {\n%s", name, head)
+	for _, r := range rules {
+		fmt.Fprintf(&b, "\t\t%s\n", r.text())
+	}
+	b.WriteString("\t}\n")
+	return b.String()
+}

@@ -1,0 +1,141 @@
+package nft
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// rule is one rule of a chain: terms from left to right, the last one a verdict.
+type rule struct {
+	terms   []term
+	comment string
+}
+
+// maxComment is the most that the nft program takes in (NFTNL_UDATA_COMMENT_MAXLEN, 128).
+const maxComment = 127
+
+// clip shortens a comment to what fits.
+func clip(comment string) string {
+	if len(comment) <= maxComment {
+		return comment
+	}
+	return comment[:maxComment-3] + "..."
+}
+
+func (r rule) text() string {
+	words := make([]string, 0, len(r.terms)+1)
+	for _, t := range r.terms {
+		words = append(words, t.text)
+	}
+	if r.comment != "" {
+		words = append(words, fmt.Sprintf("comment %q", clip(r.comment)))
+	}
+	return strings.Join(words, " ")
+}
+
+// add puts the rule at the end of a chain.
+func (r rule) add(c *nftables.Conn, chain *nftables.Chain) error {
+	added := &nftables.Rule{Table: chain.Table, Chain: chain}
+	if r.comment != "" {
+		added.UserData = userdata.AppendString(nil, userdata.TypeComment, clip(r.comment))
+	}
+	for _, t := range r.terms {
+		exprs, err := t.encode(c, chain.Table)
+		if err != nil {
+			return err
+		}
+		added.Exprs = append(added.Exprs, exprs...)
+	}
+	c.AddRule(added)
+	return nil
+}
+
+// encode adds the term's own set, if it has one, and returns its expressions.
+func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error) {
+	if t.set == nil {
+		return t.exprs, nil
+	}
+	set := t.set.set
+	set.Table = table
+	if err := c.AddSet(&set, t.set.elements); err != nil {
+		return nil, err
+	}
+	last := len(t.exprs) - 1
+	lookup := *t.exprs[last].(*expr.Lookup)
+	lookup.SetName, lookup.SetID = set.Name, set.ID
+	return append(t.exprs[:last:last], &lookup), nil
+}
+
+// rulesOf turns a pod's chain into rules: one for each of its own, then the denial.
+func rulesOf(c ruleset.Chain) []rule {
+	var rules []rule
+	for _, r := range c.Rules {
+		rules = append(rules, allow(r, c.Direction))
+	}
+	return append(rules, denial(c)...)
+}
+
+// allow gives consent in one direction: a packet that may leave is judged by ingress next, one that may
+// also arrive is accepted.
+func allow(r ruleset.Rule, d ruleset.Direction) rule {
+	var terms []term
+	switch {
+	case r.Peer.HasSet():
+		terms = append(terms, inSet(r.Peer.Set, peerEnd(d)))
+	case r.Peer.Prefix.IsValid():
+		terms = append(terms, inPrefix(r.Peer.Prefix, peerEnd(d)))
+	}
+	switch {
+	case len(r.Ports) > 0:
+		terms = append(terms, toPorts(r.Proto, r.Ports))
+	case r.Proto != ruleset.AnyProtocol:
+		terms = append(terms, isProtocol(r.Proto))
+	}
+	consent := verdict(expr.VerdictAccept, "")
+	if d == ruleset.Egress {
+		consent = verdict(expr.VerdictReturn, "")
+	}
+	return rule{append(terms, consent), originsText(r.Origins)}
+}
+
+func originsText(origins []ruleset.Origin) string {
+	texts := make([]string, len(origins))
+	for i, o := range origins {
+		texts[i] = o.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+// denial ends a chain: a sample is logged, all is counted, nothing passes. The last rule says by its
+// comment what the whole chain should be.
+func denial(c ruleset.Chain) []rule {
+	rules := []rule{{terms: []term{logged(logPrefix + string(c.ID) + " ")}}}
+	last := verdict(expr.VerdictDrop, "")
+	if c.Denial == ruleset.Reject {
+		rules = append(rules, rule{terms: []term{isProtocol(ruleset.TCP), counter(), rejectReset()}})
+		last = rejectProhibited()
+	}
+	total := len(c.Rules) + len(rules) + 1
+	return append(rules, rule{terms: []term{counter(), last}, comment: seal(c.Digest(), total)})
+}
+
+const sealFormat = "denied: end of %d rules, digest %s"
+
+// seal is the comment by which Observe recognises a chain.
+func seal(digest string, rules int) string { return fmt.Sprintf(sealFormat, rules, digest) }
+
+// unseal returns the digest of a chain that has as many rules as its seal says, else nothing.
+func unseal(comment string, rules int) string {
+	var sealed int
+	var digest string
+	if n, _ := fmt.Sscanf(comment, sealFormat, &sealed, &digest); n != 2 || sealed != rules {
+		return ""
+	}
+	return digest
+}

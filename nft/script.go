@@ -1,0 +1,90 @@
+package nft
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Script prints the program as text for `nft -f`: it replaces the table in one transaction, and what
+// `nft list table inet picket` shows afterwards is what it shows after Backend.Apply.
+func Script(p *ruleset.Program) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "table inet %s\ndelete table inet %s\n\ntable inet %s {\n", tableName, tableName, tableName)
+	b.WriteString(setText(linkSet, "ifname", "", linkTexts(p.Links)))
+	for _, d := range ruleset.Directions {
+		for _, f := range ruleset.Families {
+			b.WriteString(mapText(p, d, f))
+		}
+	}
+	for _, s := range p.Sets {
+		b.WriteString(namedSetText(s))
+	}
+	b.WriteString(frameText(frame()))
+	for _, c := range p.Chains {
+		b.WriteString(chainText(string(c.ID), "", rulesOf(c)))
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+func linkTexts(links []string) []string {
+	texts := make([]string, len(links))
+	for i, link := range links {
+		texts[i] = fmt.Sprintf("%q", link)
+	}
+	return texts
+}
+
+// mapText prints the verdict map of one direction and family.
+func mapText(p *ruleset.Program, d ruleset.Direction, f ruleset.Family) string {
+	var elements []string
+	for _, e := range p.Dispatch {
+		if e.Direction == d && ruleset.FamilyOf(e.Addr) == f {
+			elements = append(elements, fmt.Sprintf("%s comment %q : jump %s", e.Addr, e.Chain, e.Chain))
+		}
+	}
+	body := fmt.Sprintf("\t\ttype %s : verdict\n", fields[f].keyType.Name)
+	return blockText("map", mapName(d, f), body, elements)
+}
+
+func namedSetText(s ruleset.Set) string {
+	elements := make([]string, len(s.Members))
+	for i, m := range s.Members {
+		elements[i] = memberText(m)
+	}
+	return setText(s.ID.String(), setType(s.ID).Name, s.Comment, elements, flagsOf(s.ID)...)
+}
+
+func flagsOf(id ruleset.SetID) []string {
+	if id.Kind == ruleset.Ranges {
+		return []string{"interval"}
+	}
+	return nil
+}
+
+func memberText(m ruleset.Member) string {
+	if m.Proto != ruleset.AnyProtocol {
+		return fmt.Sprintf("%s . %s . %d", m.Addr, m.Proto, m.Port)
+	}
+	return m.String()
+}
+
+func setText(name, keyType, comment string, elements []string, flags ...string) string {
+	body := fmt.Sprintf("\t\ttype %s\n", keyType)
+	if len(flags) > 0 {
+		body += fmt.Sprintf("\t\tflags %s\n", strings.Join(flags, ","))
+	}
+	if comment != "" {
+		body += fmt.Sprintf("\t\tcomment %q\n", clip(comment))
+	}
+	return blockText("set", name, body, elements)
+}
+
+func blockText(kind, name, body string, elements []string) string {
+	if len(elements) > 0 {
+		body += fmt.Sprintf("\t\telements = { %s }\n", strings.Join(elements, ",\n\t\t\t     "))
+	}
+	return fmt.Sprintf("\t%s %s {\n%s\t}\n", kind, name, body)
+}

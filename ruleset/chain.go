@@ -1,0 +1,182 @@
+package ruleset
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Direction is the half of the judgement: Ingress is what a subject receives, Egress what it sends.
+type Direction uint8
+
+// The directions, as in NetworkPolicySpec.policyTypes.
+const (
+	Ingress Direction = iota
+	Egress
+)
+
+// Directions lists both, for loops.
+var Directions = [...]Direction{Ingress, Egress}
+
+func (d Direction) String() string { return [...]string{"ingress", "egress"}[d] }
+
+// peerWord says where the peer stands, as seen from the subject.
+func (d Direction) peerWord() string { return [...]string{"from", "to"}[d] }
+
+// Ends returns which address of a flow is the subject's and which the peer's.
+func (d Direction) Ends(f Flow) (subject, peer netip.Addr) {
+	if d == Ingress {
+		return f.To, f.From
+	}
+	return f.From, f.To
+}
+
+// maxName keeps chain names short enough for a log prefix (NF_LOG_PREFIXLEN, 128 bytes) and for an
+// element's comment (128 bytes in nft), and far below the kernel's NFT_NAME_MAXLEN (256).
+const maxName = 110
+
+// ChainID is the name of a pod's chain: direction/namespace/pod.
+type ChainID string
+
+// NewChainID makes the name for one pod and direction. Names never collide: a Kubernetes name holds no
+// slash, and none holds the underscore that marks a name that had to be shortened.
+func NewChainID(d Direction, namespace, pod string) ChainID {
+	full := fmt.Sprintf("%s/%s/%s", d, namespace, pod)
+	if len(full) <= maxName {
+		return ChainID(full)
+	}
+	return ChainID(full[:maxName-27] + "_" + Digest(full))
+}
+
+// Digest is a name for a text of any length: 26 letters and digits holding 130 bits of its SHA-256, too
+// many for two texts with one name to be found.
+func Digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:26])
+}
+
+// Denial is what happens to a packet that no rule of a chain allows.
+type Denial uint8
+
+// The denials. The zero value is the silent one.
+const (
+	Drop   Denial = iota
+	Reject        // TCP reset, else ICMP administratively prohibited
+)
+
+func (d Denial) String() string { return [...]string{"drop", "reject"}[d] }
+
+// ParseDenial reads drop or reject.
+func ParseDenial(s string) (Denial, error) {
+	for _, d := range []Denial{Drop, Reject} {
+		if s == d.String() {
+			return d, nil
+		}
+	}
+	return Drop, fmt.Errorf("denial %q: expected drop or reject", s)
+}
+
+// Chain is everything that one pod may do in one direction. Its end is the denial.
+type Chain struct {
+	ID        ChainID
+	Direction Direction
+	Subject   string // namespace/name of the pod
+	Rules     []Rule // in the order of their origins; each one allows
+	Denial    Denial
+}
+
+// Digest identifies all that a backend writes into the kernel for c.
+func (c Chain) Digest() string {
+	var b strings.Builder
+	c.text(&b)
+	return Digest(b.String())
+}
+
+func (c Chain) text(b *strings.Builder) {
+	fmt.Fprintf(b, "chain %s\n", c.ID)
+	for _, r := range c.Rules {
+		fmt.Fprintf(b, "  allow %s %s\n", c.Direction.peerWord(), r)
+	}
+	fmt.Fprintf(b, "  %s\n", c.Denial)
+}
+
+// Rule allows the packets of one protocol between the subject and a peer.
+type Rule struct {
+	Peer    Peer
+	Proto   Protocol    // AnyProtocol: everything, ICMP too
+	Ports   []PortRange // the destination's, disjoint and sorted; none: every port of Proto
+	Origins []Origin    // sorted; several where policies say the same
+}
+
+func (r Rule) String() string {
+	words := []string{r.Peer.String(), r.Proto.String()}
+	if len(r.Ports) > 0 {
+		words = append(words, join(r.Ports, ","))
+	}
+	return fmt.Sprintf("%-40s # %s", strings.Join(words, " "), join(r.Origins, ", "))
+}
+
+// Same reports whether two rules allow the same packets; their origins may differ.
+func (r Rule) Same(o Rule) bool {
+	return r.Peer == o.Peer && r.Proto == o.Proto && slices.Equal(r.Ports, o.Ports)
+}
+
+// Peer is who a rule speaks of: the members of a set, the addresses of a prefix or, as its zero value,
+// everybody in both families.
+type Peer struct {
+	Set    SetID        // when its Key is not empty
+	Prefix netip.Prefix // when it is valid
+}
+
+// InSet is the peer that the members of a set are.
+func InSet(id SetID) Peer { return Peer{Set: id} }
+
+// InPrefix is the peer that the addresses of a prefix are.
+func InPrefix(p netip.Prefix) Peer { return Peer{Prefix: p.Masked()} }
+
+// HasSet reports whether the peer is a set.
+func (p Peer) HasSet() bool { return p.Set.Key != "" }
+
+func (p Peer) String() string {
+	switch {
+	case p.HasSet():
+		return "@" + p.Set.String()
+	case p.Prefix.IsValid():
+		return p.Prefix.String()
+	default:
+		return "anyone"
+	}
+}
+
+// Origin is the part of a policy that a rule comes from. The zero value stands for what is always allowed:
+// a pod may reach itself.
+type Origin struct {
+	Policy    string // namespace/name
+	Direction Direction
+	Rule      int // index in spec.ingress or spec.egress
+}
+
+// Compare orders origins by policy, direction and rule.
+func (o Origin) Compare(p Origin) int {
+	return cmp.Or(cmp.Compare(o.Policy, p.Policy), cmp.Compare(o.Direction, p.Direction), cmp.Compare(o.Rule, p.Rule))
+}
+
+// String is the form that comments show: default/allow-dns egress[0].
+func (o Origin) String() string {
+	if o.Policy == "" {
+		return "itself"
+	}
+	return fmt.Sprintf("%s %s[%d]", o.Policy, o.Direction, o.Rule)
+}
+
+func join[T fmt.Stringer](items []T, separator string) string {
+	words := make([]string, len(items))
+	for i, item := range items {
+		words[i] = item.String()
+	}
+	return strings.Join(words, separator)
+}

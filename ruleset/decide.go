@@ -1,0 +1,124 @@
+package ruleset
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Flow is the first packet of a connection as the forward hook sees it: after the destination was
+// translated, before the source is. Proto AnyProtocol stands for one without ports, ICMP for instance.
+type Flow struct {
+	From, To netip.Addr
+	Proto    Protocol
+	Port     uint16 // the destination's; 0 without ports
+}
+
+func (f Flow) String() string {
+	if f.Proto == AnyProtocol {
+		return fmt.Sprintf("%s > %s", f.From, f.To)
+	}
+	return fmt.Sprintf("%s > %s %s %d", f.From, f.To, f.Proto, f.Port)
+}
+
+// Verdict is the answer for a flow. The zero value denies.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Deny Verdict = iota
+	Allow
+)
+
+func (v Verdict) String() string { return [...]string{"deny", "allow"}[v] }
+
+// Step is one half of a judgement with its reason.
+type Step struct {
+	Direction Direction
+	Verdict   Verdict
+	Chain     ChainID  // the chain that judged; empty: the address is not isolated, or Own
+	Own       bool     // between a pod and its own node
+	Origins   []Origin // of the rule that allowed; none: no rule did
+}
+
+func (s Step) String() string {
+	switch {
+	case s.Own:
+		return fmt.Sprintf("%s allow: the pod's own node", s.Direction)
+	case s.Chain == "":
+		return fmt.Sprintf("%s allow: not isolated", s.Direction)
+	case s.Verdict == Allow:
+		return fmt.Sprintf("%s allow: %s", s.Direction, join(s.Origins, ", "))
+	default:
+		return fmt.Sprintf("%s deny: no rule in %s", s.Direction, s.Chain)
+	}
+}
+
+// Trace is the steps of a judgement in the order in which the kernel takes them: egress, then ingress.
+type Trace []Step
+
+// Decide gives the answer that the kernel gives, with its reason. It speaks for this node alone: a pod of
+// another node is free here.
+func (p *Program) Decide(f Flow) (Verdict, Trace) {
+	var trace Trace
+	for _, d := range []Direction{Egress, Ingress} {
+		step := p.decide(d, f)
+		trace = append(trace, step)
+		if step.Verdict == Deny {
+			return Deny, trace
+		}
+	}
+	return Allow, trace
+}
+
+func (p *Program) decide(d Direction, f Flow) Step {
+	subject, peer := d.Ends(f)
+	id, isolated := p.dispatch(d, subject)
+	switch {
+	case !isolated:
+		return Step{Direction: d, Verdict: Allow}
+	case slices.Contains(p.Node, peer):
+		return Step{Direction: d, Verdict: Allow, Own: true}
+	}
+	for _, rule := range p.chain(id).Rules {
+		if p.allows(rule, peer, f) {
+			return Step{Direction: d, Verdict: Allow, Chain: id, Origins: rule.Origins}
+		}
+	}
+	return Step{Direction: d, Verdict: Deny, Chain: id}
+}
+
+func (p *Program) dispatch(d Direction, addr netip.Addr) (ChainID, bool) {
+	at, found := slices.BinarySearchFunc(p.Dispatch, Dispatch{Direction: d, Addr: addr}, func(a, b Dispatch) int {
+		return cmp.Or(cmp.Compare(a.Direction, b.Direction), a.Addr.Compare(b.Addr))
+	})
+	if !found {
+		return "", false
+	}
+	return p.Dispatch[at].Chain, true
+}
+
+func (p *Program) allows(r Rule, peer netip.Addr, f Flow) bool {
+	return p.isPeer(r.Peer, peer, f) && r.carries(f)
+}
+
+func (p *Program) isPeer(want Peer, peer netip.Addr, f Flow) bool {
+	switch {
+	case want.HasSet():
+		return p.set(want.Set).holds(peer, f.Proto, f.Port)
+	case want.Prefix.IsValid():
+		return want.Prefix.Contains(peer)
+	default:
+		return true
+	}
+}
+
+// carries reports whether the protocol and port of f are those of the rule.
+func (r Rule) carries(f Flow) bool {
+	if r.Proto == AnyProtocol {
+		return true
+	}
+	inPorts := func(ports PortRange) bool { return ports.Contains(f.Port) }
+	return r.Proto == f.Proto && (len(r.Ports) == 0 || slices.ContainsFunc(r.Ports, inPorts))
+}

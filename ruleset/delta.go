@@ -1,0 +1,80 @@
+package ruleset
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Delta is what must change for a kernel to hold a program. A backend carries it out in one transaction,
+// all or nothing, field by field: that is the order in which no kernel object is in use when it goes and
+// every one is there when it is referred to.
+type Delta struct {
+	Frame       bool       // table and base chains are made anew; all that was in the table goes
+	DelLinks    []string   // interfaces of Program.Links
+	AddLinks    []string   //
+	DelDispatch []Dispatch // with the chain that is given up
+	DelMembers  []Members  //
+	AddSets     []Set      // new, with all their members
+	AddMembers  []Members  //
+	PutChains   []PutChain // new chains, or chains with other rules
+	AddDispatch []Dispatch //
+	DelChains   []ChainID  //
+	DelSets     []SetID    // with all their members
+}
+
+// Members is some elements of one set that stays.
+type Members struct {
+	Set     SetID
+	Members []Member // sorted, not empty
+}
+
+// PutChain gives a chain its rules.
+type PutChain struct {
+	Chain
+	New bool // the chain is not there yet; else its rules are replaced
+}
+
+// Empty reports whether nothing must change.
+func (d *Delta) Empty() bool {
+	return !d.Frame && len(d.DelLinks)+len(d.AddLinks)+len(d.DelDispatch)+len(d.DelMembers)+len(d.AddSets)+
+		len(d.AddMembers)+len(d.PutChains)+len(d.AddDispatch)+len(d.DelChains)+len(d.DelSets) == 0
+}
+
+// String is the canonical text, one change a line.
+func (d *Delta) String() string {
+	var b strings.Builder
+	if d.Frame {
+		b.WriteString("+ frame\n")
+	}
+	lines(&b, "- link %s\n", d.DelLinks)
+	lines(&b, "+ link %s\n", d.AddLinks)
+	lines(&b, "- %s\n", d.DelDispatch)
+	memberLines(&b, "-", d.DelMembers)
+	for _, s := range d.AddSets {
+		b.WriteString("+ ")
+		s.text(&b)
+	}
+	memberLines(&b, "+", d.AddMembers)
+	for _, c := range d.PutChains {
+		b.WriteString(map[bool]string{true: "+ ", false: "~ "}[c.New])
+		c.text(&b)
+	}
+	lines(&b, "+ %s\n", d.AddDispatch)
+	lines(&b, "- chain %s\n", d.DelChains)
+	lines(&b, "- set %s\n", d.DelSets)
+	return b.String()
+}
+
+func lines[T any](b *strings.Builder, format string, items []T) {
+	for _, item := range items {
+		fmt.Fprintf(b, format, item)
+	}
+}
+
+func memberLines(b *strings.Builder, sign string, changes []Members) {
+	for _, change := range changes {
+		for _, m := range change.Members {
+			fmt.Fprintf(b, "%s %s %s\n", sign, change.Set, m)
+		}
+	}
+}

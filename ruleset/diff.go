@@ -1,0 +1,108 @@
+package ruleset
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// Observed is what a backend found in the kernel. Rules are never read back into a program: a chain is
+// known by the digest that its last rule carries.
+type Observed struct {
+	Intact   bool // the table, its base chains and every other object are as this backend makes them
+	Links    []string
+	Sets     map[SetID][]Member
+	Chains   map[ChainID]string // Chain.Digest; anything else means other rules
+	Dispatch map[Subject]ChainID
+}
+
+// Subject is a pod address in one direction: what a packet is dispatched by.
+type Subject struct {
+	Direction Direction
+	Addr      netip.Addr
+}
+
+// Diff says what must change for the kernel to hold want. Where the frame is not intact, all is made anew.
+func Diff(have Observed, want *Program) Delta {
+	if !have.Intact {
+		have = Observed{}
+	}
+	d := Delta{Frame: !have.Intact}
+	d.DelLinks, d.AddLinks = changes(have.Links, want.Links, cmp.Compare[string])
+	d.diffDispatch(have.Dispatch, want.Dispatch)
+	d.diffSets(have.Sets, want.Sets)
+	d.diffChains(have.Chains, want.Chains)
+	return d
+}
+
+func (d *Delta) diffDispatch(have map[Subject]ChainID, want []Dispatch) {
+	old := make([]Dispatch, 0, len(have))
+	for s, chain := range have {
+		old = append(old, Dispatch{s.Direction, s.Addr, chain})
+	}
+	d.DelDispatch, d.AddDispatch = changes(old, want, Dispatch.Compare)
+}
+
+func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
+	gone := maps.Clone(have)
+	for _, s := range want {
+		old, exists := have[s.ID]
+		if !exists {
+			d.AddSets = append(d.AddSets, s)
+			continue
+		}
+		delete(gone, s.ID)
+		del, add := changes(old, s.Members, Member.Compare)
+		d.DelMembers = appendMembers(d.DelMembers, s.ID, del)
+		d.AddMembers = appendMembers(d.AddMembers, s.ID, add)
+	}
+	d.DelSets = slices.SortedFunc(maps.Keys(gone), SetID.Compare)
+}
+
+func (d *Delta) diffChains(have map[ChainID]string, want []Chain) {
+	gone := maps.Clone(have)
+	for _, c := range want {
+		digest, exists := have[c.ID]
+		delete(gone, c.ID)
+		if !exists || digest != c.Digest() {
+			d.PutChains = append(d.PutChains, PutChain{Chain: c, New: !exists})
+		}
+	}
+	d.DelChains = slices.Sorted(maps.Keys(gone))
+}
+
+func appendMembers(to []Members, id SetID, members []Member) []Members {
+	if len(members) == 0 {
+		return to
+	}
+	return append(to, Members{Set: id, Members: members})
+}
+
+// changes compares two lists as sets; want is sorted, have need not be. Both results are sorted.
+func changes[T any](have, want []T, compare func(a, b T) int) (del, add []T) {
+	have = slices.SortedFunc(slices.Values(have), compare)
+	for len(have) > 0 || len(want) > 0 {
+		switch order := compareHeads(have, want, compare); {
+		case order < 0:
+			del, have = append(del, have[0]), have[1:]
+		case order > 0:
+			add, want = append(add, want[0]), want[1:]
+		default:
+			have, want = have[1:], want[1:]
+		}
+	}
+	return del, add
+}
+
+// compareHeads orders the first items of two lists; an empty list counts as last.
+func compareHeads[T any](a, b []T, compare func(a, b T) int) int {
+	switch {
+	case len(a) == 0:
+		return 1
+	case len(b) == 0:
+		return -1
+	default:
+		return compare(a[0], b[0])
+	}
+}

@@ -1,0 +1,198 @@
+package ruleset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Memory is a kernel in memory, for tests: it refuses what nftables refuses (adding what is there,
+// deleting what is absent or in use, referring to what is absent) and is transactional. Its zero value is
+// an empty kernel.
+type Memory struct {
+	Fail     error // when set, Apply changes nothing and returns it
+	Applied  int   // transactions carried out
+	intact   bool
+	links    map[string]bool
+	sets     map[SetID]map[Member]bool
+	comments map[SetID]string
+	chains   map[ChainID]Chain
+	dispatch map[Subject]ChainID
+}
+
+// Observe returns what the kernel holds.
+func (m *Memory) Observe(context.Context) (Observed, error) {
+	o := Observed{
+		Intact: m.intact, Links: slices.Sorted(maps.Keys(m.links)), Dispatch: maps.Clone(m.dispatch),
+		Sets: map[SetID][]Member{}, Chains: map[ChainID]string{},
+	}
+	for id, members := range m.sets {
+		o.Sets[id] = slices.SortedFunc(maps.Keys(members), Member.Compare)
+	}
+	for id, c := range m.chains {
+		o.Chains[id] = c.Digest()
+	}
+	return o, nil
+}
+
+// Program returns what the kernel holds as a program; Node is not the kernel's to know.
+func (m *Memory) Program() *Program {
+	p := &Program{Links: slices.Collect(maps.Keys(m.links)), Chains: slices.Collect(maps.Values(m.chains))}
+	for id, members := range m.sets {
+		p.Sets = append(p.Sets, Set{id, m.comments[id], slices.SortedFunc(maps.Keys(members), Member.Compare)})
+	}
+	for s, chain := range m.dispatch {
+		p.Dispatch = append(p.Dispatch, Dispatch{s.Direction, s.Addr, chain})
+	}
+	p.Sort()
+	return p
+}
+
+// Apply carries a delta out, or changes nothing and says what the kernel would refuse.
+func (m *Memory) Apply(_ context.Context, d Delta) error {
+	if m.Fail != nil {
+		return m.Fail
+	}
+	next := m.clone(d.Frame)
+	if err := next.apply(d); err != nil {
+		return err
+	}
+	applied := m.Applied
+	*m = *next
+	m.Applied = applied + 1
+	return nil
+}
+
+func (m *Memory) clone(fresh bool) *Memory {
+	n := &Memory{
+		links: map[string]bool{}, sets: map[SetID]map[Member]bool{}, comments: map[SetID]string{},
+		chains: map[ChainID]Chain{}, dispatch: map[Subject]ChainID{}, intact: m.intact || fresh,
+	}
+	if fresh {
+		return n
+	}
+	maps.Copy(n.links, m.links)
+	maps.Copy(n.comments, m.comments)
+	maps.Copy(n.chains, m.chains)
+	maps.Copy(n.dispatch, m.dispatch)
+	for id, members := range m.sets {
+		n.sets[id] = maps.Clone(members)
+	}
+	return n
+}
+
+func (m *Memory) apply(d Delta) error {
+	if !m.intact {
+		return errors.New("no table")
+	}
+	return errors.Join(
+		each(d.DelLinks, func(l string) error { return remove(m.links, l) }),
+		each(d.AddLinks, func(l string) error { return insert(m.links, l, true) }),
+		each(d.DelDispatch, m.delDispatch),
+		each(d.DelMembers, m.delMembers),
+		each(d.AddSets, m.addSet),
+		each(d.AddMembers, m.addMembers),
+		each(d.PutChains, m.putChain),
+		each(d.AddDispatch, m.addDispatch),
+		each(d.DelChains, m.delChain),
+		each(d.DelSets, m.delSet),
+	)
+}
+
+func (m *Memory) delDispatch(d Dispatch) error {
+	s := Subject{d.Direction, d.Addr}
+	if m.dispatch[s] != d.Chain {
+		return fmt.Errorf("%s: is not there", d)
+	}
+	return remove(m.dispatch, s)
+}
+
+func (m *Memory) addDispatch(d Dispatch) error {
+	if _, exists := m.chains[d.Chain]; !exists {
+		return fmt.Errorf("%s: no such chain", d)
+	}
+	return insert(m.dispatch, Subject{d.Direction, d.Addr}, d.Chain)
+}
+
+func (m *Memory) addSet(s Set) error {
+	m.comments[s.ID] = s.Comment
+	if err := insert(m.sets, s.ID, map[Member]bool{}); err != nil {
+		return err
+	}
+	return m.addMembers(Members{s.ID, s.Members})
+}
+
+func (m *Memory) addMembers(c Members) error {
+	return m.eachMember(c, func(in map[Member]bool, e Member) error { return insert(in, e, true) })
+}
+
+func (m *Memory) delMembers(c Members) error {
+	return m.eachMember(c, func(in map[Member]bool, e Member) error { return remove(in, e) })
+}
+
+func (m *Memory) eachMember(c Members, do func(map[Member]bool, Member) error) error {
+	members, exists := m.sets[c.Set]
+	if !exists {
+		return fmt.Errorf("set %s: is not there", c.Set)
+	}
+	return each(c.Members, func(e Member) error { return do(members, e) })
+}
+
+func (m *Memory) putChain(c PutChain) error {
+	if _, exists := m.chains[c.ID]; exists == c.New {
+		return fmt.Errorf("chain %s: new is %t, there is %t", c.ID, c.New, exists)
+	}
+	m.chains[c.ID] = c.Chain
+	return each(c.Rules, func(r Rule) error {
+		if _, exists := m.sets[r.Peer.Set]; r.Peer.HasSet() && !exists {
+			return fmt.Errorf("chain %s: no set %s", c.ID, r.Peer.Set)
+		}
+		return nil
+	})
+}
+
+func (m *Memory) delChain(id ChainID) error {
+	for s, chain := range m.dispatch {
+		if chain == id {
+			return fmt.Errorf("chain %s: in use for %s", id, s.Addr)
+		}
+	}
+	return remove(m.chains, id)
+}
+
+func (m *Memory) delSet(id SetID) error {
+	for _, c := range m.chains {
+		for _, r := range c.Rules {
+			if r.Peer.Set == id {
+				return fmt.Errorf("set %s: in use by %s", id, c.ID)
+			}
+		}
+	}
+	return remove(m.sets, id)
+}
+
+func each[T any](items []T, do func(T) error) error {
+	var errs []error
+	for _, item := range items {
+		errs = append(errs, do(item))
+	}
+	return errors.Join(errs...)
+}
+
+func insert[K comparable, V any](into map[K]V, key K, value V) error {
+	if _, exists := into[key]; exists {
+		return fmt.Errorf("%v: is there already", key)
+	}
+	into[key] = value
+	return nil
+}
+
+func remove[K comparable, V any](from map[K]V, key K) error {
+	if _, exists := from[key]; !exists {
+		return fmt.Errorf("%v: is not there", key)
+	}
+	delete(from, key)
+	return nil
+}

@@ -1,0 +1,140 @@
+package policy
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Chain assembles what the pod may do in a direction in which these policies, sorted by key, isolate it,
+// and names the sets that the rules speak of.
+func (p Pod) Chain(d ruleset.Direction, policies []*Policy, denial ruleset.Denial) (ruleset.Chain, []SetSource) {
+	a := assembly{pod: p, direction: d, same: map[string]int{}, known: map[ruleset.SetID]bool{}}
+	for _, policy := range policies {
+		for _, rule := range policy.Rules[d] {
+			a.origin = ruleset.Origin{Policy: policy.String(), Direction: d, Rule: rule.Index}
+			a.rule(rule)
+		}
+	}
+	a.itself()
+	return ruleset.Chain{
+		ID: ruleset.NewChainID(d, p.Namespace, p.Name), Direction: d, Subject: p.String(),
+		Rules: a.rules, Denial: denial,
+	}, a.sources
+}
+
+// assembly is a chain in the making.
+type assembly struct {
+	pod       Pod
+	direction ruleset.Direction
+	origin    ruleset.Origin
+	rules     []ruleset.Rule
+	same      map[string]int // rule without origins → its place in rules
+	sources   []SetSource
+	known     map[ruleset.SetID]bool // what sources holds
+}
+
+func (a *assembly) rule(r Rule) {
+	carried := a.carried(r)
+	if len(carried) > 0 {
+		for _, peer := range a.peers(r) {
+			for _, ports := range carried {
+				a.allow(peer, ports)
+			}
+		}
+	}
+	if a.direction == ruleset.Egress {
+		a.namedPeers(r)
+	}
+}
+
+// carried says which protocols and ports a rule lets pass. Names mean the subject's own ports on ingress;
+// on egress they are the peers' and not dealt with here.
+func (a *assembly) carried(r Rule) []Ports {
+	if r.AnyPort {
+		return []Ports{{Proto: ruleset.AnyProtocol}}
+	}
+	ports := slices.Clone(r.Ports)
+	if a.direction == ruleset.Ingress {
+		for _, name := range r.Names {
+			for _, number := range a.pod.numbers(name) {
+				ports = addPorts(ports, name.Proto, []ruleset.PortRange{{First: number, Last: number}})
+			}
+		}
+	}
+	slices.SortFunc(ports, func(x, y Ports) int { return int(x.Proto) - int(y.Proto) })
+	return ports
+}
+
+// peers turns the peers of a rule into those of the kernel, in the families that the pod has.
+func (a *assembly) peers(r Rule) []ruleset.Peer {
+	if r.AnyPeer {
+		return []ruleset.Peer{{}}
+	}
+	var peers []ruleset.Peer
+	for _, family := range a.pod.families() {
+		for _, selector := range r.Pods {
+			peers = append(peers, a.inSet(podSet(selector, family)))
+		}
+		peers = a.appendBlocks(peers, ofFamily(r.Blocks, family), family)
+	}
+	return peers
+}
+
+// appendBlocks adds peers for ranges of one family: as a prefix where they are one, else as a set.
+func (a *assembly) appendBlocks(peers []ruleset.Peer, ranges []ruleset.Range, family ruleset.Family) []ruleset.Peer {
+	if len(ranges) == 0 {
+		return peers
+	}
+	if prefix, ok := ranges[0].Prefix(); ok && len(ranges) == 1 {
+		return append(peers, ruleset.InPrefix(prefix))
+	}
+	return append(peers, a.inSet(blockSet(ranges, family)))
+}
+
+// namedPeers allows what a name on egress means: for each peer pod the ports that it calls so.
+func (a *assembly) namedPeers(r Rule) {
+	selectors := r.Pods
+	if r.AnyPeer {
+		selectors = []*Selector{everyPod()}
+	}
+	for _, family := range a.pod.families() {
+		for _, selector := range selectors {
+			for _, name := range r.Names {
+				a.allow(a.inSet(namedSet(selector, name, family)), Ports{Proto: ruleset.AnyProtocol})
+			}
+		}
+	}
+}
+
+// itself lets a pod reach itself, also through a Service.
+func (a *assembly) itself() {
+	a.origin = ruleset.Origin{}
+	for _, addr := range a.pod.Addrs {
+		a.allow(ruleset.InPrefix(netip.PrefixFrom(addr, addr.BitLen())), Ports{Proto: ruleset.AnyProtocol})
+	}
+}
+
+// allow adds a rule, or only its origin where an equal rule is there.
+func (a *assembly) allow(peer ruleset.Peer, ports Ports) {
+	rule := ruleset.Rule{Peer: peer, Proto: ports.Proto, Ports: ports.Ranges}
+	text := rule.String()
+	rule.Origins = []ruleset.Origin{a.origin}
+	at, exists := a.same[text]
+	switch {
+	case !exists:
+		a.same[text] = len(a.rules)
+		a.rules = append(a.rules, rule)
+	case !slices.Contains(a.rules[at].Origins, a.origin):
+		a.rules[at].Origins = append(a.rules[at].Origins, a.origin)
+	}
+}
+
+func (a *assembly) inSet(source SetSource) ruleset.Peer {
+	if !a.known[source.ID] {
+		a.known[source.ID] = true
+		a.sources = append(a.sources, source)
+	}
+	return ruleset.InSet(source.ID)
+}

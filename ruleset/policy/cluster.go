@@ -1,0 +1,64 @@
+package policy
+
+import (
+	"maps"
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Namespace is what policies need to know of a namespace.
+type Namespace struct {
+	Name        string
+	Labels      map[string]string // with kubernetes.io/metadata.name
+	Terminating bool              // metadata.deletionTimestamp is set: policies deleted from now on still isolate
+}
+
+// NewNamespace converts an API object.
+func NewNamespace(n *corev1.Namespace) Namespace {
+	ns := ImpliedNamespace(n.Name)
+	maps.Copy(ns.Labels, n.Labels)
+	ns.Terminating = n.DeletionTimestamp != nil
+	return ns
+}
+
+// ImpliedNamespace is a namespace of which only the name is known: it has the one label that an API server
+// gives to every namespace.
+func ImpliedNamespace(name string) Namespace {
+	return Namespace{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}}
+}
+
+// Equal reports whether nothing that policies look at differs.
+func (n Namespace) Equal(o Namespace) bool {
+	return n.Name == o.Name && n.Terminating == o.Terminating && maps.Equal(n.Labels, o.Labels)
+}
+
+// Node is a machine of the cluster with its own addresses.
+type Node struct {
+	Name  string
+	Addrs []netip.Addr // status.addresses of type InternalIP and ExternalIP, sorted
+}
+
+// NewNode converts an API object.
+func NewNode(n *corev1.Node) Node {
+	var texts []string
+	for _, a := range n.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {
+			texts = append(texts, a.Address)
+		}
+	}
+	return Node{Name: n.Name, Addrs: parseAddrs(texts)}
+}
+
+// Snapshot is the cluster at one moment, as one node sees it.
+type Snapshot struct {
+	Node       string         // the node to compile for
+	Links      []string       // its interfaces that pods sit behind
+	Denial     ruleset.Denial // what happens to a denied packet
+	Nodes      []Node
+	Namespaces []Namespace
+	Pods       []Pod
+	Policies   []*Policy
+}

@@ -1,0 +1,200 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+const maxPort = 65535
+
+// Parse reads a policy. It never fails: what it cannot understand matches nothing and is listed in
+// Problems.
+func Parse(np *networkingv1.NetworkPolicy) *Policy {
+	p := &parser{key: Key{np.Namespace, np.Name}}
+	spec := field.NewPath("spec")
+	policy := &Policy{Key: p.key, Isolates: p.types(&np.Spec, spec.Child("policyTypes"))}
+	var certain bool
+	policy.Subjects, certain = p.subjects(&np.Spec.PodSelector, spec.Child("podSelector"))
+	for i, r := range np.Spec.Ingress {
+		rule := p.rule(r.From, r.Ports, spec.Child("ingress").Index(i), "from")
+		policy.add(ruleset.Ingress, i, rule, certain)
+	}
+	for i, r := range np.Spec.Egress {
+		rule := p.rule(r.To, r.Ports, spec.Child("egress").Index(i), "to")
+		policy.add(ruleset.Egress, i, rule, certain)
+	}
+	policy.Problems = p.problems
+	return policy
+}
+
+// add keeps a rule; where it is not certain whom the policy selects, it may isolate but not allow.
+func (p *Policy) add(d ruleset.Direction, index int, r Rule, certain bool) {
+	if certain {
+		r.Index = index
+		p.Rules[d] = append(p.Rules[d], r)
+	}
+}
+
+// parser collects what is wrong while one policy is read.
+type parser struct {
+	key      Key
+	problems []Problem
+}
+
+func (p *parser) invalid(at *field.Path, value any, detail string) {
+	p.problems = append(p.problems, Problem{p.key, field.Invalid(at, value, detail)})
+}
+
+// types reads spec.policyTypes. A value that is not known isolates in both directions: it may have meant
+// either.
+func (p *parser) types(spec *networkingv1.NetworkPolicySpec, at *field.Path) (isolates [2]bool) {
+	if len(spec.PolicyTypes) == 0 {
+		return [2]bool{ruleset.Ingress: true, ruleset.Egress: len(spec.Egress) > 0}
+	}
+	for i, t := range spec.PolicyTypes {
+		switch t {
+		case networkingv1.PolicyTypeIngress:
+			isolates[ruleset.Ingress] = true
+		case networkingv1.PolicyTypeEgress:
+			isolates[ruleset.Egress] = true
+		default:
+			p.invalid(at.Index(i), string(t), "expected Ingress or Egress; until this is mended the policy isolates in both directions")
+			isolates = [2]bool{true, true}
+		}
+	}
+	return isolates
+}
+
+// subjects reads spec.podSelector; certain is false where a part had to be left out, which selects more
+// pods than were meant.
+func (p *parser) subjects(s *metav1.LabelSelector, at *field.Path) (subjects *Selector, certain bool) {
+	pods, err := metav1.LabelSelectorAsSelector(s)
+	if err == nil {
+		return podsIn(p.key.Namespace, pods), true
+	}
+	p.invalid(at, metav1.FormatLabelSelector(s), reason(err)+"; until this is mended the policy isolates every pod that the rest of the selector matches, and allows nothing")
+	return podsIn(p.key.Namespace, widened(s)), false
+}
+
+func (p *parser) rule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort, at *field.Path, peerField string) Rule {
+	r := Rule{AnyPeer: len(peers) == 0, AnyPort: len(ports) == 0}
+	for i := range peers {
+		p.peer(&r, &peers[i], at.Child(peerField).Index(i))
+	}
+	r.Blocks = union(r.Blocks)
+	for i := range ports {
+		p.port(&r, &ports[i], at.Child("ports").Index(i))
+	}
+	return r
+}
+
+func (p *parser) peer(r *Rule, peer *networkingv1.NetworkPolicyPeer, at *field.Path) {
+	bySelector := peer.PodSelector != nil || peer.NamespaceSelector != nil
+	switch {
+	case peer.IPBlock != nil && bySelector:
+		p.invalid(at, "ipBlock with a selector", "a peer is either an ipBlock or selectors; write two peers")
+	case peer.IPBlock != nil:
+		r.Blocks = append(r.Blocks, p.block(peer.IPBlock, at.Child("ipBlock"))...)
+	case bySelector:
+		if s, ok := p.peerPods(peer, at); ok {
+			r.Pods = append(r.Pods, s)
+		}
+	default:
+		p.invalid(at, "{}", "expected podSelector, namespaceSelector or ipBlock; to allow every peer leave the whole list out")
+	}
+}
+
+func (p *parser) peerPods(peer *networkingv1.NetworkPolicyPeer, at *field.Path) (*Selector, bool) {
+	pods, podsFine := p.selector(peer.PodSelector, at.Child("podSelector"))
+	if peer.NamespaceSelector == nil {
+		return podsIn(p.key.Namespace, pods), podsFine
+	}
+	namespaces, fine := p.selector(peer.NamespaceSelector, at.Child("namespaceSelector"))
+	return podsAcross(namespaces, pods), podsFine && fine
+}
+
+// selector reads one label selector of a peer; absent, it narrows nothing.
+func (p *parser) selector(s *metav1.LabelSelector, at *field.Path) (labels.Selector, bool) {
+	if s == nil {
+		return labels.Everything(), true
+	}
+	parsed, err := metav1.LabelSelectorAsSelector(s)
+	if err != nil {
+		p.invalid(at, metav1.FormatLabelSelector(s), reason(err)+"; until this is mended the peer matches nobody")
+		return labels.Nothing(), false
+	}
+	return parsed, true
+}
+
+// reason shortens the error of a selector to its first line.
+func reason(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+func (p *parser) port(r *Rule, port *networkingv1.NetworkPolicyPort, at *field.Path) {
+	proto, err := protocolOf(port.Protocol)
+	switch {
+	case err != nil:
+		p.invalid(at.Child("protocol"), string(*port.Protocol), "expected TCP, UDP or SCTP")
+	case port.Port == nil && port.EndPort != nil:
+		p.invalid(at.Child("endPort"), *port.EndPort, "needs port to start the range")
+	case port.Port == nil:
+		r.Ports = addPorts(r.Ports, proto, nil)
+	case port.Port.Type == intstr.String:
+		p.portName(r, port, proto, at)
+	default:
+		p.portNumber(r, port, proto, at)
+	}
+}
+
+func (p *parser) portName(r *Rule, port *networkingv1.NetworkPolicyPort, proto ruleset.Protocol, at *field.Path) {
+	if port.EndPort != nil {
+		p.invalid(at.Child("endPort"), *port.EndPort, "goes with a port number only, and port is a name")
+		return
+	}
+	if wrong := validation.IsValidPortName(port.Port.StrVal); len(wrong) > 0 {
+		p.invalid(at.Child("port"), port.Port.StrVal, "is neither a number nor a port name: "+strings.Join(wrong, ", "))
+		return
+	}
+	r.Names = append(r.Names, PortName{Name: port.Port.StrVal, Proto: proto})
+}
+
+func (p *parser) portNumber(r *Rule, port *networkingv1.NetworkPolicyPort, proto ruleset.Protocol, at *field.Path) {
+	first := port.Port.IntVal
+	last := first
+	if port.EndPort != nil {
+		last = *port.EndPort
+	}
+	switch {
+	case first < 1 || first > maxPort:
+		p.invalid(at.Child("port"), first, fmt.Sprintf("expected 1 to %d", maxPort))
+	case last < first || last > maxPort:
+		p.invalid(at.Child("endPort"), last, fmt.Sprintf("expected %d (port) to %d", first, maxPort))
+	default:
+		r.Ports = addPorts(r.Ports, proto, []ruleset.PortRange{{First: uint16(first), Last: uint16(last)}})
+	}
+}
+
+// protocolOf reads the protocol of a policy's port; absent, it is TCP.
+func protocolOf(p *corev1.Protocol) (ruleset.Protocol, error) {
+	if p == nil {
+		return ruleset.TCP, nil
+	}
+	for _, proto := range ruleset.Protocols {
+		if string(*p) == strings.ToUpper(proto.String()) {
+			return proto, nil
+		}
+	}
+	return ruleset.AnyProtocol, fmt.Errorf("unknown protocol %q", *p)
+}

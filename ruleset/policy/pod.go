@@ -1,0 +1,155 @@
+package policy
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Key names a namespaced object.
+type Key struct{ Namespace, Name string }
+
+// Compare orders keys by namespace, then name.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(strings.Compare(k.Namespace, o.Namespace), strings.Compare(k.Name, o.Name))
+}
+
+func (k Key) String() string { return k.Namespace + "/" + k.Name }
+
+// Pod is what policies need to know of a pod that counts: one with an address of its own, not finished.
+type Pod struct {
+	Key
+	Node    string // spec.nodeName
+	Labels  map[string]string
+	Addrs   []netip.Addr // status.podIPs, sorted
+	Ports   []PortName   // of containers and native sidecars, sorted
+	Started int64        // status.startTime in Unix seconds; of two pods that claim one address the later one has it
+}
+
+// PortName is a named port of a pod (containers[].ports). As the wish of a policy its Number is 0.
+type PortName struct {
+	Name   string
+	Proto  ruleset.Protocol
+	Number uint16
+}
+
+// NewPod converts an API object. The result counts (ok) while the pod has an address, has not finished
+// (status.phase Succeeded, Failed) and does not share its node's network (spec.hostNetwork): such a pod has
+// its node's address and is neither subject nor peer.
+func NewPod(p *corev1.Pod) (pod Pod, ok bool) {
+	finished := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+	addrs := podAddrs(p)
+	if finished || p.Spec.HostNetwork || len(addrs) == 0 {
+		return Pod{}, false
+	}
+	return Pod{
+		Key:  Key{p.Namespace, p.Name},
+		Node: p.Spec.NodeName, Labels: p.Labels, Addrs: addrs, Ports: podPorts(p), Started: started(p),
+	}, true
+}
+
+func podAddrs(p *corev1.Pod) []netip.Addr {
+	texts := []string{p.Status.PodIP}
+	for _, ip := range p.Status.PodIPs {
+		texts = append(texts, ip.IP)
+	}
+	return parseAddrs(texts)
+}
+
+// parseAddrs keeps what can be an address of a pod or node: no zone, no loopback, multicast or unspecified
+// address, and no IPv4 in the shape of IPv6.
+func parseAddrs(texts []string) []netip.Addr {
+	var addrs []netip.Addr
+	for _, text := range texts {
+		a, err := netip.ParseAddr(text)
+		if err == nil && a.Zone() == "" && !a.Is4In6() && !a.IsLoopback() && !a.IsMulticast() && !a.IsUnspecified() {
+			addrs = append(addrs, a)
+		}
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return slices.Compact(addrs)
+}
+
+// podPorts collects the named ports; those of init containers count where they keep running beside the
+// others (restartPolicy Always).
+func podPorts(p *corev1.Pod) []PortName {
+	containers := slices.Clone(p.Spec.Containers)
+	for _, c := range p.Spec.InitContainers {
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			containers = append(containers, c)
+		}
+	}
+	var ports []PortName
+	for _, c := range containers {
+		for _, port := range c.Ports {
+			stated := cmp.Or(port.Protocol, corev1.ProtocolTCP)
+			proto, err := protocolOf(&stated)
+			if port.Name != "" && err == nil && port.ContainerPort > 0 && port.ContainerPort <= maxPort {
+				ports = append(ports, PortName{port.Name, proto, uint16(port.ContainerPort)})
+			}
+		}
+	}
+	slices.SortFunc(ports, PortName.compare)
+	return slices.Compact(ports)
+}
+
+func (p PortName) compare(o PortName) int {
+	return cmp.Or(strings.Compare(p.Name, o.Name), cmp.Compare(p.Proto, o.Proto), cmp.Compare(p.Number, o.Number))
+}
+
+// numbers returns the ports of the pod that have this name and protocol.
+func (p Pod) numbers(want PortName) []uint16 {
+	var numbers []uint16
+	for _, port := range p.Ports {
+		if port.Name == want.Name && port.Proto == want.Proto {
+			numbers = append(numbers, port.Number)
+		}
+	}
+	return numbers
+}
+
+func started(p *corev1.Pod) int64 {
+	switch {
+	case p.Status.StartTime != nil:
+		return p.Status.StartTime.Unix()
+	case !p.CreationTimestamp.IsZero():
+		return p.CreationTimestamp.Unix()
+	default:
+		return 0
+	}
+}
+
+// Outranks reports whether p has an address that both claim: the one that started last, by name where
+// they started in the same second.
+func (p Pod) Outranks(o Pod) bool {
+	return cmp.Or(cmp.Compare(p.Started, o.Started), strings.Compare(p.String(), o.String())) > 0
+}
+
+// Equal reports whether nothing that policies look at differs.
+func (p Pod) Equal(o Pod) bool {
+	return p.Key == o.Key && p.Node == o.Node && p.Started == o.Started && maps.Equal(p.Labels, o.Labels) &&
+		slices.Equal(p.Addrs, o.Addrs) && slices.Equal(p.Ports, o.Ports)
+}
+
+// families returns those that the pod has an address of, in the order of ruleset.Families.
+func (p Pod) families() []ruleset.Family {
+	var families []ruleset.Family
+	for _, f := range ruleset.Families {
+		if slices.ContainsFunc(p.Addrs, func(a netip.Addr) bool { return ruleset.FamilyOf(a) == f }) {
+			families = append(families, f)
+		}
+	}
+	return families
+}
+
+// Holding returns the pod with those of its addresses that it really has.
+func (p Pod) Holding(has func(netip.Addr) bool) Pod {
+	p.Addrs = slices.DeleteFunc(slices.Clone(p.Addrs), func(a netip.Addr) bool { return !has(a) })
+	return p
+}

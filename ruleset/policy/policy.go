@@ -1,0 +1,81 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Policy is a NetworkPolicy as far as it could be understood. It never changes.
+type Policy struct {
+	Key
+	Subjects *Selector
+	Isolates [2]bool   // by ruleset.Direction (spec.policyTypes)
+	Rules    [2][]Rule // by ruleset.Direction (spec.ingress, spec.egress)
+	Problems []Problem // what could not be understood
+}
+
+// Selects reports whether the policy isolates the pod in a direction.
+func (p *Policy) Selects(pod Pod, ns Namespace, d ruleset.Direction) bool {
+	return p.Isolates[d] && p.Subjects.Matches(pod, ns)
+}
+
+// Rule is one entry of spec.ingress or spec.egress. A rule that names peers or ports of which none could
+// be understood allows nothing.
+type Rule struct {
+	Index   int
+	AnyPeer bool            // from or to is absent or empty
+	Pods    []*Selector     // peers chosen by selectors
+	Blocks  []ruleset.Range // peers chosen by ipBlocks, disjoint and sorted
+	AnyPort bool            // ports is absent or empty
+	Ports   []Ports         // by number, one entry a protocol
+	Names   []PortName      // by name, Number 0
+}
+
+// Ports is ports of one protocol.
+type Ports struct {
+	Proto  ruleset.Protocol
+	Ranges []ruleset.PortRange // disjoint and sorted; none: every port
+}
+
+// Problem is a part of a policy that could not be understood and so matches nothing.
+type Problem struct {
+	Policy Key
+	*field.Error
+}
+
+func (p Problem) String() string {
+	return fmt.Sprintf("NetworkPolicy %s: %s", p.Policy, p.Error.Error())
+}
+
+// addPorts merges ports into a list that has one entry a protocol.
+func addPorts(list []Ports, proto ruleset.Protocol, ranges []ruleset.PortRange) []Ports {
+	at := slices.IndexFunc(list, func(p Ports) bool { return p.Proto == proto })
+	switch {
+	case at < 0:
+		return append(list, Ports{proto, ranges})
+	case len(ranges) == 0 || len(list[at].Ranges) == 0:
+		list[at].Ranges = nil
+	default:
+		list[at].Ranges = mergePorts(slices.Concat(list[at].Ranges, ranges))
+	}
+	return list
+}
+
+// mergePorts makes ranges disjoint and sorted.
+func mergePorts(ranges []ruleset.PortRange) []ruleset.PortRange {
+	slices.SortFunc(ranges, func(a, b ruleset.PortRange) int { return int(a.First) - int(b.First) })
+	var merged []ruleset.PortRange
+	for _, r := range ranges {
+		last := len(merged) - 1
+		if last >= 0 && int(r.First) <= int(merged[last].Last)+1 {
+			merged[last].Last = max(merged[last].Last, r.Last)
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}

@@ -1,0 +1,69 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// SetSource says what a set is made from: the addresses of pods, their ports of one name, or ranges that
+// stay as they are.
+type SetSource struct {
+	ID       ruleset.SetID
+	Comment  string
+	Selector *Selector       // for Addresses and AddressPorts
+	Port     PortName        // for AddressPorts
+	Ranges   []ruleset.Range // for Ranges
+}
+
+func podSet(s *Selector, f ruleset.Family) SetSource {
+	return SetSource{ID: setID(ruleset.Addresses, f, s.String()), Comment: s.String(), Selector: s}
+}
+
+func namedSet(s *Selector, port PortName, f ruleset.Family) SetSource {
+	comment := fmt.Sprintf("%s port %s of %s", port.Proto, port.Name, s)
+	return SetSource{ID: setID(ruleset.AddressPorts, f, comment), Comment: comment, Selector: s, Port: port}
+}
+
+func blockSet(ranges []ruleset.Range, f ruleset.Family) SetSource {
+	texts := make([]string, len(ranges))
+	for i, r := range ranges {
+		texts[i] = r.String()
+	}
+	comment := strings.Join(texts, ", ")
+	return SetSource{ID: setID(ruleset.Ranges, f, comment), Comment: comment, Ranges: ranges}
+}
+
+func setID(kind ruleset.SetKind, f ruleset.Family, identity string) ruleset.SetID {
+	return ruleset.SetID{Kind: kind, Family: f, Key: ruleset.Digest(identity)}
+}
+
+// Fixed returns the members that do not depend on pods.
+func (s SetSource) Fixed() []ruleset.Member {
+	var members []ruleset.Member
+	for _, r := range s.Ranges {
+		members = append(members, ruleset.Member{Addr: r.First, Last: r.Last})
+	}
+	return members
+}
+
+// Members returns the elements that a pod which the selector matches puts into the set, sorted.
+func (s SetSource) Members(p Pod) []ruleset.Member {
+	var members []ruleset.Member
+	for _, addr := range p.Addrs {
+		if ruleset.FamilyOf(addr) != s.ID.Family {
+			continue
+		}
+		if s.ID.Kind == ruleset.Addresses {
+			members = append(members, ruleset.Member{Addr: addr})
+			continue
+		}
+		for _, number := range p.numbers(s.Port) {
+			members = append(members, ruleset.Member{Addr: addr, Proto: s.Port.Proto, Port: number})
+		}
+	}
+	slices.SortFunc(members, ruleset.Member.Compare)
+	return members
+}

@@ -1,0 +1,95 @@
+package ruleset
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// SetKind says what the members of a set are.
+type SetKind uint8
+
+// The kinds of set.
+const (
+	Addresses    SetKind = iota // Member.Addr
+	AddressPorts                // Member.Addr, Member.Proto, Member.Port
+	Ranges                      // Member.Addr to Member.Last; the ranges of a set are disjoint
+)
+
+// SetID names a set. Key comes from the identity of what the set is made from (a selector, a selector and
+// a port name, a list of CIDRs), never from its members: a set keeps its name while its members change.
+type SetID struct {
+	Kind   SetKind
+	Family Family
+	Key    string // letters, digits and dashes
+}
+
+// String is the name in the kernel: pods4-<key>, ports6-<key>, cidrs4-<key>.
+func (id SetID) String() string {
+	prefix := [...]string{Addresses: "pods", AddressPorts: "ports", Ranges: "cidrs"}[id.Kind]
+	return fmt.Sprintf("%s%d-%s", prefix, id.Family, id.Key)
+}
+
+// Compare orders identifiers by their names.
+func (id SetID) Compare(other SetID) int {
+	return cmp.Or(cmp.Compare(id.Kind, other.Kind), cmp.Compare(id.Family, other.Family), cmp.Compare(id.Key, other.Key))
+}
+
+// Set is a named collection of peers, shared by every rule that means the same peers.
+type Set struct {
+	ID      SetID
+	Comment string   // what it is made from, for people: "pods app=web in namespace default"
+	Members []Member // sorted, unique
+}
+
+// Member is one element of a set; SetKind says which fields it has, the others are zero.
+type Member struct {
+	Addr  netip.Addr
+	Last  netip.Addr
+	Proto Protocol
+	Port  uint16
+}
+
+// Compare orders members by address, protocol and port.
+func (m Member) Compare(o Member) int {
+	return cmp.Or(m.Addr.Compare(o.Addr), m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port))
+}
+
+func (m Member) String() string {
+	switch {
+	case m.Last.IsValid():
+		return Range{m.Addr, m.Last}.String()
+	case m.Proto != AnyProtocol:
+		return fmt.Sprintf("%s %s %d", m.Addr, m.Proto, m.Port)
+	default:
+		return m.Addr.String()
+	}
+}
+
+// holds reports whether the peer of a flow, spoken to at its port, is a member of s.
+func (s Set) holds(peer netip.Addr, proto Protocol, port uint16) bool {
+	want := Member{Addr: peer}
+	if s.ID.Kind == AddressPorts {
+		want.Proto, want.Port = proto, port
+	}
+	at, found := slices.BinarySearchFunc(s.Members, want, Member.Compare)
+	if s.ID.Kind != Ranges {
+		return found
+	}
+	// The range that could hold the peer starts there or is the one before.
+	for _, m := range s.Members[max(at-1, 0):min(at+1, len(s.Members))] {
+		if (Range{m.Addr, m.Last}).Contains(peer) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s Set) text(b *strings.Builder) {
+	fmt.Fprintf(b, "set %s  # %s\n", s.ID, s.Comment)
+	for _, m := range s.Members {
+		fmt.Fprintf(b, "  %s\n", m)
+	}
+}
