@@ -3,6 +3,7 @@ package policy
 import (
 	"maps"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -62,3 +63,6 @@ type Snapshot struct {
 	Pods       []Pod
 	Policies   []*Policy
 }
+
+// Equal reports whether nothing that policies look at differs.
+func (n Node) Equal(o Node) bool { return n.Name == o.Name && slices.Equal(n.Addrs, o.Addrs) }

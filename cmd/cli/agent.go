@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/picket-project/picket/controller"
+	"github.com/picket-project/picket/controller/host"
+	"github.com/picket-project/picket/nft"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// agentOptions are the flags of agent.
+type agentOptions struct {
+	node, kubeconfig, manifests, health, deny string
+	own                                       bool
+	log                                       logOptions
+}
+
+// Validate checks what the flags can be checked for alone.
+func (o *agentOptions) Validate() error {
+	if o.node == "" {
+		return errors.New("--node-name is missing; expected the name of this node, here or in the variable NODE_NAME")
+	}
+	if o.kubeconfig != "" && o.manifests != "" {
+		return errors.New("--kubeconfig and --manifests exclude each other; expected one of them, or none inside a cluster")
+	}
+	if _, err := ruleset.ParseDenial(o.deny); err != nil {
+		return fmt.Errorf("--deny: %w", err)
+	}
+	return o.log.Validate()
+}
+
+func newAgentCmd() *cobra.Command {
+	var o agentOptions
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Enforce the network policies for the pods of this node",
+		Long: `Enforce the network policies for the pods of this node, until SIGTERM; the rules stay behind.
+
+The state of the cluster comes from its API (--kubeconfig, or by itself inside a pod) or from a file or folder
+of manifests (--manifests), which is watched.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.Validate(); err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return o.run(ctx, o.log.logger(cmd.ErrOrStderr()))
+		},
+	}
+	cmd.Flags().StringVar(&o.node, "node-name", os.Getenv("NODE_NAME"), "name of this node (variable NODE_NAME)")
+	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster")
+	cmd.Flags().StringVarP(&o.manifests, "manifests", "f", "", "file or folder of manifests, instead of a cluster")
+	cmd.Flags().StringVar(&o.health, "health-addr", "127.0.0.1:9470", "address for /healthz, /readyz and /metrics")
+	cmd.Flags().StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
+	cmd.Flags().BoolVar(&o.own, "own-table", true, "let the kernel refuse everybody else who changes the rules (Linux 6.9 and later)")
+	o.log.bind(cmd.Flags())
+	return cmd
+}
+
+func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
+	source, reporter, err := o.source()
+	if err != nil {
+		return err
+	}
+	backend, err := nft.Open(nft.Options{NoOwner: !o.own})
+	if err != nil {
+		return err
+	}
+	denial, _ := ruleset.ParseDenial(o.deny)
+	c := controller.New(controller.Config{
+		Node: o.node, Denial: denial, Source: source, Firewall: backend, Host: host.Host{}, Reporter: reporter, Log: log,
+	})
+	listener, err := net.Listen("tcp", o.health)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--health-addr: %w", err), backend.Close())
+	}
+	server := &http.Server{Handler: c.Health.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	log.Info("agent started", "version", versionText(), "node", o.node, "health", listener.Addr().String())
+	err = c.Run(ctx)
+	log.Info("agent stopped; the rules stay")
+	return errors.Join(err, server.Close(), backend.Close())
+}
+
+// source returns where the state of the cluster comes from, and who can report to its people.
+func (o *agentOptions) source() (controller.Source, controller.Reporter, error) {
+	if o.manifests != "" {
+		return controller.Folder{Path: o.manifests}, nil, nil
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return nil, nil, fmt.Errorf("no way to a cluster: %w; expected --kubeconfig FILE, --manifests DIR or a pod with a service account", err)
+	}
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	config.UserAgent = "picket/" + versionText()
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cluster client: %w", err)
+	}
+	cluster := &controller.Cluster{Client: client, Node: o.node}
+	return cluster, cluster, nil
+}

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/picket-project/picket/nft"
+)
+
+func newCleanupCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "cleanup",
+		Short: "Remove everything that the agent left in this node's kernel, and nothing else",
+		Long: `Remove the nftables table inet picket. From then on no policy is enforced on this node.
+Stop the agent first: while it runs, the kernel refuses this.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			backend, err := nft.Open(nft.Options{})
+			if err != nil {
+				return err
+			}
+			removed, err := backend.Cleanup()
+			if err = errors.Join(err, backend.Close()); err != nil {
+				return fmt.Errorf("cleanup: %w", err)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), map[bool]string{
+				true: "removed table inet picket", false: "nothing to remove: there is no table inet picket"}[removed])
+			return err
+		},
+	}
+}

@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// Matrix is who reaches whom: Allowed[i][j] says whether Pods[i] reaches Pods[j].
+type Matrix struct {
+	Pods    []string `json:"pods"` // namespace/name, sorted
+	Allowed [][]bool `json:"allowed"`
+}
+
+// matrixOptions are the flags of matrix.
+type matrixOptions struct {
+	manifests, protocol, output string
+	port                        uint16
+	family                      uint8
+}
+
+// Validate checks what the flags can be checked for alone.
+func (o *matrixOptions) Validate() error {
+	if o.family != 0 && o.family != 4 && o.family != 6 {
+		return fmt.Errorf("--family %d: expected 4 or 6", o.family)
+	}
+	if o.output != "table" && o.output != "json" {
+		return fmt.Errorf("-o %q: expected table or json", o.output)
+	}
+	_, err := ruleset.ParseProtocol(o.protocol)
+	return err
+}
+
+func newMatrixCmd() *cobra.Command {
+	var o matrixOptions
+	cmd := &cobra.Command{
+		Use:   "matrix --manifests DIR|FILE",
+		Short: "Say who reaches whom, offline",
+		Long: `Say which pod of the manifests reaches which, as the programs of all nodes decide it.
+A pair is allowed when every address family that both pods have allows it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	cmd.Flags().StringVarP(&o.manifests, "manifests", "f", "", "file or folder of manifests")
+	cmd.Flags().Uint16Var(&o.port, "port", 80, "destination port")
+	cmd.Flags().StringVar(&o.protocol, "protocol", "tcp", "tcp, udp or sctp")
+	cmd.Flags().Uint8Var(&o.family, "family", 0, "4 or 6: look at one address family only")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
+	return cmd
+}
+
+func (o *matrixOptions) run(cmd *cobra.Command) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	objects, err := load(o.manifests, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	programs, problems := compileAll(objects)
+	warn(cmd.ErrOrStderr(), problems)
+	proto, _ := ruleset.ParseProtocol(o.protocol)
+	m := newMatrix(endpoints(objects), func(from, to endpoint) bool {
+		return allowed(programs, from, to, wish{proto, o.port, ruleset.Family(o.family)})
+	})
+	if o.output == "json" {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(m)
+	}
+	return m.print(cmd.OutOrStdout())
+}
+
+// endpoint is a pod that can send and receive; one on its node's network has its node's address.
+type endpoint struct {
+	name  string // namespace/name
+	node  string
+	addrs []netip.Addr
+}
+
+// endpoints returns the pods that are alive and have an address, by name.
+func endpoints(o policy.Objects) []endpoint {
+	var list []endpoint
+	for _, p := range o.Pods {
+		e := endpoint{name: p.Namespace + "/" + p.Name, node: p.Spec.NodeName, addrs: addresses(p)}
+		dead := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+		if !dead && len(e.addrs) > 0 {
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b endpoint) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
+func addresses(p *corev1.Pod) []netip.Addr {
+	var addrs []netip.Addr
+	for _, ip := range append([]corev1.PodIP{{IP: p.Status.PodIP}}, p.Status.PodIPs...) {
+		if addr, err := netip.ParseAddr(ip.IP); err == nil && !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+// wish is what a pod wants of another.
+type wish struct {
+	proto  ruleset.Protocol
+	port   uint16
+	family ruleset.Family // 0: both
+}
+
+// allowed reports whether the programs of both nodes let the wish pass, in every family that both pods have.
+func allowed(programs map[string]*ruleset.Program, from, to endpoint, w wish) bool {
+	common := false
+	for _, src := range from.addrs {
+		for _, dst := range to.addrs {
+			if ruleset.FamilyOf(src) != ruleset.FamilyOf(dst) || w.family != 0 && ruleset.FamilyOf(src) != w.family {
+				continue
+			}
+			common = true
+			flow := ruleset.Flow{From: src, To: dst, Proto: w.proto, Port: w.port}
+			for _, node := range []string{from.node, to.node} {
+				if verdict, _ := programs[node].Decide(flow); verdict == ruleset.Deny {
+					return false
+				}
+			}
+		}
+	}
+	return common
+}
+
+func newMatrix(list []endpoint, allowed func(from, to endpoint) bool) Matrix {
+	m := Matrix{Pods: []string{}, Allowed: [][]bool{}}
+	for _, from := range list {
+		row := make([]bool, len(list))
+		for j, to := range list {
+			row[j] = allowed(from, to)
+		}
+		m.Pods = append(m.Pods, from.name)
+		m.Allowed = append(m.Allowed, row)
+	}
+	return m
+}
+
+// print writes a table with a numbered column for each pod.
+func (m Matrix) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "\tfrom \\ to")
+	for i := range m.Pods {
+		fmt.Fprintf(w, "\t%d", i+1)
+	}
+	for i, pod := range m.Pods {
+		fmt.Fprintf(w, "\n%d\t%s", i+1, pod)
+		for _, allowed := range m.Allowed[i] {
+			fmt.Fprintf(w, "\t%s", map[bool]string{true: "yes", false: "-"}[allowed])
+		}
+	}
+	fmt.Fprintln(w)
+	return w.Flush()
+}

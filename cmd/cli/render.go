@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/picket-project/picket/nft"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// renderOptions are the flags of render.
+type renderOptions struct {
+	manifests, node, deny, output string
+	links                         []string
+}
+
+// Validate checks what the flags can be checked for alone.
+func (o *renderOptions) Validate() error {
+	if o.node == "" {
+		return fmt.Errorf("--node-name is missing; expected the node whose ruleset to print")
+	}
+	if _, known := renderFormats[o.output]; !known {
+		return fmt.Errorf("-o %q: expected nft or program", o.output)
+	}
+	_, err := ruleset.ParseDenial(o.deny)
+	return err
+}
+
+var renderFormats = map[string]func(*ruleset.Program) string{
+	"nft":     nft.Script,
+	"program": (*ruleset.Program).String,
+}
+
+func newRenderCmd() *cobra.Command {
+	var o renderOptions
+	cmd := &cobra.Command{
+		Use:   "render --manifests DIR|FILE --node-name NODE",
+		Short: "Print the ruleset that the agent would program, offline",
+		Long: `Print the ruleset that the agent of one node would program for the manifests, without touching the kernel.
+
+  -o nft       text for "nft -f"; after loading it "nft list table inet picket" shows what it shows under the agent
+  -o program   the same in Picket's own, shorter form`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	cmd.Flags().StringVarP(&o.manifests, "manifests", "f", "", "file or folder of manifests")
+	cmd.Flags().StringVar(&o.node, "node-name", "", "node whose ruleset to print")
+	cmd.Flags().StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
+	cmd.Flags().StringSliceVar(&o.links, "pod-links", []string{"cni0"}, "interfaces of the node that its pods sit behind (the agent finds them by itself)")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "nft", "nft or program")
+	return cmd
+}
+
+func (o *renderOptions) run(cmd *cobra.Command) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	objects, err := load(o.manifests, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if err := checkNode(objects, o.node); err != nil {
+		return err
+	}
+	snapshot := objects.Snapshot(o.node)
+	snapshot.Links = o.links
+	snapshot.Denial, _ = ruleset.ParseDenial(o.deny)
+	program, problems := policy.Compile(snapshot)
+	warn(cmd.ErrOrStderr(), problems)
+	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats[o.output](program))
+	return err
+}

@@ -1,0 +1,47 @@
+// Package cli is the command line: a file per verb, each of which loads its input, calls the packages below
+// and prints. Only here are they wired together.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs the command line and returns the exit code: 0, or 1 after an error, which it prints as one line.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRootCmd()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	var code exitCode
+	switch {
+	case errors.As(err, &code):
+		return int(code)
+	case err != nil:
+		fmt.Fprintf(stderr, "picket: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// exitCode is an error that only says how to end: whatever there was to print is printed.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+func newRootCmd() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "picket",
+		Short:         "NetworkPolicy for clusters whose network plugin has none",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+	}
+	root.AddCommand(newAgentCmd(), newRenderCmd(), newMatrixCmd(), newSandboxCmd(), newCleanupCmd(), newVersionCmd())
+	return root
+}

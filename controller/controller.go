@@ -1,0 +1,246 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// Firewall is a kernel's rules.
+type Firewall interface {
+	// Observe says what the kernel holds now.
+	Observe(context.Context) (ruleset.Observed, error)
+	// Apply carries a delta out, all or nothing; after an error nothing is known.
+	Apply(context.Context, ruleset.Delta) error
+}
+
+// Host is the machine around the firewall.
+type Host interface {
+	// Prepare makes traffic between pods with these addresses meet the firewall, and names the interfaces
+	// that they sit behind. It is asked again and again; an error says what keeps it from being done.
+	Prepare(pods []netip.Addr) (links []string, err error)
+}
+
+// Reporter tells the people who wrote a policy what is wrong with it.
+type Reporter interface {
+	Report(problems []policy.Problem) // all of one policy
+}
+
+// Config says what a Controller works with. Node, Source and Firewall are needed; Host and Reporter may be
+// nil.
+type Config struct {
+	Node     string
+	Denial   ruleset.Denial
+	Source   Source
+	Firewall Firewall
+	Host     Host
+	Reporter Reporter
+	Log      *slog.Logger  // nil: slog.Default()
+	Audit    time.Duration // between looks at the kernel and the host; 0: 30 s
+}
+
+// Controller is the loop of one node.
+type Controller struct {
+	Config
+	Health  *Health
+	box     *mailbox
+	graph   *graph.Graph
+	problem map[policy.Key]string // what was reported of each policy
+	synced  bool
+	known   bool          // the kernel holds what the graph has handed out
+	changed time.Time     // when the oldest change came that the kernel does not hold; zero: none
+	moved   bool          // pods of this node came or went since the host was prepared
+	backoff time.Duration // until the next attempt; 0: the last one went well
+}
+
+// New returns a controller that Run starts.
+func New(c Config) *Controller {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Audit == 0 {
+		c.Audit = 30 * time.Second
+	}
+	return &Controller{
+		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), problem: map[policy.Key]string{},
+	}
+}
+
+// Run works until ctx ends, which is no error, or until the source cannot go on. The rules stay.
+func (c *Controller) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := c.Source.Run(ctx, c.box.put); err != nil && ctx.Err() == nil {
+			cancel(fmt.Errorf("source: %w", err))
+		}
+	}()
+	c.loop(ctx)
+	<-done
+	if cause := context.Cause(ctx); cause != context.Canceled && cause != context.DeadlineExceeded {
+		return cause
+	}
+	return nil
+}
+
+func (c *Controller) loop(ctx context.Context) {
+	audit := time.NewTicker(c.Audit)
+	defer audit.Stop()
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.box.ready:
+			c.read()
+		case <-audit.C:
+			c.known, c.moved = false, true
+		case <-retry.C:
+		}
+		if c.synced {
+			c.reconcile(ctx)
+		}
+		if c.backoff > 0 {
+			retry.Reset(c.backoff)
+		}
+	}
+}
+
+// read takes the mail into the graph.
+func (c *Controller) read() {
+	mail, since := c.box.take()
+	if c.changed.IsZero() {
+		c.changed = since
+	}
+	for _, m := range mail {
+		for _, e := range m.Events {
+			c.graph.Apply(e)
+			c.notice(e)
+		}
+		c.synced = c.synced || m.Synced
+		if m.Complaints != nil {
+			c.Health.complaints(m.Blind, m.Complaints)
+		}
+	}
+	if c.synced {
+		c.Health.set("sync", "")
+	}
+}
+
+// notice looks at an event for what the graph does not do.
+func (c *Controller) notice(e graph.Event) {
+	switch e := e.(type) {
+	case graph.PodSet:
+		c.moved = c.moved || e.Pod.Node == c.Node
+	case graph.PodGone:
+		c.moved = true
+	case graph.PolicySet:
+		c.judge(e.Policy.Key, e.Policy.Problems)
+	case graph.PolicyGone:
+		c.judge(e.Key, nil)
+	}
+}
+
+// judge reports what is wrong with a policy, once for as long as it stays the same.
+func (c *Controller) judge(key policy.Key, problems []policy.Problem) {
+	text := ""
+	for _, p := range problems {
+		text += p.String() + "\n"
+	}
+	if text == c.problem[key] {
+		return
+	}
+	delete(c.problem, key)
+	if text != "" {
+		c.problem[key] = text
+		for _, p := range problems {
+			c.Log.Warn("part of a policy matches nothing", "policy", key.String(), "field", p.Field, "problem", p.ErrorBody())
+		}
+		if c.Reporter != nil {
+			c.Reporter.Report(problems)
+		}
+	}
+	c.Health.policies(c.problem)
+}
+
+// reconcile brings host and kernel to what the graph wants.
+func (c *Controller) reconcile(ctx context.Context) {
+	if c.moved && c.Host != nil {
+		c.prepare()
+	}
+	c.moved = false
+	start := time.Now()
+	delta, err := c.next(ctx)
+	if err == nil && !delta.Empty() {
+		err = c.Firewall.Apply(ctx, delta)
+	}
+	if err != nil {
+		c.failed(ctx, err)
+		return
+	}
+	c.backoff, c.known = 0, true
+	c.Health.set("kernel", "")
+	c.Health.committed(delta, time.Since(start), c.changed, c.graph.Counts)
+	c.changed = time.Time{}
+	if !delta.Empty() {
+		c.Log.Debug("committed", "delta", delta.String(), "took", time.Since(start))
+	}
+}
+
+// next returns what must change: what the graph changed where the kernel is known, else the difference to
+// what the kernel is found to hold.
+func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
+	changes := c.graph.Changes()
+	if c.known {
+		return changes, nil
+	}
+	have, err := c.Firewall.Observe(ctx)
+	if err != nil {
+		return ruleset.Delta{}, err
+	}
+	delta := ruleset.Diff(have, c.graph.Program())
+	if c.Health.started() && changes.Empty() && !delta.Empty() {
+		c.Health.drifted()
+		c.Log.Warn("the kernel did not hold what it should; repairing", "delta", delta.String())
+	}
+	return delta, nil
+}
+
+const (
+	firstBackoff = 50 * time.Millisecond
+	lastBackoff  = 5 * time.Second
+)
+
+// failed keeps the last good rules and tries again later, from what the kernel is then found to hold.
+func (c *Controller) failed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	c.known = false
+	c.backoff = min(max(2*c.backoff, firstBackoff), lastBackoff)
+	if c.Health.set("kernel", err.Error()) {
+		c.Log.Error("the kernel does not hold what it should; the last rules stay", "error", err)
+	}
+	c.Health.failed()
+}
+
+func (c *Controller) prepare() {
+	links, err := c.Host.Prepare(c.graph.LocalAddrs())
+	if err == nil {
+		c.graph.Apply(graph.LinksSet{Links: links})
+		c.Health.set("host", "")
+		return
+	}
+	if c.Health.set("host", err.Error()) {
+		c.Log.Error("not all traffic of this node's pods can be filtered", "error", err)
+	}
+}

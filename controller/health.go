@@ -1,0 +1,152 @@
+package controller
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// Health is what a controller says about itself over HTTP.
+type Health struct {
+	mu       sync.Mutex        // guards the fields below
+	reasons  map[string]string // why the node is not ready, by part: sync, kernel, host, source
+	warnings map[string]string // what is wrong without that
+	commits  int
+	counted  time.Time
+	metrics  *metrics
+}
+
+func newHealth() *Health {
+	h := &Health{reasons: map[string]string{}, warnings: map[string]string{}, metrics: newMetrics()}
+	h.set("sync", "the source has not said yet all that there is")
+	h.set("kernel", "no ruleset has been committed yet")
+	return h
+}
+
+// set says why a part keeps the node from being ready; an empty reason says that it does not. It reports
+// whether that is new.
+func (h *Health) set(part, reason string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := h.reasons[part]
+	if reason == "" {
+		delete(h.reasons, part)
+	} else {
+		h.reasons[part] = reason
+	}
+	h.metrics.ready.Set(map[bool]float64{true: 1}[len(h.reasons) == 0])
+	return old != reason
+}
+
+// complaints takes over what a source could not read.
+func (h *Health) complaints(blind bool, list map[string]string) {
+	h.warn("source", list)
+	reason := ""
+	if blind && len(list) > 0 {
+		reason = fmt.Sprintf("not everything could be read: %s", first(list))
+	}
+	h.set("source", reason)
+	h.metrics.complaints.Set(float64(len(list)))
+}
+
+// policies takes over which policies have problems.
+func (h *Health) policies(problems map[policy.Key]string) {
+	list := map[string]string{}
+	for key, text := range problems {
+		list[key.String()] = text
+	}
+	h.warn("policy", list)
+	h.metrics.badPolicies.Set(float64(len(list)))
+}
+
+// warn replaces the warnings of one kind.
+func (h *Health) warn(kind string, list map[string]string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.DeleteFunc(h.warnings, func(name, _ string) bool { return len(name) > len(kind) && name[:len(kind)+1] == kind+" " })
+	for name, text := range list {
+		h.warnings[kind+" "+name] = text
+	}
+}
+
+func first(list map[string]string) string {
+	name := slices.Sorted(maps.Keys(list))[0]
+	return name + ": " + list[name]
+}
+
+// committed counts a transaction (or an audit that found nothing to do).
+func (h *Health) committed(d ruleset.Delta, took time.Duration, changed time.Time, counts func() graph.Counts) {
+	h.mu.Lock()
+	h.commits++
+	count := time.Since(h.counted) > time.Second
+	if count {
+		h.counted = time.Now()
+	}
+	h.mu.Unlock()
+	if count {
+		h.metrics.count(counts())
+	}
+	if d.Empty() {
+		return
+	}
+	h.metrics.transactions.WithLabelValues("committed").Inc()
+	h.metrics.commit.Observe(took.Seconds())
+	if !changed.IsZero() {
+		h.metrics.latency.Observe(time.Since(changed).Seconds())
+	}
+}
+
+func (h *Health) failed() { h.metrics.transactions.WithLabelValues("failed").Inc() }
+
+func (h *Health) drifted() { h.metrics.drift.Inc() }
+
+// started reports whether a ruleset was committed.
+func (h *Health) started() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.commits > 0
+}
+
+// Readiness is what /readyz answers.
+type Readiness struct {
+	Ready    bool              `json:"ready"`
+	Reasons  map[string]string `json:"reasons,omitempty"`  // why not, by part
+	Warnings map[string]string `json:"warnings,omitempty"` // what is wrong besides
+}
+
+// Readiness says whether the first ruleset is committed and the kernel agrees.
+func (h *Health) Readiness() Readiness {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Readiness{Ready: len(h.reasons) == 0, Reasons: maps.Clone(h.reasons), Warnings: maps.Clone(h.warnings)}
+}
+
+// Handler serves /healthz, /readyz and /metrics.
+func (h *Health) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("/readyz", h.serveReadiness)
+	mux.Handle("/metrics", promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func (h *Health) serveReadiness(w http.ResponseWriter, _ *http.Request) {
+	r := h.Readiness()
+	w.Header().Set("Content-Type", "application/json")
+	if !r.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(r)
+}

@@ -1,0 +1,110 @@
+// Package host knows the node itself: behind which interfaces its pods sit, and whether what they say to
+// each other passes the hook that the firewall sits on.
+//
+//	pod ── veth ── bridge ── veth ── pod      bridged: passes the forward hook only with br_netfilter
+//	pod ── veth ── routes ── veth ── pod      routed: passes it always
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Host is the machine in the network namespace of the calling thread. The zero value is ready.
+type Host struct{}
+
+// Prepare names the interfaces behind which these pod addresses sit and, if one of them is a bridge, makes
+// bridged packets pass the forward hook. An address without a direct route, or that is not on a bridge or a
+// veth of its own, sits behind none.
+func (Host) Prepare(pods []netip.Addr) ([]string, error) {
+	var names []string
+	bridged := false
+	for _, addr := range pods {
+		link := linkOf(addr)
+		if link == nil || slices.Contains(names, link.Attrs().Name) {
+			continue
+		}
+		names = append(names, link.Attrs().Name)
+		bridged = bridged || link.Type() == "bridge"
+	}
+	slices.Sort(names)
+	if bridged {
+		return names, filterBridges()
+	}
+	return names, nil
+}
+
+// linkOf returns the interface that a pod's address is reached by, if it is a pod's: one that leads to no
+// other router, and is a bridge or leads to this one address.
+func linkOf(addr netip.Addr) netlink.Link {
+	routes, err := netlink.RouteGet(net.IP(addr.AsSlice()))
+	if err != nil || len(routes) != 1 || routes[0].Gw != nil {
+		return nil
+	}
+	link, err := netlink.LinkByIndex(routes[0].LinkIndex)
+	if err != nil {
+		return nil
+	}
+	if link.Type() == "bridge" || link.Type() == "veth" && hasHostRoute(link, addr) {
+		return link
+	}
+	return nil
+}
+
+// hasHostRoute reports whether a route for just this address leads to the interface, as plugins make that
+// give every pod an interface of the node.
+func hasHostRoute(link netlink.Link, addr netip.Addr) bool {
+	family := netlink.FAMILY_V4
+	if addr.Is6() {
+		family = netlink.FAMILY_V6
+	}
+	routes, err := netlink.RouteList(link, family)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(routes, func(r netlink.Route) bool {
+		if r.Dst == nil {
+			return false
+		}
+		ones, bits := r.Dst.Mask.Size()
+		return ones == bits && r.Dst.IP.Equal(net.IP(addr.AsSlice()))
+	})
+}
+
+// bridgeSwitches make br_netfilter hand bridged packets to the hooks of IPv4 and IPv6, per network namespace
+// since Linux 5.3.
+var bridgeSwitches = []string{"net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"}
+
+// filterBridges sets the switches that are not set.
+func filterBridges() error {
+	var errs []error
+	for _, name := range bridgeSwitches {
+		errs = append(errs, switchOn(name))
+	}
+	return errors.Join(errs...)
+}
+
+func switchOn(name string) error {
+	path := "/proc/sys/" + name
+	value, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%s is missing, so traffic between pods of this node can't be filtered; load the kernel module: modprobe br_netfilter", name)
+	case err != nil:
+		return fmt.Errorf("read %s: %w", name, err)
+	case strings.TrimSpace(string(value)) == "1":
+		return nil
+	}
+	if err := os.WriteFile(path, []byte("1"), 0); err != nil {
+		return fmt.Errorf("%s is 0, so traffic between pods of this node can't be filtered, and it can't be set (%w); run: sysctl -w %s=1",
+			name, err, strings.ReplaceAll(name, "/", "."))
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+// Package manifests reads Kubernetes objects from a folder (or one file), once
+// or for as long as the agent runs. It is a source of the controller that needs
+// no API server: the same objects, stated by files.
+//
+//	folder ─ names, stat, read ──▶ bytes            folder.go   I/O
+//	bytes  ─ split ──▶ documents ─ decode ──▶ entry  split.go, parse.go, decode.go   pure
+//	file   ─ last good state ──▶ statements          file.go     pure
+//	ledger ─ who states an object first ──▶ changes  ledger.go   pure
+//	state  ─ files, ledger, problems ──▶ Update      state.go    pure
+//	watch  ─ inotify, agenda, reading, rescan        watch.go, eyes.go, agenda.go, round.go
+//
+// # What is read
+//
+// A folder gives its *.yaml, *.yml and *.json files, not those of its
+// subfolders, and no name that starts with "." or ends with "~". Symlinks are
+// followed, so that a ConfigMap mount (name → ..data/name, ..data swapped by a
+// rename) is one change. A path that is a file is read whatever its name.
+//
+// A file holds documents: YAML documents, JSON objects one after the other, a v1
+// List or a typed list. Kept are v1 Namespace, Node and Pod and networking.k8s.io/v1
+// NetworkPolicy; other kinds are counted and left out. A kept kind under an
+// apiVersion of the Kubernetes core that is not served (NetworkPolicy of v1, of
+// extensions/v1beta1) is a Problem: left out in silence it would be a policy
+// that its author believes in and nobody enforces.
+//
+// Fields are read as an API server reads them: names are case-sensitive, unknown
+// ones are ignored, the last of two equal keys counts, a value of the wrong type
+// is a Problem of its object. Nothing is defaulted but an empty metadata.namespace
+// of a Pod or NetworkPolicy ("default"); apiVersion and kind are always set.
+//
+// # What a mistake does
+//
+//   - A malformed document or object is a Problem and spoils only itself.
+//   - A file that was good once and now has a Problem of its own keeps all that it
+//     last stated when good, until it is good again: half of an edit is no state.
+//   - A file that was never good counts with what could be read of it, and
+//     Update.Unread says that there is more. Nothing that it stated is taken back
+//     while it stays spoiled.
+//   - An object stated twice counts where it stands first (file name, then
+//     document); the others are Problems and take over when the first one goes.
+//   - A folder that vanishes under Watch is a Problem; the last state stays.
+//   - A file cut to zero bytes is believed after a second, not at once: the shell
+//     empties a file long before the command that fills it has spoken.
+//
+// # When a change counts
+//
+// A file is read once 5 ms have passed without an event on it, and 50 ms after the
+// first event at the latest. Only that file is read, only its documents that
+// changed are parsed. Before a file is told as gone, all that is pending is read
+// too, and after a rename the whole folder is looked at: what has only moved to
+// another file is never gone in between. Every 10 s, and whenever events were
+// lost, all files are compared by inode, size and modification time.
+//
+// The objects that Load and Watch give away are shared: read them, never write.
+package manifests

@@ -1,0 +1,85 @@
+package manifests
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// digest identifies the text of a document. It is cryptographic because what
+// decides whether a policy is read again must not be open to collisions.
+type digest [sha256.Size]byte
+
+// document is what one document of a file states. It holds no place, so that it
+// can be used again where the same text turns up elsewhere in the file.
+type document struct {
+	digest   digest
+	entries  []entry
+	problems []Problem // without File and Document
+	skipped  int
+}
+
+// parse reads all documents of a file. Those whose text is among the known ones
+// are taken over instead of being parsed again, objects and all.
+func parse(data []byte, onlyJSON bool, known []document) []document {
+	have := make(map[digest]document, len(known))
+	for _, d := range known {
+		have[d.digest] = d
+	}
+	var all []document
+	for _, c := range split(data, onlyJSON) {
+		sum := digest(sha256.Sum256(c.text))
+		d, ok := have[sum]
+		if !ok {
+			d = parseDocument(c)
+			d.digest = sum
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// parseDocument never panics: the parsers are other people's and the bytes are
+// anybody's, and one document must not take the firewall down.
+func parseDocument(c chunk) (d document) {
+	defer func() {
+		if r := recover(); r != nil {
+			d = document{problems: []Problem{{Err: fmt.Errorf("parse: %v", r)}}}
+		}
+	}()
+	raw, err := toJSON(c)
+	if err != nil {
+		d.fail("", err)
+		return d
+	}
+	if string(raw) != "null" {
+		d.decode(raw, metav1.TypeMeta{}, place{})
+	}
+	return d
+}
+
+func toJSON(c chunk) ([]byte, error) {
+	if !utf8.Valid(c.text) {
+		return nil, errors.New("not UTF-8: expected YAML or JSON in UTF-8")
+	}
+	if c.json {
+		if err := json.Unmarshal(c.text, new(json.RawMessage)); err != nil {
+			return nil, fmt.Errorf("parse JSON: %w", err)
+		}
+		return c.text, nil
+	}
+	raw, err := yaml.YAMLToJSON(c.text)
+	if err != nil {
+		return nil, fmt.Errorf("parse YAML: %w", err)
+	}
+	return raw, nil
+}
+
+func (d *document) fail(what string, err error) {
+	d.problems = append(d.problems, Problem{Object: what, Err: err})
+}

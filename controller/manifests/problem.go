@@ -1,0 +1,63 @@
+package manifests
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Problem is one thing that is wrong with the files, as an error of one line.
+type Problem struct {
+	File     string // the path as it was given, with the file's name for a folder
+	Document int    // 1-based, documents without content are not counted; 0 = the whole file
+	Object   string // "Pod default/web", "item 3" of a list without a name, or empty if unknown
+	Err      error  // what is wrong and what was expected
+}
+
+// Error is "file: document 2: Pod default/web: what is wrong", on one line
+// whatever the file holds.
+func (p Problem) Error() string {
+	parts := []string{p.File}
+	if p.Document > 0 {
+		parts = append(parts, fmt.Sprintf("document %d", p.Document))
+	}
+	if p.Object != "" {
+		parts = append(parts, p.Object)
+	}
+	if p.Err != nil {
+		parts = append(parts, p.Err.Error())
+	}
+	return oneLine(strings.Join(parts, ": "))
+}
+
+// Unwrap gives what is wrong, for errors.Is and errors.As.
+func (p Problem) Unwrap() error { return p.Err }
+
+// oneLine joins lines and takes out what could steer a terminal.
+func oneLine(text string) string {
+	clean := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return strings.Join(strings.Fields(clean), " ")
+}
+
+func sortProblems(all []Problem) {
+	slices.SortFunc(all, func(a, b Problem) int {
+		return cmp.Or(
+			cmp.Compare(a.File, b.File),
+			cmp.Compare(a.Document, b.Document),
+			cmp.Compare(a.Object, b.Object),
+			cmp.Compare(a.Error(), b.Error()),
+		)
+	})
+}
+
+// sameProblems says whether two sorted lists would print the same.
+func sameProblems(a, b []Problem) bool {
+	return slices.EqualFunc(a, b, func(x, y Problem) bool { return x.Error() == y.Error() })
+}

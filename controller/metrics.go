@@ -1,0 +1,55 @@
+package controller
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/picket-project/picket/controller/graph"
+)
+
+// metrics is what /metrics serves, each under the name that its constructor gives it.
+type metrics struct {
+	registry     *prometheus.Registry
+	ready        prometheus.Gauge
+	transactions *prometheus.CounterVec
+	drift        prometheus.Counter
+	commit       prometheus.Histogram
+	latency      prometheus.Histogram
+	badPolicies  prometheus.Gauge
+	complaints   prometheus.Gauge
+	objects      *prometheus.GaugeVec
+}
+
+func newMetrics() *metrics {
+	seconds := prometheus.ExponentialBuckets(10e-6, 2, 20) // 10 µs to 5 s
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		ready:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_ready", Help: "1 while the kernel holds what it should, else 0."}),
+		transactions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "picket_transactions_total", Help: "Kernel transactions by result: committed or failed."}, []string{"result"}),
+		drift: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "picket_drift_repairs_total", Help: "Times that the kernel was found to hold something else than was committed."}),
+		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "picket_commit_seconds", Help: "Computing and committing one delta.", Buckets: seconds}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "picket_enforcement_latency_seconds", Help: "From an event's arrival in the agent to its commit in the kernel.", Buckets: seconds}),
+		badPolicies: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_policies_with_problems", Help: "Policies with parts that match nothing because they could not be understood."}),
+		complaints:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_source_complaints", Help: "Things that the source cannot read."}),
+		objects: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "picket_objects", Help: "How much is known (namespaces, pods, policies) and programmed (selectors, sets, elements, chains)."}, []string{"kind"}),
+	}
+	m.transactions.WithLabelValues("committed")
+	m.transactions.WithLabelValues("failed")
+	m.registry.MustRegister(m.ready, m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.complaints, m.objects,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) count(c graph.Counts) {
+	for kind, n := range map[string]int{
+		"namespaces": c.Namespaces, "pods": c.Pods, "local_pods": c.LocalPods, "policies": c.Policies,
+		"selectors": c.Selectors, "sets": c.Sets, "elements": c.Elements, "chains": c.Chains,
+	} {
+		m.objects.WithLabelValues(kind).Set(float64(n))
+	}
+}
