@@ -1,0 +1,99 @@
+// Command mutants plants one fault at a time into the code and runs the tests that should notice. Every fault
+// must be found: one that survives is a hole in the tests. Nothing in the checkout is changed: the compiler is
+// given the faulty file as an overlay.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// suites are the tests that a fault is held against.
+var suites = map[string][]string{
+	"policy":     {"./ruleset/policy", "-worlds=300"},
+	"graph":      {"./controller/graph", "-histories=100"},
+	"ruleset":    {"./ruleset"},
+	"nft":        {"./nft"},
+	"controller": {"./controller"},
+	"packets":    {"./cmd/sandbox", "-run=OnRealPackets|Case", "-packet-worlds=12"},
+}
+
+func main() {
+	only := flag.String("run", "", "plant only faults whose description contains this")
+	flag.Parse()
+	survivors := 0
+	for _, m := range mutants {
+		if !strings.Contains(m.fault, *only) {
+			continue
+		}
+		start := time.Now()
+		found, err := m.found()
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "mutants: %s: %v\n", m.fault, err)
+			os.Exit(2)
+		}
+		verdict := "found"
+		if !found {
+			verdict = "SURVIVED"
+			survivors++
+		}
+		fmt.Printf("%-8s %5.1fs  %-10s %s\n", verdict, time.Since(start).Seconds(), m.suite, m.fault)
+	}
+	if survivors > 0 {
+		fmt.Printf("%d faults were not found\n", survivors)
+		os.Exit(1)
+	}
+}
+
+// mutant is one fault: in a file, the text that stands there once and what stands there instead.
+type mutant struct {
+	fault, suite, file, old, new string
+}
+
+// found plants the fault and reports whether the tests fail. A fault that does not compile is an error.
+func (m mutant) found() (bool, error) {
+	text, err := os.ReadFile(m.file)
+	if err != nil {
+		return false, err
+	}
+	if n := strings.Count(string(text), m.old); n != 1 {
+		return false, fmt.Errorf("%s holds the text %d times, expected once:\n%s", m.file, n, m.old)
+	}
+	dir, err := os.MkdirTemp("", "mutant")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	overlay, err := m.overlay(dir, strings.Replace(string(text), m.old, m.new, 1))
+	if err != nil {
+		return false, err
+	}
+	if out, err := exec.Command("go", "build", "-overlay", overlay, "./...").CombinedOutput(); err != nil {
+		return false, fmt.Errorf("does not compile: %s", out)
+	}
+	args := append([]string{"test", "-failfast", "-timeout=5m", "-overlay", overlay}, suites[m.suite]...)
+	return exec.Command("go", args...).Run() != nil, nil
+}
+
+// overlay writes the faulty file, and the file that tells the compiler to read it.
+func (m mutant) overlay(dir, text string) (string, error) {
+	path, err := filepath.Abs(m.file)
+	if err != nil {
+		return "", err
+	}
+	faulty, list := filepath.Join(dir, "faulty.go"), filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(faulty, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	data, err := json.Marshal(map[string]map[string]string{"Replace": {path: faulty}})
+	if err != nil {
+		return "", err
+	}
+	return list, os.WriteFile(list, data, 0o600)
+}

@@ -1,0 +1,48 @@
+package main
+
+// mutants lists the faults, by the step of the pipeline that they are planted in.
+var mutants = []mutant{
+	// What a policy means.
+	{"except is dropped", "policy", "ruleset/policy/block.go", "ranges = subtract(ranges, except)", "_ = except"},
+	{"the protocol defaults to UDP", "policy", "ruleset/policy/parse.go", "if p == nil {\n\t\treturn ruleset.TCP, nil", "if p == nil {\n\t\treturn ruleset.UDP, nil"},
+	{"endPort is off by one", "policy", "ruleset/policy/parse.go", "Last: uint16(last)}", "Last: uint16(max(first, last-1))}"},
+	{"IPv6 is ignored", "policy", "ruleset/policy/pod.go", "range ruleset.Families {", "range ruleset.Families[:1] {"},
+	{"absent policyTypes never mean Egress", "policy", "ruleset/policy/parse.go", "ruleset.Egress: len(spec.Egress) > 0", "ruleset.Egress: false"},
+	{"an unresolved port name means every port", "policy", "ruleset/policy/chain.go", "\tslices.SortFunc(ports, func(x, y Ports)", "\tif len(ports) == 0 {\n\t\treturn []Ports{{Proto: ruleset.AnyProtocol}}\n\t}\n\tslices.SortFunc(ports, func(x, y Ports)"},
+	{"peers that can't be read mean everybody", "policy", "ruleset/policy/parse.go", "r.Blocks = union(r.Blocks)", "r.Blocks = union(r.Blocks)\n\tr.AnyPeer = len(r.Pods)+len(r.Blocks) == 0"},
+	{"a bad except leaves the whole cidr", "policy", "ruleset/policy/block.go", "ok = ok && fine", "_ = fine"},
+	{"a finished pod counts", "policy", "ruleset/policy/pod.go", "finished := p.Status.Phase == corev1.PodSucceeded ||", "finished := false &&"},
+	{"a hostNetwork pod counts", "policy", "ruleset/policy/pod.go", "finished || p.Spec.HostNetwork ||", "finished ||"},
+	{"ports of sidecars are not found", "policy", "ruleset/policy/pod.go", "*c.RestartPolicy == corev1.ContainerRestartPolicyAlways", "false"},
+	{"of two pods with one address the older has it", "policy", "ruleset/policy/pod.go", "strings.Compare(p.String(), o.String())) > 0", "strings.Compare(p.String(), o.String())) < 0"},
+	{"a node's address can be a pod's", "policy", "ruleset/policy/compile.go", "delete(holder, a)", "_ = a"},
+	{"a pod can't reach itself", "policy", "ruleset/policy/chain.go", "\ta.itself()\n", ""},
+	{"podSelector or namespaceSelector is enough", "policy", "ruleset/policy/selector.go", "s.MatchesNamespace(ns) && s.Pods", "s.MatchesNamespace(ns) || s.Pods"},
+	{"a name on egress is looked up in the subject", "policy", "ruleset/policy/chain.go", "if a.direction == ruleset.Ingress {", "if true {"},
+	{"a bad podSelector may allow", "policy", "ruleset/policy/parse.go", "return podsIn(p.key.Namespace, widened(s)), false", "return podsIn(p.key.Namespace, widened(s)), true"},
+
+	// The graph.
+	{"a dispatch entry is not deleted", "graph", "controller/graph/changes.go", "\t\t\tg.dispatch.delete(s)\n", "\t\t\t_ = s\n"},
+	{"a relabelled namespace keeps its pods' places", "graph", "controller/graph/namespace.go", "\tfor p := range ns.pods {\n\t\tg.match(p)\n\t}\n", ""},
+	{"an address stays in the sets of its former pod", "graph", "controller/graph/pod.go", "\tfor _, s := range p.matched {\n\t\ts.remove(g, p)\n\t}\n", ""},
+	{"a selector with Exists is not found", "graph", "controller/graph/index.go", "\t\t\tlook(anchor{scope, podKey, key, \"\"})\n", ""},
+	{"removals are not handed out", "graph", "controller/graph/changes.go", "del = appendIf(del, sum < 0, m)", "del = appendIf(del, sum < -1, m)"},
+	{"deleted policies of a terminating namespace go at once", "packets", "controller/graph/namespace.go", "if exists && ns.Terminating && len(ns.pods) > 0 {", "if false && exists {"},
+
+	// The difference.
+	{"a chain with other rules is left", "ruleset", "ruleset/diff.go", "if !exists || digest != c.Digest() {", "if !exists || digest == \"\" {"},
+	{"the last address of a range is left out", "ruleset", "ruleset/address.go", "a.Compare(r.Last) <= 0", "a.Compare(r.Last) < 0"},
+
+	// The kernel.
+	{"consent to egress skips ingress", "packets", "nft/rule.go", "consent = verdict(expr.VerdictReturn, \"\")", "consent = verdict(expr.VerdictAccept, \"\")"},
+	{"the peer is looked for at the subject's end", "packets", "nft/term.go", "return 1 - subjectEnd(d)", "return subjectEnd(d)"},
+	{"replies are not let through", "packets", "nft/layout.go", "{[]term{ctState(\"established\", ctEstablished), verdict(expr.VerdictAccept, \"\")}", "{[]term{ctState(\"established\", 64), verdict(expr.VerdictAccept, \"\")}"},
+	{"pods may advertise routers to their node", "packets", "nft/layout.go", "{\"input\", nftables.ChainHookInput, noRouters()}", "{\"input\", nftables.ChainHookInput, nil}"},
+	{"an interval ends too early", "nft", "nft/batch.go", "after := m.Last.Next()", "after := m.Last"},
+	{"a rule taken out of a chain is not noticed", "nft", "nft/rule.go", "n != 2 || sealed != rules", "n != 2"},
+	{"bridged IPv6 is not filtered", "packets", "controller/host/host.go", "{\"net/bridge/bridge-nf-call-iptables\", \"net/bridge/bridge-nf-call-ip6tables\"}", "{\"net/bridge/bridge-nf-call-iptables\"}"},
+
+	// The loop.
+	{"the kernel is touched before all is known", "controller", "controller/controller.go", "\t\tif c.synced {\n\t\t\tc.reconcile(ctx)", "\t\tif true {\n\t\t\tc.reconcile(ctx)"},
+	{"a failed transaction is forgotten", "controller", "controller/controller.go", "\tc.known = false\n\tc.backoff = min", "\tc.backoff = min"},
+}

@@ -1,0 +1,306 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// kernel is a Memory that many may look at, and that fails when it is told to.
+type kernel struct {
+	mu     sync.Mutex // guards the fields below
+	memory ruleset.Memory
+	deltas []ruleset.Delta
+	fail   func(call int) error // asked at each call; nil: never
+	calls  int
+}
+
+func (k *kernel) Observe(ctx context.Context) (ruleset.Observed, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.broken(); err != nil {
+		return ruleset.Observed{}, err
+	}
+	return k.memory.Observe(ctx)
+}
+
+func (k *kernel) Apply(ctx context.Context, d ruleset.Delta) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.broken(); err != nil {
+		return err
+	}
+	if err := k.memory.Apply(ctx, d); err != nil {
+		return err
+	}
+	k.deltas = append(k.deltas, d)
+	return nil
+}
+
+func (k *kernel) broken() error {
+	k.calls++
+	if k.fail == nil {
+		return nil
+	}
+	return k.fail(k.calls)
+}
+
+// program is what the kernel holds, as text.
+func (k *kernel) program() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.memory.Program().String()
+}
+
+func (k *kernel) transactions() []ruleset.Delta {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append([]ruleset.Delta{}, k.deltas...)
+}
+
+// script is a Source that the test speaks for.
+type script chan Mail
+
+func (s script) Run(ctx context.Context, deliver func(Mail)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case m := <-s:
+			deliver(m)
+		}
+	}
+}
+
+// start runs a controller until the test ends.
+func start(t *testing.T, c Config) *Controller {
+	t.Helper()
+	c.Node = "n1"
+	c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	ctl := New(c)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- ctl.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	return ctl
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
+// cluster is one pod that a policy isolates, as events.
+func cluster() []graph.Event {
+	return []graph.Event{
+		graph.PolicySet{Policy: deny("default", "deny")},
+		graph.PodSet{Pod: pod("web", "10.244.1.5")},
+	}
+}
+
+func pod(name, addr string) policy.Pod {
+	return policy.Pod{Key: policy.Key{Namespace: "default", Name: name}, Node: "n1", Addrs: []netip.Addr{netip.MustParseAddr(addr)}}
+}
+
+func TestNothingIsTouchedBeforeTheSourceIsSynced(t *testing.T) {
+	k, source := &kernel{}, script(make(chan Mail))
+	c := start(t, Config{Source: source, Firewall: k, Audit: 5 * time.Millisecond})
+	source <- Mail{Events: cluster()}
+	source <- Mail{Events: cluster()}
+	time.Sleep(20 * time.Millisecond) // some audits
+	if k.mu.Lock(); k.calls != 0 {
+		t.Errorf("%d calls to the kernel", k.calls)
+	}
+	k.mu.Unlock()
+	if r := c.Health.Readiness(); r.Ready || r.Reasons["sync"] == "" {
+		t.Errorf("readiness %+v", r)
+	}
+	source <- Mail{Synced: true}
+	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
+	if !strings.Contains(k.program(), "dispatch ingress 10.244.1.5") {
+		t.Errorf("program:\n%s", k.program())
+	}
+}
+
+// Whatever the kernel answers, the loop converges, says so meanwhile, and never runs hot.
+func TestKernelErrors(t *testing.T) {
+	for _, err := range []error{unix.EBUSY, unix.EINTR, unix.ENOBUFS, unix.ENOMEM, unix.EPERM, unix.ERESTART, unix.EMSGSIZE} {
+		t.Run(err.Error(), func(t *testing.T) {
+			t.Parallel()
+			k, source := &kernel{}, script(make(chan Mail))
+			k.fail = func(call int) error {
+				if call%4 != 0 {
+					return fmt.Errorf("apply: %w", err)
+				}
+				return nil
+			}
+			c := start(t, Config{Source: source, Firewall: k})
+			source <- Mail{Events: cluster(), Synced: true}
+			eventually(t, "the reason is named", func() bool { return strings.Contains(c.Health.Readiness().Reasons["kernel"], err.Error()) })
+			k.mu.Lock()
+			k.fail = nil
+			k.mu.Unlock()
+			eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
+			source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("late", "10.244.1.6")}}}
+			eventually(t, "the next event arrives", func() bool { return strings.Contains(k.program(), "10.244.1.6") })
+		})
+	}
+}
+
+// A transaction whose answer is lost may have been carried out: it is observed, not repeated.
+func TestCommittedInSpiteOfAnError(t *testing.T) {
+	k, source := &kernel{}, script(make(chan Mail))
+	c := start(t, Config{Source: source, Firewall: lossy{k, &sync.Once{}}})
+	source <- Mail{Events: cluster(), Synced: true}
+	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
+	if n := len(k.transactions()); n != 1 {
+		t.Errorf("%d transactions, want 1", n)
+	}
+}
+
+// lossy loses the answer to the first transaction.
+type lossy struct {
+	*kernel
+	once *sync.Once
+}
+
+func (l lossy) Apply(ctx context.Context, d ruleset.Delta) error {
+	err := l.kernel.Apply(ctx, d)
+	l.once.Do(func() { err = errors.Join(err, unix.ENOBUFS) })
+	return err
+}
+
+func TestAuditRepairsDrift(t *testing.T) {
+	k, source := &kernel{}, script(make(chan Mail))
+	c := start(t, Config{Source: source, Firewall: k, Audit: 10 * time.Millisecond})
+	source <- Mail{Events: cluster(), Synced: true}
+	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
+	want := k.program()
+	k.mu.Lock()
+	k.memory = ruleset.Memory{}
+	k.mu.Unlock()
+	eventually(t, "repaired", func() bool { return k.program() == want })
+	eventually(t, "counted", func() bool { return strings.Contains(get(c, "/metrics"), "picket_drift_repairs_total 1") })
+}
+
+func get(c *Controller, path string) string {
+	w := httptest.NewRecorder()
+	c.Health.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	return fmt.Sprint(w.Code, " ", w.Body.String())
+}
+
+func TestHealthOverHTTP(t *testing.T) {
+	k, source := &kernel{}, script(make(chan Mail))
+	c := start(t, Config{Source: source, Firewall: k})
+	if got := get(c, "/readyz"); !strings.HasPrefix(got, "503") || !strings.Contains(got, `"sync"`) {
+		t.Errorf("/readyz before: %s", got)
+	}
+	bad := deny("default", "bad")
+	bad.Problems = policy.Parse(badPolicy).Problems
+	source <- Mail{Events: append(cluster(), graph.PolicySet{Policy: bad}), Synced: true, Complaints: map[string]string{"x.yaml": "is no YAML"}}
+	eventually(t, "ready", func() bool { return strings.HasPrefix(get(c, "/readyz"), "200") })
+	for _, want := range []string{`"policy default/bad"`, "spec.ingress[0].from[0].ipBlock.cidr", `"source x.yaml"`} {
+		if got := get(c, "/readyz"); !strings.Contains(got, want) {
+			t.Errorf("/readyz lacks %s: %s", want, got)
+		}
+	}
+	for _, want := range []string{"picket_ready 1", "picket_policies_with_problems 1", "picket_source_complaints 1", `picket_transactions_total{result="committed"} 1`, `picket_objects{kind="pods"} 1`} {
+		if got := get(c, "/metrics"); !strings.Contains(got, want) {
+			t.Errorf("/metrics lacks %s", want)
+		}
+	}
+	source <- Mail{Complaints: map[string]string{"y.yaml": "was never read"}, Blind: true}
+	eventually(t, "not ready while something was never read", func() bool { return strings.HasPrefix(get(c, "/readyz"), "503") })
+	source <- Mail{Complaints: map[string]string{}, Events: []graph.Event{graph.PolicyGone{Key: bad.Key}}}
+	eventually(t, "all is well", func() bool { return !strings.Contains(get(c, "/readyz"), "warnings") })
+}
+
+// reports counts what reaches the people.
+type reports chan []policy.Problem
+
+func (r reports) Report(p []policy.Problem) { r <- p }
+
+func TestAProblemIsReportedOnce(t *testing.T) {
+	k, source, told := &kernel{}, script(make(chan Mail)), reports(make(chan []policy.Problem, 10))
+	c := start(t, Config{Source: source, Firewall: k, Reporter: told})
+	event := graph.PolicySet{Policy: policy.Parse(badPolicy)}
+	for range 3 {
+		source <- Mail{Events: []graph.Event{event}, Synced: true}
+	}
+	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
+	if len(told) != 1 {
+		t.Errorf("reported %d times", len(told))
+	}
+	source <- Mail{Events: []graph.Event{graph.PolicyGone{Key: event.Policy.Key}, event}}
+	eventually(t, "reported again after it was gone", func() bool { return len(told) == 2 })
+}
+
+// One pod more among 10,000 costs one transaction with that pod's elements and nothing else.
+func TestOnePodMoreAmongTenThousand(t *testing.T) {
+	dir := t.TempDir()
+	var b strings.Builder
+	for i := range 10000 {
+		b.WriteString(podManifest(fmt.Sprintf("pod-%d", i), fmt.Sprintf("n%d", 1+i%100), fmt.Sprintf("10.%d.%d.%d", 1+i/62500, i/250%250, 1+i%250)))
+	}
+	write(t, dir, "pods.yaml", b.String())
+	write(t, dir, "policy.yaml", allowWeb)
+	k := &kernel{}
+	c := start(t, Config{Source: Folder{Path: dir}, Firewall: k})
+	for deadline := time.Now().Add(time.Minute); !c.Health.Readiness().Ready; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not ready: %+v", c.Health.Readiness())
+		}
+	}
+	before := len(k.transactions())
+	write(t, dir, "one-more.yaml", podManifest("new", "n7", "10.99.0.1"))
+	eventually(t, "the pod is a peer", func() bool { return strings.Contains(k.program(), "10.99.0.1") })
+	after := k.transactions()
+	if len(after) != before+1 {
+		t.Fatalf("%d transactions for one pod", len(after)-before)
+	}
+	last := after[before]
+	if text := last.String(); strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, " 10.99.0.1\n") {
+		t.Errorf("delta for one pod:\n%s", text)
+	}
+}
+
+func podManifest(name, node, addr string) string {
+	return fmt.Sprintf("---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s, labels: {app: web}}\nspec: {nodeName: %s}\nstatus: {podIP: %s, phase: Running}\n", name, node, addr)
+}
+
+// write replaces a file atomically.
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	temporary := filepath.Join(dir, "."+name)
+	if err := os.WriteFile(temporary, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(temporary, filepath.Join(dir, name)); err != nil {
+		t.Fatal(err)
+	}
+}
