@@ -103,7 +103,7 @@ func (c *Cluster) complain(resource string) cache.WatchErrorHandler {
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.complaints[resource] = fmt.Sprintf("%v; needed are the verbs get, list and watch on %s", err, resource)
+		c.complaints[resource] = fmt.Sprintf("%s: %v; the agent needs the verbs get, list and watch on it", resource, err)
 		list := map[string]string{}
 		for name, text := range c.complaints {
 			if !c.informer[name].HasSynced() {

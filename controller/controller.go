@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/picket-project/picket/controller/graph"
@@ -55,7 +56,7 @@ type Controller struct {
 	synced  bool
 	known   bool          // the kernel holds what the graph has handed out
 	changed time.Time     // when the oldest change came that the kernel does not hold; zero: none
-	moved   bool          // pods of this node came or went since the host was prepared
+	hosted  int           // graph.LocalEvents when the host was last prepared; -1: it is due
 	backoff time.Duration // until the next attempt; 0: the last one went well
 }
 
@@ -68,25 +69,22 @@ func New(c Config) *Controller {
 		c.Audit = 30 * time.Second
 	}
 	return &Controller{
-		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), problem: map[policy.Key]string{},
+		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), problem: map[policy.Key]string{}, hosted: -1,
 	}
 }
 
 // Run works until ctx ends, which is no error, or until the source cannot go on. The rules stay.
 func (c *Controller) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	done := make(chan struct{})
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, 1)
 	go func() {
-		defer close(done)
-		if err := c.Source.Run(ctx, c.box.put); err != nil && ctx.Err() == nil {
-			cancel(fmt.Errorf("source: %w", err))
-		}
+		defer stop()
+		failed <- c.Source.Run(running, c.box.put)
 	}()
-	c.loop(ctx)
-	<-done
-	if cause := context.Cause(ctx); cause != context.Canceled && cause != context.DeadlineExceeded {
-		return cause
+	c.loop(running)
+	if err := <-failed; err != nil && ctx.Err() == nil {
+		return fmt.Errorf("source: %w", err)
 	}
 	return nil
 }
@@ -103,7 +101,7 @@ func (c *Controller) loop(ctx context.Context) {
 		case <-c.box.ready:
 			c.read()
 		case <-audit.C:
-			c.known, c.moved = false, true
+			c.known, c.hosted = false, -1
 		case <-retry.C:
 		}
 		if c.synced {
@@ -139,10 +137,6 @@ func (c *Controller) read() {
 // notice looks at an event for what the graph does not do.
 func (c *Controller) notice(e graph.Event) {
 	switch e := e.(type) {
-	case graph.PodSet:
-		c.moved = c.moved || e.Pod.Node == c.Node
-	case graph.PodGone:
-		c.moved = true
 	case graph.PolicySet:
 		c.judge(e.Policy.Key, e.Policy.Problems)
 	case graph.PolicyGone:
@@ -152,10 +146,11 @@ func (c *Controller) notice(e graph.Event) {
 
 // judge reports what is wrong with a policy, once for as long as it stays the same.
 func (c *Controller) judge(key policy.Key, problems []policy.Problem) {
-	text := ""
-	for _, p := range problems {
-		text += p.String() + "\n"
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.Error.Error()
 	}
+	text := strings.Join(texts, "; ")
 	if text == c.problem[key] {
 		return
 	}
@@ -174,10 +169,10 @@ func (c *Controller) judge(key policy.Key, problems []policy.Problem) {
 
 // reconcile brings host and kernel to what the graph wants.
 func (c *Controller) reconcile(ctx context.Context) {
-	if c.moved && c.Host != nil {
+	if c.Host != nil && c.hosted != c.graph.LocalEvents() {
+		c.hosted = c.graph.LocalEvents()
 		c.prepare()
 	}
-	c.moved = false
 	start := time.Now()
 	delta, err := c.next(ctx)
 	if err == nil && !delta.Empty() {
@@ -208,7 +203,7 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 		return ruleset.Delta{}, err
 	}
 	delta := ruleset.Diff(have, c.graph.Program())
-	if c.Health.started() && changes.Empty() && !delta.Empty() {
+	if c.Health.started() && c.backoff == 0 && changes.Empty() && !delta.Empty() {
 		c.Health.drifted()
 		c.Log.Warn("the kernel did not hold what it should; repairing", "delta", delta.String())
 	}

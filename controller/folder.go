@@ -25,7 +25,10 @@ func folderMail(u manifests.Update) Mail {
 		m.Events = append(m.Events, folderEvent(change))
 	}
 	for _, p := range u.Problems {
-		m.Complaints[p.File] += p.Error() + "\n"
+		if earlier := m.Complaints[p.File]; earlier != "" {
+			m.Complaints[p.File] = earlier + "; "
+		}
+		m.Complaints[p.File] += p.Error()
 	}
 	return m
 }

@@ -53,7 +53,7 @@ func (h *Health) complaints(blind bool, list map[string]string) {
 	h.warn("source", list)
 	reason := ""
 	if blind && len(list) > 0 {
-		reason = fmt.Sprintf("not everything could be read: %s", first(list))
+		reason = "not everything could be read: " + list[slices.Min(slices.Collect(maps.Keys(list)))]
 	}
 	h.set("source", reason)
 	h.metrics.complaints.Set(float64(len(list)))
@@ -77,11 +77,6 @@ func (h *Health) warn(kind string, list map[string]string) {
 	for name, text := range list {
 		h.warnings[kind+" "+name] = text
 	}
-}
-
-func first(list map[string]string) string {
-	name := slices.Sorted(maps.Keys(list))[0]
-	return name + ": " + list[name]
 }
 
 // committed counts a transaction (or an audit that found nothing to do).

@@ -18,6 +18,7 @@ type Graph struct {
 	namespaces map[string]*namespace
 	pods       map[policy.Key]*pod
 	claims     map[netip.Addr][]*pod // the pods that say they have an address
+	local      int                   // events about pods of this node
 	index      index
 	selectors  map[string]*selector // in use, by their text
 
@@ -67,6 +68,9 @@ func (g *Graph) Snapshot() policy.Snapshot {
 	}
 	return s
 }
+
+// LocalEvents counts the events that were about pods of this node.
+func (g *Graph) LocalEvents() int { return g.local }
 
 // LocalAddrs returns the addresses of this node's pods, sorted.
 func (g *Graph) LocalAddrs() []netip.Addr {

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	histories = flag.Int("histories", 300, "random histories to follow")
+	histories = flag.Int("histories", 100, "random histories to follow")
 	seed      = flag.Uint64("seed", 1, "of the first random history")
 )
 

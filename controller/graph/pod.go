@@ -59,6 +59,9 @@ func (g *Graph) deletePod(key policy.Key) {
 
 // place keeps track of the pods of this node; one that leaves it loses its chains.
 func (g *Graph) place(p *pod, from, to string) {
+	if from == g.node || to == g.node {
+		g.local++
+	}
 	switch {
 	case to == g.node:
 		p.ns.local[p] = true

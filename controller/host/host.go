@@ -8,54 +8,76 @@ package host
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
 
-// Host is the machine in the network namespace of the calling thread. The zero value is ready.
-type Host struct{}
+// Host is the machine in the network namespace of the calling thread. The zero value is ready; it belongs to
+// one goroutine.
+type Host struct {
+	links  map[netip.Addr]link // what was found, for a while
+	looked time.Time
+}
+
+// link is an interface that pods sit behind; none where the name is empty.
+type link struct {
+	name   string
+	bridge bool
+}
+
+// memory is how long it is believed that an address sits where it was found.
+const memory = 20 * time.Second
 
 // Prepare names the interfaces behind which these pod addresses sit and, if one of them is a bridge, makes
 // bridged packets pass the forward hook. An address without a direct route, or that is not on a bridge or a
 // veth of its own, sits behind none.
-func (Host) Prepare(pods []netip.Addr) ([]string, error) {
-	var names []string
+func (h *Host) Prepare(pods []netip.Addr) ([]string, error) {
+	if time.Since(h.looked) > memory {
+		h.links, h.looked = map[netip.Addr]link{}, time.Now()
+	}
+	names := map[string]bool{}
 	bridged := false
 	for _, addr := range pods {
-		link := linkOf(addr)
-		if link == nil || slices.Contains(names, link.Attrs().Name) {
-			continue
+		l, known := h.links[addr]
+		if !known {
+			l = linkOf(addr)
+			h.links[addr] = l
 		}
-		names = append(names, link.Attrs().Name)
-		bridged = bridged || link.Type() == "bridge"
+		if l.name != "" {
+			names[l.name] = true
+			bridged = bridged || l.bridge
+		}
 	}
-	slices.Sort(names)
+	sorted := slices.Sorted(maps.Keys(names))
 	if bridged {
-		return names, filterBridges()
+		return sorted, filterBridges()
 	}
-	return names, nil
+	return sorted, nil
 }
 
 // linkOf returns the interface that a pod's address is reached by, if it is a pod's: one that leads to no
 // other router, and is a bridge or leads to this one address.
-func linkOf(addr netip.Addr) netlink.Link {
+func linkOf(addr netip.Addr) link {
 	routes, err := netlink.RouteGet(net.IP(addr.AsSlice()))
 	if err != nil || len(routes) != 1 || routes[0].Gw != nil {
-		return nil
+		return link{}
 	}
-	link, err := netlink.LinkByIndex(routes[0].LinkIndex)
+	found, err := netlink.LinkByIndex(routes[0].LinkIndex)
 	if err != nil {
-		return nil
+		return link{}
 	}
-	if link.Type() == "bridge" || link.Type() == "veth" && hasHostRoute(link, addr) {
-		return link
+	bridge := found.Type() == "bridge"
+	if bridge || found.Type() == "veth" && hasHostRoute(found, addr) {
+		return link{found.Attrs().Name, bridge}
 	}
-	return nil
+	return link{}
 }
 
 // hasHostRoute reports whether a route for just this address leads to the interface, as plugins make that
