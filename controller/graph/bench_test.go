@@ -1,0 +1,61 @@
+package graph_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// An event about one pod costs the same in a small and in a large cluster.
+func BenchmarkPodEvent(b *testing.B) {
+	for _, pods := range []int{1000, 10000, 100000} {
+		b.Run(fmt.Sprintf("pods=%d", pods), func(b *testing.B) {
+			g := largeCluster(pods)
+			g.Changes()
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				p := numbered(pods + 1)
+				p.Labels = map[string]string{"app": fmt.Sprintf("app-%d", i%2)}
+				g.Apply(graph.PodSet{Pod: p})
+				g.Changes()
+			}
+		})
+	}
+}
+
+// largeCluster has ten pods for each of its applications, and a policy for each of the first hundred, the
+// pods of which are on this node.
+func largeCluster(pods int) *graph.Graph {
+	g := graph.New("n0", ruleset.Drop)
+	for i := range pods {
+		g.Apply(graph.PodSet{Pod: numbered(i)})
+	}
+	for i := range 100 {
+		app := fmt.Sprintf("app-%d", i)
+		g.Apply(graph.PolicySet{Policy: policy.Parse(&networkingv1.NetworkPolicy{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: app},
+			Spec: networkingv1.NetworkPolicySpec{
+				PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": app}},
+				Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{
+					{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}},
+				}}},
+			},
+		})})
+	}
+	return g
+}
+
+func numbered(i int) policy.Pod {
+	return policy.Pod{
+		Key: policy.Key{Namespace: "default", Name: fmt.Sprintf("pod-%d", i)}, Node: fmt.Sprintf("n%d", i%1000),
+		Labels: map[string]string{"app": fmt.Sprintf("app-%d", i/10), "tier": "web", "version": "v1"},
+		Addrs:  []netip.Addr{netip.AddrFrom4([4]byte{10, byte(1 + i>>16), byte(i >> 8), byte(i)})},
+	}
+}
