@@ -44,7 +44,7 @@ func problemEvent(np *networkingv1.NetworkPolicy, problems []policy.Problem, nod
 	}
 	message := strings.Join(lines, "; ")
 	if len(message) > maxMessage {
-		message = message[:maxMessage-3] + "..."
+		message = strings.ToValidUTF8(message[:maxMessage-3], "") + "..."
 	}
 	now := metav1.Now()
 	return &corev1.Event{

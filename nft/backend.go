@@ -18,12 +18,9 @@ var ErrHeld = errors.New("the nftables table inet " + tableName + " is owned by 
 
 // Options says how a Backend works. The zero value is right for an agent on its node.
 type Options struct {
-	NetNS   int          // file descriptor of a network namespace; 0: the calling thread's
-	NoOwner bool         // leave the table to be changed by anybody
-	sockets []sockOption // for tests
+	NetNS   int  // file descriptor of a network namespace; 0: the calling thread's
+	NoOwner bool // leave the table to be changed by anybody
 }
-
-type sockOption = nftables.ConnOption
 
 // Backend is the kernel's side of one node's ruleset. It belongs to one goroutine.
 type Backend struct {
@@ -62,10 +59,7 @@ func (b *Backend) dial() (*nftables.Conn, error) {
 	if b.conn != nil {
 		return b.conn, nil
 	}
-	options := append([]nftables.ConnOption{
-		nftables.AsLasting(), nftables.WithNetNSFd(b.options.NetNS), nftables.WithSockOptions(enlarge),
-	}, b.options.sockets...)
-	conn, err := nftables.New(options...)
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(b.options.NetNS), nftables.WithSockOptions(enlarge))
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
@@ -75,7 +69,23 @@ func (b *Backend) dial() (*nftables.Conn, error) {
 
 // enlarge asks for buffers beyond the system's limit; without the privilege it gets what that limit allows.
 func enlarge(c *netlink.Conn) error {
-	return errors.Join(c.SetReadBuffer(socketBuffer), c.SetWriteBuffer(socketBuffer))
+	return errors.Join(checkDescriptor(c), c.SetReadBuffer(socketBuffer), c.SetWriteBuffer(socketBuffer))
+}
+
+// checkDescriptor refuses a socket that the library could not wait for: it does so with select, which takes
+// descriptors below FD_SETSIZE only, and would panic.
+func checkDescriptor(c *netlink.Conn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var refused error
+	err = raw.Control(func(fd uintptr) {
+		if fd >= unix.FD_SETSIZE {
+			refused = fmt.Errorf("descriptor %d is beyond the first %d, too many are open: %w", fd, unix.FD_SETSIZE, unix.EMFILE)
+		}
+	})
+	return errors.Join(err, refused)
 }
 
 // Close gives the socket up; the rules stay.
@@ -93,8 +103,12 @@ func (b *Backend) Owned() bool { return b.ownership == owned }
 
 // Apply carries a delta out in one transaction: on an error the kernel holds what it held before, or, where
 // the answer was lost, all of the new; so observe again. Straight after Observe it also fails if anybody
-// changed any ruleset of the namespace in between.
+// changed any ruleset of the namespace in between. An empty delta sends nothing and says that what Observe
+// found is right: others may change their rules from then on.
 func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
+	if d.Empty() {
+		b.checked = 0
+	}
 	first, second := d, ruleset.Delta{}
 	if b.twoSteps {
 		first.DelChains, first.DelSets = nil, nil
@@ -137,7 +151,7 @@ func table(flags nftables.TableFlags) *nftables.Table {
 // Observe found in it is deleted instead, users first.
 func (b *Backend) clear(batch *batch) {
 	if b.ownership != owned {
-		batch.conn.AddTable(table(0))
+		batch.conn.AddTable(table(b.found.flags()))
 		batch.conn.DelTable(table(0))
 		batch.conn.AddTable(table(0))
 		return
@@ -176,10 +190,15 @@ func (b *Backend) claim(conn *nftables.Conn) error {
 // heldOr tells a table that is somebody else's from a process that may change none.
 func (b *Backend) heldOr(conn *nftables.Conn, err error) error {
 	t, listErr := findTable(conn)
-	if listErr == nil && t != nil && t.Flags&nftables.TableFlagOwner != 0 {
+	if listErr == nil && b.heldByOther(t) {
 		return ErrHeld
 	}
 	return fmt.Errorf("claim the table: %w; the capability NET_ADMIN is needed", err)
+}
+
+// heldByOther reports whether the kernel lets another process alone change the table.
+func (b *Backend) heldByOther(t *nftables.Table) bool {
+	return b.ownership != owned && t != nil && t.Flags&nftables.TableFlagOwner != 0
 }
 
 func findTable(conn *nftables.Conn) (*nftables.Table, error) {
@@ -209,10 +228,14 @@ func (b *Backend) Cleanup() (removed bool, err error) {
 	if err := b.claim(conn); err != nil {
 		return false, err
 	}
+	if b.heldByOther(t) {
+		return false, ErrHeld
+	}
 	conn.DelTable(table(0))
 	if err := conn.Flush(); err != nil {
 		return false, fmt.Errorf("delete the table: %w", err)
 	}
+	b.ownership = unclaimed
 	return true, nil
 }
 

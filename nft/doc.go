@@ -18,5 +18,6 @@
 // An accept ends this table only: everybody else's tables judge the packet as well.
 //
 // What a rule matches is built from terms, each of which holds its text and its expressions side by side.
-// The kernel's rules are never parsed: a chain's last rule carries the digest of what it should hold.
+// The kernel's rules are never parsed: a chain's last rule carries the digest of what it should hold, and one
+// of what its rules read like in the kernel, so that Observe sees whether anybody changed them.
 package nft

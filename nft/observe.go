@@ -10,17 +10,9 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/userdata"
 
 	"github.com/picket-project/picket/ruleset"
 )
-
-// listing is what the kernel holds in the table.
-type listing struct {
-	chains map[string]*nftables.Chain
-	rules  map[string][]*nftables.Rule
-	sets   []*nftables.Set // that have a name
-}
 
 // Observe says what the kernel holds, after it has claimed the table. ErrHeld: the table is not this
 // process's to change.
@@ -48,39 +40,15 @@ func (b *Backend) observe() (ruleset.Observed, error) {
 	if b.found, err = list(conn); err != nil {
 		return none, err
 	}
+	if b.heldByOther(b.found.table) {
+		return none, ErrHeld
+	}
 	o, err := b.found.observed(conn)
 	if err != nil {
 		return none, err
 	}
 	b.checked = generation.ID
 	return o, nil
-}
-
-func list(conn *nftables.Conn) (listing, error) {
-	l := listing{chains: map[string]*nftables.Chain{}, rules: map[string][]*nftables.Rule{}}
-	t, err := findTable(conn)
-	if err != nil || t == nil {
-		return l, err
-	}
-	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
-	if err != nil {
-		return l, fmt.Errorf("list chains: %w", err)
-	}
-	for _, c := range chains {
-		if c.Table.Name != tableName {
-			continue
-		}
-		l.chains[c.Name] = c
-		if l.rules[c.Name], err = conn.GetRules(t, c); err != nil {
-			return l, fmt.Errorf("list rules of %s: %w", c.Name, err)
-		}
-	}
-	sets, err := conn.GetSets(t)
-	if err != nil {
-		return l, fmt.Errorf("list sets: %w", err)
-	}
-	l.sets = slices.DeleteFunc(sets, func(s *nftables.Set) bool { return s.Anonymous })
-	return l, nil
 }
 
 // observed reads the listing. Intact is false if anything is missing, not as it should be, or unknown.
@@ -98,87 +66,16 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 		}
 	}
 	for _, s := range l.sets {
-		elements, err := conn.GetSetElements(s)
+		list, err := elements(conn, s)
 		if err != nil {
-			return o, fmt.Errorf("list elements of %s: %w", s.Name, err)
+			return o, err
 		}
-		if !readSet(&o, s, elements) {
+		if !readSet(&o, s, list) {
 			o.Intact = false
 		}
 	}
 	slices.Sort(o.Links)
 	return o, nil
-}
-
-// frameIntact compares the frame's chains rule by rule, by their comments, and looks for its sets and for
-// chains that are neither the frame's nor a pod's. The first comment holds the digest of the whole frame.
-func (l listing) frameIntact() bool {
-	want := frame()
-	for _, c := range want {
-		if !slices.Equal(comments(l.rules[c.name]), ruleComments(c.rules)) || !hooked(l.chains[c.name], c) {
-			return false
-		}
-	}
-	for name := range l.chains {
-		isFrame := slices.ContainsFunc(want, func(c frameChain) bool { return c.name == name })
-		if !isFrame && !strings.Contains(name, "/") {
-			return false
-		}
-	}
-	return l.hasFrameSets()
-}
-
-func hooked(have *nftables.Chain, want frameChain) bool {
-	switch {
-	case have == nil:
-		return false
-	case want.hook == nil:
-		return have.Hooknum == nil
-	default:
-		return have.Hooknum != nil && *have.Hooknum == *want.hook && *have.Priority == priority &&
-			have.Policy != nil && *have.Policy == nftables.ChainPolicyAccept
-	}
-}
-
-func (l listing) hasFrameSets() bool {
-	names := []string{linkSet}
-	for _, d := range ruleset.Directions {
-		for _, f := range ruleset.Families {
-			names = append(names, mapName(d, f))
-		}
-	}
-	for _, name := range names {
-		if !slices.ContainsFunc(l.sets, func(s *nftables.Set) bool { return s.Name == name }) {
-			return false
-		}
-	}
-	return true
-}
-
-func comments(rules []*nftables.Rule) []string {
-	var texts []string
-	for _, r := range rules {
-		text, _ := userdata.GetString(r.UserData, userdata.TypeComment)
-		texts = append(texts, text)
-	}
-	return texts
-}
-
-func ruleComments(rules []rule) []string {
-	var texts []string
-	for _, r := range rules {
-		texts = append(texts, clip(r.comment))
-	}
-	return texts
-}
-
-// digest reads the seal of a pod's chain; it is empty where the chain is not what it was.
-func (l listing) digest(chain string) string {
-	texts := comments(l.rules[chain])
-	if len(texts) == 0 {
-		return ""
-	}
-	return unseal(texts[len(texts)-1], len(texts))
 }
 
 // readSet takes the elements of one set in; it reports whether the set is one of ours.
@@ -198,6 +95,7 @@ func readSet(o *ruleset.Observed, s *nftables.Set, elements []nftables.SetElemen
 		}
 	}
 	id, ok := parseSetID(s.Name)
+	ok = ok && s.KeyType.Name == setType(id).Name && s.Interval == (id.Kind == ruleset.Ranges)
 	if ok {
 		o.Sets[id] = decodeMembers(id, elements)
 	}
@@ -241,20 +139,13 @@ func decodeMembers(id ruleset.SetID, elements []nftables.SetElement) []ruleset.M
 // decodeRanges pairs each first address with the next address after a range; without one, the range goes
 // on to the last address of all.
 func decodeRanges(elements []nftables.SetElement) []ruleset.Member {
-	slices.SortFunc(elements, func(a, b nftables.SetElement) int {
-		if order := bytes.Compare(a.Key, b.Key); order != 0 || a.IntervalEnd == b.IntervalEnd {
-			return order
-		} else if a.IntervalEnd {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(elements, compareElements)
 	var members []ruleset.Member
 	for i, e := range elements {
-		if e.IntervalEnd {
+		first, ok := netip.AddrFromSlice(e.Key)
+		if e.IntervalEnd || !ok {
 			continue
 		}
-		first, _ := netip.AddrFromSlice(e.Key)
 		last := ruleset.RangeOf(netip.PrefixFrom(first, 0)).Last
 		if i+1 < len(elements) && elements[i+1].IntervalEnd {
 			after, _ := netip.AddrFromSlice(elements[i+1].Key)

@@ -72,13 +72,16 @@ func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error
 	return append(t.exprs[:last:last], &lookup), nil
 }
 
-// rulesOf turns a pod's chain into rules: one for each of its own, then the denial.
+// rulesOf turns a pod's chain into rules: one for each of its own, then the denial. The last rule says by its
+// comment what the whole chain should be.
 func rulesOf(c ruleset.Chain) []rule {
 	var rules []rule
 	for _, r := range c.Rules {
 		rules = append(rules, allow(r, c.Direction))
 	}
-	return append(rules, denial(c)...)
+	rules = append(rules, denial(c)...)
+	rules[len(rules)-1].comment = seal(c.Digest(), contentsOf(rules))
+	return rules
 }
 
 // allow gives consent in one direction: a packet that may leave is judged by ingress next, one that may
@@ -112,8 +115,7 @@ func originsText(origins []ruleset.Origin) string {
 	return strings.Join(texts, ", ")
 }
 
-// denial ends a chain: a sample is logged, all is counted, nothing passes. The last rule says by its
-// comment what the whole chain should be.
+// denial ends a chain: a sample is logged, all is counted, nothing passes.
 func denial(c ruleset.Chain) []rule {
 	rules := []rule{{terms: []term{logged(logPrefix + string(c.ID) + " ")}}}
 	last := verdict(expr.VerdictDrop, "")
@@ -121,20 +123,22 @@ func denial(c ruleset.Chain) []rule {
 		rules = append(rules, rule{terms: []term{isProtocol(ruleset.TCP), counter(), rejectReset()}})
 		last = rejectProhibited()
 	}
-	total := len(c.Rules) + len(rules) + 1
-	return append(rules, rule{terms: []term{counter(), last}, comment: seal(c.Digest(), total)})
+	return append(rules, rule{terms: []term{counter(), last}})
 }
 
-const sealFormat = "denied: end of %d rules, digest %s"
+const sealFormat = "denied: end of %d rules, digest %s content %s"
 
-// seal is the comment by which Observe recognises a chain.
-func seal(digest string, rules int) string { return fmt.Sprintf(sealFormat, rules, digest) }
+// seal is the comment by which Observe recognises a chain and sees whether its rules are what they were. It
+// is made from their contents before the last has it.
+func seal(digest string, contents []string) string {
+	return fmt.Sprintf(sealFormat, len(contents), digest, ruleset.Digest(strings.Join(contents, "\n")))
+}
 
-// unseal returns the digest of a chain that has as many rules as its seal says, else nothing.
-func unseal(comment string, rules int) string {
-	var sealed int
-	var digest string
-	if n, _ := fmt.Sscanf(comment, sealFormat, &sealed, &digest); n != 2 || sealed != rules {
+// unseal returns the digest of a chain whose rules are what its seal says, else nothing.
+func unseal(sealed string, contents []string) string {
+	var total int
+	var digest, content string
+	if n, _ := fmt.Sscanf(sealed, sealFormat, &total, &digest, &content); n != 3 || seal(digest, contents) != sealed {
 		return ""
 	}
 	return digest

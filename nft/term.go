@@ -96,12 +96,16 @@ func address(f ruleset.Family, e end) term {
 
 // inPrefix matches an address by its first bits.
 func inPrefix(p netip.Prefix, e end) term {
-	t := address(ruleset.FamilyOf(p.Addr()), e)
+	t, data := address(ruleset.FamilyOf(p.Addr()), e), p.Addr().AsSlice()
 	switch {
 	case p.Bits() == 0:
 		return isFamily(ruleset.FamilyOf(p.Addr()))
 	case p.IsSingleIP():
 		t.text += " " + p.Addr().String()
+	case p.Bits()%8 == 0: // the nft program loads whole bytes without a mask
+		data = data[:p.Bits()/8]
+		t.text += " " + p.String()
+		t.exprs[len(t.exprs)-1].(*expr.Payload).Len = uint32(len(data))
 	default:
 		mask := make([]byte, p.Addr().BitLen()/8)
 		for bit := range p.Bits() {
@@ -112,7 +116,7 @@ func inPrefix(p netip.Prefix, e end) term {
 			SourceRegister: register, DestRegister: register, Len: uint32(len(mask)), Mask: mask, Xor: make([]byte, len(mask)),
 		})
 	}
-	t.exprs = append(t.exprs, equal(p.Addr().AsSlice()))
+	t.exprs = append(t.exprs, equal(data))
 	return t
 }
 
@@ -253,10 +257,10 @@ func isAnyICMP() term {
 }
 
 // onLink matches packets that no router has passed on: neighbour discovery has the hop limit 255
-// (RFC 4861), a routed packet at most 254.
+// (RFC 4861), a routed packet at most 254. It stands behind a term that matches IPv6 alone.
 func onLink() term {
-	return term{text: "ip6 hoplimit 255", exprs: append(isFamily(ruleset.IPv6).exprs,
-		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: 7, Len: 1}, equal([]byte{255}))}
+	return term{text: "ip6 hoplimit 255", exprs: []expr.Any{
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: 7, Len: 1}, equal([]byte{255})}}
 }
 
 // fromLink matches the interface a packet came in by.

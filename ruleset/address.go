@@ -38,11 +38,11 @@ func (f Family) String() string { return fmt.Sprintf("IPv%d", uint8(f)) }
 // Range is the addresses from First to Last, both included and of one family.
 type Range struct{ First, Last netip.Addr }
 
-// RangeOf returns the addresses of a prefix; host bits do not matter.
+// RangeOf returns the addresses of a prefix; host bits do not matter. The zero Prefix has none: the zero Range.
 func RangeOf(p netip.Prefix) Range {
 	first := p.Masked().Addr()
 	bytes := first.AsSlice()
-	for bit := p.Bits(); bit < len(bytes)*8; bit++ {
+	for bit := max(p.Bits(), 0); bit < len(bytes)*8; bit++ {
 		bytes[bit/8] |= 0x80 >> (bit % 8)
 	}
 	last, _ := netip.AddrFromSlice(bytes)

@@ -19,7 +19,7 @@ func load(path string, stderr io.Writer) (policy.Objects, error) {
 	}
 	all, problems, err := manifests.Load(path)
 	if err != nil {
-		return policy.Objects{}, err
+		return policy.Objects{}, fmt.Errorf("--manifests: %w; expected a file or folder of Kubernetes manifests", err)
 	}
 	for _, p := range problems {
 		fmt.Fprintf(stderr, "warning: %v\n", p)

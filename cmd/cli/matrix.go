@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -37,8 +38,13 @@ func (o *matrixOptions) Validate() error {
 	if o.output != "table" && o.output != "json" {
 		return fmt.Errorf("-o %q: expected table or json", o.output)
 	}
-	_, err := ruleset.ParseProtocol(o.protocol)
-	return err
+	if o.port == 0 {
+		return errors.New("--port 0: expected 1 to 65535")
+	}
+	if _, err := ruleset.ParseProtocol(o.protocol); err != nil {
+		return fmt.Errorf("--protocol: %w", err)
+	}
+	return nil
 }
 
 func newMatrixCmd() *cobra.Command {
@@ -52,7 +58,7 @@ A pair is allowed when every address family that both pods have allows it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	cmd.Flags().StringVarP(&o.manifests, "manifests", "f", "", "file or folder of manifests")
-	cmd.Flags().Uint16Var(&o.port, "port", 80, "destination port")
+	cmd.Flags().Uint16Var(&o.port, "port", 80, "destination port, 1 to 65535")
 	cmd.Flags().StringVar(&o.protocol, "protocol", "tcp", "tcp, udp or sctp")
 	cmd.Flags().Uint8Var(&o.family, "family", 0, "4 or 6: look at one address family only")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
@@ -90,7 +96,7 @@ type endpoint struct {
 func endpoints(o policy.Objects) []endpoint {
 	var list []endpoint
 	for _, p := range o.Pods {
-		e := endpoint{name: p.Namespace + "/" + p.Name, node: p.Spec.NodeName, addrs: addresses(p)}
+		e := endpoint{name: p.Namespace + "/" + p.Name, node: p.Spec.NodeName, addrs: policy.PodAddrs(p)}
 		dead := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 		if !dead && len(e.addrs) > 0 {
 			list = append(list, e)
@@ -98,16 +104,6 @@ func endpoints(o policy.Objects) []endpoint {
 	}
 	slices.SortFunc(list, func(a, b endpoint) int { return strings.Compare(a.name, b.name) })
 	return list
-}
-
-func addresses(p *corev1.Pod) []netip.Addr {
-	var addrs []netip.Addr
-	for _, ip := range append([]corev1.PodIP{{IP: p.Status.PodIP}}, p.Status.PodIPs...) {
-		if addr, err := netip.ParseAddr(ip.IP); err == nil && !slices.Contains(addrs, addr) {
-			addrs = append(addrs, addr)
-		}
-	}
-	return addrs
 }
 
 // wish is what a pod wants of another.

@@ -24,8 +24,10 @@ func (o *renderOptions) Validate() error {
 	if _, known := renderFormats[o.output]; !known {
 		return fmt.Errorf("-o %q: expected nft or program", o.output)
 	}
-	_, err := ruleset.ParseDenial(o.deny)
-	return err
+	if _, err := ruleset.ParseDenial(o.deny); err != nil {
+		return fmt.Errorf("--deny: %w", err)
+	}
+	return nil
 }
 
 var renderFormats = map[string]func(*ruleset.Program) string{

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Main runs the command line and returns the exit code: 0, or 1 after an error, which it prints as one line.
@@ -41,7 +42,23 @@ func newRootCmd() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
+		// A command that runs refuses a verb that it has not; one that only holds verbs prints its help and succeeds.
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newAgentCmd(), newRenderCmd(), newMatrixCmd(), newSandboxCmd(), newCleanupCmd(), newVersionCmd())
 	return root
+}
+
+// flagError says what a flag expects, where cobra says how its text could not be converted.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		f, expected := invalid.GetFlag(), invalid.GetFlag().Usage
+		if f.Value.Type() == "bool" {
+			expected = "true or false"
+		}
+		err = fmt.Errorf("--%s %q: expected %s", f.Name, invalid.GetValue(), expected)
+	}
+	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 }

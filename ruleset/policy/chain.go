@@ -128,6 +128,7 @@ func (a *assembly) allow(peer ruleset.Peer, ports Ports) {
 		a.rules = append(a.rules, rule)
 	case !slices.Contains(a.rules[at].Origins, a.origin):
 		a.rules[at].Origins = append(a.rules[at].Origins, a.origin)
+		slices.SortFunc(a.rules[at].Origins, ruleset.Origin.Compare)
 	}
 }
 

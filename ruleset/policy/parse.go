@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -82,7 +83,7 @@ func (p *parser) subjects(s *metav1.LabelSelector, at *field.Path) (subjects *Se
 	if err == nil {
 		return podsIn(p.key.Namespace, pods), true
 	}
-	p.invalid(at, metav1.FormatLabelSelector(s), reason(err)+"; until this is mended the policy isolates every pod that the rest of the selector matches, and allows nothing")
+	p.invalid(at, selectorText(*s), reason(s)+"; until this is mended the policy isolates every pod that the rest of the selector matches, and allows nothing")
 	return podsIn(p.key.Namespace, widened(s)), false
 }
 
@@ -130,16 +131,19 @@ func (p *parser) selector(s *metav1.LabelSelector, at *field.Path) (labels.Selec
 	}
 	parsed, err := metav1.LabelSelectorAsSelector(s)
 	if err != nil {
-		p.invalid(at, metav1.FormatLabelSelector(s), reason(err)+"; until this is mended the peer matches nobody")
+		p.invalid(at, selectorText(*s), reason(s)+"; until this is mended the peer matches nobody")
 		return labels.Nothing(), false
 	}
 	return parsed, true
 }
 
-// reason shortens the error of a selector to its first line.
-func reason(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+// selectorText shows in a Problem a selector that has no other text, since it cannot be understood.
+type selectorText metav1.LabelSelector
+
+// String is the selector as JSON, which holds no line breaks.
+func (s selectorText) String() string {
+	text, _ := json.Marshal(metav1.LabelSelector(s)) // maps, lists and strings always have a JSON form
+	return string(text)
 }
 
 func (p *parser) port(r *Rule, port *networkingv1.NetworkPolicyPort, at *field.Path) {
@@ -153,8 +157,10 @@ func (p *parser) port(r *Rule, port *networkingv1.NetworkPolicyPort, at *field.P
 		r.Ports = addPorts(r.Ports, proto, nil)
 	case port.Port.Type == intstr.String:
 		p.portName(r, port, proto, at)
-	default:
+	case port.Port.Type == intstr.Int:
 		p.portNumber(r, port, proto, at)
+	default:
+		p.invalid(at.Child("port"), int64(port.Port.Type), "is neither a number nor a name")
 	}
 }
 

@@ -44,7 +44,7 @@ type PortName struct {
 // its node's address and is neither subject nor peer.
 func NewPod(p *corev1.Pod) (pod Pod, ok bool) {
 	finished := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-	addrs := podAddrs(p)
+	addrs := PodAddrs(p)
 	if finished || p.Spec.HostNetwork || len(addrs) == 0 {
 		return Pod{}, false
 	}
@@ -54,7 +54,9 @@ func NewPod(p *corev1.Pod) (pod Pod, ok bool) {
 	}, true
 }
 
-func podAddrs(p *corev1.Pod) []netip.Addr {
+// PodAddrs returns the addresses of a pod that can be one's (status.podIPs and podIP), sorted. One on its
+// node's network has the node's.
+func PodAddrs(p *corev1.Pod) []netip.Addr {
 	texts := []string{p.Status.PodIP}
 	for _, ip := range p.Status.PodIPs {
 		texts = append(texts, ip.IP)

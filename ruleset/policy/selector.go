@@ -1,7 +1,11 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -23,7 +27,7 @@ func podsIn(namespace string, pods labels.Selector) *Selector {
 func podsAcross(namespaces, pods labels.Selector) *Selector {
 	where := "all namespaces"
 	if !namespaces.Empty() {
-		where = "namespaces with " + namespaces.String()
+		where = "namespaces with " + labelsText(namespaces)
 	}
 	return &Selector{Namespaces: namespaces, Pods: pods, text: podsText(pods) + " in " + where}
 }
@@ -35,7 +39,21 @@ func podsText(pods labels.Selector) string {
 	if pods.Empty() {
 		return "all pods"
 	}
-	return "pods " + pods.String()
+	return "pods " + labelsText(pods)
+}
+
+// labelsText prints a selector, always in one order: apimachinery sorts by key alone, starting from the random
+// order of a map, so that its text can change where a key has several requirements.
+func labelsText(s labels.Selector) string {
+	requirements, _ := s.Requirements()
+	requirements = slices.SortedFunc(slices.Values(requirements), func(a, b labels.Requirement) int {
+		return cmp.Or(strings.Compare(a.Key(), b.Key()), strings.Compare(a.String(), b.String()))
+	})
+	texts := make([]string, len(requirements))
+	for i, r := range requirements {
+		texts[i] = r.String()
+	}
+	return strings.Join(texts, ",")
 }
 
 // String is both the description and the identity of the choice: equal texts select the same pods.
@@ -57,20 +75,34 @@ func (s *Selector) MatchesNamespace(ns Namespace) bool {
 // widened parses the parts of a selector that can be parsed; leaving the others out only selects more.
 func widened(s *metav1.LabelSelector) labels.Selector {
 	wide := labels.Everything()
-	for key, value := range s.MatchLabels {
-		wide = withPart(wide, &metav1.LabelSelector{MatchLabels: map[string]string{key: value}})
-	}
-	for _, e := range s.MatchExpressions {
-		wide = withPart(wide, &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{e}})
+	for _, part := range parts(s) {
+		if parsed, err := metav1.LabelSelectorAsSelector(part); err == nil {
+			requirements, _ := parsed.Requirements()
+			wide = wide.Add(requirements...)
+		}
 	}
 	return wide
 }
 
-func withPart(wide labels.Selector, part *metav1.LabelSelector) labels.Selector {
-	parsed, err := metav1.LabelSelectorAsSelector(part)
-	if err != nil {
-		return wide
+// reason says in one line what is wrong with the first wrong part of a selector.
+func reason(s *metav1.LabelSelector) string {
+	for _, part := range parts(s) {
+		if _, err := metav1.LabelSelectorAsSelector(part); err != nil {
+			line, _, _ := strings.Cut(err.Error(), "\n")
+			return line
+		}
 	}
-	requirements, _ := parsed.Requirements()
-	return wide.Add(requirements...)
+	return ""
+}
+
+// parts takes a selector apart into its requirements, labels first, by their keys.
+func parts(s *metav1.LabelSelector) []*metav1.LabelSelector {
+	var list []*metav1.LabelSelector
+	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
+		list = append(list, &metav1.LabelSelector{MatchLabels: map[string]string{key: s.MatchLabels[key]}})
+	}
+	for _, e := range s.MatchExpressions {
+		list = append(list, &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{e}})
+	}
+	return list
 }

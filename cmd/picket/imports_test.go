@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const module = "github.com/picket-project/picket"
+
+// goPackage is what `go list` says of a package: paths of what it imports, tests aside, and its files.
+type goPackage struct {
+	ImportPath, Name, Dir   string
+	Imports, Deps           []string
+	GoFiles, IgnoredGoFiles []string // IgnoredGoFiles are for other systems
+}
+
+// room is the path of a package inside of the module: "ruleset/policy"; ok is false for packages of others.
+func (p goPackage) room() (room string, ok bool) { return strings.CutPrefix(p.ImportPath, module+"/") }
+
+// rooms lists the module's own packages that hold more than tests.
+func rooms(t *testing.T) map[string]goPackage {
+	t.Helper()
+	all, err := listed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+var listed = sync.OnceValues(func() (map[string]goPackage, error) {
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Name,Dir,Imports,Deps,GoFiles,IgnoredGoFiles", "./...")
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	all := map[string]goPackage{}
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := decoder.Decode(&p); err != nil {
+			return all, ignore(err, io.EOF)
+		}
+		if room, own := p.room(); own && len(p.GoFiles) > 0 {
+			all[room] = p
+		}
+	}
+})
+
+func ignore(err, expected error) error {
+	if errors.Is(err, expected) {
+		return nil
+	}
+	return err
+}
+
+// anyUnder reports whether one of the paths is a prefix or lies below it.
+func anyUnder(paths []string, prefixes ...string) (string, bool) {
+	for _, path := range paths {
+		for _, prefix := range prefixes {
+			if path == prefix || strings.HasPrefix(path, prefix+"/") {
+				return path, true
+			}
+		}
+	}
+	return "", false
+}
+
+// arrows are the imports that a room must not have, not even through others.
+var arrows = []struct {
+	room      string
+	forbidden []string
+	why       string
+}{
+	{"ruleset/policy", []string{module + "/ruleset/oracle", "k8s.io/client-go"}, "the oracle is a second opinion; the compiler is pure"},
+	{"ruleset/oracle", []string{module + "/ruleset/policy", module + "/ruleset", "k8s.io/client-go"}, "the oracle is a second opinion"},
+	{"controller/graph", []string{"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables", "k8s.io/client-go"}, "the graph is pure"},
+	{"nft", []string{"k8s.io", "sigs.k8s.io"}, "a backend does not know Kubernetes"},
+	{"controller", []string{module + "/nft", module + "/cmd"}, "the loop knows an interface, cmd/cli wires"},
+	{"controller/manifests", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "a folder needs no cluster"},
+}
+
+func TestImportsPointDown(t *testing.T) {
+	all := rooms(t)
+	for _, a := range arrows {
+		if len(all[a.room].GoFiles) == 0 {
+			t.Errorf("%s: no such package", a.room)
+		}
+		if path, found := anyUnder(all[a.room].Deps, a.forbidden...); found {
+			t.Errorf("%s imports %s: %s", a.room, path, a.why)
+		}
+	}
+	for room, p := range all {
+		_, hasNft := anyUnder(p.Imports, module+"/nft")
+		_, hasController := anyUnder(p.Imports, module+"/controller")
+		if hasNft && hasController && room != "cmd/cli" {
+			t.Errorf("%s imports nft and controller: only cmd/cli wires", room)
+		}
+	}
+	if _, wires := anyUnder(all["cmd/cli"].Imports, module+"/nft"); !wires {
+		t.Error("cmd/cli does not import nft: this test looks at the wrong thing")
+	}
+}
+
+func TestRulesetImportsTheStandardLibraryAlone(t *testing.T) {
+	for _, path := range rooms(t)["ruleset"].Deps {
+		if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
+			t.Errorf("ruleset imports %s", path)
+		}
+	}
+}
+
+func TestCompilerAndOracleKnowTheAPITypesAlone(t *testing.T) {
+	for _, room := range []string{"ruleset/policy", "ruleset/oracle"} {
+		for _, path := range rooms(t)[room].Imports {
+			_, kubernetes := anyUnder([]string{path}, "k8s.io")
+			if _, types := anyUnder([]string{path}, "k8s.io/api", "k8s.io/apimachinery"); kubernetes && !types {
+				t.Errorf("%s imports %s", room, path)
+			}
+		}
+	}
+}
+
+func TestPackageNamesSayWhatIsInThem(t *testing.T) {
+	for room, p := range rooms(t) {
+		if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "types", "misc", "base", "manager"}, p.Name) {
+			t.Errorf("%s: package %s", room, p.Name)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package nft
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// A new process finds all as it should be and sends nothing: the objects are the same, with their counts.
+func TestRestartAdopts(t *testing.T) {
+	newNetns(t)
+	want := sample(ruleset.Drop)
+	first := open(t, Options{NoOwner: true})
+	converge(t, first, want)
+	counted := tampering{ // a denial that has counted: the kernel takes a start value
+		script: "replace rule " + podRules + " handle HANDLE counter packets 7 bytes 420 drop comment \"" + lastComment(want.Chains[0]) + `"`,
+		chain:  podChain, rule: "denied: end of",
+	}
+	nftProgram(t, counted.resolve(t), "-f", "-")
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, Options{NoOwner: true})
+	before, number := handles(t), generation(t, second)
+	d := converge(t, second, want)
+	if !d.Empty() || generation(t, second) != number {
+		t.Errorf("%d transactions for\n%s", generation(t, second)-number, d.String())
+	}
+	if diff := cmp.Diff(before, handles(t)); diff != "" || !strings.Contains(before, "counter packets 7 bytes 420") {
+		t.Errorf("first (-), second (+):\n%s\n%s", diff, before)
+	}
+}
+
+func lastComment(c ruleset.Chain) string {
+	rules := rulesOf(c)
+	return rules[len(rules)-1].comment
+}
+
+// What stays keeps its counts while the rest changes.
+func TestChangeLeavesTheRestAlone(t *testing.T) {
+	newNetns(t)
+	b := open(t, Options{NoOwner: true})
+	converge(t, b, sample(ruleset.Drop))
+	before := nftProgram(t, "", "-a", "list", "chain", "inet", tableName, podChain)
+	changed := sample(ruleset.Drop)
+	changed.Chains[1].Rules = changed.Chains[1].Rules[1:]
+	changed.Sets[0].Members = nil
+	converge(t, b, changed)
+	if diff := cmp.Diff(before, nftProgram(t, "", "-a", "list", "chain", "inet", tableName, podChain)); diff != "" {
+		t.Errorf("a chain that did not change was made anew:\n%s", diff)
+	}
+}
+
+// Whoever changes any ruleset between Observe and Apply makes Apply fail: what was observed may be wrong.
+func TestForeignChangeBetweenObserveAndApply(t *testing.T) {
+	for _, change := range []string{"add table ip mine", "delete rule " + podRules + " handle HANDLE"} {
+		newNetns(t)
+		b := open(t, Options{NoOwner: true})
+		converge(t, b, sample(ruleset.Drop))
+		have, err := b.Observe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nftProgram(t, tampering{script: change, chain: podChain, rule: "tcp dport 80"}.resolve(t), "-f", "-")
+		before := handles(t)
+		want := sample(ruleset.Reject)
+		if err := b.Apply(t.Context(), ruleset.Diff(have, want)); !errors.Is(err, unix.ERESTART) {
+			t.Errorf("%s: Apply = %v", change, err)
+		}
+		if diff := cmp.Diff(before, handles(t)); diff != "" {
+			t.Errorf("%s: changed all the same:\n%s", change, diff)
+		}
+		converge(t, b, want)
+	}
+}
+
+// A second Apply in a row is not checked, even where the first had nothing to do: others may change their
+// tables all the time.
+func TestForeignChangeBetweenTwoApplies(t *testing.T) {
+	newNetns(t)
+	b := open(t, Options{NoOwner: true})
+	first, second := sample(ruleset.Drop), sample(ruleset.Reject)
+	converge(t, b, first)
+	have, _ := b.Observe(t.Context())
+	memory := &ruleset.Memory{}
+	for _, want := range []*ruleset.Program{first, second, first} {
+		if err := b.Apply(t.Context(), ruleset.Diff(have, want)); err != nil {
+			t.Fatal(err)
+		}
+		nftProgram(t, "add table ip mine; delete table ip mine", "-f", "-")
+		if err := memory.Apply(t.Context(), ruleset.Diff(ruleset.Observed{}, want)); err != nil {
+			t.Fatal(err)
+		}
+		have, _ = memory.Observe(t.Context())
+	}
+	wantHeld(t, b, first)
+}
+
+// Whatever the kernel refuses, it refuses as a whole; afterwards the backend works on.
+func TestRefusedDeltaChangesNothing(t *testing.T) {
+	nowhere := ruleset.SetID{Kind: ruleset.Addresses, Family: ruleset.IPv4, Key: "nowhere"}
+	for _, d := range []ruleset.Delta{
+		{AddLinks: []string{"eth1"}, DelSets: []ruleset.SetID{setID(ruleset.Addresses, ruleset.IPv4)}},                     // in use
+		{AddLinks: []string{"eth1"}, DelSets: []ruleset.SetID{nowhere}},                                                    // absent
+		{AddLinks: []string{"eth1"}, DelChains: []ruleset.ChainID{podChain}},                                               // in use
+		{AddLinks: []string{"eth1"}, DelLinks: []string{"eth9"}},                                                           // absent
+		{AddLinks: []string{"eth1"}, AddDispatch: []ruleset.Dispatch{{Addr: addr("10.0.0.1"), Chain: "ingress/no/where"}}}, // absent
+		{AddLinks: []string{"eth1"}, PutChains: []ruleset.PutChain{{New: true, Chain: ruleset.Chain{
+			ID: "ingress/a/b", Rules: []ruleset.Rule{{Peer: ruleset.InSet(nowhere)}}}}}}, // absent
+	} {
+		newNetns(t)
+		b := open(t, Options{NoOwner: true})
+		converge(t, b, sample(ruleset.Drop))
+		before := handles(t)
+		if err := b.Apply(t.Context(), d); err == nil {
+			t.Errorf("carried out:\n%s", d.String())
+		}
+		if diff := cmp.Diff(before, handles(t)); diff != "" {
+			t.Errorf("changed:\n%s", diff)
+		}
+		converge(t, b, sample(ruleset.Reject))
+	}
+}
+
+// Kernels before 6.2 get the deletions in a transaction of their own.
+func TestTwoSteps(t *testing.T) {
+	for _, o := range []Options{{}, {NoOwner: true}} {
+		newNetns(t)
+		b := open(t, o)
+		b.twoSteps = true
+		for _, want := range []*ruleset.Program{sample(ruleset.Drop), programs().Example(3), {}, programs().Example(10), sample(ruleset.Reject)} {
+			converge(t, b, want)
+		}
+		have, err := b.Observe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := generation(t, b)
+		if err := b.Apply(t.Context(), ruleset.Diff(have, &ruleset.Program{})); err != nil || generation(t, b) != before+2 {
+			t.Errorf("%d transactions, %v", generation(t, b)-before, err)
+		}
+		wantHeld(t, b, &ruleset.Program{})
+	}
+}

@@ -1,0 +1,205 @@
+package nft
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+var equalMembers = cmp.Options{cmpopts.EquateEmpty(), cmpopts.EquateComparable(ruleset.Member{})}
+
+// Members come out of the kernel's elements as they went in, in whatever order it lists them.
+func TestMembersSurviveEncoding(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := sets().Draw(t, "set")
+		elements := rapid.Permutation(encodeMembers(s.ID, s.Members)).Draw(t, "elements")
+		got := slices.SortedFunc(slices.Values(decodeMembers(s.ID, elements)), ruleset.Member.Compare)
+		if diff := cmp.Diff(s.Members, got, equalMembers); diff != "" {
+			t.Fatalf("%s (-sent +read):\n%s", s.ID, diff)
+		}
+	})
+}
+
+func TestEncodeRanges(t *testing.T) {
+	tests := []struct {
+		name, first, last string
+		want              []nftables.SetElement
+	}{
+		{"one address", "10.0.0.1", "10.0.0.1", []nftables.SetElement{{Key: []byte{10, 0, 0, 1}}, {Key: []byte{10, 0, 0, 2}, IntervalEnd: true}}},
+		{"over a byte", "10.0.0.0", "10.0.0.255", []nftables.SetElement{{Key: []byte{10, 0, 0, 0}}, {Key: []byte{10, 0, 1, 0}, IntervalEnd: true}}},
+		{"up to the last", "255.0.0.0", "255.255.255.255", []nftables.SetElement{{Key: []byte{255, 0, 0, 0}, IntervalOpen: true}}},
+		{"everything", "0.0.0.0", "255.255.255.255", []nftables.SetElement{{Key: []byte{0, 0, 0, 0}, IntervalOpen: true}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			members := []ruleset.Member{{Addr: addr(test.first), Last: addr(test.last)}}
+			got := encodeMembers(setID(ruleset.Ranges, ruleset.IPv4), members)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +sent):\n%s", diff)
+			}
+			if diff := cmp.Diff(members, decodeRanges(got), equalMembers); diff != "" {
+				t.Errorf("(-sent +read):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Ranges that touch share a key: one ends where the other begins. The nft program also begins a set with an
+// end that ends nothing.
+func TestDecodeRangesThatTouch(t *testing.T) {
+	elements := []nftables.SetElement{
+		{Key: []byte{10, 0, 0, 2}}, {Key: []byte{10, 0, 0, 4}, IntervalEnd: true}, {Key: []byte{10, 0, 0, 2}, IntervalEnd: true},
+		{Key: []byte{10, 0, 0, 0}}, {Key: []byte{0, 0, 0, 0}, IntervalEnd: true},
+	}
+	want := []ruleset.Member{
+		{Addr: addr("10.0.0.0"), Last: addr("10.0.0.1")}, {Addr: addr("10.0.0.2"), Last: addr("10.0.0.3")},
+	}
+	if diff := cmp.Diff(want, decodeRanges(elements), equalMembers); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Whatever the kernel or somebody's nft puts into a set is read without a panic.
+func FuzzDecode(f *testing.F) {
+	f.Add(uint8(0), []byte{10, 0, 0, 1}, []byte{10, 0, 0, 2}, uint8(2))
+	f.Add(uint8(5), make([]byte, 16), []byte{}, uint8(1))
+	f.Add(uint8(1), make([]byte, 12), make([]byte, 24), uint8(0))
+	f.Add(uint8(4), []byte{255, 255, 255, 255}, []byte{255}, uint8(3))
+	f.Fuzz(func(t *testing.T, shape uint8, a, b []byte, ends uint8) {
+		id := ruleset.SetID{Kind: ruleset.SetKind(shape % 3), Family: ruleset.Families[shape/3%2], Key: "k"}
+		elements := []nftables.SetElement{{Key: a, IntervalEnd: ends&1 > 0}, {Key: b, IntervalEnd: ends&2 > 0}, {Key: a}}
+		for _, m := range decodeMembers(id, elements) {
+			_ = m.String()
+		}
+		o := ruleset.Observed{Sets: map[ruleset.SetID][]ruleset.Member{}, Dispatch: map[ruleset.Subject]ruleset.ChainID{}}
+		for _, name := range []string{linkSet, "ingress4", "egress6", id.String(), string(a)} {
+			readSet(&o, &nftables.Set{Name: name, KeyType: setType(id), Interval: id.Kind == ruleset.Ranges}, elements)
+		}
+		parseSetID(string(b))
+		unseal(string(a), []string{string(b)})
+	})
+}
+
+func TestParseSetID(t *testing.T) {
+	for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts, ruleset.Ranges} {
+		for _, f := range ruleset.Families {
+			for _, k := range []string{"a", "a-b", "nobody", key} {
+				want := ruleset.SetID{Kind: kind, Family: f, Key: k}
+				if got, ok := parseSetID(want.String()); !ok || got != want {
+					t.Errorf("%s: %v, %t", want, got, ok)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"", "pods4", "pods5-a", "pods-a", "podlinks", "egress4", "xpods4-a", "PODS4-a", "ports64-a"} {
+		if got, ok := parseSetID(name); ok {
+			t.Errorf("%q is %v", name, got)
+		}
+	}
+}
+
+func TestSeal(t *testing.T) {
+	contents := []string{"one", "two", "three"}
+	sealed := seal(ruleset.Digest("chain"), contents)
+	if len(sealed) > maxComment {
+		t.Errorf("%q has %d bytes", sealed, len(sealed))
+	}
+	tests := []struct {
+		name, sealed string
+		contents     []string
+		want         string
+	}{
+		{"as it was", sealed, contents, ruleset.Digest("chain")},
+		{"a rule less", sealed, contents[1:], ""},
+		{"a rule more", sealed, append(slices.Clone(contents), "four"), ""},
+		{"another rule", sealed, []string{"one", "too", "three"}, ""},
+		{"another order", sealed, []string{"two", "one", "three"}, ""},
+		{"another digest", strings.Replace(sealed, ruleset.Digest("chain"), ruleset.Digest("x"), 1), contents, ruleset.Digest("x")}, // other rules are wanted
+		{"another number", strings.Replace(sealed, "3", "4", 1), contents, ""},
+		{"cut off", sealed[:len(sealed)-1], contents, ""},
+		{"something behind", sealed + " x", contents, ""},
+		{"no seal", "denied", contents, ""},
+		{"nothing", "", nil, ""},
+	}
+	for _, test := range tests {
+		if got := unseal(test.sealed, test.contents); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestClip(t *testing.T) {
+	for length, want := range map[int]int{0: 0, 1: 1, maxComment: maxComment, maxComment + 1: maxComment, 1000: maxComment} {
+		long := strings.Repeat("x", length)
+		if got := clip(long); len(got) != want || (got != long) != strings.HasSuffix(got, "...") {
+			t.Errorf("%d bytes → %q", length, got)
+		}
+	}
+}
+
+func TestKernelBefore(t *testing.T) {
+	major, minor := runningKernel(t)
+	tests := []struct {
+		name         string
+		major, minor int
+		want         bool
+	}{
+		{"the first of all", 0, 0, false},
+		{"the major version before", major - 1, 99, false},
+		{"the same", major, minor, false},
+		{"the next minor version", major, minor + 1, true},
+		{"the next major version", major + 1, 0, true},
+		{"numbers, not letters", major, minor + 100, true},
+	}
+	for _, test := range tests {
+		if got := kernelBefore(test.major, test.minor); got != test.want {
+			t.Errorf("%s: kernel %d.%d is before %d.%d: %t", test.name, major, minor, test.major, test.minor, got)
+		}
+	}
+}
+
+func runningKernel(t *testing.T) (major, minor int) {
+	t.Helper()
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range strings.SplitN(unix.ByteSliceToString(u.Release[:]), ".", 3)[:2] {
+		value := 0
+		for _, digit := range strings.TrimRight(n, "-+abcdefghijklmnopqrstuvwxyz") {
+			value = value*10 + int(digit-'0')
+		}
+		*[]*int{&major, &minor}[i] = value
+	}
+	return major, minor
+}
+
+// The listing of a set that the kernel was rebuilding does not count.
+func TestRepeats(t *testing.T) {
+	a, b := nftables.SetElement{Key: []byte{1}}, nftables.SetElement{Key: []byte{2}}
+	end, wide := nftables.SetElement{Key: []byte{1}, IntervalEnd: true}, nftables.SetElement{Key: []byte{1}, KeyEnd: []byte{2}}
+	tests := []struct {
+		elements []nftables.SetElement
+		want     bool
+	}{
+		{nil, false},
+		{[]nftables.SetElement{a, b}, false},
+		{[]nftables.SetElement{a, b, a}, true},
+		{[]nftables.SetElement{end, a}, false}, // a range ends where the next begins
+		{[]nftables.SetElement{end, end}, true},
+		{[]nftables.SetElement{a, wide}, false},
+	}
+	for _, test := range tests {
+		if got := repeats(test.elements); got != test.want {
+			t.Errorf("%v repeats: %t", test.elements, got)
+		}
+	}
+}

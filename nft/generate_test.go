@@ -1,0 +1,154 @@
+package nft
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"pgregory.net/rapid"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// programs yields valid programs of the shapes that the compiler makes. Names and members come from a few,
+// so that two programs have much in common.
+func programs() *rapid.Generator[*ruleset.Program] {
+	return rapid.Custom(func(t *rapid.T) *ruleset.Program {
+		links := rapid.SampledFrom([]string{"cni0", "br-0123456789a", "veth.1", "eth1"})
+		p := &ruleset.Program{
+			Links: rapid.SliceOfNDistinct(links, 0, 3, rapid.ID).Draw(t, "links"),
+			Sets:  rapid.SliceOfNDistinct(sets(), 3, 9, func(s ruleset.Set) ruleset.SetID { return s.ID }).Draw(t, "sets"),
+		}
+		p.Chains = rapid.SliceOfNDistinct(chains(p.Sets), 1, 6, func(c ruleset.Chain) ruleset.ChainID { return c.ID }).Draw(t, "chains")
+		p.Dispatch = rapid.SliceOfNDistinct(assignments(p.Chains), 2, 12, func(d ruleset.Dispatch) ruleset.Subject {
+			return ruleset.Subject{Direction: d.Direction, Addr: d.Addr}
+		}).Draw(t, "dispatch")
+		p.Sort()
+		return p
+	})
+}
+
+// firstAddress is where the addresses of the programs begin; the last of each family is also among them.
+var firstAddress = map[ruleset.Family]netip.Addr{ruleset.IPv4: addr("10.244.0.0"), ruleset.IPv6: addr("fd00:10:244::")}
+
+// nth is one of 64 addresses, the last of which is the last of all.
+func nth(f ruleset.Family, n int) netip.Addr {
+	bytes := firstAddress[f].AsSlice()
+	if n == 63 {
+		return ruleset.RangeOf(netip.PrefixFrom(firstAddress[f], 0)).Last
+	}
+	bytes[len(bytes)-1] += byte(n)
+	a, _ := netip.AddrFromSlice(bytes)
+	return a
+}
+
+func addresses(f ruleset.Family) *rapid.Generator[netip.Addr] {
+	return rapid.Map(rapid.IntRange(0, 63), func(n int) netip.Addr { return nth(f, n) })
+}
+
+func sets() *rapid.Generator[ruleset.Set] {
+	return rapid.Custom(func(t *rapid.T) ruleset.Set {
+		id := ruleset.SetID{
+			Kind:   rapid.SampledFrom([]ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts, ruleset.Ranges}).Draw(t, "kind"),
+			Family: rapid.SampledFrom(ruleset.Families[:]).Draw(t, "family"),
+			Key:    ruleset.Digest(rapid.SampledFrom([]string{"app=web", "app in (a,b)", "!x"}).Draw(t, "selector")),
+		}
+		comment := strings.Repeat("made from "+id.Key+", ", 1+int(id.Key[0])%6) // some are too long for the kernel
+		return ruleset.Set{ID: id, Comment: comment, Members: members(id).Draw(t, "members")}
+	})
+}
+
+func members(id ruleset.SetID) *rapid.Generator[[]ruleset.Member] {
+	one := rapid.Custom(func(t *rapid.T) ruleset.Member {
+		m := ruleset.Member{Addr: addresses(id.Family).Draw(t, "address")}
+		if id.Kind == ruleset.AddressPorts {
+			m.Proto = rapid.SampledFrom(ruleset.Protocols[:]).Draw(t, "proto")
+			m.Port = rapid.SampledFrom([]uint16{1, 53, 8080, 65535}).Draw(t, "port")
+		}
+		return m
+	})
+	return rapid.Custom(func(t *rapid.T) []ruleset.Member {
+		var list []ruleset.Member
+		if id.Kind != ruleset.Ranges {
+			list = rapid.SliceOfNDistinct(one, 0, 12, rapid.ID).Draw(t, "list")
+		} else {
+			for _, r := range spans(t, 63) {
+				list = append(list, ruleset.Member{Addr: nth(id.Family, r[0]), Last: nth(id.Family, r[1])})
+			}
+		}
+		slices.SortFunc(list, ruleset.Member.Compare)
+		return list
+	})
+}
+
+// spans yields disjoint pieces of 0…top, both ends included, that do not touch.
+func spans(t *rapid.T, top int) [][2]int {
+	cuts := rapid.SliceOfNDistinct(rapid.IntRange(0, top+1), 0, 12, rapid.ID).Draw(t, "cuts")
+	slices.Sort(cuts)
+	var pieces [][2]int
+	for ; len(cuts) > 1; cuts = cuts[2:] {
+		pieces = append(pieces, [2]int{cuts[0], cuts[1] - 1})
+	}
+	return pieces
+}
+
+func chains(sets []ruleset.Set) *rapid.Generator[ruleset.Chain] {
+	names := []string{"web-0", "dns.v1", "0", strings.Repeat("long-", 40)}
+	return rapid.Custom(func(t *rapid.T) ruleset.Chain {
+		d := rapid.SampledFrom(ruleset.Directions[:]).Draw(t, "direction")
+		pod := rapid.SampledFrom(names).Draw(t, "pod")
+		return ruleset.Chain{
+			ID: ruleset.NewChainID(d, "default", pod), Direction: d, Subject: "default/" + pod,
+			Rules:  rapid.SliceOfN(rules(d, sets), 0, 8).Draw(t, "rules"),
+			Denial: rapid.SampledFrom([]ruleset.Denial{ruleset.Drop, ruleset.Reject}).Draw(t, "denial"),
+		}
+	})
+}
+
+func rules(d ruleset.Direction, sets []ruleset.Set) *rapid.Generator[ruleset.Rule] {
+	return rapid.Custom(func(t *rapid.T) ruleset.Rule {
+		r := ruleset.Rule{Peer: peers(sets).Draw(t, "peer"), Origins: origins(d).Draw(t, "origins")}
+		if r.Peer.Set.Kind == ruleset.AddressPorts && r.Peer.HasSet() {
+			return r // the set names the ports
+		}
+		r.Proto = rapid.SampledFrom([]ruleset.Protocol{ruleset.AnyProtocol, ruleset.TCP, ruleset.UDP, ruleset.SCTP}).Draw(t, "proto")
+		if r.Proto != ruleset.AnyProtocol {
+			for _, s := range spans(t, 65535) {
+				r.Ports = append(r.Ports, ruleset.PortRange{First: uint16(s[0]), Last: uint16(s[1])})
+			}
+		}
+		return r
+	})
+}
+
+func origins(d ruleset.Direction) *rapid.Generator[[]ruleset.Origin] {
+	one := rapid.Custom(func(t *rapid.T) ruleset.Origin {
+		policy := rapid.SampledFrom([]string{"default/a", "kube-system/allow-dns.v2", "x/" + strings.Repeat("p", 60)}).Draw(t, "policy")
+		return ruleset.Origin{Policy: policy, Direction: d, Rule: rapid.IntRange(0, 11).Draw(t, "rule")}
+	})
+	return rapid.Map(rapid.SliceOfNDistinct(one, 1, 4, rapid.ID), func(list []ruleset.Origin) []ruleset.Origin {
+		return slices.SortedFunc(slices.Values(list), ruleset.Origin.Compare)
+	})
+}
+
+func peers(sets []ruleset.Set) *rapid.Generator[ruleset.Peer] {
+	return rapid.Custom(func(t *rapid.T) ruleset.Peer {
+		switch choice := rapid.IntRange(0, 3).Draw(t, "kind of peer"); {
+		case choice < 2 && len(sets) > 0:
+			return ruleset.InSet(rapid.SampledFrom(sets).Draw(t, "set").ID)
+		case choice == 2:
+			f := rapid.SampledFrom(ruleset.Families[:]).Draw(t, "family")
+			return ruleset.InPrefix(netip.PrefixFrom(addresses(f).Draw(t, "address"), rapid.IntRange(0, f.Bits()).Draw(t, "bits")))
+		default:
+			return ruleset.Peer{}
+		}
+	})
+}
+
+func assignments(chains []ruleset.Chain) *rapid.Generator[ruleset.Dispatch] {
+	return rapid.Custom(func(t *rapid.T) ruleset.Dispatch {
+		c := rapid.SampledFrom(chains).Draw(t, "chain")
+		f := rapid.SampledFrom(ruleset.Families[:]).Draw(t, "family")
+		return ruleset.Dispatch{Direction: c.Direction, Addr: addresses(f).Draw(t, "address"), Chain: c.ID}
+	})
+}

@@ -1,0 +1,171 @@
+package ruleset
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+// programs yields small valid programs: sorted, without duplicates, referring only to what is there. The
+// names come from a few, so that two programs have much in common.
+func programs() *rapid.Generator[*Program] {
+	return rapid.Custom(func(t *rapid.T) *Program {
+		p := &Program{
+			Node:  rapid.SliceOfNDistinct(addresses(), 0, 2, rapid.ID).Draw(t, "node"),
+			Links: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"cni0", "eth1", "veth2"}), 0, 2, rapid.ID).Draw(t, "links"),
+			Sets:  rapid.SliceOfNDistinct(sets(), 0, 4, func(s Set) SetID { return s.ID }).Draw(t, "sets"),
+		}
+		p.Chains = rapid.SliceOfNDistinct(chains(p.Sets), 0, 4, func(c Chain) ChainID { return c.ID }).Draw(t, "chains")
+		if len(p.Chains) > 0 {
+			p.Dispatch = rapid.SliceOfNDistinct(dispatches(p.Chains), 0, 6, Dispatch.subject).Draw(t, "dispatch")
+		}
+		p.Sort()
+		return p
+	})
+}
+
+func (d Dispatch) subject() Subject { return Subject{d.Direction, d.Addr} }
+
+func families() *rapid.Generator[Family] { return rapid.SampledFrom(Families[:]) }
+
+func addresses() *rapid.Generator[netip.Addr] {
+	return rapid.Custom(func(t *rapid.T) netip.Addr { return addressesOf(families().Draw(t, "family")).Draw(t, "address") })
+}
+
+// bases is where the addresses of the programs begin: 64 in each family.
+var bases = map[Family]netip.Addr{IPv4: netip.MustParseAddr("10.0.0.0"), IPv6: netip.MustParseAddr("fd00::")}
+
+func addressesOf(f Family) *rapid.Generator[netip.Addr] {
+	return rapid.Map(rapid.IntRange(0, 63), func(n int) netip.Addr { return nth(f, n) })
+}
+
+func nth(f Family, n int) netip.Addr {
+	bytes := bases[f].AsSlice()
+	bytes[len(bytes)-1] += byte(n)
+	a, _ := netip.AddrFromSlice(bytes)
+	return a
+}
+
+// sets have a comment that belongs to their name, as a set that is made from a selector has.
+func sets() *rapid.Generator[Set] {
+	return rapid.Custom(func(t *rapid.T) Set {
+		id := SetID{
+			Kind:   rapid.SampledFrom([]SetKind{Addresses, AddressPorts, Ranges}).Draw(t, "kind"),
+			Family: families().Draw(t, "family"),
+			Key:    rapid.SampledFrom([]string{"a", "b-c"}).Draw(t, "key"),
+		}
+		return Set{ID: id, Comment: "made from " + id.Key, Members: members(id).Draw(t, "members")}
+	})
+}
+
+func members(id SetID) *rapid.Generator[[]Member] {
+	return rapid.Custom(func(t *rapid.T) []Member {
+		if id.Kind == Ranges {
+			return rangeMembers(id.Family, t)
+		}
+		list := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) Member {
+			m := Member{Addr: addressesOf(id.Family).Draw(t, "address")}
+			if id.Kind == AddressPorts {
+				m.Proto, m.Port = rapid.SampledFrom(Protocols[:]).Draw(t, "proto"), rapid.Uint16Range(1, 3).Draw(t, "port")
+			}
+			return m
+		}), 0, 5, rapid.ID).Draw(t, "list")
+		slices.SortFunc(list, Member.Compare)
+		return list
+	})
+}
+
+func rangeMembers(f Family, t *rapid.T) []Member {
+	var list []Member
+	for _, r := range spans(t, 63) {
+		list = append(list, Member{Addr: nth(f, r[0]), Last: nth(f, r[1])})
+	}
+	return list
+}
+
+// spans yields up to three disjoint pieces of 0…top, both ends included, that do not touch.
+func spans(t *rapid.T, top int) [][2]int {
+	cuts := rapid.SliceOfNDistinct(rapid.IntRange(0, top+1), 0, 6, rapid.ID).Draw(t, "cuts")
+	slices.Sort(cuts)
+	var pieces [][2]int
+	for ; len(cuts) > 1; cuts = cuts[2:] {
+		pieces = append(pieces, [2]int{cuts[0], cuts[1] - 1})
+	}
+	return pieces
+}
+
+func chains(sets []Set) *rapid.Generator[Chain] {
+	return rapid.Custom(func(t *rapid.T) Chain {
+		d := rapid.SampledFrom(Directions[:]).Draw(t, "direction")
+		namespace, pod := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "namespace"), rapid.SampledFrom([]string{"x", "y"}).Draw(t, "pod")
+		return Chain{
+			ID: NewChainID(d, namespace, pod), Direction: d, Subject: namespace + "/" + pod,
+			Rules:  rapid.SliceOfN(rules(d, sets), 0, 3).Draw(t, "rules"),
+			Denial: rapid.SampledFrom([]Denial{Drop, Reject}).Draw(t, "denial"),
+		}
+	})
+}
+
+func rules(d Direction, sets []Set) *rapid.Generator[Rule] {
+	return rapid.Custom(func(t *rapid.T) Rule {
+		r := Rule{Peer: peers(sets).Draw(t, "peer"), Proto: rapid.SampledFrom([]Protocol{AnyProtocol, TCP, UDP}).Draw(t, "proto")}
+		if r.Proto != AnyProtocol {
+			for _, s := range spans(t, 8) {
+				r.Ports = append(r.Ports, PortRange{uint16(s[0]), uint16(s[1])})
+			}
+		}
+		r.Origins = rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) Origin {
+			return Origin{rapid.SampledFrom([]string{"a/p", "a/q"}).Draw(t, "policy"), d, rapid.IntRange(0, 2).Draw(t, "index")}
+		}), 1, 2, rapid.ID).Draw(t, "origins")
+		slices.SortFunc(r.Origins, Origin.Compare)
+		return r
+	})
+}
+
+func peers(sets []Set) *rapid.Generator[Peer] {
+	return rapid.Custom(func(t *rapid.T) Peer {
+		switch choice := rapid.IntRange(0, 2).Draw(t, "kind of peer"); {
+		case choice == 0 && len(sets) > 0:
+			return InSet(rapid.SampledFrom(sets).Draw(t, "set").ID)
+		case choice == 1:
+			a := addresses().Draw(t, "address")
+			return InPrefix(netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits")))
+		default:
+			return Peer{}
+		}
+	})
+}
+
+func dispatches(chains []Chain) *rapid.Generator[Dispatch] {
+	return rapid.Custom(func(t *rapid.T) Dispatch {
+		c := rapid.SampledFrom(chains).Draw(t, "chain")
+		return Dispatch{c.Direction, addresses().Draw(t, "address"), c.ID}
+	})
+}
+
+// equalValues compares programs and deltas; an empty list is the same as none.
+var equalValues = cmp.Options{cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})}
+
+func TestGeneratorKeepsItsPromises(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		if err := valid(programs().Draw(t, "program")); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// valid carries a program into an empty kernel, which refuses duplicates and whatever is not there.
+func valid(p *Program) error {
+	for _, s := range p.Sets {
+		if !slices.IsSortedFunc(s.Members, Member.Compare) {
+			return fmt.Errorf("%s is not sorted", s.ID)
+		}
+	}
+	return new(Memory).Apply(context.Background(), Diff(Observed{}, p))
+}

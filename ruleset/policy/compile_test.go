@@ -1,0 +1,113 @@
+package policy_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/oracle"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// compiled is the program of a node of cluster with these policies, its digests replaced by what they stand for.
+func compiled(t *testing.T, node string, policies ...string) string {
+	t.Helper()
+	w := cluster(t)
+	for _, text := range policies {
+		w.Policies = append(w.Policies, netpol(t, text))
+	}
+	program, _ := policy.Compile(policy.Objects(*w).Snapshot(node))
+	text := program.String()
+	for _, s := range program.Sets {
+		text = strings.ReplaceAll(text, s.ID.Key, "*")
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// A node holds what its own pods need, and nothing else.
+func TestCompileForOneNode(t *testing.T) {
+	const n1 = "node 10.77.0.11 node fd77::11"
+	const db = "a/db {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}"
+	for _, row := range []struct {
+		name, node string
+		policies   []string
+		want       string
+	}{
+		{"no policies", "n1", nil, n1},
+		{"a policy for pods of another node", "n1", []string{db}, n1},
+		{"a policy for nobody", "n1", []string{"b/p {ingress: [{from: [{podSelector: {}}]}]}"}, n1},
+		{"a node that is no object has no addresses", "n3", []string{"a/p {}"}, ""},
+		{"a policy for its pod, about a pod of another node", "n2", []string{db}, "node 10.77.0.12 node fd77::12 " +
+			"set pods4-* # pods app=web in namespace a 10.244.1.2 set pods6-* # pods app=web in namespace a fd00:10:244:1::2 " +
+			"chain ingress/a/db allow from @pods4-* any # a/db ingress[0] allow from @pods6-* any # a/db ingress[0] " +
+			"allow from 10.244.2.2/32 any # itself allow from fd00:10:244:2::2/128 any # itself drop " +
+			"dispatch ingress 10.244.2.2 -> ingress/a/db dispatch ingress fd00:10:244:2::2 -> ingress/a/db"},
+		{"a set that nobody is in stays nobody's", "n2", []string{"ab/p {policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: x}}}]}]}"},
+			"node 10.77.0.12 node fd77::12 set pods4-* # pods app=x in namespace ab set pods6-* # pods app=x in namespace ab " +
+				"chain egress/ab/cli allow to @pods4-* any # ab/p egress[0] allow to @pods6-* any # ab/p egress[0] " +
+				"allow to 10.244.2.3/32 any # itself allow to fd00:10:244:2::3/128 any # itself drop " +
+				"dispatch egress 10.244.2.3 -> egress/ab/cli dispatch egress fd00:10:244:2::3 -> egress/ab/cli"},
+	} {
+		if diff := cmp.Diff(row.want, compiled(t, row.node, row.policies...)); diff != "" {
+			t.Errorf("%s: want - got +\n%s", row.name, diff)
+		}
+	}
+}
+
+// The program depends on what there is, not on the order it is listed in, and compiling changes nothing.
+func TestCompileDoesNotDependOnOrder(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		snapshot := policy.Objects(*oracle.Random(r, oracle.Size{})).Snapshot("n1")
+		want, problems := policy.Compile(snapshot)
+		text := want.String()
+		shuffle(r, snapshot.Namespaces)
+		shuffle(r, snapshot.Nodes)
+		shuffle(r, snapshot.Pods)
+		shuffle(r, snapshot.Policies)
+		got, again := policy.Compile(snapshot)
+		if diff := cmp.Diff(text, got.String()); diff != "" || len(problems) != len(again) {
+			t.Fatalf("-seed=%d: as drawn - shuffled +\n%s\nproblems %v, then %v", seed, diff, problems, again)
+		}
+		if want.String() != text {
+			t.Fatalf("-seed=%d: the second compilation changed the first program", seed)
+		}
+	}
+}
+
+func shuffle[T any](r *rand.Rand, list []T) {
+	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+}
+
+// The problems of all policies are told, in the order of their names, whoever they select.
+func TestCompileTellsAllProblems(t *testing.T) {
+	w := cluster(t)
+	for _, text := range []string{"b/p {policyTypes: [x]}", "a/q {ingress: [{ports: [{port: 0}]}]}", "a/fine {}", "a/p {ingress: [{from: [{}]}]}"} {
+		w.Policies = append(w.Policies, netpol(t, text))
+	}
+	for _, node := range []string{"n1", "n2", "none"} {
+		_, problems := policy.Compile(policy.Objects(*w).Snapshot(node))
+		var names []string
+		for _, p := range problems {
+			names = append(names, p.Policy.String())
+		}
+		if got := strings.Join(names, " "); got != "a/p a/q b/p" {
+			t.Errorf("%s: %s", node, got)
+		}
+	}
+}
+
+// The denial is the end of every chain, and no rule of any.
+func TestCompileDenial(t *testing.T) {
+	w := cluster(t)
+	w.Policies = append(w.Policies, netpol(t, "a/p {egress: [{}]}"))
+	snapshot := policy.Objects(*w).Snapshot("n1")
+	snapshot.Denial = ruleset.Reject
+	program, _ := policy.Compile(snapshot)
+	if got := strings.Count(program.String(), "\n  reject\n"); got != 4 || len(program.Chains) != 4 {
+		t.Errorf("%d rejections in\n%s", got, program)
+	}
+}
