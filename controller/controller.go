@@ -17,7 +17,8 @@ import (
 type Firewall interface {
 	// Observe says what the kernel holds now.
 	Observe(context.Context) (ruleset.Observed, error)
-	// Apply carries a delta out, all or nothing; after an error nothing is known.
+	// Apply carries a delta out, all or nothing; after an error nothing is known. An empty one says that what
+	// was observed is as it should be.
 	Apply(context.Context, ruleset.Delta) error
 }
 
@@ -175,7 +176,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 	}
 	start := time.Now()
 	delta, err := c.next(ctx)
-	if err == nil && !delta.Empty() {
+	if err == nil {
 		err = c.Firewall.Apply(ctx, delta)
 	}
 	if err != nil {

@@ -49,7 +49,9 @@ func (k *kernel) Apply(ctx context.Context, d ruleset.Delta) error {
 	if err := k.memory.Apply(ctx, d); err != nil {
 		return err
 	}
-	k.deltas = append(k.deltas, d)
+	if !d.Empty() {
+		k.deltas = append(k.deltas, d)
+	}
 	return nil
 }
 
