@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,11 +28,10 @@ var suites = map[string][]string{
 func main() {
 	only := flag.String("run", "", "plant only faults whose description contains this")
 	flag.Parse()
+	planted := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !strings.Contains(m.fault, *only) })
+	checkSuites(planted)
 	survivors := 0
-	for _, m := range mutants {
-		if !strings.Contains(m.fault, *only) {
-			continue
-		}
+	for _, m := range planted {
 		start := time.Now()
 		found, err := m.found()
 		if err != nil {
@@ -48,6 +48,21 @@ func main() {
 	if survivors > 0 {
 		fmt.Printf("%d faults were not found\n", survivors)
 		os.Exit(1)
+	}
+}
+
+// checkSuites ends the program if tests fail without a fault: they would seem to find every one.
+func checkSuites(planted []mutant) {
+	passed := map[string]bool{}
+	for _, m := range planted {
+		if passed[m.suite] {
+			continue
+		}
+		if out, err := exec.Command("go", append([]string{"test"}, suites[m.suite]...)...).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "mutants: the tests %s fail without a fault:\n%s\n", m.suite, out)
+			os.Exit(2)
+		}
+		passed[m.suite] = true
 	}
 }
 

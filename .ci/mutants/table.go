@@ -39,7 +39,7 @@ var mutants = []mutant{
 	{"replies are not let through", "packets", "nft/layout.go", "{[]term{ctState(\"established\", ctEstablished), verdict(expr.VerdictAccept, \"\")}", "{[]term{ctState(\"established\", 64), verdict(expr.VerdictAccept, \"\")}"},
 	{"pods may advertise routers to their node", "packets", "nft/layout.go", "{\"input\", nftables.ChainHookInput, noRouters()}", "{\"input\", nftables.ChainHookInput, nil}"},
 	{"an interval ends too early", "nft", "nft/batch.go", "after := m.Last.Next()", "after := m.Last"},
-	{"a rule taken out of a chain is not noticed", "nft", "nft/rule.go", "n != 2 || sealed != rules", "n != 2"},
+	{"a rule taken out of a chain is not noticed", "nft", "nft/rule.go", "n != 3 || seal(digest, contents) != sealed", "n != 3"},
 	{"bridged IPv6 is not filtered", "packets", "controller/host/host.go", "{\"net/bridge/bridge-nf-call-iptables\", \"net/bridge/bridge-nf-call-ip6tables\"}", "{\"net/bridge/bridge-nf-call-iptables\"}"},
 
 	// The loop.

@@ -85,12 +85,13 @@ func (d *draft) read() error {
 }
 
 func (d *draft) readPod(p *corev1.Pod) error {
+	stated := policy.PodAddrs(p)
 	for _, ip := range append(slices.Clone(p.Status.PodIPs), corev1.PodIP{IP: p.Status.PodIP}) {
-		if _, err := netip.ParseAddr(ip.IP); err != nil && ip.IP != "" {
-			return fmt.Errorf("status.podIPs %q: expected an IP address", ip.IP)
+		if a, err := netip.ParseAddr(ip.IP); ip.IP != "" && (err != nil || !slices.Contains(stated, a)) {
+			return fmt.Errorf("status.podIPs %q: expected an IP address that can be a pod's", ip.IP)
 		}
 	}
-	for _, a := range policy.PodAddrs(p) {
+	for _, a := range stated {
 		d.homes[a] = p.Spec.NodeName
 		if p.Spec.HostNetwork {
 			d.homes[a] = ""
