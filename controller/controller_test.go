@@ -174,6 +174,23 @@ func TestKernelErrors(t *testing.T) {
 	}
 }
 
+// What a refused transaction held arrives with the next attempt, without another event.
+func TestRefusedAfterAllWasWell(t *testing.T) {
+	k, source := &kernel{}, script(make(chan Mail))
+	c := start(t, Config{Source: source, Firewall: k})
+	source <- Mail{Events: cluster(), Synced: true}
+	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
+	k.mu.Lock()
+	k.fail = func(int) error { return unix.EBUSY }
+	k.mu.Unlock()
+	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("late", "10.244.1.6")}}}
+	eventually(t, "not ready", func() bool { return !c.Health.Readiness().Ready })
+	k.mu.Lock()
+	k.fail = nil
+	k.mu.Unlock()
+	eventually(t, "the pod is isolated", func() bool { return strings.Contains(k.program(), "dispatch ingress 10.244.1.6") })
+}
+
 // A transaction whose answer is lost may have been carried out: it is observed, not repeated.
 func TestCommittedInSpiteOfAnError(t *testing.T) {
 	k, source := &kernel{}, script(make(chan Mail))
