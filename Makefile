@@ -30,17 +30,17 @@ lint: ## gofmt, vet, staticcheck
 	go tool staticcheck ./...
 
 unit: tools ## tables, goldens, encoders, kernel state
-	go test ./ruleset/... ./nft/... ./cmd/picket
+	go test -count=1 ./ruleset/... ./nft/... ./cmd/picket
 
 race: tools ## all that runs goroutines, under the race detector
-	go test -race ./controller/... ./cmd/cli
+	go test -count=1 -race ./controller/... ./cmd/cli
 
 laws: ## compiled programs against the oracle, over many random worlds
-	go test ./ruleset/policy -run Oracle -worlds=$(WORLDS) -v | grep -v '^=== '
-	go test ./controller/graph -run History -histories=1000
+	go test -count=1 ./ruleset/policy -run Oracle -worlds=$(WORLDS) -v | grep -v '^=== '
+	go test -count=1 ./controller/graph -run History -histories=1000
 
 packets: tools ## random worlds on real packets
-	go test -race ./cmd/sandbox
+	go test -count=1 -race ./cmd/sandbox
 
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
 	CACHE=$(CACHE) e2e/apiserver.sh

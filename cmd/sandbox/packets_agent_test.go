@@ -1,0 +1,174 @@
+package sandbox_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/picket-project/picket/controller"
+	"github.com/picket-project/picket/controller/host"
+	"github.com/picket-project/picket/nft"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// agent is the product on one node.
+type agent struct {
+	rig     *rig
+	node    string
+	options rigOptions
+	ns      *os.File // the node's network namespace
+	control *controller.Controller
+	backend *nft.Backend
+	tap     *tap // between them
+	deliver func(controller.Mail)
+	stop    func() // ends the controller and its backend; the rules stay
+	marks   int
+}
+
+func newAgent(r *rig, node string, o rigOptions) *agent {
+	a := &agent{rig: r, node: node, options: o, tap: &tap{}, stop: func() {}}
+	r.must(r.InNode(node, func() (err error) {
+		a.ns, err = os.Open("/proc/thread-self/ns/net")
+		return err
+	}))
+	r.t.Cleanup(func() {
+		a.stop()
+		a.ns.Close()
+	})
+	return a
+}
+
+// start runs a new controller over a new backend, which knows nothing yet.
+func (a *agent) start(t testing.TB) {
+	t.Helper()
+	var err error
+	if a.backend, err = nft.Open(nft.Options{NetNS: int(a.ns.Fd())}); err != nil {
+		t.Fatal(err)
+	}
+	a.tap.Firewall = a.backend
+	source := make(feed, 1)
+	a.control = controller.New(controller.Config{
+		Node: a.node, Denial: a.options.denial, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node}, Log: errorLog(t),
+	})
+	a.run(t)
+	a.deliver = <-source
+}
+
+func (a *agent) run(t testing.TB) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.control.Run(ctx) }()
+	a.stop = func() {
+		a.stop = func() {}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("controller of %s: %v", a.node, err)
+		}
+		if err := a.backend.Close(); err != nil {
+			t.Errorf("backend of %s: %v", a.node, err)
+		}
+	}
+}
+
+// mark sends a mail that changes nothing and can be recognised.
+func (a *agent) mark() {
+	a.marks++
+	a.deliver(controller.Mail{Synced: true, Complaints: map[string]string{"mark": fmt.Sprint(a.marks)}})
+}
+
+// marked reports whether the last mark was read.
+func (a *agent) marked() bool {
+	return a.control.Health.Readiness().Warnings["source mark"] == fmt.Sprint(a.marks)
+}
+
+func (a *agent) await(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	if !poll(condition) {
+		t.Fatalf("node %s: not within %v: %s; readiness: %+v", a.node, patience, what, a.control.Health.Readiness())
+	}
+}
+
+// feed is a source that a test speaks through.
+type feed chan func(controller.Mail)
+
+func (f feed) Run(ctx context.Context, deliver func(controller.Mail)) error {
+	f <- deliver
+	<-ctx.Done()
+	return nil
+}
+
+// tap sits between a controller and its backend: it keeps what was applied, can break it, and lets a test
+// look at what the kernel holds too.
+type tap struct {
+	mu sync.Mutex // guards the fields below, and that the backend is used by one at a time
+	controller.Firewall
+	applied []ruleset.Delta
+	broken  func(apply func() error) error // instead of apply; nil: it works
+}
+
+func (p *tap) Observe(ctx context.Context) (ruleset.Observed, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Firewall.Observe(ctx)
+}
+
+func (p *tap) Apply(ctx context.Context, d ruleset.Delta) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	apply := func() error { return p.Firewall.Apply(ctx, d) }
+	if d.Empty() {
+		return apply()
+	}
+	if p.broken != nil {
+		return p.broken(apply)
+	}
+	p.applied = append(p.applied, d)
+	return apply()
+}
+
+// look says what the kernel holds and leaves the backend as if nobody had looked.
+func (p *tap) look(ctx context.Context) (ruleset.Observed, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	have, err := p.Firewall.Observe(ctx)
+	if err != nil {
+		return have, err
+	}
+	return have, p.Firewall.Apply(ctx, ruleset.Delta{})
+}
+
+// breakdown sets what happens instead of Apply from now on.
+func (p *tap) breakdown(f func(apply func() error) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.broken = f
+}
+
+// drain returns what was applied since it was last asked.
+func (p *tap) drain() []ruleset.Delta {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	applied := p.applied
+	p.applied = nil
+	return applied
+}
+
+// visitor is the product's look at its host, taken in a node's namespace.
+type visitor struct {
+	rig  *rig
+	node string
+}
+
+func (v visitor) Prepare(pods []netip.Addr) (links []string, err error) {
+	visit := func() (err error) {
+		links, err = (&host.Host{}).Prepare(pods)
+		return err
+	}
+	if err := v.rig.InNode(v.node, visit); err != nil {
+		return nil, err
+	}
+	return links, nil
+}

@@ -1,0 +1,152 @@
+package sandbox_test
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/controller"
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset/oracle"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// build brings the pods of the sandbox to those of a world.
+func (r *rig) build(w *oracle.World) {
+	r.t.Helper()
+	want := r.packetPods(w)
+	for name, p := range r.pods {
+		if !reflect.DeepEqual(want[name], p) {
+			r.must(r.DeletePod(name))
+			delete(r.pods, name)
+		}
+	}
+	for name, p := range want {
+		if _, exists := r.pods[name]; !exists {
+			r.must(r.AddPod(p))
+			r.pods[name] = p
+		}
+	}
+}
+
+// packetPods are the pods of a world that packets can have: on a node that is there, with the addresses that
+// are the pod's own. Where two live pods claim an address only the one that has it is built; pods that are
+// over are not, so their addresses can be others'. For hostNetwork pods the hosts stand.
+func (r *rig) packetPods(w *oracle.World) map[string]sandbox.Pod {
+	pods := map[string]sandbox.Pod{}
+	for _, p := range w.Pods {
+		if r.agents[p.Spec.NodeName] == nil {
+			continue
+		}
+		if own := ownAddrs(w, p); len(own) > 0 {
+			name := p.Namespace + "/" + p.Name
+			pods[name] = sandbox.Pod{Name: name, Node: p.Spec.NodeName, Addrs: own}
+		}
+	}
+	return pods
+}
+
+func ownAddrs(w *oracle.World, p *corev1.Pod) []netip.Addr {
+	texts := []string{p.Status.PodIP}
+	for _, ip := range p.Status.PodIPs {
+		texts = append(texts, ip.IP)
+	}
+	var own []netip.Addr
+	for _, text := range texts {
+		if a, err := netip.ParseAddr(text); err == nil && w.PodAt(a) == p {
+			own = append(own, a)
+		}
+	}
+	slices.SortFunc(own, netip.Addr.Compare)
+	return slices.Compact(own)
+}
+
+// tell feeds the controllers what differs from the world before and waits until the kernels hold it.
+func (r *rig) tell(w *oracle.World) {
+	r.t.Helper()
+	r.feed(r.news(w)...)
+}
+
+// news are the events that lead from the world before to this one, which the controllers are to be told.
+func (r *rig) news(w *oracle.World) []graph.Event {
+	events := moves(r.told, w)
+	r.told = w
+	return events
+}
+
+// feed sends events in one mail to every controller and waits until the kernels hold them.
+func (r *rig) feed(events ...graph.Event) {
+	r.t.Helper()
+	r.send(events...)
+	r.settle()
+}
+
+// send does not wait.
+func (r *rig) send(events ...graph.Event) {
+	for _, a := range r.agents {
+		a.deliver(controller.Mail{Events: events})
+	}
+}
+
+// moves are the events that lead from one world to another.
+func moves(from, to *oracle.World) []graph.Event {
+	var events []graph.Event
+	changed(&events, from.Namespaces, to.Namespaces, namespaceSet, func(n *corev1.Namespace) graph.Event { return graph.NamespaceGone{Name: n.Name} })
+	changed(&events, from.Nodes, to.Nodes,
+		func(n *corev1.Node) graph.Event { return graph.NodeSet{Node: policy.NewNode(n)} },
+		func(n *corev1.Node) graph.Event { return graph.NodeGone{Name: n.Name} })
+	changed(&events, from.Pods, to.Pods, podSet, podGone)
+	changed(&events, from.Policies, to.Policies, policySet, policyGone)
+	return events
+}
+
+func namespaceSet(n *corev1.Namespace) graph.Event {
+	return graph.NamespaceSet{Namespace: policy.NewNamespace(n)}
+}
+
+func podSet(p *corev1.Pod) graph.Event {
+	if pod, counts := policy.NewPod(p); counts {
+		return graph.PodSet{Pod: pod}
+	}
+	return podGone(p)
+}
+
+func podGone(p *corev1.Pod) graph.Event {
+	return graph.PodGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}
+}
+
+func policySet(p *networkingv1.NetworkPolicy) graph.Event {
+	return graph.PolicySet{Policy: policy.Parse(p)}
+}
+
+func policyGone(p *networkingv1.NetworkPolicy) graph.Event {
+	return graph.PolicyGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}
+}
+
+// changed adds an event for every object that is not the very same one.
+func changed[T interface {
+	comparable
+	GetNamespace() string
+	GetName() string
+}](events *[]graph.Event, from, to []T, set, gone func(T) graph.Event) {
+	have := map[string]T{}
+	for _, o := range from {
+		have[o.GetNamespace()+"/"+o.GetName()] = o
+	}
+	for _, o := range to {
+		key := o.GetNamespace() + "/" + o.GetName()
+		if have[key] != o {
+			*events = append(*events, set(o))
+		}
+		delete(have, key)
+	}
+	for _, o := range from {
+		if _, left := have[o.GetNamespace()+"/"+o.GetName()]; left {
+			*events = append(*events, gone(o))
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/oracle"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+const (
+	quick = 100 * time.Millisecond // for a probe that must not arrive
+	long  = 2 * time.Second        // for one that must
+)
+
+// question is a flow, who sends it and who must answer, and whether it may pass.
+type question struct {
+	flow     oracle.Flow
+	from, to string // pods of the sandbox; an empty to takes anybody's answer
+	allow    bool
+}
+
+func (q question) String() string {
+	return fmt.Sprintf("%s > %s (%s), %s", q.from, q.to, q.flow, map[bool]string{true: "allowed", false: "denied"}[q.allow])
+}
+
+// probe is the question as the engine puts it.
+func (q question) probe() sandbox.Probe {
+	return sandbox.Probe{From: q.from, To: q.to, Addr: q.flow.To, Protocol: engineProtocol(q.flow.Protocol), Port: uint16(q.flow.Port)}
+}
+
+func engineProtocol(p corev1.Protocol) sandbox.Protocol {
+	return map[corev1.Protocol]sandbox.Protocol{corev1.ProtocolTCP: sandbox.TCP, corev1.ProtocolUDP: sandbox.UDP}[p]
+}
+
+// ask puts the questions and returns what was answered wrongly. What must not pass and did counts at once,
+// what should pass and was silent only after a second and longer try. Denied is what gives no answer, or is
+// refused where the nodes refuse.
+func (r *rig) ask(questions []question) (wrong []string) {
+	r.t.Helper()
+	r.serve(questions)
+	r.forgetConnections()
+	denied := sandbox.Silent
+	timeout := quick
+	if r.agents["n1"].options.denial == ruleset.Reject {
+		denied, timeout = sandbox.Refused, long
+	}
+	var again []question
+	for i, got := range r.answers(questions, timeout) {
+		switch q := questions[i]; {
+		case q.allow && got == sandbox.Open, !q.allow && got == denied:
+		case q.allow && got == sandbox.Silent:
+			again = append(again, q)
+		default:
+			wrong = append(wrong, fmt.Sprintf("%s: %s", q, got))
+		}
+	}
+	for i, got := range r.answers(again, long) {
+		if got != sandbox.Open {
+			wrong = append(wrong, fmt.Sprintf("%s: %s", again[i], got))
+		}
+	}
+	return wrong
+}
+
+// answers are the outcomes of questions, in their order.
+func (r *rig) answers(questions []question, timeout time.Duration) []sandbox.Outcome {
+	r.t.Helper()
+	outcomes := make([]sandbox.Outcome, len(questions))
+	var probes []sandbox.Probe
+	var places []int
+	for i, q := range questions {
+		if q.flow.Protocol == "" {
+			outcomes[i] = r.ping(q.from, q.flow.To, timeout)
+			continue
+		}
+		probes, places = append(probes, q.probe()), append(places, i)
+	}
+	for i, got := range r.run(timeout, probes) {
+		outcomes[places[i]] = got
+	}
+	return outcomes
+}
+
+// serve makes everybody who is asked answer.
+func (r *rig) serve(questions []question) {
+	r.t.Helper()
+	for _, q := range questions {
+		if p := q.probe(); q.to != "" && q.flow.Protocol != "" {
+			r.must(r.Serve(q.to, p.Protocol, p.Port))
+		}
+	}
+}
+
+// forgetConnections lets every packet be a connection's first: a pod may have the address of one before it.
+func (r *rig) forgetConnections() {
+	r.t.Helper()
+	for node := range r.agents {
+		r.must(r.InNode(node, func() error { return netlink.ConntrackTableFlush(netlink.ConntrackTable) }))
+	}
+}
+
+// expect asks and fails with all that helps to understand what went wrong.
+func (r *rig) expect(w *oracle.World, questions []question) {
+	r.t.Helper()
+	if wrong := r.ask(questions); len(wrong) > 0 {
+		r.t.Errorf("%d of %d answers are wrong:\n  %s\n%s\n%s", len(wrong), len(questions), strings.Join(wrong[:min(len(wrong), 10)], "\n  "), w, r.tables())
+	}
+}
+
+// tables is what the nodes' kernels hold.
+func (r *rig) tables() string {
+	var b strings.Builder
+	for _, node := range []string{"n1", "n2", "n3"} {
+		fmt.Fprintf(&b, "%s: %s\n", node, r.table(node))
+	}
+	return b.String()
+}
+
+func (r *rig) table(node string) string {
+	var text bytes.Buffer
+	cmd := exec.Command("nft", "list", "table", "inet", "picket")
+	cmd.Stdout, cmd.Stderr = &text, &text
+	if err := r.StartInNode(node, cmd); err != nil {
+		return err.Error()
+	}
+	_ = cmd.Wait() // its text says what
+	return text.String()
+}
+
+// agree demands that each kernel holds what a compiler makes of the whole world: nothing may be lost or left
+// behind by the way that led there.
+func (r *rig) agree(w *oracle.World) {
+	r.t.Helper()
+	for node, a := range r.agents {
+		s := policy.Objects(*w).Snapshot(node)
+		s.Denial = a.options.denial
+		have, err := a.tap.look(r.t.Context())
+		r.must(err)
+		s.Links = have.Links // are the host's to know
+		want, _ := policy.Compile(s)
+		if d := ruleset.Diff(have, want); !d.Empty() {
+			r.t.Errorf("node %s: the kernel does not hold what was compiled; missing is\n%s\n%s", node, d.String(), r.table(node))
+		}
+	}
+}
