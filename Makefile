@@ -1,5 +1,6 @@
 # Picket. Everything that a target needs, it installs, builds or names itself: `make help`.
 SHELL    := bash
+.SHELLFLAGS := -eu -o pipefail -c
 CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/picket
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS  := -s -w -X github.com/picket-project/picket/cmd/cli.version=$(VERSION)
