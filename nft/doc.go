@@ -8,6 +8,7 @@
 //	                    ICMP errors about them ─────────► chain related ─► accept
 //	                    neighbour discovery on the link ─────────────────► accept
 //	                    router advertisements and redirects from pods ───► drop
+//	                    link-local addresses between pods ───────────────► drop
 //	                    source      in map egress4/6  ─► chain egress/NAMESPACE/POD  ─► return, else denied
 //	                    destination in map ingress4/6 ─► chain ingress/NAMESPACE/POD ─► accept, else denied
 //	 input hook ────► chain input

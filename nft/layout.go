@@ -2,6 +2,8 @@ package nft
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -47,11 +49,11 @@ func frame() []frameChain {
 			{[]term{isICMP(ruleset.IPv4, redirect), counter(), verdict(expr.VerdictDrop, "")}, "a redirect is no error"},
 			{[]term{isAnyICMP(), verdict(expr.VerdictAccept, "")}, "errors about what was allowed"},
 		}},
-		{"forward", nftables.ChainHookForward, append(append([]rule{
+		{"forward", nftables.ChainHookForward, append([]rule{
 			{[]term{ctState("established", ctEstablished), verdict(expr.VerdictAccept, "")}, "replies of what was allowed"},
 			{[]term{ctState("related", ctRelated), verdict(expr.VerdictJump, "related")}, ""},
 			{[]term{isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert), onLink(), verdict(expr.VerdictAccept, "")}, "neighbours find each other"},
-		}, noRouters()...), dispatches()...)},
+		}, slices.Concat(noRouters(), noLinkLocal(), dispatches())...)},
 		{"input", nftables.ChainHookInput, noRouters()},
 	}
 	first := &chains[0].rules[0]
@@ -66,6 +68,18 @@ func noRouters() []rule {
 		{[]term{fromLink(linkSet), isICMP(ruleset.IPv6, routerAdvert, redirect6), counter(), drop}, "a pod is no router"},
 		{[]term{fromLink(linkSet), isICMP(ruleset.IPv4, redirect), counter(), drop}, "a pod is no router"},
 	}
+}
+
+// noLinkLocal drops what pods of one node say to each other by IPv6 link-local addresses, with which a pod
+// could pass by its policies: none of them is known to be a pod's.
+func noLinkLocal() []rule {
+	linkLocal := netip.MustParsePrefix("fe80::/10")
+	var rules []rule
+	for _, e := range []end{source, destination} {
+		terms := []term{fromLink(linkSet), inPrefix(linkLocal, e), counter(), verdict(expr.VerdictDrop, "")}
+		rules = append(rules, rule{terms, "a link-local address is no pod's"})
+	}
+	return rules
 }
 
 // dispatches sends a packet to the chains of its two pods: egress first.
