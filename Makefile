@@ -44,6 +44,7 @@ packets: tools ## random worlds on real packets
 	go test -count=1 -race ./cmd/sandbox
 
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
+	cd e2e && go vet ./...
 	CACHE=$(CACHE) e2e/apiserver.sh
 	cd e2e && PICKET=$(CURDIR)/bin/picket CACHE=$(CACHE) go test -count=1 ./...
 

@@ -187,7 +187,7 @@ spec: {podSelector: {matchLabels: {app: none}}, ingress: [{from: [{ipBlock: {cid
 	w.must(nil, policies.Delete(ctx, "allow-near", metav1.DeleteOptions{}))
 	w.must(nil, policies.Delete(ctx, "deny", metav1.DeleteOptions{}))
 	w.must(nil, policies.Delete(ctx, "bad", metav1.DeleteOptions{}))
-	w.settled("bad")
+	w.forgot("bad")
 	w.label("far", "other")
 	w.reaches("near")
 }
@@ -210,11 +210,17 @@ func (w *world) warned(policy string) error {
 	return nil
 }
 
-// settled waits until no agent warns about a policy any more or, where it lingers, has had the time to.
-func (w *world) settled(string) {
+// forgot waits until every agent has heard that a policy with a problem is deleted.
+func (w *world) forgot(policy string) {
 	w.Helper()
 	for _, a := range w.agents {
-		a.waitReady()
+		eventually(w.T, 10*time.Second, func() error {
+			r, err := a.readiness()
+			if _, warned := r.Warnings["policy shop/"+policy]; warned {
+				err = fmt.Errorf("%s still warns about %s", a.node, policy)
+			}
+			return err
+		})
 	}
 }
 
