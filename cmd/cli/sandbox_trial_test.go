@@ -2,7 +2,6 @@ package cli
 
 import (
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
@@ -12,10 +11,7 @@ import (
 
 // A silence where an answer was expected is heard out again, and longer; one that was expected is believed at once.
 func TestSandboxAskAgain(t *testing.T) {
-	needKernel(t)
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED, NOTHING WAS TESTED: only root makes namespaces for a process that runs already")
-	}
+	needRoot(t)
 	b, err := newBlueprint(objectsOf(t, object("Pod", "a", "")+object("Pod", "b", "")), ruleset.Families[:])
 	if err != nil {
 		t.Fatal(err)

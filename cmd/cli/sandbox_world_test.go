@@ -74,6 +74,16 @@ func needKernel(t *testing.T) {
 	t.Skipf("SKIPPED, NOTHING WAS TESTED: %v", err)
 }
 
+// needRoot is needKernel for tests that make namespaces themselves, which only root can for a process that
+// runs already.
+func needRoot(t *testing.T) {
+	t.Helper()
+	needKernel(t)
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED, NOTHING WAS TESTED: only root makes namespaces for a process that runs already")
+	}
+}
+
 // result is how a program ended and what it printed.
 type result struct {
 	code           int
