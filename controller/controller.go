@@ -58,7 +58,8 @@ type Controller struct {
 	known   bool          // the kernel holds what the graph has handed out
 	changed time.Time     // when the oldest change came that the kernel does not hold; zero: none
 	hosted  int           // graph.LocalEvents when the host was last prepared; -1: it is due
-	backoff time.Duration // until the next attempt; 0: the last one went well
+	backoff time.Duration // between attempts; 0: the last one went well
+	resume  time.Time     // no attempt before this, whatever arrives
 }
 
 // New returns a controller that Run starts.
@@ -105,11 +106,11 @@ func (c *Controller) loop(ctx context.Context) {
 			c.known, c.hosted = false, -1
 		case <-retry.C:
 		}
-		if c.synced {
+		if c.synced && !time.Now().Before(c.resume) {
 			c.reconcile(ctx)
 		}
 		if c.backoff > 0 {
-			retry.Reset(c.backoff)
+			retry.Reset(time.Until(c.resume))
 		}
 	}
 }
@@ -223,6 +224,7 @@ func (c *Controller) failed(ctx context.Context, err error) {
 	}
 	c.known = false
 	c.backoff = min(max(2*c.backoff, firstBackoff), lastBackoff)
+	c.resume = time.Now().Add(c.backoff)
 	if c.Health.set("kernel", err.Error()) {
 		c.Log.Error("the kernel does not hold what it should; the last rules stay", "error", err)
 	}

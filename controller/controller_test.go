@@ -172,6 +172,22 @@ func TestKernelErrors(t *testing.T) {
 	}
 }
 
+// Events that keep coming do not make a kernel that refuses be asked any sooner.
+func TestBackoffHoldsUnderAStormOfEvents(t *testing.T) {
+	k, source := &kernel{fail: func(int) error { return unix.EPERM }}, script(make(chan Mail))
+	start(t, Config{Source: source, Firewall: k})
+	source <- Mail{Events: cluster(), Synced: true}
+	begin := time.Now()
+	for i := 0; time.Since(begin) < 4*firstBackoff; i++ {
+		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("late", fmt.Sprintf("10.244.1.%d", 10+i%2))}}}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if most := 1 + int(time.Since(begin)/firstBackoff); k.calls > most {
+		t.Errorf("asked %d times within %s, want at most %d", k.calls, time.Since(begin), most)
+	}
+}
+
 // What a refused transaction held arrives with the next attempt, without another event.
 func TestRefusedAfterAllWasWell(t *testing.T) {
 	k, source := &kernel{}, script(make(chan Mail))

@@ -44,6 +44,7 @@ var mutants = []mutant{
 	{"bridged IPv6 is not filtered", "packets", "controller/host/host.go", "{\"net/bridge/bridge-nf-call-iptables\", \"net/bridge/bridge-nf-call-ip6tables\"}", "{\"net/bridge/bridge-nf-call-iptables\"}"},
 
 	// The loop.
-	{"the kernel is touched before all is known", "controller", "controller/controller.go", "\t\tif c.synced {\n\t\t\tc.reconcile(ctx)", "\t\tif true {\n\t\t\tc.reconcile(ctx)"},
+	{"the kernel is touched before all is known", "controller", "controller/controller.go", "if c.synced && !time", "if !time"},
+	{"events break the backoff", "controller", "controller/controller.go", "c.synced && !time.Now().Before(c.resume)", "c.synced"},
 	{"a failed transaction is forgotten", "controller", "controller/controller.go", "\tc.known = false\n\tc.backoff = min", "\tc.backoff = min"},
 }

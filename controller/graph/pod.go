@@ -104,8 +104,9 @@ func (g *Graph) holder(a netip.Addr) *pod {
 // settle brings every pod up to date that may have won or lost one of these addresses.
 func (g *Graph) settle(addrs []netip.Addr) {
 	for _, a := range addrs {
+		holder := g.holder(a)
 		for _, p := range g.claims[a] {
-			if has := slices.Contains(p.held.Addrs, a); has != (g.holder(a) == p) {
+			if has := slices.Contains(p.held.Addrs, a); has != (holder == p) {
 				g.update(p)
 			}
 		}
