@@ -14,7 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/host"
@@ -73,6 +75,7 @@ of manifests (--manifests), which is watched.`,
 }
 
 func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
+	klog.SetSlogLogger(log.With("library", "client-go")) // what it says goes where all goes, in one format
 	source, reporter, err := o.source()
 	if err != nil {
 		return err
@@ -102,9 +105,9 @@ func (o *agentOptions) source() (controller.Source, controller.Reporter, error) 
 	if o.manifests != "" {
 		return controller.Folder{Path: o.manifests}, nil, nil
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	config, err := o.cluster()
 	if err != nil {
-		return nil, nil, fmt.Errorf("no way to a cluster: %w; expected --kubeconfig FILE, --manifests DIR or a pod with a service account", err)
+		return nil, nil, err
 	}
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.UserAgent = "picket/" + versionText()
@@ -114,4 +117,20 @@ func (o *agentOptions) source() (controller.Source, controller.Reporter, error) 
 	}
 	cluster := &controller.Cluster{Client: client, Node: o.node}
 	return cluster, cluster, nil
+}
+
+// cluster returns how to reach the API server: as the kubeconfig says, or as a pod of the cluster does.
+func (o *agentOptions) cluster() (*rest.Config, error) {
+	if o.kubeconfig != "" {
+		config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+		if err != nil {
+			return nil, fmt.Errorf("--kubeconfig: %w", err)
+		}
+		return config, nil
+	}
+	config, err := rest.InClusterConfig()
+	if err != nil {
+		return nil, fmt.Errorf("this is no pod of a cluster (%w); expected --kubeconfig FILE or --manifests DIR", err)
+	}
+	return config, nil
 }
