@@ -188,7 +188,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 	c.Health.set("kernel", "")
 	c.Health.committed(delta, time.Since(start), c.changed, c.graph.Counts)
 	c.changed = time.Time{}
-	if !delta.Empty() {
+	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) { // a delta's text costs more than its commit
 		c.Log.Debug("committed", "delta", delta.String(), "took", time.Since(start))
 	}
 }
