@@ -11,7 +11,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
@@ -97,8 +96,7 @@ func endpoints(o policy.Objects) []endpoint {
 	var list []endpoint
 	for _, p := range o.Pods {
 		e := endpoint{name: p.Namespace + "/" + p.Name, node: p.Spec.NodeName, addrs: policy.PodAddrs(p)}
-		dead := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-		if !dead && len(e.addrs) > 0 {
+		if !policy.Finished(p) && len(e.addrs) > 0 {
 			list = append(list, e)
 		}
 	}

@@ -27,7 +27,7 @@ type draft struct {
 func newDraft(o policy.Objects, families []ruleset.Family) *draft {
 	d := &draft{families: families, homes: map[netip.Addr]string{}}
 	for _, p := range o.Pods {
-		if p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
+		if !policy.Finished(p) {
 			d.pods = append(d.pods, p.DeepCopy())
 		}
 	}

@@ -146,14 +146,8 @@ func (b *blueprint) shareNodes() {
 
 // doorsOf are the ports that a pod declares, without SCTP; 80/tcp where there are none.
 func doorsOf(p *corev1.Pod) []door {
-	containers := slices.Clone(p.Spec.Containers)
-	for _, c := range p.Spec.InitContainers {
-		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			containers = append(containers, c)
-		}
-	}
 	var doors []door
-	for _, c := range containers {
+	for _, c := range policy.LastingContainers(p) {
 		for _, port := range c.Ports {
 			proto, err := ruleset.ParseProtocol(string(cmp.Or(port.Protocol, corev1.ProtocolTCP)))
 			if err == nil && proto != ruleset.SCTP && port.ContainerPort > 0 && port.ContainerPort < 1<<16 {

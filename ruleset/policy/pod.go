@@ -43,9 +43,8 @@ type PortName struct {
 // (status.phase Succeeded, Failed) and does not share its node's network (spec.hostNetwork): such a pod has
 // its node's address and is neither subject nor peer.
 func NewPod(p *corev1.Pod) (pod Pod, ok bool) {
-	finished := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 	addrs := PodAddrs(p)
-	if finished || p.Spec.HostNetwork || len(addrs) == 0 {
+	if Finished(p) || p.Spec.HostNetwork || len(addrs) == 0 {
 		return Pod{}, false
 	}
 	return Pod{
@@ -78,17 +77,28 @@ func parseAddrs(texts []string) []netip.Addr {
 	return slices.Compact(addrs)
 }
 
-// podPorts collects the named ports; those of init containers count where they keep running beside the
-// others (restartPolicy Always).
-func podPorts(p *corev1.Pod) []PortName {
+// Finished reports whether a pod has run to its end (status.phase Succeeded or Failed): its address may be
+// another's by now.
+func Finished(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+}
+
+// LastingContainers returns those that run as long as the pod: its containers, and the init containers that
+// keep running beside them (restartPolicy Always).
+func LastingContainers(p *corev1.Pod) []corev1.Container {
 	containers := slices.Clone(p.Spec.Containers)
 	for _, c := range p.Spec.InitContainers {
 		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
 			containers = append(containers, c)
 		}
 	}
+	return containers
+}
+
+// podPorts collects the named ports.
+func podPorts(p *corev1.Pod) []PortName {
 	var ports []PortName
-	for _, c := range containers {
+	for _, c := range LastingContainers(p) {
 		for _, port := range c.Ports {
 			stated := cmp.Or(port.Protocol, corev1.ProtocolTCP)
 			proto, err := protocolOf(&stated)
