@@ -23,6 +23,7 @@ import (
 const (
 	pauseImage   = "registry.k8s.io/pause:3.10.1"
 	agnhostImage = "registry.k8s.io/e2e-test-images/agnhost:2.56"
+	probeImage   = "localhost/probe:e2e"
 )
 
 // writeImages makes the archives of the images from programs that are built.
@@ -33,6 +34,7 @@ func writeImages(ctx context.Context, h home, module string) error {
 	for image, config := range map[string]v1.Config{
 		pauseImage:   {Entrypoint: []string{"/pause"}},
 		agnhostImage: {Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"}},
+		probeImage:   {Entrypoint: []string{"/probe"}},
 	} {
 		if err := writeImage(h, image, config); err != nil {
 			return fmt.Errorf("image %s: %w", image, err)

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Sent is what a sender knows of its flow.
+type Sent struct {
+	Flow     string
+	Sent     int
+	Answered int64
+	Refused  int64         // TCP connections that were reset or rejected
+	Late     time.Duration // the longest time between two packets, of which 1/rate is meant: the floor of what is seen
+}
+
+// flow is what is to be sent.
+type flow struct {
+	name, network, to string
+	rate              int
+	patience          time.Duration
+}
+
+// send sends a flow until the time is over or standard input ends, and prints what it knows.
+func send(ctx context.Context, args []string) error {
+	f := flow{}
+	flags := flag.NewFlagSet("send", flag.ContinueOnError)
+	flags.StringVar(&f.name, "flow", "flow", "name of the flow, 16 bytes at most")
+	flags.StringVar(&f.network, "network", "udp", "udp: datagrams of one socket; tcp: a connection for each packet")
+	flags.StringVar(&f.to, "to", "", "ADDRESS:PORT")
+	flags.IntVar(&f.rate, "rate", 1000, "packets a second")
+	flags.DurationVar(&f.patience, "patience", time.Second, "how long to wait for an answer")
+	length := flags.Duration("for", 5*time.Minute, "how long to send; the end of standard input ends it too")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(ctx, *length)
+	defer stop()
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
+	result, err := f.send(ctx)
+	if err != nil {
+		return err
+	}
+	return print(result)
+}
+
+func (f flow) send(ctx context.Context) (*Sent, error) {
+	switch f.network {
+	case "udp":
+		return f.sendUDP(ctx)
+	case "tcp":
+		return f.sendTCP(ctx), nil
+	default:
+		return nil, fmt.Errorf("--network %s: expected udp or tcp", f.network)
+	}
+}
+
+// pace calls each for the numbers from 0 on, at the rate, until ctx ends. What is late is made up for.
+func (f flow) pace(ctx context.Context, each func(number uint64)) *Sent {
+	result := &Sent{Flow: f.name}
+	tick := time.NewTicker(time.Second / time.Duration(f.rate))
+	defer tick.Stop()
+	begun, last := time.Now(), time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return result
+		case <-tick.C:
+		}
+		for due := int(time.Since(begun).Seconds() * float64(f.rate)); result.Sent < due; result.Sent++ {
+			each(uint64(result.Sent))
+		}
+		now := time.Now()
+		result.Late = max(result.Late, now.Sub(last))
+		last = now
+	}
+}
+
+func (f flow) sendUDP(ctx context.Context) (*Sent, error) {
+	conn, err := net.Dial("udp", f.to)
+	if err != nil {
+		return nil, err
+	}
+	answered := make(chan int64, 1)
+	go func() { answered <- countAnswers(conn) }()
+	result := f.pace(ctx, func(number uint64) { _, _ = conn.Write(packet{f.name, number}.encode()) })
+	time.Sleep(min(f.patience, 300*time.Millisecond)) // for the last answers
+	_ = conn.Close()
+	result.Answered = <-answered
+	return result, nil
+}
+
+// countAnswers counts datagrams until the socket is closed; an ICMP error is none.
+func countAnswers(conn net.Conn) (answered int64) {
+	data := make([]byte, 2048)
+	for {
+		switch _, err := conn.Read(data); {
+		case err == nil:
+			answered++
+		case errors.Is(err, net.ErrClosed):
+			return answered
+		}
+	}
+}
+
+func (f flow) sendTCP(ctx context.Context) *Sent {
+	var answered, refused atomic.Int64
+	var open sync.WaitGroup
+	result := f.pace(ctx, func(number uint64) {
+		open.Go(func() {
+			switch err := exchange(context.WithoutCancel(ctx), f.to, packet{f.name, number}.encode(), f.patience); {
+			case err == nil:
+				answered.Add(1)
+			case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
+				refused.Add(1)
+			}
+		})
+	})
+	open.Wait()
+	result.Answered, result.Refused = answered.Load(), refused.Load()
+	return result
+}
+
+// exchange opens a connection, sends data and waits until it comes back. It leaves no port behind: the end of
+// the connection is a reset.
+func exchange(ctx context.Context, to string, data []byte, patience time.Duration) error {
+	dialer := net.Dialer{Timeout: patience}
+	conn, err := dialer.DialContext(ctx, "tcp", to)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if _, err := conn.Write(data); err != nil {
+		return err
+	}
+	_, err = io.ReadFull(conn, make([]byte, len(data)))
+	return err
+}
