@@ -1,0 +1,128 @@
+package smoke
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// kubelets ask their pods all the time; not one probe may fail from the moment that everything is denied.
+func (s *story) kubelets(t *testing.T) {
+	must(t, "apply", "-f", "testdata/probed.yaml")
+	must(t, "rollout", "status", "-n", "shop", "daemonset/probed", "--timeout=90s")
+	denied := time.Now().Truncate(time.Second)
+	must(t, "apply", "-f", "testdata/policies.yaml")
+	s.under().settles(t, s.all()...)
+	for time.Since(denied) < 12*time.Second { // a dozen probes of each kind
+		for _, complaint := range unwell(t, denied) {
+			t.Error(complaint)
+		}
+		time.Sleep(time.Second)
+	}
+	must(t, "delete", "-f", "testdata/probed.yaml")
+}
+
+// unwell lists what kubelets have said about the probed pods since then.
+func unwell(t *testing.T, since time.Time) (list []string) {
+	t.Helper()
+	var events corev1.EventList
+	get(t, &events, "events", "-n", "shop", "--field-selector", "reason=Unhealthy")
+	for _, e := range events.Items {
+		if strings.HasPrefix(e.InvolvedObject.Name, "probed") && e.LastTimestamp.After(since) {
+			list = append(list, e.InvolvedObject.Name+": "+e.Message)
+		}
+	}
+	var pods corev1.PodList
+	get(t, &pods, "pods", "-n", "shop", "-l", "app=probed")
+	if len(pods.Items) == 0 {
+		list = append(list, "there are no probed pods")
+	}
+	for _, p := range pods.Items {
+		for _, c := range p.Status.ContainerStatuses {
+			if !c.Ready || c.RestartCount > 0 {
+				list = append(list, fmt.Sprintf("%s %s: ready %t, %d restarts", p.Name, c.Name, c.Ready, c.RestartCount))
+			}
+		}
+	}
+	return list
+}
+
+// agentsDeleted deletes all agents at once; the rules stay, and so does the traffic.
+func (s *story) agentsDeleted(t *testing.T) {
+	during(t, "g", s.web, func() {
+		must(t, "delete", "pod", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket", "--wait")
+		must(t, "rollout", "status", "-n", "kube-system", "daemonset/picket", "--timeout=90s")
+	})
+}
+
+func (s *story) rollingUpdate(t *testing.T) {
+	during(t, "r", s.web, func() {
+		must(t, "rollout", "restart", "-n", "kube-system", "daemonset/picket")
+		must(t, "rollout", "status", "-n", "kube-system", "daemonset/picket", "--timeout=180s")
+	})
+}
+
+// removed deletes what was installed; the rules stay.
+func (s *story) removed(t *testing.T) {
+	during(t, "d", s.web, func() {
+		must(t, "delete", "-k", shipped(t, "overlays", "flannel"), "--wait")
+		eventually(t, 30*time.Second, func() error {
+			out, err := kubectl("get", "pods", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket", "-o", "name")
+			if err == nil && out != "" {
+				err = fmt.Errorf("still there: %s", out)
+			}
+			return err
+		})
+	})
+	s.under().settles(t, s.all()...)
+}
+
+// cleanup takes away the rules of the nodes, and nothing else.
+func (s *story) cleanup(t *testing.T) {
+	template, err := os.ReadFile(shipped(t, "cleanup.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := foreign(t)
+	for _, node := range nodes(t) {
+		create(t, "create", strings.ReplaceAll(string(template), "NODE", node))
+	}
+	must(t, "wait", "-n", "kube-system", "--for=condition=complete", "job", "-l", "app.kubernetes.io/component=cleanup", "--timeout=60s")
+	after := foreign(t)
+	for _, node := range nodes(t) {
+		if out, err := onNode(node, "nft", "list", "table", "inet", "picket"); err == nil {
+			t.Errorf("%s still has the table:\n%s", node, out)
+		}
+		if before[node] == "" || before[node] != after[node] {
+			t.Errorf("cleanup on %s changed what others made:\n%s\nwas:\n%s", node, after[node], before[node])
+		}
+	}
+	s.open(t)
+}
+
+// foreign is everybody else's ruleset on each node, as text without counters.
+func foreign(t *testing.T) map[string]string {
+	t.Helper()
+	rules := map[string]string{}
+	for _, node := range nodes(t) {
+		tables, err := onNode(node, "nft", "list", "tables")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(strings.TrimSpace(tables), "\n") {
+			if strings.HasSuffix(line, " picket") {
+				continue
+			}
+			text, err := onNode(node, append([]string{"nft", "--stateless", "list"}, strings.Fields(line)...)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules[node] += text
+		}
+	}
+	return rules
+}
