@@ -1,0 +1,99 @@
+package main
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// archive writes an image as a tar that is an OCI archive and a docker-archive at once:
+//
+//	oci-layout, index.json    what containerd, Podman and skopeo look for
+//	manifest.json             what docker load looks for
+//	blobs/sha256/...          manifest, config and layer, which both point at
+func archive(img v1.Image, ref name.Tag, out string) error {
+	dir, err := os.MkdirTemp("", "picket-image-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := errors.Join(writeLayout(img, ref, dir), writeManifest(img, ref, dir)); err != nil {
+		return err
+	}
+	file, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(pack(dir, file), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(out)) // half an archive would be taken for a whole one
+	}
+	return nil
+}
+
+// writeLayout lays the image out as OCI says, with its name as annotations: the tag as the specification has it,
+// and the whole name as containerd and Podman want it.
+func writeLayout(img v1.Image, ref name.Tag, dir string) error {
+	path, err := layout.Write(dir, empty.Index)
+	if err != nil {
+		return err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return err
+	}
+	return path.AppendImage(img, layout.WithPlatform(*config.Platform()), layout.WithAnnotations(map[string]string{
+		"org.opencontainers.image.ref.name": ref.TagStr(),
+		"io.containerd.image.name":          ref.Name(),
+	}))
+}
+
+// writeManifest adds the list of contents that docker save writes, pointing at the blobs of the layout.
+func writeManifest(img v1.Image, ref name.Tag, dir string) error {
+	manifest, err := img.Manifest()
+	if err != nil {
+		return err
+	}
+	entry := tarball.Descriptor{Config: blob(manifest.Config.Digest), RepoTags: []string{ref.Name()}}
+	for _, layer := range manifest.Layers {
+		entry.Layers = append(entry.Layers, blob(layer.Digest))
+	}
+	text, err := json.Marshal(tarball.Manifest{entry})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "manifest.json"), text, 0o600)
+}
+
+func blob(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
+
+// pack puts the files of a folder into a tar, in the order of their names and without anything that differs from
+// one run to the next.
+func pack(dir string, out *os.File) error {
+	w := tar.NewWriter(out)
+	root := os.DirFS(dir)
+	err := fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		file, err := root.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		return write(w, path, 0o644, info.Size(), file)
+	})
+	return errors.Join(err, w.Close())
+}

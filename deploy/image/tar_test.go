@@ -1,0 +1,59 @@
+package main
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// entries hands each file of a tar, with its content, to do.
+func entries(t *testing.T, archive io.Reader, do func(*tar.Header, []byte)) {
+	t.Helper()
+	reader := tar.NewReader(archive)
+	for {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(header, content)
+	}
+}
+
+// list describes the files of a tar, a line each.
+func list(t *testing.T, archive io.Reader) []string {
+	t.Helper()
+	var lines []string
+	entries(t, archive, func(h *tar.Header, content []byte) {
+		lines = append(lines, fmt.Sprintf("%s %s %d:%d at %d: %q", h.Name, h.FileInfo().Mode(), h.Uid, h.Gid, h.ModTime.Unix(), content))
+	})
+	return lines
+}
+
+// unpack writes the files of a tar into a new folder.
+func unpack(t *testing.T, archive string) string {
+	t.Helper()
+	file, err := os.Open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	dir := t.TempDir()
+	entries(t, file, func(h *tar.Header, content []byte) {
+		path := filepath.Join(dir, h.Name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return dir
+}

@@ -1,0 +1,71 @@
+package deploy
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+const (
+	// Rendered is the file that holds the overlay RenderedFrom, for those who want one file and no kustomize.
+	Rendered     = "picket.yaml"
+	RenderedFrom = "overlays/flannel"
+	// Cleanup is the Job that removes the rules from one node.
+	Cleanup = "cleanup.yaml"
+)
+
+// Image returns what base/kustomization.yaml in this folder calls the image, as name:tag.
+func Image(folder string) (string, error) {
+	path := filepath.Join(folder, "base", "kustomization.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("%w; expected to run in the folder deploy", err)
+	}
+	var k types.Kustomization
+	if err := k.Unmarshal(text); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	if len(k.Images) != 1 || k.Images[0].Name == "" || k.Images[0].NewTag == "" {
+		return "", fmt.Errorf("%s: images: %+v; expected one, with name and newTag", path, k.Images)
+	}
+	return k.Images[0].Name + ":" + k.Images[0].NewTag, nil
+}
+
+// Render returns what kubectl apply -k would send for a kustomization.
+func Render(folder string) ([]byte, error) {
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
+	if err != nil {
+		return nil, fmt.Errorf("render %s: %w", folder, err)
+	}
+	return resources.AsYaml()
+}
+
+const header = "# Rendered from " + RenderedFrom + " by: go run ./render\n# Change it there; base says why everything is as it is.\n"
+
+// imageLine is what names the image of a container; kustomize would lose the comments around it.
+var imageLine = regexp.MustCompile(`(?m)^( +image: ).*$`)
+
+// Files returns what the files that are made from others must hold, by name.
+func Files(folder string) (map[string][]byte, error) {
+	rendered, err := Render(filepath.Join(folder, RenderedFrom))
+	if err != nil {
+		return nil, err
+	}
+	image, err := Image(folder)
+	if err != nil {
+		return nil, err
+	}
+	job, err := os.ReadFile(filepath.Join(folder, Cleanup))
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{
+		Rendered: append([]byte(header), rendered...),
+		Cleanup:  imageLine.ReplaceAll(job, []byte("${1}"+image)),
+	}, nil
+}
