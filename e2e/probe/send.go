@@ -17,7 +17,7 @@ import (
 // Sent is what a sender knows of its flow.
 type Sent struct {
 	Flow     string
-	Sent     int
+	Sent     int // what the kernel took
 	Answered int64
 	Refused  int64         // TCP connections that were reset or rejected
 	Late     time.Duration // the longest time between two packets, of which 1/rate is meant: the floor of what is seen
@@ -35,10 +35,10 @@ func send(ctx context.Context, args []string) error {
 	f := flow{}
 	flags := flag.NewFlagSet("send", flag.ContinueOnError)
 	flags.StringVar(&f.name, "flow", "flow", "name of the flow, 16 bytes at most")
-	flags.StringVar(&f.network, "network", "udp", "udp: datagrams of one socket; tcp: a connection for each packet")
+	flags.StringVar(&f.network, "network", "udp", "udp: datagrams of one socket; udp-new: of a socket each, without answers; tcp: a connection each")
 	flags.StringVar(&f.to, "to", "", "ADDRESS:PORT")
 	flags.IntVar(&f.rate, "rate", 1000, "packets a second")
-	flags.DurationVar(&f.patience, "patience", time.Second, "how long to wait for an answer")
+	flags.DurationVar(&f.patience, "patience", 3*time.Second, "how long to wait for an answer")
 	length := flags.Duration("for", 5*time.Minute, "how long to send; the end of standard input ends it too")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -60,27 +60,32 @@ func (f flow) send(ctx context.Context) (*Sent, error) {
 	switch f.network {
 	case "udp":
 		return f.sendUDP(ctx)
+	case "udp-new":
+		return f.pace(ctx, f.sendAlone), nil
 	case "tcp":
 		return f.sendTCP(ctx), nil
 	default:
-		return nil, fmt.Errorf("--network %s: expected udp or tcp", f.network)
+		return nil, fmt.Errorf("--network %s: expected udp, udp-new or tcp", f.network)
 	}
 }
 
-// pace calls each for the numbers from 0 on, at the rate, until ctx ends. What is late is made up for.
-func (f flow) pace(ctx context.Context, each func(number uint64)) *Sent {
+// pace calls each for the numbers from 0 on, at the rate, until ctx ends, and counts the successes. What is late is
+// made up for.
+func (f flow) pace(ctx context.Context, each func(number uint64) error) *Sent {
 	result := &Sent{Flow: f.name}
 	tick := time.NewTicker(time.Second / time.Duration(f.rate))
 	defer tick.Stop()
-	begun, last := time.Now(), time.Now()
+	begun, last, number := time.Now(), time.Now(), 0
 	for {
 		select {
 		case <-ctx.Done():
 			return result
 		case <-tick.C:
 		}
-		for due := int(time.Since(begun).Seconds() * float64(f.rate)); result.Sent < due; result.Sent++ {
-			each(uint64(result.Sent))
+		for due := int(time.Since(begun).Seconds() * float64(f.rate)); number < due; number++ {
+			if each(uint64(number)) == nil {
+				result.Sent++
+			}
 		}
 		now := time.Now()
 		result.Late = max(result.Late, now.Sub(last))
@@ -95,11 +100,25 @@ func (f flow) sendUDP(ctx context.Context) (*Sent, error) {
 	}
 	answered := make(chan int64, 1)
 	go func() { answered <- countAnswers(conn) }()
-	result := f.pace(ctx, func(number uint64) { _, _ = conn.Write(packet{f.name, number}.encode()) })
+	result := f.pace(ctx, func(number uint64) error {
+		_, err := conn.Write(packet{Flow: f.name, Number: number}.encode())
+		return err
+	})
 	time.Sleep(min(f.patience, 300*time.Millisecond)) // for the last answers
 	_ = conn.Close()
 	result.Answered = <-answered
 	return result, nil
+}
+
+// sendAlone sends a packet by a socket of its own, so that it is no part of a connection that the kernel knows.
+func (f flow) sendAlone(number uint64) error {
+	conn, err := net.Dial("udp", f.to)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write(packet{Flow: f.name, Number: number, Quiet: true}.encode())
+	return err
 }
 
 // countAnswers counts datagrams until the socket is closed; an ICMP error is none.
@@ -118,15 +137,16 @@ func countAnswers(conn net.Conn) (answered int64) {
 func (f flow) sendTCP(ctx context.Context) *Sent {
 	var answered, refused atomic.Int64
 	var open sync.WaitGroup
-	result := f.pace(ctx, func(number uint64) {
+	result := f.pace(ctx, func(number uint64) error {
 		open.Go(func() {
-			switch err := exchange(context.WithoutCancel(ctx), f.to, packet{f.name, number}.encode(), f.patience); {
+			switch err := exchange(context.WithoutCancel(ctx), f.to, packet{Flow: f.name, Number: number}.encode(), f.patience); {
 			case err == nil:
 				answered.Add(1)
 			case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
 				refused.Add(1)
 			}
 		})
+		return nil
 	})
 	open.Wait()
 	result.Answered, result.Refused = answered.Load(), refused.Load()

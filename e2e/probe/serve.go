@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -51,7 +53,38 @@ func (l *ledger) note(p packet, at time.Time) {
 func (l *ledger) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_ = json.NewEncoder(w).Encode(l.flows)
+	_ = json.NewEncoder(w).Encode(Told{l.flows, overflowed()})
+}
+
+// Told is what a server says.
+type Told struct {
+	Flows      map[string]*Arrival
+	Overflowed int // datagrams that reached this pod when a socket had no room for them
+}
+
+// overflowed sums up RcvbufErrors of UDP in this network namespace, from /proc/net/snmp and snmp6.
+func overflowed() (count int) {
+	six, _ := os.ReadFile("/proc/net/snmp6")
+	for line := range strings.Lines(string(six)) {
+		if fields := strings.Fields(line); len(fields) == 2 && fields[0] == "Udp6RcvbufErrors" {
+			n, _ := strconv.Atoi(fields[1])
+			count += n
+		}
+	}
+	four, _ := os.ReadFile("/proc/net/snmp")
+	var header []string
+	for line := range strings.Lines(string(four)) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] != "Udp:" {
+			continue
+		}
+		if i := slices.Index(header, "RcvbufErrors"); i > 0 && i < len(fields) {
+			n, _ := strconv.Atoi(fields[i])
+			count += n
+		}
+		header = fields
+	}
+	return count
 }
 
 // telling is the address on which a server is asked what has arrived.
@@ -115,10 +148,13 @@ func (l *ledger) serveUDP(port string) error {
 		if err != nil {
 			return err
 		}
-		if p, err := decode(data[:n]); err == nil {
+		p, err := decode(data[:n])
+		if err == nil {
 			l.note(p, time.Now())
 		}
-		_, _ = conn.WriteTo(data[:n], from)
+		if !p.Quiet {
+			_, _ = conn.WriteTo(data[:n], from)
+		}
 	}
 }
 

@@ -14,20 +14,23 @@ import (
 func (s *story) kubelets(t *testing.T) {
 	must(t, "apply", "-f", "testdata/probed.yaml")
 	must(t, "rollout", "status", "-n", "shop", "daemonset/probed", "--timeout=90s")
-	denied := time.Now().Truncate(time.Second)
+	restarts, denied := unrest(t), time.Now().Truncate(time.Second)
 	must(t, "apply", "-f", "testdata/policies.yaml")
 	s.under().settles(t, s.all()...)
 	for time.Since(denied) < 12*time.Second { // a dozen probes of each kind
-		for _, complaint := range unwell(t, denied) {
+		for _, complaint := range complaints(t, denied) {
 			t.Error(complaint)
 		}
 		time.Sleep(time.Second)
 	}
+	if after := unrest(t); after != restarts {
+		t.Errorf("restarts and containers that are not ready: %s; expected as before: %s", after, restarts)
+	}
 	must(t, "delete", "-f", "testdata/probed.yaml")
 }
 
-// unwell lists what kubelets have said about the probed pods since then.
-func unwell(t *testing.T, since time.Time) (list []string) {
+// complaints are what kubelets have said about the probed pods since then.
+func complaints(t *testing.T, since time.Time) (list []string) {
 	t.Helper()
 	var events corev1.EventList
 	get(t, &events, "events", "-n", "shop", "--field-selector", "reason=Unhealthy")
@@ -36,19 +39,24 @@ func unwell(t *testing.T, since time.Time) (list []string) {
 			list = append(list, e.InvolvedObject.Name+": "+e.Message)
 		}
 	}
+	return list
+}
+
+// unrest is the number of restarts of each probed container, and who is not ready.
+func unrest(t *testing.T) string {
+	t.Helper()
 	var pods corev1.PodList
 	get(t, &pods, "pods", "-n", "shop", "-l", "app=probed")
-	if len(pods.Items) == 0 {
-		list = append(list, "there are no probed pods")
-	}
+	var text strings.Builder
 	for _, p := range pods.Items {
 		for _, c := range p.Status.ContainerStatuses {
-			if !c.Ready || c.RestartCount > 0 {
-				list = append(list, fmt.Sprintf("%s %s: ready %t, %d restarts", p.Name, c.Name, c.Ready, c.RestartCount))
-			}
+			fmt.Fprintf(&text, "%s %s %d %t; ", p.Name, c.Name, c.RestartCount, c.Ready)
 		}
 	}
-	return list
+	if text.Len() == 0 {
+		t.Fatal("there are no probed pods")
+	}
+	return text.String()
 }
 
 // agentsDeleted deletes all agents at once; the rules stay, and so does the traffic.

@@ -105,8 +105,10 @@ func blockPolicy(name string, addresses []string) string {
 		}
 		from = append(from, fmt.Sprintf(`{ipBlock: {cidr: "%s/%d"}}`, a, bits))
 	}
-	return fmt.Sprintf(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: %s, namespace: shop},
-spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [%s]}]}}`, name, strings.Join(from, ", "))
+	return fmt.Sprintf(`apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: %s, namespace: shop}
+spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [%s]}]}`, name, strings.Join(from, ", "))
 }
 
 // bad is reported where its author looks, and disturbs nobody.
@@ -120,7 +122,7 @@ func (s *story) bad(t *testing.T) {
 		}
 		return nil
 	})
-	t.Log(must(t, "describe", "networkpolicy", "-n", "other", "bad"))
+	t.Log(must(t, "events", "-n", "other", "--for", "networkpolicy/bad"))
 	s.under().settles(t, s.all()...)
 	must(t, "delete", "-f", "testdata/bad.yaml")
 }
