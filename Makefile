@@ -6,32 +6,46 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS  := -s -w -X github.com/picket-project/picket/cmd/cli.version=$(VERSION)
 WORLDS   ?= 20000
 FUZZTIME ?= 30s
+VARIANT  ?= --flannel=host-gw --kube-proxy=nftables
+CLUSTER  := $(CACHE)/cluster/bin/cluster
+export CACHE CLUSTER VARIANT VERSION
 export GOFLAGS := -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test tools lint unit race laws packets api mutants fuzz clean
+.PHONY: help build image manifests demo test tools lint unit race laws packets api mutants fuzz clean
+.PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance
 
 help: ## say what there is
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/picket, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/picket ./cmd/picket
 
+image: bin/image-amd64.tar bin/image-arm64.tar ## archives for ctr, k3s ctr, docker load; no container engine is needed
+bin/image-%.tar: .FORCE
+	CGO_ENABLED=0 GOARCH=$* go build -trimpath -ldflags '$(LDFLAGS)' -o bin/picket-$* ./cmd/picket
+	cd deploy && go run ./image -binary ../bin/picket-$* -arch $* -o ../$@
+.FORCE:
+
+manifests: ## deploy/picket.yaml from deploy/base
+	cd deploy && go run ./render
+
 demo: build ## the three policies everyone starts with, on real packets
 	bin/picket sandbox run -f deploy/demo
 
-test: tools lint unit race laws packets ## everything below, at most 10 minutes on 2 cores
+test: tools lint unit race laws packets $(if $(wildcard $(CACHE)/cluster/bin/kube-apiserver),api) ## at most 10 minutes on 2 cores
 
 tools: ## the nft program, which the tests compare with
 	@.ci/tools nft
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
-	go vet ./...
-	go tool staticcheck ./...
+	go build -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	for module in . deploy e2e; do (cd $$module && go vet ./... && $(CURDIR)/bin/staticcheck ./...); done
 
-unit: tools ## tables, goldens, encoders, kernel state
+unit: tools ## tables, goldens, encoders, kernel state, manifests and image
 	go test -count=1 ./ruleset/... ./nft/... ./cmd/picket
+	cd deploy && go test -count=1 ./...
 
 race: tools ## all that runs goroutines, under the race detector
 	go test -count=1 -race ./controller/... ./cmd/cli
@@ -44,9 +58,28 @@ packets: tools ## random worlds on real packets
 	go test -count=1 -race ./cmd/sandbox
 
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
-	cd e2e && go vet ./...
-	CACHE=$(CACHE) e2e/apiserver.sh
-	cd e2e && PICKET=$(CURDIR)/bin/picket CACHE=$(CACHE) go test -count=1 ./...
+	@.ci/tools etcd etcdctl
+	cd e2e && go run ./cluster build --api-server
+	cd e2e && PICKET=$(CURDIR)/bin/picket KUBE_APISERVER=$(CACHE)/cluster/bin/kube-apiserver go test -count=1 ./api
+
+cluster: ## what a real cluster runs, built from the Go module proxy (15 minutes on the first run)
+	@.ci/tools containerd runc etcd gcc ip ip6tables nft nsenter /usr/lib/cni/bridge
+	cd e2e && go build -o $(CLUSTER) ./cluster && $(CLUSTER) build
+
+cluster-up: cluster ## a cluster of three nodes with flannel, VARIANT='--flannel=vxlan --kube-proxy=iptables --dual-stack'
+	$(CLUSTER) up $(VARIANT)
+
+cluster-down: ## stop it
+	$(CLUSTER) down
+
+cluster-shell: ## a shell with kubectl beside it
+	$(CLUSTER) exec control bash
+
+e2e: cluster image ## Picket on a real cluster, from its manifests to its removal
+	e2e/run smoke
+
+conformance: cluster image ## Kubernetes' own NetworkPolicy suite and cyclonus, on every variant (hours)
+	e2e/run conformance
 
 mutants: tools ## plant faults; every one must be found
 	go run ./.ci/mutants

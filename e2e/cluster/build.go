@@ -14,8 +14,8 @@ import (
 // kubernetesVersion is what that e2e/kubernetes pins; the servers say that they are of it.
 const kubernetesVersion = "1.34.4"
 
-// build puts the programs and images of a cluster into the home, unless they are there.
-func build(ctx context.Context, h home) error {
+// build puts the programs and images of a cluster into the home, or the API server alone, unless they are there.
+func build(ctx context.Context, h home, server bool) error {
 	module, err := moduleDir(ctx)
 	if err != nil {
 		return err
@@ -30,10 +30,12 @@ func build(ctx context.Context, h home) error {
 	if err := errors.Join(os.MkdirAll(h.path("bin"), 0o755), os.MkdirAll(h.path("images"), 0o755)); err != nil {
 		return err
 	}
+	if server {
+		return steps(h, module)[0].run(ctx)
+	}
 	for _, step := range steps(h, module) {
-		fmt.Fprintf(os.Stderr, "building %s\n", step.what)
 		if err := step.run(ctx); err != nil {
-			return fmt.Errorf("build %s: %w", step.what, err)
+			return err
 		}
 	}
 	if err := writeImages(ctx, h, module); err != nil {
@@ -85,7 +87,9 @@ func steps(h home, module string) []step {
 	version := "k8s.io/component-base/version.git"
 	stamp := fmt.Sprintf("%s -X %sVersion=v%s -X %sMajor=1 -X %sMinor=34", stripped, version, kubernetesVersion, version, version)
 	return []step{
-		{what: "Kubernetes " + kubernetesVersion, dir: module + "/kubernetes", args: []string{"build", "-trimpath", stamp, "-o", h.path("bin") + "/", "tool"}},
+		{what: "kube-apiserver " + kubernetesVersion, dir: module + "/kubernetes",
+			args: []string{"build", "-trimpath", stamp, "-o", h.path("bin") + "/", "k8s.io/kubernetes/cmd/kube-apiserver"}},
+		{what: "all of Kubernetes " + kubernetesVersion, dir: module + "/kubernetes", args: []string{"build", "-trimpath", stamp, "-o", h.path("bin") + "/", "tool"}},
 		{what: "Kubernetes' NetworkPolicy suite", dir: module + "/kubernetes",
 			args: []string{"test", "-vet=off", "-c", "-trimpath", stripped, "-o", h.bin("netpol.test"), "./netpol"}},
 		{what: "flannel", dir: module + "/flannel", cgo: true,
@@ -97,6 +101,7 @@ func steps(h home, module string) []step {
 }
 
 func (s step) run(ctx context.Context) error {
+	fmt.Fprintf(os.Stderr, "building %s\n", s.what)
 	cmd := exec.CommandContext(ctx, "go", s.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, os.Stderr, os.Stderr
 	cgo := "0"
@@ -104,5 +109,8 @@ func (s step) run(ctx context.Context) error {
 		cgo = "1"
 	}
 	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo, "GOFLAGS=-buildvcs=false", "GOBIN="+newHome().path("bin"))
-	return cmd.Run()
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build %s: %w", s.what, err)
+	}
+	return nil
 }

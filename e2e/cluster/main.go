@@ -29,10 +29,13 @@ func newRootCmd() *cobra.Command {
 }
 
 func newBuildCmd() *cobra.Command {
-	return &cobra.Command{
+	var server bool
+	cmd := &cobra.Command{
 		Use: "build", Short: "Build what the cluster runs, from the Go module proxy (15 minutes the first time)", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return build(cmd.Context(), newHome()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return build(cmd.Context(), newHome(), server) },
 	}
+	cmd.Flags().BoolVar(&server, "api-server", false, "kube-apiserver alone")
+	return cmd
 }
 
 func newUpCmd() *cobra.Command {

@@ -131,8 +131,11 @@ func enter(h home, name string, args []string) error {
 	if err != nil {
 		return err
 	}
-	env := append(os.Environ(), "KUBECONFIG="+h.kubeconfig("admin"), "PATH="+h.path("bin")+":"+os.Getenv("PATH"))
-	return syscall.Exec(nsenter, slices.Concat([]string{"nsenter"}, where, []string{"--"}, args), env)
+	err = errors.Join(os.Setenv("KUBECONFIG", h.kubeconfig("admin")), os.Setenv("PATH", h.path("bin")+":"+os.Getenv("PATH")))
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(nsenter, slices.Concat([]string{"nsenter"}, where, []string{"--"}, args), os.Environ())
 }
 
 // door is how nsenter gets into a host.

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -11,20 +11,21 @@ import (
 	"time"
 )
 
-// try asks each target, "tcp/ADDRESS:PORT" or "udp/ADDRESS:PORT", and prints a map from it to "open" or why not.
+// try asks each target, "tcp/ADDRESS:PORT=PATIENCE" or "udp/…", and prints a map from "tcp/ADDRESS:PORT" to "open" or
+// why not.
 func try(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("try", flag.ContinueOnError)
-	patience := flags.Duration("patience", time.Second, "how long to wait for an answer")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
 	results := map[string]string{}
 	var mu sync.Mutex // guards results
 	var open sync.WaitGroup
-	for _, target := range flags.Args() {
+	for _, arg := range args {
+		target, wait, _ := strings.Cut(arg, "=")
+		patience, err := time.ParseDuration(wait)
+		if err != nil {
+			return fmt.Errorf("%s: %w; expected such as tcp/10.0.0.1:80=1s", arg, err)
+		}
 		open.Go(func() {
 			result := "open"
-			if err := ask(ctx, target, *patience); err != nil {
+			if err := ask(ctx, target, patience); err != nil {
 				result = err.Error()
 			}
 			mu.Lock()
@@ -49,16 +50,21 @@ func ask(ctx context.Context, target string, patience time.Duration) error {
 	}
 }
 
+// askUDP asks once a second, as a resolver would.
 func askUDP(to string, data []byte, patience time.Duration) error {
 	conn, err := net.Dial("udp", to)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	if _, err := conn.Write(data); err != nil {
-		return err
+	for end := time.Now().Add(patience); err == nil || time.Now().Before(end); {
+		_ = conn.SetDeadline(time.Now().Add(min(time.Second, time.Until(end))))
+		if _, err = conn.Write(data); err != nil {
+			return err
+		}
+		if _, err = io.ReadFull(conn, make([]byte, len(data))); err == nil {
+			return nil
+		}
 	}
-	_, err = io.ReadFull(conn, make([]byte, len(data)))
 	return err
 }
