@@ -49,7 +49,7 @@ func (s *story) nodePorts(t *testing.T) {
 	s.fromOutside(t, "")
 	create(t, "apply", blockPolicy("outside", outsideAddresses(t)))
 	s.fromOutside(t, "n1")
-	create(t, "apply", blockPolicy("through-n2", nodeAddresses(t, "n2")))
+	create(t, "apply", blockPolicy("through-n2", append(nodeAddresses(t, "n2"), tunnelAddresses(t, "n2")...)))
 	s.fromOutside(t, "n1 n2")
 	must(t, "delete", "networkpolicy", "-n", "shop", "outside", "through-n2")
 	s.fromOutside(t, "")
@@ -91,6 +91,19 @@ func outsideAddresses(t *testing.T) (list []string) {
 		if ip := a.(*net.IPNet).IP; ip.IsGlobalUnicast() {
 			list = append(list, ip.String())
 		}
+	}
+	return list
+}
+
+// tunnelAddresses are those of a node's flannel.1, which it has for pods of other nodes where flannel uses vxlan: the
+// first of each of its pod ranges.
+func tunnelAddresses(t *testing.T, node string) (list []string) {
+	t.Helper()
+	var n corev1.Node
+	get(t, &n, "node", node)
+	for _, cidr := range n.Spec.PodCIDRs {
+		first, _, _ := strings.Cut(cidr, "/")
+		list = append(list, first)
 	}
 	return list
 }
