@@ -52,7 +52,7 @@ func (n node) writeCNI() {
 			continue
 		}
 		name := "cni.conflist"
-		if n.variant.Dual {
+		if n.variant.Dual() {
 			name = "cni-dual.conflist"
 		}
 		if err := write(name, "/etc/cni/net.d/10-flannel.conflist", env); err != nil {

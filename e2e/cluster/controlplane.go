@@ -58,7 +58,7 @@ func servers(h home, v variant) []program {
 	return []program{
 		{"etcd", "etcd", []string{"--data-dir=" + h.run("etcd"), "--unsafe-no-fsync"}},
 		{"apiserver", h.bin("kube-apiserver"), []string{
-			"--etcd-servers=http://127.0.0.1:2379", "--advertise-address=" + control.ip4(), "--bind-address=0.0.0.0", "--secure-port=6443",
+			"--etcd-servers=http://127.0.0.1:2379", "--advertise-address=" + v.first(control.ip4(), control.ip6()), "--bind-address=::", "--secure-port=6443",
 			"--tls-cert-file=" + h.pki("apiserver.crt"), "--tls-private-key-file=" + h.pki("apiserver.key"), "--client-ca-file=" + h.pki("ca.crt"),
 			"--token-auth-file=" + h.pki("tokens.csv"), "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 			"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + h.pki("sa.key"),

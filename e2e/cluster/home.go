@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // home is the folder that all lives in: bin and images, which are kept, and run, which the cluster has while it
@@ -36,19 +37,24 @@ func (h home) kubeconfig(user string) string { return h.pki(user + ".kubeconfig"
 
 // variant is what can be chosen of a cluster.
 type variant struct {
-	Backend string // of flannel
-	Proxy   string // mode of kube-proxy
-	Dual    bool
-	Nodes   int
+	Backend  string // of flannel
+	Proxy    string // mode of kube-proxy
+	Families string // the first is what Services and pods have as their address where they have only one
+	Nodes    int
 }
 
+const (
+	ipv4     = "IPv4"
+	ipv4ipv6 = "IPv4,IPv6"
+	ipv6ipv4 = "IPv6,IPv4"
+)
+
 func (v variant) String() string {
-	family := "IPv4"
-	if v.Dual {
-		family = "dual-stack"
-	}
-	return fmt.Sprintf("%s, kube-proxy %s, %s", v.Backend, v.Proxy, family)
+	return fmt.Sprintf("%s, kube-proxy %s, %s", v.Backend, v.Proxy, v.Families)
 }
+
+// Dual reports whether there are two families; templates ask it too.
+func (v variant) Dual() bool { return v.Families != ipv4 }
 
 // Validate checks the flags.
 func (v variant) Validate() error {
@@ -57,6 +63,8 @@ func (v variant) Validate() error {
 		return fmt.Errorf("--flannel %s: expected host-gw or vxlan", v.Backend)
 	case !slices.Contains([]string{"nftables", "iptables"}, v.Proxy):
 		return fmt.Errorf("--kube-proxy %s: expected nftables or iptables", v.Proxy)
+	case !slices.Contains([]string{ipv4, ipv4ipv6, ipv6ipv4}, v.Families):
+		return fmt.Errorf("--families %s: expected %s, %s or %s", v.Families, ipv4, ipv4ipv6, ipv6ipv4)
 	case v.Nodes < 1 || v.Nodes > 9:
 		return fmt.Errorf("--nodes %d: expected 1 to 9", v.Nodes)
 	}
@@ -87,12 +95,22 @@ func (v variant) nodes() []host {
 	return list
 }
 
-// join puts the ranges of both families of a dual-stack cluster together.
+// join puts what there is for both families together, in their order.
 func (v variant) join(four, six string) string {
-	if v.Dual {
+	switch v.Families {
+	case ipv4ipv6:
 		return four + "," + six
+	case ipv6ipv4:
+		return six + "," + four
+	default:
+		return four
 	}
-	return four
+}
+
+// first chooses what there is for the first family.
+func (v variant) first(four, six string) string {
+	first, _, _ := strings.Cut(v.join(four, six), ",")
+	return first
 }
 
 func (v variant) podRanges() string     { return v.join("10.244.0.0/16", "fd44::/56") }

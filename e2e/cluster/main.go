@@ -51,7 +51,7 @@ func newUpCmd() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&v.Backend, "flannel", "host-gw", "flannel's backend: host-gw or vxlan")
 	cmd.Flags().StringVar(&v.Proxy, "kube-proxy", "nftables", "kube-proxy's mode: nftables or iptables")
-	cmd.Flags().BoolVar(&v.Dual, "dual-stack", false, "IPv6 beside IPv4")
+	cmd.Flags().StringVar(&v.Families, "families", ipv4, "address families: "+ipv4+", "+ipv4ipv6+" or "+ipv6ipv4)
 	cmd.Flags().IntVar(&v.Nodes, "nodes", 3, "number of nodes")
 	return cmd
 }

@@ -96,7 +96,7 @@ func address(name string, v variant, h host) error {
 		return err
 	}
 	four, _ := netlink.ParseAddr(h.ip4() + "/24")
-	if err := netlink.AddrAdd(link, four); err != nil || !v.Dual {
+	if err := netlink.AddrAdd(link, four); err != nil || !v.Dual() {
 		return err
 	}
 	six, _ := netlink.ParseAddr(h.ip6() + "/64")
@@ -107,7 +107,7 @@ func address(name string, v variant, h host) error {
 func gateway(ip string) error { return netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(ip)}) }
 
 func gateway6(v variant) error {
-	if !v.Dual {
+	if !v.Dual() {
 		return nil
 	}
 	return gateway(lan.ip6())

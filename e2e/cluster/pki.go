@@ -65,7 +65,7 @@ func writeServing(h home) error {
 	authority.IsCA, authority.KeyUsage = true, x509.KeyUsageCertSign
 	server := certificate("kube-apiserver")
 	server.DNSNames = []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"}
-	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1), net.ParseIP("fd96::1"), net.ParseIP(control.ip4())}
+	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1), net.ParseIP("fd96::1"), net.ParseIP(control.ip4()), net.ParseIP(control.ip6())}
 	serverKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err

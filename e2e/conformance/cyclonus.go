@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// cyclonus generates policies, works out for itself who may reach whom on which port, and probes all pairs of its nine
+// pods.
+type cyclonus struct {
+	binary string
+	// dir takes its log and its report.
+	dir string
+	// noSCTP is the reason to leave SCTP out, or empty.
+	noSCTP string
+}
+
+// cyclonusNamespaces are those of its pods. It cannot be told others: its cases select them by name.
+var cyclonusNamespaces = []string{"x", "y", "z"}
+
+func (cyclonus) Name() string { return "cyclonus" }
+
+// protocols are those that its pods serve.
+func (s cyclonus) protocols() string {
+	if s.noSCTP != "" {
+		return "TCP,UDP"
+	}
+	return "TCP,UDP,SCTP"
+}
+
+// Plan asks for all cases: by default cyclonus leaves out more than half of them.
+func (s cyclonus) Plan(ctx context.Context) (Plan, error) {
+	out, err := exec.CommandContext(ctx, s.binary, "generate", "--mock", "--dry-run", "--exclude=", "--server-protocol="+s.protocols()).Output()
+	if err != nil {
+		return Plan{}, fmt.Errorf("list the cases of cyclonus: %w", err)
+	}
+	var plan Plan
+	for _, c := range readCases(string(out)) {
+		plan.add(c.name, s.skip(c))
+	}
+	return plan, nil
+}
+
+// skip says why a case cannot run here.
+func (s cyclonus) skip(c listed) string {
+	if slices.Contains(c.tags, "sctp") {
+		return s.noSCTP
+	}
+	return ""
+}
+
+// Run runs all cases in one process. It writes its report when all is over, and says there of a case only whether it
+// passed; everything else is in the log. Where they disagree, or the report is missing, a case has failed.
+func (s cyclonus) Run(ctx context.Context, plan Plan, report func(Case)) error {
+	if err := removeNamespaces(ctx); err != nil {
+		return err
+	}
+	file, err := os.Create(filepath.Join(s.dir, "cyclonus.log"))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	log := &caseLog{names: plan.Run, report: report}
+	err = s.generate(ctx, file, log)
+	log.end(err)
+	// Not with ctx: also an interrupted run leaves the cluster clean.
+	return errors.Join(err, s.compare(log.cases), removeNamespaces(context.WithoutCancel(ctx)))
+}
+
+// generate runs the program and shows what it prints to the log while it runs.
+func (s cyclonus) generate(ctx context.Context, file io.Writer, log *caseLog) error {
+	cmd := exec.CommandContext(ctx, s.binary, append([]string{"generate"}, s.flags()...)...)
+	gentle(cmd)
+	reader, writer := io.Pipe()
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(file, writer), nil
+	cmd.Stderr = cmd.Stdout // one stream: the order of its lines says what belongs to which case
+	done := make(chan error, 1)
+	go func() { done <- log.read(reader) }()
+	err := cmd.Run()
+	writer.Close()
+	if err != nil {
+		err = fmt.Errorf("cyclonus ended early: %w", err)
+	}
+	return errors.Join(err, <-done)
+}
+
+// flags of a run. By address, because where there is no DNS a probe by name is always denied, and every denial looks
+// right. A pod reaches itself without leaving its network namespace, whatever cyclonus expects. A probe that is denied
+// waits for its whole timeout.
+func (s cyclonus) flags() []string {
+	flags := []string{
+		"--exclude=", "--destination-type=pod-ip", "--server-protocol=" + s.protocols(), "--ignore-loopback",
+		"--job-timeout-seconds=1", "--perturbation-wait-seconds=2", "--pod-creation-timeout-seconds=300",
+		"--retries=1", "--junit-results-file=" + s.reportFile(),
+	}
+	if s.noSCTP != "" {
+		flags[0] = "--exclude=sctp"
+	}
+	return flags
+}
+
+func (s cyclonus) reportFile() string { return filepath.Join(s.dir, "cyclonus.xml") }
+
+// compare holds what the log said against the report.
+func (s cyclonus) compare(cases []Case) error {
+	tests, err := readJUnit(s.reportFile())
+	if err != nil {
+		return err
+	}
+	if len(tests) != len(cases) {
+		return fmt.Errorf("report of cyclonus: %d cases; expected %d", len(tests), len(cases))
+	}
+	for i, test := range tests {
+		if outcome(test) != cases[i].Outcome || !strings.HasSuffix(cases[i].Name, test.Name) {
+			return fmt.Errorf("report of cyclonus: %q %s; its log says: %q %s", test.Name, outcome(test), cases[i].Name, cases[i].Outcome)
+		}
+	}
+	return nil
+}
+
+// removeNamespaces removes what a run leaves behind. A run would go on with the pods and labels of an earlier one.
+func removeNamespaces(ctx context.Context) error {
+	args := slices.Concat([]string{"delete", "namespace", "--ignore-not-found", "--timeout=5m"}, cyclonusNamespaces)
+	if out, err := exec.CommandContext(ctx, "kubectl", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("remove the namespaces of cyclonus: %w: %s", err, out)
+	}
+	return nil
+}
