@@ -3,13 +3,13 @@ SHELL    := bash
 .SHELLFLAGS := -eu -o pipefail -c
 CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/picket
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
-LDFLAGS  := -s -w -X github.com/picket-project/picket/cmd/cli.version=$(VERSION)
+COMPILE  := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X github.com/picket-project/picket/cmd/cli.version=$(VERSION)'
 WORLDS   ?= 20000
 FUZZTIME ?= 30s
-VARIANT  ?= --flannel=host-gw --kube-proxy=nftables
+VARIANT  ?= --flannel=host-gw --kube-proxy=nftables --families=IPv4
 CLUSTER  := $(CACHE)/cluster/bin/cluster
-export CACHE CLUSTER VARIANT VERSION
 export GOFLAGS := -buildvcs=false
+export CACHE CLUSTER VARIANT VERSION
 
 .DEFAULT_GOAL := help
 .PHONY: help build image manifests demo test tools lint unit race laws packets api mutants fuzz clean
@@ -19,17 +19,13 @@ help: ## say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/picket, one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/picket ./cmd/picket
-
-image: bin/image-amd64.tar bin/image-arm64.tar ## archives for ctr, k3s ctr, docker load; no container engine is needed
-bin/image-%.tar: .FORCE
-	CGO_ENABLED=0 GOARCH=$* go build -trimpath -ldflags '$(LDFLAGS)' -o bin/picket-$* ./cmd/picket
-	cd deploy && go run ./image -binary ../bin/picket-$* -arch $* -o ../$@
-.FORCE:
-
+	$(COMPILE) -o bin/picket ./cmd/picket
+image: image-amd64 image-arm64 ## bin/image-ARCH.tar for ctr, k3s ctr, docker load; no container engine is needed
+image-%:
+	GOARCH=$* $(COMPILE) -o bin/picket-$* ./cmd/picket
+	cd deploy && go run ./image -binary ../bin/picket-$* -arch $* -o ../bin/$@.tar
 manifests: ## deploy/picket.yaml from deploy/base
 	cd deploy && go run ./render
-
 demo: build ## the three policies everyone starts with, on real packets
 	bin/picket sandbox run -f deploy/demo
 
@@ -37,26 +33,20 @@ test: tools lint unit race laws packets $(if $(wildcard $(CACHE)/cluster/bin/kub
 
 tools: ## the nft program, which the tests compare with
 	@.ci/tools nft
-
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	go build -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	for module in . deploy e2e; do (cd $$module && go vet ./... && $(CURDIR)/bin/staticcheck ./...); done
-
 unit: tools ## tables, goldens, encoders, kernel state, manifests and image
 	go test -count=1 ./ruleset/... ./nft/... ./cmd/picket
 	cd deploy && go test -count=1 ./...
-
 race: tools ## all that runs goroutines, under the race detector
 	go test -count=1 -race ./controller/... ./cmd/cli
-
 laws: ## compiled programs against the oracle, over many random worlds
 	go test -count=1 ./ruleset/policy -run Oracle -worlds=$(WORLDS) -v | grep -v '^=== '
 	go test -count=1 ./controller/graph -run History -histories=1000
-
 packets: tools ## random worlds on real packets
 	go test -count=1 -race ./cmd/sandbox
-
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
 	@.ci/tools etcd etcdctl
 	cd e2e && go run ./cluster build --api-server
@@ -66,24 +56,20 @@ cluster: ## what a real cluster runs, built from the Go module proxy (15 minutes
 	@.ci/tools containerd runc etcd gcc ip ip6tables nft nsenter /usr/lib/cni/bridge
 	cd e2e && go build -o $(CLUSTER) ./cluster && $(CLUSTER) build
 
-cluster-up: cluster ## a cluster of three nodes with flannel, VARIANT='--flannel=vxlan --kube-proxy=iptables --dual-stack'
+cluster-up: cluster ## three nodes with flannel, VARIANT='--flannel=vxlan --kube-proxy=iptables --families=IPv4,IPv6'
 	$(CLUSTER) up $(VARIANT)
-
 cluster-down: ## stop it
 	$(CLUSTER) down
-
 cluster-shell: ## a shell with kubectl beside it
 	$(CLUSTER) exec control bash
 
-e2e: cluster image ## Picket on a real cluster, from its manifests to its removal
+e2e: cluster image-$(shell go env GOARCH) ## Picket on a real cluster, from its manifests to its removal
 	e2e/run smoke
-
-conformance: cluster image ## Kubernetes' own NetworkPolicy suite and cyclonus, on every variant (hours)
+conformance: cluster image-$(shell go env GOARCH) ## Kubernetes' own NetworkPolicy suite and cyclonus, on every variant (hours)
 	e2e/run conformance
 
 mutants: tools ## plant faults; every one must be found
 	go run ./.ci/mutants
-
 fuzz: ## the fuzz targets, FUZZTIME each
 	@.ci/fuzz $(FUZZTIME)
 

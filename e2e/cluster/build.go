@@ -56,7 +56,7 @@ func moduleDir(ctx context.Context) (string, error) {
 // digest is of all files that decide what is built.
 func digest(module string) (string, error) {
 	hash := sha256.New()
-	for _, pattern := range []string{"*/go.mod", "*/go.sum", "kubernetes/netpol/*.go", "probe/*.go", "cluster/build.go", "cluster/image.go"} {
+	for _, pattern := range []string{"*/go.mod", "*/go.sum", "kubernetes/netpol/*.go", "probe/*.go", "cyclonus/*.go", "cyclonus/worker/*.go", "cluster/build.go", "cluster/image.go"} {
 		files, err := filepath.Glob(filepath.Join(module, pattern))
 		if err != nil {
 			return "", err
@@ -95,6 +95,7 @@ func steps(h home, module string) []step {
 		{what: "flannel", dir: module + "/flannel", cgo: true,
 			args: []string{"build", "-trimpath", stripped, "-o", h.bin("flanneld"), "github.com/flannel-io/flannel"}},
 		{what: "the probe of the tests", dir: module, args: []string{"build", "-trimpath", stripped, "-o", h.bin("probe"), "./probe"}},
+		{what: "cyclonus", dir: module + "/cyclonus", args: []string{"build", "-trimpath", stripped, "-o", h.path("bin") + "/", "./..."}},
 		{what: "flannel's CNI plugin", dir: "/",
 			args: []string{"install", "-trimpath", stripped, "github.com/containernetworking/plugins/plugins/meta/flannel@v0.9.1"}},
 	}

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,6 +25,7 @@ const (
 	pauseImage   = "registry.k8s.io/pause:3.10.1"
 	agnhostImage = "registry.k8s.io/e2e-test-images/agnhost:2.56"
 	probeImage   = "localhost/probe:e2e"
+	workerImage  = "docker.io/mfenwick100/cyclonus-worker:latest"
 )
 
 // writeImages makes the archives of the images from programs that are built.
@@ -31,16 +33,24 @@ func writeImages(ctx context.Context, h home, module string) error {
 	if err := buildPause(ctx, h, module); err != nil {
 		return err
 	}
-	for image, config := range map[string]v1.Config{
-		pauseImage:   {Entrypoint: []string{"/pause"}},
-		agnhostImage: {Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"}},
-		probeImage:   {Entrypoint: []string{"/probe"}},
+	for _, i := range []image{
+		{pauseImage, nil, []string{"pause"}},
+		{agnhostImage, []string{"pause"}, []string{"agnhost"}},
+		{probeImage, nil, []string{"probe"}},
+		{workerImage, nil, []string{"worker", "agnhost"}},
 	} {
-		if err := writeImage(h, image, config); err != nil {
-			return fmt.Errorf("image %s: %w", image, err)
+		if err := i.write(h); err != nil {
+			return fmt.Errorf("image %s: %w", i.name, err)
 		}
 	}
 	return nil
+}
+
+// image is made from scratch of a few programs, of which the first is its entry point.
+type image struct {
+	name     string
+	cmd      []string // arguments, where a pod gives none
+	programs []string
 }
 
 // buildPause compiles Kubernetes' pause, 70 lines of C.
@@ -59,10 +69,8 @@ func buildPause(ctx context.Context, h home, module string) error {
 	return nil
 }
 
-// writeImage makes an image from scratch of one program, which its entry point names.
-func writeImage(h home, image string, config v1.Config) error {
-	program := filepath.Base(config.Entrypoint[0])
-	files, err := fileSystem(h.bin(program))
+func (i image) write(h home) error {
+	files, err := i.files(h)
 	if err != nil {
 		return err
 	}
@@ -70,8 +78,8 @@ func writeImage(h home, image string, config v1.Config) error {
 	if err != nil {
 		return err
 	}
-	base, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: runtime.GOARCH, Config: config,
-		RootFS: v1.RootFS{Type: "layers"}})
+	base, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: runtime.GOARCH,
+		Config: v1.Config{Entrypoint: []string{"/" + i.programs[0]}, Cmd: i.cmd}, RootFS: v1.RootFS{Type: "layers"}})
 	if err != nil {
 		return err
 	}
@@ -79,22 +87,18 @@ func writeImage(h home, image string, config v1.Config) error {
 	if err != nil {
 		return err
 	}
-	reference, err := name.ParseReference(image)
+	reference, err := name.ParseReference(i.name)
 	if err != nil {
 		return err
 	}
-	return tarball.WriteToFile(h.path("images", program+".tar"), reference, built)
+	return tarball.WriteToFile(h.path("images", i.programs[0]+".tar"), reference, built)
 }
 
-// users are those whom Kubernetes' tests expect in the test image.
+// passwd has the users whom Kubernetes' tests expect in the test image.
 const passwd = "root:x:0:0:root:/:/\nuser-defined-in-image:x:1000:1000::/:/\n"
 
-// fileSystem is the one layer of an image: the program, users, and the folders that a container wants to have.
-func fileSystem(program string) ([]byte, error) {
-	binary, err := os.ReadFile(program)
-	if err != nil {
-		return nil, err
-	}
+// files is the one layer of an image: the programs, users, and the folders that a container wants to have.
+func (i image) files(h home) ([]byte, error) {
 	var buffer bytes.Buffer
 	out := tar.NewWriter(&buffer)
 	for _, dir := range []string{"dev/", "etc/", "proc/", "sys/", "tmp/", "uploads/"} {
@@ -102,18 +106,19 @@ func fileSystem(program string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	for _, file := range []struct {
-		name string
-		mode int64
-		data []byte
-	}{{"etc/passwd", 0o644, []byte(passwd)}, {filepath.Base(program), 0o755, binary}} {
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: file.name, Mode: file.mode, Size: int64(len(file.data))}
-		if err := out.WriteHeader(header); err != nil {
-			return nil, err
-		}
-		if _, err := out.Write(file.data); err != nil {
-			return nil, err
-		}
+	errs := []error{addFile(out, "etc/passwd", 0o644, []byte(passwd))}
+	for _, program := range i.programs {
+		data, err := os.ReadFile(h.bin(program))
+		errs = append(errs, err, addFile(out, program, 0o755, data))
 	}
-	return buffer.Bytes(), out.Close()
+	return buffer.Bytes(), errors.Join(append(errs, out.Close())...)
+}
+
+func addFile(out *tar.Writer, name string, mode int64, data []byte) error {
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(data))}
+	if err := out.WriteHeader(header); err != nil {
+		return err
+	}
+	_, err := out.Write(data)
+	return err
 }

@@ -51,7 +51,7 @@ type caseLog struct {
 	cases  []Case // that are over
 
 	began time.Time
-	tries int    // most that a step took
+	again int    // steps that were probed a second time
 	step  string // whose results are being printed
 	wrong []string
 	table bool // in a table that belongs to wrong
@@ -105,7 +105,7 @@ func (l *caseLog) start([]string) {
 
 func (l *caseLog) try(m []string) {
 	if m[1] != "1" {
-		l.tries++
+		l.again++
 	}
 }
 
@@ -119,8 +119,8 @@ func (l *caseLog) finish([]string) {
 	switch {
 	case len(l.wrong) > 0:
 		c.Outcome, c.Why = Failed, strings.Join(l.wrong, "\n")
-	case l.tries > 0:
-		c.Flaky, c.Why = true, fmt.Sprintf("%d steps were probed twice: the first time there were wrong results", l.tries)
+	case l.again > 0:
+		c.Flaky, c.Why = true, fmt.Sprintf("steps probed twice, because the first time there were wrong results: %d", l.again)
 	}
 	l.add(c)
 }
