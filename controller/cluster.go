@@ -3,12 +3,13 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/client-go/informers"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
@@ -24,34 +25,47 @@ type Cluster struct {
 	informer map[string]cache.SharedIndexInformer
 	deliver  func(Mail)
 	graves   *graveyard
+	herald   *herald
 
-	mu         sync.Mutex        // guards complaints, and that policies are delivered in the order of the cache
-	complaints map[string]string // by resource, until it is synced
+	mu      sync.Mutex // guards the fields below, and that policies are delivered in the order of the cache
+	outages outages
+	told    map[string]string // the complaints delivered last
 }
 
 // Run delivers the state of the cluster and its changes until ctx ends.
 func (c *Cluster) Run(ctx context.Context, deliver func(Mail)) error {
-	factory := informers.NewSharedInformerFactoryWithOptions(c.Client, 0, informers.WithTransform(trim))
-	c.deliver, c.complaints = deliver, map[string]string{}
+	core, networking := c.Client.CoreV1(), c.Client.NetworkingV1()
+	c.deliver, c.outages = deliver, outages{}
 	c.informer = map[string]cache.SharedIndexInformer{
-		"namespaces":      factory.Core().V1().Namespaces().Informer(),
-		"nodes":           factory.Core().V1().Nodes().Informer(),
-		"pods":            factory.Core().V1().Pods().Informer(),
-		"networkpolicies": factory.Networking().V1().NetworkPolicies().Informer(),
+		"namespaces":      informer(c, "namespaces", &corev1.Namespace{}, core.Namespaces()),
+		"nodes":           informer(c, "nodes", &corev1.Node{}, core.Nodes()),
+		"pods":            informer(c, "pods", &corev1.Pod{}, core.Pods("")),
+		"networkpolicies": informer(c, "networkpolicies", &networkingv1.NetworkPolicy{}, networking.NetworkPolicies("")),
 	}
-	c.graves = newGraveyard(c)
+	c.graves, c.herald = newGraveyard(c), newHerald(c)
 	handled, err := c.handle()
 	if err != nil {
 		return err
 	}
-	factory.Start(ctx.Done())
-	go c.graves.run(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { c.graves.run(ctx) })
+	running.Go(func() { c.herald.run(ctx) })
+	for _, i := range c.informer {
+		running.Go(func() { i.RunWithContext(ctx) })
+	}
 	if cache.WaitForCacheSync(ctx.Done(), handled...) {
-		deliver(Mail{Synced: true, Complaints: map[string]string{}})
+		deliver(Mail{Synced: true})
 	}
 	<-ctx.Done()
-	factory.Shutdown()
 	return nil
+}
+
+// informer keeps what is to be known of one resource.
+func informer[List runtime.Object](c *Cluster, resource string, object runtime.Object, from reader[List]) cache.SharedIndexInformer {
+	c.outages.expect(resource)
+	tell := func(err error) { c.note(resource, err) }
+	return cache.NewSharedIndexInformer(persistent(resource, from, tell), object, 0, nil)
 }
 
 // handle connects the informers with the mailbox and returns what tells that all of a list was delivered.
@@ -87,7 +101,7 @@ func (c *Cluster) handle() ([]cache.InformerSynced, error) {
 	} {
 		informer := c.informer[resource]
 		registration, err := informer.AddEventHandler(handler)
-		errs = append(errs, err, informer.SetWatchErrorHandler(c.complain(resource)))
+		errs = append(errs, err, informer.SetTransform(trim), informer.SetWatchErrorHandler(quiet))
 		if err == nil {
 			handled = append(handled, registration.HasSynced)
 		}
@@ -95,22 +109,22 @@ func (c *Cluster) handle() ([]cache.InformerSynced, error) {
 	return handled, errors.Join(errs...)
 }
 
-// complain notes why a resource cannot be read; once everything was, the informers' last good state counts.
-func (c *Cluster) complain(resource string) cache.WatchErrorHandler {
-	return func(_ *cache.Reflector, err error) {
-		if c.informer[resource].HasSynced() {
-			return
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.complaints[resource] = fmt.Sprintf("%s: %v; the agent needs the verbs get, list and watch on it", resource, err)
-		list := map[string]string{}
-		for name, text := range c.complaints {
-			if !c.informer[name].HasSynced() {
-				list[name] = text
-			}
-		}
-		c.deliver(Mail{Complaints: list, Blind: true})
+// quiet is how client-go learns that an error is told by others.
+func quiet(*cache.Reflector, error) {}
+
+// note takes in how it went with a subject, and delivers the complaints if they are others now.
+func (c *Cluster) note(subject string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if err == nil {
+		c.outages.works(subject)
+	} else {
+		c.outages.failed(subject, err, now)
+	}
+	if list, blind := c.outages.complaints(now); !maps.Equal(list, c.told) {
+		c.told = list
+		c.deliver(Mail{Complaints: list, Blind: blind})
 	}
 }
 

@@ -50,16 +50,17 @@ type Config struct {
 // Controller is the loop of one node.
 type Controller struct {
 	Config
-	Health  *Health
-	box     *mailbox
-	graph   *graph.Graph
-	problem map[policy.Key]string // what was reported of each policy
-	synced  bool
-	known   bool          // the kernel holds what the graph has handed out
-	changed time.Time     // when the oldest change came that the kernel does not hold; zero: none
-	hosted  int           // graph.LocalEvents when the host was last prepared; -1: it is due
-	backoff time.Duration // between attempts; 0: the last one went well
-	resume  time.Time     // no attempt before this, whatever arrives
+	Health    *Health
+	box       *mailbox
+	graph     *graph.Graph
+	problem   map[policy.Key]string // what was reported of each policy
+	complaint map[string]string     // the source's, by subject
+	synced    bool
+	known     bool          // the kernel holds what the graph has handed out
+	changed   time.Time     // when the oldest change came that the kernel does not hold; zero: none
+	hosted    int           // graph.LocalEvents when the host was last prepared; -1: it is due
+	backoff   time.Duration // between attempts; 0: the last one went well
+	resume    time.Time     // no attempt before this, whatever arrives
 }
 
 // New returns a controller that Run starts.
@@ -128,12 +129,28 @@ func (c *Controller) read() {
 		}
 		c.synced = c.synced || m.Synced
 		if m.Complaints != nil {
-			c.Health.complaints(m.Blind, m.Complaints)
+			c.complain(m.Blind, m.Complaints)
 		}
 	}
 	if c.synced {
 		c.Health.set("sync", "")
 	}
+}
+
+// complain takes over what the source has to complain of, and logs what is new in that.
+func (c *Controller) complain(blind bool, list map[string]string) {
+	for subject, text := range list {
+		if _, known := c.complaint[subject]; !known {
+			c.Log.Warn("not everything works; what was known last stays in force", "subject", subject, "problem", text)
+		}
+	}
+	for subject := range c.complaint {
+		if _, still := list[subject]; !still {
+			c.Log.Info("works again", "subject", subject)
+		}
+	}
+	c.complaint = list
+	c.Health.complaints(blind, list)
 }
 
 // notice looks at an event for what the graph does not do.

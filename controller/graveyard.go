@@ -2,13 +2,11 @@ package controller
 
 import (
 	"context"
-	"time"
+	"fmt"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/util/workqueue"
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/ruleset/policy"
@@ -21,13 +19,12 @@ import (
 // stay in force.
 type graveyard struct {
 	cluster *Cluster
-	queue   workqueue.TypedRateLimitingInterface[string] // namespaces
-	dead    map[string][]policy.Key                      // by namespace; guarded by cluster.mu
+	queue   queue[string]           // namespaces
+	dead    map[string][]policy.Key // by namespace; guarded by cluster.mu
 }
 
 func newGraveyard(c *Cluster) *graveyard {
-	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[string](50*time.Millisecond, 5*time.Second)
-	return &graveyard{cluster: c, queue: workqueue.NewTypedRateLimitingQueue(limiter), dead: map[string][]policy.Key{}}
+	return &graveyard{cluster: c, queue: newQueue[string](), dead: map[string][]policy.Key{}}
 }
 
 func (g *graveyard) bury(p *networkingv1.NetworkPolicy) {
@@ -40,48 +37,42 @@ func (g *graveyard) bury(p *networkingv1.NetworkPolicy) {
 	g.queue.Add(p.Namespace)
 }
 
-func (g *graveyard) run(ctx context.Context) {
-	go func() {
-		<-ctx.Done()
-		g.queue.ShutDown()
-	}()
-	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		for g.next(ctx) {
-		}
-	}, time.Second)
-}
+func (g *graveyard) run(ctx context.Context) { work(ctx, g.queue, g.exhume) }
 
-// next asks for one namespace and lets its dead policies go; it reports whether there may be more.
-func (g *graveyard) next(ctx context.Context) bool {
-	name, shutdown := g.queue.Get()
-	if shutdown {
-		return false
-	}
-	defer g.queue.Done(name)
+// exhume asks for one namespace and lets those of its policies go that were dead before it asked: the answer
+// does not tell whether the namespace terminated before a later one was deleted.
+func (g *graveyard) exhume(ctx context.Context, name string) error {
+	g.cluster.mu.Lock()
+	dead := len(g.dead[name])
+	g.cluster.mu.Unlock()
 	ns, err := g.cluster.Client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		g.queue.AddRateLimited(name)
-		return true
+	exists := !apierrors.IsNotFound(err)
+	if exists && err != nil {
+		err = fmt.Errorf("get namespaces: %w; policies deleted from %s stay in force", err, name)
+		g.cluster.note("deleted policies", err)
+		return err
 	}
-	g.queue.Forget(name)
+	g.cluster.note("deleted policies", nil)
 	var events []graph.Event
-	if err == nil {
+	if exists {
 		events = append(events, graph.NamespaceSet{Namespace: policy.NewNamespace(ns)})
 	}
-	g.release(name, events)
-	return true
+	g.release(name, dead, events)
+	return nil
 }
 
-// release delivers the deletions, but of policies that are there again.
-func (g *graveyard) release(namespace string, events []graph.Event) {
+// release delivers the first deletions, but of policies that are there again.
+func (g *graveyard) release(namespace string, count int, events []graph.Event) {
 	g.cluster.mu.Lock()
 	defer g.cluster.mu.Unlock()
 	store := g.cluster.informer["networkpolicies"].GetStore()
-	for _, key := range g.dead[namespace] {
+	for _, key := range g.dead[namespace][:count] {
 		if _, again, _ := store.GetByKey(key.String()); !again {
 			events = append(events, graph.PolicyGone{Key: key})
 		}
 	}
-	delete(g.dead, namespace)
+	if g.dead[namespace] = g.dead[namespace][count:]; len(g.dead[namespace]) == 0 {
+		delete(g.dead, namespace)
+	}
 	g.cluster.deliver(Mail{Events: events})
 }

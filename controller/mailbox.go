@@ -21,8 +21,8 @@ type Mail struct {
 	Synced bool // everything that there was at the start has been said by now
 	// Complaints replace the source's earlier ones, if not nil: what it cannot read, by subject.
 	Complaints map[string]string
-	// Blind says that some of it was never read: the node is not ready. Otherwise the last good state of
-	// all that Complaints speak of is in force, and they are warnings.
+	// Blind says that some of it was never read, or cannot be followed from the start: the node is not ready.
+	// Otherwise the last good state of all that Complaints speak of is in force, and they are warnings.
 	Blind bool
 }
 

@@ -2,9 +2,8 @@ package controller
 
 import (
 	"context"
-	"log/slog"
+	"fmt"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -15,23 +14,51 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Report writes a Warning Event on a policy. Its name is made from what it says, so that all agents of a
+// herald writes Warning Events on policies, one after the other, each until the API server has it.
+type herald struct {
+	cluster *Cluster
+	queue   queue[policy.Key]
+}
+
+func newHerald(c *Cluster) *herald { return &herald{c, newQueue[policy.Key]()} }
+
+// Report has a Warning Event written on a policy. Its name is made from what it says, so that all agents of a
 // cluster write it once between them.
-func (c *Cluster) Report(problems []policy.Problem) {
-	key := problems[0].Policy
-	object, exists, err := c.informer["networkpolicies"].GetStore().GetByKey(key.String())
-	if err != nil || !exists {
-		return
+func (c *Cluster) Report(problems []policy.Problem) { c.herald.queue.Add(problems[0].Policy) }
+
+func (h *herald) run(ctx context.Context) { work(ctx, h.queue, h.tell) }
+
+// tell sees that people can read what is wrong with a policy by now, if anything.
+func (h *herald) tell(ctx context.Context, key policy.Key) error {
+	err := h.write(ctx, key)
+	if needless(err) {
+		err = nil
 	}
-	event := problemEvent(object.(*networkingv1.NetworkPolicy), problems, c.Node)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		_, err := c.Client.CoreV1().Events(key.Namespace).Create(ctx, event, metav1.CreateOptions{})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			slog.Warn("an Event could not be written", "policy", key.String(), "error", err)
-		}
-	}()
+	if err != nil {
+		err = fmt.Errorf("create events: %w; policy %s has none", err, key)
+	}
+	h.cluster.note("events", err)
+	return err
+}
+
+func (h *herald) write(ctx context.Context, key policy.Key) error {
+	object, exists, err := h.cluster.informer["networkpolicies"].GetStore().GetByKey(key.String())
+	if err != nil || !exists {
+		return err
+	}
+	np := object.(*networkingv1.NetworkPolicy)
+	problems := policy.Parse(np).Problems
+	if len(problems) == 0 {
+		return nil
+	}
+	_, err = h.cluster.Client.CoreV1().Events(key.Namespace).Create(ctx, problemEvent(np, problems, h.cluster.Node), metav1.CreateOptions{})
+	return err
+}
+
+// needless reports whether an Event that was refused is not missing: another agent has written it, or its
+// namespace ends or is gone.
+func needless(err error) bool {
+	return apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
 
 // maxMessage is the limit of Event.message.

@@ -1,0 +1,159 @@
+package controller
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// idle is a Cluster that knows a policy with a bad part and watches nothing; what it delivers is kept.
+func idle(t *testing.T, client *fake.Clientset) (*Cluster, *[]Mail) {
+	c, mail := &Cluster{Client: client, Node: "n1", outages: outages{}}, &[]Mail{}
+	c.deliver = func(m Mail) { *mail = append(*mail, m) }
+	c.graves, c.herald = newGraveyard(c), newHerald(c)
+	t.Cleanup(c.graves.queue.ShutDown)
+	t.Cleanup(c.herald.queue.ShutDown)
+	policies := informer(c, "networkpolicies", &networkingv1.NetworkPolicy{}, client.NetworkingV1().NetworkPolicies(""))
+	c.outages.works("networkpolicies")
+	_ = policies.GetStore().Add(badPolicy)
+	c.informer = map[string]cache.SharedIndexInformer{"networkpolicies": policies}
+	return c, mail
+}
+
+func gone(mail []Mail) (names []string) {
+	for _, m := range mail {
+		for _, e := range m.Events {
+			if e, ok := e.(graph.PolicyGone); ok {
+				names = append(names, e.Key.Name)
+			}
+		}
+	}
+	return names
+}
+
+// A policy that dies while the server is asked for its namespace waits for the next answer: this one may be
+// from before the namespace terminated.
+func TestAnAnswerCountsForWhatWasDeadBefore(t *testing.T) {
+	client := fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
+	c, mail := idle(t, client)
+	dead := func(name string) *networkingv1.NetworkPolicy {
+		return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
+	}
+	client.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) {
+		if len(*mail) == 0 {
+			c.graves.bury(dead("second"))
+		}
+		return false, nil, nil
+	})
+	c.graves.bury(dead("first"))
+	for _, want := range []string{"first", "first second"} {
+		if err := c.graves.exhume(t.Context(), "default"); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(gone(*mail), " "); got != want {
+			t.Errorf("gone: %q, want %q", got, want)
+		}
+	}
+}
+
+// Without an answer about the namespace, deleted policies stay in force, and after a while people are told.
+func TestNoAnswerAboutANamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		c, mail := idle(t, client)
+		var works atomic.Bool
+		client.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return !works.Load(), nil, errors.New("forbidden")
+		})
+		go c.graves.run(t.Context())
+		c.graves.bury(badPolicy)
+		_ = c.informer["networkpolicies"].GetStore().Delete(badPolicy)
+		time.Sleep(patience + 5*time.Second)
+		synctest.Wait()
+		if len(gone(*mail)) != 0 || len(*mail) != 1 || !strings.Contains((*mail)[0].Complaints["deleted policies"], "get namespaces: forbidden") || (*mail)[0].Blind {
+			t.Errorf("told: %+v", *mail)
+		}
+		works.Store(true)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if got := gone(*mail); len(got) != 1 || (*mail)[1].Complaints == nil || len((*mail)[1].Complaints) != 0 {
+			t.Errorf("told: %+v", *mail)
+		}
+	})
+}
+
+// An Event that cannot be written now is written later, once.
+func TestAnEventIsWrittenInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		c, mail := idle(t, client)
+		start := time.Now()
+		client.PrependReactor("create", "events", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return time.Since(start) < time.Minute, nil, errors.New("refused")
+		})
+		go c.herald.run(t.Context())
+		c.Report(policy.Parse(badPolicy).Problems)
+		time.Sleep(time.Minute + 5*time.Second)
+		synctest.Wait()
+		events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
+		if err != nil || len(events.Items) != 1 {
+			t.Errorf("%d Events, %v", len(events.Items), err)
+		}
+		if len(*mail) != 2 || !strings.Contains((*mail)[0].Complaints["events"], "create events: refused") || len((*mail)[1].Complaints) != 0 {
+			t.Errorf("told: %+v", *mail)
+		}
+	})
+}
+
+// An Event that cannot be written is not missed once its policy is gone.
+func TestAnEventIsNotNeededAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		c, mail := idle(t, client)
+		client.PrependReactor("create", "events", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, errors.New("refused")
+		})
+		go c.herald.run(t.Context())
+		c.Report(policy.Parse(badPolicy).Problems)
+		time.Sleep(patience + 5*time.Second)
+		_ = c.informer["networkpolicies"].GetStore().Delete(badPolicy)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if len(*mail) != 2 || len((*mail)[0].Complaints) != 1 || len((*mail)[1].Complaints) != 0 {
+			t.Errorf("told: %+v", *mail)
+		}
+	})
+}
+
+// What the source complains of is logged when it begins and when it is over, however its text changes.
+func TestComplaintsAreLoggedOnce(t *testing.T) {
+	var log strings.Builder
+	c := New(Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, text := range []string{"refused", "forbidden", "refused", ""} {
+		list := map[string]string{"pods": text}
+		if text == "" {
+			delete(list, "pods")
+		}
+		c.complain(false, list)
+	}
+	for _, want := range []string{"not everything works", "subject=pods problem=refused", "works again"} {
+		if n := strings.Count(log.String(), want); n != 1 {
+			t.Errorf("%d times %q in:\n%s", n, want, &log)
+		}
+	}
+}

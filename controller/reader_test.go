@@ -1,0 +1,171 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+// source is an API server of pods.
+type source struct {
+	answer         func() error             // to every call; nil: always well
+	watched        func(*watch.FakeWatcher) // what becomes of a watch; nil: nothing
+	lists, watches atomic.Int32             // that went well
+}
+
+func (s *source) List(context.Context, metav1.ListOptions) (*corev1.PodList, error) {
+	if s.answer != nil {
+		if err := s.answer(); err != nil {
+			return nil, err
+		}
+	}
+	s.lists.Add(1)
+	return &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}}, nil
+}
+
+func (s *source) Watch(context.Context, metav1.ListOptions) (watch.Interface, error) {
+	if s.answer != nil {
+		if err := s.answer(); err != nil {
+			return nil, err
+		}
+	}
+	s.watches.Add(1)
+	w := watch.NewFake()
+	if s.watched != nil {
+		go s.watched(w)
+	}
+	return w, nil
+}
+
+// However long there was no server, the next call comes within three seconds, and nothing ran hot meanwhile.
+func TestReaderComesBackSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const away = time.Hour
+		start, attempts, told := time.Now(), 0, error(nil)
+		attempt, longest := start, time.Duration(0)
+		s := &source{answer: func() error {
+			attempts++
+			longest = max(longest, time.Since(attempt))
+			attempt = time.Now()
+			if time.Since(start) < away {
+				return errors.New("refused")
+			}
+			return nil
+		}}
+		reader := persistent("pods", s, func(err error) { told = err })
+		if _, err := reader.ListWithContext(t.Context(), metav1.ListOptions{}); err != nil {
+			t.Error(err)
+		}
+		if most := int(away/(2*time.Second)) + 10; longest > 3*time.Second || attempts > most {
+			t.Errorf("%d attempts (at most %d), up to %s apart", attempts, most, longest)
+		}
+		if told == nil || told.Error() != "list pods: refused" {
+			t.Errorf("told %v: a list alone says nothing of what comes", told)
+		}
+		w, err := reader.WatchWithContext(t.Context(), metav1.ListOptions{})
+		if err != nil || told != nil {
+			t.Errorf("watch: %v, told %v", err, told)
+		}
+		w.Stop()
+	})
+}
+
+// What another attempt cannot help goes back to the informer: versions that the server does not know, and the end.
+func TestReaderDoesNotInsist(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	tooLarge := apierrors.NewTimeoutError("too large resource version", 1)
+	tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
+	for _, c := range []struct {
+		ctx context.Context
+		err error
+	}{
+		{t.Context(), apierrors.NewResourceExpired("too old")},
+		{t.Context(), apierrors.NewGone("gone")},
+		{t.Context(), tooLarge},
+		{ended, errors.New("refused")},
+	} {
+		ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+		reader := persistent("pods", &source{answer: func() error { return c.err }}, func(err error) { t.Errorf("told %v", err) })
+		if _, err := reader.ListWithContext(ctx, metav1.ListOptions{}); err != c.err {
+			t.Errorf("list: got %v, want %v", err, c.err)
+		}
+		if w, err := reader.WatchWithContext(ctx, metav1.ListOptions{}); err != c.err || w != nil {
+			t.Errorf("watch: got %v, %v, want %v", w, err, c.err)
+		}
+		cancel()
+	}
+}
+
+func TestWatchesLast(t *testing.T) {
+	status := func(code int32, reason metav1.StatusReason) *metav1.Status {
+		return &metav1.Status{Status: metav1.StatusFailure, Code: code, Reason: reason}
+	}
+	for _, c := range []struct {
+		name    string
+		watched func(*watch.FakeWatcher)
+		events  int
+		lasting time.Duration
+	}{
+		{"cut at once", func(w *watch.FakeWatcher) { w.Stop() }, 0, shortest},
+		{"cut after an event", func(w *watch.FakeWatcher) { w.Add(&corev1.Pod{}); w.Stop() }, 1, shortest},
+		{"cut later", func(w *watch.FakeWatcher) { time.Sleep(time.Hour); w.Stop() }, 0, time.Hour},
+		{"a passing error", func(w *watch.FakeWatcher) {
+			w.Error(status(http.StatusInternalServerError, metav1.StatusReasonInternalError))
+		}, 0, shortest},
+		{"what was asked for is gone", func(w *watch.FakeWatcher) { w.Error(status(http.StatusGone, metav1.StatusReasonExpired)); w.Stop() }, 1, shortest},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start, events := time.Now(), 0
+				w, err := persistent("pods", &source{watched: c.watched}, func(error) {}).WatchWithContext(t.Context(), metav1.ListOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range w.ResultChan() {
+					events++
+				}
+				if took := time.Since(start); took != c.lasting || events != c.events {
+					t.Errorf("%d events in %s, want %d in %s", events, took, c.events, c.lasting)
+				}
+			})
+		})
+	}
+}
+
+// Nothing is left of a watch that nobody reads any more; else the bubble could not end.
+func TestWatchIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{watched: func(w *watch.FakeWatcher) { w.Add(&corev1.Pod{}) }}
+		w, err := persistent("pods", s, func(error) {}).WatchWithContext(context.Background(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		w.Stop()
+	})
+}
+
+// An informer goes on where a watch was cut, however often that is, and lists again only what is forgotten.
+func TestInformerResumes(t *testing.T) {
+	t.Parallel()
+	s := &source{watched: func(w *watch.FakeWatcher) { w.Stop() }}
+	informer := cache.NewSharedIndexInformer(persistent("pods", s, func(error) {}), &corev1.Pod{}, 0, nil)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go informer.RunWithContext(ctx)
+	eventually(t, "three watches", func() bool { return s.watches.Load() == 3 })
+	if n := s.lists.Load(); n != 1 {
+		t.Errorf("%d lists, want 1", n)
+	}
+}
