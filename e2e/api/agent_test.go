@@ -3,85 +3,74 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/picket-project/picket/cmd/sandbox"
 )
-
-// newCluster makes two nodes and the machine of the control plane.
-func newCluster(t *testing.T) *sandbox.Cluster {
-	t.Helper()
-	nodes := []sandbox.Node{{Name: controlPlane, Addrs: []netip.Addr{netip.MustParseAddr(serverAddr)}}}
-	for n := 1; n <= 2; n++ {
-		nodes = append(nodes, sandbox.Node{
-			Name:  fmt.Sprintf("n%d", n),
-			Addrs: []netip.Addr{netip.MustParseAddr(fmt.Sprintf("10.77.0.1%d", n)), netip.MustParseAddr(fmt.Sprintf("fd77::1%d", n))},
-			PodCIDRs: []netip.Prefix{
-				netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", n)), netip.MustParsePrefix(fmt.Sprintf("fd00:10:244:%d::/64", n)),
-			},
-		})
-	}
-	c, err := sandbox.New(nodes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
 
 // agent is the binary at work on a node.
 type agent struct {
-	t    *testing.T
-	node string
-	on   *sandbox.Cluster
-	cmd  *exec.Cmd
-	log  *bytes.Buffer
+	*proxy
+	t      *testing.T
+	node   string
+	cmd    *exec.Cmd
+	log    *bytes.Buffer
+	client *http.Client
 }
 
-func startAgent(t *testing.T, on *sandbox.Cluster, node, kubeconfig string) *agent {
-	t.Helper()
-	a := &agent{t: t, node: node, on: on, log: &bytes.Buffer{}}
-	a.cmd = exec.Command(os.Getenv("PICKET"), "agent", "--node-name", node, "--kubeconfig", kubeconfig, "--log-level=debug")
-	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
-	if err := on.StartInNode(node, a.cmd); err != nil {
-		t.Fatal(err)
+// startAgent runs the agent on a node, as somebody whom the API server knows.
+func (w *world) startAgent(node string, as identity) *agent {
+	w.Helper()
+	if os.Getenv("PICKET") == "" {
+		w.Fatal("the variable PICKET is not set; expected the path of the agent's binary; `make build` builds it")
 	}
-	t.Cleanup(func() {
+	a := &agent{t: w.T, node: node, log: &bytes.Buffer{}, proxy: newProxy(w.T, w, node)}
+	a.client = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer(w.cluster, node)}}
+	a.cmd = exec.Command(os.Getenv("PICKET"), "agent", "--node-name", node, "--kubeconfig", w.kubeconfig(as), "--log-level=debug")
+	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
+	w.must(nil, w.cluster.StartInNode(node, a.cmd))
+	w.Cleanup(func() {
 		stop(a.cmd)
-		if t.Failed() {
-			t.Logf("log of the agent on %s:\n%s", node, a.log)
+		if w.Failed() {
+			w.Logf("log of the agent on %s:\n%s", node, a.log)
 		}
 	})
 	return a
 }
 
+// kubeconfig is a file for an agent behind its proxy.
+func (w *world) kubeconfig(as identity) string {
+	w.Helper()
+	token, err := as.token(w.Admin)
+	w.must(nil, err)
+	file := filepath.Join(w.TempDir(), "kubeconfig")
+	w.must(nil, os.WriteFile(file, fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://%s", insecure-skip-tls-verify: true}}]
+users: [{name: u, user: {token: %s}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+`, proxyAddr, token), 0o600))
+	return file
+}
+
 // get asks the agent over HTTP, on its node.
-func (a *agent) get(path string) (status int, body string, err error) {
-	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		Dial: func(network, address string) (conn net.Conn, err error) {
-			inside := a.on.InNode(a.node, func() error {
-				conn, err = net.DialTimeout(network, address, time.Second)
-				return err
-			})
-			return conn, inside
-		},
-	}}
-	response, err := client.Get("http://127.0.0.1:9470" + path)
+func (a *agent) get(path string) (status int, body []byte, err error) {
+	response, err := a.client.Get("http://127.0.0.1:9470" + path)
 	if err != nil {
-		return 0, "", err
+		return 0, nil, err
 	}
 	defer response.Body.Close()
-	data, err := io.ReadAll(response.Body)
-	return response.StatusCode, string(data), err
+	body, err = io.ReadAll(response.Body)
+	return response.StatusCode, body, err
 }
 
 // readiness is the answer of /readyz.
@@ -91,20 +80,92 @@ type readiness struct {
 }
 
 func (a *agent) readiness() (r readiness, err error) {
-	_, body, err := a.get("/readyz")
-	if err != nil {
-		return r, err
+	status, body, err := a.get("/readyz")
+	if err == nil {
+		err = json.Unmarshal(body, &r)
 	}
-	return r, json.Unmarshal([]byte(body), &r)
+	if want := map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable}[r.Ready]; err == nil && status != want {
+		err = fmt.Errorf("%s: /readyz answers %d, ready: %t", a.node, status, r.Ready)
+	}
+	return r, err
+}
+
+// isReady is nil if the agent is.
+func (a *agent) isReady() error {
+	r, err := a.readiness()
+	if err == nil && !r.Ready {
+		err = fmt.Errorf("%s is not ready: %v", a.node, r.Reasons)
+	}
+	return err
 }
 
 func (a *agent) waitReady() {
 	a.t.Helper()
-	eventually(a.t, 30*time.Second, func() error {
+	eventually(a.t, wait, a.isReady)
+}
+
+// waitState waits until the agent is ready or not, and says so with these words: among the warnings or, if it
+// is not ready, among the reasons.
+func (a *agent) waitState(ready bool, words string) {
+	a.t.Helper()
+	eventually(a.t, wait, func() error {
 		r, err := a.readiness()
-		if err == nil && !r.Ready {
-			err = fmt.Errorf("%s is not ready: %v", a.node, r.Reasons)
+		texts := map[bool]map[string]string{true: r.Warnings, false: r.Reasons}[ready]
+		if err == nil && (r.Ready != ready || !strings.Contains(fmt.Sprint(texts), words)) {
+			err = fmt.Errorf("%s: ready: %t (want %t), said: %q (want %s)", a.node, r.Ready, ready, texts, words)
 		}
 		return err
 	})
+}
+
+// waitCalm waits until an agent is ready and warns of nothing that concerns the world.
+func (w *world) waitCalm(a *agent) {
+	w.Helper()
+	a.waitReady()
+	w.waitWithout(a, "source ")
+	w.waitWithout(a, "policy "+w.namespace+"/")
+}
+
+// waitWithout waits until an agent has no warning of this kind.
+func (w *world) waitWithout(a *agent, kind string) {
+	w.Helper()
+	eventually(w.T, wait, func() error {
+		r, err := a.readiness()
+		for name, text := range r.Warnings {
+			if strings.HasPrefix(name, kind) {
+				err = errors.Join(err, fmt.Errorf("%s warns of %s: %s", a.node, name, text))
+			}
+		}
+		return err
+	})
+}
+
+// said counts the lines of the log that have both texts, once the agent has ended.
+func (a *agent) said(text, also string) (lines int) {
+	for line := range strings.Lines(a.log.String()) {
+		if strings.Contains(line, text) && strings.Contains(line, also) {
+			lines++
+		}
+	}
+	return lines
+}
+
+// metric reads a number from /metrics.
+func (a *agent) metric(name string) float64 {
+	a.t.Helper()
+	_, body, err := a.get("/metrics")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(body)) {
+		if text, ok := strings.CutPrefix(line, name+" "); ok {
+			value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+			if err != nil {
+				a.t.Fatal(err)
+			}
+			return value
+		}
+	}
+	a.t.Fatalf("%s has no metric %s", a.node, name)
+	return 0
 }

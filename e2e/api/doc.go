@@ -1,3 +1,16 @@
 // Package api tests Picket as a black box: the binary against a real API server, on real packets, with pods
 // that are network namespaces. There is no kubelet here; the folder cluster has some.
+//
+//	       world (of each test)                            server (of all tests)
+//	┌──────────────────────────────────┐              ┌──────────────────────────┐
+//	│ node                             │              │ control plane            │
+//	│  pods   agent ──► proxy :6443 ───┼─ the test's ─┼─► kube-apiserver ► etcd  │
+//	│                   cut, away, back│   process    │      │ audit log         │
+//	└──────────────────────────────────┘              └──────┼───────────────────┘
+//	                                                         ▼ what the agents asked for
+//
+// The agents are who deploy/base makes them: a service account with its role. Worlds share no node, namespace
+// or address; two of their tests may run at once.
+//
+// The variables PICKET and KUBE_APISERVER are the paths of the two programs; etcd and nft come from PATH.
 package api

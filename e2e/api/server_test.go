@@ -1,16 +1,24 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"flag"
 	"fmt"
 	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,67 +28,119 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// controlPlane is the machine that etcd and the API server run on: a host beside the nodes.
+// controlPlane is the machine that etcd and the API server run on, on a switch of its own: agents come by a
+// proxy.
 const (
 	controlPlane = "control-plane"
-	serverAddr   = "10.77.0.5"
-	serverPort   = "6443"
+	serverAddr   = "192.168.0.5:6443"
+	etcdAddr     = "127.0.0.1:2379"
 )
 
 // server is a real kube-apiserver with its etcd.
 type server struct {
-	t         *testing.T
-	cluster   *sandbox.Cluster
+	host      *sandbox.Cluster
 	dir       string
+	worlds    atomic.Int32
 	apiserver *exec.Cmd
+	shipped   identity
 	Admin     *kubernetes.Clientset
 }
 
-// tokens are the users of the server; picket has no rights but those that a test gives to it.
-const tokens = "admin-token,admin,admin,system:masters\npicket-token,picket,picket\n"
+// shared is the one server of all tests; the first of them starts it.
+var shared struct {
+	sync.Once
+	server *server
+	err    error
+}
 
-func startServer(t *testing.T, cluster *sandbox.Cluster) *server {
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "4") // those that run in parallel mostly wait
+	code := m.Run()
+	if shared.server != nil {
+		shared.server.close()
+	}
+	os.Exit(code)
+}
+
+func theServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{t: t, cluster: cluster, dir: t.TempDir()}
-	s.write("tokens.csv", []byte(tokens))
+	shared.Do(func() { shared.server, shared.err = startServer() })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.server
+}
+
+func startServer() (_ *server, err error) {
+	s := &server{}
+	if os.Getenv("KUBE_APISERVER") == "" {
+		return nil, errors.New("the variable KUBE_APISERVER is not set; expected the path of a kube-apiserver; `make api` builds one")
+	}
+	if s.shipped, err = shippedIdentity(); err != nil {
+		return nil, err
+	}
+	if s.dir, err = os.MkdirTemp("", "picket-api-"); err != nil {
+		return nil, err
+	}
+	s.host, err = sandbox.New([]sandbox.Node{{Name: controlPlane, Addrs: []netip.Addr{netip.MustParseAddrPort(serverAddr).Addr()}}})
+	if err == nil {
+		err = s.boot()
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *server) boot() (err error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	s.write("sa.key", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
-	s.start("etcd", "etcd", "--data-dir", s.path("etcd"), "--unsafe-no-fsync")
-	s.startAPI()
-	s.Admin, err = kubernetes.NewForConfig(s.config("admin-token"))
+	_, etcdErr := s.start("etcd", "etcd", "--data-dir", s.path("etcd"), "--unsafe-no-fsync")
+	err = errors.Join(etcdErr,
+		s.write("tokens.csv", []byte("admin-token,admin,admin,system:masters\n")),
+		s.write("audit.yaml", []byte(auditPolicy)),
+		s.write("sa.key", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})),
+		s.startAPI())
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	s.ready()
-	return s
+	if s.Admin, err = kubernetes.NewForConfig(s.config("admin-token")); err != nil {
+		return err
+	}
+	return errors.Join(s.ready(), s.shipped.install(s.Admin))
+}
+
+// close ends the programs, and then what they write to.
+func (s *server) close() {
+	if s.host != nil {
+		_ = s.host.Close()
+	}
+	_ = os.RemoveAll(s.dir)
 }
 
 func (s *server) path(name string) string { return filepath.Join(s.dir, name) }
 
-func (s *server) write(name string, data []byte) {
-	s.t.Helper()
-	if err := os.WriteFile(s.path(name), data, 0o600); err != nil {
-		s.t.Fatal(err)
-	}
+func (s *server) write(name string, data []byte) error {
+	return os.WriteFile(s.path(name), data, 0o600)
 }
 
-// start runs a program on the control plane until the test ends.
-func (s *server) start(name, program string, args ...string) *exec.Cmd {
-	s.t.Helper()
+// start runs a program on the control plane. What it says is added to its log.
+func (s *server) start(name, program string, args ...string) (*exec.Cmd, error) {
 	cmd := exec.Command(program, args...)
-	log, err := os.Create(s.path(name + ".log"))
+	log, err := os.OpenFile(s.path(name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		s.t.Fatal(err)
+		return nil, err
 	}
+	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := s.cluster.StartInNode(controlPlane, cmd); err != nil {
-		s.t.Fatalf("start %s: %v", program, err)
+	if err := s.host.StartInNode(controlPlane, cmd); err != nil {
+		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
-	s.t.Cleanup(func() { stop(cmd) })
-	return cmd
+	return cmd, nil
 }
 
 // stop ends a process that is still there.
@@ -91,74 +151,94 @@ func stop(cmd *exec.Cmd) {
 	}
 }
 
-func (s *server) startAPI() {
-	s.t.Helper()
-	matches, _ := filepath.Glob(filepath.Join(os.Getenv("CACHE"), "bin", "kube-apiserver-*"))
-	if len(matches) == 0 {
-		s.t.Fatalf("no kube-apiserver in $CACHE/bin; run: make api")
-	}
-	s.apiserver = s.start("apiserver", matches[len(matches)-1],
-		"--etcd-servers=http://127.0.0.1:2379", "--bind-address=0.0.0.0", "--advertise-address="+serverAddr, "--secure-port="+serverPort,
+func (s *server) startAPI() (err error) {
+	host, port, _ := net.SplitHostPort(serverAddr)
+	s.apiserver, err = s.start("apiserver", os.Getenv("KUBE_APISERVER"),
+		"--etcd-servers=http://"+etcdAddr, "--bind-address=0.0.0.0", "--advertise-address="+host, "--secure-port="+port,
 		"--cert-dir="+s.path("certs"), "--token-auth-file="+s.path("tokens.csv"), "--authorization-mode=RBAC",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+s.path("sa.key"),
-		"--service-account-signing-key-file="+s.path("sa.key"), "--service-cluster-ip-range=10.96.0.0/16",
+		"--service-account-signing-key-file="+s.path("sa.key"), "--service-cluster-ip-range=172.20.0.0/16",
+		"--audit-policy-file="+s.path("audit.yaml"), "--audit-log-path="+s.path("audit.log"),
 		"--disable-admission-plugins=ServiceAccount")
+	return err
 }
 
 func (s *server) stopAPI() { stop(s.apiserver) }
 
-// config reaches the server from the test's own namespace.
-func (s *server) config(token string) *rest.Config {
-	return &rest.Config{
-		Host: "https://" + net.JoinHostPort(serverAddr, serverPort), BearerToken: token, QPS: 1000, Burst: 1000,
-		TLSClientConfig: rest.TLSClientConfig{Insecure: true},
-		Dial: func(_ context.Context, network, address string) (conn net.Conn, err error) {
-			inside := s.cluster.InNode(controlPlane, func() error {
-				conn, err = net.DialTimeout(network, address, 5*time.Second)
-				return err
-			})
-			return conn, inside
-		},
+// dialer makes connections inside a node.
+func dialer(in *sandbox.Cluster, node string) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+		inside := in.InNode(node, func() error {
+			conn, err = (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, address)
+			return err
+		})
+		return conn, inside
 	}
 }
 
-// kubeconfig is a file for an agent on a node.
-func (s *server) kubeconfig(token string) string {
-	s.t.Helper()
-	s.write("kubeconfig-"+token, fmt.Appendf(nil, `apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: "https://%s:%s", insecure-skip-tls-verify: true}}]
-users: [{name: u, user: {token: %s}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
-current-context: x
-`, serverAddr, serverPort, token))
-	return s.path("kubeconfig-" + token)
+// config is how the test itself reaches the server, as fast as it can.
+func (s *server) config(token string) *rest.Config {
+	return &rest.Config{
+		Host: "https://" + serverAddr, BearerToken: token, QPS: -1,
+		TLSClientConfig: rest.TLSClientConfig{Insecure: true}, WarningHandler: rest.NoWarnings{},
+		ContentConfig: rest.ContentConfig{ContentType: "application/vnd.kubernetes.protobuf"},
+		Dial:          dialer(s.host, controlPlane),
+	}
 }
 
-func (s *server) ready() {
-	s.t.Helper()
-	eventually(s.t, time.Minute, func() error {
-		_, err := s.Admin.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(s.t.Context())
+func (s *server) ready() error {
+	return poll(time.Minute, func() error {
+		_, err := s.Admin.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(context.Background())
 		if err != nil {
 			log, _ := os.ReadFile(s.path("apiserver.log"))
-			return fmt.Errorf("%w\n%s", err, log[max(0, len(log)-2000):])
+			err = fmt.Errorf("%w\n%s", err, log[max(0, len(log)-2000):])
 		}
-		return nil
+		return err
 	})
 }
 
-// eventually asks until it gets no error.
-func eventually(t *testing.T, within time.Duration, ask func() error) {
-	t.Helper()
+// compact makes etcd forget all that was before now.
+func (s *server) compact() error {
+	var status struct{ Header struct{ Revision string } }
+	if err := s.etcd("maintenance/status", `{}`, &status); err != nil {
+		return err
+	}
+	return s.etcd("kv/compaction", fmt.Sprintf(`{"revision": %q, "physical": true}`, status.Header.Revision), &struct{}{})
+}
+
+// etcd calls etcd's JSON gateway.
+func (s *server) etcd(method, body string, answer any) error {
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: dialer(s.host, controlPlane), DisableKeepAlives: true}}
+	response, err := client.Post("http://"+etcdAddr+"/v3/"+method, "application/json", bytes.NewBufferString(body))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("etcd %s: %s", method, response.Status)
+	}
+	return json.NewDecoder(response.Body).Decode(answer)
+}
+
+// poll asks until it gets no error.
+func poll(within time.Duration, ask func() error) error {
 	deadline := time.Now().Add(within)
 	for {
 		err := ask()
 		if err == nil {
-			return
+			return nil
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %v", within, err)
+			return fmt.Errorf("not within %s: %w", within, err)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// eventually is poll for what a test cannot go on without.
+func eventually(t *testing.T, within time.Duration, ask func() error) {
+	t.Helper()
+	if err := poll(within, ask); err != nil {
+		t.Fatal(err)
 	}
 }

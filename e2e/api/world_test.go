@@ -1,0 +1,276 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/yaml"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+)
+
+// world is what a test has for itself: nodes, a namespace, and addresses that no other test's pods have.
+type world struct {
+	*testing.T
+	*server
+	cluster   *sandbox.Cluster
+	number    int
+	begun     int64 // where the audit log was
+	namespace string
+	nodes     []string
+	agents    []*agent
+	pods      map[string]sandbox.Pod
+}
+
+const (
+	port = 8080
+	wait = 30 * time.Second // for what is not about time; patience, no promise
+)
+
+// watched is what an agent lists and watches.
+var watched = []string{"namespaces", "networkpolicies", "nodes", "pods"}
+
+// newWorld makes nodes without agents or pods.
+func newWorld(t *testing.T, nodes int) *world {
+	t.Helper()
+	s := theServer(t)
+	w := &world{T: t, server: s, number: int(s.worlds.Add(1)), pods: map[string]sandbox.Pod{}}
+	w.namespace = fmt.Sprintf("world-%d", w.number)
+	var specs []sandbox.Node
+	for n := range nodes {
+		specs = append(specs, w.nodeSpec(n))
+		w.nodes = append(w.nodes, specs[n].Name)
+	}
+	w.begun = s.now()
+	cluster, err := sandbox.New(specs)
+	w.must(nil, err)
+	w.cluster = cluster
+	t.Cleanup(func() { _ = w.cluster.Close() })
+	w.addNamespace(w.namespace)
+	t.Cleanup(w.clear)
+	for _, spec := range specs {
+		w.addNode(spec)
+	}
+	return w
+}
+
+// newShop makes a world with two agents, which are who they are shipped as, and three pods: web and near on the
+// first node, far on the second.
+func newShop(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, 2)
+	w.openShop(w.shipped)
+	return w
+}
+
+func (w *world) openShop(as identity) {
+	w.Helper()
+	w.addPod("web", 0, 5)
+	w.addPod("near", 0, 6)
+	w.addPod("far", 1, 5)
+	for _, node := range w.nodes {
+		w.agents = append(w.agents, w.startAgent(node, as))
+	}
+	for _, a := range w.agents {
+		a.waitReady()
+	}
+}
+
+// must ends the test on an error.
+func (w *world) must(_ any, err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// clear leaves nothing that the agents of other worlds would speak of.
+func (w *world) clear() {
+	ctx, now := context.Background(), metav1.DeleteOptions{GracePeriodSeconds: new(int64)}
+	err := errors.Join(
+		w.Admin.NetworkingV1().NetworkPolicies(w.namespace).DeleteCollection(ctx, now, metav1.ListOptions{}),
+		w.Admin.CoreV1().Pods(w.namespace).DeleteCollection(ctx, now, metav1.ListOptions{LabelSelector: "app"}))
+	for _, name := range w.nodes {
+		err = errors.Join(err, w.Admin.CoreV1().Nodes().Delete(ctx, name, now))
+	}
+	if err != nil {
+		w.Error(err)
+	}
+}
+
+// nodeSpec is a node with a pod range of 16 bits of each family.
+func (w *world) nodeSpec(n int) sandbox.Node {
+	return sandbox.Node{
+		Name: fmt.Sprintf("world-%d-n%d", w.number, n+1),
+		Addrs: []netip.Addr{
+			netip.AddrFrom4([4]byte{192, 168, byte(w.number), byte(11 + n)}),
+			netip.MustParseAddr(fmt.Sprintf("fd77:%x::%x", w.number, 0x11+n)),
+		},
+		PodCIDRs: []netip.Prefix{
+			netip.PrefixFrom(w.addrs(n, 0)[0], 16), netip.PrefixFrom(w.addrs(n, 0)[1], 64),
+		},
+	}
+}
+
+// addrs are the addresses of the k-th pod of a node. Worlds of 16 nodes each differ, 16 in a row.
+func (w *world) addrs(node, k int) []netip.Addr {
+	return []netip.Addr{
+		netip.AddrFrom4([4]byte{10, byte(16*w.number + node), byte(k >> 8), byte(k)}),
+		netip.MustParseAddr(fmt.Sprintf("fd00:%x:%x::%x", w.number, node, k)),
+	}
+}
+
+func (w *world) addNamespace(name string) {
+	w.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	w.must(w.Admin.CoreV1().Namespaces().Create(context.Background(), ns, metav1.CreateOptions{}))
+}
+
+func (w *world) addNode(spec sandbox.Node) {
+	w.Helper()
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: spec.Name}}
+	for _, p := range spec.PodCIDRs {
+		node.Spec.PodCIDRs = append(node.Spec.PodCIDRs, p.String())
+	}
+	node.Spec.PodCIDR = node.Spec.PodCIDRs[0]
+	ctx, nodes := context.Background(), w.Admin.CoreV1().Nodes()
+	node, err := nodes.Create(ctx, node, metav1.CreateOptions{})
+	w.must(node, err)
+	for _, a := range spec.Addrs {
+		node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
+	}
+	w.must(nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{}))
+}
+
+// addPod makes a pod that has the label app, in the API and on its node.
+func (w *world) addPod(name string, node, k int) {
+	w.Helper()
+	spec := sandbox.Pod{Name: w.namespace + "/" + name, Node: w.nodes[node], Addrs: w.addrs(node, k)}
+	w.must(nil, w.cluster.AddPod(spec))
+	w.must(nil, w.cluster.Serve(spec.Name, sandbox.TCP, port))
+	w.must(nil, w.register(spec, map[string]string{"app": name}))
+	w.pods[name] = spec
+}
+
+// register tells the API server of a pod as scheduler and kubelet would: bound, then running with addresses.
+func (w *world) register(spec sandbox.Pod, labels map[string]string) error {
+	_, name, _ := strings.Cut(spec.Name, "/")
+	ctx, pods := context.Background(), w.Admin.CoreV1().Pods(w.namespace)
+	pod, err := pods.Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
+		Spec: corev1.PodSpec{NodeName: spec.Node, Containers: []corev1.Container{{Name: "c", Image: "none",
+			Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: port}}}}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	pod.Status.Phase, pod.Status.PodIP = corev1.PodRunning, spec.Addrs[0].String()
+	for _, a := range spec.Addrs {
+		pod.Status.PodIPs = append(pod.Status.PodIPs, corev1.PodIP{IP: a.String()})
+	}
+	_, err = pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+	return err
+}
+
+// unregister takes a pod out of the API; its processes live on.
+func (w *world) unregister(name string) {
+	w.Helper()
+	now := metav1.DeleteOptions{GracePeriodSeconds: new(int64)}
+	w.must(nil, w.Admin.CoreV1().Pods(w.namespace).Delete(context.Background(), name, now))
+}
+
+func (w *world) label(pod, value string) {
+	w.Helper()
+	patch := fmt.Sprintf(`{"metadata":{"labels":{"app":%q}}}`, value)
+	w.must(w.Admin.CoreV1().Pods(w.namespace).Patch(context.Background(), pod, types.MergePatchType, []byte(patch), metav1.PatchOptions{}))
+}
+
+func (w *world) apply(manifest string) {
+	w.Helper()
+	var p networkingv1.NetworkPolicy
+	w.must(nil, yaml.UnmarshalStrict([]byte(manifest), &p))
+	w.must(w.Admin.NetworkingV1().NetworkPolicies(w.namespace).Create(context.Background(), &p, metav1.CreateOptions{}))
+}
+
+func (w *world) withdraw(policies ...string) {
+	w.Helper()
+	for _, name := range policies {
+		w.must(nil, w.Admin.NetworkingV1().NetworkPolicies(w.namespace).Delete(context.Background(), name, metav1.DeleteOptions{}))
+	}
+}
+
+const (
+	denyAll = `
+metadata: {name: deny}
+spec: {podSelector: {}}`
+	badPart   = "::ffff:10.0.0.0/104" // the API server takes it and warns
+	badPolicy = `
+metadata: {name: bad}
+spec: {podSelector: {matchLabels: {app: none}}, ingress: [{from: [{ipBlock: {cidr: "` + badPart + `"}}]}]}`
+)
+
+// allow is a policy that lets pods with a label reach web.
+func allow(app string) string {
+	return fmt.Sprintf(`
+metadata: {name: allow-%s}
+spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: %[1]s}}}], ports: [{port: http}]}]}`, app)
+}
+
+// reaches waits until just these pods reach web, in both families.
+func (w *world) reaches(names ...string) {
+	w.Helper()
+	w.reachesWithin(wait, names...)
+}
+
+func (w *world) reachesWithin(deadline time.Duration, names ...string) {
+	w.Helper()
+	var probes []sandbox.Probe
+	var want []bool
+	for from, pod := range w.pods {
+		for _, addr := range w.pods["web"].Addrs {
+			if from != "web" {
+				probes = append(probes, sandbox.Probe{From: pod.Name, To: w.pods["web"].Name, Addr: addr, Port: port})
+				want = append(want, slices.Contains(names, from))
+			}
+		}
+	}
+	eventually(w.T, deadline, func() error {
+		outcomes, err := w.cluster.Run(w.Context(), probes, 300*time.Millisecond)
+		for i, o := range outcomes {
+			if (o == sandbox.Open) != want[i] {
+				err = errors.Join(err, fmt.Errorf("%v: %v", probes[i], o))
+			}
+		}
+		return err
+	})
+}
+
+// cut, away and back do it to the way of each agent to the API server.
+func (w *world) cut() {
+	for _, a := range w.agents {
+		a.cut()
+	}
+}
+
+func (w *world) away() {
+	for _, a := range w.agents {
+		a.away()
+	}
+}
+
+func (w *world) back() {
+	w.Helper()
+	for _, a := range w.agents {
+		a.back(w.T)
+	}
+}
