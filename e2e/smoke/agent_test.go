@@ -3,6 +3,7 @@ package smoke
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,8 @@ func (s *story) removed(t *testing.T) {
 	s.under().settles(t, s.all()...)
 }
 
+var nodeName = regexp.MustCompile(`nodeName: .*`)
+
 // cleanup takes away the rules of the nodes, and nothing else.
 func (s *story) cleanup(t *testing.T) {
 	template, err := os.ReadFile(shipped(t, "cleanup.yaml"))
@@ -96,10 +99,11 @@ func (s *story) cleanup(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := foreign(t)
-	for _, node := range nodes(t) {
-		create(t, "create", strings.ReplaceAll(string(template), "NODE", node))
+	for _, node := range nodes(t) { // as the first lines of the file say
+		create(t, "create", nodeName.ReplaceAllString(string(template), "nodeName: "+node))
 	}
-	must(t, "wait", "-n", "kube-system", "--for=condition=complete", "job", "-l", "app.kubernetes.io/component=cleanup", "--timeout=60s")
+	must(t, "wait", "-n", "kube-system", "--for=condition=complete", "--timeout=60s",
+		"job", "-l", "app.kubernetes.io/name=picket,app.kubernetes.io/component=cleanup")
 	after := foreign(t)
 	for _, node := range nodes(t) {
 		if out, err := onNode(node, "nft", "list", "table", "inet", "picket"); err == nil {
