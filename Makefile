@@ -48,7 +48,7 @@ laws: ## compiled programs against the oracle, over many random worlds
 packets: tools ## random worlds on real packets
 	go test -count=1 -race ./cmd/sandbox
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
-	@.ci/tools etcd etcdctl
+	@.ci/tools etcd nft
 	cd e2e && go run ./cluster build --api-server
 	cd e2e && PICKET=$(CURDIR)/bin/picket KUBE_APISERVER=$(CACHE)/cluster/bin/kube-apiserver go test -count=1 ./api
 
