@@ -6,6 +6,7 @@
 //	probe send   sends one flow at a steady rate and says what was sent and answered
 //	probe try    asks a list of targets once each, all at the same time
 //
-// Of a forbidden flow, what the server received is the leak; of a permitted one, what it did not is the break. A
-// hole shorter than the time between two packets goes unseen: 1 ms at the usual 1,000 a second.
+// Of a forbidden flow, what the server received is the leak; of a permitted one, what it did not is the break. What
+// happens between two packets goes unseen: that is 1 ms at the usual 1,000 a second, and as much more as the sender
+// says that it was late.
 package main
