@@ -69,9 +69,12 @@ func (s cyclonus) Run(ctx context.Context, plan Plan, report func(Case)) error {
 	defer file.Close()
 	log := &caseLog{names: plan.Run, report: report}
 	err = s.generate(ctx, file, log)
-	log.end(err)
+	if ctx.Err() == nil { // of cases that were not reached because somebody interrupted it, nothing is known
+		log.end(err)
+		err = errors.Join(err, s.compare(log.cases))
+	}
 	// Not with ctx: also an interrupted run leaves the cluster clean.
-	return errors.Join(err, s.compare(log.cases), removeNamespaces(context.WithoutCancel(ctx)))
+	return errors.Join(err, removeNamespaces(context.WithoutCancel(ctx)))
 }
 
 // generate runs the program and shows what it prints to the log while it runs.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -159,5 +161,16 @@ func TestFlagsOfCyclonus(t *testing.T) {
 				t.Errorf("without SCTP (%q): %s; expected %s", noSCTP, flags, part)
 			}
 		}
+	}
+}
+
+func TestInterruptedCasesAreNotReported(t *testing.T) {
+	s := program(t, "cyclonus.xml", "0")
+	s.binary = script(t, "cyclonus", "exec sleep 60")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err := s.Run(ctx, Plan{Run: logged}, func(c Case) { t.Errorf("%+v; expected nothing", c) })
+	if err == nil {
+		t.Error("no error; expected one")
 	}
 }

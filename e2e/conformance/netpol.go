@@ -80,10 +80,7 @@ func (s netpol) Run(ctx context.Context, plan Plan, report func(Case)) error {
 		})
 	}
 	go func() {
-		for _, name := range plan.Run {
-			names <- name
-		}
-		close(names)
+		feed(ctx, names, plan.Run)
 		workers.Wait()
 		close(done)
 	}()
@@ -91,6 +88,18 @@ func (s netpol) Run(ctx context.Context, plan Plan, report func(Case)) error {
 		report(c)
 	}
 	return ctx.Err()
+}
+
+// feed hands out names until there are no more, or it is interrupted.
+func feed(ctx context.Context, names chan<- string, all []string) {
+	defer close(names)
+	for _, name := range all {
+		select {
+		case names <- name:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // runSpec runs one spec. Its name is a suffix of no other's, so that a focus with an end selects it alone.
