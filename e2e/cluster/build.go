@@ -31,7 +31,7 @@ func build(ctx context.Context, h home, server bool) error {
 		return err
 	}
 	if server {
-		return steps(h, module)[0].run(ctx)
+		return apiServer(h, module).run(ctx)
 	}
 	for _, step := range steps(h, module) {
 		if err := step.run(ctx); err != nil {
@@ -82,14 +82,22 @@ type step struct {
 // stripped is the same for all, so that packages are compiled once.
 const stripped = "-ldflags=-s -w"
 
+// kubernetesFlags are for the linker: Kubernetes' programs derive their features from the version.
+func kubernetesFlags() string {
+	version := "k8s.io/component-base/version.git"
+	return fmt.Sprintf("%s -X %sVersion=v%s -X %sMajor=1 -X %sMinor=34", stripped, version, kubernetesVersion, version, version)
+}
+
+// apiServer is the one of Kubernetes' programs that is of use alone.
+func apiServer(h home, module string) step {
+	return step{what: "kube-apiserver " + kubernetesVersion, dir: module + "/kubernetes",
+		args: []string{"build", "-trimpath", kubernetesFlags(), "-o", h.path("bin") + "/", "k8s.io/kubernetes/cmd/kube-apiserver"}}
+}
+
 // steps are everything that is compiled. Flannel's oldest backend is written in C, so that it needs cgo.
 func steps(h home, module string) []step {
-	version := "k8s.io/component-base/version.git"
-	stamp := fmt.Sprintf("%s -X %sVersion=v%s -X %sMajor=1 -X %sMinor=34", stripped, version, kubernetesVersion, version, version)
 	return []step{
-		{what: "kube-apiserver " + kubernetesVersion, dir: module + "/kubernetes",
-			args: []string{"build", "-trimpath", stamp, "-o", h.path("bin") + "/", "k8s.io/kubernetes/cmd/kube-apiserver"}},
-		{what: "all of Kubernetes " + kubernetesVersion, dir: module + "/kubernetes", args: []string{"build", "-trimpath", stamp, "-o", h.path("bin") + "/", "tool"}},
+		{what: "all of Kubernetes " + kubernetesVersion, dir: module + "/kubernetes", args: []string{"build", "-trimpath", kubernetesFlags(), "-o", h.path("bin") + "/", "tool"}},
 		{what: "Kubernetes' NetworkPolicy suite", dir: module + "/kubernetes",
 			args: []string{"test", "-vet=off", "-c", "-trimpath", stripped, "-o", h.bin("netpol.test"), "./netpol"}},
 		{what: "flannel", dir: module + "/flannel", cgo: true,
