@@ -61,7 +61,7 @@ func probeInside() int {
 			return 1
 		}
 	}
-	outcomes, err := c.Run(context.Background(), allPairs(pods), timeout)
+	outcomes, err := c.Run(context.Background(), allPairs(pods), openTimeout)
 	fmt.Println(outcomes, err)
 	for _, o := range outcomes {
 		if o != Open {

@@ -180,27 +180,31 @@ func (v *volley) fireGroup(group []int) error {
 	return nil
 }
 
-// listen settles probes until none is pending or the deadline has passed and
-// everything that had arrived by then is read: a prober that was kept from the
-// processor must not take an answer for silence.
+// listen settles probes until none is pending or the time is up and everything that
+// had arrived by then is read: a prober that was kept from the processor must not
+// take an answer for silence.
 func (v *volley) listen(ctx context.Context, timeout time.Duration) error {
-	deadline := time.Now().Add(timeout)
-	resend := time.Now().Add(timeout / 4)
-	for v.pending > 0 {
+	left, resend := timeout, timeout*3/4
+	for late := time.Duration(0); v.pending > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		now := time.Now()
-		heard, err := v.hear(min(deadline.Sub(now), resend.Sub(now)))
+		nap := max(0, min(left, maxNap))
+		began := time.Now()
+		heard, err := v.hear(nap)
 		if err != nil {
 			return err
 		}
-		if now = time.Now(); heard == 0 && !now.Before(deadline) || now.After(deadline.Add(grace)) {
+		took := time.Since(began)
+		if left <= 0 {
+			late += took
+		}
+		if left -= counted(took, nap); left <= 0 && heard == 0 || late > grace {
 			return nil
 		}
-		if !now.Before(resend) && now.Before(deadline) {
+		if 0 < left && left <= resend {
 			v.resend()
-			resend = now.Add(timeout / 4)
+			resend -= timeout / 4
 		}
 	}
 	return nil
@@ -211,10 +215,14 @@ const (
 	grace  = time.Second           // for reading what had arrived by the deadline
 )
 
-// hear waits for answers, not at all if the wait is over, and takes what came.
+// counted is how much of a nap's length is time in which an answer could have come. A
+// nap much longer than was asked for is a machine that stood still, servers included:
+// a virtual machine can lose a second of its processors like that.
+func counted(took, nap time.Duration) time.Duration { return min(took, nap+maxNap) }
+
+// hear waits for answers and takes what came.
 func (v *volley) hear(wait time.Duration) (events int, err error) {
 	var ready [256]unix.EpollEvent
-	wait = max(0, min(wait, maxNap))
 	milliseconds := int((wait + time.Millisecond - 1) / time.Millisecond)
 	events, err = unix.EpollWait(v.poller, ready[:], milliseconds)
 	if err != nil && !errors.Is(err, unix.EINTR) {
