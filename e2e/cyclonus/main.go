@@ -57,7 +57,7 @@ func newGenerateCmd() *cobra.Command {
 	flags.StringVar(&o.destination, "destination-type", "", "how a probe addresses a pod, such as pod-ip")
 	flags.StringVar(&o.report, "junit-results-file", "", "file for the report")
 	flags.IntVar(&o.retries, "retries", 1, "how often a step is probed again whose results are wrong")
-	flags.IntVar(&o.wait, "perturbation-wait-seconds", 5, "time between a change and the probes")
+	flags.IntVar(&o.wait, "perturbation-wait-seconds", 1, "time between a change and the probes, which cyclonus itself gives five")
 	flags.IntVar(&o.creation, "pod-creation-timeout-seconds", 60, "time for the pods to start")
 	return cmd
 }
