@@ -34,17 +34,18 @@ type Reporter interface {
 	Report(problems []policy.Problem) // all of one policy
 }
 
-// Config says what a Controller works with. Node, Source and Firewall are needed; Host and Reporter may be
-// nil.
+// Config says what a Controller works with. Node, Source and Firewall are needed, the other parts may be nil.
 type Config struct {
-	Node     string
-	Denial   ruleset.Denial
-	Source   Source
-	Firewall Firewall
-	Host     Host
-	Reporter Reporter
-	Log      *slog.Logger  // nil: slog.Default()
-	Audit    time.Duration // between looks at the kernel and the host; 0: 30 s
+	Node        string
+	Denial      ruleset.Denial
+	Source      Source
+	Firewall    Firewall
+	Host        Host
+	Connections Connections // without them, or a Cutter, open connections stay as they are
+	Cutter      Cutter
+	Reporter    Reporter
+	Log         *slog.Logger  // nil: slog.Default()
+	Audit       time.Duration // between looks at the kernel and the host; 0: 30 s
 }
 
 // Controller is the loop of one node.
@@ -61,6 +62,7 @@ type Controller struct {
 	hosted    int           // graph.LocalEvents when the host was last prepared; -1: it is due
 	backoff   time.Duration // between attempts; 0: the last one went well
 	resume    time.Time     // no attempt before this, whatever arrives
+	review    review
 }
 
 // New returns a controller that Run starts.
@@ -73,6 +75,7 @@ func New(c Config) *Controller {
 	}
 	return &Controller{
 		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), problem: map[policy.Key]string{}, hosted: -1,
+		review: newReview(),
 	}
 }
 
@@ -105,7 +108,12 @@ func (c *Controller) loop(ctx context.Context) {
 			c.read()
 		case <-audit.C:
 			c.known, c.hosted = false, -1
+			c.recheck(ctx)
 		case <-retry.C:
+		case <-c.review.due.C:
+			c.look(ctx)
+		case l := <-c.review.found:
+			c.judged(ctx, l)
 		}
 		if c.synced && !time.Now().Before(c.resume) {
 			c.reconcile(ctx)
@@ -203,6 +211,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 	}
 	c.backoff, c.known = 0, true
 	c.Health.set("kernel", "")
+	c.widen(delta)
 	c.Health.committed(delta, time.Since(start), c.changed, c.graph.Counts)
 	c.changed = time.Time{}
 	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) { // a delta's text costs more than its commit

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,14 +70,23 @@ func (h *Health) policies(problems map[policy.Key]string) {
 	h.metrics.badPolicies.Set(float64(len(list)))
 }
 
-// warn replaces the warnings of one kind.
-func (h *Health) warn(kind string, list map[string]string) {
+// warn replaces the warnings of one kind. It reports whether there are new ones.
+func (h *Health) warn(kind string, list map[string]string) (news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	maps.DeleteFunc(h.warnings, func(name, _ string) bool { return len(name) > len(kind) && name[:len(kind)+1] == kind+" " })
+	before := maps.Clone(h.warnings)
+	maps.DeleteFunc(h.warnings, func(name, _ string) bool { return strings.HasPrefix(name, kind+" ") })
 	for name, text := range list {
-		h.warnings[kind+" "+name] = text
+		name = kind + " " + name
+		h.warnings[name], news = text, news || before[name] != text
 	}
+	return news
+}
+
+// cut counts connections that were cut now, and those that are.
+func (h *Health) cut(now, all int) {
+	h.metrics.cuts.Add(float64(now))
+	h.metrics.cut.Set(float64(all))
 }
 
 // committed counts a transaction (or an audit that found nothing to do).

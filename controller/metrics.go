@@ -17,6 +17,8 @@ type metrics struct {
 	latency      prometheus.Histogram
 	badPolicies  prometheus.Gauge
 	complaints   prometheus.Gauge
+	cuts         prometheus.Counter
+	cut          prometheus.Gauge
 	objects      *prometheus.GaugeVec
 }
 
@@ -35,12 +37,16 @@ func newMetrics() *metrics {
 			Name: "picket_enforcement_latency_seconds", Help: "From an event's arrival in the agent to its commit in the kernel.", Buckets: seconds}),
 		badPolicies: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_policies_with_problems", Help: "Policies with parts that match nothing because they could not be understood."}),
 		complaints:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_source_complaints", Help: "Things that the source cannot read."}),
+		cuts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "picket_connections_cut_total", Help: "Open connections that a change of policy ended."}),
+		cut: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "picket_connections_cut", Help: "Connections that were ended and are still kept from going on."}),
 		objects: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "picket_objects", Help: "How much is known (namespaces, pods, policies) and programmed (selectors, sets, elements, chains)."}, []string{"kind"}),
 	}
 	m.transactions.WithLabelValues("committed")
 	m.transactions.WithLabelValues("failed")
-	m.registry.MustRegister(m.ready, m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.complaints, m.objects,
+	m.registry.MustRegister(m.ready, m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.complaints, m.cuts, m.cut, m.objects,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

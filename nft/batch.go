@@ -91,16 +91,20 @@ func (b *batch) addFrame() {
 			b.fail(b.conn.AddSet(b.verdictMap(d, f), nil))
 		}
 	}
-	accept := nftables.ChainPolicyAccept
 	for _, c := range frame() {
-		chain := b.chain(c.name)
-		if c.hook != nil {
-			chain.Type, chain.Hooknum, chain.Policy = nftables.ChainTypeFilter, c.hook, &accept
-			chain.Priority = nftables.ChainPriorityRef(priority)
-		}
-		b.conn.AddChain(chain)
-		b.addRules(chain, c.rules)
+		b.addFrameChain(c)
 	}
+}
+
+func (b *batch) addFrameChain(c frameChain) {
+	accept := nftables.ChainPolicyAccept
+	chain := b.chain(c.name)
+	if c.hook != nil {
+		chain.Type, chain.Hooknum, chain.Policy = nftables.ChainTypeFilter, &c.hook.number, &accept
+		chain.Priority = &c.hook.priority
+	}
+	b.conn.AddChain(chain)
+	b.addRules(chain, c.rules)
 }
 
 func (b *batch) addRules(chain *nftables.Chain, rules []rule) {

@@ -69,7 +69,7 @@ func exprText(e expr.Any, values func(set string) ([]nftables.SetElement, bool))
 	case *expr.Meta:
 		return fmt.Sprintf("meta %d", e.Key)
 	case *expr.Ct:
-		return fmt.Sprintf("ct %d", e.Key)
+		return fmt.Sprintf("ct %d %d", e.Key, e.Direction)
 	case *expr.Payload:
 		return fmt.Sprintf("payload %d %d %d", e.Base, e.Offset, e.Len)
 	case *expr.Bitwise:

@@ -29,8 +29,15 @@ const priority = 10
 // frameChain is a chain that is there whatever the program is.
 type frameChain struct {
 	name  string
-	hook  *nftables.ChainHook // nil: jumped to
+	hook  *hook // nil: jumped to
 	rules []rule
+}
+
+// hook is where a base chain meets the packets.
+type hook struct {
+	name     string
+	number   nftables.ChainHook
+	priority nftables.ChainPriority
 }
 
 // The ICMP messages that the frame speaks of.
@@ -49,12 +56,12 @@ func frame() []frameChain {
 			{[]term{isICMP(ruleset.IPv4, redirect), counter(), verdict(expr.VerdictDrop, "")}, "a redirect is no error"},
 			{[]term{isAnyICMP(), verdict(expr.VerdictAccept, "")}, "errors about what was allowed"},
 		}},
-		{"forward", nftables.ChainHookForward, append([]rule{
+		{"forward", &hook{"forward", *nftables.ChainHookForward, priority}, append([]rule{
 			{[]term{ctState("established", ctEstablished), verdict(expr.VerdictAccept, "")}, "replies of what was allowed"},
 			{[]term{ctState("related", ctRelated), verdict(expr.VerdictJump, "related")}, ""},
 			{[]term{isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert), onLink(), verdict(expr.VerdictAccept, "")}, "neighbours find each other"},
 		}, slices.Concat(noRouters(), noLinkLocal(), dispatches())...)},
-		{"input", nftables.ChainHookInput, noRouters()},
+		{"input", &hook{"input", *nftables.ChainHookInput, priority}, noRouters()},
 	}
 	first := &chains[0].rules[0]
 	first.comment += "; layout " + ruleset.Digest(frameText(chains))
@@ -100,7 +107,7 @@ func mapName(d ruleset.Direction, f ruleset.Family) string { return fmt.Sprintf(
 func (c frameChain) text() string {
 	head := ""
 	if c.hook != nil {
-		head = fmt.Sprintf("\t\ttype filter hook %s priority filter + %d; policy accept;\n", c.name, priority)
+		head = fmt.Sprintf("\t\ttype filter hook %s priority filter + %d; policy accept;\n", c.hook.name, c.hook.priority)
 	}
 	return chainText(c.name, head, c.rules)
 }

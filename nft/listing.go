@@ -118,6 +118,9 @@ func (l listing) frameIntact() bool {
 		return false
 	}
 	want := frame()
+	if l.chains[cutChain] != nil {
+		want = append(want, cutFrame())
+	}
 	for _, c := range want {
 		if !slices.Equal(l.contents(c.name), contentsOf(c.rules)) || !hooked(l.chains[c.name], c) {
 			return false
@@ -139,24 +142,30 @@ func hooked(have *nftables.Chain, want frameChain) bool {
 	case want.hook == nil:
 		return have.Hooknum == nil
 	default:
-		return have.Hooknum != nil && *have.Hooknum == *want.hook && *have.Priority == priority &&
+		return have.Hooknum != nil && *have.Hooknum == want.hook.number && *have.Priority == want.hook.priority &&
 			have.Policy != nil && *have.Policy == nftables.ChainPolicyAccept
 	}
 }
 
 func (l listing) hasFrameSets() bool {
+	for _, f := range ruleset.Families {
+		for _, ports := range []bool{true, false} {
+			if l.hasSet(cutSetName(f, ports)) != (l.chains[cutChain] != nil) {
+				return false
+			}
+		}
+	}
 	names := []string{linkSet}
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
 			names = append(names, mapName(d, f))
 		}
 	}
-	for _, name := range names {
-		if !slices.ContainsFunc(l.sets, func(s *nftables.Set) bool { return s.Name == name }) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(names, func(name string) bool { return !l.hasSet(name) })
+}
+
+func (l listing) hasSet(name string) bool {
+	return slices.ContainsFunc(l.sets, func(s *nftables.Set) bool { return s.Name == name })
 }
 
 // digest reads the seal of a pod's chain; it is empty where the chain is not what it was.

@@ -66,6 +66,9 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 		}
 	}
 	for _, s := range l.sets {
+		if _, _, cut := parseCutSet(s.Name); cut {
+			continue // Cuts reads them
+		}
 		list, err := elements(conn, s)
 		if err != nil {
 			return o, err

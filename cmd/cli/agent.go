@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/picket-project/picket/controller"
+	"github.com/picket-project/picket/controller/conntrack"
 	"github.com/picket-project/picket/controller/host"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
@@ -84,9 +85,15 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	connections, err := conntrack.Open()
+	if err != nil {
+		return errors.Join(err, backend.Close())
+	}
+	defer connections.Close()
 	denial, _ := ruleset.ParseDenial(o.deny)
 	c := controller.New(controller.Config{
-		Node: o.node, Denial: denial, Source: source, Firewall: backend, Host: &host.Host{}, Reporter: reporter, Log: log,
+		Node: o.node, Denial: denial, Source: source, Firewall: backend, Host: &host.Host{},
+		Connections: connections, Cutter: backend, Reporter: reporter, Log: log,
 	})
 	listener, err := net.Listen("tcp", o.health)
 	if err != nil {

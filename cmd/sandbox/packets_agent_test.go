@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/picket-project/picket/controller"
+	"github.com/picket-project/picket/controller/conntrack"
 	"github.com/picket-project/picket/controller/host"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
@@ -48,10 +49,14 @@ func (a *agent) start(t testing.TB) {
 	if a.backend, err = nft.Open(nft.Options{NetNS: int(a.ns.Fd())}); err != nil {
 		t.Fatal(err)
 	}
-	a.tap.Firewall = a.backend
+	a.tap.Backend = a.backend
+	var connections *conntrack.Table
+	a.rig.must(a.rig.InNode(a.node, func() (err error) { connections, err = conntrack.Open(); return err }))
+	t.Cleanup(connections.Close)
 	source := make(feed, 1)
 	a.control = controller.New(controller.Config{
-		Node: a.node, Denial: a.options.denial, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node}, Log: errorLog(t),
+		Node: a.node, Denial: a.options.denial, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node},
+		Connections: connections, Cutter: a.tap, Log: errorLog(t),
 	})
 	a.run(t)
 	a.deliver = <-source
@@ -104,7 +109,7 @@ func (f feed) Run(ctx context.Context, deliver func(controller.Mail)) error {
 // look at what the kernel holds too.
 type tap struct {
 	mu sync.Mutex // guards the fields below, and that the backend is used by one at a time
-	controller.Firewall
+	*nft.Backend
 	applied []ruleset.Delta
 	broken  func(apply func() error) error // instead of apply; nil: it works
 }
@@ -112,13 +117,13 @@ type tap struct {
 func (p *tap) Observe(ctx context.Context) (ruleset.Observed, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.Firewall.Observe(ctx)
+	return p.Backend.Observe(ctx)
 }
 
 func (p *tap) Apply(ctx context.Context, d ruleset.Delta) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	apply := func() error { return p.Firewall.Apply(ctx, d) }
+	apply := func() error { return p.Backend.Apply(ctx, d) }
 	if d.Empty() {
 		return apply()
 	}
@@ -129,15 +134,27 @@ func (p *tap) Apply(ctx context.Context, d ruleset.Delta) error {
 	return apply()
 }
 
+func (p *tap) Cuts(ctx context.Context) ([]ruleset.Connection, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Backend.Cuts(ctx)
+}
+
+func (p *tap) Cut(ctx context.Context, c ruleset.Cuts) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Backend.Cut(ctx, c)
+}
+
 // look says what the kernel holds and leaves the backend as if nobody had looked.
 func (p *tap) look(ctx context.Context) (ruleset.Observed, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	have, err := p.Firewall.Observe(ctx)
+	have, err := p.Backend.Observe(ctx)
 	if err != nil {
 		return have, err
 	}
-	return have, p.Firewall.Apply(ctx, ruleset.Delta{})
+	return have, p.Backend.Apply(ctx, ruleset.Delta{})
 }
 
 // breakdown sets what happens instead of Apply from now on.

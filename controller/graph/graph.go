@@ -84,6 +84,17 @@ func (g *Graph) LocalAddrs() []netip.Addr {
 	return addrs
 }
 
+// Subjects returns the addresses that are dispatched to a chain.
+func (g *Graph) Subjects(id ruleset.ChainID) []netip.Addr {
+	var addrs []netip.Addr
+	for s, chain := range g.dispatch.now {
+		if chain == id {
+			addrs = append(addrs, s.Addr)
+		}
+	}
+	return addrs
+}
+
 // Counts is how much a graph holds.
 type Counts struct{ Namespaces, Pods, LocalPods, Policies, Selectors, Sets, Chains, Elements int }
 

@@ -1,0 +1,70 @@
+package ruleset
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// Scope is a part of all connections: those with an end that is one of its addresses. A change of the program
+// can have forbidden these and no others. The zero value is none.
+type Scope struct {
+	all    bool
+	addrs  map[netip.Addr]bool
+	ranges []Member
+}
+
+// Everything is the scope of all connections.
+func Everything() Scope { return Scope{all: true} }
+
+// ScopeOf returns the connections that a delta can have forbidden, where subjects tells which addresses are
+// judged by a chain: those of subjects that have other rules or are newly isolated, and of peers that went.
+// What only allows more is not in it, but a chain whose rules were replaced counts as having lost some.
+func ScopeOf(d Delta, subjects func(ChainID) []netip.Addr) Scope {
+	s := Scope{all: d.Frame, addrs: map[netip.Addr]bool{}}
+	for _, c := range d.PutChains {
+		for _, a := range subjects(c.ID) {
+			s.addrs[a] = true
+		}
+	}
+	for _, e := range d.AddDispatch {
+		s.addrs[e.Addr] = true
+	}
+	for _, change := range d.DelMembers {
+		for _, m := range change.Members {
+			if change.Set.Kind == Ranges {
+				s.ranges = append(s.ranges, m)
+			} else {
+				s.addrs[m.Addr] = true
+			}
+		}
+	}
+	return s
+}
+
+// Union returns the connections of both.
+func (s Scope) Union(o Scope) Scope {
+	if s.all || o.all {
+		return Everything()
+	}
+	addrs := maps.Clone(s.addrs)
+	if addrs == nil {
+		addrs = map[netip.Addr]bool{}
+	}
+	maps.Copy(addrs, o.addrs)
+	return Scope{addrs: addrs, ranges: slices.Concat(s.ranges, o.ranges)}
+}
+
+// Empty reports whether no connection is in it.
+func (s Scope) Empty() bool { return !s.all && len(s.addrs)+len(s.ranges) == 0 }
+
+// Covers reports whether the connection is in it.
+func (s Scope) Covers(c Connection) bool {
+	return s.all || s.has(c.From.Addr()) || s.has(c.To.Addr())
+}
+
+func (s Scope) has(a netip.Addr) bool {
+	return s.addrs[a] || slices.ContainsFunc(s.ranges, func(m Member) bool {
+		return Range{m.Addr, m.Last}.Contains(a)
+	})
+}
