@@ -1,0 +1,162 @@
+package sandbox_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// stream is a connection that stays open: one end, the talker, sends a number every few milliseconds, the
+// other counts what arrives. Whoever talks, the client opens it; over UDP with one datagram, which is all that
+// it ever says if it is the server that talks.
+type stream struct {
+	client, server string
+	to             netip.AddrPort
+	proto          ruleset.Protocol
+	serverTalks    bool
+	heard          atomic.Int64 // numbers that arrived
+	lost           atomic.Int64 // numbers below the highest that did not
+	last           atomic.Int64 // when one arrived, in nanoseconds since 1970
+	ends           [2]io.Closer
+}
+
+const beat = 3 * time.Millisecond
+
+func (s *stream) String() string {
+	talker := "client"
+	if s.serverTalks {
+		talker = "server"
+	}
+	return fmt.Sprintf("%s > %s %s %s, the %s talks", s.client, s.server, s.proto, s.to, talker)
+}
+
+// openStreams opens one for every protocol, family and talker.
+func (r *rig) openStreams(client, server string, firstPort uint16) (streams []*stream) {
+	r.t.Helper()
+	for _, addr := range r.pods[server].Addrs {
+		for _, proto := range []ruleset.Protocol{ruleset.TCP, ruleset.UDP} {
+			for _, serverTalks := range []bool{false, true} {
+				s := &stream{
+					client: client, server: server, proto: proto, serverTalks: serverTalks,
+					to: netip.AddrPortFrom(addr, firstPort+uint16(len(streams))),
+				}
+				r.must(s.open(r))
+				r.t.Cleanup(s.close)
+				streams = append(streams, s)
+			}
+		}
+	}
+	return streams
+}
+
+func (s *stream) open(r *rig) error {
+	accept, err := s.serve(r)
+	if err != nil {
+		return err
+	}
+	var client net.Conn
+	err = r.InPod(s.client, func() (err error) {
+		client, err = (&net.Dialer{Timeout: patience, KeepAlive: -1}).Dial(s.proto.String(), s.to.String())
+		return err
+	})
+	if err == nil && s.proto == ruleset.UDP {
+		_, err = client.Write(make([]byte, 8))
+	}
+	if err != nil {
+		return err
+	}
+	server, err := accept()
+	if err != nil {
+		return err
+	}
+	s.ends = [2]io.Closer{client, server}
+	if s.serverTalks {
+		go talk(server)
+		go s.hear(client)
+	} else {
+		go talk(client)
+		go s.hear(server)
+	}
+	return nil
+}
+
+func (s *stream) close() {
+	for _, end := range s.ends {
+		if end != nil {
+			end.Close()
+		}
+	}
+}
+
+// serve listens; accept returns the server's end once the client has opened the connection.
+func (s *stream) serve(r *rig) (accept func() (net.Conn, error), err error) {
+	var listener net.Listener
+	var packets net.PacketConn
+	err = r.InPod(s.server, func() (err error) {
+		if s.proto == ruleset.TCP {
+			listener, err = (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp", s.to.String())
+		} else {
+			packets, err = net.ListenPacket("udp", s.to.String())
+		}
+		return err
+	})
+	if s.proto == ruleset.TCP {
+		return func() (net.Conn, error) {
+			defer listener.Close()
+			return listener.Accept()
+		}, err
+	}
+	return func() (net.Conn, error) {
+		_, client, err := packets.ReadFrom(make([]byte, 8))
+		return peer{packets.(*net.UDPConn), client}, err
+	}, err
+}
+
+// peer is the server's end of a UDP stream: its socket, which is not connected, and whom it talks to.
+type peer struct {
+	*net.UDPConn
+	client net.Addr
+}
+
+func (p peer) Write(b []byte) (int, error) { return p.WriteTo(b, p.client) }
+
+// talk goes on through errors: a UDP socket reports ICMP messages, too.
+func talk(to net.Conn) {
+	for number := uint64(1); ; number++ {
+		if _, err := to.Write(binary.BigEndian.AppendUint64(nil, number)); errors.Is(err, net.ErrClosed) {
+			return
+		}
+		time.Sleep(beat)
+	}
+}
+
+func (s *stream) hear(from net.Conn) {
+	reader := bufio.NewReaderSize(from, 1<<16) // a datagram is as long as a number
+	var message [8]byte
+	highest := uint64(0)
+	for {
+		if _, err := io.ReadFull(reader, message[:]); errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			time.Sleep(beat)
+			continue
+		}
+		s.heard.Add(1)
+		s.last.Store(time.Now().UnixNano())
+		if number := binary.BigEndian.Uint64(message[:]); number > highest {
+			s.lost.Add(int64(number - highest - 1))
+			highest = number
+		} else {
+			s.lost.Add(-1)
+		}
+	}
+}
