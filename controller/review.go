@@ -195,7 +195,7 @@ func (c *Controller) knowCuts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.review.cuts = map[ruleset.Connection]time.Time{}
+	c.review.cuts, c.review.refresh = map[ruleset.Connection]time.Time{}, time.Now()
 	for _, connection := range held {
 		c.review.cuts[connection] = time.Now()
 	}

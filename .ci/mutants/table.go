@@ -37,14 +37,19 @@ var mutants = []mutant{
 	{"consent to egress skips ingress", "packets", "nft/rule.go", "consent = verdict(expr.VerdictReturn, \"\")", "consent = verdict(expr.VerdictAccept, \"\")"},
 	{"the peer is looked for at the subject's end", "packets", "nft/term.go", "return 1 - subjectEnd(d)", "return subjectEnd(d)"},
 	{"replies are not let through", "packets", "nft/layout.go", "{[]term{ctState(\"established\", ctEstablished), verdict(expr.VerdictAccept, \"\")}", "{[]term{ctState(\"established\", 64), verdict(expr.VerdictAccept, \"\")}"},
-	{"pods may advertise routers to their node", "packets", "nft/layout.go", "{\"input\", nftables.ChainHookInput, noRouters()}", "{\"input\", nftables.ChainHookInput, nil}"},
+	{"pods may advertise routers to their node", "packets", "nft/layout.go", "*nftables.ChainHookInput, priority}, noRouters()}", "*nftables.ChainHookInput, priority}, nil}"},
 	{"pods may talk by link-local addresses", "packets", "nft/layout.go", "range []end{source, destination}", "range []end{}"},
 	{"an interval ends too early", "nft", "nft/batch.go", "after := m.Last.Next()", "after := m.Last"},
 	{"a rule taken out of a chain is not noticed", "nft", "nft/rule.go", "n != 3 || seal(digest, contents) != sealed", "n != 3"},
 	{"bridged IPv6 is not filtered", "packets", "controller/host/host.go", "{\"net/bridge/bridge-nf-call-iptables\", \"net/bridge/bridge-nf-call-ip6tables\"}", "{\"net/bridge/bridge-nf-call-iptables\"}"},
 
+	{"a cut is not read back", "nft", "nft/cut.go", "ok && e.Comment != answers", "ok && e.Comment == answers"},
+	{"a changed cut chain is not noticed", "nft", "nft/listing.go", "\t\twant = append(want, cutFrame())\n", "\t\tdelete(l.chains, cutChain)\n"},
+
 	// The loop.
 	{"the kernel is touched before all is known", "controller", "controller/controller.go", "if c.synced && !time", "if !time"},
 	{"events break the backoff", "controller", "controller/controller.go", "c.synced && !time.Now().Before(c.resume)", "c.synced"},
+	{"what is allowed again stays cut", "controller", "controller/review.go", "now.Sub(seen) > forgetCut || !denies(connection)", "now.Sub(seen) > forgetCut"},
+	{"a change during a look is not looked at", "controller", "controller/review.go", "\tif !c.review.scope.Empty() {\n\t\tc.review.schedule(min", "\tif false {\n\t\tc.review.schedule(min"},
 	{"a failed transaction is forgotten", "controller", "controller/controller.go", "\tc.known = false\n\tc.backoff = min", "\tc.backoff = min"},
 }

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -56,24 +57,26 @@ func goOn(t *testing.T, streams []*stream) {
 	}
 }
 
-// cutWithin is what the product promises, and more than any machine that runs tests takes.
+// cutWithin is more than any machine takes that runs tests. What it takes is measured elsewhere.
 const cutWithin = 5 * time.Second
 
 // stayCut waits until the streams are silent, which they then stay though everybody talks on.
 func stayCut(t *testing.T, streams []*stream) {
 	t.Helper()
-	time.Sleep(cutWithin / 5)
+	silent := func() bool {
+		return !slices.ContainsFunc(streams, func(s *stream) bool { return time.Since(time.Unix(0, s.last.Load())) < cutWithin/10 })
+	}
+	for deadline := time.Now().Add(cutWithin); !silent() && time.Now().Before(deadline); {
+		time.Sleep(beat)
+	}
 	before := map[*stream]int64{}
 	for _, s := range streams {
-		if !poll(func() bool { return time.Since(time.Unix(0, s.last.Load())) > 500*time.Millisecond }) {
-			t.Errorf("%s: still arrives", s)
-		}
 		before[s] = s.heard.Load()
 	}
 	time.Sleep(cutWithin / 5)
 	for _, s := range streams {
 		if now := s.heard.Load(); now != before[s] {
-			t.Errorf("%s: was cut, and %d more arrived", s, now-before[s])
+			t.Errorf("%s: should be cut, and %d more arrived", s, now-before[s])
 		}
 	}
 }

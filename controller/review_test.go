@@ -1,0 +1,225 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// wire is conntrack and the part of the kernel that cuts, over TCP port 80 of 10.244.1.5.
+type wire struct {
+	mu    sync.Mutex // guards the fields below
+	open  []ruleset.Connection
+	held  map[ruleset.Connection]bool
+	looks int
+	slow  chan bool // a look waits for it; nil: it does not
+	fail  error     // of whatever is asked
+}
+
+func newWire(clients ...string) *wire {
+	w := &wire{held: map[ruleset.Connection]bool{}}
+	for _, c := range clients {
+		w.open = append(w.open, toWeb(c))
+	}
+	return w
+}
+
+// toWeb is a connection from a client.
+func toWeb(client string) ruleset.Connection {
+	return ruleset.Connection{From: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), To: netip.MustParseAddrPort("10.244.1.5:80"), Proto: ruleset.TCP}
+}
+
+func (w *wire) List(_ context.Context, keep func(ruleset.Connection) bool) ([]ruleset.Connection, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.looks++
+	if slow := w.slow; slow != nil {
+		w.mu.Unlock()
+		<-slow
+		w.mu.Lock()
+	}
+	return slices.DeleteFunc(slices.Clone(w.open), func(c ruleset.Connection) bool { return !keep(c) }), w.fail
+}
+
+func (w *wire) Cuts(context.Context) ([]ruleset.Connection, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []ruleset.Connection
+	for c := range w.held {
+		list = append(list, c)
+	}
+	return list, w.fail
+}
+
+func (w *wire) Cut(_ context.Context, c ruleset.Cuts) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, connection := range c.Add {
+		w.held[connection] = true
+	}
+	for _, connection := range c.Lift {
+		if !w.held[connection] {
+			return fmt.Errorf("%s is not cut", connection)
+		}
+		delete(w.held, connection)
+	}
+	if c.Last != (len(c.Lift) > 0 && len(w.held) == 0) {
+		return errors.New("the last of all is not what was said")
+	}
+	return w.fail
+}
+
+// change is for the test to change it.
+func (w *wire) change(do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	do()
+}
+
+// cut is whether just these clients are.
+func (w *wire) cut(clients ...string) func() bool {
+	return func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.held) == len(clients) && !slices.ContainsFunc(clients, func(c string) bool { return !w.held[toWeb(c)] })
+	}
+}
+
+// reviewing is a controller that has settled on a pod that everybody may reach.
+func reviewing(t *testing.T, w *wire, audit time.Duration) (*Controller, script) {
+	source := script(make(chan Mail))
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w, Audit: audit})
+	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
+	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
+	eventually(t, "the first look", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.looks == 1
+	})
+	return c, source
+}
+
+// isolate and free are mails about the one policy.
+var (
+	isolate = Mail{Events: []graph.Event{graph.PolicySet{Policy: deny("default", "deny")}}}
+	free    = Mail{Events: []graph.Event{graph.PolicyGone{Key: policy.Key{Namespace: "default", Name: "deny"}}}}
+)
+
+func TestWhatIsForbiddenIsCutAndLiftedAgain(t *testing.T) {
+	w := newWire("10.244.2.1", "10.244.2.2")
+	w.open = append(w.open, ruleset.Connection{ // the pod's own
+		From: netip.MustParseAddrPort("10.244.1.5:40000"), To: netip.MustParseAddrPort("10.244.2.1:80"), Proto: ruleset.TCP})
+	_, source := reviewing(t, w, 0)
+	for range 3 {
+		source <- isolate
+		eventually(t, "cut", w.cut("10.244.2.1", "10.244.2.2"))
+		source <- free
+		eventually(t, "lifted", w.cut())
+	}
+}
+
+// What only allows more, or concerns none of the node's pods, is no reason to look at conntrack.
+func TestNoLookWithoutNeed(t *testing.T) {
+	w := newWire("10.244.2.1")
+	_, source := reviewing(t, w, 0)
+	elsewhere := pod("far", "10.244.2.9")
+	elsewhere.Node = "n2"
+	for range 3 {
+		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: elsewhere}, graph.PodSet{Pod: pod("free", "10.244.1.6")}}}
+		source <- free
+		time.Sleep(2 * settle)
+	}
+	if w.change(func() {}); w.looks != 1 {
+		t.Errorf("%d looks", w.looks)
+	}
+}
+
+// However many changes come while a look is under way, they share the next one.
+func TestABurstSharesALook(t *testing.T) {
+	w := newWire("10.244.2.1")
+	_, source := reviewing(t, w, 0)
+	w.change(func() { w.slow = make(chan bool) })
+	source <- isolate
+	eventually(t, "a look", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == 2 })
+	for i := range 20 {
+		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod(fmt.Sprint("late", i), fmt.Sprintf("10.244.1.%d", 100+i))}}}
+	}
+	w.slow <- true
+	w.slow <- true
+	eventually(t, "cut", w.cut("10.244.2.1"))
+	if w.change(func() {}); w.looks != 3 {
+		t.Errorf("%d looks", w.looks)
+	}
+}
+
+// The loop goes on while conntrack is slow.
+func TestALookHoldsNothingUp(t *testing.T) {
+	w := newWire()
+	w.slow = make(chan bool)
+	k, source := &kernel{}, script(make(chan Mail))
+	start(t, Config{Source: source, Firewall: k, Connections: w, Cutter: w})
+	source <- Mail{Events: cluster(), Synced: true}
+	eventually(t, "a look", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == 1 })
+	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("late", "10.244.1.6")}}}
+	eventually(t, "the next event arrives", func() bool { return strings.Contains(k.program(), "10.244.1.6") })
+	w.slow <- true
+}
+
+// A look that fails is a warning, not a reason to be not ready, and is made up for.
+func TestAFailedReviewIsSaidAndMadeUpFor(t *testing.T) {
+	w := newWire("10.244.2.1")
+	c, source := reviewing(t, w, 0)
+	w.change(func() { w.fail = errors.New("no conntrack") })
+	source <- isolate
+	eventually(t, "a warning", func() bool {
+		r := c.Health.Readiness()
+		return r.Ready && strings.Contains(r.Warnings["connections open"], "no conntrack")
+	})
+	w.change(func() { w.fail = nil })
+	eventually(t, "cut", w.cut("10.244.2.1"))
+	eventually(t, "no warning", func() bool { return len(c.Health.Readiness().Warnings) == 0 })
+}
+
+// A new process finds what the one before has cut; the audit finds what somebody took away.
+func TestCutsOfOthers(t *testing.T) {
+	w := newWire("10.244.2.1", "10.244.2.2")
+	w.held[toWeb("10.244.2.3")] = true // allowed by now, and conntrack has forgotten it
+	_, source := reviewing(t, w, 20*time.Millisecond)
+	eventually(t, "lifted", w.cut())
+	source <- isolate
+	eventually(t, "cut", w.cut("10.244.2.1", "10.244.2.2"))
+	w.change(func() { clear(w.held) })
+	eventually(t, "cut again", w.cut("10.244.2.1", "10.244.2.2"))
+}
+
+// A cut goes once conntrack has not had its connection for long.
+func TestCutsAreForgotten(t *testing.T) {
+	program := cluster()
+	g := graph.New("n1", ruleset.Drop)
+	for _, e := range program {
+		g.Apply(e)
+	}
+	now := time.Now()
+	lost, kept, fresh := toWeb("10.244.2.1"), toWeb("10.244.2.2"), toWeb("10.244.2.3")
+	c := &Controller{graph: g, review: newReview()}
+	c.review.cuts = map[ruleset.Connection]time.Time{lost: now.Add(-2 * forgetCut), kept: now.Add(-2 * forgetCut), fresh: now}
+	found := look{list: []ruleset.Connection{kept}}
+	if change := c.recut(found, now); !change.Empty() {
+		t.Errorf("without having asked conntrack for them: %+v", change)
+	}
+	c.review.cuts[kept] = now.Add(-2 * forgetCut)
+	found.whole = true
+	if change := c.recut(found, now); !slices.Equal(change.Lift, []ruleset.Connection{lost}) || len(change.Add) > 0 || change.Last {
+		t.Errorf("lifts %v", change.Lift)
+	}
+}
