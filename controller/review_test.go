@@ -119,7 +119,7 @@ func TestWhatIsForbiddenIsCutAndLiftedAgain(t *testing.T) {
 	w := newWire("10.244.2.1", "10.244.2.2")
 	w.open = append(w.open, ruleset.Connection{ // the pod's own
 		From: netip.MustParseAddrPort("10.244.1.5:40000"), To: netip.MustParseAddrPort("10.244.2.1:80"), Proto: ruleset.TCP})
-	_, source := reviewing(t, w, 0)
+	_, source := reviewing(t, w, time.Hour)
 	for range 3 {
 		source <- isolate
 		eventually(t, "cut", w.cut("10.244.2.1", "10.244.2.2"))
@@ -131,7 +131,7 @@ func TestWhatIsForbiddenIsCutAndLiftedAgain(t *testing.T) {
 // What only allows more, or concerns none of the node's pods, is no reason to look at conntrack.
 func TestNoLookWithoutNeed(t *testing.T) {
 	w := newWire("10.244.2.1")
-	_, source := reviewing(t, w, 0)
+	_, source := reviewing(t, w, time.Hour)
 	elsewhere := pod("far", "10.244.2.9")
 	elsewhere.Node = "n2"
 	for range 3 {
@@ -147,16 +147,17 @@ func TestNoLookWithoutNeed(t *testing.T) {
 // However many changes come while a look is under way, they share the next one.
 func TestABurstSharesALook(t *testing.T) {
 	w := newWire("10.244.2.1")
-	_, source := reviewing(t, w, 0)
+	_, source := reviewing(t, w, time.Hour)
 	w.change(func() { w.slow = make(chan bool) })
 	source <- isolate
 	eventually(t, "a look", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == 2 })
 	for i := range 20 {
 		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod(fmt.Sprint("late", i), fmt.Sprintf("10.244.1.%d", 100+i))}}}
 	}
-	w.slow <- true
-	w.slow <- true
+	close(w.slow)
+	eventually(t, "another look", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == 3 })
 	eventually(t, "cut", w.cut("10.244.2.1"))
+	time.Sleep(2 * settle)
 	if w.change(func() {}); w.looks != 3 {
 		t.Errorf("%d looks", w.looks)
 	}
@@ -178,7 +179,7 @@ func TestALookHoldsNothingUp(t *testing.T) {
 // A look that fails is a warning, not a reason to be not ready, and is made up for.
 func TestAFailedReviewIsSaidAndMadeUpFor(t *testing.T) {
 	w := newWire("10.244.2.1")
-	c, source := reviewing(t, w, 0)
+	c, source := reviewing(t, w, time.Hour)
 	w.change(func() { w.fail = errors.New("no conntrack") })
 	source <- isolate
 	eventually(t, "a warning", func() bool {

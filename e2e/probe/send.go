@@ -19,7 +19,7 @@ type Sent struct {
 	Flow     string
 	Sent     int // what the kernel took
 	Answered int64
-	Refused  int64         // TCP connections that were reset or rejected
+	Refused  int64         // TCP connections that were reset or rejected, before or after they were open
 	Late     time.Duration // the longest time between two packets, of which 1/rate is meant: the floor of what is seen
 }
 
@@ -35,7 +35,7 @@ func send(ctx context.Context, args []string) error {
 	f := flow{}
 	flags := flag.NewFlagSet("send", flag.ContinueOnError)
 	flags.StringVar(&f.name, "flow", "flow", "name of the flow, 16 bytes at most")
-	flags.StringVar(&f.network, "network", "udp", "udp: datagrams of one socket; udp-new: of a socket each, without answers; tcp: a connection each")
+	flags.StringVar(&f.network, "network", "udp", "udp: datagrams of one socket; udp-new: of a socket each, without answers; tcp: a connection each; tcp-held: one connection for all")
 	flags.StringVar(&f.to, "to", "", "ADDRESS:PORT")
 	flags.IntVar(&f.rate, "rate", 1000, "packets a second")
 	flags.DurationVar(&f.patience, "patience", 3*time.Second, "how long to wait for an answer")
@@ -64,8 +64,10 @@ func (f flow) send(ctx context.Context) (*Sent, error) {
 		return f.pace(ctx, f.sendAlone), nil
 	case "tcp":
 		return f.sendTCP(ctx), nil
+	case "tcp-held":
+		return f.sendHeld(ctx)
 	default:
-		return nil, fmt.Errorf("--network %s: expected udp, udp-new or tcp", f.network)
+		return nil, fmt.Errorf("--network %s: expected udp, udp-new, tcp or tcp-held", f.network)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 type Arrival struct {
 	Received int           // packets, each counted once
 	Repeated int           // packets that came again
+	Highest  uint64        // number: as many as it is above Received are missing, or on their way
 	Hole     time.Duration // the longest time between two of them
 	last     time.Time
 	numbers  map[uint64]bool
@@ -46,6 +47,7 @@ func (l *ledger) note(p packet, at time.Time) {
 	}
 	a.numbers[p.Number] = true
 	a.Received++
+	a.Highest = max(a.Highest, p.Number)
 	a.Hole = max(a.Hole, at.Sub(a.last))
 	a.last = at
 }
@@ -158,7 +160,7 @@ func (l *ledger) serveUDP(port string) error {
 	}
 }
 
-// serveTCP sends back what each connection says first. An HTTP GET gets an answer too, for kubelets.
+// serveTCP sends back what each connection says. An HTTP GET gets an answer too, for kubelets.
 func (l *ledger) serveTCP(port string) error {
 	listener, err := net.Listen("tcp", ":"+port)
 	if err != nil {
@@ -175,19 +177,29 @@ func (l *ledger) serveTCP(port string) error {
 
 func (l *ledger) answer(conn net.Conn) {
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 	data := make([]byte, packetSize)
-	n, err := io.ReadFull(conn, data)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return
+	for patience := 5 * time.Second; ; patience = heldFor {
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		n, err := io.ReadFull(conn, data)
+		switch {
+		case strings.HasPrefix(string(data[:n]), "GET "):
+			fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
+			_, _ = io.Copy(io.Discard, conn)
+			return
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			_, _ = conn.Write(data[:n])
+			return
+		case err != nil:
+			return
+		}
+		if p, err := decode(data); err == nil {
+			l.note(p, time.Now())
+		}
+		if _, err := conn.Write(data); err != nil {
+			return
+		}
 	}
-	if strings.HasPrefix(string(data[:n]), "GET ") {
-		fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
-		_, _ = io.Copy(io.Discard, conn)
-		return
-	}
-	if p, err := decode(data[:n]); err == nil {
-		l.note(p, time.Now())
-	}
-	_, _ = conn.Write(data[:n])
 }
+
+// heldFor is how long a connection may be silent between packets.
+const heldFor = time.Minute
