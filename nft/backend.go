@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
@@ -24,12 +25,15 @@ type Options struct {
 
 // Backend is the kernel's side of one node's ruleset. It belongs to one goroutine.
 type Backend struct {
-	options   Options
-	conn      *nftables.Conn // nil after an error: opened anew when it is needed
-	ownership ownership
-	found     listing // by the last Observe
-	checked   uint32  // generation that the last Observe saw, while nothing was applied on top; else 0
-	twoSteps  bool    // a chain can't be deleted in the batch in which it loses its last reference
+	options     Options
+	conn        *nftables.Conn // nil after an error: opened anew when it is needed
+	port        atomic.Uint32  // the connection's address on netlink; Watch reads it in another goroutine
+	ownership   ownership
+	found       listing // by the last Observe
+	checked     uint32  // generation that the last Observe saw, while nothing was applied on top; else 0
+	generation  uint32  // what it must be now if nobody else changed anything since; 0: not known
+	watchBuffer int     // of the socket that Watch listens on; more notifications at once are a report, too
+	twoSteps    bool    // a chain can't be deleted in the batch in which it loses its last reference
 }
 
 // ownership is whether the kernel lets nobody else change the table.
@@ -43,7 +47,7 @@ const (
 
 // Open prepares a backend; the kernel is first asked in Observe or Apply.
 func Open(o Options) (*Backend, error) {
-	b := &Backend{options: o, twoSteps: kernelBefore(6, 2)}
+	b := &Backend{options: o, watchBuffer: 4 << 20, twoSteps: kernelBefore(6, 2)}
 	if _, err := b.dial(); err != nil {
 		return nil, err
 	}
@@ -59,7 +63,7 @@ func (b *Backend) dial() (*nftables.Conn, error) {
 	if b.conn != nil {
 		return b.conn, nil
 	}
-	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(b.options.NetNS), nftables.WithSockOptions(enlarge))
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(b.options.NetNS), nftables.WithSockOptions(b.prepare))
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
@@ -67,9 +71,37 @@ func (b *Backend) dial() (*nftables.Conn, error) {
 	return conn, nil
 }
 
-// enlarge asks for buffers beyond the system's limit; without the privilege it gets what that limit allows.
-func enlarge(c *netlink.Conn) error {
-	return errors.Join(checkDescriptor(c), c.SetReadBuffer(socketBuffer), c.SetWriteBuffer(socketBuffer))
+// prepare asks for buffers beyond the system's limit; without the privilege it gets what that limit allows.
+func (b *Backend) prepare(c *netlink.Conn) error {
+	b.port.Store(c.PID())
+	return errors.Join(checkDescriptor(c), c.SetReadBuffer(socketBuffer), c.SetWriteBuffer(socketBuffer), askForLongDumps(c))
+}
+
+// askForLongDumps makes the kernel dump in pieces of 32 KiB, its most, instead of those of 4 to 8 that the
+// library asks for: it takes the longest read that the socket has seen for a measure (netlink_recvmsg).
+// A set of hash type is walked from its beginning for each piece.
+func askForLongDumps(c *netlink.Conn) error {
+	request := netlink.Message{
+		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN, Flags: netlink.Request},
+		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
+	}
+	if _, err := c.Send(request); err != nil {
+		return err
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peeked error
+	err = raw.Read(func(fd uintptr) bool {
+		_, _, peeked = unix.Recvfrom(int(fd), make([]byte, 32<<10), unix.MSG_PEEK)
+		return peeked != unix.EAGAIN
+	})
+	if err := errors.Join(err, peeked); err != nil {
+		return err
+	}
+	_, err = c.Receive()
+	return err
 }
 
 // checkDescriptor refuses a socket that the library could not wait for: it does so with select, which takes
@@ -94,7 +126,7 @@ func (b *Backend) Close() error {
 		return nil
 	}
 	conn := b.conn
-	b.conn, b.checked = nil, 0
+	b.conn, b.checked, b.generation = nil, 0, 0
 	return conn.CloseLasting()
 }
 
@@ -140,7 +172,15 @@ func (b *Backend) commit(d ruleset.Delta) error {
 	}
 	generation := b.checked
 	b.checked = 0
-	return conn.FlushWithGenID(generation)
+	return b.count(conn.FlushWithGenID(generation))
+}
+
+// count takes one's own transaction into the generation.
+func (b *Backend) count(err error) error {
+	if err == nil && b.generation != 0 {
+		b.generation++
+	}
+	return err
 }
 
 func table(flags nftables.TableFlags) *nftables.Table {

@@ -189,7 +189,7 @@ func (b *Backend) cut(c ruleset.Cuts) error {
 		return err
 	}
 	b.checked = 0
-	return conn.Flush()
+	return b.count(conn.Flush())
 }
 
 func hasCutChain(conn *nftables.Conn) (bool, error) {

@@ -47,7 +47,7 @@ func (b *Backend) observe() (ruleset.Observed, error) {
 	if err != nil {
 		return none, err
 	}
-	b.checked = generation.ID
+	b.checked, b.generation = generation.ID, generation.ID
 	return o, nil
 }
 
