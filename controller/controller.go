@@ -43,6 +43,7 @@ type Config struct {
 	Host        Host
 	Connections Connections // without them, or a Cutter, open connections stay as they are
 	Cutter      Cutter
+	Guard       Guard
 	Reporter    Reporter
 	Log         *slog.Logger  // nil: slog.Default()
 	Audit       time.Duration // between looks at the kernel and the host; 0: 30 s
@@ -63,6 +64,8 @@ type Controller struct {
 	backoff   time.Duration // between attempts; 0: the last one went well
 	resume    time.Time     // no attempt before this, whatever arrives
 	review    review
+	touched   chan struct{} // holds one token when somebody else may have changed the kernel's rules
+	watching  bool
 }
 
 // New returns a controller that Run starts.
@@ -75,7 +78,7 @@ func New(c Config) *Controller {
 	}
 	return &Controller{
 		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), problem: map[policy.Key]string{}, hosted: -1,
-		review: newReview(),
+		review: newReview(), touched: make(chan struct{}, 1),
 	}
 }
 
@@ -107,8 +110,11 @@ func (c *Controller) loop(ctx context.Context) {
 		case <-c.box.ready:
 			c.read()
 		case <-audit.C:
-			c.known, c.hosted = false, -1
+			c.hosted = -1
+			c.doubt(ctx)
 			c.recheck(ctx)
+		case <-c.touched:
+			c.doubt(ctx)
 		case <-retry.C:
 		case <-c.review.due.C:
 			c.look(ctx)
@@ -211,6 +217,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 	}
 	c.backoff, c.known = 0, true
 	c.Health.set("kernel", "")
+	c.guard(ctx)
 	c.widen(delta)
 	c.Health.committed(delta, time.Since(start), c.changed, c.graph.Counts)
 	c.changed = time.Time{}

@@ -23,6 +23,7 @@ type Health struct {
 	reasons  map[string]string // why the node is not ready, by part: sync, kernel, host, source
 	warnings map[string]string // what is wrong without that
 	commits  int
+	owned    *bool // whether nobody else can change the rules; nil: not known yet
 	counted  time.Time
 	metrics  *metrics
 }
@@ -83,6 +84,13 @@ func (h *Health) warn(kind string, list map[string]string) (news bool) {
 	return news
 }
 
+// guarded takes over whether the kernel refuses changes by others.
+func (h *Health) guarded(owned bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.owned = &owned
+}
+
 // cut counts connections that were cut now, and those that are.
 func (h *Health) cut(now, all int) {
 	h.metrics.cuts.Add(float64(now))
@@ -127,13 +135,14 @@ type Readiness struct {
 	Ready    bool              `json:"ready"`
 	Reasons  map[string]string `json:"reasons,omitempty"`  // why not, by part
 	Warnings map[string]string `json:"warnings,omitempty"` // what is wrong besides
+	Owned    *bool             `json:"owned,omitempty"`    // whether the kernel refuses changes by others, which are repaired elsewhere
 }
 
 // Readiness says whether the first ruleset is committed and the kernel agrees.
 func (h *Health) Readiness() Readiness {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return Readiness{Ready: len(h.reasons) == 0, Reasons: maps.Clone(h.reasons), Warnings: maps.Clone(h.warnings)}
+	return Readiness{Ready: len(h.reasons) == 0, Reasons: maps.Clone(h.reasons), Warnings: maps.Clone(h.warnings), Owned: h.owned}
 }
 
 // Handler serves /healthz, /readyz and /metrics.

@@ -46,23 +46,22 @@ func newAgent(r *rig, node string, o rigOptions) *agent {
 func (a *agent) start(t testing.TB) {
 	t.Helper()
 	var err error
-	if a.backend, err = nft.Open(nft.Options{NetNS: int(a.ns.Fd())}); err != nil {
+	if a.backend, err = nft.Open(nft.Options{NetNS: int(a.ns.Fd()), NoOwner: a.options.shared}); err != nil {
 		t.Fatal(err)
 	}
 	a.tap.Backend = a.backend
 	var connections *conntrack.Table
 	a.rig.must(a.rig.InNode(a.node, func() (err error) { connections, err = conntrack.Open(); return err }))
-	t.Cleanup(connections.Close)
 	source := make(feed, 1)
 	a.control = controller.New(controller.Config{
 		Node: a.node, Denial: a.options.denial, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node},
-		Connections: connections, Cutter: a.tap, Log: errorLog(t),
+		Connections: connections, Cutter: a.tap, Guard: a.tap, Log: errorLog(t),
 	})
-	a.run(t)
+	a.run(t, connections)
 	a.deliver = <-source
 }
 
-func (a *agent) run(t testing.TB) {
+func (a *agent) run(t testing.TB, connections *conntrack.Table) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.control.Run(ctx) }()
@@ -72,6 +71,7 @@ func (a *agent) run(t testing.TB) {
 		if err := <-ended; err != nil {
 			t.Errorf("controller of %s: %v", a.node, err)
 		}
+		connections.Close()
 		if err := a.backend.Close(); err != nil {
 			t.Errorf("backend of %s: %v", a.node, err)
 		}
@@ -132,6 +132,12 @@ func (p *tap) Apply(ctx context.Context, d ruleset.Delta) error {
 	}
 	p.applied = append(p.applied, d)
 	return apply()
+}
+
+func (p *tap) Untouched(ctx context.Context) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Backend.Untouched(ctx)
 }
 
 func (p *tap) Cuts(ctx context.Context) ([]ruleset.Connection, error) {

@@ -125,9 +125,12 @@ func (r *rig) tables() string {
 	return b.String()
 }
 
-func (r *rig) table(node string) string {
+func (r *rig) table(node string) string { return r.list(node, "table", "inet", "picket") }
+
+// list is what the nft program says of something on a node; without counters, if it can.
+func (r *rig) list(node string, what ...string) string {
 	var text bytes.Buffer
-	cmd := exec.Command("nft", "list", "table", "inet", "picket")
+	cmd := exec.Command("nft", append([]string{"--stateless", "list"}, what...)...)
 	cmd.Stdout, cmd.Stderr = &text, &text
 	if err := r.StartInNode(node, cmd); err != nil {
 		return err.Error()

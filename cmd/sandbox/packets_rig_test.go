@@ -37,6 +37,7 @@ type rig struct {
 type rigOptions struct {
 	denial ruleset.Denial
 	idle   bool // nobody runs the nodes until start
+	shared bool // the kernel lets anybody change the tables
 }
 
 func newRig(t testing.TB, o rigOptions) *rig {

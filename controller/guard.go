@@ -1,0 +1,63 @@
+package controller
+
+import (
+	"context"
+	"time"
+)
+
+// Guard is a kernel that tells whether anybody else changes its rules.
+type Guard interface {
+	// Owned reports whether the kernel refuses everybody else's changes.
+	Owned() bool
+	// Untouched reports whether surely nobody has changed any since the Firewall last observed.
+	Untouched(context.Context) (bool, error)
+	// Watch reports that somebody may have, as it happens, until ctx ends.
+	Watch(ctx context.Context, changed func()) error
+}
+
+// guard watches from the first commit on, where the kernel leaves the rules to be changed by anybody.
+func (c *Controller) guard(ctx context.Context) {
+	if c.Guard == nil || c.watching {
+		return
+	}
+	owned := c.Guard.Owned()
+	c.Health.guarded(owned)
+	if owned {
+		return
+	}
+	c.watching = true
+	go c.watch(ctx)
+}
+
+// watch starts anew after an error, when changes may have been missed.
+func (c *Controller) watch(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := c.Guard.Watch(ctx, c.touch)
+		if ctx.Err() != nil {
+			return
+		}
+		c.Log.Error("changes by others are noticed late: by the audit only", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// touch tells the loop.
+func (c *Controller) touch() {
+	select {
+	case c.touched <- struct{}{}:
+	default:
+	}
+}
+
+// doubt lets the kernel be observed again, unless surely nobody else has changed anything.
+func (c *Controller) doubt(ctx context.Context) {
+	if c.Guard != nil && c.known {
+		if untouched, err := c.Guard.Untouched(ctx); err == nil && untouched {
+			return
+		}
+	}
+	c.known = false
+}
