@@ -38,6 +38,7 @@ type Reporter interface {
 type Config struct {
 	Node        string
 	Denial      ruleset.Denial
+	DenyUnknown bool // pods of the node are denied until they are known
 	Source      Source
 	Firewall    Firewall
 	Host        Host
@@ -76,10 +77,14 @@ func New(c Config) *Controller {
 	if c.Audit == 0 {
 		c.Audit = 30 * time.Second
 	}
-	return &Controller{
+	controller := &Controller{
 		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), problem: map[policy.Key]string{}, hosted: -1,
 		review: newReview(), touched: make(chan struct{}, 1),
 	}
+	if c.DenyUnknown {
+		controller.graph.DenyUnknown()
+	}
+	return controller
 }
 
 // Run works until ctx ends, which is no error, or until the source cannot go on. The rules stay.
@@ -148,6 +153,19 @@ func (c *Controller) read() {
 	}
 	if c.synced {
 		c.Health.set("sync", "")
+		c.checkRange()
+	}
+}
+
+// checkRange says where unknown pods should be denied and it is not known which addresses could be theirs.
+func (c *Controller) checkRange() {
+	reason := ""
+	if c.DenyUnknown && len(c.graph.Ranges()) == 0 {
+		reason = fmt.Sprintf("pods that are not known yet are not denied: node %s has no spec.podCIDRs; "+
+			"expected the ranges that its pods' addresses come from; let the controller manager allocate them (--allocate-node-cidrs), or run with --unknown-pods=allow", c.Node)
+	}
+	if c.Health.set("unknown-pods", reason) && reason != "" {
+		c.Log.Error(reason)
 	}
 }
 

@@ -23,7 +23,7 @@ type Health struct {
 	reasons  map[string]string // why the node is not ready, by part: sync, kernel, host, source
 	warnings map[string]string // what is wrong without that
 	commits  int
-	owned    *bool // whether nobody else can change the rules; nil: not known yet
+	table    string // who can change the rules; empty: not known yet
 	counted  time.Time
 	metrics  *metrics
 }
@@ -88,7 +88,7 @@ func (h *Health) warn(kind string, list map[string]string) (news bool) {
 func (h *Health) guarded(owned bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.owned = &owned
+	h.table = map[bool]string{true: "owned", false: "watched"}[owned]
 }
 
 // cut counts connections that were cut now, and those that are.
@@ -135,14 +135,14 @@ type Readiness struct {
 	Ready    bool              `json:"ready"`
 	Reasons  map[string]string `json:"reasons,omitempty"`  // why not, by part
 	Warnings map[string]string `json:"warnings,omitempty"` // what is wrong besides
-	Owned    *bool             `json:"owned,omitempty"`    // whether the kernel refuses changes by others, which are repaired elsewhere
+	Table    string            `json:"table,omitempty"`    // owned: the kernel refuses changes by others; watched: they are repaired
 }
 
 // Readiness says whether the first ruleset is committed and the kernel agrees.
 func (h *Health) Readiness() Readiness {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return Readiness{Ready: len(h.reasons) == 0, Reasons: maps.Clone(h.reasons), Warnings: maps.Clone(h.warnings), Owned: h.owned}
+	return Readiness{Ready: len(h.reasons) == 0, Reasons: maps.Clone(h.reasons), Warnings: maps.Clone(h.warnings), Table: h.table}
 }
 
 // Handler serves /healthz, /readyz and /metrics.

@@ -27,7 +27,7 @@ func (b *batch) fail(err error) {
 // delta puts every change in, field by field.
 func (b *batch) delta(d ruleset.Delta) error {
 	if d.Frame {
-		b.addFrame()
+		b.addFrame(d.Strict)
 	}
 	b.links(b.conn.SetDeleteElements, d.DelLinks)
 	b.links(b.conn.SetAddElements, d.AddLinks)
@@ -84,14 +84,19 @@ func (b *batch) verdictMap(d ruleset.Direction, f ruleset.Family) *nftables.Set 
 }
 
 // addFrame makes everything that is there whatever the program is.
-func (b *batch) addFrame() {
+func (b *batch) addFrame(strict bool) {
 	b.fail(b.conn.AddSet(b.linkSet(), nil))
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
 			b.fail(b.conn.AddSet(b.verdictMap(d, f), nil))
 		}
 	}
-	for _, c := range frame() {
+	if strict { // the delta fills them
+		for _, s := range ruleset.StrictSets(nil, nil) {
+			b.addSet(s)
+		}
+	}
+	for _, c := range frame(strict) {
 		b.addFrameChain(c)
 	}
 }

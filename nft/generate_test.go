@@ -23,6 +23,11 @@ func programs() *rapid.Generator[*ruleset.Program] {
 		p.Dispatch = rapid.SliceOfNDistinct(assignments(p.Chains), 2, 12, func(d ruleset.Dispatch) ruleset.Subject {
 			return ruleset.Subject{Direction: d.Direction, Addr: d.Addr}
 		}).Draw(t, "dispatch")
+		if p.Strict = rapid.Bool().Draw(t, "strict"); p.Strict {
+			known := rapid.SliceOfNDistinct(addresses(ruleset.IPv4), 0, 5, rapid.ID).Draw(t, "known")
+			slices.SortFunc(known, netip.Addr.Compare)
+			p.Sets = append(p.Sets, ruleset.StrictSets([]netip.Prefix{netip.MustParsePrefix("10.244.0.0/24")}, known)...)
+		}
 		p.Sort()
 		return p
 	})

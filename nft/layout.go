@@ -49,8 +49,12 @@ var (
 	redirect6        = icmpType{"nd-redirect", 137}
 )
 
-// frame lists the chains that every packet meets, each before it is jumped to.
-func frame() []frameChain {
+// frame lists the chains that every packet meets, each before it is jumped to, of a strict program or another.
+func frame(strict bool) []frameChain {
+	var unknown []rule
+	if strict {
+		unknown = noUnknown()
+	}
 	chains := []frameChain{
 		{"related", nil, []rule{
 			{[]term{isICMP(ruleset.IPv4, redirect), counter(), verdict(expr.VerdictDrop, "")}, "a redirect is no error"},
@@ -60,7 +64,7 @@ func frame() []frameChain {
 			{[]term{ctState("established", ctEstablished), verdict(expr.VerdictAccept, "")}, "replies of what was allowed"},
 			{[]term{ctState("related", ctRelated), verdict(expr.VerdictJump, "related")}, ""},
 			{[]term{isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert), onLink(), verdict(expr.VerdictAccept, "")}, "neighbours find each other"},
-		}, slices.Concat(noRouters(), noLinkLocal(), dispatches())...)},
+		}, slices.Concat(noRouters(), noLinkLocal(), unknown, dispatches())...)},
 		{"input", &hook{"input", *nftables.ChainHookInput, priority}, noRouters()},
 	}
 	first := &chains[0].rules[0]
@@ -85,6 +89,18 @@ func noLinkLocal() []rule {
 	for _, e := range []end{source, destination} {
 		terms := []term{fromLink(linkSet), inPrefix(linkLocal, e), counter(), verdict(expr.VerdictDrop, "")}
 		rules = append(rules, rule{terms, "a link-local address is no pod's"})
+	}
+	return rules
+}
+
+// noUnknown drops what is sent by or to an address of this node's pod range that no known pod has.
+func noUnknown() []rule {
+	var rules []rule
+	for _, e := range []end{source, destination} {
+		for _, f := range ruleset.Families {
+			terms := []term{inSet(ruleset.LocalRange(f), e), notInSet(ruleset.KnownPods(f), e), counter(), verdict(expr.VerdictDrop, "")}
+			rules = append(rules, rule{terms, "no pod that is known yet"})
+		}
 	}
 	return rules
 }

@@ -113,11 +113,11 @@ func repeats(elements []nftables.SetElement) bool {
 
 // frameIntact compares the frame's chains rule by rule and looks for its sets and for chains that are neither
 // the frame's nor a pod's. A table may also be put to sleep as a whole.
-func (l listing) frameIntact() bool {
+func (l listing) frameIntact(strict bool) bool {
 	if l.table == nil || l.table.Flags&nftables.TableFlagDormant != 0 || l.alien {
 		return false
 	}
-	want := frame()
+	want := frame(strict)
 	if l.chains[cutChain] != nil {
 		want = append(want, cutFrame())
 	}

@@ -56,7 +56,7 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 	o := ruleset.Observed{
 		Sets: map[ruleset.SetID][]ruleset.Member{}, Chains: map[ruleset.ChainID]string{}, Dispatch: map[ruleset.Subject]ruleset.ChainID{},
 	}
-	if !l.frameIntact() {
+	if o.Strict = l.frameIntact(true); !o.Strict && !l.frameIntact(false) {
 		return o, nil
 	}
 	o.Intact = true

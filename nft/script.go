@@ -21,7 +21,7 @@ func Script(p *ruleset.Program) string {
 	for _, s := range p.Sets {
 		b.WriteString(namedSetText(s))
 	}
-	b.WriteString(frameText(frame()))
+	b.WriteString(frameText(frame(p.Strict)))
 	for _, c := range p.Chains {
 		b.WriteString(chainText(string(c.ID), "", rulesOf(c)))
 	}

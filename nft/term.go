@@ -137,6 +137,15 @@ func inSet(id ruleset.SetID, e end) term {
 	return t
 }
 
+// notInSet matches an address that is not in a named set. It stands behind a term that matches the family.
+func notInSet(id ruleset.SetID, e end) term {
+	t := inSet(id, e)
+	t.exprs = t.exprs[len(isFamily(id.Family).exprs):]
+	t.text = strings.Replace(t.text, "@", "!= @", 1)
+	t.exprs[len(t.exprs)-1].(*expr.Lookup).Invert = true
+	return t
+}
+
 // dispatched looks an address up in a verdict map.
 func dispatched(f ruleset.Family, e end, name string) term {
 	t := address(f, e)

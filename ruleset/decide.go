@@ -39,6 +39,7 @@ type Step struct {
 	Verdict   Verdict
 	Chain     ChainID  // the chain that judged; empty: the address is not isolated, or Own
 	Own       bool     // between a pod and its own node
+	Unknown   bool     // the address is one that a strict program denies
 	Origins   []Origin // of the rule that allowed; none: no rule did
 }
 
@@ -46,6 +47,8 @@ func (s Step) String() string {
 	switch {
 	case s.Own:
 		return fmt.Sprintf("%s allow: the pod's own node", s.Direction)
+	case s.Unknown:
+		return fmt.Sprintf("%s deny: no known pod of this node has the address", s.Direction)
 	case s.Chain == "":
 		return fmt.Sprintf("%s allow: not isolated", s.Direction)
 	case s.Verdict == Allow:
@@ -75,11 +78,14 @@ func (p *Program) Decide(f Flow) (Verdict, Trace) {
 func (p *Program) decide(d Direction, f Flow) Step {
 	subject, peer := d.Ends(f)
 	id, isolated := p.dispatch(d, subject)
+	unknown := p.unknown(subject)
 	switch {
-	case !isolated:
+	case !isolated && !unknown:
 		return Step{Direction: d, Verdict: Allow}
 	case slices.Contains(p.Node, peer):
 		return Step{Direction: d, Verdict: Allow, Own: true}
+	case unknown:
+		return Step{Direction: d, Verdict: Deny, Unknown: true}
 	}
 	for _, rule := range p.chain(id).Rules {
 		if p.allows(rule, peer, f) {

@@ -10,6 +10,7 @@ import (
 // every one is there when it is referred to.
 type Delta struct {
 	Frame       bool       // table and base chains are made anew; all that was in the table goes
+	Strict      bool       // of the new frame
 	DelLinks    []string   // interfaces of Program.Links
 	AddLinks    []string   //
 	DelDispatch []Dispatch // with the chain that is given up
@@ -44,7 +45,7 @@ func (d *Delta) Empty() bool {
 func (d *Delta) String() string {
 	var b strings.Builder
 	if d.Frame {
-		b.WriteString("+ frame\n")
+		b.WriteString(map[bool]string{false: "+ frame\n", true: "+ strict frame\n"}[d.Strict])
 	}
 	lines(&b, "- link %s\n", d.DelLinks)
 	lines(&b, "+ link %s\n", d.AddLinks)

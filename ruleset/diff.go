@@ -10,6 +10,7 @@ import (
 // Observed is what a backend found in the kernel. Rules are never read back into a program: a chain is
 // known by the digest that its last rule carries.
 type Observed struct {
+	Strict   bool // the frame is that of a strict program
 	Intact   bool // the table, its base chains and every other object are as this backend makes them
 	Links    []string
 	Sets     map[SetID][]Member
@@ -25,10 +26,10 @@ type Subject struct {
 
 // Diff says what must change for the kernel to hold want. Where the frame is not intact, all is made anew.
 func Diff(have Observed, want *Program) Delta {
-	if !have.Intact {
+	if !have.Intact || have.Strict != want.Strict {
 		have = Observed{}
 	}
-	d := Delta{Frame: !have.Intact}
+	d := Delta{Frame: !have.Intact, Strict: !have.Intact && want.Strict}
 	d.DelLinks, d.AddLinks = changes(have.Links, want.Links, cmp.Compare[string])
 	d.diffDispatch(have.Dispatch, want.Dispatch)
 	d.diffSets(have.Sets, want.Sets)

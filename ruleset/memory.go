@@ -15,6 +15,7 @@ type Memory struct {
 	Fail     error // when set, Apply changes nothing and returns it
 	Applied  int   // transactions carried out
 	intact   bool
+	strict   bool
 	links    map[string]bool
 	sets     map[SetID]map[Member]bool
 	comments map[SetID]string
@@ -25,7 +26,7 @@ type Memory struct {
 // Observe returns what the kernel holds.
 func (m *Memory) Observe(context.Context) (Observed, error) {
 	o := Observed{
-		Intact: m.intact, Links: slices.Sorted(maps.Keys(m.links)), Dispatch: maps.Clone(m.dispatch),
+		Intact: m.intact, Strict: m.strict, Links: slices.Sorted(maps.Keys(m.links)), Dispatch: maps.Clone(m.dispatch),
 		Sets: map[SetID][]Member{}, Chains: map[ChainID]string{},
 	}
 	for id, members := range m.sets {
@@ -39,7 +40,7 @@ func (m *Memory) Observe(context.Context) (Observed, error) {
 
 // Program returns what the kernel holds as a program; Node is not the kernel's to know.
 func (m *Memory) Program() *Program {
-	p := &Program{Links: slices.Collect(maps.Keys(m.links)), Chains: slices.Collect(maps.Values(m.chains))}
+	p := &Program{Strict: m.strict, Links: slices.Collect(maps.Keys(m.links)), Chains: slices.Collect(maps.Values(m.chains))}
 	for id, members := range m.sets {
 		p.Sets = append(p.Sets, Set{id, m.comments[id], slices.SortedFunc(maps.Keys(members), Member.Compare)})
 	}
@@ -56,6 +57,9 @@ func (m *Memory) Apply(_ context.Context, d Delta) error {
 		return m.Fail
 	}
 	next := m.clone(d.Frame)
+	if d.Frame {
+		next.strict = d.Strict
+	}
 	if err := next.apply(d); err != nil {
 		return err
 	}
@@ -68,7 +72,7 @@ func (m *Memory) Apply(_ context.Context, d Delta) error {
 func (m *Memory) clone(fresh bool) *Memory {
 	n := &Memory{
 		links: map[string]bool{}, sets: map[SetID]map[Member]bool{}, comments: map[SetID]string{},
-		chains: map[ChainID]Chain{}, dispatch: map[Subject]ChainID{}, intact: m.intact || fresh,
+		chains: map[ChainID]Chain{}, dispatch: map[Subject]ChainID{}, intact: m.intact || fresh, strict: m.strict,
 	}
 	if fresh {
 		return n

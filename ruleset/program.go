@@ -11,6 +11,7 @@ import (
 // Program is all that the kernel of one node should hold. Every list is sorted and has no duplicates, so
 // that equal programs are equal values and print alike. The zero value denies nothing.
 type Program struct {
+	Strict   bool         // pods that are not known yet are denied; see StrictSets
 	Node     []netip.Addr // the node's own addresses: between them and its pods everything is allowed
 	Links    []string     // interfaces that pods sit behind; router advertisements and redirects from them are dropped
 	Sets     []Set        // by ID
@@ -46,6 +47,9 @@ func (p *Program) Sort() {
 // String is the canonical text, one item a line.
 func (p *Program) String() string {
 	var b strings.Builder
+	if p.Strict {
+		b.WriteString("strict\n")
+	}
 	for _, addr := range p.Node {
 		fmt.Fprintf(&b, "node %s\n", addr)
 	}

@@ -28,6 +28,7 @@ import (
 // agentOptions are the flags of agent.
 type agentOptions struct {
 	node, kubeconfig, manifests, health, deny string
+	unknown                                   string
 	own                                       bool
 	log                                       logOptions
 }
@@ -42,6 +43,9 @@ func (o *agentOptions) Validate() error {
 	}
 	if _, err := ruleset.ParseDenial(o.deny); err != nil {
 		return fmt.Errorf("--deny: %w", err)
+	}
+	if o.unknown != "allow" && o.unknown != "deny" {
+		return fmt.Errorf("--unknown-pods: %q; expected allow or deny", o.unknown)
 	}
 	return o.log.Validate()
 }
@@ -70,6 +74,7 @@ of manifests (--manifests), which is watched.`,
 	cmd.Flags().StringVarP(&o.manifests, "manifests", "f", "", "file or folder of manifests, instead of a cluster")
 	cmd.Flags().StringVar(&o.health, "health-addr", "127.0.0.1:9470", "address for /healthz, /readyz and /metrics")
 	cmd.Flags().StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
+	cmd.Flags().StringVar(&o.unknown, "unknown-pods", "allow", "what pods of this node may send and be sent before the agent knows them: allow or deny")
 	cmd.Flags().BoolVar(&o.own, "own-table", true, "let the kernel refuse everybody else who changes the rules (Linux 6.9 and later)")
 	o.log.bind(cmd.Flags())
 	return cmd
@@ -92,7 +97,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	defer connections.Close()
 	denial, _ := ruleset.ParseDenial(o.deny)
 	c := controller.New(controller.Config{
-		Node: o.node, Denial: denial, Source: source, Firewall: backend, Host: &host.Host{},
+		Node: o.node, Denial: denial, DenyUnknown: o.unknown == "deny", Source: source, Firewall: backend, Host: &host.Host{},
 		Connections: connections, Cutter: backend, Guard: backend, Reporter: reporter, Log: log,
 	})
 	listener, err := net.Listen("tcp", o.health)

@@ -54,7 +54,7 @@ func (a *agent) start(t testing.TB) {
 	a.rig.must(a.rig.InNode(a.node, func() (err error) { connections, err = conntrack.Open(); return err }))
 	source := make(feed, 1)
 	a.control = controller.New(controller.Config{
-		Node: a.node, Denial: a.options.denial, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node},
+		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node},
 		Connections: connections, Cutter: a.tap, Guard: a.tap, Log: errorLog(t),
 	})
 	a.run(t, connections)

@@ -145,7 +145,7 @@ func (r *rig) agree(w *oracle.World) {
 	r.t.Helper()
 	for node, a := range r.agents {
 		s := policy.Objects(*w).Snapshot(node)
-		s.Denial = a.options.denial
+		s.Denial, s.Strict = a.options.denial, a.options.strict
 		have, err := a.tap.look(r.t.Context())
 		r.must(err)
 		s.Links = have.Links // are the host's to know

@@ -37,6 +37,7 @@ type rig struct {
 type rigOptions struct {
 	denial ruleset.Denial
 	idle   bool // nobody runs the nodes until start
+	strict bool // pods are denied until they are known
 	shared bool // the kernel lets anybody change the tables
 }
 

@@ -73,6 +73,9 @@ func apiNodes() []*corev1.Node {
 	var nodes []*corev1.Node
 	for _, n := range rigNodes()[1:] {
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name}}
+		for _, cidr := range n.PodCIDRs {
+			node.Spec.PodCIDRs = append(node.Spec.PodCIDRs, cidr.String())
+		}
 		for _, a := range n.Addrs {
 			node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
 		}

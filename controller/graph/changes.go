@@ -15,6 +15,7 @@ func (g *Graph) resolve() {
 		for _, d := range ruleset.Directions {
 			g.assemble(p, d)
 		}
+		g.know(p)
 		if !p.ns.pods[p] {
 			delete(g.pods, p.claimed.Key)
 		}
@@ -78,6 +79,7 @@ func (g *Graph) redirect(id ruleset.ChainID, old, now []ruleset.Subject) {
 func (g *Graph) Program() *ruleset.Program {
 	g.resolve()
 	p := &ruleset.Program{
+		Strict: g.strict,
 		Node:   slices.Clone(g.nodes[g.node].Addrs),
 		Links:  slices.Collect(maps.Keys(g.links.now)),
 		Chains: slices.Collect(maps.Values(g.chains.now)),
@@ -87,6 +89,7 @@ func (g *Graph) Program() *ruleset.Program {
 			p.Sets = append(p.Sets, s.value())
 		}
 	}
+	p.Sets = append(p.Sets, g.strictSets()...)
 	for s, chain := range g.dispatch.now {
 		p.Dispatch = append(p.Dispatch, ruleset.Dispatch{Direction: s.Direction, Addr: s.Addr, Chain: chain})
 	}
@@ -120,6 +123,7 @@ func (g *Graph) Changes() ruleset.Delta {
 		g.reset(&d, s)
 	}
 	clear(g.stale)
+	g.strictChanges(&d)
 	sortDelta(&d)
 	return d
 }

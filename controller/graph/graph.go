@@ -13,6 +13,7 @@ import (
 type Graph struct {
 	node       string
 	denial     ruleset.Denial
+	strict     bool
 	nodes      map[string]policy.Node
 	nodeAddrs  map[netip.Addr]int // how many nodes have it
 	namespaces map[string]*namespace
@@ -28,6 +29,8 @@ type Graph struct {
 	chains   ledger[ruleset.ChainID, ruleset.Chain]
 	dispatch ledger[ruleset.Subject, ruleset.ChainID]
 	links    ledger[string, bool]
+	ranges   ledger[netip.Prefix, bool] // where addresses of this node's pods come from
+	known    ledger[netip.Addr, bool]   // those that its pods have; neither is kept where the program is not strict
 }
 
 // New returns the empty graph of one node.
@@ -47,8 +50,16 @@ func New(node string, denial ruleset.Denial) *Graph {
 		chains:     newLedger[ruleset.ChainID, ruleset.Chain](),
 		dispatch:   newLedger[ruleset.Subject, ruleset.ChainID](),
 		links:      newLedger[string, bool](),
+		ranges:     newLedger[netip.Prefix, bool](),
+		known:      newLedger[netip.Addr, bool](),
 	}
 }
+
+// DenyUnknown lets the graph's programs be strict. It is for a graph that has not seen any event.
+func (g *Graph) DenyUnknown() { g.strict = true }
+
+// Ranges returns where the addresses of this node's pods come from, as far as its object says.
+func (g *Graph) Ranges() []netip.Prefix { return g.nodes[g.node].CIDRs }
 
 // Apply takes an event in.
 func (g *Graph) Apply(e Event) { e.apply(g) }
@@ -56,7 +67,7 @@ func (g *Graph) Apply(e Event) { e.apply(g) }
 // Snapshot returns all that is known, in no particular order. A policy that was deleted from a terminating
 // namespace and still isolates is part of it.
 func (g *Graph) Snapshot() policy.Snapshot {
-	s := policy.Snapshot{Node: g.node, Denial: g.denial, Links: slices.Collect(maps.Keys(g.links.now)), Nodes: slices.Collect(maps.Values(g.nodes))}
+	s := policy.Snapshot{Node: g.node, Denial: g.denial, Strict: g.strict, Links: slices.Collect(maps.Keys(g.links.now)), Nodes: slices.Collect(maps.Values(g.nodes))}
 	for _, ns := range g.namespaces {
 		s.Namespaces = append(s.Namespaces, ns.Namespace)
 		for _, p := range ns.policies {
@@ -115,13 +126,4 @@ func (g *Graph) Counts() Counts {
 	return c
 }
 
-func (g *Graph) setLinks(links []string) {
-	for link := range maps.Clone(g.links.now) {
-		if !slices.Contains(links, link) {
-			g.links.delete(link)
-		}
-	}
-	for _, link := range links {
-		g.links.set(link, true)
-	}
-}
+func (g *Graph) setLinks(links []string) { g.links.replace(links) }

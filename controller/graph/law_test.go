@@ -160,8 +160,13 @@ func changed[T interface {
 func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) {
 	t.Helper()
 	g := graph.New("n1", ruleset.Drop)
+	first := ruleset.Delta{Frame: true}
+	if r.IntN(2) == 0 {
+		g.DenyUnknown()
+		first.Strict, first.AddSets = true, ruleset.StrictSets(nil, nil)
+	}
 	kernel := &ruleset.Memory{}
-	apply(t, kernel, ruleset.Delta{Frame: true})
+	apply(t, kernel, first)
 	for i, s := range steps {
 		for _, e := range s.events {
 			g.Apply(e)

@@ -1,5 +1,10 @@
 package graph
 
+import (
+	"maps"
+	"slices"
+)
+
 // ledger is a map that remembers what changed since it was last read.
 type ledger[K comparable, V any] struct {
 	now map[K]V
@@ -18,6 +23,19 @@ func (l *ledger[K, V]) set(key K, value V) {
 func (l *ledger[K, V]) delete(key K) {
 	l.touch(key)
 	delete(l.now, key)
+}
+
+// replace leaves these keys and no others, with the zero value.
+func (l *ledger[K, V]) replace(keys []K) {
+	for key := range maps.Clone(l.now) {
+		if !slices.Contains(keys, key) {
+			l.delete(key)
+		}
+	}
+	for _, key := range keys {
+		var zero V
+		l.set(key, zero)
+	}
 }
 
 func (l *ledger[K, V]) touch(key K) {

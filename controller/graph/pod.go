@@ -16,6 +16,7 @@ type pod struct {
 	matched []*selector          // those in use that choose it, as held
 	sources [2][]*set            // what its chains speak of, by direction
 	subject [2][]ruleset.Subject // what is dispatched to its chains, by direction
+	known   []netip.Addr         // what it contributes to Graph.known
 }
 
 func (g *Graph) setPod(claimed policy.Pod) {
@@ -161,8 +162,11 @@ func (g *Graph) setNode(n policy.Node) {
 		g.nodeAddrs[a]++
 	}
 	g.nodes[n.Name] = n
-	if len(n.Addrs) == 0 {
+	if len(n.Addrs)+len(n.CIDRs) == 0 {
 		delete(g.nodes, n.Name)
+	}
+	if n.Name == g.node && g.strict {
+		g.ranges.replace(n.CIDRs)
 	}
 	g.settle(slices.Concat(old.Addrs, n.Addrs))
 }

@@ -39,7 +39,8 @@ func (n Namespace) Equal(o Namespace) bool {
 // Node is a machine of the cluster with its own addresses.
 type Node struct {
 	Name  string
-	Addrs []netip.Addr // status.addresses of type InternalIP and ExternalIP, sorted
+	Addrs []netip.Addr   // status.addresses of type InternalIP and ExternalIP, sorted
+	CIDRs []netip.Prefix // spec.podCIDRs, which its pods' addresses come from; masked
 }
 
 // NewNode converts an API object.
@@ -50,7 +51,7 @@ func NewNode(n *corev1.Node) Node {
 			texts = append(texts, a.Address)
 		}
 	}
-	return Node{Name: n.Name, Addrs: parseAddrs(texts)}
+	return Node{Name: n.Name, Addrs: parseAddrs(texts), CIDRs: parsePodCIDRs(n.Spec)}
 }
 
 // Snapshot is the cluster at one moment, as one node sees it.
@@ -58,6 +59,7 @@ type Snapshot struct {
 	Node       string         // the node to compile for
 	Links      []string       // its interfaces that pods sit behind
 	Denial     ruleset.Denial // what happens to a denied packet
+	Strict     bool           // pods of the node that are not known yet are denied
 	Nodes      []Node
 	Namespaces []Namespace
 	Pods       []Pod
@@ -65,4 +67,19 @@ type Snapshot struct {
 }
 
 // Equal reports whether nothing that policies look at differs.
-func (n Node) Equal(o Node) bool { return n.Name == o.Name && slices.Equal(n.Addrs, o.Addrs) }
+func (n Node) Equal(o Node) bool {
+	return n.Name == o.Name && slices.Equal(n.Addrs, o.Addrs) && slices.Equal(n.CIDRs, o.CIDRs)
+}
+
+// parsePodCIDRs keeps what is a range and none twice; podCIDR is the first of podCIDRs.
+func parsePodCIDRs(spec corev1.NodeSpec) []netip.Prefix {
+	var cidrs []netip.Prefix
+	for _, text := range append(spec.PodCIDRs, spec.PodCIDR) {
+		p, err := netip.ParsePrefix(text)
+		overlaps := func(o netip.Prefix) bool { return o.Overlaps(p) }
+		if err == nil && !p.Addr().Is4In6() && !slices.ContainsFunc(cidrs, overlaps) {
+			cidrs = append(cidrs, p.Masked())
+		}
+	}
+	return cidrs
+}

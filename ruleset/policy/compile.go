@@ -27,6 +27,7 @@ func Compile(s Snapshot) (*ruleset.Program, []Problem) {
 		c.pod(p)
 	}
 	c.sets()
+	c.strict()
 	c.program.Sort()
 	return &c.program, c.problems()
 }
@@ -86,6 +87,28 @@ func (c *compilation) sets() {
 		slices.SortFunc(set.Members, ruleset.Member.Compare)
 		c.program.Sets = append(c.program.Sets, set)
 	}
+}
+
+// strict adds the sets that a strict program tells known pods by.
+func (c *compilation) strict() {
+	if c.program.Strict = c.snapshot.Strict; !c.program.Strict {
+		return
+	}
+	var ranges []netip.Prefix
+	var addrs []netip.Addr
+	for _, n := range c.snapshot.Nodes {
+		if n.Name == c.snapshot.Node {
+			ranges = n.CIDRs
+		}
+	}
+	for _, p := range c.pods {
+		if p.Node == c.snapshot.Node {
+			addrs = append(addrs, p.Addrs...)
+		}
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	slices.SortFunc(ranges, netip.Prefix.Compare)
+	c.program.Sets = append(c.program.Sets, ruleset.StrictSets(ranges, addrs)...)
 }
 
 func (c *compilation) problems() []Problem {
