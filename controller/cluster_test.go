@@ -120,6 +120,25 @@ func TestAnEventIsWrittenInTheEnd(t *testing.T) {
 	})
 }
 
+// What is wrong with the node is an Event on it, where kubectl looks for it.
+func TestAWarningAboutTheNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		c, _ := idle(t, client)
+		go c.herald.run(t.Context())
+		c.Warn("no range")
+		c.Warn("no range")
+		synctest.Wait()
+		events, err := client.CoreV1().Events(metav1.NamespaceDefault).List(t.Context(), metav1.ListOptions{})
+		if err != nil || len(events.Items) != 1 {
+			t.Fatalf("%d Events, %v", len(events.Items), err)
+		}
+		if e := events.Items[0]; e.InvolvedObject.Kind != "Node" || e.InvolvedObject.Name != c.Node || e.Message != "no range" || e.Type != corev1.EventTypeWarning {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
 // An Event that cannot be written is not missed once its policy is gone.
 func TestAnEventIsNotNeededAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

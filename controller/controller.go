@@ -29,9 +29,10 @@ type Host interface {
 	Prepare(pods []netip.Addr) (links []string, err error)
 }
 
-// Reporter tells the people who wrote a policy what is wrong with it.
+// Reporter tells people what is wrong.
 type Reporter interface {
 	Report(problems []policy.Problem) // all of one policy
+	Warn(wrong string)                // with this node
 }
 
 // Config says what a Controller works with. Node, Source and Firewall are needed, the other parts may be nil.
@@ -166,6 +167,9 @@ func (c *Controller) checkRange() {
 	}
 	if c.Health.set("unknown-pods", reason) && reason != "" {
 		c.Log.Error(reason)
+		if c.Reporter != nil {
+			c.Reporter.Warn(reason)
+		}
 	}
 }
 

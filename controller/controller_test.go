@@ -277,6 +277,7 @@ func TestHealthOverHTTP(t *testing.T) {
 type reports chan []policy.Problem
 
 func (r reports) Report(p []policy.Problem) { r <- p }
+func (r reports) Warn(string)               {}
 
 func TestAProblemIsReportedOnce(t *testing.T) {
 	k, source, told := &kernel{}, script(make(chan Mail)), reports(make(chan []policy.Problem, 10))

@@ -9,38 +9,62 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// herald writes Warning Events on policies, one after the other, each until the API server has it.
+// herald writes Warning Events, one after the other, each until the API server has it.
 type herald struct {
 	cluster *Cluster
-	queue   queue[policy.Key]
+	queue   queue[notice]
 }
 
-func newHerald(c *Cluster) *herald { return &herald{c, newQueue[policy.Key]()} }
+// notice is what an Event is to be about: a policy, or, with what is wrong, this node.
+type notice struct {
+	policy policy.Key
+	wrong  string
+}
+
+func newHerald(c *Cluster) *herald { return &herald{c, newQueue[notice]()} }
 
 // Report has a Warning Event written on a policy. Its name is made from what it says, so that all agents of a
 // cluster write it once between them.
-func (c *Cluster) Report(problems []policy.Problem) { c.herald.queue.Add(problems[0].Policy) }
+func (c *Cluster) Report(problems []policy.Problem) {
+	c.herald.queue.Add(notice{policy: problems[0].Policy})
+}
+
+// Warn has a Warning Event written on this node.
+func (c *Cluster) Warn(wrong string) { c.herald.queue.Add(notice{wrong: wrong}) }
 
 func (h *herald) run(ctx context.Context) { work(ctx, h.queue, h.tell) }
 
-// tell sees that people can read what is wrong with a policy by now, if anything.
-func (h *herald) tell(ctx context.Context, key policy.Key) error {
-	err := h.write(ctx, key)
+// tell sees that people can read what is wrong by now, if anything is.
+func (h *herald) tell(ctx context.Context, n notice) error {
+	subject, err := "policy "+n.policy.String(), error(nil)
+	if n.wrong != "" {
+		subject = "node " + h.cluster.Node
+		err = h.create(ctx, nodeEvent(n.wrong, h.cluster.Node))
+	} else {
+		err = h.write(ctx, n.policy)
+	}
 	if needless(err) {
 		err = nil
 	}
 	if err != nil {
-		err = fmt.Errorf("create events: %w; policy %s has none", err, key)
+		err = fmt.Errorf("create events: %w; %s has none", err, subject)
 	}
 	h.cluster.note("events", err)
 	return err
 }
 
+func (h *herald) create(ctx context.Context, e *corev1.Event) error {
+	_, err := h.cluster.Client.CoreV1().Events(e.Namespace).Create(ctx, e, metav1.CreateOptions{})
+	return err
+}
+
+// write looks at the policy as it is by now.
 func (h *herald) write(ctx context.Context, key policy.Key) error {
 	object, exists, err := h.cluster.informer["networkpolicies"].GetStore().GetByKey(key.String())
 	if err != nil || !exists {
@@ -51,8 +75,7 @@ func (h *herald) write(ctx context.Context, key policy.Key) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	_, err = h.cluster.Client.CoreV1().Events(key.Namespace).Create(ctx, problemEvent(np, problems, h.cluster.Node), metav1.CreateOptions{})
-	return err
+	return h.create(ctx, problemEvent(np, problems, h.cluster.Node))
 }
 
 // needless reports whether an Event that was refused is not missing: another agent has written it, or its
@@ -73,14 +96,23 @@ func problemEvent(np *networkingv1.NetworkPolicy, problems []policy.Problem, nod
 	if len(message) > maxMessage {
 		message = strings.ToValidUTF8(message[:maxMessage-3], "") + "..."
 	}
+	return warning(metav1.ObjectMeta{Namespace: np.Namespace, Name: eventName(np, message)}, corev1.ObjectReference{
+		APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy",
+		Namespace: np.Namespace, Name: np.Name, UID: np.UID, ResourceVersion: np.ResourceVersion,
+	}, "InvalidPolicy", message, node)
+}
+
+// nodeEvent is in the namespace in which kubectl looks for those of objects without one.
+func nodeEvent(message, node string) *corev1.Event {
+	meta := metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: node + "." + ruleset.Digest(message)}
+	about := corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: node, UID: types.UID(node)}
+	return warning(meta, about, "NotEnforced", message, node)
+}
+
+func warning(meta metav1.ObjectMeta, about corev1.ObjectReference, reason, message, node string) *corev1.Event {
 	now := metav1.Now()
 	return &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: np.Namespace, Name: eventName(np, message)},
-		InvolvedObject: corev1.ObjectReference{
-			APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy",
-			Namespace: np.Namespace, Name: np.Name, UID: np.UID, ResourceVersion: np.ResourceVersion,
-		},
-		Type: corev1.EventTypeWarning, Reason: "InvalidPolicy", Message: message,
+		ObjectMeta: meta, InvolvedObject: about, Type: corev1.EventTypeWarning, Reason: reason, Message: message,
 		Source: corev1.EventSource{Component: "picket", Host: node}, ReportingController: "picket", ReportingInstance: node,
 		FirstTimestamp: now, LastTimestamp: now, Count: 1,
 	}
