@@ -37,10 +37,7 @@ func (c *Controller) watch(ctx context.Context) {
 			return
 		}
 		c.Log.Error("changes by others are noticed late: by the audit only", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
+		sleep(ctx, time.Second)
 	}
 }
 

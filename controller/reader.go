@@ -3,9 +3,11 @@ package controller
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -23,9 +25,20 @@ type reader[List runtime.Object] interface {
 // and each watch that is cut soon, up to a minute; a node must know of changes within 5 seconds of the API
 // server's return. What cannot be read, and that it can be followed again (nil), it tells.
 func persistent[List runtime.Object](resource string, from reader[List], tell func(error)) *cache.ListWatch {
+	var seen atomic.Bool // any object, ever
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return insist(ctx, "list "+resource, tell, func() (runtime.Object, error) { return from.List(ctx, o) })
+			list := func() (runtime.Object, error) {
+				return insist(ctx, "list "+resource, tell, func() (runtime.Object, error) { return from.List(ctx, o) })
+			}
+			found, err := list()
+			if err == nil && meta.LenList(found) == 0 && seen.Load() {
+				sleep(ctx, doubt)
+				o.ResourceVersion, o.ResourceVersionMatch = "", "" // from etcd, not from a cache
+				found, err = list()
+			}
+			seen.Store(seen.Load() || err == nil && meta.LenList(found) > 0)
+			return found, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			w, err := insist(ctx, "watch "+resource, tell, func() (watch.Interface, error) { return from.Watch(ctx, o) })
@@ -33,8 +46,19 @@ func persistent[List runtime.Object](resource string, from reader[List], tell fu
 				return nil, err
 			}
 			tell(nil)
-			return lengthen(ctx, w), nil
+			return lengthen(ctx, w, &seen), nil
 		},
+	}
+}
+
+// doubt is how long an empty list is doubted where there was something before, until the server is asked once
+// more: what is believed of it takes isolation away from every pod.
+const doubt = time.Second
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
@@ -48,11 +72,7 @@ func insist[T any](ctx context.Context, deed string, tell func(error), call func
 			return result, err
 		}
 		tell(fmt.Errorf("%s: %w", deed, err))
-		select {
-		case <-ctx.Done():
-			return result, err
-		case <-time.After(pause.Step()):
-		}
+		sleep(ctx, pause.Step())
 	}
 }
 
@@ -71,11 +91,12 @@ type long struct {
 	watch.Interface
 	events chan watch.Event
 	cancel context.CancelFunc
+	seen   *atomic.Bool // set with the first object
 }
 
-func lengthen(ctx context.Context, w watch.Interface) *long {
+func lengthen(ctx context.Context, w watch.Interface, seen *atomic.Bool) *long {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &long{w, make(chan watch.Event), cancel}
+	l := &long{w, make(chan watch.Event), cancel, seen}
 	go l.pass(ctx, time.Now().Add(shortest))
 	return l
 }
@@ -96,14 +117,12 @@ func (l *long) pass(ctx context.Context, end time.Time) {
 		if e.Type == watch.Error && !outdated(apierrors.FromObject(e.Object)) {
 			break
 		}
+		l.seen.Store(l.seen.Load() || e.Type == watch.Added)
 		select {
 		case l.events <- e:
 		case <-ctx.Done():
 			return
 		}
 	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(time.Until(end)):
-	}
+	sleep(ctx, time.Until(end))
 }

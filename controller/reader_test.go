@@ -20,6 +20,7 @@ import (
 type source struct {
 	answer         func() error             // to every call; nil: always well
 	watched        func(*watch.FakeWatcher) // what becomes of a watch; nil: nothing
+	items          func(list int32) int     // how many pods a list has, by its number; nil: none
 	lists, watches atomic.Int32             // that went well
 }
 
@@ -29,8 +30,11 @@ func (s *source) List(context.Context, metav1.ListOptions) (*corev1.PodList, err
 			return nil, err
 		}
 	}
-	s.lists.Add(1)
-	return &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}}, nil
+	list := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}}
+	if number := s.lists.Add(1); s.items != nil {
+		list.Items = make([]corev1.Pod, s.items(number))
+	}
+	return list, nil
 }
 
 func (s *source) Watch(context.Context, metav1.ListOptions) (watch.Interface, error) {
@@ -45,6 +49,37 @@ func (s *source) Watch(context.Context, metav1.ListOptions) (watch.Interface, er
 		go s.watched(w)
 	}
 	return w, nil
+}
+
+// A list that is suddenly empty is asked for once more before it is believed, and only then.
+func TestAnEmptyListIsDoubted(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		items       []int // of the lists, in turn
+		calls       int   // of the reader
+		want, lists int   // items of the last call, lists that it took in all
+	}{
+		{"a mistake", []int{2, 0, 2}, 2, 2, 3},
+		{"the truth", []int{2, 0, 0}, 2, 0, 3},
+		{"nothing yet", []int{0, 0}, 2, 0, 2},
+		{"never empty", []int{1, 3}, 2, 3, 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &source{items: func(list int32) int { return row.items[list-1] }}
+			reader := persistent("pods", s, func(error) {})
+			got := -1
+			for range row.calls {
+				list, err := reader.ListWithContext(t.Context(), metav1.ListOptions{ResourceVersion: "0"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = len(list.(*corev1.PodList).Items)
+			}
+			if lists := int(s.lists.Load()); got != row.want || lists != row.lists {
+				t.Errorf("%s: %d items after %d lists, want %d after %d", row.name, got, lists, row.want, row.lists)
+			}
+		})
+	}
 }
 
 // However long there was no server, the next call comes within three seconds, and nothing ran hot meanwhile.
