@@ -29,6 +29,8 @@ var mutants = []mutant{
 	{"removals are not handed out", "graph", "controller/graph/changes.go", "del = appendIf(del, sum < 0, m)", "del = appendIf(del, sum < -1, m)"},
 	{"deleted policies of a terminating namespace go at once", "packets", "controller/graph/namespace.go", "if exists && ns.Terminating && len(ns.pods) > 0 {", "if false && exists {"},
 
+	{"a pod that is gone stays known", "graph", "controller/graph/strict.go", "\t\t\tg.known.delete(a)\n", "\t\t\t_ = a\n"},
+
 	// The difference.
 	{"a chain with other rules is left", "ruleset", "ruleset/diff.go", "if !exists || digest != c.Digest() {", "if !exists || digest == \"\" {"},
 	{"the last address of a range is left out", "ruleset", "ruleset/address.go", "a.Compare(r.Last) <= 0", "a.Compare(r.Last) < 0"},
@@ -46,10 +48,13 @@ var mutants = []mutant{
 	{"a cut is not read back", "nft", "nft/cut.go", "ok && e.Comment != answers", "ok && e.Comment == answers"},
 	{"a changed cut chain is not noticed", "nft", "nft/listing.go", "\t\twant = append(want, cutFrame())\n", "\t\tdelete(l.chains, cutChain)\n"},
 
+	{"what others change is not noticed", "nft", "nft/guard.go", "m.Header.PID != b.port.Load() && isOurTable(m)", "m.Header.PID == 1"},
+
 	// The loop.
 	{"the kernel is touched before all is known", "controller", "controller/controller.go", "if c.synced && !time", "if !time"},
 	{"events break the backoff", "controller", "controller/controller.go", "c.synced && !time.Now().Before(c.resume)", "c.synced"},
 	{"what is allowed again stays cut", "controller", "controller/review.go", "now.Sub(seen) > forgetCut || !denies(connection)", "now.Sub(seen) > forgetCut"},
 	{"a change during a look is not looked at", "controller", "controller/review.go", "\tif !c.review.scope.Empty() {\n\t\tc.review.schedule(min", "\tif false {\n\t\tc.review.schedule(min"},
+	{"an empty list is believed", "controller", "controller/reader.go", "meta.LenList(found) == 0 && seen.Load()", "false"},
 	{"a failed transaction is forgotten", "controller", "controller/controller.go", "\tc.known = false\n\tc.backoff = min", "\tc.backoff = min"},
 }
