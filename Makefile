@@ -13,7 +13,7 @@ export CACHE CLUSTER VARIANT VERSION
 
 .DEFAULT_GOAL := help
 .PHONY: help build image manifests demo test tools lint unit race laws packets api mutants fuzz clean
-.PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance
+.PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ e2e: cluster image-$(shell go env GOARCH) ## Picket on a real cluster, from its 
 	e2e/run smoke
 conformance: cluster image-$(shell go env GOARCH) ## Kubernetes' own NetworkPolicy suite and cyclonus, on every variant (hours)
 	e2e/run conformance
+reliability: build ## kills, upgrades, tampering, kernel errors under traffic: LEAK = BREAK = 0 (20 minutes)
+	@.ci/tools nft strace
+	cd e2e && go build -o ../bin/reliability ./reliability && ../bin/reliability -source .. -picket ../bin/picket
 
 mutants: tools ## plant faults; every one must be found
 	go run ./.ci/mutants

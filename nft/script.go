@@ -1,7 +1,9 @@
 package nft
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/picket-project/picket/ruleset"
@@ -18,7 +20,7 @@ func Script(p *ruleset.Program) string {
 			b.WriteString(mapText(p, d, f))
 		}
 	}
-	for _, s := range p.Sets {
+	for _, s := range strictFirst(p) {
 		b.WriteString(namedSetText(s))
 	}
 	b.WriteString(frameText(frame(p.Strict)))
@@ -27,6 +29,21 @@ func Script(p *ruleset.Program) string {
 	}
 	b.WriteString("}\n")
 	return b.String()
+}
+
+// strictFirst orders the sets as they are made: those that the frame of a strict program speaks of first.
+func strictFirst(p *ruleset.Program) []ruleset.Set {
+	strict := ruleset.StrictSets(nil, nil)
+	rank := func(s ruleset.Set) int {
+		if at := slices.IndexFunc(strict, func(o ruleset.Set) bool { return o.ID == s.ID }); at >= 0 {
+			return at
+		}
+		return len(strict)
+	}
+	if !p.Strict {
+		return p.Sets
+	}
+	return slices.SortedStableFunc(slices.Values(p.Sets), func(a, b ruleset.Set) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
 func linkTexts(links []string) []string {
