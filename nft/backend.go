@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
@@ -29,11 +30,12 @@ type Backend struct {
 	conn        *nftables.Conn // nil after an error: opened anew when it is needed
 	port        atomic.Uint32  // the connection's address on netlink; Watch reads it in another goroutine
 	ownership   ownership
-	found       listing // by the last Observe
-	checked     uint32  // generation that the last Observe saw, while nothing was applied on top; else 0
-	generation  uint32  // what it must be now if nobody else changed anything since; 0: not known
-	watchBuffer int     // of the socket that Watch listens on; more notifications at once are a report, too
-	twoSteps    bool    // a chain can't be deleted in the batch in which it loses its last reference
+	found       listing       // by the last Observe
+	checked     uint32        // generation that the last Observe saw, while nothing was applied on top; else 0
+	generation  uint32        // what it must be now if nobody else changed anything since; 0: not known
+	watchBuffer int           // of the socket that Watch listens on; more notifications at once are a report, too
+	watchRest   time.Duration // between its reports, however often others change the table
+	twoSteps    bool          // a chain can't be deleted in the batch in which it loses its last reference
 }
 
 // ownership is whether the kernel lets nobody else change the table.
@@ -47,7 +49,7 @@ const (
 
 // Open prepares a backend; the kernel is first asked in Observe or Apply.
 func Open(o Options) (*Backend, error) {
-	b := &Backend{options: o, watchBuffer: 4 << 20, twoSteps: kernelBefore(6, 2)}
+	b := &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond, twoSteps: kernelBefore(6, 2)}
 	if _, err := b.dial(); err != nil {
 		return nil, err
 	}

@@ -31,10 +31,8 @@ func (b *Backend) Untouched(context.Context) (bool, error) {
 	return now.ID == b.generation, nil
 }
 
-const (
-	gather = 10 * time.Millisecond  // for the rest of a change to arrive
-	rest   = 100 * time.Millisecond // between reports, however often others change the table
-)
+// gather is for the rest of a change to arrive.
+const gather = 10 * time.Millisecond
 
 // Watch reports when somebody else has changed the table, until ctx ends. It may be called in a goroutine of its
 // own, and only once. Where notifications were lost it reports too.
@@ -63,7 +61,7 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 		}
 		pause(ctx, gather)
 		changed()
-		pause(ctx, rest)
+		pause(ctx, b.watchRest)
 	}
 }
 
