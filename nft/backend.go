@@ -28,6 +28,7 @@ type Options struct {
 type Backend struct {
 	options     Options
 	conn        *nftables.Conn // nil after an error: opened anew when it is needed
+	socket      *netlink.Conn  // of conn
 	port        atomic.Uint32  // the connection's address on netlink; Watch reads it in another goroutine
 	ownership   ownership
 	found       listing       // by the last Observe
@@ -59,22 +60,34 @@ func Open(o Options) (*Backend, error) {
 // socketBuffer bounds one transaction: about 60 bytes an element.
 const socketBuffer = 256 << 20
 
+// longest is how long the kernel has for what it is asked between two dials: an answer that never comes, as
+// after an interrupted system call, must not hold everything up for ever.
+const longest = 30 * time.Second
+
+func (b *Backend) limit() error {
+	if b.socket == nil { // a connection that is none, of a test
+		return nil
+	}
+	return b.socket.SetDeadline(time.Now().Add(longest))
+}
+
 // dial returns the lasting connection. A socket for each flush would cost two thousand times as much, and
 // the library's own sizing of buffers falls short from some 20,000 elements on.
 func (b *Backend) dial() (*nftables.Conn, error) {
 	if b.conn != nil {
-		return b.conn, nil
+		return b.conn, b.limit()
 	}
 	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(b.options.NetNS), nftables.WithSockOptions(b.prepare))
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
 	b.conn, b.ownership = conn, unclaimed
-	return conn, nil
+	return conn, b.limit()
 }
 
 // prepare asks for buffers beyond the system's limit; without the privilege it gets what that limit allows.
 func (b *Backend) prepare(c *netlink.Conn) error {
+	b.socket = c
 	b.port.Store(c.PID())
 	return errors.Join(checkDescriptor(c), c.SetReadBuffer(socketBuffer), c.SetWriteBuffer(socketBuffer), askForLongDumps(c))
 }

@@ -104,7 +104,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("--health-addr: %w", err), backend.Close())
 	}
-	server := &http.Server{Handler: c.Health.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: c.Health.Handler(), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	go func() { _ = server.Serve(listener) }()
 	log.Info("agent started", "version", versionText(), "node", o.node, "health", listener.Addr().String())
 	err = c.Run(ctx)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // Host is the machine in the network namespace of the calling thread. The zero value is ready; it belongs to
@@ -47,7 +48,10 @@ func (h *Host) Prepare(pods []netip.Addr) ([]string, error) {
 	for _, addr := range pods {
 		l, known := h.links[addr]
 		if !known {
-			l = linkOf(addr)
+			var err error
+			if l, err = linkOf(addr); err != nil {
+				return nil, fmt.Errorf("find the interface of pod address %s: %w", addr, err)
+			}
 			h.links[addr] = l
 		}
 		if l.name != "" {
@@ -64,32 +68,49 @@ func (h *Host) Prepare(pods []netip.Addr) ([]string, error) {
 
 // linkOf returns the interface that a pod's address is reached by, if it is a pod's: one that leads to no
 // other router, and is a bridge or leads to this one address.
-func linkOf(addr netip.Addr) link {
+func linkOf(addr netip.Addr) (link, error) {
 	routes, err := netlink.RouteGet(net.IP(addr.AsSlice()))
 	if err != nil || len(routes) != 1 || routes[0].Gw != nil {
-		return link{}
+		return link{}, unlessNowhere(err)
 	}
 	found, err := netlink.LinkByIndex(routes[0].LinkIndex)
 	if err != nil {
-		return link{}
+		return link{}, unlessNowhere(err)
 	}
 	bridge := found.Type() == "bridge"
-	if bridge || found.Type() == "veth" && hasHostRoute(found, addr) {
-		return link{found.Attrs().Name, bridge}
+	if bridge {
+		return link{found.Attrs().Name, true}, nil
 	}
-	return link{}
+	if direct, err := hasHostRoute(found, addr); err != nil || found.Type() != "veth" || !direct {
+		return link{}, err
+	}
+	return link{name: found.Attrs().Name}, nil
+}
+
+// unlessNowhere forgives an error that says that there is no way to an address, or no such interface any more.
+func unlessNowhere(err error) error {
+	var gone netlink.LinkNotFoundError
+	for _, nowhere := range []error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ESRCH, unix.EINVAL, unix.EACCES, unix.ENODEV, unix.EAFNOSUPPORT} {
+		if errors.Is(err, nowhere) {
+			return nil
+		}
+	}
+	if errors.As(err, &gone) {
+		return nil
+	}
+	return err
 }
 
 // hasHostRoute reports whether a route for just this address leads to the interface, as plugins make that
 // give every pod an interface of the node.
-func hasHostRoute(link netlink.Link, addr netip.Addr) bool {
+func hasHostRoute(link netlink.Link, addr netip.Addr) (bool, error) {
 	family := netlink.FAMILY_V4
 	if addr.Is6() {
 		family = netlink.FAMILY_V6
 	}
 	routes, err := netlink.RouteList(link, family)
 	if err != nil {
-		return false
+		return false, unlessNowhere(err)
 	}
 	return slices.ContainsFunc(routes, func(r netlink.Route) bool {
 		if r.Dst == nil {
@@ -97,7 +118,7 @@ func hasHostRoute(link netlink.Link, addr netip.Addr) bool {
 		}
 		ones, bits := r.Dst.Mask.Size()
 		return ones == bits && r.Dst.IP.Equal(net.IP(addr.AsSlice()))
-	})
+	}), nil
 }
 
 // bridgeSwitches make br_netfilter hand bridged packets to the hooks of IPv4 and IPv6, per network namespace
