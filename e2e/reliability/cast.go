@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+)
+
+// actor is a pod that sends or serves, of the namespace shop; app is its label.
+type actor struct {
+	name, app string
+	node      int // 1 or 2
+	host      int // last part of its addresses
+}
+
+// cast lists the actors. What they may do stands in the policies of the folder.
+func cast() []actor {
+	return []actor{
+		{"web", "web", 1, 5},     // serves clients
+		{"free", "free", 1, 6},   // serves everybody: no policy selects it
+		{"near", "client", 1, 7}, //
+		{"far", "client", 2, 5},  //
+		{"alien", "alien", 1, 8}, // no client; only the node of web stands in its way
+		{"rogue", "alien", 2, 6}, // likewise, across nodes
+		{"caged", "caged", 2, 7}, // may send nothing; only its own node stands in its way
+	}
+}
+
+const (
+	servicePort = "80"
+	shop        = "shop"
+)
+
+func (a actor) pod() sandbox.Pod {
+	return sandbox.Pod{Name: shop + "/" + a.name, Node: nodeName(a.node), Addrs: addrs(a.node, a.host)}
+}
+
+// podOf is the pod of an actor.
+func podOf(name string) sandbox.Pod {
+	all := cast()
+	return all[slices.IndexFunc(all, func(a actor) bool { return a.name == name })].pod()
+}
+
+func nodeName(node int) string { return fmt.Sprintf("n%d", node) }
+
+// addrs are those of a pod, by family.
+func addrs(node, host int) []netip.Addr {
+	return []netip.Addr{
+		netip.AddrFrom4([4]byte{10, 244, byte(node), byte(host)}),
+		netip.MustParseAddr(fmt.Sprintf("fd00:10:244:%d::%x", node, host)),
+	}
+}
+
+// nodes are the machines of every sandbox.
+func nodes() []sandbox.Node {
+	var all []sandbox.Node
+	for n := 1; n <= 2; n++ {
+		all = append(all, sandbox.Node{
+			Name: nodeName(n),
+			Addrs: []netip.Addr{
+				netip.AddrFrom4([4]byte{10, 77, 0, byte(n)}), netip.MustParseAddr(fmt.Sprintf("fd77::%d", n)),
+			},
+			PodCIDRs: []netip.Prefix{
+				netip.PrefixFrom(addrs(n, 0)[0], 24), netip.PrefixFrom(addrs(n, 0)[1], 64),
+			},
+		})
+	}
+	return all
+}

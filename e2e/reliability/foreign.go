@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"strings"
+)
+
+// foreignTables are somebody else's, with all kinds of objects, and names that could be taken for ours.
+const foreignTables = `
+table inet firewall {
+	set pods4-mine { type ipv4_addr; elements = { 10.244.1.5 } }
+	set ranges { type ipv6_addr; flags interval; elements = { 2001:db8::/32 } }
+	map ports { type inet_service : verdict; elements = { 8080 : accept, 8443 : drop } }
+	counter hits { packets 7 bytes 700 }
+	chain input { type filter hook input priority 5; policy accept; tcp dport vmap @ports; }
+}
+table ip picket {
+	map egress4 { type ipv4_addr : verdict; elements = { 10.244.1.55 : drop } }
+	counter seen { packets 3 bytes 300 }
+	chain forward { type filter hook forward priority filter + 10; policy accept; ip saddr vmap @egress4; }
+}
+`
+
+// foreigners are these tables in one node.
+type foreigners struct {
+	scene  *scene
+	node   string
+	before string
+}
+
+// settleForeigners makes the tables.
+func (s *scene) settleForeigners(node string) (*foreigners, error) {
+	f := &foreigners{scene: s, node: node}
+	return f, f.again()
+}
+
+// again makes the tables anew, after they were taken away by what is not the product.
+func (f *foreigners) again() error {
+	if err := f.scene.nft(f.node, foreignTables); err != nil {
+		return err
+	}
+	text, err := f.list()
+	f.before = text
+	return err
+}
+
+// list prints the tables with the handles of their objects: what was made anew has others.
+func (f *foreigners) list() (string, error) {
+	var text strings.Builder
+	var errs []error
+	for _, table := range [][]string{{"inet", "firewall"}, {"ip", "picket"}} {
+		out, err := f.scene.inNode(f.node, "", f.scene.lab.nft, "-a", "list", "table", table[0], table[1])
+		text.WriteString(out)
+		errs = append(errs, err)
+	}
+	return text.String(), errors.Join(errs...)
+}
+
+// check looks whether they are what they were.
+func (f *foreigners) check(after string) error {
+	now, err := f.list()
+	if diff := difference(f.before, now); diff != "" {
+		f.scene.fault("after %s, other tables are not what they were:\n%s", after, diff)
+	}
+	return err
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// traffic is flows that run.
+type traffic struct {
+	scene   *scene
+	senders []*sender
+	sent    []sent
+	told    arrivals // by the servers, in the end
+	dropped int      // by processors, before
+}
+
+// tally is what a row's traffic came to.
+type tally struct {
+	leak   int           // forbidden packets that arrived
+	broken int           // permitted ones that did not
+	resets int           // of connections that are permitted
+	hole   time.Duration // the longest time without a packet in a permitted UDP flow, a late sender included
+	floor  time.Duration // no sender was silent for longer: a shorter fault can go unseen
+	lost   int           // by this machine: a socket or a processor's queue had no room
+}
+
+// startTraffic starts flows and waits until the permitted ones arrive.
+func (s *scene) startTraffic(prefix string, flows []flow) (*traffic, error) {
+	t := &traffic{scene: s, dropped: droppedByProcessors()}
+	for i, f := range flows {
+		d, err := s.newSender(f, fmt.Sprintf("%s%d", prefix, i))
+		if err != nil {
+			return nil, fmt.Errorf("send %s: %w", f, err)
+		}
+		t.senders = append(t.senders, d)
+	}
+	_, err := s.await(patience, "permitted traffic arrives", t.arrives)
+	return t, err
+}
+
+func (t *traffic) arrives() error {
+	told, err := t.scene.allArrivals()
+	for _, d := range t.senders {
+		if d.allowed && told.Flows[d.name].Received < 20 {
+			err = errors.Join(err, fmt.Errorf("%s does not", d.flow))
+		}
+	}
+	return err
+}
+
+// stop ends all flows and asks both ends what they have counted.
+func (t *traffic) stop() (err error) {
+	for _, d := range t.senders {
+		_ = d.stdin.Close()
+	}
+	t.sent = make([]sent, len(t.senders))
+	for i, d := range t.senders {
+		var waitErr error
+		t.sent[i], waitErr = d.wait()
+		err = errors.Join(err, waitErr)
+	}
+	told, askErr := t.scene.allArrivals()
+	t.told = told
+	return errors.Join(err, askErr)
+}
+
+// tally compares what was sent with what arrived.
+func (t *traffic) tally() tally {
+	sum := tally{lost: t.told.Overflowed + droppedByProcessors() - t.dropped}
+	for i, d := range t.senders {
+		sum.add(d.flow, t.sent[i], t.told.Flows[d.name])
+		if there := t.told.Flows[d.name]; d.allowed && t.sent[i].Sent != there.Received || !d.allowed && there.Received > 0 {
+			t.scene.note("%s: sent %d, received %d, reset %d, longest hole %v", d.flow, t.sent[i].Sent, there.Received, t.sent[i].Refused, millis(there.Hole))
+		}
+	}
+	return sum
+}
+
+func (s *tally) add(f flow, here sent, there arrived) {
+	s.floor = max(s.floor, here.Late)
+	if !f.allowed {
+		s.leak += there.Received
+		return
+	}
+	s.broken += here.Sent - there.Received
+	s.resets += here.Refused
+	if strings.HasPrefix(f.network, "udp") {
+		s.hole = max(s.hole, there.Hole)
+	}
+}
+
+// selfCheck shows that what is forbidden does arrive while nobody forbids it: that the prober can see a leak.
+func (s *scene) selfCheck() error {
+	var forbidden []flow
+	for _, f := range everyFlow() {
+		if !f.allowed {
+			f.allowed = true
+			forbidden = append(forbidden, f)
+		}
+	}
+	t, err := s.startTraffic("open", forbidden)
+	if err != nil {
+		return fmt.Errorf("self-check, without an agent: %w", err)
+	}
+	return t.stop()
+}
+
+// droppedByProcessors sums up the second column of /proc/net/softnet_stat: packets of the whole machine for which a
+// processor's queue had no room.
+func droppedByProcessors() (count int) {
+	data, _ := os.ReadFile("/proc/net/softnet_stat")
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) > 1 {
+			n, _ := strconv.ParseInt(fields[1], 16, 64)
+			count += int(n)
+		}
+	}
+	return count
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// lab is where rows run: programs and a folder.
+type lab struct {
+	picket, next, probe string
+	nft, strace         string
+	dir                 string // of manifests and logs
+	short               bool
+	seed                uint64
+}
+
+// newLab finds the programs.
+func newLab(picket, scratch string) (*lab, error) {
+	l := &lab{dir: scratch, probe: filepath.Join(scratch, probeProgram), next: filepath.Join(scratch, nextProgram), seed: 1}
+	for _, p := range []struct {
+		name string
+		path *string
+	}{{picket, &l.picket}, {"nft", &l.nft}, {"strace", &l.strace}} {
+		path, err := exec.LookPath(p.name)
+		if err == nil {
+			*p.path, err = filepath.Abs(path)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// try runs one row in a sandbox of its own.
+func (l *lab) try(ctx context.Context, r row) *result {
+	began := time.Now()
+	s := &scene{lab: l, ctx: ctx, report: &report{}}
+	if err := s.play(r); err != nil {
+		s.fault("%v", err)
+	}
+	if len(s.faults) > 0 {
+		s.faults = append(s.faults, s.lastWords()...)
+	}
+	return &result{row: r.Name(), report: *s.report, tally: s.tally, took: time.Since(began)}
+}
+
+// play sets the scene, injects the row's fault while traffic runs, and looks at what is left in the end.
+func (s *scene) play(r row) (err error) {
+	if err := s.open(r); err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.selfCheck(); err != nil {
+		return err
+	}
+	if err := s.startAgents(); err != nil {
+		return err
+	}
+	traffic, err := s.startTraffic("", everyFlow())
+	if err != nil {
+		return err
+	}
+	injected := r.Inject(s)
+	if err := traffic.stop(); err != nil {
+		return errors.Join(injected, err)
+	}
+	s.tally = traffic.tally()
+	if injected != nil {
+		return injected
+	}
+	return s.compareWithFresh()
+}
+
+// lastWords are the ends of the agents' logs.
+func (s *scene) lastWords() []string {
+	var words []string
+	for _, a := range s.agents {
+		if text, err := os.ReadFile(a.log.Name()); err == nil {
+			lines := slices.Collect(strings.Lines(string(text)))
+			words = append(words, fmt.Sprintf("log of %s, its end:\n%s", a.node, abridged(lines[max(0, len(lines)-4):])))
+		}
+	}
+	return words
+}

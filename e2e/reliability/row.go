@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// row is a fault and what must hold meanwhile: one file, one line of the table.
+type row interface {
+	Name() string
+	Plan() plan
+	// Inject does it while traffic runs. What it does, and what does not hold, it tells the scene; its error says
+	// that it could not go on.
+	Inject(*scene) error
+}
+
+// plan is what the agents of a row are like. The zero value is the product as it is shipped.
+type plan struct {
+	free bool // nobody owns the table: --own-table=false
+}
+
+// rows lists all of them, the fast ones first.
+func rows() []row {
+	return []row{
+		upgrade{}, twoAgents{}, tamperOwned{}, unrelated{}, restart{}, message{}, conntrack{}, tamperFree{}, kernelErrors{}, buffers{}, descriptors{},
+	}
+}
+
+// choose picks rows by their names, separated by commas; all of them for no name.
+func choose(all []row, names string) ([]row, error) {
+	if names == "" {
+		return all, nil
+	}
+	var chosen []row
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(r row) bool { return r.Name() == name })
+		if i < 0 {
+			return nil, fmt.Errorf("-rows: no row %q; expected some of %s", name, namesOf(all))
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+func namesOf(all []row) string {
+	var names []string
+	for _, r := range all {
+		names = append(names, r.Name())
+	}
+	return strings.Join(names, ",")
+}

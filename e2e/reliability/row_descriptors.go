@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// descriptors takes an agent's file descriptors away, from one that runs and from one that starts.
+type descriptors struct{}
+
+func (descriptors) Name() string { return "descriptors" }
+
+func (descriptors) Plan() plan { return plan{} }
+
+func (descriptors) Inject(s *scene) error {
+	t, err := s.newTrouble()
+	if err != nil {
+		return err
+	}
+	spells := s.times(4, 2)
+	for i := range spells {
+		if err := t.starve(i, i%2); err != nil {
+			return err
+		}
+	}
+	starts := 0
+	for limit := s.times(8, 12); limit <= 16; limit++ {
+		if err := t.startWithFew(limit); err != nil {
+			return err
+		}
+		starts++
+	}
+	s.done("%d times no descriptor left, %d starts with 16 or fewer", spells, starts)
+	return nil
+}
+
+const starvation = time.Second
+
+// starve leaves a running agent room for a few descriptors more than it has, for a while.
+func (t *trouble) starve(more, state int) error {
+	pid := t.victim.cmd.Process.Pid
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return err
+	}
+	var usual unix.Rlimit
+	few := unix.Rlimit{Cur: uint64(len(open) + more)}
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &usual); err != nil {
+		return err
+	}
+	few.Max = usual.Max
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &few, nil); err != nil {
+		return err
+	}
+	w := t.watch(starvation, state)
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &usual, nil); err != nil {
+		return err
+	}
+	return t.recover(fmt.Sprintf("room for %d descriptors more", more), w, state)
+}
+
+// startWithFew starts the agent with few descriptors: it ends in order or works, and the rules are what they were.
+func (t *trouble) startWithFew(limit int) error {
+	before, err := t.scene.ruleset(t.victim.node)
+	if err != nil {
+		return err
+	}
+	t.victim.kill()
+	if err := t.victim.start("sh", "-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(limit)); err != nil {
+		return err
+	}
+	var w spectacle
+	for range 10 {
+		t.scene.sleep(50 * time.Millisecond)
+		t.look(&w)
+	}
+	t.scene.note("started with %d descriptors: alive %t, %v", limit, t.victim.alive(), w)
+	after, err := t.scene.ruleset(t.victim.node)
+	if diff := difference(before, after); diff != "" {
+		t.scene.fault("an agent with %d descriptors changed the rules:\n%s", limit, diff)
+	}
+	t.victim.kill()
+	if startErr := t.victim.start(); startErr != nil {
+		return startErr
+	}
+	if readyErr := t.victim.awaitReady(patience); readyErr != nil {
+		return readyErr
+	}
+	return err
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"time"
+)
+
+// restart kills the agents of all nodes at random moments, also while they start, under a stream of changes, and
+// starts them again.
+type restart struct{}
+
+func (restart) Name() string { return "restart" }
+
+func (restart) Plan() plan { return plan{} }
+
+func (restart) Inject(s *scene) error {
+	stop := s.churn.keep(10 * time.Millisecond)
+	wanted, kills := s.times(100, 10), 0
+	var errs []error
+	for kills < wanted && s.ctx.Err() == nil {
+		s.sleep(time.Duration(s.random.IntN(600)) * time.Millisecond)
+		errs = append(errs, s.killAll())
+		kills++
+	}
+	s.done("%d kills of %d nodes at random moments", kills, len(s.agents))
+	return errors.Join(append(errs, stop(), s.ctx.Err())...)
+}
+
+// killAll kills the agents of all nodes and starts them again.
+func (s *scene) killAll() error {
+	var errs []error
+	for _, a := range s.agents {
+		if !a.alive() {
+			s.fault("the agent of %s had ended by itself", a.node)
+		}
+		a.kill()
+	}
+	for _, a := range s.agents {
+		errs = append(errs, a.start())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// tamperFree changes the table at random where nobody owns it. The agent must see it and repair it in half a second.
+// Until then nothing can keep packets from passing, so what leaks or breaks in that time is counted apart; so is what
+// was let in then, for the second that it may take to cut it.
+type tamperFree struct{}
+
+func (tamperFree) Name() string { return "tamper-free" }
+
+func (tamperFree) Plan() plan { return plan{free: true} }
+
+const (
+	repairLimit  = 500 * time.Millisecond
+	repairEnd    = 40 * time.Second // after that no repair is expected any more
+	repairBudget = 4 * time.Minute  // for all; an agent that only looks at times uses it up with the first few
+)
+
+func (tamperFree) Inject(s *scene) error {
+	t := &tampering{scene: s, node: s.agents[0].node, flows: everyFlow()}
+	s.excuse = "until the table was repaired and what had been let in was cut"
+	var err error
+	if t.want, err = s.ruleset(t.node); err != nil {
+		return err
+	}
+	if t.others, err = s.settleForeigners(t.node); err != nil {
+		return err
+	}
+	wanted, began, mutations := s.times(200, 10), time.Now(), 0
+	for mutations < wanted && time.Since(began) < repairBudget {
+		if err := t.once(); err != nil {
+			return err
+		}
+		mutations++
+	}
+	s.done("%d random mutations", mutations)
+	t.conclude(wanted, mutations)
+	return nil
+}
+
+// tampering is the work of that row.
+type tampering struct {
+	scene  *scene
+	node   string
+	want   string // the ruleset
+	flows  []flow
+	others *foreigners
+	late   int             // repairs over the limit
+	cuts   []time.Duration // until what was let in through a window was cut, after its repair
+}
+
+// once makes one change and waits for the repair.
+func (t *tampering) once() error {
+	before, err := t.scene.allArrivals()
+	if err != nil {
+		return err
+	}
+	script, err := t.mutate()
+	if err != nil {
+		return err
+	}
+	if err := t.repair(script); err != nil {
+		return err
+	}
+	t.scene.sleep(20 * time.Millisecond) // for what is on its way
+	after, err := t.scene.allArrivals()
+	if err != nil {
+		return err
+	}
+	t.excuse(before, after)
+	if after.leaks(before, t.flows) > 0 {
+		err = t.awaitCut(script, after)
+	}
+	return errors.Join(err, t.foreign(script))
+}
+
+// repair waits for the repair. It is late if a look that began after the limit still found the damage: a look takes
+// its time, too, where others want the processors.
+func (t *tampering) repair(script string) error {
+	var damaged time.Duration
+	began := time.Now()
+	took, err := t.scene.await(repairEnd, "repair after "+script, func() error {
+		look := time.Since(began)
+		err := t.repaired()
+		if err != nil {
+			damaged = look
+		}
+		return err
+	})
+	t.scene.repairs = append(t.scene.repairs, took)
+	if damaged > repairLimit {
+		t.late++
+		t.scene.note("repaired %v to %v after: %s", millis(damaged), millis(took), script)
+	}
+	return err
+}
+
+// mutate makes a change that the kernel takes.
+func (t *tampering) mutate() (string, error) {
+	for {
+		objects, err := t.scene.objects(t.node)
+		if err != nil {
+			return "", err
+		}
+		script := mutator{t.scene.random, objects}.script()
+		if script != "" && t.scene.nft(t.node, script) == nil { // else there is no such object, or it is in use
+			return script, nil
+		}
+	}
+}
+
+func (t *tampering) repaired() error {
+	have, err := t.scene.ruleset(t.node)
+	if err == nil && have != t.want {
+		err = errors.New("the table is not what it was:\n" + difference(t.want, have))
+	}
+	return err
+}
+
+// excuse counts what the window let through, and what it kept back that no socket has lost.
+func (t *tampering) excuse(before, after arrivals) {
+	t.scene.excused.leak += after.leaks(before, t.flows)
+	missing := before.Overflowed - after.Overflowed
+	for i, f := range t.flows {
+		if name := fmt.Sprint(i); f.allowed && strings.HasPrefix(f.network, "udp") {
+			missing += after.Flows[name].missing() - before.Flows[name].missing()
+		}
+	}
+	t.scene.excused.broken += max(0, missing)
+}
+
+// leaks counts the forbidden packets that arrived since an earlier look.
+func (a arrivals) leaks(before arrivals, flows []flow) (count int) {
+	for i, f := range flows {
+		if name := fmt.Sprint(i); !f.allowed {
+			count += a.Flows[name].Received - before.Flows[name].Received
+		}
+	}
+	return count
+}
+
+// cutLimit is how long a connection that is not permitted may stay open; after givenUp nobody waits any more.
+const (
+	cutLimit = time.Second
+	givenUp  = 10 * time.Second
+)
+
+// awaitCut waits until nothing gets through any more that was let in through a window.
+func (t *tampering) awaitCut(script string, before arrivals) error {
+	for began, late := time.Now(), 0; ; {
+		t.scene.sleep(100 * time.Millisecond)
+		after, err := t.scene.allArrivals()
+		leaks, took := after.leaks(before, t.flows), time.Since(began)
+		if err != nil || leaks == 0 || took > givenUp {
+			t.cuts = append(t.cuts, took)
+			if late > 0 {
+				t.scene.note("%d packets came later than %v after the repair, until %v after it, of: %s", late, cutLimit, millis(took), script)
+			}
+			return err
+		}
+		if took < cutLimit {
+			t.scene.excused.leak += leaks
+		} else {
+			late += leaks
+		}
+		before = after
+	}
+}
+
+// missing is how many packets before the last one have not arrived.
+func (a arrived) missing() int {
+	if a.Received == 0 {
+		return 0
+	}
+	return a.Highest + 1 - a.Received
+}
+
+// foreign looks after the tables of others.
+func (t *tampering) foreign(script string) error {
+	if script == flushRuleset {
+		return t.others.again()
+	}
+	return t.others.check(script)
+}
+
+func (t *tampering) conclude(wanted, made int) {
+	if len(t.cuts) > 0 {
+		t.scene.note("what was let in was cut %v after the repair, at the latest of %d", millis(slices.Max(t.cuts)), len(t.cuts))
+	}
+	if t.late > 0 {
+		t.scene.fault("%d of %d repairs took longer than %v", t.late, made, repairLimit)
+	}
+	if made < wanted {
+		t.scene.fault("%d mutations were wanted; there was no time for more", wanted)
+	}
+}

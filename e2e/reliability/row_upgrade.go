@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"syscall"
+)
+
+// upgrade replaces the agents, node by node, by another version, whose table has another layout, and back. The old
+// agent is ended as a rolling update does it, and every other time as a crash does.
+type upgrade struct{}
+
+func (upgrade) Name() string { return "upgrade" }
+
+func (upgrade) Plan() plan { return plan{} }
+
+func (upgrade) Inject(s *scene) error {
+	programs := []string{s.lab.next, s.lab.picket}
+	swaps := 2 * s.times(5, 2)
+	for i := range swaps {
+		for _, a := range s.agents {
+			if err := s.swap(a, programs[i%2], []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[i/2%2]); err != nil {
+				return err
+			}
+		}
+	}
+	s.done("%d upgrades and %[1]d rollbacks of %d nodes", swaps/2, len(s.agents))
+	return nil
+}
+
+// swap replaces an agent by another program, which must replace the table.
+func (s *scene) swap(a *agent, program string, signal syscall.Signal) error {
+	before, err := s.layout(a.node)
+	if err != nil {
+		return err
+	}
+	a.end(signal)
+	a.program = program
+	if err := a.start(); err != nil {
+		return err
+	}
+	if err := a.awaitReady(patience); err != nil {
+		return err
+	}
+	after, err := s.layout(a.node)
+	if err == nil && after == before {
+		err = fmt.Errorf("%s: the table still has the layout %s", a.node, before)
+	}
+	return err
+}
+
+// layoutDigest is what the table says of its own layout, in a comment.
+var layoutDigest = regexp.MustCompile(`layout [a-z0-9]+`)
+
+func (s *scene) layout(node string) (string, error) {
+	text, err := s.ruleset(node)
+	return layoutDigest.FindString(text), err
+}

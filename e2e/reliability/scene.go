@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+)
+
+// scene is a sandbox with the product on its nodes and traffic between its pods.
+type scene struct {
+	*sandbox.Cluster
+	*report
+	lab    *lab
+	ctx    context.Context
+	plan   plan
+	dir    string
+	folder folder
+	churn  churn
+	random *rand.Rand
+	agents []*agent // by node
+	tally  tally
+}
+
+// open makes the sandbox and the manifests; nobody runs the nodes yet.
+func (s *scene) open(r row) (err error) {
+	s.plan = r.Plan()
+	s.random = rand.New(rand.NewPCG(s.lab.seed, 0))
+	if s.dir, err = os.MkdirTemp(s.lab.dir, r.Name()+"-"); err != nil {
+		return err
+	}
+	s.folder = folder{filepath.Join(s.dir, "manifests")}
+	s.churn = churn{s.folder, rand.New(rand.NewPCG(s.lab.seed, 1))}
+	if err := os.Mkdir(s.folder.dir, 0o755); err != nil {
+		return err
+	}
+	if err := errors.Join(s.folder.populate(), s.churn.become(0)); err != nil {
+		return err
+	}
+	if s.Cluster, err = sandbox.New(nodes()); err != nil {
+		return err
+	}
+	return s.settle()
+}
+
+// settle adds the pods, with what serves in them, and prepares the agents.
+func (s *scene) settle() error {
+	for _, a := range cast() {
+		if err := s.AddPod(a.pod()); err != nil {
+			return err
+		}
+	}
+	for _, server := range servers() {
+		if err := s.serve(server); err != nil {
+			return err
+		}
+	}
+	for _, n := range nodes() {
+		a, err := s.newAgent(n.Name)
+		if err != nil {
+			return err
+		}
+		s.agents = append(s.agents, a)
+	}
+	return nil
+}
+
+// close ends everything that runs.
+func (s *scene) close() {
+	for _, a := range s.agents {
+		a.close()
+	}
+	if s.Cluster == nil {
+		return
+	}
+	if err := s.Close(); err != nil {
+		s.fault("end of the sandbox: %v", err)
+	}
+}
+
+// times is how often something is done.
+func (s *scene) times(long, short int) int {
+	if s.lab.short {
+		return short
+	}
+	return long
+}
+
+// sleep waits, unless the run is interrupted.
+func (s *scene) sleep(d time.Duration) {
+	select {
+	case <-s.ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// await polls until something holds, and returns how long that took.
+func (s *scene) await(within time.Duration, what string, holds func() error) (time.Duration, error) {
+	began := time.Now()
+	for {
+		err := holds()
+		switch took := time.Since(began); {
+		case err == nil:
+			return took, nil
+		case took > within:
+			return took, fmt.Errorf("%s: not within %v: %w", what, within, err)
+		case s.ctx.Err() != nil:
+			return took, s.ctx.Err()
+		}
+		s.sleep(5 * time.Millisecond)
+	}
+}
+
+// patience is for what takes well under a second on a machine that has nothing else to do.
+const patience = 30 * time.Second
+
+// compareWithFresh looks whether the kernel holds what an agent makes that finds nothing.
+func (s *scene) compareWithFresh() error {
+	for _, a := range s.agents {
+		if err := a.awaitReady(patience); err != nil {
+			return err
+		}
+		left, err := s.ruleset(a.node)
+		if err != nil {
+			return err
+		}
+		if err := a.startAfresh(); err != nil {
+			return err
+		}
+		fresh, err := s.ruleset(a.node)
+		if err != nil {
+			return err
+		}
+		if diff := difference(left, fresh); diff != "" {
+			s.fault("%s: what is left (-) is not what a fresh agent makes (+):\n%s", a.node, diff)
+		}
+	}
+	return nil
+}

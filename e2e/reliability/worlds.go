@@ -1,0 +1,39 @@
+package main
+
+import "errors"
+
+// worlds are the rulesets of one node for the two states of the manifests.
+type worlds struct {
+	node   string
+	states [2]string
+}
+
+// newWorlds learns them from the node's agent, which nobody disturbs; the state is 0 then.
+func (s *scene) newWorlds(a *agent) (w worlds, err error) {
+	w.node = a.node
+	for _, state := range []int{1, 0} {
+		if err := s.churn.become(state); err != nil {
+			return w, err
+		}
+		a.kill()
+		if err := errors.Join(a.start(), a.awaitReady(patience)); err != nil {
+			return w, err
+		}
+		if w.states[state], err = s.ruleset(a.node); err != nil {
+			return w, err
+		}
+	}
+	if w.states[0] == w.states[1] {
+		return w, errors.New("the change changes nothing")
+	}
+	return w, nil
+}
+
+// check says in what the node is not in a state.
+func (w worlds) check(s *scene, state int) error {
+	have, err := s.ruleset(w.node)
+	if err == nil && have != w.states[state] {
+		err = errors.New("expected (-), have (+):\n" + difference(w.states[state], have))
+	}
+	return err
+}
