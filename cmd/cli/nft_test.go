@@ -36,7 +36,7 @@ func nft(t *testing.T, script string, args ...string) {
 }
 
 // unavailable skips a test that the machine can't do; REQUIRE_KERNEL=1 makes that a failure.
-func unavailable(t *testing.T, err error) {
+func unavailable(t testing.TB, err error) {
 	t.Helper()
 	if os.Getenv("REQUIRE_KERNEL") != "" {
 		t.Fatalf("the kernel can't be tested: %v", err)

@@ -153,9 +153,6 @@ func TestBlueprintWithoutIPv6(t *testing.T) {
 
 func TestBlueprintRefuses(t *testing.T) {
 	for _, row := range []struct{ name, manifests, want string }{
-		{"status.podIPs", object("Pod", "a", "status: {podIPs: [{ip: x}]}"), `pod default/a: status.podIPs "x": expected an IP address that can be a pod's`},
-		{"status.podIP", object("Pod", "a", "status: {podIP: 127.0.0.1}"), `pod default/a: status.podIPs "127.0.0.1": expected an IP address that can be a pod's`},
-		{"spec.podCIDRs", object("Node", "n1", "spec: {podCIDRs: [10.0.0.0]}"), `node n1: spec.podCIDRs "10.0.0.0": expected a CIDR, such as 10.244.1.0/24`},
 		{"hostNetwork", object("Node", "n1", "status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}") +
 			object("Pod", "a", "spec: {hostNetwork: true}; status: {podIP: 192.0.2.2}"),
 			"pod default/a: 192.0.2.2: expected an address of node n1, whose network it uses"},

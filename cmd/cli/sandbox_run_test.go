@@ -152,7 +152,7 @@ func TestSandboxRunSaysWhatIsWrong(t *testing.T) {
 		{"no address", podAt("a", "10.0.0"), `pod default/a: status.podIPs "10.0.0": expected an IP address`},
 	} {
 		got := finish(t, program("picket", "sandbox", "run", "-f", folder(t, map[string]string{"x.yaml": row.manifests})))
-		if got.code != 1 || !strings.Contains(got.stderr, row.want) || strings.Count(got.stderr, "\n") != 1 {
+		if got.code != 1 || !strings.Contains(got.stderr, row.want) || strings.Count("\n"+got.stderr, "\npicket: ") != 1 {
 			t.Errorf("%s: want %q, got %v", row.name, row.want, got)
 		}
 	}

@@ -4,15 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	apijson "k8s.io/apimachinery/pkg/util/json"
-	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // entry is one object that a document states.
@@ -47,10 +46,12 @@ func (d *document) decode(raw []byte, outer metav1.TypeMeta, at place) {
 		return
 	}
 	switch kind, list, err := classify(meta); {
+	case list && (err == nil || kind == Policy): // whose items have the list's fault
+		d.decodeList(raw, itemsOf(kind, meta), at)
+	case kind == Policy:
+		d.decodePolicy(raw, err, at)
 	case err != nil:
 		d.fail(at.String(), err)
-	case list:
-		d.decodeList(raw, kind, at)
 	case kind != 0:
 		d.decodeObject(raw, kind, at)
 	default:
@@ -64,13 +65,13 @@ func typeOf(raw []byte, outer metav1.TypeMeta) (metav1.TypeMeta, error) {
 		return meta, errors.New("not an object: expected a mapping with apiVersion and kind")
 	}
 	if err := apijson.Unmarshal(raw, &meta); err != nil {
-		return meta, fmt.Errorf("decode apiVersion and kind: %w", err)
+		return meta, errors.Join(misfit(raw, reflect.TypeFor[metav1.TypeMeta](), err)...)
 	}
 	if outer.Kind == "" {
 		return meta, nil
 	}
 	if meta.Kind != "" && meta.Kind != outer.Kind {
-		return meta, fmt.Errorf("kind %q in a %sList: expected %s", meta.Kind, outer.Kind, outer.Kind)
+		return meta, fmt.Errorf("kind %q in a %sList: expected %s", short(meta.Kind, maxName), outer.Kind, outer.Kind)
 	}
 	if meta.APIVersion == "" {
 		meta.APIVersion = outer.APIVersion
@@ -80,53 +81,58 @@ func typeOf(raw []byte, outer metav1.TypeMeta) (metav1.TypeMeta, error) {
 }
 
 // classify says which kept kind an object has (0: none), and whether it is a
-// list: of that kind, or v1 List of anything.
+// list: of that kind, or v1 List of anything. With an error it has that kind, but
+// not as an API server would take it.
 func classify(meta metav1.TypeMeta) (kind Kind, list bool, err error) {
-	if meta.Kind == "" || meta.APIVersion == "" {
-		return 0, false, fmt.Errorf("apiVersion %q, kind %q: expected both", meta.APIVersion, meta.Kind)
-	}
 	name, list := strings.CutSuffix(meta.Kind, "List")
-	if list && name == "" {
-		return 0, meta.APIVersion == corev1.SchemeGroupVersion.String(), nil
-	}
 	kind = kindNamed(name)
 	switch {
-	case kind == 0:
-		return 0, false, nil
-	case meta.APIVersion == kind.apiVersion():
-		return kind, list, nil
-	case ofKubernetes(meta.APIVersion):
-		return 0, false, fmt.Errorf("apiVersion %q of kind %s: expected %s", meta.APIVersion, meta.Kind, kind.apiVersion())
+	case meta.Kind == "" || meta.APIVersion == "":
+		return kind, list, fmt.Errorf("apiVersion %q, kind %q: expected both", short(meta.APIVersion, maxName), short(meta.Kind, maxName))
+	case list && name == "":
+		return 0, meta.APIVersion == corev1.SchemeGroupVersion.String(), nil
+	case kind == 0 || !ofKubernetes(meta.APIVersion):
+		return 0, false, nil // somebody else's kind, perhaps of that name
+	case name != kind.String():
+		return kind, list, fmt.Errorf("kind %q: expected %s", meta.Kind, strings.Replace(meta.Kind, name, kind.String(), 1))
+	case meta.APIVersion != kind.apiVersion():
+		return kind, list, fmt.Errorf("apiVersion %q of kind %s: expected %s", short(meta.APIVersion, maxName), meta.Kind, kind.apiVersion())
 	default:
-		return 0, false, nil // somebody else's kind of that name
+		return kind, list, nil
 	}
 }
 
 // ofKubernetes says whether an apiVersion is of a group in which Kubernetes has
-// or had one of the kept kinds.
+// or had one of the kept kinds, or of one that nobody else may have: groups without
+// a dot and those under k8s.io are Kubernetes' own.
 func ofKubernetes(apiVersion string) bool {
 	gv, err := schema.ParseGroupVersion(apiVersion)
 	if err != nil {
 		return true // malformed: nobody's
 	}
-	return gv.Group == corev1.GroupName || gv.Group == networkingv1.GroupName || gv.Group == "extensions"
+	group := strings.ToLower(gv.Group)
+	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io")
 }
 
-func (d *document) decodeList(raw []byte, kind Kind, at place) {
+// itemsOf is what a list says of its items.
+func itemsOf(kind Kind, list metav1.TypeMeta) metav1.TypeMeta {
+	if kind == 0 {
+		return metav1.TypeMeta{}
+	}
+	return metav1.TypeMeta{APIVersion: list.APIVersion, Kind: kind.String()}
+}
+
+func (d *document) decodeList(raw []byte, outer metav1.TypeMeta, at place) {
 	var list struct {
 		Items []json.RawMessage `json:"items"`
 	}
 	if err := apijson.Unmarshal(raw, &list); err != nil {
-		d.fail(at.String(), fmt.Errorf("decode list: %w", err))
+		d.fail(at.String(), errors.Join(misfit(raw, reflect.TypeOf(list), err)...))
 		return
 	}
 	if at.depth == maxDepth {
 		d.fail(at.String(), fmt.Errorf("lists inside lists: expected %d levels at most", maxDepth))
 		return
-	}
-	var outer metav1.TypeMeta
-	if kind != 0 {
-		outer = metav1.TypeMeta{APIVersion: kind.apiVersion(), Kind: kind.String()}
 	}
 	for i, item := range list.Items {
 		d.decode(item, outer, place{item: i + 1, depth: at.depth + 1})
@@ -135,53 +141,21 @@ func (d *document) decodeList(raw []byte, kind Kind, at place) {
 
 func (d *document) decodeObject(raw []byte, kind Kind, at place) {
 	o := kind.blank()
-	// A value of the wrong type does not stop the decoder: the name is set
-	// wherever it can be read, also if err says that something else is wrong.
-	err := apijson.Unmarshal(raw, o)
-	complete(o, kind)
-	key := Key{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}
-	if err != nil {
-		err = fmt.Errorf("decode: %w", err)
-	} else {
-		err = checkNames(key)
-	}
-	if err == nil {
-		d.entries = append(d.entries, entry{key: key, object: o})
+	if err := apijson.Unmarshal(raw, o); err != nil {
+		stated, _ := tree(raw)
+		for _, fault := range misfit(raw, reflect.TypeOf(o), err) {
+			d.fail(title(kind, stated, at), fault)
+		}
 		return
 	}
-	what := key.String()
-	if key.Name == "" {
-		what = strings.TrimSpace(kind.String() + " " + at.String())
+	complete(o, kind)
+	key := Key{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}
+	if err := checkNames(key); err != nil {
+		d.fail(key.title(at), err)
+		return
 	}
-	d.fail(what, err)
-}
-
-// complete sets the little that an object cannot do without: its type, and its
-// namespace as the API server would (empty for what has none).
-func complete(o object, kind Kind) {
-	o.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(kind.apiVersion(), kind.String()))
-	switch {
-	case !kind.namespaced():
-		o.SetNamespace(metav1.NamespaceNone)
-	case o.GetNamespace() == "":
-		o.SetNamespace(metav1.NamespaceDefault)
-	}
-}
-
-// checkNames holds names to what an API server accepts: whoever joins them with
-// a slash, or makes a kernel object's name of them, relies on it.
-func checkNames(k Key) error {
-	if k.Kind.namespaced() && len(validation.IsDNS1123Label(k.Namespace)) > 0 {
-		return fmt.Errorf("metadata.namespace %q: expected a DNS label (RFC 1123)", k.Namespace)
-	}
-	switch {
-	case k.Name == "":
-		return errors.New("metadata.name is empty: expected a name")
-	case k.Kind == Namespace && len(validation.IsDNS1123Label(k.Name)) > 0:
-		return fmt.Errorf("metadata.name %q: expected a DNS label (RFC 1123)", k.Name)
-	case len(validation.IsDNS1123Subdomain(k.Name)) > 0:
-		return fmt.Errorf("metadata.name %q: expected a DNS subdomain (RFC 1123)", k.Name)
-	default:
-		return nil
+	d.entries = append(d.entries, entry{key: key, object: o})
+	for _, fault := range addressFaults(o) {
+		d.fail(key.String(), fault)
 	}
 }

@@ -4,6 +4,7 @@
 //
 //	folder ─ names, stat, read ──▶ bytes            folder.go   I/O
 //	bytes  ─ split ──▶ documents ─ decode ──▶ entry  split.go, parse.go, decode.go   pure
+//	policy ─ shape ──▶ as it is, or closed           shape.go, closed.go             pure
 //	file   ─ last good state ──▶ statements          file.go     pure
 //	ledger ─ who states an object first ──▶ changes  ledger.go   pure
 //	state  ─ files, ledger, problems ──▶ Update      state.go    pure
@@ -19,18 +20,25 @@
 // A file holds documents: YAML documents, JSON objects one after the other, a v1
 // List or a typed list. Kept are v1 Namespace, Node and Pod and networking.k8s.io/v1
 // NetworkPolicy; other kinds are counted and left out. A kept kind under an
-// apiVersion of the Kubernetes core that is not served (NetworkPolicy of v1, of
-// extensions/v1beta1) is a Problem: left out in silence it would be a policy
-// that its author believes in and nobody enforces.
+// apiVersion of Kubernetes that is not served (NetworkPolicy of v1, of
+// extensions/v1beta1), or in other letters (Networkpolicy), is a Problem: left out
+// in silence it would be a policy that its author believes in and nobody enforces.
 //
 // Fields are read as an API server reads them: names are case-sensitive, unknown
 // ones are ignored, the last of two equal keys counts, a value of the wrong type
-// is a Problem of its object. Nothing is defaulted but an empty metadata.namespace
+// is a Problem of its object. A NetworkPolicy is read as kubectl reads it: a field
+// that is unknown, a key that its document states twice, a list item without
+// content are Problems too. Nothing is defaulted but an empty metadata.namespace
 // of a Pod or NetworkPolicy ("default"); apiVersion and kind are always set.
 //
 // # What a mistake does
 //
 //   - A malformed document or object is a Problem and spoils only itself.
+//   - A NetworkPolicy that is a Problem is closed: it isolates the pods that it
+//     selects, or all of its namespace where that cannot be read, and allows nothing.
+//     To leave it out would be a mistake that allows.
+//   - An address of a Pod or Node that nobody can have is a Problem; the object
+//     counts with its others.
 //   - A file that was good once and now has a Problem of its own keeps all that it
 //     last stated when good, until it is good again: half of an edit is no state.
 //   - A file that was never good counts with what could be read of it, and

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"cmp"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -46,10 +47,11 @@ func (k Kind) String() string {
 	}
 }
 
-// kindNamed is the inverse of Kind.String; 0 for a kind that is not kept.
+// kindNamed is the inverse of Kind.String, in letters of any case; 0 for a kind
+// that is not kept.
 func kindNamed(name string) Kind {
 	for k := Namespace; k <= Pod; k++ {
-		if k.String() == name {
+		if strings.EqualFold(k.String(), name) {
 			return k
 		}
 	}

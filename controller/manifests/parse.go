@@ -1,10 +1,12 @@
 package manifests
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +24,7 @@ type document struct {
 	entries  []entry
 	problems []Problem // without File and Document
 	skipped  int
+	repeats  error // a key that is stated twice, where that can be a policy's
 }
 
 // parse reads all documents of a file. Those whose text is among the known ones
@@ -58,9 +61,24 @@ func parseDocument(c chunk) (d document) {
 		return d
 	}
 	if string(raw) != "null" {
+		d.repeats = repeats(c)
 		d.decode(raw, metav1.TypeMeta{}, place{})
 	}
 	return d
+}
+
+// repeats says whether a YAML document with a policy states a key twice. The last
+// one counts elsewhere; of a policy the first may have been what isolates.
+func repeats(c chunk) error {
+	if c.json || !bytes.Contains(bytes.ToLower(c.text), []byte("networkpolicy")) {
+		return nil
+	}
+	_, err := yaml.YAMLToJSONStrict(c.text)
+	if err == nil {
+		return nil
+	}
+	lines := strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:")
+	return fmt.Errorf("%s; expected each key once", oneLine(lines))
 }
 
 func toJSON(c chunk) ([]byte, error) {

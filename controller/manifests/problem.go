@@ -8,6 +8,14 @@ import (
 	"unicode"
 )
 
+// What is told is bounded, whatever a file holds.
+const (
+	maxFaults = 10   // differences of one object
+	maxValue  = 100  // bytes of a wrong value
+	maxName   = 300  // bytes of a name; an API server takes 253
+	maxLine   = 4000 // bytes of a problem
+)
+
 // Problem is one thing that is wrong with the files, as an error of one line.
 type Problem struct {
 	File     string // the path as it was given, with the file's name for a folder
@@ -35,7 +43,7 @@ func (p Problem) Error() string {
 // Unwrap gives what is wrong, for errors.Is and errors.As.
 func (p Problem) Unwrap() error { return p.Err }
 
-// oneLine joins lines and takes out what could steer a terminal.
+// oneLine joins lines, takes out what could steer a terminal, and cuts what is too long.
 func oneLine(text string) string {
 	clean := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -43,7 +51,15 @@ func oneLine(text string) string {
 		}
 		return r
 	}, text)
-	return strings.Join(strings.Fields(clean), " ")
+	return short(strings.Join(strings.Fields(clean), " "), maxLine)
+}
+
+// short cuts a text that somebody else has written and that one line is to hold.
+func short(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most-3], "") + "..."
 }
 
 func sortProblems(all []Problem) {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -13,19 +14,34 @@ import (
 // block reads an ipBlock: its cidr without what its own excepts take away. An except that cannot be read
 // spoils the whole block, since without it the block would be wider than meant.
 func (p *parser) block(b *networkingv1.IPBlock, at *field.Path) []ruleset.Range {
-	cidr, ok := p.cidr(b.CIDR, at.Child("cidr"))
-	ranges := []ruleset.Range{cidr}
+	cidr, sound := p.cidr(b.CIDR, at.Child("cidr"))
+	ranges, ok := []ruleset.Range{cidr}, sound
+	var except []ruleset.Range
 	for i, text := range b.Except {
-		except, fine := p.cidr(text, at.Child("except").Index(i))
+		at := at.Child("except").Index(i)
+		hole, fine := p.cidr(text, at)
 		ok = ok && fine
-		if ok {
-			ranges = subtract(ranges, except)
+		if sound && fine {
+			p.hole(cidr, hole, text, at)
 		}
+		except = append(except, hole)
 	}
 	if !ok {
 		return nil
 	}
+	ranges = subtract(ranges, except)
 	return ranges
+}
+
+// hole complains of an except that an API server refuses, since it is no smaller part of its cidr. What it means
+// is certain, so it spoils nothing.
+func (p *parser) hole(cidr, hole ruleset.Range, text string, at *field.Path) {
+	switch {
+	case !overlap(cidr, hole):
+		p.invalid(at, text, fmt.Sprintf("takes nothing away; expected a part of %s", cidr))
+	case !cidr.First.Less(hole.First) && !hole.Last.Less(cidr.Last):
+		p.invalid(at, text, fmt.Sprintf("leaves nothing of %s; expected a smaller part of it", cidr))
+	}
 }
 
 func (p *parser) cidr(text string, at *field.Path) (ruleset.Range, bool) {
@@ -41,22 +57,33 @@ func (p *parser) cidr(text string, at *field.Path) (ruleset.Range, bool) {
 	return ruleset.RangeOf(prefix), true
 }
 
-// subtract takes the addresses of one range out of others.
-func subtract(from []ruleset.Range, hole ruleset.Range) []ruleset.Range {
+// subtract takes the addresses of some ranges out of others, in one sweep: a block can have tens of thousands
+// of excepts.
+func subtract(from, holes []ruleset.Range) []ruleset.Range {
 	var rest []ruleset.Range
+	holes = union(holes)
 	for _, r := range from {
+		rest = append(rest, without(r, holes)...)
+	}
+	return rest
+}
+
+// without returns what holes, disjoint and sorted, leave of a range.
+func without(r ruleset.Range, holes []ruleset.Range) []ruleset.Range {
+	var rest []ruleset.Range
+	for _, hole := range holes {
 		if !overlap(r, hole) {
-			rest = append(rest, r)
 			continue
 		}
 		if r.First.Less(hole.First) {
 			rest = append(rest, ruleset.Range{First: r.First, Last: hole.First.Prev()})
 		}
-		if hole.Last.Less(r.Last) {
-			rest = append(rest, ruleset.Range{First: hole.Last.Next(), Last: r.Last})
+		if !hole.Last.Less(r.Last) {
+			return rest
 		}
+		r.First = hole.Last.Next()
 	}
-	return rest
+	return append(rest, r)
 }
 
 func overlap(a, b ruleset.Range) bool {

@@ -74,7 +74,7 @@ func (n Node) Equal(o Node) bool {
 // parsePodCIDRs keeps what is a range and none twice; podCIDR is the first of podCIDRs.
 func parsePodCIDRs(spec corev1.NodeSpec) []netip.Prefix {
 	var cidrs []netip.Prefix
-	for _, text := range append(spec.PodCIDRs, spec.PodCIDR) {
+	for _, text := range slices.Concat(spec.PodCIDRs, []string{spec.PodCIDR}) {
 		p, err := netip.ParsePrefix(text)
 		overlaps := func(o netip.Prefix) bool { return o.Overlaps(p) }
 		if err == nil && !p.Addr().Is4In6() && !slices.ContainsFunc(cidrs, overlaps) {

@@ -98,7 +98,7 @@ func (c *compilation) strict() {
 	var addrs []netip.Addr
 	for _, n := range c.snapshot.Nodes {
 		if n.Name == c.snapshot.Node {
-			ranges = n.CIDRs
+			ranges = slices.Clone(n.CIDRs)
 		}
 	}
 	for _, p := range c.pods {

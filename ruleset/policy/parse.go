@@ -34,7 +34,7 @@ func Parse(np *networkingv1.NetworkPolicy) *Policy {
 		rule := p.rule(r.To, r.Ports, spec.Child("egress").Index(i), "to")
 		policy.add(ruleset.Egress, i, rule, certain)
 	}
-	policy.Problems = p.problems
+	policy.Problems = p.told()
 	return policy
 }
 
@@ -53,7 +53,35 @@ type parser struct {
 }
 
 func (p *parser) invalid(at *field.Path, value any, detail string) {
+	if text, ok := value.(string); ok {
+		value = short(text, maxValue)
+	}
 	p.problems = append(p.problems, Problem{p.key, field.Invalid(at, value, detail)})
+}
+
+// What is told of one policy is bounded: 1 MiB of it can hold 100,000 problems, or a value as long.
+const (
+	maxProblems = 20
+	maxValue    = 200 // bytes of a wrong value
+	maxReason   = 500 // bytes of what apimachinery says of it
+)
+
+// told returns the problems that people hear of, the first ones of many.
+func (p *parser) told() []Problem {
+	more := len(p.problems) - maxProblems
+	if more <= 0 {
+		return p.problems
+	}
+	rest := field.Invalid(field.NewPath("spec"), "...", fmt.Sprintf("%d more problems, told once these are mended", more))
+	return append(p.problems[:maxProblems], Problem{p.key, rest})
+}
+
+// short cuts a text that somebody else has written and that a line is to hold.
+func short(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most-3], "") + "..."
 }
 
 // types reads spec.policyTypes. A value that is not known isolates in both directions: it may have meant
@@ -83,7 +111,7 @@ func (p *parser) subjects(s *metav1.LabelSelector, at *field.Path) (subjects *Se
 	if err == nil {
 		return podsIn(p.key.Namespace, pods), true
 	}
-	p.invalid(at, selectorText(*s), reason(s)+"; until this is mended the policy isolates every pod that the rest of the selector matches, and allows nothing")
+	p.invalid(at, selectorValue(s), reason(s)+"; until this is mended the policy isolates every pod that the rest of the selector matches, and allows nothing")
 	return podsIn(p.key.Namespace, widened(s)), false
 }
 
@@ -96,6 +124,7 @@ func (p *parser) rule(peers []networkingv1.NetworkPolicyPeer, ports []networking
 	for i := range ports {
 		p.port(&r, &ports[i], at.Child("ports").Index(i))
 	}
+	r.Ports = joinPorts(r.Ports)
 	return r
 }
 
@@ -131,19 +160,20 @@ func (p *parser) selector(s *metav1.LabelSelector, at *field.Path) (labels.Selec
 	}
 	parsed, err := metav1.LabelSelectorAsSelector(s)
 	if err != nil {
-		p.invalid(at, selectorText(*s), reason(s)+"; until this is mended the peer matches nobody")
+		p.invalid(at, selectorValue(s), reason(s)+"; until this is mended the peer matches nobody")
 		return labels.Nothing(), false
 	}
 	return parsed, true
 }
 
-// selectorText shows in a Problem a selector that has no other text, since it cannot be understood.
-type selectorText metav1.LabelSelector
-
-// String is the selector as JSON, which holds no line breaks.
-func (s selectorText) String() string {
-	text, _ := json.Marshal(metav1.LabelSelector(s)) // maps, lists and strings always have a JSON form
-	return string(text)
+// selectorValue is what a Problem shows of a selector that cannot be understood: JSON, which holds no line
+// breaks.
+func selectorValue(s *metav1.LabelSelector) any {
+	text, _ := json.Marshal(s) // maps, lists and strings always have a JSON form
+	if len(text) > maxValue {
+		return string(text) // to be cut
+	}
+	return json.RawMessage(text)
 }
 
 func (p *parser) port(r *Rule, port *networkingv1.NetworkPolicyPort, at *field.Path) {
@@ -154,7 +184,7 @@ func (p *parser) port(r *Rule, port *networkingv1.NetworkPolicyPort, at *field.P
 	case port.Port == nil && port.EndPort != nil:
 		p.invalid(at.Child("endPort"), *port.EndPort, "needs port to start the range")
 	case port.Port == nil:
-		r.Ports = addPorts(r.Ports, proto, nil)
+		r.Ports = append(r.Ports, Ports{Proto: proto})
 	case port.Port.Type == intstr.String:
 		p.portName(r, port, proto, at)
 	case port.Port.Type == intstr.Int:
@@ -188,7 +218,7 @@ func (p *parser) portNumber(r *Rule, port *networkingv1.NetworkPolicyPort, proto
 	case last < first || last > maxPort:
 		p.invalid(at.Child("endPort"), last, fmt.Sprintf("expected %d (port) to %d", first, maxPort))
 	default:
-		r.Ports = addPorts(r.Ports, proto, []ruleset.PortRange{{First: uint16(first), Last: uint16(last)}})
+		r.Ports = append(r.Ports, Ports{proto, []ruleset.PortRange{{First: uint16(first), Last: uint16(last)}}})
 	}
 }
 

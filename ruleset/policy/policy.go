@@ -53,16 +53,28 @@ func (p Problem) String() string {
 
 // addPorts merges ports into a list that has one entry a protocol.
 func addPorts(list []Ports, proto ruleset.Protocol, ranges []ruleset.PortRange) []Ports {
-	at := slices.IndexFunc(list, func(p Ports) bool { return p.Proto == proto })
-	switch {
-	case at < 0:
-		return append(list, Ports{proto, ranges})
-	case len(ranges) == 0 || len(list[at].Ranges) == 0:
-		list[at].Ranges = nil
-	default:
-		list[at].Ranges = mergePorts(slices.Concat(list[at].Ranges, ranges))
+	return joinPorts(append(slices.Clone(list), Ports{proto, ranges}))
+}
+
+// joinPorts makes one entry a protocol of many, in the order in which the protocols come. It sorts once: rules
+// of tens of thousands of ports fit into one policy.
+func joinPorts(list []Ports) []Ports {
+	var joined []Ports
+	for _, p := range list {
+		at := slices.IndexFunc(joined, func(j Ports) bool { return j.Proto == p.Proto })
+		switch {
+		case at < 0:
+			joined = append(joined, Ports{p.Proto, slices.Clone(p.Ranges)})
+		case len(p.Ranges) == 0 || len(joined[at].Ranges) == 0:
+			joined[at].Ranges = nil
+		default:
+			joined[at].Ranges = append(joined[at].Ranges, p.Ranges...)
+		}
 	}
-	return list
+	for i := range joined {
+		joined[i].Ranges = mergePorts(joined[i].Ranges)
+	}
+	return joined
 }
 
 // mergePorts makes ranges disjoint and sorted.

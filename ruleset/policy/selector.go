@@ -74,14 +74,14 @@ func (s *Selector) MatchesNamespace(ns Namespace) bool {
 
 // widened parses the parts of a selector that can be parsed; leaving the others out only selects more.
 func widened(s *metav1.LabelSelector) labels.Selector {
-	wide := labels.Everything()
+	var sound labels.Requirements
 	for _, part := range parts(s) {
 		if parsed, err := metav1.LabelSelectorAsSelector(part); err == nil {
 			requirements, _ := parsed.Requirements()
-			wide = wide.Add(requirements...)
+			sound = append(sound, requirements...)
 		}
 	}
-	return wide
+	return labels.Everything().Add(sound...) // at once: each time it sorts
 }
 
 // reason says in one line what is wrong with the first wrong part of a selector.
@@ -89,10 +89,24 @@ func reason(s *metav1.LabelSelector) string {
 	for _, part := range parts(s) {
 		if _, err := metav1.LabelSelectorAsSelector(part); err != nil {
 			line, _, _ := strings.Cut(err.Error(), "\n")
-			return line
+			return short(line, maxReason) + expectedOperator(part)
 		}
 	}
 	return ""
+}
+
+// expectedOperator adds what apimachinery does not say: which operators there are.
+func expectedOperator(part *metav1.LabelSelector) string {
+	for _, e := range part.MatchExpressions {
+		if !slices.Contains(operators, e.Operator) {
+			return ": expected In, NotIn, Exists or DoesNotExist"
+		}
+	}
+	return ""
+}
+
+var operators = []metav1.LabelSelectorOperator{
+	metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn, metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist,
 }
 
 // parts takes a selector apart into its requirements, labels first, by their keys.

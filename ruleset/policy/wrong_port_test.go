@@ -76,7 +76,7 @@ spec.egress[0].ports[2].port: Invalid value: "sixteen-letters1": is neither a nu
 	spec: `{policyTypes: [Egress, Up], podSelector: {matchExpressions: [{key: app, operator: Is}]},
 		ingress: [{from: [{}], ports: [{port: 0}]}], egress: [{to: [{ipBlock: {cidr: x}}], ports: [{protocol: GRE}]}]}`,
 	problems: `spec.policyTypes[1]: Invalid value: "Up"` + untilTypes + `
-spec.podSelector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Is"}]}: "Is" is not a valid label selector operator` + untilSubjects + `
+spec.podSelector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Is"}]}: "Is"` + operatorWords + untilSubjects + `
 spec.ingress[0].from[0]` + noPeer + `
 spec.ingress[0].ports[0].port: Invalid value: 0: expected 1 to 65535
 spec.egress[0].to[0].ipBlock.cidr: Invalid value: "x"` + notCIDR + `

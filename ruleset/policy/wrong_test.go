@@ -27,6 +27,7 @@ const (
 	notCIDR       = `: is not a CIDR; expected an address and a prefix length, such as 10.0.0.0/8 or fd00::/8`
 	mappedCIDR    = `: is IPv4 in the shape of IPv6; write it as an IPv4 CIDR, such as 1.2.3.0/24`
 	noPeer        = `: Invalid value: "{}": expected podSelector, namespaceSelector or ipBlock; to allow every peer leave the whole list out`
+	operatorWords = ` is not a valid label selector operator: expected In, NotIn, Exists or DoesNotExist`
 	twoPeers      = `: Invalid value: "ipBlock with a selector": a peer is either an ipBlock or selectors; write two peers`
 	valuesMissing = `for 'in', 'notin' operators, values set can't be empty`
 	valuesTooMany = `values set must be empty for exists and does not exist`
@@ -75,6 +76,29 @@ func TestProblemNamesItsPolicy(t *testing.T) {
 	want := `NetworkPolicy a/p: spec.policyTypes[0]: Invalid value: "ingress"` + untilTypes
 	if got.String() != want || got.Policy != (policy.Key{Namespace: "a", Name: "p"}) {
 		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
+// What is told of a policy fits on a page, however much of it is wrong.
+func TestProblemsAreBounded(t *testing.T) {
+	p := netpol(t, "a/p {podSelector: {}}")
+	long := strings.Repeat("ü", 1<<20)
+	p.Spec.PodSelector.MatchLabels = map[string]string{long: long}
+	for range 10_000 {
+		p.Spec.PolicyTypes = append(p.Spec.PolicyTypes, networkingv1.PolicyType(long))
+	}
+	problems := policy.Parse(p).Problems
+	if len(problems) != 21 {
+		t.Fatalf("%d problems, want 20 and how many more there are", len(problems))
+	}
+	if got, want := problems[20].Error.Error(), `spec: Invalid value: "...": 9981 more problems, told once these are mended`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	p.Spec.PolicyTypes = p.Spec.PolicyTypes[:1]
+	for _, problem := range policy.Parse(p).Problems {
+		if text := problem.String(); len(text) > 2000 || strings.Contains(text, "\ufffd") {
+			t.Errorf("%d bytes: %s", len(text), text)
+		}
 	}
 }
 
@@ -128,7 +152,7 @@ var wrongSubjects = []wrong{{
 }, {
 	field:    "spec.podSelector: unknown operator",
 	spec:     "{podSelector: {matchExpressions: [{key: app, operator: Near, values: [db]}]}, ingress: [{}]}",
-	problems: `spec.podSelector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Near","values":["db"]}]}: "Near" is not a valid label selector operator` + untilSubjects,
+	problems: `spec.podSelector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Near","values":["db"]}]}: "Near"` + operatorWords + untilSubjects,
 	flows:    closed + "\ndeny ab/cli > a/db TCP 80\nallow a/web > ab/cli TCP 80",
 }, {
 	field: "spec.podSelector: In without values, beside a sound part",

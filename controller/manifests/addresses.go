@@ -1,0 +1,44 @@
+package manifests
+
+import (
+	"fmt"
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// addressFaults says which addresses of a pod or node nobody can have. The object counts with the others.
+func addressFaults(o object) []error {
+	var faults []error
+	check := func(ok bool, at *field.Path, text, expected string) {
+		if !ok && text != "" && len(faults) < maxFaults {
+			faults = append(faults, fmt.Errorf("%s: is %q; expected %s; until this is mended it does not count", at, short(text, maxValue), expected))
+		}
+	}
+	address := func(at *field.Path, text string) {
+		_, ok := policy.ParseAddr(text)
+		check(ok, at, text, "an IPv4 or IPv6 address of its own")
+	}
+	spec, status := field.NewPath("spec"), field.NewPath("status")
+	switch o := o.(type) {
+	case *corev1.Pod:
+		address(status.Child("podIP"), o.Status.PodIP)
+		for i, ip := range o.Status.PodIPs {
+			address(status.Child("podIPs").Index(i).Child("ip"), ip.IP)
+		}
+	case *corev1.Node:
+		for i, text := range o.Spec.PodCIDRs {
+			p, err := netip.ParsePrefix(text)
+			check(err == nil && !p.Addr().Is4In6(), spec.Child("podCIDRs").Index(i), text, "a CIDR")
+		}
+		for i, a := range o.Status.Addresses {
+			if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {
+				address(status.Child("addresses").Index(i).Child("address"), a.Address)
+			}
+		}
+	}
+	return faults
+}
