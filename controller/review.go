@@ -73,7 +73,7 @@ func (c *Controller) widen(delta ruleset.Delta) {
 		return
 	}
 	c.review.begun = true
-	if delta.Frame {
+	if delta.Clear {
 		c.review.cuts = nil
 	}
 	c.review.scope = c.review.scope.Union(ruleset.ScopeOf(delta, c.graph.Subjects))

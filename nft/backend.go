@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ type Backend struct {
 	port        atomic.Uint32  // the connection's address on netlink; Watch reads it in another goroutine
 	ownership   ownership
 	found       listing       // by the last Observe
+	stuck       bool          // the kernel refused to mend what was found: it must go
 	checked     uint32        // generation that the last Observe saw, while nothing was applied on top; else 0
 	generation  uint32        // what it must be now if nobody else changed anything since; 0: not known
 	watchBuffer int           // of the socket that Watch listens on; more notifications at once are a report, too
@@ -179,15 +181,25 @@ func (b *Backend) commit(d ruleset.Delta) error {
 		return err
 	}
 	batch := batch{conn: conn, table: table(0)}
-	if d.Frame {
+	if d.Clear {
 		b.clear(&batch)
+		b.found = listing{}
 	}
-	if err := batch.delta(d); err != nil {
+	if err := batch.delta(d, b.found); err != nil {
 		return err
 	}
 	generation := b.checked
 	b.checked = 0
-	return b.count(conn.FlushWithGenID(generation))
+	err = b.count(conn.FlushWithGenID(generation))
+	b.stuck = d.Frame && !d.Clear && refusal(err)
+	return err
+}
+
+// refusal tells an error that comes again with the same transaction from one that passes.
+func refusal(err error) bool {
+	return slices.ContainsFunc([]error{unix.EBUSY, unix.EEXIST, unix.EINVAL, unix.ENOENT, unix.EOPNOTSUPP}, func(e error) bool {
+		return errors.Is(err, e)
+	})
 }
 
 // count takes one's own transaction into the generation.

@@ -24,10 +24,10 @@ func (b *batch) fail(err error) {
 	}
 }
 
-// delta puts every change in, field by field.
-func (b *batch) delta(d ruleset.Delta) error {
+// delta puts every change to what was found in, field by field.
+func (b *batch) delta(d ruleset.Delta, found listing) error {
 	if d.Frame {
-		b.addFrame(d.Strict)
+		b.putFrame(found, d.Strict)
 	}
 	b.links(b.conn.SetDeleteElements, d.DelLinks)
 	b.links(b.conn.SetAddElements, d.AddLinks)
@@ -45,6 +45,9 @@ func (b *batch) delta(d ruleset.Delta) error {
 	}
 	for _, id := range d.DelSets {
 		b.conn.DelSet(b.set(id))
+	}
+	if d.Frame {
+		b.delStrays(found)
 	}
 	return errors.Join(b.errs...)
 }
@@ -69,47 +72,6 @@ func setType(id ruleset.SetID) nftables.SetDatatype {
 		return fields[id.Family].addressPortsType
 	}
 	return fields[id.Family].keyType
-}
-
-// linkSet and verdictMap describe the sets of the frame.
-func (b *batch) linkSet() *nftables.Set {
-	return &nftables.Set{Table: b.table, Name: linkSet, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}
-}
-
-func (b *batch) verdictMap(d ruleset.Direction, f ruleset.Family) *nftables.Set {
-	return &nftables.Set{
-		Table: b.table, Name: mapName(d, f), IsMap: true,
-		KeyType: fields[f].keyType, DataType: nftables.TypeVerdict, KeyByteOrder: binaryutil.BigEndian,
-	}
-}
-
-// addFrame makes everything that is there whatever the program is.
-func (b *batch) addFrame(strict bool) {
-	b.fail(b.conn.AddSet(b.linkSet(), nil))
-	for _, d := range ruleset.Directions {
-		for _, f := range ruleset.Families {
-			b.fail(b.conn.AddSet(b.verdictMap(d, f), nil))
-		}
-	}
-	if strict { // the delta fills them
-		for _, s := range ruleset.StrictSets(nil, nil) {
-			b.addSet(s)
-		}
-	}
-	for _, c := range frame(strict) {
-		b.addFrameChain(c)
-	}
-}
-
-func (b *batch) addFrameChain(c frameChain) {
-	accept := nftables.ChainPolicyAccept
-	chain := b.chain(c.name)
-	if c.hook != nil {
-		chain.Type, chain.Hooknum, chain.Policy = nftables.ChainTypeFilter, &c.hook.number, &accept
-		chain.Priority = &c.hook.priority
-	}
-	b.conn.AddChain(chain)
-	b.addRules(chain, c.rules)
 }
 
 func (b *batch) addRules(chain *nftables.Chain, rules []rule) {

@@ -81,7 +81,9 @@ func TestCutsOutliveTheProcess(t *testing.T) {
 	next := open(t, Options{NoOwner: true})
 	wantHeld(t, next, program)
 	cut(t, next, ruleset.Cuts{}, all...)
-	rebuild(t, next, program)
+	rebuild(t, next, ruleset.Damaged, program)
+	cut(t, next, ruleset.Cuts{}, all...)
+	rebuild(t, next, ruleset.Lost, program)
 	cut(t, next, ruleset.Cuts{})
 }
 
@@ -119,8 +121,8 @@ func TestCutFrameIsWatched(t *testing.T) {
 		converge(t, b, &ruleset.Program{})
 		cut(t, b, ruleset.Cuts{Add: sampleCuts()}, sampleCuts()...)
 		nftProgram(t, script, "-f", "-")
-		if have, err := b.Observe(t.Context()); err != nil || have.Intact {
-			t.Errorf("%s: intact %t, error %v", script, have.Intact, err)
+		if have, err := b.Observe(t.Context()); err != nil || have.Condition != ruleset.Damaged {
+			t.Errorf("%s: condition %d, error %v", script, have.Condition, err)
 		}
 	}
 }

@@ -65,7 +65,8 @@ func TestForeignTablesAreLeftAlone(t *testing.T) {
 		}{
 			{"converge", func() { converge(t, b, sample(ruleset.Drop)) }},
 			{"change", func() { converge(t, b, programs().Example(3)) }},
-			{"rebuild", func() { rebuild(t, b, sample(ruleset.Reject)) }},
+			{"rebuild", func() { rebuild(t, b, ruleset.Lost, sample(ruleset.Reject)) }},
+			{"mended frame", func() { rebuild(t, b, ruleset.Damaged, sample(ruleset.Reject)) }},
 			{"restart", func() { _ = b.Close(); wantHeld(t, b, sample(ruleset.Reject)) }},
 			{"empty", func() { converge(t, b, &ruleset.Program{}) }},
 			{"cleanup", func() {

@@ -3,13 +3,9 @@ package nft
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
-
-	"github.com/picket-project/picket/ruleset"
 )
 
 // listing is what the kernel holds in the table.
@@ -17,7 +13,7 @@ type listing struct {
 	table     *nftables.Table // nil: there is none
 	chains    map[string]*nftables.Chain
 	rules     map[string][]*nftables.Rule
-	sets      []*nftables.Set                  // that have a name
+	sets      map[string]*nftables.Set         // that have a name
 	anonymous map[string][]nftables.SetElement // of sets that stand in rules
 	alien     bool                             // a set of a type that the library can't read is there
 }
@@ -33,7 +29,7 @@ func (l listing) flags() nftables.TableFlags {
 
 func list(conn *nftables.Conn) (listing, error) {
 	l := listing{
-		chains: map[string]*nftables.Chain{}, rules: map[string][]*nftables.Rule{}, anonymous: map[string][]nftables.SetElement{},
+		chains: map[string]*nftables.Chain{}, rules: map[string][]*nftables.Rule{}, sets: map[string]*nftables.Set{}, anonymous: map[string][]nftables.SetElement{},
 	}
 	var err error
 	if l.table, err = findTable(conn); err != nil || l.table == nil {
@@ -70,7 +66,7 @@ func (l *listing) listSets(conn *nftables.Conn) error {
 	}
 	for _, s := range sets {
 		if !s.Anonymous {
-			l.sets = append(l.sets, s)
+			l.sets[s.Name] = s
 		} else if l.anonymous[s.Name], err = elements(conn, s); err != nil {
 			return err
 		}
@@ -109,63 +105,6 @@ func repeats(elements []nftables.SetElement) bool {
 		seen[identity{string(e.Key), string(e.KeyEnd), e.IntervalEnd}] = struct{}{}
 	}
 	return len(seen) < len(elements)
-}
-
-// frameIntact compares the frame's chains rule by rule and looks for its sets and for chains that are neither
-// the frame's nor a pod's. A table may also be put to sleep as a whole.
-func (l listing) frameIntact(strict bool) bool {
-	if l.table == nil || l.table.Flags&nftables.TableFlagDormant != 0 || l.alien {
-		return false
-	}
-	want := frame(strict)
-	if l.chains[cutChain] != nil {
-		want = append(want, cutFrame())
-	}
-	for _, c := range want {
-		if !slices.Equal(l.contents(c.name), contentsOf(c.rules)) || !hooked(l.chains[c.name], c) {
-			return false
-		}
-	}
-	for name := range l.chains {
-		isFrame := slices.ContainsFunc(want, func(c frameChain) bool { return c.name == name })
-		if !isFrame && !strings.Contains(name, "/") {
-			return false
-		}
-	}
-	return l.hasFrameSets()
-}
-
-func hooked(have *nftables.Chain, want frameChain) bool {
-	switch {
-	case have == nil:
-		return false
-	case want.hook == nil:
-		return have.Hooknum == nil
-	default:
-		return have.Hooknum != nil && *have.Hooknum == want.hook.number && *have.Priority == want.hook.priority &&
-			have.Policy != nil && *have.Policy == nftables.ChainPolicyAccept
-	}
-}
-
-func (l listing) hasFrameSets() bool {
-	for _, f := range ruleset.Families {
-		for _, ports := range []bool{true, false} {
-			if l.hasSet(cutSetName(f, ports)) != (l.chains[cutChain] != nil) {
-				return false
-			}
-		}
-	}
-	names := []string{linkSet}
-	for _, d := range ruleset.Directions {
-		for _, f := range ruleset.Families {
-			names = append(names, mapName(d, f))
-		}
-	}
-	return !slices.ContainsFunc(names, func(name string) bool { return !l.hasSet(name) })
-}
-
-func (l listing) hasSet(name string) bool {
-	return slices.ContainsFunc(l.sets, func(s *nftables.Set) bool { return s.Name == name })
 }
 
 // digest reads the seal of a pod's chain; it is empty where the chain is not what it was.

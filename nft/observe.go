@@ -3,6 +3,7 @@ package nft
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -43,7 +46,7 @@ func (b *Backend) observe() (ruleset.Observed, error) {
 	if b.heldByOther(b.found.table) {
 		return none, ErrHeld
 	}
-	o, err := b.found.observed(conn)
+	o, err := b.look(conn)
 	if err != nil {
 		return none, err
 	}
@@ -51,17 +54,24 @@ func (b *Backend) observe() (ruleset.Observed, error) {
 	return o, nil
 }
 
-// observed reads the listing. Intact is false if anything is missing, not as it should be, or unknown.
+// look reads what was found, unless it has to go anyway.
+func (b *Backend) look(conn *nftables.Conn) (ruleset.Observed, error) {
+	if b.stuck {
+		return ruleset.Observed{}, nil
+	}
+	return b.found.observed(conn)
+}
+
+// observed reads the listing.
 func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 	o := ruleset.Observed{
 		Sets: map[ruleset.SetID][]ruleset.Member{}, Chains: map[ruleset.ChainID]string{}, Dispatch: map[ruleset.Subject]ruleset.ChainID{},
 	}
-	if o.Strict = l.frameIntact(true); !o.Strict && !l.frameIntact(false) {
+	if o.Condition, o.Strict = l.condition(); o.Condition == ruleset.Lost {
 		return o, nil
 	}
-	o.Intact = true
 	for name := range l.chains {
-		if strings.Contains(name, "/") {
+		if isPodChain(name) {
 			o.Chains[ruleset.ChainID(name)] = l.digest(name)
 		}
 	}
@@ -73,44 +83,63 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 		if err != nil {
 			return o, err
 		}
-		if !readSet(&o, s, list) {
-			o.Intact = false
-		}
+		readSet(&o, s, list)
 	}
 	slices.Sort(o.Links)
 	return o, nil
 }
 
-// readSet takes the elements of one set in; it reports whether the set is one of ours.
-func readSet(o *ruleset.Observed, s *nftables.Set, elements []nftables.SetElement) bool {
+// readSet takes the elements of one set in, if it is one of ours.
+func readSet(o *ruleset.Observed, s *nftables.Set, elements []nftables.SetElement) {
 	if s.Name == linkSet {
 		for _, e := range elements {
 			o.Links = append(o.Links, string(bytes.TrimRight(e.Key, "\x00")))
 		}
-		return true
+		return
 	}
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
 			if s.Name == mapName(d, f) {
 				readDispatch(o, d, elements)
-				return true
+				return
 			}
 		}
 	}
-	id, ok := parseSetID(s.Name)
-	ok = ok && s.KeyType.Name == setType(id).Name && s.Interval == (id.Kind == ruleset.Ranges)
-	if ok {
+	if id, ok := parseSetID(s.Name); ok {
 		o.Sets[id] = decodeMembers(id, elements)
 	}
-	return ok
 }
 
 func readDispatch(o *ruleset.Observed, d ruleset.Direction, elements []nftables.SetElement) {
 	for _, e := range elements {
 		if addr, ok := netip.AddrFromSlice(e.Key); ok {
-			o.Dispatch[ruleset.Subject{Direction: d, Addr: addr}] = ruleset.ChainID(e.Comment)
+			o.Dispatch[ruleset.Subject{Direction: d, Addr: addr}] = dispatchedTo(e)
 		}
 	}
+}
+
+// dispatchedTo reads where an element of a verdict map sends packets; it is empty for anything but a jump to
+// the chain that its comment names.
+func dispatchedTo(e nftables.SetElement) ruleset.ChainID {
+	attributes, err := netlink.NewAttributeDecoder(e.Val)
+	if err != nil {
+		return ""
+	}
+	attributes.ByteOrder = binary.BigEndian
+	var code int32
+	var chain string
+	for attributes.Next() {
+		switch attributes.Type() {
+		case unix.NFTA_VERDICT_CODE:
+			code = attributes.Int32()
+		case unix.NFTA_VERDICT_CHAIN:
+			chain = attributes.String()
+		}
+	}
+	if code != unix.NFT_JUMP || chain != e.Comment {
+		return ""
+	}
+	return ruleset.ChainID(chain)
 }
 
 // parseSetID reads the name of a set of the program.

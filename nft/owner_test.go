@@ -93,7 +93,7 @@ func TestTwoOwners(t *testing.T) {
 	before := handles(t)
 	for _, o := range []Options{{}, {NoOwner: true}} {
 		second := open(t, o)
-		if have, err := second.Observe(t.Context()); !errors.Is(err, ErrHeld) || have.Intact {
+		if have, err := second.Observe(t.Context()); !errors.Is(err, ErrHeld) || have.Condition != ruleset.Lost {
 			t.Errorf("%+v: Observe = %v, %v", o, have, err)
 		}
 		if removed, err := second.Cleanup(); !errors.Is(err, ErrHeld) || removed {

@@ -65,6 +65,8 @@ var elementTamperings = []tampering{
 	{name: "pod invented", script: "add element inet picket egress4 { 10.244.1.6 : jump " + podChain + " }"},
 	{name: "pod invented under a comment", script: `add element inet picket egress4 { 10.244.1.6 comment "` + podChain + `" : jump ` + podChain + " }"},
 	{name: "pod freed", script: "delete element inet picket egress4 { 10.244.1.5 }; add element inet picket egress4 { 10.244.1.5 : accept }"},
+	{name: "pod freed under its comment", script: `delete element inet picket egress4 { 10.244.1.5 }; add element inet picket egress4 { 10.244.1.5 comment "` + podChain + `" : accept }`},
+	{name: "pod sent elsewhere under its comment", script: `delete element inet picket egress4 { 10.244.1.5 }; add element inet picket egress4 { 10.244.1.5 comment "` + podChain + `" : jump ingress/default/web-0 }`},
 	{name: "map flushed", script: "flush map inet picket ingress6"},
 }
 
@@ -82,6 +84,11 @@ var objectTamperings = []tampering{
 	{name: "set of one of our names added", script: "add set inet picket pods4-mine { type ipv4_addr; elements = { 10.0.0.1 } }"},
 	{name: "set of another type under one of our names", script: "add set inet picket pods4-mine { type ipv6_addr; elements = { ::1 } }"},
 	{name: "set with intervals under one of our names", script: "add set inet picket pods4-mine { type ipv4_addr; flags interval; }"},
+	{name: "set of one of the frame's names", script: "add set inet picket cut4 { type ipv4_addr; }"},
+	{name: "map into a pod's chain added", script: "add map inet picket mine { type ipv4_addr : verdict; elements = { 10.0.0.1 : jump " + podChain + " } }"},
+	{name: "chains that need each other", script: "add chain inet picket mine; add chain inet picket yours; add rule inet picket mine jump yours; add rule inet picket related jump mine"},
+	{name: "pod sent to another's chain", script: "add chain inet picket mine; delete element inet picket egress4 { 10.244.1.5 }; add element inet picket egress4 { 10.244.1.5 : jump mine }"},
+	{name: "a pod's rules in another's set", script: "add set inet picket mine { type ipv4_addr; }; add rule " + podRules + " ip daddr @mine accept"},
 	{name: "map added", script: "add map inet picket mine { type ipv4_addr : mark; }"},
 	{name: "unused set deleted", script: "delete set inet picket pods4-nobody"},
 	{name: "used set deleted", script: "flush chain " + podRules + "; flush chain inet picket ingress/default/web-0; delete set inet picket pods4-" + key},

@@ -9,7 +9,8 @@ import (
 // all or nothing, field by field: that is the order in which no kernel object is in use when it goes and
 // every one is there when it is referred to.
 type Delta struct {
-	Frame       bool       // table and base chains are made anew; all that was in the table goes
+	Clear       bool       // all that was in the table goes first; packets on their way may see it empty
+	Frame       bool       // table and base chains are made anew, at once for every packet, around what is there
 	Strict      bool       // of the new frame
 	DelLinks    []string   // interfaces of Program.Links
 	AddLinks    []string   //
@@ -45,7 +46,8 @@ func (d *Delta) Empty() bool {
 func (d *Delta) String() string {
 	var b strings.Builder
 	if d.Frame {
-		b.WriteString(map[bool]string{false: "+ frame\n", true: "+ strict frame\n"}[d.Strict])
+		b.WriteString(map[bool]string{false: "~ ", true: "+ "}[d.Clear])
+		b.WriteString(map[bool]string{false: "frame\n", true: "strict frame\n"}[d.Strict])
 	}
 	lines(&b, "- link %s\n", d.DelLinks)
 	lines(&b, "+ link %s\n", d.AddLinks)

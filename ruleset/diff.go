@@ -10,13 +10,23 @@ import (
 // Observed is what a backend found in the kernel. Rules are never read back into a program: a chain is
 // known by the digest that its last rule carries.
 type Observed struct {
-	Strict   bool // the frame is that of a strict program
-	Intact   bool // the table, its base chains and every other object are as this backend makes them
-	Links    []string
-	Sets     map[SetID][]Member
-	Chains   map[ChainID]string // Chain.Digest; anything else means other rules
-	Dispatch map[Subject]ChainID
+	Condition Condition
+	Strict    bool // the frame is that of a strict program
+	Links     []string
+	Sets      map[SetID][]Member
+	Chains    map[ChainID]string // Chain.Digest; anything else means other rules
+	Dispatch  map[Subject]ChainID
 }
+
+// Condition is how much of what a backend found can stay.
+type Condition uint8
+
+// Conditions, each better than the one before.
+const (
+	Lost    Condition = iota // nothing, or there is nothing
+	Damaged                  // what is listed; the frame around it is not, or not wholly, as this backend makes it
+	Intact                   // all: the frame is right, and besides it there is only what is listed
+)
 
 // Subject is a pod address in one direction: what a packet is dispatched by.
 type Subject struct {
@@ -24,12 +34,14 @@ type Subject struct {
 	Addr      netip.Addr
 }
 
-// Diff says what must change for the kernel to hold want. Where the frame is not intact, all is made anew.
+// Diff says what must change for the kernel to hold want.
 func Diff(have Observed, want *Program) Delta {
-	if !have.Intact || have.Strict != want.Strict {
+	d := Delta{Clear: have.Condition == Lost}
+	d.Frame = have.Condition != Intact || have.Strict != want.Strict
+	d.Strict = d.Frame && want.Strict
+	if d.Clear {
 		have = Observed{}
 	}
-	d := Delta{Frame: !have.Intact, Strict: !have.Intact && want.Strict}
 	d.DelLinks, d.AddLinks = changes(have.Links, want.Links, cmp.Compare[string])
 	d.diffDispatch(have.Dispatch, want.Dispatch)
 	d.diffSets(have.Sets, want.Sets)

@@ -58,15 +58,34 @@ func TestDiffOfWhatIsHeldIsEmpty(t *testing.T) {
 	})
 }
 
-// Whatever a broken frame holds besides is not trusted.
-func TestDiffMakesABrokenFrameAnew(t *testing.T) {
+// A damaged frame is made anew and nothing else that can stay is touched.
+func TestDiffMendsAFrameAroundWhatIsThere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
 		m := holding(t, a)
-		broken := observe(t, m)
-		broken.Intact = false
-		d := Diff(broken, b)
-		if diff := cmp.Diff(Diff(Observed{}, b), d, equalValues); !d.Frame || diff != "" {
+		want := Diff(observe(t, m), b)
+		want.Frame, want.Strict = true, b.Strict
+		m.Damage()
+		d := Diff(observe(t, m), b)
+		if diff := cmp.Diff(want, d, equalValues); diff != "" {
+			t.Fatalf("differs from the delta for a whole frame:\n%s", diff)
+		}
+		if err := m.Apply(t.Context(), d); err != nil {
+			t.Fatalf("%v\n%s", err, d.String())
+		}
+		wantHeld(t, m, b)
+	})
+}
+
+// Whatever a lost frame holds besides is not trusted.
+func TestDiffMakesALostFrameAnew(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
+		m := holding(t, a)
+		lost := observe(t, m)
+		lost.Condition = Lost
+		d := Diff(lost, b)
+		if diff := cmp.Diff(Diff(Observed{}, b), d, equalValues); !d.Clear || !d.Frame || diff != "" {
 			t.Fatalf("differs from the delta for an empty kernel: frame %t\n%s", d.Frame, diff)
 		}
 		if err := m.Apply(t.Context(), d); err != nil {

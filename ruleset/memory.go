@@ -14,7 +14,7 @@ import (
 type Memory struct {
 	Fail     error // when set, Apply changes nothing and returns it
 	Applied  int   // transactions carried out
-	intact   bool
+	frame    Condition
 	strict   bool
 	links    map[string]bool
 	sets     map[SetID]map[Member]bool
@@ -23,10 +23,13 @@ type Memory struct {
 	dispatch map[Subject]ChainID
 }
 
+// Damage takes rules out of the frame, as somebody else may do.
+func (m *Memory) Damage() { m.frame = min(m.frame, Damaged) }
+
 // Observe returns what the kernel holds.
 func (m *Memory) Observe(context.Context) (Observed, error) {
 	o := Observed{
-		Intact: m.intact, Strict: m.strict, Links: slices.Sorted(maps.Keys(m.links)), Dispatch: maps.Clone(m.dispatch),
+		Condition: m.frame, Strict: m.strict, Links: slices.Sorted(maps.Keys(m.links)), Dispatch: maps.Clone(m.dispatch),
 		Sets: map[SetID][]Member{}, Chains: map[ChainID]string{},
 	}
 	for id, members := range m.sets {
@@ -56,9 +59,9 @@ func (m *Memory) Apply(_ context.Context, d Delta) error {
 	if m.Fail != nil {
 		return m.Fail
 	}
-	next := m.clone(d.Frame)
+	next := m.clone(d.Clear)
 	if d.Frame {
-		next.strict = d.Strict
+		next.frame, next.strict = Intact, d.Strict
 	}
 	if err := next.apply(d); err != nil {
 		return err
@@ -72,11 +75,12 @@ func (m *Memory) Apply(_ context.Context, d Delta) error {
 func (m *Memory) clone(fresh bool) *Memory {
 	n := &Memory{
 		links: map[string]bool{}, sets: map[SetID]map[Member]bool{}, comments: map[SetID]string{},
-		chains: map[ChainID]Chain{}, dispatch: map[Subject]ChainID{}, intact: m.intact || fresh, strict: m.strict,
+		chains: map[ChainID]Chain{}, dispatch: map[Subject]ChainID{},
 	}
 	if fresh {
 		return n
 	}
+	n.frame, n.strict = m.frame, m.strict
 	maps.Copy(n.links, m.links)
 	maps.Copy(n.comments, m.comments)
 	maps.Copy(n.chains, m.chains)
@@ -88,7 +92,7 @@ func (m *Memory) clone(fresh bool) *Memory {
 }
 
 func (m *Memory) apply(d Delta) error {
-	if !m.intact {
+	if m.frame == Lost {
 		return errors.New("no table")
 	}
 	return errors.Join(

@@ -84,16 +84,16 @@ func TestMemoryCarriesADeltaOutFieldByField(t *testing.T) {
 
 func TestMemoryBeginsWithoutATable(t *testing.T) {
 	m := &Memory{}
-	if o, err := m.Observe(t.Context()); err != nil || o.Intact {
+	if o, err := m.Observe(t.Context()); err != nil || o.Condition != Lost {
 		t.Errorf("%+v, %v", o, err)
 	}
 	if err := m.Apply(t.Context(), Delta{AddLinks: []string{"cni0"}}); err == nil {
 		t.Error("a link without a table")
 	}
-	if err := m.Apply(t.Context(), Delta{Frame: true}); err != nil {
+	if err := m.Apply(t.Context(), Delta{Clear: true, Frame: true}); err != nil {
 		t.Error(err)
 	}
-	if o, _ := m.Observe(t.Context()); !o.Intact {
+	if o, _ := m.Observe(t.Context()); o.Condition != Intact {
 		t.Error("not intact after its frame was made")
 	}
 }
@@ -101,11 +101,11 @@ func TestMemoryBeginsWithoutATable(t *testing.T) {
 func TestMemoryFailsWhereItIsTold(t *testing.T) {
 	broken := errors.New("no buffer space")
 	m := &Memory{Fail: broken}
-	if err := m.Apply(t.Context(), Delta{Frame: true}); !errors.Is(err, broken) || m.Applied != 0 {
+	if err := m.Apply(t.Context(), Delta{Clear: true, Frame: true}); !errors.Is(err, broken) || m.Applied != 0 {
 		t.Errorf("%v, %d applied", err, m.Applied)
 	}
 	m.Fail = nil
-	if err := m.Apply(t.Context(), Delta{Frame: true}); err != nil || m.Applied != 1 {
+	if err := m.Apply(t.Context(), Delta{Clear: true, Frame: true}); err != nil || m.Applied != 1 {
 		t.Errorf("%v, %d applied", err, m.Applied)
 	}
 }

@@ -53,7 +53,7 @@ func TestProgramText(t *testing.T) {
 func TestDeltaText(t *testing.T) {
 	p := fixture()
 	d := Delta{
-		Frame: true, DelLinks: []string{"cni0"}, AddLinks: []string{"eth1"},
+		Clear: true, Frame: true, DelLinks: []string{"cni0"}, AddLinks: []string{"eth1"},
 		DelDispatch: p.Dispatch[:1],
 		DelMembers:  []Members{{web, p.Sets[0].Members}},
 		AddSets:     p.Sets[1:2],

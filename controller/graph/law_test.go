@@ -160,7 +160,7 @@ func changed[T interface {
 func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) {
 	t.Helper()
 	g := graph.New("n1", ruleset.Drop)
-	first := ruleset.Delta{Frame: true}
+	first := ruleset.Delta{Clear: true, Frame: true}
 	if r.IntN(2) == 0 {
 		g.DenyUnknown()
 		first.Strict, first.AddSets = true, ruleset.StrictSets(nil, nil)
