@@ -60,6 +60,8 @@ type Controller struct {
 	problem   map[policy.Key]string // what was reported of each policy
 	complaint map[string]string     // the source's, by subject
 	synced    bool
+	blind     bool          // the source has not read all that there is
+	whole     bool          // it had, at some time: what is missing in the graph is gone
 	known     bool          // the kernel holds what the graph has handed out
 	changed   time.Time     // when the oldest change came that the kernel does not hold; zero: none
 	hosted    int           // graph.LocalEvents when the host was last prepared; -1: it is due
@@ -149,9 +151,11 @@ func (c *Controller) read() {
 		}
 		c.synced = c.synced || m.Synced
 		if m.Complaints != nil {
+			c.blind = m.Blind
 			c.complain(m.Blind, m.Complaints)
 		}
 	}
+	c.whole = c.whole || c.synced && !c.blind
 	if c.synced {
 		c.Health.set("sync", "")
 		c.checkRange()
@@ -237,7 +241,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 		c.failed(ctx, err)
 		return
 	}
-	c.backoff, c.known = 0, true
+	c.backoff, c.known = 0, c.whole
 	c.Health.set("kernel", "")
 	c.guard(ctx)
 	c.widen(delta)
@@ -249,7 +253,8 @@ func (c *Controller) reconcile(ctx context.Context) {
 }
 
 // next returns what must change: what the graph changed where the kernel is known, else the difference to
-// what the kernel is found to hold.
+// what the kernel is found to hold. Until all has been read once, nobody's isolation ends: it may be for what
+// was not read yet.
 func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	changes := c.graph.Changes()
 	if c.known {
@@ -260,6 +265,9 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 		return ruleset.Delta{}, err
 	}
 	delta := ruleset.Diff(have, c.graph.Program())
+	if !c.whole {
+		delta = delta.Isolating()
+	}
 	if c.Health.started() && c.backoff == 0 && changes.Empty() && !delta.Empty() {
 		c.Health.drifted()
 		c.Log.Warn("the kernel did not hold what it should; repairing", "delta", delta.String())

@@ -91,19 +91,26 @@ func (s script) Run(ctx context.Context, deliver func(Mail)) error {
 // start runs a controller until the test ends.
 func start(t *testing.T, c Config) *Controller {
 	t.Helper()
+	ctl, stop := run(t, c)
+	t.Cleanup(stop)
+	return ctl
+}
+
+// run runs a controller until it is stopped.
+func run(t *testing.T, c Config) (ctl *Controller, stop func()) {
+	t.Helper()
 	c.Node = "n1"
 	c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
-	ctl := New(c)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctl = New(c)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- ctl.Run(ctx) }()
-	t.Cleanup(func() {
+	return ctl, func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-	})
-	return ctl
+	}
 }
 
 func eventually(t *testing.T, what string, is func() bool) {
@@ -121,6 +128,31 @@ func cluster() []graph.Event {
 		graph.PolicySet{Policy: deny("default", "deny")},
 		graph.PodSet{Pod: pod("web", "10.244.1.5")},
 	}
+}
+
+// A controller that starts and can't read everything leaves the isolation that it finds, also of pods that it
+// knows, and takes it away when it knows all.
+func TestWhatWasNotReadStaysIsolated(t *testing.T) {
+	k, first := &kernel{}, script(make(chan Mail))
+	_, stop := run(t, Config{Source: first, Firewall: k})
+	first <- Mail{Events: append(cluster(), graph.PodSet{Pod: pod("other", "10.244.1.6")}), Synced: true}
+	eventually(t, "isolated", func() bool { return strings.Contains(k.program(), "ingress 10.244.1.6") })
+	stop()
+
+	second := script(make(chan Mail))
+	start(t, Config{Source: second, Firewall: k})
+	known, fresh := graph.PodSet{Pod: pod("web", "10.244.1.5")}, pod("new", "10.244.1.7")
+	fresh.Namespace = "elsewhere"
+	second <- Mail{Events: []graph.Event{known}, Synced: true, Blind: true, Complaints: map[string]string{"policies.yaml": "is no YAML"}}
+	second <- Mail{Events: []graph.Event{graph.PodSet{Pod: fresh}, graph.PolicySet{Policy: deny("elsewhere", "deny")}}}
+	eventually(t, "what is read is isolated", func() bool { return strings.Contains(k.program(), "ingress 10.244.1.7") })
+	for _, addr := range []string{"10.244.1.5", "10.244.1.6"} {
+		if program := k.program(); !strings.Contains(program, "ingress "+addr) {
+			t.Errorf("%s is free:\n%s", addr, program)
+		}
+	}
+	second <- Mail{Complaints: map[string]string{}}
+	eventually(t, "no policy is left", func() bool { return !strings.Contains(k.program(), "10.244.1.5") })
 }
 
 func pod(name, addr string) policy.Pod {

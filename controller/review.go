@@ -69,7 +69,7 @@ func (c *Controller) reviews() bool { return c.Connections != nil && c.Cutter !=
 
 // widen takes a delta that the kernel holds now into the next review.
 func (c *Controller) widen(delta ruleset.Delta) {
-	if !c.reviews() || delta.Empty() && c.review.begun {
+	if !c.reviews() || !c.whole || delta.Empty() && c.review.begun {
 		return
 	}
 	c.review.begun = true

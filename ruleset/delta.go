@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -40,6 +41,20 @@ type PutChain struct {
 func (d *Delta) Empty() bool {
 	return !d.Frame && len(d.DelLinks)+len(d.AddLinks)+len(d.DelDispatch)+len(d.DelMembers)+len(d.AddSets)+
 		len(d.AddMembers)+len(d.PutChains)+len(d.AddDispatch)+len(d.DelChains)+len(d.DelSets) == 0
+}
+
+// Isolating returns the part of a delta that ends nobody's isolation: a subject is dispatched on, to another
+// chain at most, and what that needs stays.
+func (d Delta) Isolating() Delta {
+	moved := map[Subject]bool{}
+	for _, e := range d.AddDispatch {
+		moved[Subject{e.Direction, e.Addr}] = true
+	}
+	d.DelDispatch = slices.DeleteFunc(slices.Clone(d.DelDispatch), func(e Dispatch) bool {
+		return !moved[Subject{e.Direction, e.Addr}]
+	})
+	d.DelLinks, d.DelChains, d.DelSets = nil, nil, nil
+	return d
 }
 
 // String is the canonical text, one change a line.

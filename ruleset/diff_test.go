@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -72,6 +73,29 @@ func TestDiffMendsAFrameAroundWhatIsThere(t *testing.T) {
 		}
 		if err := m.Apply(t.Context(), d); err != nil {
 			t.Fatalf("%v\n%s", err, d.String())
+		}
+		wantHeld(t, m, b)
+	})
+}
+
+// The part of a delta that isolates can be carried out alone, leaves every subject a chain, and what is left
+// to do is the rest.
+func TestIsolatingPartOfADelta(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
+		m := holding(t, a)
+		d := Diff(observe(t, m), b)
+		if err := m.Apply(t.Context(), d.Isolating()); err != nil {
+			t.Fatalf("%v\n%s", err, d.String())
+		}
+		have := observe(t, m)
+		for _, e := range slices.Concat(a.Dispatch, b.Dispatch) {
+			if have.Dispatch[Subject{e.Direction, e.Addr}] == "" {
+				t.Fatalf("nothing is left of %s after\n%s", e, d.String())
+			}
+		}
+		if err := m.Apply(t.Context(), Diff(have, b)); err != nil {
+			t.Fatal(err)
 		}
 		wantHeld(t, m, b)
 	})

@@ -46,12 +46,16 @@ var mutants = []mutant{
 	{"bridged IPv6 is not filtered", "packets", "controller/host/host.go", "{\"net/bridge/bridge-nf-call-iptables\", \"net/bridge/bridge-nf-call-ip6tables\"}", "{\"net/bridge/bridge-nf-call-iptables\"}"},
 
 	{"a cut is not read back", "nft", "nft/cut.go", "ok && e.Comment != answers", "ok && e.Comment == answers"},
-	{"a changed cut chain is not noticed", "nft", "nft/listing.go", "\t\twant = append(want, cutFrame())\n", "\t\tdelete(l.chains, cutChain)\n"},
+	{"a changed cut chain is not noticed", "nft", "nft/condition.go", "\t\tchains = append(chains, cutFrame())\n", "\t\tdelete(l.chains, cutChain)\n"},
 
+	{"a damaged frame is emptied before it is mended", "ruleset", "ruleset/diff.go", "Clear: have.Condition == Lost", "Clear: have.Condition != Intact"},
+	{"a stray chain is taken for intact", "nft", "nft/condition.go", "len(l.strayChains())+len(l.straySets()) > 0", "false"},
+	{"the comment of an element is believed", "nft", "nft/observe.go", "chain != e.Comment {\n\t\treturn \"\"", "chain != e.Comment {\n\t\treturn ruleset.ChainID(e.Comment)"},
 	{"what others change is not noticed", "nft", "nft/guard.go", "m.Header.PID != b.port.Load() && isOurTable(m)", "m.Header.PID == 1"},
 
 	// The loop.
 	{"the kernel is touched before all is known", "controller", "controller/controller.go", "if c.synced && !time", "if !time"},
+	{"what was not read yet is freed", "controller", "controller/controller.go", "delta = delta.Isolating()", "_ = delta"},
 	{"events break the backoff", "controller", "controller/controller.go", "c.synced && !time.Now().Before(c.resume)", "c.synced"},
 	{"what is allowed again stays cut", "controller", "controller/review.go", "now.Sub(seen) > forgetCut || !denies(connection)", "now.Sub(seen) > forgetCut"},
 	{"a change during a look is not looked at", "controller", "controller/review.go", "\tif !c.review.scope.Empty() {\n\t\tc.review.schedule(min", "\tif false {\n\t\tc.review.schedule(min"},
