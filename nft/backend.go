@@ -17,12 +17,15 @@ import (
 
 // ErrHeld says that another process owns the table: another agent of this node, or the one before this one
 // that has not stopped yet.
-var ErrHeld = errors.New("the nftables table inet " + tableName + " is owned by another process; one agent a node may run")
+var ErrHeld = errors.New("the nftables table inet " + tableName + " is in the hands of another process; one agent a node may run")
+
+var errLook = errors.New("this backend only looks")
 
 // Options says how a Backend works. The zero value is right for an agent on its node.
 type Options struct {
 	NetNS   int  // file descriptor of a network namespace; 0: the calling thread's
 	NoOwner bool // leave the table to be changed by anybody
+	Look    bool // only observe, whoever has the table; nothing can be changed
 }
 
 // Backend is the kernel's side of one node's ruleset. It belongs to one goroutine.
@@ -30,6 +33,7 @@ type Backend struct {
 	options     Options
 	conn        *nftables.Conn // nil after an error: opened anew when it is needed
 	socket      *netlink.Conn  // of conn
+	locked      *netlink.Conn  // keeps other agents away; nil: not yet, or the kernel does
 	port        atomic.Uint32  // the connection's address on netlink; Watch reads it in another goroutine
 	ownership   ownership
 	found       listing       // by the last Observe
@@ -87,6 +91,14 @@ func (b *Backend) dial() (*nftables.Conn, error) {
 	return conn, b.limit()
 }
 
+// writer is dial for changes.
+func (b *Backend) writer() (*nftables.Conn, error) {
+	if b.options.Look {
+		return nil, errLook
+	}
+	return b.dial()
+}
+
 // prepare asks for buffers beyond the system's limit; without the privilege it gets what that limit allows.
 func (b *Backend) prepare(c *netlink.Conn) error {
 	b.socket = c
@@ -137,8 +149,11 @@ func checkDescriptor(c *netlink.Conn) error {
 	return errors.Join(err, refused)
 }
 
-// Close gives the socket up; the rules stay.
-func (b *Backend) Close() error {
+// Close gives the table up; the rules stay.
+func (b *Backend) Close() error { return errors.Join(b.hangUp(), b.unlock()) }
+
+// hangUp closes the socket, of which nothing is known any more after an error; the next use opens another.
+func (b *Backend) hangUp() error {
 	if b.conn == nil {
 		return nil
 	}
@@ -164,10 +179,10 @@ func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
 		second = ruleset.Delta{DelChains: d.DelChains, DelSets: d.DelSets}
 	}
 	if err := b.commit(first); err != nil {
-		return errors.Join(fmt.Errorf("apply: %w", err), b.Close())
+		return errors.Join(fmt.Errorf("apply: %w", err), b.hangUp())
 	}
 	if err := b.commit(second); err != nil {
-		return errors.Join(fmt.Errorf("apply deletions: %w", err), b.Close())
+		return errors.Join(fmt.Errorf("apply deletions: %w", err), b.hangUp())
 	}
 	return nil
 }
@@ -176,7 +191,7 @@ func (b *Backend) commit(d ruleset.Delta) error {
 	if d.Empty() {
 		return nil
 	}
-	conn, err := b.dial()
+	conn, err := b.writer()
 	if err != nil {
 		return err
 	}
@@ -235,8 +250,11 @@ func (b *Backend) clear(batch *batch) {
 // claim takes the table, in a transaction of its own (Linux 6.9 and later refuse it together with a base
 // chain). A table whose owner died is taken over as it stands.
 func (b *Backend) claim(conn *nftables.Conn) error {
-	if b.options.NoOwner || b.ownership != unclaimed {
+	switch {
+	case b.ownership == owned || b.options.Look:
 		return nil
+	case b.options.NoOwner || b.ownership == impossible:
+		return b.lock()
 	}
 	conn.AddTable(table(nftables.TableFlagOwner | nftables.TableFlagPersist))
 	err := conn.Flush()
@@ -248,7 +266,7 @@ func (b *Backend) claim(conn *nftables.Conn) error {
 		return b.heldOr(conn, err)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
 		b.ownership = impossible
-		return nil
+		return b.lock()
 	default:
 		return fmt.Errorf("claim the table: %w", err)
 	}
@@ -265,7 +283,7 @@ func (b *Backend) heldOr(conn *nftables.Conn, err error) error {
 
 // heldByOther reports whether the kernel lets another process alone change the table.
 func (b *Backend) heldByOther(t *nftables.Table) bool {
-	return b.ownership != owned && t != nil && t.Flags&nftables.TableFlagOwner != 0
+	return b.ownership != owned && !b.options.Look && t != nil && t.Flags&nftables.TableFlagOwner != 0
 }
 
 func findTable(conn *nftables.Conn) (*nftables.Table, error) {
@@ -284,7 +302,7 @@ func findTable(conn *nftables.Conn) (*nftables.Table, error) {
 // Cleanup removes the table with everything in it; it is no error if there is none. A running agent's
 // table is refused with ErrHeld.
 func (b *Backend) Cleanup() (removed bool, err error) {
-	conn, err := b.dial()
+	conn, err := b.writer()
 	if err != nil {
 		return false, err
 	}

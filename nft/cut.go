@@ -110,7 +110,7 @@ func inCutOther(f ruleset.Family) term {
 func (b *Backend) Cuts(context.Context) ([]ruleset.Connection, error) {
 	cuts, err := b.cuts()
 	if err != nil {
-		err = errors.Join(fmt.Errorf("list cut connections: %w", err), b.Close())
+		err = errors.Join(fmt.Errorf("list cut connections: %w", err), b.hangUp())
 	}
 	return cuts, err
 }
@@ -159,13 +159,13 @@ func (b *Backend) Cut(_ context.Context, c ruleset.Cuts) error {
 		return nil
 	}
 	if err := b.cut(c); err != nil {
-		return errors.Join(fmt.Errorf("cut connections: %w", err), b.Close())
+		return errors.Join(fmt.Errorf("cut connections: %w", err), b.hangUp())
 	}
 	return nil
 }
 
 func (b *Backend) cut(c ruleset.Cuts) error {
-	conn, err := b.dial()
+	conn, err := b.writer()
 	if err != nil {
 		return err
 	}

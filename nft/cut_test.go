@@ -78,6 +78,7 @@ func TestCutsOutliveTheProcess(t *testing.T) {
 	program, all := sample(ruleset.Drop), sampleCuts()
 	converge(t, b, program)
 	cut(t, b, ruleset.Cuts{Add: all}, all...)
+	_ = b.Close()
 	next := open(t, Options{NoOwner: true})
 	wantHeld(t, next, program)
 	cut(t, next, ruleset.Cuts{}, all...)
@@ -106,7 +107,7 @@ func TestCutsAreListedAsTheyWereMade(t *testing.T) {
 	if diff := cmp.Diff(text, listed(t)); diff != "" {
 		t.Errorf("made (-), loaded (+):\n%s", diff)
 	}
-	wantHeld(t, open(t, Options{NoOwner: true}), &ruleset.Program{})
+	wantHeld(t, b, &ruleset.Program{})
 	cut(t, b, ruleset.Cuts{}, sampleCuts()...)
 }
 

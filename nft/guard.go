@@ -26,7 +26,7 @@ func (b *Backend) Untouched(context.Context) (bool, error) {
 	}
 	now, err := conn.GetGen()
 	if err != nil {
-		return false, errors.Join(fmt.Errorf("generation: %w", err), b.Close())
+		return false, errors.Join(fmt.Errorf("generation: %w", err), b.hangUp())
 	}
 	return now.ID == b.generation, nil
 }

@@ -22,7 +22,7 @@ import (
 func (b *Backend) Observe(context.Context) (ruleset.Observed, error) {
 	o, err := b.observe()
 	if err != nil {
-		err = errors.Join(fmt.Errorf("observe: %w", err), b.Close())
+		err = errors.Join(fmt.Errorf("observe: %w", err), b.hangUp())
 	}
 	return o, err
 }

@@ -127,6 +127,27 @@ func TestOwnerAfterOwner(t *testing.T) {
 	}
 }
 
+// Where the kernel gives no owner, one agent holds the lock until it ends, whatever goes wrong meanwhile.
+func TestTwoAgentsWithoutOwner(t *testing.T) {
+	newNetns(t)
+	first, second := open(t, Options{NoOwner: true}), open(t, Options{NoOwner: true})
+	converge(t, first, sample(ruleset.Drop))
+	if err := first.Apply(t.Context(), ruleset.Delta{DelLinks: []string{"absent"}}); err == nil {
+		t.Fatal("a link that is not there was deleted")
+	}
+	for name, b := range map[string]*Backend{"without": second, "with ownership": open(t, Options{})} {
+		if have, err := b.Observe(t.Context()); !errors.Is(err, ErrHeld) || have.Condition != ruleset.Lost {
+			t.Errorf("%s: Observe = %v, %v", name, have, err)
+		}
+		if removed, err := b.Cleanup(); !errors.Is(err, ErrHeld) || removed {
+			t.Errorf("%s: Cleanup = %t, %v", name, removed, err)
+		}
+	}
+	wantHeld(t, first, sample(ruleset.Drop))
+	_ = first.Close()
+	converge(t, second, sample(ruleset.Reject))
+}
+
 // A table that an owner left behind is everybody's: an agent that is told not to own it may change all of it,
 // rebuild it and remove it.
 func TestOrphanWithoutOwner(t *testing.T) {
@@ -194,4 +215,15 @@ func handles(t testing.TB) string {
 	t.Helper()
 	_, inside, _ := strings.Cut(nftProgram(t, "", "-a", "list", "table", "inet", tableName), "\tset ")
 	return inside
+}
+
+// Who only looks sees an owned table, and changes nothing.
+func TestLook(t *testing.T) {
+	openOwned(t, sample(ruleset.Drop))
+	b := open(t, Options{Look: true})
+	wantHeld(t, b, sample(ruleset.Drop))
+	if err := b.Apply(t.Context(), ruleset.Delta{AddLinks: []string{"eth9"}}); !errors.Is(err, errLook) {
+		t.Error(err)
+	}
+	wantHeld(t, b, sample(ruleset.Drop))
 }

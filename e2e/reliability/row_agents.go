@@ -7,15 +7,20 @@ import (
 )
 
 // twoAgents runs a second agent on a node. It must wait, say why, and take over when the first is gone.
-type twoAgents struct{}
+type twoAgents struct{ free bool }
 
-func (twoAgents) Name() string { return "two-agents" }
+func (r twoAgents) Name() string {
+	if r.free {
+		return "two-agents-free"
+	}
+	return "two-agents"
+}
 
-func (twoAgents) Plan() plan { return plan{} }
+func (r twoAgents) Plan() plan { return plan{free: r.free} }
 
-func (twoAgents) Inject(s *scene) error {
+func (r twoAgents) Inject(s *scene) error {
 	first := s.agents[0]
-	if owned, err := s.owned(first.node); err != nil || !owned {
+	if owned, err := s.owned(first.node); !r.free && (err != nil || !owned) {
 		s.skip("the table has no owner on this kernel; Linux 6.9 is needed")
 		return err
 	}
