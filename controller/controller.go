@@ -27,6 +27,8 @@ type Host interface {
 	// Prepare makes traffic between pods with these addresses meet the firewall, and names the interfaces
 	// that they sit behind. It is asked again and again; an error says what keeps it from being done.
 	Prepare(pods []netip.Addr) (links []string, err error)
+	// Ports finds the interfaces on bridges that pods with these addresses sit behind.
+	Ports(pods []netip.Addr) ([]ruleset.Port, error)
 }
 
 // Reporter tells people what is wrong.
@@ -46,6 +48,7 @@ type Config struct {
 	Connections Connections // without them, or a Cutter, open connections stay as they are
 	Cutter      Cutter
 	Guard       Guard
+	Separator   Separator // without it, or a Host, pods of one bridge are not kept apart there
 	Reporter    Reporter
 	Log         *slog.Logger  // nil: slog.Default()
 	Audit       time.Duration // between looks at the kernel and the host; 0: 30 s
@@ -70,6 +73,7 @@ type Controller struct {
 	review    review
 	touched   chan struct{} // holds one token when somebody else may have changed the kernel's rules
 	watching  bool
+	mixed     bool // the segment may have to change
 }
 
 // New returns a controller that Run starts.
@@ -245,6 +249,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 	c.Health.set("kernel", "")
 	c.guard(ctx)
 	c.widen(delta)
+	c.separate(ctx, delta)
 	c.Health.committed(delta, time.Since(start), c.changed, c.graph.Counts)
 	c.changed = time.Time{}
 	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) { // a delta's text costs more than its commit
@@ -295,6 +300,7 @@ func (c *Controller) failed(ctx context.Context, err error) {
 }
 
 func (c *Controller) prepare() {
+	c.mixed = true
 	links, err := c.Host.Prepare(c.graph.LocalAddrs())
 	if err == nil {
 		c.graph.Apply(graph.LinksSet{Links: links})

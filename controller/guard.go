@@ -56,5 +56,5 @@ func (c *Controller) doubt(ctx context.Context) {
 			return
 		}
 	}
-	c.known = false
+	c.known, c.mixed = false, true
 }

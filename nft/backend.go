@@ -36,6 +36,7 @@ type Backend struct {
 	locked      *netlink.Conn  // keeps other agents away; nil: not yet, or the kernel does
 	port        atomic.Uint32  // the connection's address on netlink; Watch reads it in another goroutine
 	ownership   ownership
+	ownsSegment bool          // the table on bridges, too
 	found       listing       // by the last Observe
 	stuck       bool          // the kernel refused to mend what was found: it must go
 	checked     uint32        // generation that the last Observe saw, while nothing was applied on top; else 0
@@ -87,7 +88,7 @@ func (b *Backend) dial() (*nftables.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	b.conn, b.ownership = conn, unclaimed
+	b.conn, b.ownership, b.ownsSegment = conn, unclaimed, false
 	return conn, b.limit()
 }
 
@@ -197,7 +198,7 @@ func (b *Backend) commit(d ruleset.Delta) error {
 	}
 	batch := batch{conn: conn, table: table(0)}
 	if d.Clear {
-		b.clear(&batch)
+		b.clear(&batch, b.found)
 		b.found = listing{}
 	}
 	if err := batch.delta(d, b.found); err != nil {
@@ -229,20 +230,22 @@ func table(flags nftables.TableFlags) *nftables.Table {
 	return &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet, Flags: flags}
 }
 
-// clear makes an empty table. One that is owned can't be deleted without losing the ownership, so all that
-// Observe found in it is deleted instead, users first.
-func (b *Backend) clear(batch *batch) {
+// clear makes an empty table. One that is owned can't be deleted without losing the ownership, so all that was
+// found in it is deleted instead, users first.
+func (b *Backend) clear(batch *batch, found listing) {
 	if b.ownership != owned {
-		batch.conn.AddTable(table(b.found.flags()))
-		batch.conn.DelTable(table(0))
-		batch.conn.AddTable(table(0))
+		old := *batch.table
+		old.Flags = found.flags()
+		batch.conn.AddTable(&old)
+		batch.conn.DelTable(batch.table)
+		batch.conn.AddTable(batch.table)
 		return
 	}
-	batch.conn.FlushTable(table(0))
-	for _, s := range b.found.sets {
+	batch.conn.FlushTable(batch.table)
+	for _, s := range found.sets {
 		batch.conn.DelSet(s)
 	}
-	for name := range b.found.chains {
+	for name := range found.chains {
 		batch.conn.DelChain(batch.chain(name))
 	}
 }
@@ -274,7 +277,7 @@ func (b *Backend) claim(conn *nftables.Conn) error {
 
 // heldOr tells a table that is somebody else's from a process that may change none.
 func (b *Backend) heldOr(conn *nftables.Conn, err error) error {
-	t, listErr := findTable(conn)
+	t, listErr := findTable(conn, table(0))
 	if listErr == nil && b.heldByOther(t) {
 		return ErrHeld
 	}
@@ -286,42 +289,59 @@ func (b *Backend) heldByOther(t *nftables.Table) bool {
 	return b.ownership != owned && !b.options.Look && t != nil && t.Flags&nftables.TableFlagOwner != 0
 }
 
-func findTable(conn *nftables.Conn) (*nftables.Table, error) {
-	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
+func findTable(conn *nftables.Conn, table *nftables.Table) (*nftables.Table, error) {
+	tables, err := conn.ListTablesOfFamily(table.Family)
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
 	for _, t := range tables {
-		if t.Name == tableName {
+		if t.Name == table.Name {
 			return t, nil
 		}
 	}
 	return nil, nil
 }
 
-// Cleanup removes the table with everything in it; it is no error if there is none. A running agent's
-// table is refused with ErrHeld.
+// Cleanup removes the tables with everything in them; it is no error if there are none. A running agent's
+// are refused with ErrHeld.
 func (b *Backend) Cleanup() (removed bool, err error) {
 	conn, err := b.writer()
 	if err != nil {
 		return false, err
 	}
-	t, err := findTable(conn)
-	if err != nil || t == nil {
+	main, err := findTable(conn, table(0))
+	if err != nil {
+		return false, err
+	}
+	segment, err := findTable(conn, segmentTable(0))
+	if err != nil || main == nil && segment == nil {
 		return false, err
 	}
 	if err := b.claim(conn); err != nil {
 		return false, err
 	}
-	if b.heldByOther(t) {
+	if b.heldByOther(main) {
 		return false, ErrHeld
 	}
-	conn.DelTable(table(0))
-	if err := conn.Flush(); err != nil {
-		return false, fmt.Errorf("delete the table: %w", err)
+	return true, b.delTables(conn, main != nil, segment != nil)
+}
+
+// delTables gives up what was claimed, too.
+func (b *Backend) delTables(conn *nftables.Conn, main, segment bool) error {
+	if segment {
+		if err := b.claimSegment(conn); err != nil {
+			return err
+		}
+		conn.DelTable(segmentTable(0))
 	}
-	b.ownership = unclaimed
-	return true, nil
+	if main || b.ownership == owned {
+		conn.DelTable(table(0))
+	}
+	if err := conn.Flush(); err != nil {
+		return fmt.Errorf("delete the tables: %w", err)
+	}
+	b.ownership, b.ownsSegment = unclaimed, false
+	return nil
 }
 
 // kernelBefore reports whether the running kernel is older than a version.

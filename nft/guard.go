@@ -72,7 +72,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// others reports whether one of the messages tells of a change to the table that was not made over this
+// others reports whether one of the messages tells of a change to the tables that was not made over this
 // backend's socket.
 func (b *Backend) others(messages []netlink.Message) bool {
 	for _, m := range messages {
@@ -91,7 +91,7 @@ func isOurTable(m netlink.Message) bool {
 		return false
 	}
 	attributes, err := netlink.NewAttributeDecoder(m.Data[header:])
-	if err != nil || m.Data[0] != unix.NFPROTO_INET {
+	if err != nil || m.Data[0] != unix.NFPROTO_INET && m.Data[0] != unix.NFPROTO_BRIDGE {
 		return false
 	}
 	for attributes.Next() {

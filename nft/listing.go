@@ -27,24 +27,25 @@ func (l listing) flags() nftables.TableFlags {
 	return l.table.Flags
 }
 
-func list(conn *nftables.Conn) (listing, error) {
+// list lists a table of a family and name.
+func list(conn *nftables.Conn, table *nftables.Table) (listing, error) {
 	l := listing{
 		chains: map[string]*nftables.Chain{}, rules: map[string][]*nftables.Rule{}, sets: map[string]*nftables.Set{}, anonymous: map[string][]nftables.SetElement{},
 	}
 	var err error
-	if l.table, err = findTable(conn); err != nil || l.table == nil {
+	if l.table, err = findTable(conn, table); err != nil || l.table == nil {
 		return l, err
 	}
 	return l, errors.Join(l.listChains(conn), l.listSets(conn))
 }
 
 func (l *listing) listChains(conn *nftables.Conn) error {
-	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
+	chains, err := conn.ListChainsOfTableFamily(l.table.Family)
 	if err != nil {
 		return fmt.Errorf("list chains: %w", err)
 	}
 	for _, c := range chains {
-		if c.Table.Name != tableName {
+		if c.Table.Name != l.table.Name {
 			continue
 		}
 		l.chains[c.Name] = c

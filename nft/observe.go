@@ -40,7 +40,7 @@ func (b *Backend) observe() (ruleset.Observed, error) {
 	if err != nil {
 		return none, fmt.Errorf("generation: %w", err)
 	}
-	if b.found, err = list(conn); err != nil {
+	if b.found, err = list(conn, table(0)); err != nil {
 		return none, err
 	}
 	if b.heldByOther(b.found.table) {

@@ -43,14 +43,15 @@ func port16(p uint16) []byte { return binary.BigEndian.AppendUint16(nil, p) }
 var fields = map[ruleset.Family]struct {
 	word             string // ip, ip6
 	proto            byte   // NFPROTO_*
+	ether            uint16 // ETH_P_*
 	source, dest     uint32 // offset in the network header
 	length           uint32
 	keyType          nftables.SetDatatype
 	addressPortsType nftables.SetDatatype
 }{
-	ruleset.IPv4: {"ip", unix.NFPROTO_IPV4, 12, 16, 4, nftables.TypeIPAddr,
+	ruleset.IPv4: {"ip", unix.NFPROTO_IPV4, unix.ETH_P_IP, 12, 16, 4, nftables.TypeIPAddr,
 		nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto, nftables.TypeInetService)},
-	ruleset.IPv6: {"ip6", unix.NFPROTO_IPV6, 8, 24, 16, nftables.TypeIP6Addr,
+	ruleset.IPv6: {"ip6", unix.NFPROTO_IPV6, unix.ETH_P_IPV6, 8, 24, 16, nftables.TypeIP6Addr,
 		nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto, nftables.TypeInetService)},
 }
 

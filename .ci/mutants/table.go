@@ -9,7 +9,7 @@ var mutants = []mutant{
 	{"IPv6 is ignored", "policy", "ruleset/policy/pod.go", "range ruleset.Families {", "range ruleset.Families[:1] {"},
 	{"absent policyTypes never mean Egress", "policy", "ruleset/policy/parse.go", "ruleset.Egress: len(spec.Egress) > 0", "ruleset.Egress: false"},
 	{"an unresolved port name means every port", "policy", "ruleset/policy/chain.go", "\tslices.SortFunc(ports, func(x, y Ports)", "\tif len(ports) == 0 {\n\t\treturn []Ports{{Proto: ruleset.AnyProtocol}}\n\t}\n\tslices.SortFunc(ports, func(x, y Ports)"},
-	{"peers that can't be read mean everybody", "policy", "ruleset/policy/parse.go", "r.Blocks = union(r.Blocks)", "r.Blocks = union(r.Blocks)\n\tr.AnyPeer = len(r.Pods)+len(r.Blocks) == 0"},
+	{"peers that can't be read mean everybody", "policy", "ruleset/policy/parse.go", "r.Blocks = Union(r.Blocks)", "r.Blocks = Union(r.Blocks)\n\tr.AnyPeer = len(r.Pods)+len(r.Blocks) == 0"},
 	{"a bad except leaves the whole cidr", "policy", "ruleset/policy/block.go", "ok = ok && fine", "_ = fine"},
 	{"a finished pod counts", "policy", "ruleset/policy/pod.go", "return p.Status.Phase == corev1.PodSucceeded ||", "return false &&"},
 	{"a hostNetwork pod counts", "policy", "ruleset/policy/pod.go", "Finished(p) || p.Spec.HostNetwork ||", "Finished(p) ||"},
@@ -51,6 +51,8 @@ var mutants = []mutant{
 	{"a damaged frame is emptied before it is mended", "ruleset", "ruleset/diff.go", "Clear: have.Condition == Lost", "Clear: have.Condition != Intact"},
 	{"a stray chain is taken for intact", "nft", "nft/condition.go", "len(l.strayChains())+len(l.straySets()) > 0", "false"},
 	{"the comment of an element is believed", "nft", "nft/observe.go", "chain != e.Comment {\n\t\treturn \"\"", "chain != e.Comment {\n\t\treturn ruleset.ChainID(e.Comment)"},
+	{"a forged source passes", "packets", "nft/bridge.go", "ofPort(link, *at, ownSetName(f), false)", "ofPort(link, *at, ownSetName(f), true)"},
+	{"a broadcast reaches an isolated pod", "packets", "controller/graph/segment.go", "slices.ContainsFunc(p.Addrs, g.isolated)", "false"},
 	{"what others change is not noticed", "nft", "nft/guard.go", "m.Header.PID != b.port.Load() && isOurTable(m)", "m.Header.PID == 1"},
 
 	// The loop.

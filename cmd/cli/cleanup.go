@@ -13,7 +13,7 @@ func newCleanupCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "cleanup",
 		Short: "Remove everything that the agent left in this node's kernel, and nothing else",
-		Long: `Remove the nftables table inet picket. From then on no policy is enforced on this node.
+		Long: `Remove the nftables tables inet picket and bridge picket. From then on no policy is enforced on this node.
 Stop the agent first: while it runs, the kernel refuses this.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -26,7 +26,7 @@ Stop the agent first: while it runs, the kernel refuses this.`,
 				return fmt.Errorf("cleanup: %w", err)
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), map[bool]string{
-				true: "removed table inet picket", false: "nothing to remove: there is no table inet picket"}[removed])
+				true: "removed the tables of Picket", false: "nothing to remove: there is no table of Picket"}[removed])
 			return err
 		},
 	}

@@ -54,8 +54,8 @@ func (a *agent) start(t testing.TB) {
 	a.rig.must(a.rig.InNode(a.node, func() (err error) { connections, err = conntrack.Open(); return err }))
 	source := make(feed, 1)
 	a.control = controller.New(controller.Config{
-		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node},
-		Connections: connections, Cutter: a.tap, Guard: a.tap, Log: errorLog(t),
+		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node, &host.Host{}},
+		Connections: connections, Cutter: a.tap, Guard: a.tap, Separator: a.tap, Log: errorLog(t),
 	})
 	a.run(t, connections)
 	a.deliver = <-source
@@ -152,6 +152,12 @@ func (p *tap) Cut(ctx context.Context, c ruleset.Cuts) error {
 	return p.Backend.Cut(ctx, c)
 }
 
+func (p *tap) PutSegment(ctx context.Context, s ruleset.Segment) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Backend.PutSegment(ctx, s)
+}
+
 // look says what the kernel holds and leaves the backend as if nobody had looked.
 func (p *tap) look(ctx context.Context) (ruleset.Observed, error) {
 	p.mu.Lock()
@@ -183,6 +189,18 @@ func (p *tap) drain() []ruleset.Delta {
 type visitor struct {
 	rig  *rig
 	node string
+	host *host.Host
+}
+
+func (v visitor) Ports(pods []netip.Addr) (ports []ruleset.Port, err error) {
+	visit := func() (err error) {
+		ports, err = v.host.Ports(pods)
+		return err
+	}
+	if err := v.rig.InNode(v.node, visit); err != nil {
+		return nil, err
+	}
+	return ports, nil
 }
 
 func (v visitor) Prepare(pods []netip.Addr) (links []string, err error) {

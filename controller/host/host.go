@@ -25,6 +25,7 @@ import (
 type Host struct {
 	links  map[netip.Addr]link // what was found, for a while
 	looked time.Time
+	ports  map[string]port // that pods were seen behind, by interface
 }
 
 // link is an interface that pods sit behind; none where the name is empty.

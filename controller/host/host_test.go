@@ -56,6 +56,14 @@ func up(t *testing.T, link netlink.Link, address string) {
 	must(t, netlink.LinkSetUp(link))
 }
 
+func addrs(list string) []netip.Addr {
+	var addrs []netip.Addr
+	for _, a := range strings.Fields(list) {
+		addrs = append(addrs, netip.MustParseAddr(a))
+	}
+	return addrs
+}
+
 func named(name string) netlink.LinkAttrs { return netlink.LinkAttrs{Name: name} }
 
 // Pods sit behind the bridge or the veth that leads to them, never behind the way out.
@@ -70,11 +78,7 @@ func TestPrepareFindsThePodsInterfaces(t *testing.T) {
 	eth0, err := netlink.LinkByName("eth0")
 	must(t, err)
 	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: []byte{192, 0, 2, 1}}))
-	var pods []netip.Addr
-	for _, a := range []string{"10.244.1.5", "10.244.1.6", "10.9.0.7", "10.244.2.5", "192.0.2.9", "fd00::5"} {
-		pods = append(pods, netip.MustParseAddr(a))
-	}
-	links, err := (&Host{}).Prepare(pods)
+	links, err := (&Host{}).Prepare(addrs("10.244.1.5 10.244.1.6 10.9.0.7 10.244.2.5 192.0.2.9 fd00::5"))
 	must(t, err)
 	if want := []string{"cni0", "pod7"}; !slices.Equal(links, want) {
 		t.Errorf("links %v, want %v", links, want)

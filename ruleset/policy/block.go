@@ -61,7 +61,7 @@ func (p *parser) cidr(text string, at *field.Path) (ruleset.Range, bool) {
 // of excepts.
 func subtract(from, holes []ruleset.Range) []ruleset.Range {
 	var rest []ruleset.Range
-	holes = union(holes)
+	holes = Union(holes)
 	for _, r := range from {
 		rest = append(rest, without(r, holes)...)
 	}
@@ -90,8 +90,8 @@ func overlap(a, b ruleset.Range) bool {
 	return ruleset.FamilyOf(a.First) == ruleset.FamilyOf(b.First) && !a.Last.Less(b.First) && !b.Last.Less(a.First)
 }
 
-// union makes ranges disjoint and sorted, IPv4 first: the kernel refuses intervals that overlap.
-func union(ranges []ruleset.Range) []ruleset.Range {
+// Union makes ranges disjoint and sorted, IPv4 first: the kernel refuses intervals that overlap.
+func Union(ranges []ruleset.Range) []ruleset.Range {
 	slices.SortFunc(ranges, func(a, b ruleset.Range) int { return a.First.Compare(b.First) })
 	var merged []ruleset.Range
 	for _, r := range ranges {

@@ -87,7 +87,7 @@ func TestUnion(t *testing.T) {
 		{"the end of IPv4 does not touch the start of IPv6", "::/0 0.0.0.0/0", "0.0.0.0/0 ::/0"},
 		{"families do not mix", "::/8 8.0.0.0/8 100::/8 9.0.0.0/8", "8.0.0.0/7 ::/7"},
 	} {
-		if got := rangesText(union(ranges(t, row.of))); got != row.want {
+		if got := rangesText(Union(ranges(t, row.of))); got != row.want {
 			t.Errorf("%s: the union of %s is %s, want %s", row.name, row.of, got, row.want)
 		}
 	}
@@ -123,7 +123,7 @@ func TestRangesAddressByAddress(t *testing.T) {
 			if a.Last.Less(a.First) || b.Last.Less(b.First) {
 				continue
 			}
-			without, either := subtract([]ruleset.Range{a}, []ruleset.Range{b}), union([]ruleset.Range{a, b})
+			without, either := subtract([]ruleset.Range{a}, []ruleset.Range{b}), Union([]ruleset.Range{a, b})
 			for _, addr := range all {
 				inA, inB := a.Contains(addr), b.Contains(addr)
 				if inAny(without, addr) != (inA && !inB) || inAny(either, addr) != (inA || inB) {

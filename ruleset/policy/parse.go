@@ -120,7 +120,7 @@ func (p *parser) rule(peers []networkingv1.NetworkPolicyPeer, ports []networking
 	for i := range peers {
 		p.peer(&r, &peers[i], at.Child(peerField).Index(i))
 	}
-	r.Blocks = union(r.Blocks)
+	r.Blocks = Union(r.Blocks)
 	for i := range ports {
 		p.port(&r, &ports[i], at.Child("ports").Index(i))
 	}

@@ -1,0 +1,44 @@
+package graph
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// Segment returns what should hold on the bridges of this node, where these ports were found.
+func (g *Graph) Segment(ports []ruleset.Port) ruleset.Segment {
+	g.resolve()
+	s := ruleset.Segment{Taken: policy.Union(g.takenRanges())}
+	for _, p := range ports {
+		p.Isolated = slices.ContainsFunc(p.Addrs, g.isolated)
+		s.Ports = append(s.Ports, p)
+	}
+	return s
+}
+
+func (g *Graph) isolated(a netip.Addr) bool {
+	_, isolated := g.dispatch.now[ruleset.Subject{Direction: ruleset.Ingress, Addr: a}]
+	return isolated
+}
+
+// takenRanges are the addresses of the nodes, of their pods as far as the nodes say, and of this node's pods.
+func (g *Graph) takenRanges() []ruleset.Range {
+	var taken []ruleset.Range
+	for _, n := range g.nodes {
+		for _, p := range n.CIDRs {
+			taken = append(taken, ruleset.RangeOf(p))
+		}
+	}
+	for a, nodes := range g.nodeAddrs {
+		if nodes > 0 {
+			taken = append(taken, ruleset.Range{First: a, Last: a})
+		}
+	}
+	for _, a := range g.LocalAddrs() {
+		taken = append(taken, ruleset.Range{First: a, Last: a})
+	}
+	return taken
+}

@@ -1,0 +1,88 @@
+package nft
+
+import (
+	"encoding/binary"
+
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Terms of the bridge family, where a packet's protocol is that of its frame.
+
+// isEther matches frames with packets of one IP version.
+func isEther(f ruleset.Family) term { return inFrame(fields[f].word, fields[f].ether) }
+
+func inFrame(word string, etherType uint16) term {
+	return term{text: "meta protocol " + word, exprs: []expr.Any{
+		meta(expr.MetaKeyPROTOCOL), equal(binary.BigEndian.AppendUint16(nil, etherType))}}
+}
+
+// onBridge turns a term that begins with the family of its packet into one of the bridge family.
+func onBridge(f ruleset.Family, t term) term {
+	t.exprs = append(isEther(f).exprs, t.exprs[len(isFamily(f).exprs):]...)
+	return t
+}
+
+// toLink matches the port a frame goes out by.
+func toLink(set string) term {
+	return term{text: "oifname @" + set, exprs: []expr.Any{
+		meta(expr.MetaKeyOIFNAME), &expr.Lookup{SourceRegister: register, SetName: set}}}
+}
+
+// vlanZero matches a tag of the VLAN 0, which a receiver takes off, and looks at what is behind it.
+func vlanZero(word string, etherType uint16) term {
+	return term{text: "ether type " + word + " vlan id 0", exprs: []expr.Any{
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Offset: 12, Len: 2}, equal(binary.BigEndian.AppendUint16(nil, etherType)),
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Offset: 14, Len: 2},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 2, Mask: []byte{0x0f, 0xff}, Xor: []byte{0, 0}},
+		equal([]byte{0, 0}),
+	}}
+}
+
+// isTaken matches a source address that is a pod's or a node's.
+func isTaken(f ruleset.Family) term {
+	t := onBridge(f, address(f, source))
+	t.text += " @" + takenSetName(f)
+	t.exprs = append(t.exprs, &expr.Lookup{SourceRegister: register, SetName: takenSetName(f)})
+	return t
+}
+
+// ownAddress matches an address of the packet that belongs to the pod behind the port: that which it came from
+// (source) or goes to (destination).
+func ownAddress(f ruleset.Family, e end) term {
+	link, word := expr.MetaKeyIIFNAME, "iifname"
+	if e == destination {
+		link, word = expr.MetaKeyOIFNAME, "oifname"
+	}
+	t := onBridge(f, address(f, e))
+	at := t.exprs[len(t.exprs)-1].(*expr.Payload)
+	t.text = word + " . " + t.text + " @" + ownSetName(f)
+	t.exprs = append(t.exprs[:len(t.exprs)-1], ofPort(link, *at, ownSetName(f), false)...)
+	return t
+}
+
+// ofPort looks a port up together with an address.
+func ofPort(link expr.MetaKey, address expr.Payload, set string, invert bool) []expr.Any {
+	const name = unix.NFT_REG32_00
+	address.DestRegister = name + unix.IFNAMSIZ/4 // registers of 4 bytes
+	return []expr.Any{&expr.Meta{Key: link, Register: name}, &address, &expr.Lookup{SourceRegister: register, SetName: set, Invert: invert}}
+}
+
+// arpField is the address that the sender of an ARP packet says is its own (RFC 826).
+var arpField = expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: 14, Len: 4}
+
+// arpTaken matches a sender that says it has an address of a pod or node, arpByOther one behind another port.
+func arpTaken() term {
+	at, set := arpField, takenSetName(ruleset.IPv4)
+	t := inFrame("arp", unix.ETH_P_ARP)
+	t.text = "arp saddr ip @" + set
+	t.exprs = append(t.exprs, &at, &expr.Lookup{SourceRegister: register, SetName: set})
+	return t
+}
+
+func arpByOther() term {
+	own := ownSetName(ruleset.IPv4)
+	return term{text: "iifname . arp saddr ip != @" + own, exprs: ofPort(expr.MetaKeyIIFNAME, arpField, own, true)}
+}
