@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -135,7 +136,7 @@ func goodFolder(t testing.TB) string {
 	return folder
 }
 
-// world is a cluster, the programs of its nodes n1 and n2, and what is wrong, one problem a line.
+// world is a cluster, the programs of its nodes, n1 first, and what is wrong, one problem a line.
 type world struct {
 	*oracle.World
 	programs []*ruleset.Program
@@ -158,9 +159,23 @@ func readWorld(t testing.TB, folder string) world {
 	for _, p := range wrong {
 		fmt.Fprintln(&lines, p)
 	}
-	snapshot.Node = "n2"
-	second, _ := policy.Compile(snapshot)
-	return world{w, []*ruleset.Program{first, second}, lines.String()}
+	programs := []*ruleset.Program{first}
+	for _, node := range otherNodes(w) {
+		snapshot.Node = node
+		program, _ := policy.Compile(snapshot)
+		programs = append(programs, program)
+	}
+	return world{w, programs, lines.String()}
+}
+
+// otherNodes are n2 and those that pods say they are on, whether there is such a node or not.
+func otherNodes(w *oracle.World) []string {
+	nodes := map[string]bool{"n2": true}
+	for _, p := range w.Pods {
+		nodes[p.Spec.NodeName] = true
+	}
+	delete(nodes, "n1")
+	return slices.Sorted(maps.Keys(nodes))
 }
 
 func (w world) allows(f ruleset.Flow) bool {
