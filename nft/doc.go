@@ -1,4 +1,4 @@
-// Package nft carries programs into the kernel: as one nftables table, over one lasting netlink socket, in
+// Package nft carries programs into the kernel: as nftables tables, over one lasting netlink socket, in
 // one transaction a delta. Script prints the same table as text for the nft program.
 //
 //	table inet picket
@@ -13,6 +13,8 @@
 //	                    destination in map ingress4/6 ─► chain ingress/NAMESPACE/POD ─► accept, else denied
 //	 input hook ────► chain input
 //	                    router advertisements and redirects from pods ───► drop
+//
+//	table bridge picket: what pods that share a bridge may say there (segment.go)
 //
 // Traffic between a node and its own pods passes the input and output hooks, never forward: it is free
 // without a rule. One base chain judges both directions, so that an established packet costs one look.
