@@ -97,6 +97,8 @@ func TestJudgement(t *testing.T) {
 		{name: "lost by the machine", result: result{tally: tally{broken: 2, lost: 2}}, good: true},
 		{name: "more than the machine lost", result: result{tally: tally{broken: 3, lost: 2}}, broken: 1},
 		{name: "the break is the fault", result: result{tally: tally{broken: 9}, report: report{unjudged: true}}, good: true},
+		{name: "a leak of the row's own", result: result{report: report{aside: loss{leak: 1}}}, leak: 1},
+		{name: "a break of the row's own", result: result{report: report{aside: loss{broken: 1}}}, broken: 1},
 		{name: "a reset", result: result{tally: tally{resets: 1}}},
 		{name: "another demand", result: result{report: report{faults: []string{"x"}}}},
 		{name: "skipped", result: result{report: report{skipped: "no strace"}}, good: true},

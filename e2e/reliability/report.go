@@ -14,6 +14,7 @@ type report struct {
 	notes    []string
 	skipped  string // why nothing was done; empty: it was
 	repairs  []time.Duration
+	aside    loss   // of what the row sends beside the flows that all rows have
 	excused  loss   // in windows that the product cannot close
 	excuse   string // what these windows are
 	unjudged bool   // BREAK is the fault itself, so it is only told

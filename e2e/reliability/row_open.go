@@ -1,0 +1,203 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+)
+
+// openConnections takes the permission for half of many connections that are open, and gives it back. What is
+// forbidden must be silent within a second, whoever talks, and go on afterwards; nobody else may notice anything.
+type openConnections struct{}
+
+func (openConnections) Name() string { return "open-connections" }
+
+func (openConnections) Plan() plan { return plan{} }
+
+const cutWithin = time.Second
+
+func (openConnections) Inject(s *scene) error {
+	o := &opened{scene: s}
+	defer o.close()
+	count, rounds := s.times(1000, 100), s.times(6, 2)
+	if err := o.open(count); err != nil {
+		return err
+	}
+	for i := range rounds {
+		if err := o.narrow(o.narrowings()[i%2]); err != nil {
+			return err
+		}
+	}
+	s.done("half of %d open connections forbidden and allowed again, %d times", count, rounds)
+	o.judgeStaying()
+	return nil
+}
+
+// opened is the connections of that row: those that stay allowed, and those that do not.
+type opened struct {
+	scene          *scene
+	staying, going []*stream
+	doors          []door
+}
+
+// guests are the pods that the connections come from. They lead to the pod hub.
+func guests() []sandbox.Pod {
+	return []sandbox.Pod{
+		{Name: shop + "/guest1", Node: nodeName(1), Addrs: addrs(1, 31)},
+		{Name: shop + "/guest2", Node: nodeName(2), Addrs: addrs(2, 31)},
+	}
+}
+
+func hub() sandbox.Pod {
+	return sandbox.Pod{Name: shop + "/hub", Node: nodeName(1), Addrs: addrs(1, 30)}
+}
+
+// open opens the connections, of every kind and by every way.
+func (o *opened) open(count int) error {
+	if err := o.settle(); err != nil {
+		return err
+	}
+	for n := range count {
+		x := &stream{from: guests()[n/2%2].Name, network: []string{"tcp", "tcp", "udp"}[n/4%3], pushed: n/4%3 > 0}
+		x.to = net.JoinHostPort(hub().Addrs[n/12%2].String(), ports()[n%2])
+		if err := x.open(o.scene, o.doors[n%2]); err != nil {
+			return err
+		}
+		if n%2 == 0 {
+			o.staying = append(o.staying, x)
+		} else {
+			o.going = append(o.going, x)
+		}
+	}
+	_, err := o.scene.goOn(slices.Concat(o.staying, o.going))
+	return err
+}
+
+// ports are those of the connections that stay allowed, and of those that do not.
+func ports() []string { return []string{"81", "82"} }
+
+// settle adds the pods and their policy.
+func (o *opened) settle() error {
+	s, documents := o.scene, []string{podManifest(hub(), "app", "hub")}
+	errs := []error{s.AddPod(hub())}
+	for _, g := range guests() {
+		documents = append(documents, podManifest(g, "app", "guest"))
+		errs = append(errs, s.AddPod(g))
+	}
+	errs = append(errs, s.folder.put("guests.yaml", documents...), s.folder.put("hub.yaml", hubPolicy(true)))
+	for _, port := range ports() {
+		d, err := s.openDoor(hub().Name, port)
+		o.doors, errs = append(o.doors, d), append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (o *opened) close() {
+	for _, x := range slices.Concat(o.staying, o.going) {
+		x.close()
+	}
+	for _, d := range o.doors {
+		d.close()
+	}
+}
+
+// narrowing is a change that forbids half of the connections, and how it is taken back.
+type narrowing struct {
+	name       string
+	do, undone func() error
+}
+
+// narrowings are such changes at the server's node, and at the clients'.
+func (o *opened) narrowings() []narrowing {
+	f := o.scene.folder
+	return []narrowing{
+		{"the server's policy",
+			func() error { return f.put("hub.yaml", hubPolicy(false)) }, func() error { return f.put("hub.yaml", hubPolicy(true)) }},
+		{"a policy of the clients",
+			func() error { return f.put("guest.yaml", guestPolicy) }, func() error { return f.drop("guest.yaml") }},
+	}
+}
+
+// hubPolicy lets the guests in on one of the ports, or on both.
+func hubPolicy(both bool) string {
+	more := map[bool]string{true: ", {port: 82}, {port: 82, protocol: UDP}"}[both]
+	return fmt.Sprintf(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {namespace: shop, name: hub}
+spec:
+  podSelector: {matchLabels: {app: hub}}
+  policyTypes: [Ingress]
+  ingress: [{from: [{podSelector: {matchLabels: {app: guest}}}], ports: [{port: 81}, {port: 81, protocol: UDP}%s]}]
+`, more)
+}
+
+const guestPolicy = `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {namespace: shop, name: guest}
+spec:
+  podSelector: {matchLabels: {app: guest}}
+  policyTypes: [Egress]
+  egress: [{ports: [{port: 81}, {port: 81, protocol: UDP}]}]
+`
+
+// narrow makes a change, looks when the forbidden connections fell silent and whether they stay so, and takes the
+// change back.
+func (o *opened) narrow(n narrowing) error {
+	began := time.Now()
+	if err := n.do(); err != nil {
+		return err
+	}
+	o.scene.sleep(time.Until(began.Add(cutWithin)))
+	leak := -heardBy(o.going)
+	o.scene.sleep(cutWithin)
+	leak += heardBy(o.going)
+	o.scene.aside.leak += leak
+	after := silences(o.going, began)
+	o.scene.note("%s: the last of %d was silent after %v, half of them after %v; %d numbers arrived after %v",
+		n.name, len(after), millis(after[len(after)-1]), millis(after[len(after)/2]), leak, cutWithin)
+	if err := n.undone(); err != nil {
+		return err
+	}
+	took, err := o.scene.goOn(o.going)
+	o.scene.note("%s, taken back: all went on after %v", n.name, millis(took))
+	return err
+}
+
+func heardBy(streams []*stream) (count int) {
+	for _, x := range streams {
+		count += int(x.heard.Load())
+	}
+	return count
+}
+
+// silences are the times until streams heard something for the last time, the shortest first.
+func silences(streams []*stream, began time.Time) []time.Duration {
+	var all []time.Duration
+	for _, x := range streams {
+		all = append(all, max(0, time.Unix(0, x.last.Load()).Sub(began)))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// judgeStaying looks whether the others were disturbed. What TCP lost it sends again, so that shows as a pause.
+func (o *opened) judgeStaying() {
+	lost, pause := 0, time.Duration(0)
+	for _, x := range o.staying {
+		lost += x.lost()
+		pause = max(pause, time.Duration(x.pause.Load()))
+	}
+	o.scene.aside.broken += lost
+	for _, x := range slices.Concat(o.staying, o.going) {
+		if x.reset.Load() {
+			o.scene.fault("%s: reset", x)
+		}
+	}
+	o.scene.note("connections that stayed allowed: %d numbers lost; longest pause %v, with one every %v", lost, millis(pause), beat)
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// beat is how often the talking end of a stream says something.
+const beat = 100 * time.Millisecond
+
+// stream is a connection that stays open: one end says a number every beat, from 1 on, the other one listens.
+// Whoever talks, the client opens it; over UDP with one datagram, which is all that it ever says.
+type stream struct {
+	from    string // the client's pod
+	to      string // address and port of the server
+	network string // tcp or udp; over udp it is the server that talks
+	pushed  bool   // the server talks
+	heard   atomic.Int64
+	highest atomic.Uint64 // number
+	last    atomic.Int64  // when one arrived, in nanoseconds since 1970
+	pause   atomic.Int64  // the longest between two, in nanoseconds
+	reset   atomic.Bool
+	ends    [2]io.Closer
+}
+
+func (x *stream) String() string {
+	return fmt.Sprintf("%s > %s %s, pushed %t", x.from, x.to, x.network, x.pushed)
+}
+
+// door is where the server of streams waits on one port.
+type door struct {
+	listener net.Listener
+	packets  net.PacketConn
+}
+
+// openDoor listens in a pod.
+func (s *scene) openDoor(pod, port string) (d door, err error) {
+	err = s.InPod(pod, func() error {
+		var udp error
+		d.listener, err = net.Listen("tcp", ":"+port)
+		d.packets, udp = net.ListenPacket("udp", ":"+port)
+		return errors.Join(err, udp)
+	})
+	return d, err
+}
+
+func (d door) close() { _, _ = d.listener.Close(), d.packets.Close() }
+
+// accept returns the server's end of the connection that was just opened.
+func (d door) accept(network string) (io.WriteCloser, io.Reader, error) {
+	if network == "tcp" {
+		conn, err := d.listener.Accept()
+		return conn, conn, err
+	}
+	_, client, err := d.packets.ReadFrom(make([]byte, 8))
+	return visitor{d.packets, client}, nil, err
+}
+
+// visitor is whom the server's only UDP socket talks to.
+type visitor struct {
+	net.PacketConn
+	client net.Addr
+}
+
+func (v visitor) Write(b []byte) (int, error) { return v.WriteTo(b, v.client) }
+
+func (v visitor) Close() error { return nil } // the others use it, too
+
+// open opens a stream and lets its talker begin.
+func (x *stream) open(s *scene, at door) error {
+	var client net.Conn
+	err := s.InPod(x.from, func() (err error) {
+		client, err = net.DialTimeout(x.network, x.to, patience)
+		return err
+	})
+	if err == nil && x.network == "udp" {
+		_, err = client.Write(make([]byte, 8))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", x, err)
+	}
+	out, in, err := at.accept(x.network)
+	if err != nil {
+		return fmt.Errorf("%s: %w", x, err)
+	}
+	x.ends = [2]io.Closer{client, out}
+	if x.pushed {
+		in = client
+	} else {
+		out = client
+	}
+	go x.talk(out)
+	go x.hear(in)
+	return nil
+}
+
+func (x *stream) close() {
+	for _, end := range x.ends {
+		if end != nil {
+			_ = end.Close()
+		}
+	}
+}
+
+// talk goes on until the connection has ended; a UDP socket reports passing failures, too.
+func (x *stream) talk(to io.Writer) {
+	for number := uint64(1); ; number++ {
+		_, err := to.Write(binary.BigEndian.AppendUint64(nil, number))
+		if errors.Is(err, net.ErrClosed) || err != nil && x.network == "tcp" {
+			x.ended(err)
+			return
+		}
+		time.Sleep(beat)
+	}
+}
+
+func (x *stream) hear(from io.Reader) {
+	var message [8]byte
+	for {
+		switch _, err := io.ReadFull(from, message[:]); {
+		case err == nil:
+			x.note(binary.BigEndian.Uint64(message[:]), time.Now().UnixNano())
+		case errors.Is(err, net.ErrClosed), x.network == "tcp":
+			x.ended(err)
+			return
+		}
+	}
+}
+
+func (x *stream) note(number uint64, now int64) {
+	if before := x.last.Swap(now); before > 0 {
+		x.pause.Store(max(x.pause.Load(), now-before))
+	}
+	x.heard.Add(1)
+	x.highest.Store(max(x.highest.Load(), number))
+}
+
+// ended notes an end that nobody here has made.
+func (x *stream) ended(err error) {
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ETIMEDOUT) {
+		x.reset.Store(true)
+	}
+}
+
+// lost is how many numbers are missing.
+func (x *stream) lost() int { return int(x.highest.Load()) - int(x.heard.Load()) }
+
+// goOn waits until all of some streams have heard something more.
+func (s *scene) goOn(streams []*stream) (time.Duration, error) {
+	before := make([]int64, len(streams))
+	for i, x := range streams {
+		before[i] = x.heard.Load()
+	}
+	return s.await(patience, "open connections go on", func() error {
+		for i, x := range streams {
+			if x.heard.Load() <= before[i] {
+				return fmt.Errorf("%s is silent", x)
+			}
+		}
+		return nil
+	})
+}
