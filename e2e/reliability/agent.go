@@ -54,7 +54,8 @@ func (a *agent) start(wrapper ...string) error { return a.startWith(nil, wrapper
 // startWith gives it files, as descriptors from firstFile on.
 func (a *agent) startWith(files []*os.File, wrapper ...string) error {
 	argv := append(wrapper, a.program, "agent", "--manifests", a.scene.folder.dir, "--node-name", a.node,
-		"--health-addr", a.health, fmt.Sprintf("--own-table=%t", !a.scene.plan.free))
+		"--health-addr", a.health, fmt.Sprintf("--own-table=%t", !a.scene.plan.free),
+		"--unknown-pods="+map[bool]string{false: "allow", true: "deny"}[a.scene.plan.strict])
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr, cmd.ExtraFiles = a.log, files
 	if err := a.scene.StartInNode(a.node, cmd); err != nil {

@@ -17,14 +17,15 @@ type row interface {
 
 // plan is what the agents of a row are like. The zero value is the product as it is shipped.
 type plan struct {
-	free bool // nobody owns the table: --own-table=false
+	free   bool // nobody owns the table: --own-table=false
+	strict bool // --unknown-pods=deny
 }
 
 // rows lists all of them, the fast ones first.
 func rows() []row {
 	return []row{
 		upgrade{}, twoAgents{}, twoAgents{free: true}, tamperOwned{}, unrelated{}, restart{}, message{}, conntrack{}, tamperFree{}, kernelErrors{}, buffers{}, descriptors{},
-		openConnections{},
+		openConnections{}, podStart{},
 	}
 }
 
