@@ -67,9 +67,9 @@ e2e: cluster image-$(shell go env GOARCH) ## Picket on a real cluster, from its 
 	e2e/run smoke
 conformance: cluster image-$(shell go env GOARCH) ## Kubernetes' own NetworkPolicy suite and cyclonus, on every variant (hours)
 	e2e/run conformance
-reliability: build ## kills, upgrades, tampering, kernel errors under traffic: LEAK = BREAK = 0 (20 minutes)
+reliability: build ## kills, tampering, kernel errors, churn under traffic: LEAK = BREAK = 0 (an hour; ROWS=soak: one row)
 	@.ci/tools nft strace
-	cd e2e && go build -o ../bin/reliability ./reliability && ../bin/reliability -source .. -picket ../bin/picket
+	cd e2e && go build -o ../bin/reliability ./reliability && ../bin/reliability -source .. -picket ../bin/picket -rows "$(ROWS)"
 
 mutants: tools ## plant faults; every one must be found
 	go run ./.ci/mutants

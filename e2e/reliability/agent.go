@@ -106,13 +106,18 @@ type readiness struct {
 
 // ask asks for the readiness.
 func (a *agent) ask() (r readiness, err error) {
-	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: a.dial}}
-	response, err := client.Get("http://" + a.health + "/readyz")
+	response, err := a.get("/readyz")
 	if err != nil {
 		return r, err
 	}
 	defer response.Body.Close()
 	return r, json.NewDecoder(response.Body).Decode(&r)
+}
+
+// get asks it for a page of its health address.
+func (a *agent) get(path string) (*http.Response, error) {
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: a.dial}}
+	return client.Get("http://" + a.health + path)
 }
 
 // dial dials from inside the node.

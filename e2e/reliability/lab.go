@@ -19,6 +19,7 @@ type lab struct {
 	dir                 string // of manifests and logs
 	short               bool
 	seed                uint64
+	soak                time.Duration // of that row; zero: its own
 }
 
 // newLab finds the programs.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/picket-project/picket/cmd/sandbox"
 )
@@ -38,6 +39,7 @@ type options struct {
 	scratch string // folder of everything else; empty: a new one
 	short   bool
 	seed    uint64
+	soak    time.Duration // of that row
 }
 
 func parse(args []string) (o options, err error) {
@@ -48,6 +50,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.scratch, "scratch", "", "folder for what is built here and for logs, which stay; without this they go")
 	flags.BoolVar(&o.short, "short", false, "fewer faults of each kind")
 	flags.Uint64Var(&o.seed, "seed", 1, "of the random moments and changes")
+	flags.DurationVar(&o.soak, "soak", 0, "how long the row soak takes; without this 10m, or 20s with -short")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -82,7 +85,7 @@ func (o options) run(ctx context.Context, out io.Writer) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	l.short, l.seed = o.short, o.seed
+	l.short, l.seed, l.soak = o.short, o.seed, o.soak
 	var results []*result
 	for _, r := range o.rows {
 		fmt.Fprintf(os.Stderr, "%s ...\n", r.Name())

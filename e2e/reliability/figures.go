@@ -1,0 +1,39 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// figures are values of /metrics by name; only those without labels.
+type figures map[string]float64
+
+const (
+	memory      = "process_resident_memory_bytes"
+	goroutines  = "go_goroutines"
+	descriptor  = "process_open_fds"
+	megabyte    = 1 << 20
+	memoryNoise = 8 * megabyte // what a garbage collector may leave at one time and not at another
+)
+
+// figures asks an agent for them.
+func (a *agent) figures() (figures, error) {
+	response, err := a.get("/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	all := figures{}
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		name, text, _ := strings.Cut(lines.Text(), " ")
+		if value, err := strconv.ParseFloat(text, 64); err == nil && !strings.HasPrefix(name, "#") {
+			all[name] = value
+		}
+	}
+	if all[memory] == 0 {
+		return all, fmt.Errorf("the agent of %s does not say how much memory it has", a.node)
+	}
+	return all, nil
+}
