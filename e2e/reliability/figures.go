@@ -14,6 +14,7 @@ const (
 	memory      = "process_resident_memory_bytes"
 	goroutines  = "go_goroutines"
 	descriptor  = "process_open_fds"
+	commits     = "picket_commit_seconds"
 	megabyte    = 1 << 20
 	memoryNoise = 8 * megabyte // what a garbage collector may leave at one time and not at another
 )

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"time"
+)
+
+// tenant has one namespace state very many rules and pods, and go on changing them. The others must not notice: not
+// in their packets, and not in the time that a change of theirs takes to count.
+type tenant struct{}
+
+func (tenant) Name() string { return "tenant" }
+
+func (tenant) Plan() plan { return plan{} }
+
+func (tenant) Inject(s *scene) error {
+	g, err := s.openGate()
+	if err != nil {
+		return err
+	}
+	t := &crowded{scene: s, gate: g, tenants: tenants{rules: s.times(10_000, 500), pods: s.times(5000, 200)}}
+	return errors.Join(t.play(), g.close())
+}
+
+// crowded is the work of that row.
+type crowded struct {
+	scene   *scene
+	gate    *gate
+	tenants tenants
+}
+
+// play measures the gate without the tenant, while it comes, and while it changes things.
+func (t *crowded) play() error {
+	samples := t.scene.times(20, 8)
+	before, err := t.gate.shutOften(samples)
+	if err != nil {
+		return err
+	}
+	t.noteAgents("before")
+	growing, err := t.grow()
+	if err != nil {
+		return err
+	}
+	stop := t.keepChanging()
+	there, err := t.gate.shutOften(samples)
+	if err := errors.Join(err, stop()); err != nil {
+		return err
+	}
+	t.noteAgents("with them")
+	t.scene.done("%d rules x %d pods of one namespace", t.tenants.rules, t.tenants.pods)
+	t.scene.note("a change of another namespace counts after %s before", spread(before))
+	t.judge("while they come", before, growing)
+	t.judge("while they change", before, there)
+	return nil
+}
+
+// grow lets the tenant come, and returns how long changes of the others took meanwhile.
+func (t *crowded) grow() (took []time.Duration, err error) {
+	began, came := time.Now(), make(chan error, 1)
+	go func() { came <- t.come() }()
+	for {
+		one, err := t.gate.shut()
+		if err != nil {
+			return took, err
+		}
+		took = append(took, one)
+		select {
+		case err := <-came:
+			t.scene.note("they came within %v", time.Since(began).Round(100*time.Millisecond))
+			return took, err
+		default:
+		}
+	}
+}
+
+// come states all files, 20 a second.
+func (t *crowded) come() error {
+	for n := range t.tenants.files() {
+		if err := t.tenants.put(t.scene.folder, n, 0); err != nil {
+			return err
+		}
+		t.scene.sleep(50 * time.Millisecond)
+	}
+	return nil
+}
+
+// keepChanging states one file after another anew, ten a second, until it is stopped.
+func (t *crowded) keepChanging() (stop func() error) {
+	end, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-end:
+				ended <- nil
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+			if err := t.tenants.put(t.scene.folder, n*7%t.tenants.files(), n); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	return func() error {
+		close(end)
+		return <-ended
+	}
+}
+
+// slack is what the machine itself adds to one measurement and not to another.
+const slack = 20 * time.Millisecond
+
+func (t *crowded) judge(when string, before, during []time.Duration) {
+	t.scene.note("%s: after %s of %d", when, spread(during), len(during))
+	if usual, now := before[len(before)/2], during[len(during)/2]; now > 2*usual+slack {
+		t.scene.fault("%s, a change of another namespace takes %v, before %v", when, millis(now), millis(usual))
+	}
+}
+
+func (t *crowded) noteAgents(when string) {
+	for _, a := range t.scene.agents {
+		f, err := a.figures()
+		if err != nil {
+			t.scene.fault("%v", err)
+		}
+		t.scene.note("the agent of %s %s: %.0f MiB, %.0f ms a transaction", a.node, when, f[memory]/megabyte, 1000*f[commits+"_sum"]/f[commits+"_count"])
+	}
+}
