@@ -16,6 +16,7 @@ import (
 type lab struct {
 	picket, next, probe string
 	nft, strace         string
+	source              string // the repository
 	dir                 string // of manifests and logs
 	short               bool
 	seed                uint64

@@ -85,7 +85,7 @@ func (o options) run(ctx context.Context, out io.Writer) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	l.short, l.seed, l.soak = o.short, o.seed, o.soak
+	l.source, l.short, l.seed, l.soak = o.source, o.short, o.seed, o.soak
 	var results []*result
 	for _, r := range o.rows {
 		fmt.Fprintf(os.Stderr, "%s ...\n", r.Name())

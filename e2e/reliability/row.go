@@ -25,7 +25,7 @@ type plan struct {
 func rows() []row {
 	return []row{
 		upgrade{}, twoAgents{}, twoAgents{free: true}, tamperOwned{}, unrelated{}, restart{}, message{}, conntrack{}, tamperFree{}, kernelErrors{}, buffers{}, descriptors{},
-		openConnections{}, podStart{}, tenant{}, soak{},
+		openConnections{}, podStart{}, badInput{}, tenant{}, soak{},
 	}
 }
 

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+)
+
+// badInput states wrong objects, one after the other. Each is reported, its pods stay isolated as far as it can be
+// read, and everybody else is as before.
+type badInput struct{}
+
+func (badInput) Name() string { return "bad-input" }
+
+func (badInput) Plan() plan { return plan{} }
+
+func (badInput) Inject(s *scene) error {
+	cases, err := wrongs(s.lab.source)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(cases, func(a, b wrong) int { return strings.Compare(a.name, b.name) })
+	b := &bad{scene: s}
+	if err := b.settle(); err != nil {
+		return err
+	}
+	step := s.times(1, 8)
+	for i := 0; i < len(cases) && s.ctx.Err() == nil; i += step {
+		if err := b.try(cases[i]); err != nil {
+			return fmt.Errorf("%s: %w", cases[i].name, err)
+		}
+	}
+	s.done("%d wrong objects, %d of them to be reported; %d times a pod that stays isolated was tried", b.tried, b.told, b.denied)
+	return b.server.Close()
+}
+
+// bad is the work of that row.
+type bad struct {
+	scene               *scene
+	server              net.Listener // of bad/web
+	tried, told, denied int
+}
+
+// The pods that wrong objects speak of, as cmd/cli/testdata/wrong/good.yaml states them.
+func badWeb() sandbox.Pod {
+	return sandbox.Pod{Name: "bad/web", Node: nodeName(1), Addrs: addrs(1, 3)}
+}
+
+func otherCli() sandbox.Pod {
+	return sandbox.Pod{Name: "other/cli", Node: nodeName(2), Addrs: addrs(2, 3)}
+}
+
+// settle states the world around the wrong objects, but its nodes, which are there, and plays two of its pods.
+func (b *bad) settle() error {
+	text, err := os.ReadFile(filepath.Join(b.scene.lab.source, "cmd/cli/testdata/wrong/good.yaml"))
+	if err != nil {
+		return err
+	}
+	documents := slices.DeleteFunc(strings.Split(string(text), "---\n"), func(d string) bool { return strings.Contains(d, "kind: Node\n") })
+	err = errors.Join(b.scene.folder.put("good.yaml", documents...), b.scene.AddPod(badWeb()), b.scene.AddPod(otherCli()))
+	if err != nil {
+		return err
+	}
+	err = b.scene.InPod(badWeb().Name, func() (err error) {
+		b.server, err = net.Listen("tcp", ":"+servicePort)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = b.scene.await(patience, "other/cli reaches bad/web", b.reach)
+	return err
+}
+
+// reach opens a connection from other/cli to bad/web.
+func (b *bad) reach() error {
+	return b.scene.InPod(otherCli().Name, func() error {
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort(badWeb().Addrs[0].String(), servicePort), 100*time.Millisecond)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+}
+
+// try states a wrong object, looks at what becomes of it, and takes it back.
+func (b *bad) try(w wrong) error {
+	b.tried++
+	if err := b.scene.folder.put(w.file(), w.content); err != nil {
+		return err
+	}
+	if w.told {
+		b.told++
+		b.expectReport(w)
+	} else {
+		b.scene.sleep(100 * time.Millisecond)
+	}
+	if w.denied {
+		b.denied++
+		b.expectDenial(w)
+	}
+	if err := b.scene.folder.drop(w.file()); err != nil {
+		return err
+	}
+	_, err := b.scene.await(patience, "all is well again", func() error {
+		for _, a := range b.scene.agents {
+			if err := wellNow(a); err != nil {
+				return err
+			}
+		}
+		return b.reach()
+	})
+	return err
+}
+
+// reportedWithin is what an agent may take to complain.
+const reportedWithin = 5 * time.Second
+
+// expectReport waits until every agent complains of something.
+func (b *bad) expectReport(w wrong) {
+	for _, a := range b.scene.agents {
+		_, err := b.scene.await(reportedWithin, "the agent of "+a.node+" complains", func() error {
+			if wellNow(a) == nil {
+				return errors.New("it does not")
+			}
+			return nil
+		})
+		if err != nil || !a.alive() {
+			b.scene.fault("%s: alive %t, %v", w.name, a.alive(), err)
+		}
+	}
+}
+
+// expectDenial waits until the pod is isolated.
+func (b *bad) expectDenial(w wrong) {
+	_, err := b.scene.await(reportedWithin, "bad/web is isolated", func() error {
+		if b.reach() == nil {
+			return errors.New("it can be reached")
+		}
+		return nil
+	})
+	if err != nil || b.reach() == nil {
+		b.scene.aside.leak++
+		b.scene.fault("%s: bad/web can be reached, %v", w.name, err)
+	}
+}
+
+// wellNow says what an agent complains of.
+func wellNow(a *agent) error {
+	r, err := a.ask()
+	if err == nil && len(r.Reasons)+len(r.Warnings) > 0 {
+		err = fmt.Errorf("%v %v", r.Reasons, r.Warnings)
+	}
+	return err
+}
