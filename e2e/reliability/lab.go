@@ -63,6 +63,11 @@ func (s *scene) play(r row) (err error) {
 	if err := s.selfCheck(); err != nil {
 		return err
 	}
+	if r, is := r.(rehearsed); is {
+		if err := r.Rehearse(s); err != nil {
+			return err
+		}
+	}
 	if err := s.startAgents(); err != nil {
 		return err
 	}

@@ -15,6 +15,11 @@ type row interface {
 	Inject(*scene) error
 }
 
+// rehearsed is a row that must see first what happens while nobody filters.
+type rehearsed interface {
+	Rehearse(*scene) error
+}
+
 // plan is what the agents of a row are like. The zero value is the product as it is shipped.
 type plan struct {
 	free   bool // nobody owns the table: --own-table=false
@@ -25,7 +30,7 @@ type plan struct {
 func rows() []row {
 	return []row{
 		upgrade{}, twoAgents{}, twoAgents{free: true}, tamperOwned{}, unrelated{}, restart{}, message{}, conntrack{}, tamperFree{}, kernelErrors{}, buffers{}, descriptors{},
-		openConnections{}, podStart{}, badInput{}, tenant{}, soak{},
+		openConnections{}, podStart{}, &spoofing{}, badInput{}, tenant{}, soak{},
 	}
 }
 

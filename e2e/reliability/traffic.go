@@ -26,7 +26,6 @@ type flow struct {
 // by UDP and TCP. A datagram with a socket of its own meets the policies; those of one socket, and a connection that
 // is held, show whether what is open stays open.
 func everyFlow() []flow {
-	const four, six = 0, 1
 	return []flow{
 		{"near", "web", four, "udp-new", true}, {"near", "web", six, "udp", true},
 		{"far", "web", four, "udp", true}, {"far", "web", six, "udp-new", true},
@@ -59,7 +58,7 @@ func servers() []string {
 }
 
 func (s *scene) serve(actor string) error {
-	cmd := exec.Command(s.lab.probe, "serve", "--tcp", servicePort, "--udp", servicePort)
+	cmd := exec.Command(s.lab.probe, "serve", "--tcp", servicePort, "--udp", fmt.Sprint(servicePort, ",", otherPort))
 	if err := s.StartInPod(shop+"/"+actor, cmd); err != nil {
 		return fmt.Errorf("serve in %s: %w", actor, err)
 	}

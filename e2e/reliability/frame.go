@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// datagram is UDP, sealed with the checksum that its addresses ask for.
+func datagram(from, to netip.AddrPort, data []byte) []byte {
+	whole := binary.BigEndian.AppendUint16(nil, from.Port())
+	whole = binary.BigEndian.AppendUint16(whole, to.Port())
+	whole = binary.BigEndian.AppendUint16(whole, uint16(8+len(data)))
+	whole = append(append(whole, 0, 0), data...)
+	pseudo := append(from.Addr().AsSlice(), to.Addr().AsSlice()...)
+	pseudo = binary.BigEndian.AppendUint16(append(pseudo, 0, unix.IPPROTO_UDP), uint16(len(whole)))
+	binary.BigEndian.PutUint16(whole[6:], checksum(append(pseudo, whole...)))
+	return whole
+}
+
+// checksum is that of RFC 1071.
+func checksum(data []byte) uint16 {
+	sum := uint32(0)
+	for i, b := range data {
+		sum += uint32(b) << (8 * (1 - i%2))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
+}
+
+// piece is a part of what an IP packet carries; offset is a multiple of 8.
+type piece struct {
+	offset int
+	last   bool
+	data   []byte
+}
+
+// pieces takes a payload apart.
+func pieces(payload []byte, size int) (all []piece) {
+	for at := 0; at < len(payload); at += size {
+		end := min(at+size, len(payload))
+		all = append(all, piece{at, end == len(payload), payload[at:end]})
+	}
+	return all
+}
+
+// packetOf is an IP packet with a piece of the payload of number id.
+func packetOf(from, to netip.Addr, protocol byte, id uint16, p piece) []byte {
+	if from.Is6() {
+		return packet6(from, to, protocol, id, p)
+	}
+	where := uint16(p.offset / 8)
+	if !p.last {
+		where |= 1 << 13
+	}
+	head := binary.BigEndian.AppendUint16([]byte{0x45, 0}, uint16(20+len(p.data)))
+	head = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(head, id), where)
+	head = append(append(append(head, 64, protocol, 0, 0), from.AsSlice()...), to.AsSlice()...)
+	binary.BigEndian.PutUint16(head[10:], checksum(head))
+	return append(head, p.data...)
+}
+
+func packet6(from, to netip.Addr, protocol byte, id uint16, p piece) []byte {
+	data := p.data
+	if p.offset > 0 || !p.last {
+		where := uint16(p.offset)
+		if !p.last {
+			where |= 1
+		}
+		extension := binary.BigEndian.AppendUint16([]byte{protocol, 0}, where)
+		extension = binary.BigEndian.AppendUint32(extension, uint32(id))
+		data, protocol = append(extension, data...), unix.IPPROTO_FRAGMENT
+	}
+	head := binary.BigEndian.AppendUint16([]byte{0x60, 0, 0, 0}, uint16(len(data)))
+	head = append(append(append(head, protocol, 64), from.AsSlice()...), to.AsSlice()...)
+	return append(head, data...)
+}
+
+// sendFrame sends an IP packet for web in a frame of an actor's, behind some tags of VLAN 0, which whoever receives
+// them takes off.
+func (s *scene) sendFrame(actor string, tags int, packet []byte) error {
+	to, err := s.nextHop(actor)
+	if err != nil {
+		return err
+	}
+	err = s.InPod(podOf(actor).Name, func() error {
+		eth0, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return err
+		}
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return os.NewSyscallError("socket", err)
+		}
+		defer unix.Close(fd)
+		frame := append(append([]byte{}, to...), eth0.HardwareAddr...)
+		for range tags {
+			frame = append(frame, 0x81, 0, 0, 0)
+		}
+		kind := map[byte][]byte{4: {0x08, 0x00}, 6: {0x86, 0xdd}}[packet[0]>>4]
+		frame = append(append(frame, kind...), packet...)
+		return os.NewSyscallError("sendto", unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: eth0.Index}))
+	})
+	if err != nil {
+		return fmt.Errorf("send a frame from %s: %w", actor, err)
+	}
+	return nil
+}
+
+// nextHop is the hardware address by which an actor reaches web: web's own, or that of the bridge of its node.
+func (s *scene) nextHop(actor string) (mac net.HardwareAddr, err error) {
+	inside, place, link := s.InPod, podOf("web").Name, "eth0"
+	if node := podOf(actor).Node; node != podOf("web").Node {
+		inside, place, link = s.InNode, node, "cni0"
+	}
+	err = inside(place, func() error {
+		found, err := net.InterfaceByName(link)
+		if err == nil {
+			mac = found.HardwareAddr
+		}
+		return err
+	})
+	return mac, err
+}
