@@ -82,10 +82,10 @@ func packet6(from, to netip.Addr, protocol byte, id uint16, p piece) []byte {
 	return append(head, data...)
 }
 
-// sendFrame sends an IP packet for web in a frame of an actor's, behind some tags of VLAN 0, which whoever receives
-// them takes off.
-func (s *scene) sendFrame(actor string, tags int, packet []byte) error {
-	to, err := s.nextHop(actor)
+// sendFrame sends an IP packet for an actor of the first node in a frame of another's, behind some tags of VLAN 0,
+// which whoever receives them takes off.
+func (s *scene) sendFrame(actor, target string, tags int, packet []byte) error {
+	to, err := s.nextHop(actor, target)
 	if err != nil {
 		return err
 	}
@@ -113,10 +113,10 @@ func (s *scene) sendFrame(actor string, tags int, packet []byte) error {
 	return nil
 }
 
-// nextHop is the hardware address by which an actor reaches web: web's own, or that of the bridge of its node.
-func (s *scene) nextHop(actor string) (mac net.HardwareAddr, err error) {
-	inside, place, link := s.InPod, podOf("web").Name, "eth0"
-	if node := podOf(actor).Node; node != podOf("web").Node {
+// nextHop is the hardware address by which an actor reaches another: its own, or that of the bridge of the node.
+func (s *scene) nextHop(actor, target string) (mac net.HardwareAddr, err error) {
+	inside, place, link := s.InPod, podOf(target).Name, "eth0"
+	if node := podOf(actor).Node; node != podOf(target).Node {
 		inside, place, link = s.InNode, node, "cni0"
 	}
 	err = inside(place, func() error {

@@ -76,7 +76,7 @@ const (
 	otherPort = 81 // of servers; nobody may use it
 )
 
-// juggle does all tricks and counts the copies of each that arrive at web.
+// juggle does all tricks and counts the copies of each that arrive.
 func (s *scene) juggle(round string) ([]int, error) {
 	arrived := make([]int, len(tricks()))
 	for i, t := range tricks() {
@@ -108,7 +108,7 @@ func (s *scene) do(t trick, flow string) (int, error) {
 		s.sleep(20 * time.Millisecond)
 		return 0, nil
 	}
-	ear, err := s.Sniff(podOf("web").Name, t.seen)
+	ear, err := s.Sniff(podOf("free").Name, t.seen)
 	if err != nil {
 		return 0, err
 	}
@@ -138,7 +138,7 @@ func (s *scene) sendUDP(t trick, flow string, n, family int) error {
 	}
 	id := uint16(s.random.Uint32())
 	for _, p := range parts {
-		if err := s.sendFrame(t.from, t.tags, packetOf(source, webAddr(family), unix.IPPROTO_UDP, id, p)); err != nil {
+		if err := s.sendFrame(t.from, "web", t.tags, packetOf(source, webAddr(family), unix.IPPROTO_UDP, id, p)); err != nil {
 			return err
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trick is a way by which a pod may try to reach web where it may not.
+// trick is a way by which a pod may try to reach another one where it may not: web with datagrams, free with ICMP.
 type trick struct {
 	name    string
 	refused bool                     // by what README says
@@ -17,18 +17,19 @@ type trick struct {
 	tags    int                      // of VLAN 0
 	cut     func([]byte) []piece     // nil: in one piece
 	icmp    func(s *scene) error     // sends a message instead
-	seen    func(packet []byte) bool // recognises that message at web
+	seen    func(packet []byte) bool // recognises that message at free
 }
 
-// tricks lists them. The actors alien and near sit on web's own bridge, rogue and caged on another node.
+// tricks lists them. The actors alien, near and free sit on web's own bridge, rogue and caged on another node. What
+// only routers say goes to free, which no policy keeps it from.
 func tricks() []trick {
 	near, node := podOf("near").Addrs, nodes()[0].Addrs
 	all := []trick{
 		{name: "router advertisement to everybody", refused: true, icmp: sayICMPv6(routerAdvertisement, allNodes(), make([]byte, 12)), seen: isICMP(routerAdvertisement)},
-		{name: "router advertisement to the pod", refused: true, icmp: sayICMPv6(routerAdvertisement, webAddr(six), make([]byte, 12)), seen: isICMP(routerAdvertisement)},
-		{name: "IPv6 redirect", refused: true, icmp: sayICMPv6(redirect6, webAddr(six), make([]byte, 36)), seen: isICMP(redirect6)},
+		{name: "router advertisement to the pod", refused: true, icmp: sayICMPv6(routerAdvertisement, freeAddr(six), make([]byte, 12)), seen: isICMP(routerAdvertisement)},
+		{name: "IPv6 redirect", refused: true, icmp: sayICMPv6(redirect6, freeAddr(six), make([]byte, 36)), seen: isICMP(redirect6)},
 		{name: "IPv4 redirect", refused: true, icmp: sayRedirect4, seen: isICMP(redirect4)},
-		{name: "neighbour advertisement for another pod", icmp: sayICMPv6(neighbourAdvertisement, webAddr(six), advertisement()), seen: isAdvertisement},
+		{name: "neighbour advertisement for another pod", icmp: sayICMPv6(neighbourAdvertisement, freeAddr(six), advertisement()), seen: isAdvertisement},
 		{name: "a raw frame", refused: true, from: "alien"},
 		{name: "a VLAN tag", from: "alien", tags: 1},
 		{name: "two VLAN tags", from: "alien", tags: 2},
@@ -54,6 +55,8 @@ func tricks() []trick {
 const four, six = 0, 1
 
 func webAddr(family int) netip.Addr { return podOf("web").Addrs[family] }
+
+func freeAddr(family int) netip.Addr { return podOf("free").Addrs[family] }
 
 func allNodes() netip.Addr { return netip.MustParseAddr("ff02::1") }
 
@@ -91,23 +94,23 @@ func sayICMPv6(kind byte, to netip.Addr, body []byte) func(*scene) error {
 
 // sayRedirect4 sends a redirect about a packet that nobody sent.
 func sayRedirect4(s *scene) error {
-	from, to := podOf("alien").Addrs[four], webAddr(four)
+	from, to := podOf("alien").Addrs[four], freeAddr(four)
 	about := packetOf(to, services()[four], unix.IPPROTO_UDP, 1, piece{0, true, []byte{0, 53, 0, 53, 0, 8, 0, 0}})
 	message := append(append([]byte{redirect4, 1, 0, 0}, from.AsSlice()...), about...)
 	sum := checksum(message)
 	message[2], message[3] = byte(sum>>8), byte(sum)
-	return s.sendFrame("alien", 0, packetOf(from, to, unix.IPPROTO_ICMP, 1, piece{0, true, message}))
+	return s.sendFrame("alien", "free", 0, packetOf(from, to, unix.IPPROTO_ICMP, 1, piece{0, true, message}))
 }
 
-// advertisement says that alien's hardware has the address of free.
+// advertisement says that some hardware has the address of near.
 func advertisement() []byte {
-	body := append([]byte{0x20, 0, 0, 0}, podOf("free").Addrs[six].AsSlice()...)
+	body := append([]byte{0x20, 0, 0, 0}, podOf("near").Addrs[six].AsSlice()...)
 	return append(body, 2, 1, 2, 0, 0, 0, 0, 1)
 }
 
 func isAdvertisement(packet []byte) bool {
 	message := icmpOf(packet)
-	return len(message) >= 24 && message[0] == neighbourAdvertisement && netip.AddrFrom16([16]byte(message[8:24])) == podOf("free").Addrs[six]
+	return len(message) >= 24 && message[0] == neighbourAdvertisement && netip.AddrFrom16([16]byte(message[8:24])) == podOf("near").Addrs[six]
 }
 
 func isICMP(kind byte) func([]byte) bool {
