@@ -25,6 +25,7 @@ type agent struct {
 	scene           *scene
 	node            string
 	program, health string
+	dir             string // that it works in, and for temporary files; empty: this program's
 	log             *os.File
 	cmd             *exec.Cmd
 	ended           chan struct{} // closed after the end of the process; nil: there was none
@@ -57,7 +58,10 @@ func (a *agent) startWith(files []*os.File, wrapper ...string) error {
 		"--health-addr", a.health, fmt.Sprintf("--own-table=%t", !a.scene.plan.free),
 		"--unknown-pods="+map[bool]string{false: "allow", true: "deny"}[a.scene.plan.strict])
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stderr, cmd.ExtraFiles = a.log, files
+	cmd.Stderr, cmd.ExtraFiles, cmd.Dir = a.log, files, a.dir
+	if a.dir != "" {
+		cmd.Env = append(os.Environ(), "TMPDIR="+a.dir)
+	}
 	if err := a.scene.StartInNode(a.node, cmd); err != nil {
 		return fmt.Errorf("start the agent of %s: %w", a.node, err)
 	}

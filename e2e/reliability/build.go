@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // The programs beside the one that is tested, as they are called in the scratch folder.
@@ -56,9 +58,37 @@ func nextLayout(source, scratch string) (overlay string, err error) {
 	if n := bytes.Count(text, comment); n != 1 {
 		return "", fmt.Errorf("%s: the comment %s stands there %d times, so there is no next version of it", layout, comment, n)
 	}
-	next, overlay := filepath.Join(scratch, "layout.go"), filepath.Join(scratch, "overlay.json")
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {layout: next}})
-	return overlay, errors.Join(err,
-		os.WriteFile(next, bytes.Replace(text, comment, []byte(`"errors about what was permitted"`), 1), 0o644),
-		os.WriteFile(overlay, replace, 0o644))
+	return overlaid(layout, bytes.Replace(text, comment, []byte(`"errors about what was permitted"`), 1), scratch)
+}
+
+// overlaid writes another text of a source file, and the overlay by which the compiler takes it.
+func overlaid(file string, text []byte, scratch string) (overlay string, err error) {
+	other := filepath.Join(scratch, filepath.Base(file))
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {file: other}})
+	overlay = other + ".json"
+	return overlay, errors.Join(err, os.WriteFile(other, text, 0o644), os.WriteFile(overlay, replace, 0o644))
+}
+
+// buildJumping builds Picket with a clock that jumps.
+func buildJumping(ctx context.Context, source, scratch string, phase time.Duration) (program string, err error) {
+	program = filepath.Join(scratch, fmt.Sprintf("picket-jumps-%v", phase))
+	if _, err := os.Stat(program); err == nil {
+		return program, nil
+	}
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", err
+	}
+	usual := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
+	text, err := os.ReadFile(usual)
+	if err != nil {
+		return "", err
+	}
+	now := []byte("\tsec, nsec, mono := runtimeNow()\n\tif mono == 0 {")
+	if n := bytes.Count(text, now); n != 1 {
+		return "", fmt.Errorf("%s: what the clock is read by stands there %d times", usual, n)
+	}
+	jumps := fmt.Sprintf("\tsec, nsec, mono := runtimeNow()\n\tsec += [...]int64{0, 86400, -86400}[min((mono-startNano)/%d, 2)]\n\tif mono == 0 {", phase)
+	overlay, err := overlaid(usual, bytes.Replace(text, now, []byte(jumps), 1), scratch)
+	return program, errors.Join(err, compile(ctx, source, "-overlay", overlay, "-o", program, "./cmd/picket"))
 }

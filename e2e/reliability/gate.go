@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -127,4 +128,27 @@ func (g *gate) shutOften(times int) (took []time.Duration, err error) {
 		took = append(took, one)
 	}
 	return took, nil
+}
+
+// shutUntil does so until a time.
+func (g *gate) shutUntil(end time.Time) (took []time.Duration, err error) {
+	for time.Now().Before(end) && g.scene.ctx.Err() == nil {
+		one, err := g.shut()
+		if err != nil {
+			return took, err
+		}
+		took = append(took, one)
+	}
+	return took, g.scene.ctx.Err()
+}
+
+// shutWithin is what a change may take where nothing but a fault is in its way.
+const shutWithin = 2 * time.Second
+
+// judgeShut says after what time changes have counted.
+func (s *scene) judgeShut(took []time.Duration) {
+	s.note("%d changes meanwhile counted after %s", len(took), spread(took))
+	if longest := slices.Max(took); longest > shutWithin {
+		s.fault("a change counted after %v", millis(longest))
+	}
 }

@@ -25,6 +25,10 @@ type lab struct {
 
 // newLab finds the programs.
 func newLab(picket, scratch string) (*lab, error) {
+	scratch, err := filepath.Abs(scratch)
+	if err != nil {
+		return nil, err
+	}
 	l := &lab{dir: scratch, probe: filepath.Join(scratch, probeProgram), next: filepath.Join(scratch, nextProgram), seed: 1}
 	for _, p := range []struct {
 		name string
