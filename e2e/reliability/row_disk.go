@@ -30,7 +30,7 @@ func (diskFull) Inject(s *scene) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.moveInto(dir), fill(dir)); err != nil {
+	if err := errors.Join(s.moveLogs(dir), fill(dir), s.killAll()); err != nil {
 		return err
 	}
 	stop := s.churn.keep(50 * time.Millisecond)
@@ -44,38 +44,36 @@ func (diskFull) Inject(s *scene) error {
 	}
 	s.done("no room for logs, temporary files or anything else, a restart meanwhile")
 	s.judgeShut(append(took, again...))
-	return s.moveOut(dir)
+	return s.logsAreFull()
 }
 
-// moveInto restarts the agents with their logs and everything else in a folder.
-func (s *scene) moveInto(dir string) error {
+// moveLogs gives the agents that start from now on logs in a folder, which fill their last page, and nowhere else to
+// work in.
+func (s *scene) moveLogs(dir string) error {
 	for _, a := range s.agents {
-		log, err := os.Create(filepath.Join(dir, a.node+".log"))
+		log, err := os.OpenFile(filepath.Join(dir, a.node+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
 			return err
 		}
 		_ = a.log.Close()
-		a.kill()
 		a.log, a.dir = log, dir
-		if err := errors.Join(a.start(), a.awaitReady(patience)); err != nil {
+		if _, err := log.Write(make([]byte, os.Getpagesize())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// moveOut gives their logs back to those agents, who must have lost some of it.
-func (s *scene) moveOut(dir string) error {
+// logsAreFull looks whether nothing could be written, as it was meant.
+func (s *scene) logsAreFull() error {
 	for _, a := range s.agents {
 		info, err := a.log.Stat()
 		if err != nil {
 			return err
 		}
-		before := info.Size()
-		if _, err := a.log.Write(make([]byte, 1<<16)); !errors.Is(err, unix.ENOSPC) {
-			s.fault("there is room in %s: %v", dir, err)
+		if more := int(info.Size()) - os.Getpagesize(); more > 0 {
+			s.fault("there was room for %d bytes in the log of %s", more, a.node)
 		}
-		s.note("the log of %s ends after %d bytes", a.node, before)
 	}
 	return nil
 }
