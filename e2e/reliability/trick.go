@@ -31,12 +31,12 @@ func tricks() []trick {
 		{name: "IPv4 redirect", refused: true, icmp: sayRedirect4, seen: isICMP(redirect4)},
 		{name: "neighbour advertisement for another pod", icmp: sayICMPv6(neighbourAdvertisement, freeAddr(six), advertisement()), seen: isAdvertisement},
 		{name: "a raw frame", refused: true, from: "alien"},
-		{name: "a VLAN tag", from: "alien", tags: 1},
-		{name: "two VLAN tags", from: "alien", tags: 2},
-		{name: "the address of a permitted pod", from: "alien", as: near},
-		{name: "the address of a permitted pod of another node", from: "rogue", as: near},
-		{name: "the address of a permitted pod, by one that may send nothing", from: "caged", as: podOf("far").Addrs},
-		{name: "the address of the node", from: "alien", as: node},
+		{name: "a VLAN tag", refused: true, from: "alien", tags: 1},
+		{name: "two VLAN tags", refused: true, from: "alien", tags: 2},
+		{name: "the address of a permitted pod", refused: true, from: "alien", as: near},
+		{name: "the address of a permitted pod of another node", refused: true, from: "rogue", as: near},
+		{name: "the address of a permitted pod, by one that may send nothing", refused: true, from: "caged", as: podOf("far").Addrs},
+		{name: "the address of the node", refused: true, from: "alien", as: node},
 		{name: "the address of a service", refused: true, from: "alien", as: services()},
 	}
 	for _, f := range []trick{
