@@ -6,6 +6,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 COMPILE  := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X github.com/picket-project/picket/cmd/cli.version=$(VERSION)'
 WORLDS   ?= 20000
 FUZZTIME ?= 30s
+SOAK     ?= 10m
 VARIANT  ?= --flannel=host-gw --kube-proxy=nftables --families=IPv4
 CLUSTER  := $(CACHE)/cluster/bin/cluster
 export GOFLAGS := -buildvcs=false
@@ -13,7 +14,7 @@ export CACHE CLUSTER VARIANT VERSION
 
 .DEFAULT_GOAL := help
 .PHONY: help build image manifests demo test tools lint unit race laws packets api mutants fuzz clean
-.PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability
+.PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,9 +68,10 @@ e2e: cluster image-$(shell go env GOARCH) ## Picket on a real cluster, from its 
 	e2e/run smoke
 conformance: cluster image-$(shell go env GOARCH) ## Kubernetes' own NetworkPolicy suite and cyclonus, on every variant (hours)
 	e2e/run conformance
-reliability: build ## kills, tampering, kernel errors, churn under traffic: LEAK = BREAK = 0 (an hour; ROWS=soak: one row)
+reliability: build ## kills, upgrades, tampering, kernel errors under traffic: LEAK = BREAK = 0 (25 minutes; ROWS=restart: one row)
 	@.ci/tools nft strace
-	cd e2e && go build -o ../bin/reliability ./reliability && ../bin/reliability -source .. -picket ../bin/picket -rows "$(ROWS)"
+	cd e2e && go build -o ../bin/reliability ./reliability && ../bin/reliability -source .. -picket ../bin/picket -rows "$(ROWS)" -soak $(SOAK)
+soak: ; @$(MAKE) reliability ROWS=soak ## churn for SOAK; in the end nothing has grown
 
 mutants: tools ## plant faults; every one must be found
 	go run ./.ci/mutants

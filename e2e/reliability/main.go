@@ -44,7 +44,7 @@ type options struct {
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("reliability", flag.ContinueOnError)
-	names := flags.String("rows", "", "rows to run, separated by commas, of "+namesOf(rows())+"; all of them without this")
+	names := flags.String("rows", "", "rows to run, separated by commas, of "+namesOf(rows())+"; without this all but soak")
 	flags.StringVar(&o.picket, "picket", "bin/picket", "the program that is tested")
 	flags.StringVar(&o.source, "source", ".", "folder of the repository")
 	flags.StringVar(&o.scratch, "scratch", "", "folder for what is built here and for logs, which stay; without this they go")

@@ -34,10 +34,10 @@ func rows() []row {
 	}
 }
 
-// choose picks rows by their names, separated by commas; all of them for no name.
+// choose picks rows by their names, separated by commas; for no name all but the soak.
 func choose(all []row, names string) ([]row, error) {
 	if names == "" {
-		return all, nil
+		return slices.DeleteFunc(all, func(r row) bool { return r == soak{} }), nil
 	}
 	var chosen []row
 	for name := range strings.SplitSeq(names, ",") {
