@@ -18,10 +18,13 @@ var mutants = []mutant{
 	{"a node's address can be a pod's", "policy", "ruleset/policy/compile.go", "delete(holder, a)", "_ = a"},
 	{"a pod can't reach itself", "policy", "ruleset/policy/chain.go", "\ta.itself()\n", ""},
 	{"podSelector or namespaceSelector is enough", "policy", "ruleset/policy/selector.go", "s.MatchesNamespace(ns) && s.Pods", "s.MatchesNamespace(ns) || s.Pods"},
+	{"a merged rule forgets peers", "policy", "ruleset/policy/set.go", "all.Selectors = append(all.Selectors, s.Selectors...)", "all.Selectors = s.Selectors"},
+	{"a merged rule forgets ranges", "policy", "ruleset/policy/merge.go", "p.ranges = append(p.ranges, source.Ranges...)", "_ = source"},
 	{"a name on egress is looked up in the subject", "policy", "ruleset/policy/chain.go", "if a.direction == ruleset.Ingress {", "if true {"},
 	{"a bad podSelector may allow", "policy", "ruleset/policy/parse.go", "return podsIn(p.key.Namespace, widened(s)), false", "return podsIn(p.key.Namespace, widened(s)), true"},
 
 	// The graph.
+	{"a pod leaves a union with its first selector", "graph", "controller/graph/selector.go", "!set.sent || set.hasBesides(p, s)", "!set.sent"},
 	{"a dispatch entry is not deleted", "graph", "controller/graph/changes.go", "\t\t\tg.dispatch.delete(s)\n", "\t\t\t_ = s\n"},
 	{"a relabelled namespace keeps its pods' places", "graph", "controller/graph/namespace.go", "\tfor p := range ns.pods {\n\t\tg.match(p)\n\t}\n", ""},
 	{"an address stays in the sets of its former pod", "graph", "controller/graph/pod.go", "\tfor _, s := range p.matched {\n\t\ts.remove(g, p)\n\t}\n", ""},

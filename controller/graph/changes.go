@@ -29,7 +29,7 @@ func (g *Graph) assemble(p *pod, d ruleset.Direction) {
 	var subjects []ruleset.Subject
 	id := ruleset.NewChainID(d, p.claimed.Namespace, p.claimed.Name)
 	if isolating := g.isolating(p, d); len(isolating) > 0 {
-		chain, needs := p.held.Chain(d, isolating, g.denial)
+		chain, needs := p.held.Chain(d, isolating, g.form)
 		for _, source := range needs {
 			sources = append(sources, g.acquire(source))
 		}
@@ -100,12 +100,13 @@ func (g *Graph) Program() *ruleset.Program {
 // value returns the set with its members as they are now.
 func (s *set) value() ruleset.Set {
 	members := s.source.Fixed()
-	if s.selector != nil {
-		for p := range s.selector.pods {
+	for _, sel := range s.selectors {
+		for p := range sel.pods {
 			members = append(members, s.source.Members(p.held)...)
 		}
 	}
 	slices.SortFunc(members, ruleset.Member.Compare)
+	members = slices.Compact(members) // of pods that several selectors choose
 	return ruleset.Set{ID: s.source.ID, Comment: s.source.Comment, Members: members}
 }
 

@@ -12,7 +12,7 @@ import (
 // Graph is the state; New makes one.
 type Graph struct {
 	node       string
-	denial     ruleset.Denial
+	form       policy.Form
 	strict     bool
 	nodes      map[string]policy.Node
 	nodeAddrs  map[netip.Addr]int // how many nodes have it
@@ -36,7 +36,7 @@ type Graph struct {
 // New returns the empty graph of one node.
 func New(node string, denial ruleset.Denial) *Graph {
 	return &Graph{
-		node: node, denial: denial,
+		node: node, form: policy.Form{Denial: denial},
 		nodes:      map[string]policy.Node{},
 		nodeAddrs:  map[netip.Addr]int{},
 		namespaces: map[string]*namespace{},
@@ -58,6 +58,10 @@ func New(node string, denial ruleset.Denial) *Graph {
 // DenyUnknown lets the graph's programs be strict. It is for a graph that has not seen any event.
 func (g *Graph) DenyUnknown() { g.strict = true }
 
+// MergeFrom has chains merged that have more than n rules, instead of 16. It is for a graph that has not seen any
+// event.
+func (g *Graph) MergeFrom(n int) { g.form.Readable = n }
+
 // Ranges returns where the addresses of this node's pods come from, as far as its object says.
 func (g *Graph) Ranges() []netip.Prefix { return g.nodes[g.node].CIDRs }
 
@@ -67,7 +71,7 @@ func (g *Graph) Apply(e Event) { e.apply(g) }
 // Snapshot returns all that is known, in no particular order. A policy that was deleted from a terminating
 // namespace and still isolates is part of it.
 func (g *Graph) Snapshot() policy.Snapshot {
-	s := policy.Snapshot{Node: g.node, Denial: g.denial, Strict: g.strict, Links: slices.Collect(maps.Keys(g.links.now)), Nodes: slices.Collect(maps.Values(g.nodes))}
+	s := policy.Snapshot{Node: g.node, Denial: g.form.Denial, Readable: g.form.Readable, Strict: g.strict, Links: slices.Collect(maps.Keys(g.links.now)), Nodes: slices.Collect(maps.Values(g.nodes))}
 	for _, ns := range g.namespaces {
 		s.Namespaces = append(s.Namespaces, ns.Namespace)
 		for _, p := range ns.policies {
@@ -119,8 +123,8 @@ func (g *Graph) Counts() Counts {
 	}
 	for _, s := range g.sets {
 		c.Elements += len(s.source.Ranges)
-		if s.selector != nil {
-			c.Elements += len(s.selector.pods)
+		for _, sel := range s.selectors {
+			c.Elements += len(sel.pods)
 		}
 	}
 	return c

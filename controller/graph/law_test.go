@@ -160,6 +160,9 @@ func changed[T interface {
 func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) {
 	t.Helper()
 	g := graph.New("n1", ruleset.Drop)
+	if r.IntN(2) == 0 {
+		g.MergeFrom(1)
+	}
 	first := ruleset.Delta{Clear: true, Frame: true}
 	if r.IntN(2) == 0 {
 		g.DenyUnknown()

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"slices"
+
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -14,11 +16,11 @@ type selector struct {
 
 // set is a set of this node.
 type set struct {
-	source   policy.SetSource
-	selector *selector // nil where the members do not depend on pods
-	users    int       // chains that speak of it
-	sent     bool      // Changes has handed it out
-	pending  map[ruleset.Member]int
+	source    policy.SetSource
+	selectors []*selector // whose pods are members; none where members do not depend on pods
+	users     int         // chains that speak of it
+	sent      bool        // Changes has handed it out
+	pending   map[ruleset.Member]int
 	// pending counts additions (+1) and removals (-1) of members since the set was handed out. A member
 	// belongs to one pod at a time, so the sum is -1, 0 or 1 when all is settled.
 }
@@ -35,14 +37,19 @@ func (s *selector) remove(g *Graph, p *pod) {
 
 func (s *selector) count(g *Graph, p *pod, by int) {
 	for set := range s.sets {
-		if !set.sent {
-			continue // handed out whole later
+		if !set.sent || set.hasBesides(p, s) {
+			continue // handed out whole later, or a member with and without
 		}
 		for _, m := range set.source.Members(p.held) {
 			set.pending[m] += by
 		}
 		g.stale[set] = true
 	}
+}
+
+// hasBesides reports whether a pod is a member for another selector's sake.
+func (s *set) hasBesides(p *pod, but *selector) bool {
+	return slices.ContainsFunc(s.selectors, func(other *selector) bool { return other != but && other.pods[p] })
 }
 
 // acquire returns the set of a source with one more user.
@@ -67,21 +74,19 @@ func (g *Graph) release(s *set) {
 	}
 }
 
-// follow connects a set with its selector, which starts to be in use with its first set.
+// follow connects a set with its selectors, each of which starts to be in use with its first set.
 func (g *Graph) follow(s *set) {
-	choice := s.source.Selector
-	if choice == nil {
-		return
+	for _, choice := range s.source.Selectors {
+		sel, exists := g.selectors[choice.String()]
+		if !exists {
+			sel = &selector{Selector: choice, pods: map[*pod]bool{}, sets: map[*set]bool{}}
+			g.selectors[choice.String()] = sel
+			g.index.add(sel)
+			g.scan(sel)
+		}
+		sel.sets[s] = true
+		s.selectors = append(s.selectors, sel)
 	}
-	sel, exists := g.selectors[choice.String()]
-	if !exists {
-		sel = &selector{Selector: choice, pods: map[*pod]bool{}, sets: map[*set]bool{}}
-		g.selectors[choice.String()] = sel
-		g.index.add(sel)
-		g.scan(sel)
-	}
-	sel.sets[s] = true
-	s.selector = sel
 }
 
 // scan finds the pods of a selector that comes into use: a look at every pod of the namespaces that it can
@@ -110,17 +115,18 @@ func (g *Graph) scope(sel *selector) []*namespace {
 	return scope
 }
 
-// drop takes a set that nobody uses out of the graph, and its selector with its last set.
+// drop takes a set that nobody uses out of the graph, and with their last set its selectors.
 func (g *Graph) drop(s *set) {
 	delete(g.sets, s.source.ID)
-	sel := s.selector
-	if sel == nil {
-		return
+	for _, sel := range s.selectors {
+		delete(sel.sets, s)
+		if len(sel.sets) == 0 {
+			g.dropSelector(sel)
+		}
 	}
-	delete(sel.sets, s)
-	if len(sel.sets) > 0 {
-		return
-	}
+}
+
+func (g *Graph) dropSelector(sel *selector) {
 	delete(g.selectors, sel.String())
 	g.index.remove(sel)
 	for p := range sel.pods {

@@ -9,7 +9,7 @@ import (
 
 // Chain assembles what the pod may do in a direction in which these policies, sorted by key, isolate it,
 // and names the sets that the rules speak of.
-func (p Pod) Chain(d ruleset.Direction, policies []*Policy, denial ruleset.Denial) (ruleset.Chain, []SetSource) {
+func (p Pod) Chain(d ruleset.Direction, policies []*Policy, form Form) (ruleset.Chain, []SetSource) {
 	a := assembly{pod: p, direction: d, same: map[string]int{}, known: map[ruleset.SetID]bool{}}
 	for _, policy := range policies {
 		for _, rule := range policy.Rules[d] {
@@ -17,10 +17,13 @@ func (p Pod) Chain(d ruleset.Direction, policies []*Policy, denial ruleset.Denia
 			a.rule(rule)
 		}
 	}
+	if form.merges(len(a.rules)) {
+		a.merge()
+	}
 	a.itself()
 	return ruleset.Chain{
 		ID: ruleset.NewChainID(d, p.Namespace, p.Name), Direction: d, Subject: p.String(),
-		Rules: a.rules, Denial: denial,
+		Rules: a.rules, Denial: form.Denial,
 	}, a.sources
 }
 

@@ -32,7 +32,7 @@ func assemble(t *testing.T, line string, d ruleset.Direction, texts []string) (r
 	for _, text := range texts {
 		policies = append(policies, policy.Parse(netpol(t, text)))
 	}
-	return subject.Chain(d, policies, ruleset.Drop)
+	return subject.Chain(d, policies, policy.Form{})
 }
 
 func TestChain(t *testing.T) {

@@ -59,6 +59,7 @@ type Snapshot struct {
 	Node       string         // the node to compile for
 	Links      []string       // its interfaces that pods sit behind
 	Denial     ruleset.Denial // what happens to a denied packet
+	Readable   int            // see Form
 	Strict     bool           // pods of the node that are not known yet are denied
 	Nodes      []Node
 	Namespaces []Namespace

@@ -55,9 +55,10 @@ func isRuled(trace ruleset.Trace) bool {
 	return slices.ContainsFunc(trace, func(s ruleset.Step) bool { return s.Chain != "" && s.Origins[0].Policy != "" })
 }
 
-// programsOf compiles a world for every node that it mentions.
+// programsOf compiles a world for every node that it mentions, every other world with merged chains.
 func programsOf(w *oracle.World) []*ruleset.Program {
 	snapshot := policy.Objects(*w).Snapshot("")
+	snapshot.Readable = len(w.Policies) % 2
 	var nodes []string
 	for _, n := range w.Nodes {
 		nodes = append(nodes, n.Name)

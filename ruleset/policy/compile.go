@@ -66,7 +66,7 @@ func (c *compilation) pod(p Pod) {
 }
 
 func (c *compilation) isolate(p Pod, d ruleset.Direction, policies []*Policy) {
-	chain, sources := p.Chain(d, policies, c.snapshot.Denial)
+	chain, sources := p.Chain(d, policies, Form{c.snapshot.Denial, c.snapshot.Readable})
 	c.program.Chains = append(c.program.Chains, chain)
 	for _, source := range sources {
 		c.sources[source.ID] = source
@@ -80,7 +80,7 @@ func (c *compilation) sets() {
 	for id, source := range c.sources {
 		set := ruleset.Set{ID: id, Comment: source.Comment, Members: source.Fixed()}
 		for _, p := range c.pods {
-			if source.Selector != nil && source.Selector.Matches(p, c.namespace(p.Namespace)) {
+			if source.Matches(p, c.namespace(p.Namespace)) {
 				set.Members = append(set.Members, source.Members(p)...)
 			}
 		}

@@ -11,20 +11,44 @@ import (
 // SetSource says what a set is made from: the addresses of pods, their ports of one name, or ranges that
 // stay as they are.
 type SetSource struct {
-	ID       ruleset.SetID
-	Comment  string
-	Selector *Selector       // for Addresses and AddressPorts
-	Port     PortName        // for AddressPorts
-	Ranges   []ruleset.Range // for Ranges
+	ID        ruleset.SetID
+	Comment   string
+	Selectors []*Selector     // for Addresses, of pods that any of them selects, and for AddressPorts, one
+	Port      PortName        // for AddressPorts
+	Ranges    []ruleset.Range // for Ranges
+}
+
+// unite returns the union of sets of addresses of one family; sets of another kind come alone.
+func unite(sources []SetSource) SetSource {
+	sources = slices.Clone(sources)
+	slices.SortFunc(sources, func(a, b SetSource) int { return strings.Compare(a.Comment, b.Comment) })
+	sources = slices.CompactFunc(sources, func(a, b SetSource) bool { return a.ID == b.ID })
+	if len(sources) == 1 {
+		return sources[0]
+	}
+	var all SetSource
+	var texts []string
+	for _, s := range sources {
+		all.Selectors = append(all.Selectors, s.Selectors...)
+		texts = append(texts, s.Comment)
+	}
+	all.ID = setID(ruleset.Addresses, sources[0].ID.Family, strings.Join(texts, " or "))
+	all.Comment = fmt.Sprintf("%s or %d others", texts[0], len(texts)-1)
+	return all
+}
+
+// Matches reports whether the pod of that namespace is one of those whose addresses or ports the set holds.
+func (s SetSource) Matches(p Pod, ns Namespace) bool {
+	return slices.ContainsFunc(s.Selectors, func(one *Selector) bool { return one.Matches(p, ns) })
 }
 
 func podSet(s *Selector, f ruleset.Family) SetSource {
-	return SetSource{ID: setID(ruleset.Addresses, f, s.String()), Comment: s.String(), Selector: s}
+	return SetSource{ID: setID(ruleset.Addresses, f, s.String()), Comment: s.String(), Selectors: []*Selector{s}}
 }
 
 func namedSet(s *Selector, port PortName, f ruleset.Family) SetSource {
 	comment := fmt.Sprintf("%s port %s of %s", port.Proto, port.Name, s)
-	return SetSource{ID: setID(ruleset.AddressPorts, f, comment), Comment: comment, Selector: s, Port: port}
+	return SetSource{ID: setID(ruleset.AddressPorts, f, comment), Comment: comment, Selectors: []*Selector{s}, Port: port}
 }
 
 func blockSet(ranges []ruleset.Range, f ruleset.Family) SetSource {
