@@ -23,11 +23,12 @@
 // sandbox of its own, in which
 //
 //   - without an agent, every forbidden flow is seen to arrive: a prober that could not see a leak would count none;
+//     a row with packets of its own sends them, too (Rehearse);
 //   - the agents start, then the traffic, then the fault is injected;
 //   - in the end the kernel must hold what an agent makes that finds nothing.
 //
 // LEAK and BREAK come from sequence numbers at both ends. What a full socket or the queue of a processor has lost is
-// counted apart and taken off BREAK. Resets are those of permitted connections. No sender was silent for longer than
+// counted apart and taken off BREAK. What a row sends beside the flows of the drawing counts in the same columns. Resets are those of permitted connections. No sender was silent for longer than
 // FLOOR: a fault that is shorter can go unseen. HOLE is the longest time without a packet of a permitted UDP flow;
 // one up to the floor says nothing. A row that cannot be run here says why, and is no failure.
 //

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+)
+
+// Growth is what the last quarter has more than the second: what happens before, and noise, says nothing.
+func TestSoakJudgesGrowth(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		memory func(n int) float64
+		faults int
+	}{
+		{"flat", func(int) float64 { return 50 * megabyte }, 0},
+		{"warming up", func(n int) float64 { return float64(min(n, 25)) * megabyte }, 0},
+		{"noise", func(n int) float64 { return float64(50+n%7) * megabyte }, 0},
+		{"growing", func(n int) float64 { return float64(50+n) * megabyte }, 1},
+	} {
+		k := &soaking{scene: &scene{report: &report{}}}
+		var samples []figures
+		for n := range 100 {
+			samples = append(samples, figures{memory: test.memory(n), goroutines: 10, descriptor: 10})
+		}
+		k.judge("n1", samples)
+		if len(k.scene.faults) != test.faults {
+			t.Errorf("%s: %q", test.name, k.scene.faults)
+		}
+	}
+}
+
+func TestCorpusIsFound(t *testing.T) {
+	all, err := wrongs("../..")
+	if err != nil || len(all) < 190 {
+		t.Fatalf("%d cases, %v", len(all), err)
+	}
+	denied, told := 0, 0
+	for _, w := range all {
+		if w.content == "" || w.file() != "wrong.yaml" && w.file() != "wrong.json" {
+			t.Errorf("%s: %s of %d bytes", w.name, w.file(), len(w.content))
+		}
+		if w.denied {
+			denied++
+		}
+		if w.told {
+			told++
+		}
+	}
+	if denied < 100 || told < 100 || told == len(all) {
+		t.Errorf("%d denied, %d told, of %d", denied, told, len(all))
+	}
+}
+
+func TestArchiveSections(t *testing.T) {
+	got := sections("# why\n-- a.yaml --\nx: 1\n---\n-- b --\n")
+	if got["a.yaml"] != "x: 1\n---\n" || len(got) != 3 {
+		t.Errorf("%q", got)
+	}
+}
+
+// Pieces come together to what they were taken from, and overlapping ones say what they hide.
+func TestPieces(t *testing.T) {
+	from, to := netip.MustParseAddrPort("10.0.0.1:7"), netip.MustParseAddrPort("10.0.0.2:81")
+	payload := datagram(from, to, numbered("x", 1, true))
+	for name, cut := range map[string]func([]byte) []piece{"tiny": tiny, "backwards": backwards, "overlapping": overlapping} {
+		whole := make([]byte, len(payload))
+		for _, p := range cut(slices.Clone(payload)) {
+			copy(whole[p.offset:], p.data)
+			if p.offset%8 != 0 || p.last != (p.offset+len(p.data) == len(payload)) {
+				t.Errorf("%s: piece at %d of %d bytes, last %t", name, p.offset, len(p.data), p.last)
+			}
+		}
+		if !bytes.Equal(whole, payload) {
+			t.Errorf("%s: %x, want %x", name, whole, payload)
+		}
+	}
+	if first := overlapping(slices.Clone(payload))[0].data; first[3] != 80 {
+		t.Errorf("the first piece speaks of port %d", first[3])
+	}
+}
+
+func TestChecksum(t *testing.T) { // the example of RFC 1071
+	if got := checksum([]byte{0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7}); got != ^uint16(0xddf2) {
+		t.Errorf("%x", got)
+	}
+}
+
+func TestSpread(t *testing.T) {
+	if got := spread([]time.Duration{3 * time.Second, time.Second, 2 * time.Second}); got != "2s (median), 3s (longest)" {
+		t.Error(got)
+	}
+}
