@@ -28,9 +28,10 @@
 //   - in the end the kernel must hold what an agent makes that finds nothing.
 //
 // LEAK and BREAK come from sequence numbers at both ends. What a full socket or the queue of a processor has lost is
-// counted apart and taken off BREAK. What a row sends beside the flows of the drawing counts in the same columns. Resets are those of permitted connections. No sender was silent for longer than
-// FLOOR: a fault that is shorter can go unseen. HOLE is the longest time without a packet of a permitted UDP flow;
-// one up to the floor says nothing. A row that cannot be run here says why, and is no failure.
+// counted apart and taken off BREAK. What a row sends beside the flows of the drawing counts in the same columns.
+// Resets are those of permitted connections. No sender was silent for longer than FLOOR: a fault that is shorter can go
+// unseen. HOLE is the longest time without a packet of a permitted UDP flow; one up to the floor says nothing. A row
+// that cannot be run here says why, and is no failure.
 //
 // The exit code is 1 unless LEAK, BREAK and resets are 0 in every row and nothing else that a row demands has failed.
 package main
