@@ -14,11 +14,9 @@ export CACHE CLUSTER VARIANT VERSION
 
 .DEFAULT_GOAL := help
 .PHONY: help build image manifests demo test tools lint unit race laws packets api mutants fuzz clean
-.PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak
-
+.PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak bench bench-compare
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-
 build: ## bin/picket, one static binary
 	$(COMPILE) -o bin/picket ./cmd/picket
 image: image-amd64 image-arm64 ## bin/image-ARCH.tar for ctr, k3s ctr, docker load; no container engine is needed
@@ -31,7 +29,6 @@ demo: build ## the three policies everyone starts with, on real packets
 	bin/picket sandbox run -f deploy/demo
 
 test: tools lint unit race laws packets $(if $(wildcard $(CACHE)/cluster/bin/kube-apiserver),api) ## at most 10 minutes on 2 cores
-
 tools: ## the nft program, which the tests compare with
 	@.ci/tools nft
 lint: ## gofmt, vet, staticcheck
@@ -40,7 +37,7 @@ lint: ## gofmt, vet, staticcheck
 	for module in . deploy e2e; do (cd $$module && go vet ./... && $(CURDIR)/bin/staticcheck ./...); done
 unit: tools ## tables, goldens, encoders, kernel state, manifests and image
 	go test -count=1 ./ruleset/... ./nft/... ./cmd/picket
-	cd deploy && go test -count=1 ./...
+	for folder in deploy e2e/bench; do (cd $$folder && go test -count=1 ./...); done
 race: tools ## all that runs goroutines, under the race detector
 	go test -count=1 -race ./controller/... ./cmd/cli
 laws: ## compiled programs against the oracle, over many random worlds
@@ -56,14 +53,12 @@ api: build ## the agent against a real kube-apiserver (builds one on the first r
 cluster: ## what a real cluster runs, built from the Go module proxy (15 minutes on the first run)
 	@.ci/tools containerd runc etcd gcc ip ip6tables nft nsenter /usr/lib/cni/bridge
 	cd e2e && go build -o $(CLUSTER) ./cluster && $(CLUSTER) build
-
 cluster-up: cluster ## three nodes with flannel, VARIANT='--flannel=vxlan --kube-proxy=iptables --families=IPv4,IPv6'
 	$(CLUSTER) up $(VARIANT)
 cluster-down: ## stop it
 	$(CLUSTER) down
 cluster-shell: ## a shell with kubectl beside it
 	$(CLUSTER) exec control bash
-
 e2e: cluster image-$(shell go env GOARCH) ## Picket on a real cluster, from its manifests to its removal
 	e2e/run smoke
 conformance: cluster image-$(shell go env GOARCH) ## Kubernetes' own NetworkPolicy suite and cyclonus, on every variant (hours)
@@ -72,11 +67,14 @@ reliability: build ## kills, upgrades, tampering, kernel errors under traffic: L
 	@.ci/tools nft strace
 	cd e2e && go build -o ../bin/reliability ./reliability && ../bin/reliability -source .. -picket ../bin/picket -rows "$(ROWS)" -soak $(SOAK)
 soak: ; @$(MAKE) reliability ROWS=soak ## churn for SOAK; in the end nothing has grown
-
+bench: ## what Picket costs, beside others: e2e/bench/BENCH.md and its charts (half an hour)
+	@.ci/tools nft ipset iptables
+	cd e2e && go run ./bench -out bench -commit $(VERSION)
+bench-compare: ## Go benchmarks of OLD=REVISION and of what is here, by turns, through benchstat
+	cd e2e && go run ./bench/compare $(OLD)
 mutants: tools ## plant faults; every one must be found
 	go run ./.ci/mutants
 fuzz: ## the fuzz targets, FUZZTIME each
 	@.ci/fuzz $(FUZZTIME)
-
 clean: ## what was built here
 	rm -rf bin

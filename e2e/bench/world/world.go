@@ -36,7 +36,7 @@ func New(size Size, seed uint64) World {
 	d := &draft{size: size, rand: rand.New(rand.NewPCG(seed, 0))}
 	d.applications()
 	d.place()
-	return World{Node: nodeName(0), Objects: policy.Objects{
+	return World{Node: Looked, Objects: policy.Objects{
 		Nodes: d.nodes(), Namespaces: d.namespaces(), Pods: d.pods(), Policies: d.policies(),
 	}}
 }
@@ -84,6 +84,9 @@ type application struct {
 }
 
 const podsPerNode = 30
+
+// Looked is the node that is looked at.
+const Looked = "node-0"
 
 func nodeName(i int) string { return fmt.Sprintf("node-%d", i) }
 

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// book is BENCH.md.
+type book struct {
+	commit   string
+	machine  machine
+	began    time.Time
+	chapters []chapter
+}
+
+// chapter is a section with what it has found.
+type chapter struct {
+	section
+	part
+	took time.Duration
+}
+
+const preface = `# What Picket costs
+
+Written by ` + "`make bench`" + ` on %s at commit %s, on %s. Figures differ by machine; ratios differ less.
+All that is compared was done by turns in one run. A/A is the same thing against itself in that run: a ratio that is
+no further from 1 means nothing.
+
+`
+
+// markdown prints all of it: the targets first.
+func (b book) markdown() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, preface, b.began.UTC().Format(time.DateOnly), b.commit, b.machine)
+	var rows [][]string
+	for _, c := range b.chapters {
+		for _, t := range c.targets {
+			rows = append(rows, []string{c.title, t.what, t.bound, t.figure, times(t.again), map[bool]string{true: "met", false: "**missed**"}[t.met]})
+		}
+	}
+	table(&text, []string{"", "figure", "target", "measured", "A/A", ""}, rows)
+	for _, c := range b.chapters {
+		c.markdown(&text)
+	}
+	return text.String()
+}
+
+func (c chapter) markdown(text *strings.Builder) {
+	fmt.Fprintf(text, "\n## %s\n\n%s It took %v.\n\n", c.title, strings.TrimSpace(c.text), c.took.Round(time.Second))
+	table(text, c.heads, c.rows)
+	if c.chart != nil {
+		fmt.Fprintf(text, "\n![%s](%s)\n", c.chart.title, c.chart.file)
+	}
+}
+
+// table prints one; its first column is words, the others are figures.
+func table(text *strings.Builder, heads []string, rows [][]string) {
+	line := func(cells []string) { fmt.Fprintf(text, "| %s |\n", strings.Join(cells, " | ")) }
+	line(heads)
+	rule := make([]string, len(heads))
+	for i := range rule {
+		rule[i] = map[bool]string{true: "---", false: "---:"}[i == 0]
+	}
+	line(rule)
+	for _, r := range rows {
+		line(r)
+	}
+}
+
+// write replaces BENCH.md and the charts in a folder.
+func (b book) write(folder string) error {
+	errs := []error{os.WriteFile(filepath.Join(folder, "BENCH.md"), []byte(b.markdown()), 0o644)}
+	for _, c := range b.chapters {
+		if c.chart != nil {
+			errs = append(errs, c.chart.write(folder))
+		}
+	}
+	return errors.Join(errs...)
+}

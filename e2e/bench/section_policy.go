@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+const policyText = `A policy is created on a node whose kernel holds everything: it is parsed, goes into the graph, the delta is
+made and committed. Then it is deleted again. One of them chooses all 250 local pods, which are then in one namespace and
+nothing else is said of them. The first is there twice (A/A).`
+
+// runPolicy creates and deletes in the largest cluster.
+func runPolicy(ctx context.Context, s scale) (part, error) {
+	p := part{text: policyText, heads: []string{"policy", "times", "created p50", "created p99", "deleted p50"}}
+	size := world.Sized(largest(s.pods))
+	spread, err := settled(ctx, size, nil)
+	if err != nil {
+		return p, err
+	}
+	defer spread.close()
+	crowd := size.Local
+	size.Local = 1
+	together, err := settled(ctx, size, crowdEvents(crowd))
+	if err != nil {
+		return p, err
+	}
+	defer together.close()
+	some := object(home, "new", "server", peerIn("new"))
+	wide := object(home, "new", "server", peerFrom(nil, map[string]string{"app.kubernetes.io/component": "frontend"}))
+	cases := []policyCase{
+		{fmt.Sprintf("of %d local pods, for others of the namespace", servers), spread, some, nil},
+		{fmt.Sprintf("of %d local pods, for every fifth pod of the cluster", servers), spread, wide, nil},
+		{fmt.Sprintf("of all %d local pods, denying all", crowd), together, denial("crowd"), nil},
+		{fmt.Sprintf("of all %d local pods, for others of the namespace", crowd), together, object("crowd", "new", "crowd", peerIn("new")), nil},
+		{"the first again", spread, some, nil},
+	}
+	return p, p.create(ctx, s, cases)
+}
+
+func (p *part) create(ctx context.Context, s scale, cases []policyCase) error {
+	var turns []turn
+	for i := range cases {
+		turns = append(turns, func() (samples, error) { return cases[i].round(ctx) })
+	}
+	all, err := alternate(s.rounds, s.limit, turns)
+	if err != nil {
+		return err
+	}
+	again := all[len(all)-1].over(all[0])
+	for i, c := range cases {
+		p.row(c.name, fmt.Sprint(len(all[i])), short(all[i].median()), short(all[i].at(0.99)), short(c.deleted.median()))
+	}
+	for i, c := range cases[:len(cases)-1] {
+		p.targets = append(p.targets, timeTarget(c.name+", p50", 10*time.Millisecond, all[i].median(), again))
+	}
+	return nil
+}
+
+// policyCase is a policy that comes and goes.
+type policyCase struct {
+	name    string
+	where   *settledTown
+	policy  *networkingv1.NetworkPolicy
+	deleted samples
+}
+
+func (c *policyCase) round(ctx context.Context) (samples, error) {
+	created, err := timed(func() error {
+		return c.where.commit(ctx, graph.PolicySet{Policy: policy.Parse(c.policy)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	deleted, err := timed(func() error {
+		return c.where.commit(ctx, graph.PolicyGone{Key: policy.Key{Namespace: c.policy.Namespace, Name: c.policy.Name}})
+	})
+	c.deleted = append(c.deleted, deleted)
+	return samples{created}, err
+}
+
+// settledTown is a town with the kernel of its node.
+type settledTown struct {
+	town
+	*picket
+}
+
+func settled(ctx context.Context, size world.Size, more []graph.Event) (*settledTown, error) {
+	kernel, err := openPicket()
+	if err != nil {
+		return nil, err
+	}
+	t := &settledTown{newTown(size), kernel}
+	for _, e := range more {
+		t.do(e)
+	}
+	return t, kernel.backend.Apply(ctx, ruleset.Diff(ruleset.Observed{}, t.graph.Program()))
+}
+
+func (t *settledTown) commit(ctx context.Context, e graph.Event) error {
+	return t.backend.Apply(ctx, t.do(e))
+}
+
+// crowdEvents puts pods into a namespace of their own on the node.
+func crowdEvents(n int) []graph.Event {
+	var events []graph.Event
+	for i := range n {
+		events = append(events, graph.PodSet{Pod: resident("crowd", "crowd", i, world.Looked)})
+	}
+	return events
+}
+
+func denial(namespace string) *networkingv1.NetworkPolicy {
+	return &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "new"},
+		Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}},
+	}
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+const updatesText = `One address comes to, then goes from, those that the kernel holds; one line of the table for each way to do
+it. Picket sends one netlink message batch over a socket that it keeps; the others are programs that are started for each
+change, which is how an agent uses them: the time is theirs from start to end. ` + "`nft -f`" + ` changes the same table
+that Picket does, ` + "`ipset`" + ` a hash:ip set, iptables has one rule for each address.`
+
+// runUpdates compares at each size, the largest last.
+func runUpdates(_ context.Context, s scale) (part, error) {
+	p := part{text: updatesText, heads: []string{"by", "addresses", "changes", "p50", "p99", "p50 / Picket's"}}
+	p.chart = &chart{file: "updates.svg", title: "One pod of many changes", x: "addresses in the kernel", y: "microseconds, p50"}
+	for _, r := range rivals {
+		p.chart.lines = append(p.chart.lines, line{name: r.name})
+	}
+	for _, n := range s.elements {
+		if err := p.updates(s, n); err != nil {
+			return p, fmt.Errorf("%d addresses: %w", n, err)
+		}
+	}
+	return p, nil
+}
+
+// updates adds the rows of one size.
+func (p *part) updates(s scale, n int) error {
+	list, err := openRivals()
+	if err != nil {
+		return err
+	}
+	defer closeRivals(list)
+	var turns []turn
+	for _, r := range list {
+		if _, err := r.load(numbered(n)); err != nil {
+			return err
+		}
+		turns = append(turns, changes(r))
+	}
+	all, err := alternate(s.rounds, s.limit, turns)
+	if err != nil {
+		return err
+	}
+	again := all[len(all)-1].over(all[0])
+	for i, took := range all {
+		p.row(rivals[i].name, count(n), count(len(took)), short(took.median()), short(took.at(0.99)), times(took.over(all[0])))
+		p.chart.lines[i].add(float64(n), took.median().Seconds()*1e6)
+	}
+	if n == largest(s.elements) {
+		p.targets = []target{
+			timeTarget("commit at "+count(n)+" addresses, p50", 30*time.Microsecond, all[0].median(), again),
+			timeTarget("commit at "+count(n)+" addresses, p99", 200*time.Microsecond, all[0].at(0.99), again),
+		}
+		for i, r := range rivals[1 : len(rivals)-1] {
+			p.targets = append(p.targets, ratioTarget("p50 of Picket / p50 of "+r.name, 1, all[0].over(all[i+1]), again))
+		}
+	}
+	return nil
+}
+
+// changes is a turn: Picket's has more of them, since a 99th percentile needs many.
+func changes(r rival) turn {
+	pairs := 1
+	if _, own := r.(*picket); own {
+		pairs = 20
+	}
+	return func() (samples, error) {
+		var all samples
+		for i := range 2 * pairs {
+			took, err := r.change(i%2 == 0, netip.AddrFrom4([4]byte{10, 255, 0, 1}))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, took)
+		}
+		return all, nil
+	}
+}
+
+func openRivals() ([]rival, error) {
+	var list []rival
+	for _, r := range rivals {
+		one, err := r.make()
+		if err != nil {
+			closeRivals(list)
+			return nil, fmt.Errorf("%s: %w", r.name, err)
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+func closeRivals(list []rival) {
+	var errs []error
+	for _, r := range list {
+		errs = append(errs, r.close())
+	}
+	_ = errors.Join(errs...) // their namespaces end with the process anyhow
+}
