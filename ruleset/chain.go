@@ -89,6 +89,13 @@ type Chain struct {
 	Denial    Denial
 }
 
+// Equal reports whether two chains are the same to a backend: their digests are.
+func (c Chain) Equal(o Chain) bool {
+	return c.ID == o.ID && c.Direction == o.Direction && c.Denial == o.Denial && slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
+		return a.Same(b) && slices.Equal(a.Origins, b.Origins)
+	})
+}
+
 // Digest identifies all that a backend writes into the kernel for c.
 func (c Chain) Digest() string {
 	var b strings.Builder

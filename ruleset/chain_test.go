@@ -106,6 +106,9 @@ func TestChainDigestTellsRulesApart(t *testing.T) {
 		if other, taken := seen[c.Digest()]; taken {
 			t.Errorf("%s and %s have one digest", name, other)
 		}
+		if c.Equal(base) || base.Equal(c) || !c.Equal(c) {
+			t.Errorf("%s: Equal and Digest do not agree", name)
+		}
 		seen[c.Digest()] = name
 	}
 }

@@ -20,7 +20,7 @@ func (g *Graph) resolve() {
 			delete(g.pods, p.claimed.Key)
 		}
 	}
-	clear(g.dirty)
+	g.dirty = emptied(g.dirty)
 }
 
 // assemble brings one chain, what it speaks of and what is dispatched to it up to date.
@@ -123,7 +123,7 @@ func (g *Graph) Changes() ruleset.Delta {
 	for s := range g.stale {
 		g.reset(&d, s)
 	}
-	clear(g.stale)
+	g.stale = emptied(g.stale)
 	g.strictChanges(&d)
 	sortDelta(&d)
 	return d
@@ -145,7 +145,7 @@ func rechain(d *ruleset.Delta, id ruleset.ChainID, was, is *ruleset.Chain) {
 	switch {
 	case is == nil:
 		d.DelChains = append(d.DelChains, id)
-	case was == nil || was.Digest() != is.Digest():
+	case was == nil || !was.Equal(*is):
 		d.PutChains = append(d.PutChains, ruleset.PutChain{Chain: *is, New: was == nil})
 	}
 }
@@ -164,7 +164,7 @@ func (g *Graph) reset(d *ruleset.Delta, s *set) {
 		d.DelMembers = appendIf(d.DelMembers, len(del) > 0, ruleset.Members{Set: s.source.ID, Members: del})
 		d.AddMembers = appendIf(d.AddMembers, len(add) > 0, ruleset.Members{Set: s.source.ID, Members: add})
 	}
-	clear(s.pending)
+	s.pending = emptied(s.pending)
 }
 
 // moved returns the members that went and came since the set was handed out.

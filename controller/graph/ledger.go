@@ -57,5 +57,15 @@ func (l *ledger[K, V]) drain(each func(key K, was, is *V)) {
 			each(key, was, nil)
 		}
 	}
-	clear(l.was)
+	l.was = emptied(l.was)
+}
+
+// emptied returns an empty map, which is m unless that is large: to clear or walk a map costs as much as it ever held,
+// so one burst would make every event after it dear.
+func emptied[K comparable, V any](m map[K]V) map[K]V {
+	if len(m) > 1000 {
+		return map[K]V{}
+	}
+	clear(m)
+	return m
 }

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"slices"
+
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -10,7 +12,11 @@ type namespace struct {
 	pods     map[*pod]bool
 	local    map[*pod]bool // those of this node
 	policies map[policy.Key]*held
+	has      map[label]int // how many of its pods have each label
 }
+
+// label is one of a pod.
+type label struct{ key, value string }
 
 // held is a policy; lingering after its deletion while its namespace terminates.
 type held struct {
@@ -24,11 +30,26 @@ func (g *Graph) namespace(name string) *namespace {
 	if !known {
 		ns = &namespace{
 			Namespace: policy.ImpliedNamespace(name),
-			pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{},
+			pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{}, has: map[label]int{},
 		}
 		g.namespaces[name] = ns
 	}
 	return ns
+}
+
+// count takes the labels of one of its pods in (1) or out (-1).
+func (ns *namespace) count(labels map[string]string, by int) {
+	for key, value := range labels {
+		l := label{key, value}
+		if ns.has[l] += by; ns.has[l] == 0 {
+			delete(ns.has, l)
+		}
+	}
+}
+
+// holds reports whether it has a pod with a label that a selector demands; wanted is where that selector lies.
+func (ns *namespace) holds(wanted []anchor) bool {
+	return slices.ContainsFunc(wanted, func(a anchor) bool { return a.of != podValue || ns.has[label{a.key, a.value}] > 0 })
 }
 
 func (g *Graph) setNamespace(n policy.Namespace, exists bool) {

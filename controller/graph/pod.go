@@ -123,7 +123,9 @@ func (g *Graph) update(p *pod) {
 	for _, s := range p.matched {
 		s.remove(g, p)
 	}
+	p.ns.count(p.held.Labels, -1)
 	p.held = held
+	p.ns.count(p.held.Labels, 1)
 	for _, s := range p.matched {
 		s.add(g, p)
 	}

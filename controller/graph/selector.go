@@ -89,8 +89,8 @@ func (g *Graph) follow(s *set) {
 	}
 }
 
-// scan finds the pods of a selector that comes into use: a look at every pod of the namespaces that it can
-// choose from.
+// scan finds the pods of a selector that comes into use: a look at every namespace, and at every pod of those that
+// it can choose from.
 func (g *Graph) scan(sel *selector) {
 	for _, ns := range g.scope(sel) {
 		for p := range ns.pods {
@@ -107,8 +107,9 @@ func (g *Graph) scope(sel *selector) []*namespace {
 		return []*namespace{g.namespace(sel.Namespace)}
 	}
 	var scope []*namespace
+	wanted := anchors(sel.Selector)
 	for _, ns := range g.namespaces {
-		if sel.MatchesNamespace(ns.Namespace) {
+		if ns.holds(wanted) && sel.MatchesNamespace(ns.Namespace) {
 			scope = append(scope, ns)
 		}
 	}

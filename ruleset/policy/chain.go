@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -10,7 +11,7 @@ import (
 // Chain assembles what the pod may do in a direction in which these policies, sorted by key, isolate it,
 // and names the sets that the rules speak of.
 func (p Pod) Chain(d ruleset.Direction, policies []*Policy, form Form) (ruleset.Chain, []SetSource) {
-	a := assembly{pod: p, direction: d, same: map[string]int{}, known: map[ruleset.SetID]bool{}}
+	a := assembly{pod: p, direction: d, same: map[permission]int{}, known: map[ruleset.SetID]bool{}}
 	for _, policy := range policies {
 		for _, rule := range policy.Rules[d] {
 			a.origin = ruleset.Origin{Policy: policy.String(), Direction: d, Rule: rule.Index}
@@ -33,9 +34,16 @@ type assembly struct {
 	direction ruleset.Direction
 	origin    ruleset.Origin
 	rules     []ruleset.Rule
-	same      map[string]int // rule without origins → its place in rules
+	same      map[permission]int // its place in rules
 	sources   []SetSource
 	known     map[ruleset.SetID]bool // what sources holds
+}
+
+// permission is what a rule allows, in a form that can be compared.
+type permission struct {
+	peer  ruleset.Peer
+	proto ruleset.Protocol
+	ports string
 }
 
 func (a *assembly) rule(r Rule) {
@@ -121,13 +129,15 @@ func (a *assembly) itself() {
 
 // allow adds a rule, or only its origin where an equal rule is there.
 func (a *assembly) allow(peer ruleset.Peer, ports Ports) {
-	rule := ruleset.Rule{Peer: peer, Proto: ports.Proto, Ports: ports.Ranges}
-	text := rule.String()
-	rule.Origins = []ruleset.Origin{a.origin}
-	at, exists := a.same[text]
+	rule := ruleset.Rule{Peer: peer, Proto: ports.Proto, Ports: ports.Ranges, Origins: []ruleset.Origin{a.origin}}
+	allowed := permission{peer: peer, proto: ports.Proto}
+	if len(ports.Ranges) > 0 {
+		allowed.ports = fmt.Sprint(ports.Ranges)
+	}
+	at, exists := a.same[allowed]
 	switch {
 	case !exists:
-		a.same[text] = len(a.rules)
+		a.same[allowed] = len(a.rules)
 		a.rules = append(a.rules, rule)
 	case !slices.Contains(a.rules[at].Origins, a.origin):
 		a.rules[at].Origins = append(a.rules[at].Origins, a.origin)

@@ -40,7 +40,7 @@ func (a *assembly) merge() {
 		}
 		known[key].take(rule, sources[rule.Peer.Set])
 	}
-	a.rules, a.same, a.sources, a.known = nil, map[string]int{}, nil, map[ruleset.SetID]bool{}
+	a.rules, a.same, a.sources, a.known = nil, map[permission]int{}, nil, map[ruleset.SetID]bool{}
 	for _, p := range pools {
 		p.rule.Peer = a.among(p)
 		slices.SortFunc(p.rule.Origins, ruleset.Origin.Compare)
