@@ -21,29 +21,37 @@ nothing else is said of them. The first is there twice (A/A).`
 // runPolicy creates and deletes in the largest cluster.
 func runPolicy(ctx context.Context, s scale) (part, error) {
 	p := part{text: policyText, heads: []string{"policy", "times", "created p50", "created p99", "deleted p50"}}
-	size := world.Sized(largest(s.pods))
-	spread, err := settled(ctx, size, nil)
+	cases, err := policyCases(ctx, world.Sized(largest(s.pods)))
 	if err != nil {
 		return p, err
 	}
-	defer spread.close()
-	crowd := size.Local
+	return p, p.create(ctx, s, cases)
+}
+
+// policyCases are the policies, the first of them twice, and the kernels that they come to, which end with the process.
+func policyCases(ctx context.Context, size world.Size) ([]policyCase, error) {
+	crowd, few := size.Local, fmt.Sprintf("of %d local pods, ", servers)
+	spread, err := settled(ctx, size, nil)
+	if err != nil {
+		return nil, err
+	}
 	size.Local = 1
 	together, err := settled(ctx, size, crowdEvents(crowd))
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	defer together.close()
-	some := object(home, "new", "server", peerIn("new"))
-	wide := object(home, "new", "server", peerFrom(nil, map[string]string{"app.kubernetes.io/component": "frontend"}))
-	cases := []policyCase{
-		{fmt.Sprintf("of %d local pods, for others of the namespace", servers), spread, some, nil},
-		{fmt.Sprintf("of %d local pods, for every fifth pod of the cluster", servers), spread, wide, nil},
-		{fmt.Sprintf("of all %d local pods, denying all", crowd), together, denial("crowd"), nil},
-		{fmt.Sprintf("of all %d local pods, for others of the namespace", crowd), together, object("crowd", "new", "crowd", peerIn("new")), nil},
-		{"the first again", spread, some, nil},
-	}
-	return p, p.create(ctx, s, cases)
+	everyone := fmt.Sprintf("of all %d local pods, ", crowd)
+	first := policyCase{name: few + "for others of the namespace", where: spread, policy: object(home, "new", "server", peerIn("new"))}
+	again := first
+	again.name = "the first again"
+	return []policyCase{
+		first,
+		{name: few + "for an application of all namespaces", where: spread, policy: object(home, "new", "server", peerFrom(nil, map[string]string{"app": "app-7"}))},
+		{name: few + "for every fifth pod of the cluster", where: spread, policy: object(home, "new", "server", peerFrom(nil, map[string]string{"app.kubernetes.io/component": "api"}))},
+		{name: everyone + "denying all", where: together, policy: denial("crowd")},
+		{name: everyone + "for others of the namespace", where: together, policy: object("crowd", "new", "crowd", peerIn("new"))},
+		again,
+	}, nil
 }
 
 func (p *part) create(ctx context.Context, s scale, cases []policyCase) error {

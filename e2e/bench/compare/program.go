@@ -32,7 +32,7 @@ func compile(ctx context.Context, tree, into string) ([]program, error) {
 		}
 		for _, dir := range folders {
 			p := program{filepath.Join(into, fmt.Sprintf("%d.test", len(programs))), dir}
-			if _, err := output(ctx, dir, "go", "test", "-c", "-trimpath", "-o", p.path, "."); err != nil {
+			if _, err := output(ctx, dir, "go", "test", "-c", "-o", p.path, "."); err != nil {
 				return nil, err
 			}
 			programs = append(programs, p)

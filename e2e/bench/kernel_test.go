@@ -1,0 +1,36 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/picket-project/picket/e2e/bench/world"
+)
+
+// From full caches to the first commit.
+func BenchmarkFirstSync(b *testing.B) {
+	w := world.New(world.Sized(100_000), 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := start(b.Context(), w); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// A policy comes to a node whose kernel holds everything, and goes.
+func BenchmarkPolicy(b *testing.B) {
+	cases, err := policyCases(b.Context(), world.Sized(10_000))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range cases {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.round(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
