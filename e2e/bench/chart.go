@@ -1,7 +1,10 @@
 package main
 
 import (
+	"math"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -10,27 +13,46 @@ import (
 	_ "gonum.org/v1/plot/vg/vgsvg" // draws SVG
 )
 
-// chart is a plot with two logarithmic axes. It is drawn on white: GitHub shows it on dark pages too.
+// chart is how long something takes over how many there are, both axes logarithmic. It is drawn on white, so that it
+// can be read on dark pages too.
 type chart struct {
 	file, title string
-	x, y        string // what the axes are
+	x           string // what there are so many of
 	lines       []line
 }
 
-// line is a curve with a mark for each of its points, which are above 0.
+// line is a curve with a mark for each of its points.
 type line struct {
 	name   string
-	points plotter.XYs
+	points plotter.XYs // number, seconds; all of them above 0
 }
 
-func (l *line) add(x, y float64) { l.points = append(l.points, plotter.XY{X: x, Y: y}) }
+func (l *line) add(n int, took time.Duration) {
+	l.points = append(l.points, plotter.XY{X: float64(n), Y: took.Seconds()})
+}
+
+// ticks are those of a logarithmic axis, with the labels that tables have, too.
+type ticks func(float64) string
+
+// Ticks labels those that are powers of ten.
+func (t ticks) Ticks(low, high float64) []plot.Tick {
+	all := plot.LogTicks{Prec: -1}.Ticks(low, high)
+	for i := range all {
+		if !all[i].IsMinor() {
+			all[i].Label = t(all[i].Value)
+		}
+	}
+	return all
+}
 
 // write draws it into a folder, as SVG.
 func (c *chart) write(folder string) error {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.title, c.x, c.y
+	p.Title.Text, p.X.Label.Text = c.title, c.x
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
+	p.X.Tick.Marker = ticks(func(n float64) string { return count(int(math.Round(n))) })
+	p.Y.Tick.Marker = ticks(func(s float64) string { return short(time.Duration(math.Round(s * 1e9))) })
+	p.Title.Padding, p.Legend.Padding, p.Legend.XOffs = vg.Points(8), vg.Points(2), vg.Points(8)
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.TextStyle.Font.Size = vg.Points(8)
 	p.Add(plotter.NewGrid())
@@ -42,37 +64,11 @@ func (c *chart) write(folder string) error {
 		}
 		curve.Color, marks.Color, marks.Shape = plotutil.Color(i), plotutil.Color(i), plotutil.Shape(i)
 		p.Add(curve, marks)
-		p.Legend.Add(l.name, curve, marks)
+		p.Legend.Add(strings.ReplaceAll(l.name, "`", ""), curve, marks)
 		all = append(all, l.points...)
 	}
 	_, _, low, high := plotter.XYRange(all)
-	p.Y.Min, p.Y.Max = decadeBelow(low), decadeAbove(high)*room(len(c.lines))
+	p.Y.Min = math.Pow(10, math.Floor(math.Log10(low)))
+	p.Y.Max = math.Pow(10, math.Ceil(math.Log10(high))+2) // room for the legend
 	return p.Save(7*vg.Inch, 5*vg.Inch, filepath.Join(folder, c.file))
-}
-
-// room is how much higher the axis is for a legend above the curves.
-func room(lines int) float64 {
-	if lines > 4 {
-		return 100
-	}
-	return 10
-}
-
-func decadeBelow(v float64) float64 {
-	decade := 1.0
-	for decade > v {
-		decade /= 10
-	}
-	for decade*10 <= v {
-		decade *= 10
-	}
-	return decade
-}
-
-func decadeAbove(v float64) float64 {
-	decade := decadeBelow(v)
-	if decade < v {
-		decade *= 10
-	}
-	return decade
 }

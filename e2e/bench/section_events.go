@@ -22,7 +22,7 @@ func runEvents(_ context.Context, s scale) (part, error) {
 		p.heads = append(p.heads, count(pods)+" pods")
 	}
 	p.heads = append(p.heads, "largest / smallest", "A/A", "sets", "allocations", "bytes")
-	p.chart = &chart{file: "events.svg", title: "What an event costs", x: "pods in the cluster", y: "microseconds"}
+	p.chart = &chart{file: "events.svg", title: "What an event costs", x: "pods in the cluster"}
 	var towns []town
 	for _, pods := range append([]int{s.pods[0]}, s.pods...) {
 		towns = append(towns, newTown(world.Sized(pods)))
@@ -53,7 +53,7 @@ func (p *part) growth(g growth, drawn bool) {
 	for i, pods := range g.pods {
 		median := g.took[i+1].median()
 		row = append(row, short(median))
-		curve.add(float64(pods), median.Seconds()*1e6)
+		curve.add(pods, median)
 	}
 	ratio, again := g.took[len(g.pods)].over(g.took[1]), g.took[0].over(g.took[1])
 	p.row(append(row, times(ratio), times(again), fmt.Sprint(g.sets), count(g.allocations), count(g.bytes))...)

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"gonum.org/v1/plot/plotter"
 )
 
 func TestBook(t *testing.T) {
@@ -100,20 +101,19 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-func TestDecades(t *testing.T) {
-	for _, c := range []struct{ v, below, above float64 }{{1, 1, 1}, {5, 1, 10}, {123, 100, 1000}, {0.05, 0.01, 0.1}} {
-		if got := decadeBelow(c.v); got < c.below*0.999 || got > c.below*1.001 {
-			t.Errorf("below %v: %v", c.v, got)
-		}
-		if got := decadeAbove(c.v); got < c.above*0.999 || got > c.above*1.001 {
-			t.Errorf("above %v: %v", c.v, got)
-		}
-	}
-}
-
 func TestChartIsDrawn(t *testing.T) {
-	c := chart{file: "x.svg", lines: []line{{"one", plotter.XYs{{X: 10, Y: 1}, {X: 100, Y: 20}}}}}
-	if err := c.write(t.TempDir()); err != nil {
-		t.Error(err)
+	l := line{name: "one"}
+	l.add(10, time.Microsecond)
+	l.add(100, 20*time.Microsecond)
+	folder := t.TempDir()
+	c := chart{file: "x.svg", title: "Ways", lines: []line{l}}
+	if err := c.write(folder); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(folder, c.file))
+	for _, want := range []string{"Ways", ">one<", ">10<", ">100<", ">1 µs<", ">100 µs<"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("it does not say %q: %v", want, err)
+		}
 	}
 }

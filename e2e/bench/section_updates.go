@@ -16,7 +16,7 @@ that Picket does, ` + "`ipset`" + ` a hash:ip set, iptables has one rule for eac
 // runUpdates compares at each size, the largest last.
 func runUpdates(_ context.Context, s scale) (part, error) {
 	p := part{text: updatesText, heads: []string{"by", "addresses", "changes", "p50", "p99", "p50 / Picket's"}}
-	p.chart = &chart{file: "updates.svg", title: "One pod of many changes", x: "addresses in the kernel", y: "microseconds, p50"}
+	p.chart = &chart{file: "updates.svg", title: "One pod of many changes, p50", x: "addresses in the kernel"}
 	for _, r := range rivals {
 		p.chart.lines = append(p.chart.lines, line{name: r.name})
 	}
@@ -49,7 +49,7 @@ func (p *part) updates(s scale, n int) error {
 	again := all[len(all)-1].over(all[0])
 	for i, took := range all {
 		p.row(rivals[i].name, count(n), count(len(took)), short(took.median()), short(took.at(0.99)), times(took.over(all[0])))
-		p.chart.lines[i].add(float64(n), took.median().Seconds()*1e6)
+		p.chart.lines[i].add(n, took.median())
 	}
 	if n == largest(s.elements) {
 		p.targets = []target{
