@@ -73,6 +73,16 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+func TestHalves(t *testing.T) {
+	dear := samples{10, 1000, 12, 1200, 11, 1100}
+	if comes, goes := halves(dear); comes.median() != 11 || goes.median() != 1100 || typical(dear) != 555 {
+		t.Errorf("%v and %v, %d", comes, goes, typical(dear))
+	}
+	if got := ratio(samples{1, 3}, dear); got != 2.0/555 {
+		t.Errorf("ratio %v", got)
+	}
+}
+
 // A slow candidate sits out, a fast one has all its turns.
 func TestAlternate(t *testing.T) {
 	var order strings.Builder
