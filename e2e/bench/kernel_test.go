@@ -6,8 +6,19 @@ import (
 	"github.com/picket-project/picket/e2e/bench/world"
 )
 
+// needKernel skips where no network namespace can be had.
+func needKernel(b *testing.B) {
+	b.Helper()
+	kernel, err := openPicket()
+	if err != nil {
+		b.Skipf("SKIPPED, THE KERNEL IS NOT MEASURED: %v", err)
+	}
+	_ = kernel.close()
+}
+
 // From full caches to the first commit.
 func BenchmarkFirstSync(b *testing.B) {
+	needKernel(b)
 	w := world.New(world.Sized(100_000), 1)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -19,6 +30,7 @@ func BenchmarkFirstSync(b *testing.B) {
 
 // A policy comes to a node whose kernel holds everything, and goes.
 func BenchmarkPolicy(b *testing.B) {
+	needKernel(b)
 	cases, err := policyCases(b.Context(), world.Sized(10_000))
 	if err != nil {
 		b.Fatal(err)
