@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -20,12 +19,12 @@ import (
 // Cluster is a Source over the API of a cluster: it lists and watches namespaces, nodes, network policies
 // and pods. It is a Reporter too.
 type Cluster struct {
-	Client   kubernetes.Interface
-	Node     string // in whose name Events are written
-	informer map[string]cache.SharedIndexInformer
-	deliver  func(Mail)
-	graves   *graveyard
-	herald   *herald
+	Client  kubernetes.Interface
+	Node    string             // in whose name Events are written
+	mirrors map[string]*mirror // by resource
+	deliver func(Mail)
+	graves  *graveyard
+	herald  *herald
 
 	mu      sync.Mutex // guards the fields below, and that policies are delivered in the order of the cache
 	outages outages
@@ -36,42 +35,49 @@ type Cluster struct {
 func (c *Cluster) Run(ctx context.Context, deliver func(Mail)) error {
 	core, networking := c.Client.CoreV1(), c.Client.NetworkingV1()
 	c.deliver, c.outages = deliver, outages{}
-	c.informer = map[string]cache.SharedIndexInformer{
-		"namespaces":      informer(c, "namespaces", &corev1.Namespace{}, core.Namespaces()),
-		"nodes":           informer(c, "nodes", &corev1.Node{}, core.Nodes()),
-		"pods":            informer(c, "pods", &corev1.Pod{}, core.Pods("")),
-		"networkpolicies": informer(c, "networkpolicies", &networkingv1.NetworkPolicy{}, networking.NetworkPolicies("")),
+	c.mirrors = map[string]*mirror{
+		"namespaces":      follow(c, "namespaces", &corev1.Namespace{}, core.Namespaces()),
+		"nodes":           follow(c, "nodes", &corev1.Node{}, core.Nodes()),
+		"pods":            follow(c, "pods", &corev1.Pod{}, core.Pods("")),
+		"networkpolicies": follow(c, "networkpolicies", &networkingv1.NetworkPolicy{}, networking.NetworkPolicies("")),
 	}
 	c.graves, c.herald = newGraveyard(c), newHerald(c)
-	handled, err := c.handle()
-	if err != nil {
-		return err
-	}
+	c.handle()
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { c.graves.run(ctx) })
 	running.Go(func() { c.herald.run(ctx) })
-	for _, i := range c.informer {
-		running.Go(func() { i.RunWithContext(ctx) })
+	for _, m := range c.mirrors {
+		running.Go(func() { m.run(ctx) })
 	}
-	if cache.WaitForCacheSync(ctx.Done(), handled...) {
+	if c.complete(ctx) {
 		deliver(Mail{Synced: true})
 	}
 	<-ctx.Done()
 	return nil
 }
 
-// informer keeps what is to be known of one resource.
-func informer[List runtime.Object](c *Cluster, resource string, object runtime.Object, from reader[List]) cache.SharedIndexInformer {
-	c.outages.expect(resource)
-	tell := func(err error) { c.note(resource, err) }
-	return cache.NewSharedIndexInformer(persistent(resource, from, tell), object, 0, nil)
+// complete waits until all that there is was delivered, and reports false if ctx ends before.
+func (c *Cluster) complete(ctx context.Context) bool {
+	for _, m := range c.mirrors {
+		select {
+		case <-m.complete:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
-// handle connects the informers with the mailbox and returns what tells that all of a list was delivered.
-func (c *Cluster) handle() ([]cache.InformerSynced, error) {
-	var handled []cache.InformerSynced
-	var errs []error
+// follow keeps what is to be known of one resource.
+func follow[List runtime.Object](c *Cluster, resource string, kind runtime.Object, from reader[List]) *mirror {
+	c.outages.expect(resource)
+	tell := func(err error) { c.note(resource, err) }
+	return newMirror(persistent(resource, from, tell), kind)
+}
+
+// handle connects the mirrors with the mailbox.
+func (c *Cluster) handle() {
 	for resource, handler := range map[string]cache.ResourceEventHandler{
 		"namespaces": handler[*corev1.Namespace, policy.Namespace]{
 			deliver: c.deliver,
@@ -96,21 +102,12 @@ func (c *Cluster) handle() ([]cache.InformerSynced, error) {
 		"networkpolicies": cache.ResourceEventHandlerFuncs{
 			AddFunc:    c.setPolicy,
 			UpdateFunc: func(_, o any) { c.setPolicy(o) },
-			DeleteFunc: func(o any) { c.graves.bury(last[*networkingv1.NetworkPolicy](o)) },
+			DeleteFunc: c.buryPolicy,
 		},
 	} {
-		informer := c.informer[resource]
-		registration, err := informer.AddEventHandler(handler)
-		errs = append(errs, err, informer.SetTransform(trim), informer.SetWatchErrorHandler(quiet))
-		if err == nil {
-			handled = append(handled, registration.HasSynced)
-		}
+		c.mirrors[resource].handler = handler
 	}
-	return handled, errors.Join(errs...)
 }
-
-// quiet is how client-go learns that an error is told by others.
-func quiet(*cache.Reflector, error) {}
 
 // note takes in how it went with a subject, and delivers the complaints if they are others now.
 func (c *Cluster) note(subject string, err error) {
@@ -133,6 +130,12 @@ func (c *Cluster) setPolicy(o any) {
 	defer c.mu.Unlock()
 	if p, ok := o.(*networkingv1.NetworkPolicy); ok {
 		c.deliver(Mail{Events: []graph.Event{graph.PolicySet{Policy: policy.Parse(p)}}})
+	}
+}
+
+func (c *Cluster) buryPolicy(o any) {
+	if p, ok := o.(*networkingv1.NetworkPolicy); ok {
+		c.graves.bury(p)
 	}
 }
 
@@ -169,14 +172,7 @@ func (h handler[Object, Value]) OnUpdate(was, is any) {
 }
 
 func (h handler[Object, Value]) OnDelete(o any) {
-	h.deliver(Mail{Events: []graph.Event{h.gone(last[Object](o))}})
-}
-
-// last unwraps an object whose deletion was missed.
-func last[Object any](o any) Object {
-	if missed, ok := o.(cache.DeletedFinalStateUnknown); ok {
-		o = missed.Obj
+	if object, ok := o.(Object); ok {
+		h.deliver(Mail{Events: []graph.Event{h.gone(object)}})
 	}
-	object, _ := o.(Object)
-	return object
 }

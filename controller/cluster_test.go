@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/ruleset/policy"
@@ -28,10 +27,10 @@ func idle(t *testing.T, client *fake.Clientset) (*Cluster, *[]Mail) {
 	c.graves, c.herald = newGraveyard(c), newHerald(c)
 	t.Cleanup(c.graves.queue.ShutDown)
 	t.Cleanup(c.herald.queue.ShutDown)
-	policies := informer(c, "networkpolicies", &networkingv1.NetworkPolicy{}, client.NetworkingV1().NetworkPolicies(""))
+	policies := follow(c, "networkpolicies", &networkingv1.NetworkPolicy{}, client.NetworkingV1().NetworkPolicies(""))
 	c.outages.works("networkpolicies")
-	_ = policies.GetStore().Add(badPolicy)
-	c.informer = map[string]cache.SharedIndexInformer{"networkpolicies": policies}
+	_ = policies.Store.Add(badPolicy)
+	c.mirrors = map[string]*mirror{"networkpolicies": policies}
 	return c, mail
 }
 
@@ -82,7 +81,7 @@ func TestNoAnswerAboutANamespace(t *testing.T) {
 		})
 		go c.graves.run(t.Context())
 		c.graves.bury(badPolicy)
-		_ = c.informer["networkpolicies"].GetStore().Delete(badPolicy)
+		_ = c.mirrors["networkpolicies"].Delete(badPolicy)
 		time.Sleep(patience + 5*time.Second)
 		synctest.Wait()
 		if len(gone(*mail)) != 0 || len(*mail) != 1 || !strings.Contains((*mail)[0].Complaints["deleted policies"], "get namespaces: forbidden") || (*mail)[0].Blind {
@@ -150,7 +149,7 @@ func TestAnEventIsNotNeededAnyMore(t *testing.T) {
 		go c.herald.run(t.Context())
 		c.Report(policy.Parse(badPolicy).Problems)
 		time.Sleep(patience + 5*time.Second)
-		_ = c.informer["networkpolicies"].GetStore().Delete(badPolicy)
+		_ = c.mirrors["networkpolicies"].Delete(badPolicy)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if len(*mail) != 2 || len((*mail)[0].Complaints) != 1 || len((*mail)[1].Complaints) != 0 {

@@ -28,9 +28,6 @@ func newGraveyard(c *Cluster) *graveyard {
 }
 
 func (g *graveyard) bury(p *networkingv1.NetworkPolicy) {
-	if p == nil {
-		return
-	}
 	g.cluster.mu.Lock()
 	defer g.cluster.mu.Unlock()
 	g.dead[p.Namespace] = append(g.dead[p.Namespace], policy.Key{Namespace: p.Namespace, Name: p.Name})
@@ -65,7 +62,7 @@ func (g *graveyard) exhume(ctx context.Context, name string) error {
 func (g *graveyard) release(namespace string, count int, events []graph.Event) {
 	g.cluster.mu.Lock()
 	defer g.cluster.mu.Unlock()
-	store := g.cluster.informer["networkpolicies"].GetStore()
+	store := g.cluster.mirrors["networkpolicies"]
 	for _, key := range g.dead[namespace][:count] {
 		if _, again, _ := store.GetByKey(key.String()); !again {
 			events = append(events, graph.PolicyGone{Key: key})

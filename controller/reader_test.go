@@ -13,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/cache"
 )
 
 // source is an API server of pods.
@@ -115,7 +114,7 @@ func TestReaderComesBackSoon(t *testing.T) {
 	})
 }
 
-// What another attempt cannot help goes back to the informer: versions that the server does not know, and the end.
+// What another attempt cannot help goes back to who called: versions that the server does not know, and the end.
 func TestReaderDoesNotInsist(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	end()
@@ -191,14 +190,13 @@ func TestWatchIsStopped(t *testing.T) {
 	})
 }
 
-// An informer goes on where a watch was cut, however often that is, and lists again only what is forgotten.
-func TestInformerResumes(t *testing.T) {
+// A mirror goes on where a watch was cut, however often that is, and lists again only what is forgotten.
+func TestMirrorResumes(t *testing.T) {
 	t.Parallel()
 	s := &source{watched: func(w *watch.FakeWatcher) { w.Stop() }}
-	informer := cache.NewSharedIndexInformer(persistent("pods", s, func(error) {}), &corev1.Pod{}, 0, nil)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	go informer.RunWithContext(ctx)
+	go newMirror(persistent("pods", s, func(error) {}), &corev1.Pod{}).run(ctx)
 	eventually(t, "three watches", func() bool { return s.watches.Load() == 3 })
 	if n := s.lists.Load(); n != 1 {
 		t.Errorf("%d lists, want 1", n)

@@ -66,7 +66,7 @@ func (h *herald) create(ctx context.Context, e *corev1.Event) error {
 
 // write looks at the policy as it is by now.
 func (h *herald) write(ctx context.Context, key policy.Key) error {
-	object, exists, err := h.cluster.informer["networkpolicies"].GetStore().GetByKey(key.String())
+	object, exists, err := h.cluster.mirrors["networkpolicies"].GetByKey(key.String())
 	if err != nil || !exists {
 		return err
 	}

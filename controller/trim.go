@@ -6,8 +6,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// trim keeps of an object only what the graph, and an Event about it, need: it is all that the informers'
-// caches hold.
+// trim keeps of an object only what the graph, and an Event about it, need: it is all that the mirrors
+// hold.
 func trim(o any) (any, error) {
 	switch o := o.(type) {
 	case *corev1.Pod:
