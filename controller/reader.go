@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,23 +20,24 @@ type reader[List runtime.Object] interface {
 	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
 }
 
-// persistent lists and watches until it succeeds. Left to itself, an informer waits longer after each failure
+// persistent lists and watches until it succeeds. Left to itself, a reflector waits longer after each failure
 // and each watch that is cut soon, up to a minute; a node must know of changes within 5 seconds of the API
 // server's return. What cannot be read, and that it can be followed again (nil), it tells.
 func persistent[List runtime.Object](resource string, from reader[List], tell func(error)) *cache.ListWatch {
-	var seen atomic.Bool // any object, ever
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			list := func() (runtime.Object, error) {
 				return insist(ctx, "list "+resource, tell, func() (runtime.Object, error) { return from.List(ctx, o) })
 			}
+			if o.ResourceVersion == anyVersion {
+				o = newest(o)
+			}
 			found, err := list()
-			if err == nil && meta.LenList(found) == 0 && seen.Load() {
+			if err == nil && meta.LenList(found) == 0 {
 				sleep(ctx, doubt)
-				o.ResourceVersion, o.ResourceVersionMatch = "", "" // from etcd, not from a cache
+				o = newest(o)
 				found, err = list()
 			}
-			seen.Store(seen.Load() || err == nil && meta.LenList(found) > 0)
 			return found, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
@@ -46,13 +46,27 @@ func persistent[List runtime.Object](resource string, from reader[List], tell fu
 				return nil, err
 			}
 			tell(nil)
-			return lengthen(ctx, w, &seen), nil
+			return lengthen(ctx, w, startOf(o)), nil
 		},
 	}
 }
 
-// doubt is how long an empty list is doubted where there was something before, until the server is asked once
-// more: what is believed of it takes isolation away from every pod.
+// anyVersion is how a reflector begins: it takes a list that may be of long ago, from the cache of a server that has
+// fallen behind. An agent that has restarted would then take isolation back that came since.
+const anyVersion = "0"
+
+// newest asks for all that there is now. As one list: since Kubernetes 1.31 a server answers that from its cache, once
+// it knows the cache to be up to date.
+func newest(o metav1.ListOptions) metav1.ListOptions {
+	o.ResourceVersion, o.ResourceVersionMatch = "", ""
+	if o.Continue == "" {
+		o.Limit = 0
+	}
+	return o
+}
+
+// doubt is how long an empty list is doubted until the server is asked once more: what is believed of it takes
+// isolation away from every pod, also where another process has brought it about.
 const doubt = time.Second
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -77,26 +91,26 @@ func insist[T any](ctx context.Context, deed string, tell func(error), call func
 }
 
 // outdated reports whether the server does not know the version that was asked for: any more (410), or yet,
-// after etcd was restored. The informer then asks without one.
+// after etcd was restored. A reflector then asks without one.
 func outdated(err error) bool {
 	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
 }
 
-// shortest is how long a watch must last for an informer to go on where it ended, at once. After a shorter one
-// it waits and lists everything again.
+// shortest is how long a watch must last for a reflector to go on where it ended, at once. After a shorter one
+// it lists everything again.
 const shortest = time.Second
 
-// long is a watch that lasts a second at least, however soon it is cut.
+// long is a watch that lasts a second at least, however soon it is cut, and that never goes back in time.
 type long struct {
 	watch.Interface
 	events chan watch.Event
 	cancel context.CancelFunc
-	seen   *atomic.Bool // set with the first object
+	newest version // of what was told
 }
 
-func lengthen(ctx context.Context, w watch.Interface, seen *atomic.Bool) *long {
+func lengthen(ctx context.Context, w watch.Interface, start version) *long {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &long{w, make(chan watch.Event), cancel, seen}
+	l := &long{w, make(chan watch.Event), cancel, start}
 	go l.pass(ctx, time.Now().Add(shortest))
 	return l
 }
@@ -117,12 +131,26 @@ func (l *long) pass(ctx context.Context, end time.Time) {
 		if e.Type == watch.Error && !outdated(apierrors.FromObject(e.Object)) {
 			break
 		}
-		l.seen.Store(l.seen.Load() || e.Type == watch.Added)
 		select {
-		case l.events <- e:
+		case l.events <- l.ordered(e):
 		case <-ctx.Done():
 			return
 		}
 	}
 	sleep(ctx, time.Until(end))
+}
+
+// ordered returns the event, or in place of one that is older than another before it an error that asks for a list: a
+// reflector would put the old state of an object over the new one, or bring back what is gone.
+func (l *long) ordered(e watch.Event) watch.Event {
+	is := versionOf(e)
+	if is == 0 || l.newest == 0 {
+		return e
+	}
+	if is < l.newest {
+		status := apierrors.NewResourceExpired(fmt.Sprintf("version %d was told after %d", is, l.newest)).Status()
+		return watch.Event{Type: watch.Error, Object: &status}
+	}
+	l.newest = is
+	return e
 }

@@ -20,10 +20,12 @@ type source struct {
 	answer         func() error             // to every call; nil: always well
 	watched        func(*watch.FakeWatcher) // what becomes of a watch; nil: nothing
 	items          func(list int32) int     // how many pods a list has, by its number; nil: none
+	asked          metav1.ListOptions       // for the last list
 	lists, watches atomic.Int32             // that went well
 }
 
-func (s *source) List(context.Context, metav1.ListOptions) (*corev1.PodList, error) {
+func (s *source) List(_ context.Context, o metav1.ListOptions) (*corev1.PodList, error) {
+	s.asked = o
 	if s.answer != nil {
 		if err := s.answer(); err != nil {
 			return nil, err
@@ -50,7 +52,7 @@ func (s *source) Watch(context.Context, metav1.ListOptions) (watch.Interface, er
 	return w, nil
 }
 
-// A list that is suddenly empty is asked for once more before it is believed, and only then.
+// An empty list is asked for once more before it is believed, the first one too, and only an empty one.
 func TestAnEmptyListIsDoubted(t *testing.T) {
 	for _, row := range []struct {
 		name        string
@@ -60,7 +62,8 @@ func TestAnEmptyListIsDoubted(t *testing.T) {
 	}{
 		{"a mistake", []int{2, 0, 2}, 2, 2, 3},
 		{"the truth", []int{2, 0, 0}, 2, 0, 3},
-		{"nothing yet", []int{0, 0}, 2, 0, 2},
+		{"nothing yet", []int{0, 0, 0, 0}, 2, 0, 4},
+		{"a mistake at first", []int{0, 2}, 1, 2, 2},
 		{"never empty", []int{1, 3}, 2, 3, 2},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -78,6 +81,17 @@ func TestAnEmptyListIsDoubted(t *testing.T) {
 				t.Errorf("%s: %d items after %d lists, want %d after %d", row.name, got, lists, row.want, row.lists)
 			}
 		})
+	}
+}
+
+// The first list is asked for as of now, and whole; a later one must just be no older than what is known.
+func TestNoListIsOfLongAgo(t *testing.T) {
+	for version, want := range map[string]metav1.ListOptions{"0": {}, "7": {ResourceVersion: "7", Limit: 500}} {
+		s := &source{items: func(int32) int { return 1 }}
+		_, err := persistent("pods", s, func(error) {}).ListWithContext(t.Context(), metav1.ListOptions{ResourceVersion: version, Limit: 500})
+		if err != nil || s.asked != want {
+			t.Errorf("version %s: asked for %+v, %v", version, s.asked, err)
+		}
 	}
 }
 
@@ -177,6 +191,49 @@ func TestWatchesLast(t *testing.T) {
 	}
 }
 
+// A watch that says something older than what it has said is not believed: it ends there, with what asks for a list.
+func TestAWatchNeverGoesBack(t *testing.T) {
+	initial := true
+	for _, c := range []struct {
+		name    string
+		from    metav1.ListOptions
+		told    []string
+		passed  int
+		believe bool
+	}{
+		{"in order", metav1.ListOptions{ResourceVersion: "4"}, []string{"5", "9", "10"}, 3, true},
+		{"the same again", metav1.ListOptions{ResourceVersion: "4"}, []string{"5", "5", "9"}, 3, true},
+		{"the old one after the new one", metav1.ListOptions{ResourceVersion: "4"}, []string{"5", "9", "5"}, 2, false},
+		{"older than the list", metav1.ListOptions{ResourceVersion: "4"}, []string{"3"}, 0, false},
+		{"no numbers", metav1.ListOptions{ResourceVersion: "4"}, []string{"b", "", "a"}, 3, true},
+		{"all that there is, in whatever order", metav1.ListOptions{ResourceVersion: "4", SendInitialEvents: &initial}, []string{"3", "1"}, 2, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &source{watched: func(w *watch.FakeWatcher) {
+				for _, version := range c.told {
+					w.Modify(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}})
+				}
+				w.Stop()
+			}}
+			w, err := persistent("pods", s, func(error) {}).WatchWithContext(t.Context(), c.from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			passed, believed := 0, true
+			for e := range w.ResultChan() {
+				if e.Type != watch.Error {
+					passed++
+				} else if believed = false; !apierrors.IsResourceExpired(apierrors.FromObject(e.Object)) {
+					t.Errorf("%s: %v", c.name, e.Object)
+				}
+			}
+			if passed != c.passed || believed != c.believe {
+				t.Errorf("%s: %d events passed, believed: %t", c.name, passed, believed)
+			}
+		})
+	}
+}
+
 // Nothing is left of a watch that nobody reads any more; else the bubble could not end.
 func TestWatchIsStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -193,7 +250,7 @@ func TestWatchIsStopped(t *testing.T) {
 // A mirror goes on where a watch was cut, however often that is, and lists again only what is forgotten.
 func TestMirrorResumes(t *testing.T) {
 	t.Parallel()
-	s := &source{watched: func(w *watch.FakeWatcher) { w.Stop() }}
+	s := &source{items: func(int32) int { return 1 }, watched: func(w *watch.FakeWatcher) { w.Stop() }}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	go newMirror(persistent("pods", s, func(error) {}), &corev1.Pod{}).run(ctx)
