@@ -123,10 +123,8 @@ func (o *agentOptions) source() (controller.Source, controller.Reporter, error) 
 	}
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.UserAgent = "picket/" + versionText()
-	// client-go's own are 5 a second, for watches, questions and Events together, and half a minute for a server
-	// whose packets vanish, which may be back long before.
-	config.QPS, config.Burst = 50, 100
-	config.Dial = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	config.QPS, config.Burst = 50, 100 // client-go's own are 5 a second, for watches, questions and Events together
+	config.Dial = dialer().DialContext
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cluster client: %w", err)
