@@ -12,31 +12,32 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 )
 
 // agent is the binary at work on a node.
 type agent struct {
 	*proxy
-	t      *testing.T
-	node   string
-	cmd    *exec.Cmd
-	log    *bytes.Buffer
-	client *http.Client
+	world      *world
+	node       string
+	kubeconfig string
+	cmd        *exec.Cmd // the last one, running or not
+	log        *bytes.Buffer
+	client     *http.Client
 }
+
+// program is the agent's binary.
+func program() string { return os.Getenv("PICKET") }
 
 // startAgent runs the agent on a node, as somebody whom the API server knows.
 func (w *world) startAgent(node string, as identity) *agent {
 	w.Helper()
-	if os.Getenv("PICKET") == "" {
+	if program() == "" {
 		w.Fatal("the variable PICKET is not set; expected the path of the agent's binary; `make build` builds it")
 	}
-	a := &agent{t: w.T, node: node, log: &bytes.Buffer{}, proxy: newProxy(w.T, w, node)}
+	a := &agent{world: w, node: node, kubeconfig: w.kubeconfig(as), log: &bytes.Buffer{}, proxy: newProxy(w.T, w, node)}
 	a.client = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer(w.cluster, node)}}
-	a.cmd = exec.Command(os.Getenv("PICKET"), "agent", "--node-name", node, "--kubeconfig", w.kubeconfig(as), "--log-level=debug")
-	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
-	w.must(nil, w.cluster.StartInNode(node, a.cmd))
+	w.must(nil, a.start())
 	w.Cleanup(func() {
 		stop(a.cmd)
 		if w.Failed() {
@@ -44,6 +45,13 @@ func (w *world) startAgent(node string, as identity) *agent {
 		}
 	})
 	return a
+}
+
+// start runs the process, the first one or the next.
+func (a *agent) start() error {
+	a.cmd = exec.Command(program(), "agent", "--node-name", a.node, "--kubeconfig", a.kubeconfig, "--log-level=debug")
+	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
+	return a.world.cluster.StartInNode(a.node, a.cmd)
 }
 
 // kubeconfig is a file for an agent behind its proxy.
@@ -138,6 +146,23 @@ func (w *world) waitWithout(a *agent, kind string) {
 		}
 		return err
 	})
+}
+
+// busy is how much processor time the agents have taken.
+func (w *world) busy() (all time.Duration) {
+	w.Helper()
+	const tick = time.Second / 100 // proc_pid_stat(5); 100 a second on every Linux
+	for _, a := range w.agents {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", a.cmd.Process.Pid))
+		w.must(nil, err)
+		_, numbers, _ := strings.Cut(string(stat), ") ")
+		for _, field := range strings.Fields(numbers)[11:13] { // utime and stime
+			ticks, err := strconv.Atoi(field)
+			w.must(nil, err)
+			all += time.Duration(ticks) * tick
+		}
+	}
+	return all
 }
 
 // said counts the lines of the log that have both texts, once the agent has ended.

@@ -48,7 +48,7 @@ func (w *world) crowdComes(from, to, share int) {
 	w.must(nil, w.crowd(from, to))
 	last := time.Now()
 	for _, a := range w.agents {
-		a.back(w.T)
+		a.back()
 	}
 	eventually(w.T, wait, func() error { return w.holdsCrowd(to) })
 	converged := time.Now()
@@ -89,9 +89,11 @@ func (w *world) crowd(from, to int) error {
 	return <-errs // nil if there is none
 }
 
+const committed = `picket_transactions_total{result="committed"}`
+
 func (w *world) transactions() (each []float64) {
 	for _, a := range w.agents {
-		each = append(each, a.metric(`picket_transactions_total{result="committed"}`))
+		each = append(each, a.metric(committed))
 	}
 	return each
 }

@@ -5,9 +5,13 @@
 //	┌──────────────────────────────────┐              ┌──────────────────────────┐
 //	│ node                             │              │ control plane            │
 //	│  pods   agent ──► proxy :6443 ───┼─ the test's ─┼─► kube-apiserver ► etcd  │
-//	│                   cut, away, back│   process    │      │ audit log         │
+//	│                   faults         │   process    │      │ audit log         │
 //	└──────────────────────────────────┘              └──────┼───────────────────┘
 //	                                                         ▼ what the agents asked for
+//
+// The proxy ends TLS and speaks HTTP/2 on both sides, so that a fault can befall connections, packets, answers, or the
+// single events of a watch, in whatever encoding the agents ask for. Faults are rows of a table (faults_test.go); each
+// counts what it has done, and one that was never met fails.
 //
 // The agents are who deploy/base makes them: a service account with its role. Worlds share no node, namespace
 // or address; two of their tests may run at once.

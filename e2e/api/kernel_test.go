@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"slices"
+	"strings"
 )
 
 // table is what the kernel of a node holds, as the nft program reads it: the members of each set and the keys
@@ -13,17 +14,26 @@ import (
 type table map[string][]string
 
 func (w *world) table(node string) (table, error) {
+	out, err := w.inNode(node, "", "nft", "-j", "list", "table", "inet", "picket")
+	if err != nil {
+		return nil, err
+	}
+	return parseTable([]byte(out))
+}
+
+// inNode runs a program on a node and returns what it says.
+func (w *world) inNode(node, stdin string, argv ...string) (string, error) {
 	var out, problems bytes.Buffer
-	cmd := exec.Command("nft", "-j", "list", "table", "inet", "picket")
-	cmd.Stdout, cmd.Stderr = &out, &problems
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &problems
 	err := w.cluster.StartInNode(node, cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("nft: %w: %s", err, &problems)
+		return "", fmt.Errorf("%s: %w: %s", argv[0], err, &problems)
 	}
-	return parseTable(out.Bytes())
+	return out.String(), nil
 }
 
 func parseTable(data []byte) (table, error) {

@@ -1,32 +1,50 @@
 package api
 
 import (
-	"context"
+	"crypto/tls"
 	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
 // proxy is the only way from a node to the API server: it listens on the node and speaks to the server from
-// the server's own machine.
+// the server's own machine. It understands what goes through, so that a fault can change it.
 type proxy struct {
-	listen func() (net.Listener, error)
-	dial   func() (net.Conn, error)
+	t         *testing.T
+	namespace string // of the world
+	listen    func() (net.Listener, error)
+	nft       func(script string) string // done on the node
+	http      *http.Server
+	cert      string       // and key, without their endings
+	met       atomic.Int64 // what faults have done: connections, answers, events or packets
 
 	mu       sync.Mutex   // guards the fields below
 	listener net.Listener // nil while the server is away
 	conns    map[net.Conn]bool
+	meddler  func(*http.Response) error // nil: answers go through as they are
 }
 
 const proxyAddr = "127.0.0.1:6443"
 
+var silence = log.New(io.Discard, "", 0) // errors are what this is for
+
 func newProxy(t *testing.T, w *world, node string) *proxy {
 	t.Helper()
-	dial := dialer(w.host, controlPlane)
 	p := &proxy{
-		conns: map[net.Conn]bool{},
-		dial:  func() (net.Conn, error) { return dial(context.Background(), "tcp", serverAddr) },
+		t: t, namespace: w.namespace, conns: map[net.Conn]bool{}, cert: w.path("certs/apiserver"),
+		nft: func(script string) string {
+			out, err := w.inNode(node, script, "nft", "-f", "-")
+			if err != nil {
+				t.Error(err)
+			}
+			return out
+		},
 		listen: func() (l net.Listener, err error) {
 			inside := w.cluster.InNode(node, func() error {
 				l, err = net.Listen("tcp", proxyAddr)
@@ -35,14 +53,31 @@ func newProxy(t *testing.T, w *world, node string) *proxy {
 			return l, inside
 		},
 	}
-	p.back(t)
-	t.Cleanup(p.away)
+	beyond := &http.Transport{
+		DialContext: dialer(w.host, controlPlane), TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true,
+	}
+	p.http = &http.Server{Handler: p.handler(beyond), ConnState: p.note, ErrorLog: silence}
+	p.back()
+	t.Cleanup(beyond.CloseIdleConnections)
+	t.Cleanup(func() { p.away() })
 	return p
 }
 
+// handler asks the server. Where that cannot be asked, or says less than it promised, the agent sees a cut.
+func (p *proxy) handler(beyond http.RoundTripper) http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "https", Host: serverAddr})
+			r.Out.Header.Del("Accept-Encoding") // a compressed answer could not be changed
+		},
+		Transport: beyond, FlushInterval: -1, ModifyResponse: p.change, ErrorLog: silence,
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+}
+
 // back makes the server reachable, if it is not.
-func (p *proxy) back(t *testing.T) {
-	t.Helper()
+func (p *proxy) back() {
+	p.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.listener != nil {
@@ -50,83 +85,68 @@ func (p *proxy) back(t *testing.T) {
 	}
 	l, err := p.listen()
 	if err != nil {
-		t.Fatal(err)
+		p.t.Error(err)
+		return
 	}
 	p.listener = l
-	go p.serve(l)
+	go func() { _ = p.http.ServeTLS(l, p.cert+".crt", p.cert+".key") }()
 }
 
 // away cuts all connections and refuses new ones.
-func (p *proxy) away() {
+func (p *proxy) away() int {
 	p.mu.Lock()
 	if p.listener != nil {
 		_ = p.listener.Close()
 		p.listener = nil
 	}
 	p.mu.Unlock()
-	p.cut()
+	return p.cut()
 }
 
-// cut resets all connections.
-func (p *proxy) cut() {
+// cut resets all connections, and says how many.
+func (p *proxy) cut() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for conn := range p.conns {
-		_ = conn.(*net.TCPConn).SetLinger(0)
-		_ = conn.Close()
+		reset(conn)
 	}
-	clear(p.conns)
+	defer clear(p.conns)
+	return len(p.conns)
 }
 
-func (p *proxy) serve(l net.Listener) {
-	for {
-		near, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go p.join(near, l)
-	}
+func reset(conn net.Conn) {
+	tcp := conn.(*tls.Conn).NetConn().(*net.TCPConn)
+	_ = tcp.SetLinger(0)
+	_ = tcp.Close()
 }
 
-// join carries bytes both ways until one end closes.
-func (p *proxy) join(near net.Conn, through net.Listener) {
-	defer near.Close()
-	far, err := p.dial()
-	if err != nil {
-		return
-	}
-	defer far.Close()
-	if !p.note(through, near, far) {
-		return
-	}
-	defer p.forget(near, far)
-	var both sync.WaitGroup
-	for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
-		both.Go(func() {
-			_, _ = io.Copy(pair[0], pair[1])
-			_, _ = pair[0].Close(), pair[1].Close()
-		})
-	}
-	both.Wait()
-}
-
-// note registers connections, unless what they came through was closed meanwhile.
-func (p *proxy) note(through net.Listener, conns ...net.Conn) bool {
+// note keeps account of the connections. What was accepted just before the server went away is cut, too.
+func (p *proxy) note(conn net.Conn, state http.ConnState) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.listener != through {
-		return false
-	}
-	for _, conn := range conns {
+	switch {
+	case state == http.StateNew && p.listener == nil:
+		reset(conn)
+	case state == http.StateNew:
 		p.conns[conn] = true
-	}
-	return true
-}
-
-func (p *proxy) forget(conns ...net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, conn := range conns {
+	case state == http.StateClosed:
 		delete(p.conns, conn)
 	}
+}
+
+// meddle lets something change answers from now on; nil lets them through again.
+func (p *proxy) meddle(m func(*http.Response) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.meddler = m
+}
+
+func (p *proxy) change(r *http.Response) error {
+	p.mu.Lock()
+	m := p.meddler
+	p.mu.Unlock()
+	if m == nil {
+		return nil
+	}
+	return m(r)
 }

@@ -60,8 +60,8 @@ func (w *world) rightsAskedFor() (asked, refused []right) {
 	return sorted(asked), sorted(refused)
 }
 
-func without(all, some []right) []right {
-	return slices.DeleteFunc(slices.Clone(all), func(r right) bool { return slices.Contains(some, r) })
+func without[E comparable](all, some []E) []E {
+	return slices.DeleteFunc(slices.Clone(all), func(e E) bool { return slices.Contains(some, e) })
 }
 
 // Whatever right is missing, the agent names it, and goes on by itself once it has it. What it cannot read or

@@ -20,14 +20,16 @@ type stream struct {
 	once        sync.Once
 }
 
-const streamPort = 9090
+const firstStream = 9090 // the port of a world's first
 
 // stream begins one that lasts until its end is called, or that of the test.
 func (w *world) stream(from, to string) *stream {
 	w.Helper()
+	port := firstStream + w.streams
+	w.streams++
 	s := &stream{begun: time.Now(), done: make(chan struct{})}
 	for _, addr := range w.pods[to].Addrs {
-		receiver, sender, err := w.datagrams(from, to, netip.AddrPortFrom(addr, streamPort))
+		receiver, sender, err := w.datagrams(from, to, netip.AddrPortFrom(addr, port))
 		w.must(nil, err)
 		s.socks = append(s.socks, receiver, sender)
 		s.all.Go(func() { s.hear(receiver) })

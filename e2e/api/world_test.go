@@ -30,6 +30,7 @@ type world struct {
 	nodes     []string
 	agents    []*agent
 	pods      map[string]sandbox.Pod
+	streams   uint16 // so far
 }
 
 const (
@@ -269,8 +270,7 @@ func (w *world) away() {
 }
 
 func (w *world) back() {
-	w.Helper()
 	for _, a := range w.agents {
-		a.back(w.T)
+		a.back()
 	}
 }

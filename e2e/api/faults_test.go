@@ -1,0 +1,214 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// fault comes between an agent and the API server.
+type fault struct {
+	name    string
+	lasting time.Duration
+	inflict func(context.Context, *proxy) // until ctx ends; it counts in the proxy what it has done
+}
+
+// faults lists all that an agent must live through.
+func faults() []fault {
+	wrong := refuse(http.StatusInternalServerError, metav1.StatusReasonInternalError)
+	expired := refuse(http.StatusGone, metav1.StatusReasonExpired)
+	return []fault{
+		// The way to the server, whatever is said on it.
+		{"cut every second", 4 * time.Second, cutting(time.Second)},
+		{"cut all the time", 3 * time.Second, cutting(50 * time.Millisecond)},
+		{"away", 8 * time.Second, away},
+		{"packets vanish", 5 * time.Second, vanish},
+		// Answers that are none.
+		{"all answers are 500", 5 * time.Second, answers(wrong)},
+		{"LIST answers 500", 5 * time.Second, answers(both(on("watch", gone), on("list", wrong)))},
+		{"410 Gone, an answer", 8 * time.Second, answers(on("watch", expired))},
+		{"410 Gone, an event", 8 * time.Second, answers(on("watch", gone))},
+		// Answers that are wrong, or late.
+		{"half a LIST", 4 * time.Second, answers(both(on("watch", gone), on("list", half)))},
+		{"an empty LIST", 2 * time.Second, answers(both(on("watch", once(gone)), on("list", once(empty))))},
+		{"slow", 4 * time.Second, answers(both(both(on("watch", once(gone)), on("watch", told(slowly(300*time.Millisecond)))), on("list", late(2*time.Second))))},
+		// Events that no server sends like that: a stream of them is ordered.
+		{"every event twice", time.Second, answers(on("watch", told(twice)))},
+		{"the old version after the new one", time.Second, answers(on("watch", told(oldAfterNew)))},
+		{"the last event first", time.Second, answers(on("watch", told(backwards)))},
+	}
+}
+
+// Whatever comes between, the last state stays enforced: nothing forbidden arrives, nothing permitted is held up. What
+// changes meanwhile is in force soon after it is over, and the kernel then holds what it would if nothing had happened.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			w := newShop(t)
+			w.prepare()
+			forbidden, permitted := w.stream("far", "web"), w.stream("steady", "web")
+			w.suffer(f)
+			w.recovers(f)
+			held := w.settled()
+			w.flowed(permitted)
+			w.leaked(forbidden)
+			w.areAsFresh(held)
+		})
+	}
+}
+
+// recovers waits until what has changed is in force, just after the fault was over.
+func (w *world) recovers(f fault) {
+	w.Helper()
+	over := time.Now()
+	w.reachesWithin(inTime, "late", "steady")
+	took := time.Since(over).Round(time.Millisecond)
+	for _, a := range w.agents {
+		a.waitReady()
+		w.Logf("%s: in force %s after it was over; %s met it %d times", f.name, took, a.node, a.met.Load())
+		if a.met.Load() == 0 {
+			w.Errorf("%s never met it", a.node)
+		}
+	}
+}
+
+// prepare brings about what the changes start from.
+func (w *world) prepare() {
+	w.Helper()
+	w.addPod("steady", 0, 7)
+	w.addPod("gone", 1, 7)
+	w.label("gone", "near")
+	w.apply(denyAll)
+	w.apply(allow("near"))
+	w.apply(allowAll("steady"))
+	w.reaches("gone", "near", "steady")
+}
+
+// allowAll is a policy that lets pods with a label send web all that they like.
+func allowAll(app string) string {
+	return fmt.Sprintf(`
+metadata: {name: allow-all-of-%s}
+spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: %[1]s}}}]}]}`, app)
+}
+
+// suffer inflicts a fault on all agents, at the end of which a lot changes, some of it more than once.
+func (w *world) suffer(f fault) {
+	w.Helper()
+	end := w.inflict(f)
+	sleep(w.Context(), f.lasting)
+	w.addPod("late", 1, 8)
+	w.apply(allow("none"))
+	for _, app := range []string{"other", "near", "other"} {
+		w.label("near", app)
+	}
+	w.label("late", "near")
+	w.unregister("gone")
+	w.withdraw("allow-none")
+	sleep(w.Context(), 500*time.Millisecond) // what is told of it is told wrong
+	end()
+}
+
+// inflict begins a fault for all agents; its result ends it.
+func (w *world) inflict(f fault) (end func()) {
+	ctx, stop := context.WithCancel(w.Context())
+	ended := make(chan bool)
+	for _, a := range w.agents {
+		go func() {
+			f.inflict(ctx, a.proxy)
+			ended <- true
+		}()
+	}
+	return func() {
+		stop()
+		for range w.agents {
+			<-ended
+		}
+	}
+}
+
+// flowed ends a stream that must not have been held up.
+func (w *world) flowed(s *stream) {
+	w.Helper()
+	sent, heard := s.sent.Load(), s.heard.Load()
+	s.end()
+	w.Logf("%d permitted datagrams, %d arrived", sent, heard)
+	if heard < sent*95/100 { // a busy machine loses some
+		w.Errorf("of %d permitted datagrams %d arrived", sent, heard)
+	}
+}
+
+func cutting(every time.Duration) func(context.Context, *proxy) {
+	return func(ctx context.Context, p *proxy) {
+		for ; ctx.Err() == nil; sleep(ctx, every) {
+			p.met.Add(int64(p.cut()))
+		}
+	}
+}
+
+func away(ctx context.Context, p *proxy) {
+	p.met.Add(int64(p.away()))
+	<-ctx.Done()
+	p.back()
+}
+
+// answers lets a change befall answers. Those that are being given are asked for again first; in the end they are not,
+// so that nothing is mended by that.
+func answers(c change) func(context.Context, *proxy) {
+	return func(ctx context.Context, p *proxy) {
+		p.meddle(func(r *http.Response) error { return c(ctx, p, r) })
+		p.cut()
+		<-ctx.Done()
+		p.meddle(nil)
+	}
+}
+
+// vanish loses all packets, as if the server's machine had no power any more. When another one takes over, connections
+// of before still get no answer.
+func vanish(ctx context.Context, p *proxy) {
+	const lost = `
+add table inet fault
+add chain inet fault lost { type filter hook input priority -400; }
+flush chain inet fault lost
+add rule inet fault lost tcp dport 6443 %[1]s counter drop
+add rule inet fault lost tcp sport 6443 %[2]s counter drop
+list table inet fault
+`
+	ports := p.ports()
+	p.nft(fmt.Sprintf(lost, "", ""))
+	<-ctx.Done()
+	p.met.Add(packets(p.nft("list table inet fault")))
+	p.nft(fmt.Sprintf(lost, "tcp sport "+ports, "tcp dport "+ports))
+}
+
+// ports is a set of those that an agent's connections come from.
+func (p *proxy) ports() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var ports []string
+	for conn := range p.conns {
+		_, port, _ := net.SplitHostPort(conn.RemoteAddr().String())
+		ports = append(ports, port)
+	}
+	return "{ " + strings.Join(ports, ", ") + " }"
+}
+
+// packets adds up the counters of a listing.
+func packets(listing string) (sum int64) {
+	words := strings.Fields(listing)
+	for i, word := range words[1:] {
+		var n int64
+		if words[i] == "packets" {
+			_, _ = fmt.Sscan(word, &n)
+			sum += n
+		}
+	}
+	return sum
+}
