@@ -26,7 +26,7 @@ type Cluster struct {
 	graves  *graveyard
 	herald  *herald
 
-	mu      sync.Mutex // guards the fields below, and that policies are delivered in the order of the cache
+	mu      sync.Mutex // guards the fields below, and that policies are delivered in the order of their mirror
 	outages outages
 	told    map[string]string // the complaints delivered last
 }

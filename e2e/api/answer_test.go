@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -41,30 +42,28 @@ func on(verb string, c change) change {
 	}
 }
 
-// both makes two changes, one after the other.
-func both(first, second change) change {
+// all makes changes one after the other.
+func all(changes ...change) change {
 	return func(ctx context.Context, p *proxy, r *http.Response) error {
-		if err := first(ctx, p, r); err != nil {
-			return err
+		for _, c := range changes {
+			if err := c(ctx, p, r); err != nil {
+				return err
+			}
 		}
-		return second(ctx, p, r)
+		return nil
 	}
 }
 
-// once makes a change of the first answer about each resource.
+// once makes a change of the first answer to each agent about each resource.
 func once(c change) change {
 	type of struct {
 		*proxy
 		resource string
 	}
-	done := make(chan map[of]bool, 1)
-	done <- map[of]bool{}
+	var done sync.Map
 	return func(ctx context.Context, p *proxy, r *http.Response) error {
 		_, resource := asks(r.Request)
-		before := <-done
-		again := before[of{p, resource}]
-		before[of{p, resource}] = true
-		if done <- before; again {
+		if _, again := done.LoadOrStore(of{p, resource}, true); again {
 			return nil
 		}
 		return c(ctx, p, r)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,13 +32,14 @@ func faults() []fault {
 		{"packets vanish", 5 * time.Second, vanish},
 		// Answers that are none.
 		{"all answers are 500", 5 * time.Second, answers(wrong)},
-		{"LIST answers 500", 5 * time.Second, answers(both(on("watch", gone), on("list", wrong)))},
+		{"LIST answers 500", 5 * time.Second, answers(all(on("watch", gone), on("list", wrong)))},
 		{"410 Gone, an answer", 8 * time.Second, answers(on("watch", expired))},
 		{"410 Gone, an event", 8 * time.Second, answers(on("watch", gone))},
 		// Answers that are wrong, or late.
-		{"half a LIST", 4 * time.Second, answers(both(on("watch", gone), on("list", half)))},
-		{"an empty LIST", 2 * time.Second, answers(both(on("watch", once(gone)), on("list", once(empty))))},
-		{"slow", 4 * time.Second, answers(both(both(on("watch", once(gone)), on("watch", told(slowly(300*time.Millisecond)))), on("list", late(2*time.Second))))},
+		{"half a LIST", 4 * time.Second, answers(all(on("watch", gone), on("list", half)))},
+		{"an empty LIST", 2 * time.Second, answers(all(on("watch", once(gone)), on("list", once(empty))))},
+		{"slow", 4 * time.Second, answers(all(
+			on("list", late(2*time.Second)), on("watch", once(gone)), on("watch", told(slowly(300*time.Millisecond)))))},
 		// Events that no server sends like that: a stream of them is ordered.
 		{"every event twice", time.Second, answers(on("watch", told(twice)))},
 		{"the old version after the new one", time.Second, answers(on("watch", told(oldAfterNew)))},
@@ -119,19 +121,16 @@ func (w *world) suffer(f fault) {
 // inflict begins a fault for all agents; its result ends it.
 func (w *world) inflict(f fault) (end func()) {
 	ctx, stop := context.WithCancel(w.Context())
-	ended := make(chan bool)
+	var ending sync.WaitGroup
 	for _, a := range w.agents {
-		go func() {
-			f.inflict(ctx, a.proxy)
-			ended <- true
-		}()
+		ending.Go(func() { f.inflict(ctx, a.proxy) })
 	}
-	return func() {
+	end = sync.OnceFunc(func() {
 		stop()
-		for range w.agents {
-			<-ended
-		}
-	}
+		ending.Wait()
+	})
+	w.Cleanup(end)
+	return end
 }
 
 // flowed ends a stream that must not have been held up.

@@ -80,7 +80,7 @@ func (w *world) settled() (all [][]string) {
 	w.Helper()
 	for _, a := range w.agents {
 		var last []string
-		eventually(w.T, inTime, func() error {
+		eventually(w.T, wait, func() error {
 			time.Sleep(200 * time.Millisecond)
 			now, err := w.listing(a.node)
 			if err == nil && !slices.Equal(now, last) {
