@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -72,6 +73,7 @@ func (w *world) recovers(f fault) {
 	w.Helper()
 	over := time.Now()
 	w.reachesWithin(inTime, "late", "steady")
+	eventually(w.T, inTime-time.Since(over), w.isUpToDate)
 	took := time.Since(over).Round(time.Millisecond)
 	for _, a := range w.agents {
 		a.waitReady()
@@ -80,6 +82,28 @@ func (w *world) recovers(f fault) {
 			w.Errorf("%s never met it", a.node)
 		}
 	}
+}
+
+// isUpToDate looks in the kernels for those of the changes that no probe sees.
+func (w *world) isUpToDate() error {
+	late := false
+	for _, a := range w.agents {
+		lines, err := w.listing(a.node)
+		if err != nil {
+			return err
+		}
+		text := strings.Join(lines, "\n")
+		late = late || strings.Contains(text, w.namespace+"/late")
+		for _, old := range []string{w.namespace + "/gone", w.namespace + "/allow-none"} {
+			if strings.Contains(text, old) {
+				return fmt.Errorf("%s still holds %s", a.node, old)
+			}
+		}
+	}
+	if !late {
+		return errors.New("the late pod is not isolated")
+	}
+	return nil
 }
 
 // prepare brings about what the changes start from.

@@ -74,7 +74,7 @@ func (w *world) asksForNow(since int64) {
 	w.must(nil, err)
 	for _, e := range entries {
 		if e.Verb == "list" && strings.Contains(e.RequestURI+"&", "resourceVersion=0&") {
-			w.Errorf("an agent asked for a list of any age: %s", e.RequestURI)
+			w.Fatalf("an agent asked for a list of any age: %s", e.RequestURI)
 		}
 	}
 }
