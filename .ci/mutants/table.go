@@ -64,6 +64,10 @@ var mutants = []mutant{
 	{"events break the backoff", "controller", "controller/controller.go", "c.synced && !time.Now().Before(c.resume)", "c.synced"},
 	{"what is allowed again stays cut", "controller", "controller/review.go", "now.Sub(seen) > forgetCut || !denies(connection)", "now.Sub(seen) > forgetCut"},
 	{"a change during a look is not looked at", "controller", "controller/review.go", "\tif !c.review.scope.Empty() {\n\t\tc.review.schedule(min", "\tif false {\n\t\tc.review.schedule(min"},
-	{"an empty list is believed", "controller", "controller/reader.go", "meta.LenList(found) == 0 && seen.Load()", "false"},
+	{"an empty list is believed", "controller", "controller/reader.go", "meta.LenList(found) == 0", "meta.LenList(found) < 0"},
+	{"the first list may be of any age", "controller", "controller/reader.go", "if o.ResourceVersion == anyVersion {", "if false {"},
+	{"a watch may go back in time", "controller", "controller/reader.go", "if is < l.newest {", "if false {"},
+	{"what a list lacks stays", "controller", "controller/mirror.go", "err == nil && !listed[key]", "err != nil && !listed[key]"},
+	{"what is told twice is news", "controller", "controller/mirror.go", "known && sameVersion(was, o)", "false"},
 	{"a failed transaction is forgotten", "controller", "controller/controller.go", "\tc.known = false\n\tc.backoff = min", "\tc.backoff = min"},
 }
