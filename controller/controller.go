@@ -74,6 +74,7 @@ type Controller struct {
 	touched   chan struct{} // holds one token when somebody else may have changed the kernel's rules
 	watching  bool
 	mixed     bool // the segment may have to change
+	policed   bool // there was a policy when it was last looked at
 }
 
 // New returns a controller that Run starts.

@@ -14,7 +14,9 @@ type Separator interface {
 // separate does so after each change that it can depend on. What fails is tried again at the next audit: it is
 // a second fence, and the node is ready without.
 func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
-	c.mixed = c.mixed || d.Frame || len(d.AddDispatch)+len(d.DelDispatch) > 0
+	policed := c.graph.HasPolicies()
+	c.mixed = c.mixed || d.Frame || len(d.AddDispatch)+len(d.DelDispatch) > 0 || policed != c.policed
+	c.policed = policed
 	if c.Separator == nil || c.Host == nil || !c.whole || !c.mixed {
 		return
 	}

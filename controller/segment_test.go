@@ -55,6 +55,12 @@ func (f *fence) isolated() string {
 	return strings.Join(links, " ")
 }
 
+func (f *fence) ports() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.segment.Ports)
+}
+
 // Pods are kept apart as they come and as policies select them; where that fails the node is ready, says what is
 // wrong, and tries again.
 func TestSegmentFollows(t *testing.T) {
@@ -69,5 +75,7 @@ func TestSegmentFollows(t *testing.T) {
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("other", "10.244.1.6")}}}
 	eventually(t, "a second pod", func() bool { return f.isolated() == "veth-10.244.1.5 veth-10.244.1.6" })
 	source <- Mail{Events: []graph.Event{graph.PolicyGone{Key: deny("default", "deny").Key}}}
-	eventually(t, "nobody is isolated", func() bool { return f.isolated() == "" })
+	eventually(t, "nothing is left to get around", func() bool { return f.ports() == 0 })
+	source <- Mail{Events: []graph.Event{graph.PolicySet{Policy: deny("elsewhere", "deny")}}}
+	eventually(t, "a policy anywhere", func() bool { return f.ports() == 2 && f.isolated() == "" })
 }

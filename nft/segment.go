@@ -126,7 +126,8 @@ func takenElements(f ruleset.Family, taken []ruleset.Range) []nftables.SetElemen
 	return encodeMembers(ruleset.SetID{Kind: ruleset.Ranges, Family: f}, members)
 }
 
-// PutSegment makes the kernel hold it, in one transaction where anything must change.
+// PutSegment makes the kernel hold it, in one transaction where anything must change. Without ports there is no
+// table.
 func (b *Backend) PutSegment(_ context.Context, s ruleset.Segment) error {
 	if err := b.putSegment(s); err != nil {
 		return errors.Join(fmt.Errorf("filter on bridges: %w", err), b.hangUp())
@@ -142,11 +143,15 @@ func (b *Backend) putSegment(s ruleset.Segment) error {
 	if err := b.claim(conn); err != nil {
 		return err
 	}
-	if there, err := findTable(conn, segmentTable(0)); err != nil || there == nil && len(s.Ports) == 0 {
+	there, err := findTable(conn, segmentTable(0))
+	if err != nil || there == nil && len(s.Ports) == 0 {
 		return err
 	}
 	if err := b.claimSegment(conn); err != nil {
 		return err
+	}
+	if len(s.Ports) == 0 {
+		return b.delSegment(conn)
 	}
 	found, err := list(conn, segmentTable(0))
 	if err != nil {
@@ -164,6 +169,13 @@ func (b *Backend) putSegment(s ruleset.Segment) error {
 		return err
 	}
 	b.checked = 0
+	return b.count(conn.Flush())
+}
+
+// delSegment removes the table: also one that lets everything pass costs every packet on a bridge.
+func (b *Backend) delSegment(conn *nftables.Conn) error {
+	conn.DelTable(segmentTable(0))
+	b.checked, b.ownsSegment = 0, false
 	return b.count(conn.Flush())
 }
 

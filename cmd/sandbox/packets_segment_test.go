@@ -76,7 +76,7 @@ func TestSegmentOnRealPackets(t *testing.T) {
 // A pod is judged as itself, whatever address it writes into its frames.
 func TestForgedSourceOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{idle: true})
-	w := scene{pods: trio + "\na/friend n1 app=friend"}.world(t)
+	w := scene{pods: trio + "\na/friend n1 app=friend", policies: []string{`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{}]}`}}.world(t)
 	r.build(w)
 	forgeries := []struct {
 		name   string

@@ -20,6 +20,7 @@ type Graph struct {
 	pods       map[policy.Key]*pod
 	claims     map[netip.Addr][]*pod // the pods that say they have an address
 	local      int                   // events about pods of this node
+	policies   int                   // of all namespaces
 	index      index
 	selectors  map[string]*selector // in use, by their text
 

@@ -83,6 +83,9 @@ func (g *Graph) forget(ns *namespace) {
 func (g *Graph) setPolicy(p *policy.Policy) {
 	ns := g.namespace(p.Namespace)
 	g.touchSubjects(ns, ns.policies[p.Key])
+	if ns.policies[p.Key] == nil {
+		g.policies++
+	}
 	ns.policies[p.Key] = &held{Policy: p}
 	g.touchSubjects(ns, ns.policies[p.Key])
 }
@@ -101,7 +104,10 @@ func (g *Graph) deletePolicy(key policy.Key) {
 }
 
 func (g *Graph) dropPolicy(ns *namespace, key policy.Key) {
-	p := ns.policies[key]
+	p, exists := ns.policies[key]
+	if exists {
+		g.policies--
+	}
 	delete(ns.policies, key)
 	g.touchSubjects(ns, p)
 }

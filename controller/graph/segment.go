@@ -8,9 +8,13 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Segment returns what should hold on the bridges of this node, where these ports were found.
+// Segment returns what should hold on the bridges of this node, where these ports were found: nothing while there is
+// no policy that a pod could get around.
 func (g *Graph) Segment(ports []ruleset.Port) ruleset.Segment {
 	g.resolve()
+	if !g.HasPolicies() {
+		return ruleset.Segment{}
+	}
 	s := ruleset.Segment{Taken: policy.Union(g.takenRanges())}
 	for _, p := range ports {
 		p.Isolated = slices.ContainsFunc(p.Addrs, g.isolated)
@@ -18,6 +22,9 @@ func (g *Graph) Segment(ports []ruleset.Port) ruleset.Segment {
 	}
 	return s
 }
+
+// HasPolicies reports whether there is a policy in any namespace.
+func (g *Graph) HasPolicies() bool { return g.policies > 0 }
 
 func (g *Graph) isolated(a netip.Addr) bool {
 	_, isolated := g.dispatch.now[ruleset.Subject{Direction: ruleset.Ingress, Addr: a}]

@@ -40,6 +40,10 @@ func TestSegment(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "deny"},
 		Spec:       networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, PolicyTypes: []networkingv1.PolicyType{"Ingress"}},
 	}
+	g.Apply(graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "never seen"}})
+	if s := g.Segment([]ruleset.Port{{Link: "veth1", Addrs: addrs("10.244.1.5")}}); len(s.Ports) > 0 {
+		t.Errorf("without any policy: %v", s)
+	}
 	g.Apply(graph.PolicySet{Policy: policy.Parse(&deny)})
 	got := g.Segment([]ruleset.Port{{Link: "veth1", Addrs: addrs("10.244.1.5")}, {Link: "veth2", Addrs: addrs("10.99.0.1")}})
 	want := ruleset.Segment{
