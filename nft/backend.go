@@ -43,6 +43,7 @@ type Backend struct {
 	generation  uint32        // what it must be now if nobody else changed anything since; 0: not known
 	watchBuffer int           // of the socket that Watch listens on; more notifications at once are a report, too
 	watchRest   time.Duration // between its reports, however often others change the table
+	longest     time.Duration // between two dials, but for transactions
 	twoSteps    bool          // a chain can't be deleted in the batch in which it loses its last reference
 }
 
@@ -57,7 +58,7 @@ const (
 
 // Open prepares a backend; the kernel is first asked in Observe or Apply.
 func Open(o Options) (*Backend, error) {
-	b := &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond, twoSteps: kernelBefore(6, 2)}
+	b := &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond, longest: longest, twoSteps: kernelBefore(6, 2)}
 	if _, err := b.dial(); err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (b *Backend) limit() error {
 	if b.socket == nil { // a connection that is none, of a test
 		return nil
 	}
-	return b.socket.SetDeadline(time.Now().Add(longest))
+	return b.socket.SetDeadline(time.Now().Add(b.longest))
 }
 
 // dial returns the lasting connection. A socket for each flush would cost two thousand times as much, and
@@ -206,9 +207,21 @@ func (b *Backend) commit(d ruleset.Delta) error {
 	}
 	generation := b.checked
 	b.checked = 0
-	err = b.count(conn.FlushWithGenID(generation))
+	err = b.count(b.flush(conn, generation))
 	b.stuck = d.Frame && !d.Clear && refusal(err)
 	return err
+}
+
+// flush sends what was collected, for a generation or any (0), and reads the answers, without a limit: when it is sent
+// it is done, and the answers wait, one of each message. Of hundreds of thousands they take long to read, and once a
+// deadline is over the library tries for ever to read what it may not.
+func (b *Backend) flush(conn *nftables.Conn, generation uint32) error {
+	if b.socket != nil {
+		if err := b.socket.SetDeadline(time.Time{}); err != nil {
+			return err
+		}
+	}
+	return errors.Join(conn.FlushWithGenID(generation), b.limit())
 }
 
 // refusal tells an error that comes again with the same transaction from one that passes.
@@ -260,7 +273,7 @@ func (b *Backend) claim(conn *nftables.Conn) error {
 		return b.lock()
 	}
 	conn.AddTable(table(nftables.TableFlagOwner | nftables.TableFlagPersist))
-	err := conn.Flush()
+	err := b.flush(conn, 0)
 	switch {
 	case err == nil:
 		b.ownership = owned
@@ -337,7 +350,7 @@ func (b *Backend) delTables(conn *nftables.Conn, main, segment bool) error {
 	if main || b.ownership == owned {
 		conn.DelTable(table(0))
 	}
-	if err := conn.Flush(); err != nil {
+	if err := b.flush(conn, 0); err != nil {
 		return fmt.Errorf("delete the tables: %w", err)
 	}
 	b.ownership, b.ownsSegment = unclaimed, false

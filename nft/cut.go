@@ -189,7 +189,7 @@ func (b *Backend) cut(c ruleset.Cuts) error {
 		return err
 	}
 	b.checked = 0
-	return b.count(conn.Flush())
+	return b.count(b.flush(conn, 0))
 }
 
 func hasCutChain(conn *nftables.Conn) (bool, error) {

@@ -169,14 +169,14 @@ func (b *Backend) putSegment(s ruleset.Segment) error {
 		return err
 	}
 	b.checked = 0
-	return b.count(conn.Flush())
+	return b.count(b.flush(conn, 0))
 }
 
 // delSegment removes the table: also one that lets everything pass costs every packet on a bridge.
 func (b *Backend) delSegment(conn *nftables.Conn) error {
 	conn.DelTable(segmentTable(0))
 	b.checked, b.ownsSegment = 0, false
-	return b.count(conn.Flush())
+	return b.count(b.flush(conn, 0))
 }
 
 // fill gives sets their elements, where they differ from what was found.
@@ -201,7 +201,7 @@ func (b *Backend) claimSegment(conn *nftables.Conn) error {
 		return nil
 	}
 	conn.AddTable(segmentTable(nftables.TableFlagOwner | nftables.TableFlagPersist))
-	err := b.count(conn.Flush())
+	err := b.count(b.flush(conn, 0))
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
 		return nil // made without an owner: it stays anybody's
 	}
