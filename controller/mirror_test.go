@@ -84,6 +84,7 @@ func TestAMirrorListsAgainSoon(t *testing.T) {
 		}
 		go newMirror(persistent("pods", s, func(error) {}), &corev1.Pod{}).run(ctx)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if lists := s.lists.Load(); longest > 2*again || lists > int32(time.Hour/again) {
 			t.Errorf("%d lists, up to %s apart", lists, longest)
 		}
