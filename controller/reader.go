@@ -76,10 +76,10 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// insist repeats a call until it succeeds, ctx ends, or another call is needed. While the server is away, two
-// to three seconds pass between attempts.
+// insist repeats a call until it succeeds, ctx ends, or another call is needed. While the server is away, up to
+// two and a half seconds pass between attempts.
 func insist[T any](ctx context.Context, deed string, tell func(error), call func() (T, error)) (T, error) {
-	pause := wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 5, Cap: 2 * time.Second}
+	pause := wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.25, Steps: 5, Cap: 2 * time.Second}
 	for {
 		result, err := call()
 		if err == nil || outdated(err) || ctx.Err() != nil {
