@@ -29,13 +29,13 @@ func faults() []fault {
 		// The way to the server, whatever is said on it.
 		{"cut every second", 4 * time.Second, cutting(time.Second)},
 		{"cut all the time", 3 * time.Second, cutting(50 * time.Millisecond)},
-		{"away", 8 * time.Second, away},
+		{"away", 6 * time.Second, away},
 		{"packets vanish", 5 * time.Second, vanish},
 		// Answers that are none.
-		{"all answers are 500", 5 * time.Second, answers(wrong)},
-		{"LIST answers 500", 5 * time.Second, answers(all(on("watch", gone), on("list", wrong)))},
-		{"410 Gone, an answer", 8 * time.Second, answers(on("watch", expired))},
-		{"410 Gone, an event", 8 * time.Second, answers(on("watch", gone))},
+		{"all answers are 500", 4 * time.Second, answers(wrong)},
+		{"LIST answers 500", 4 * time.Second, answers(all(on("watch", gone), on("list", wrong)))},
+		{"410 Gone, an answer", 6 * time.Second, answers(on("watch", expired))},
+		{"410 Gone, an event", 6 * time.Second, answers(on("watch", gone))},
 		// Answers that are wrong, or late.
 		{"half a LIST", 4 * time.Second, answers(all(on("watch", gone), on("list", half)))},
 		{"an empty LIST", 2 * time.Second, answers(all(on("watch", once(gone)), on("list", once(empty))))},

@@ -55,7 +55,7 @@ var shared struct {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "4") // those that run in parallel mostly wait
+	_ = flag.Set("test.parallel", "6") // those that run in parallel mostly wait
 	code := m.Run()
 	if shared.server != nil {
 		shared.server.close()
