@@ -18,6 +18,7 @@ type Graph struct {
 	nodeAddrs  map[netip.Addr]int // how many nodes have it
 	namespaces map[string]*namespace
 	pods       map[policy.Key]*pod
+	residents  map[*pod]bool         // those of this node
 	claims     map[netip.Addr][]*pod // the pods that say they have an address
 	local      int                   // events about pods of this node
 	policies   int                   // of all namespaces
@@ -42,6 +43,7 @@ func New(node string, denial ruleset.Denial) *Graph {
 		nodeAddrs:  map[netip.Addr]int{},
 		namespaces: map[string]*namespace{},
 		pods:       map[policy.Key]*pod{},
+		residents:  map[*pod]bool{},
 		claims:     map[netip.Addr][]*pod{},
 		index:      index{},
 		selectors:  map[string]*selector{},
@@ -91,10 +93,8 @@ func (g *Graph) LocalEvents() int { return g.local }
 // LocalAddrs returns the addresses of this node's pods, sorted.
 func (g *Graph) LocalAddrs() []netip.Addr {
 	var addrs []netip.Addr
-	for _, ns := range g.namespaces {
-		for p := range ns.local {
-			addrs = append(addrs, p.held.Addrs...)
-		}
+	for p := range g.residents {
+		addrs = append(addrs, p.held.Addrs...)
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	return addrs
@@ -117,9 +117,8 @@ type Counts struct{ Namespaces, Pods, LocalPods, Policies, Selectors, Sets, Chai
 // Counts says how much the graph holds; it costs a look at every namespace and set.
 func (g *Graph) Counts() Counts {
 	g.resolve()
-	c := Counts{Namespaces: len(g.namespaces), Pods: len(g.pods), Selectors: len(g.selectors), Sets: len(g.sets), Chains: len(g.chains.now)}
+	c := Counts{Namespaces: len(g.namespaces), Pods: len(g.pods), LocalPods: len(g.residents), Selectors: len(g.selectors), Sets: len(g.sets), Chains: len(g.chains.now)}
 	for _, ns := range g.namespaces {
-		c.LocalPods += len(ns.local)
 		c.Policies += len(ns.policies)
 	}
 	for _, s := range g.sets {

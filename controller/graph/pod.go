@@ -65,9 +65,10 @@ func (g *Graph) place(p *pod, from, to string) {
 	}
 	switch {
 	case to == g.node:
-		p.ns.local[p] = true
+		p.ns.local[p], g.residents[p] = true, true
 	case from == g.node:
 		delete(p.ns.local, p)
+		delete(g.residents, p)
 		g.dirty[p] = true
 	}
 }
