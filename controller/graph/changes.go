@@ -101,6 +101,7 @@ func (g *Graph) Program() *ruleset.Program {
 func (s *set) value() ruleset.Set {
 	members := s.source.Fixed()
 	for _, sel := range s.selectors {
+		members = slices.Grow(members, len(sel.pods))
 		for p := range sel.pods {
 			members = append(members, s.source.Members(p.held)...)
 		}

@@ -17,6 +17,7 @@ type Graph struct {
 	nodes      map[string]policy.Node
 	nodeAddrs  map[netip.Addr]int // how many nodes have it
 	namespaces map[string]*namespace
+	labelled   map[label]map[*namespace]bool // namespaces by their labels
 	pods       map[policy.Key]*pod
 	residents  map[*pod]bool         // those of this node
 	claims     map[netip.Addr][]*pod // the pods that say they have an address
@@ -42,6 +43,7 @@ func New(node string, denial ruleset.Denial) *Graph {
 		nodes:      map[string]policy.Node{},
 		nodeAddrs:  map[netip.Addr]int{},
 		namespaces: map[string]*namespace{},
+		labelled:   map[label]map[*namespace]bool{},
 		pods:       map[policy.Key]*pod{},
 		residents:  map[*pod]bool{},
 		claims:     map[netip.Addr][]*pod{},

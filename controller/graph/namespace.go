@@ -15,7 +15,7 @@ type namespace struct {
 	has      map[label]int // how many of its pods have each label
 }
 
-// label is one of a pod.
+// label is one of a pod or namespace.
 type label struct{ key, value string }
 
 // held is a policy; lingering after its deletion while its namespace terminates.
@@ -33,8 +33,26 @@ func (g *Graph) namespace(name string) *namespace {
 			pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{}, has: map[label]int{},
 		}
 		g.namespaces[name] = ns
+		g.file(ns, true)
 	}
 	return ns
+}
+
+// file puts a namespace under its labels, or takes it away.
+func (g *Graph) file(ns *namespace, in bool) {
+	for key, value := range ns.Labels {
+		l := label{key, value}
+		if g.labelled[l] == nil {
+			g.labelled[l] = map[*namespace]bool{}
+		}
+		g.labelled[l][ns] = true
+		if !in {
+			delete(g.labelled[l], ns)
+		}
+		if len(g.labelled[l]) == 0 {
+			delete(g.labelled, l)
+		}
+	}
 }
 
 // count takes the labels of one of its pods in (1) or out (-1).
@@ -54,7 +72,9 @@ func (ns *namespace) holds(wanted []anchor) bool {
 
 func (g *Graph) setNamespace(n policy.Namespace, exists bool) {
 	ns := g.namespace(n.Name)
+	g.file(ns, false)
 	ns.Namespace = n
+	g.file(ns, true)
 	if !n.Terminating {
 		g.dropLingering(ns)
 	}
@@ -77,6 +97,7 @@ func (g *Graph) deleteNamespace(name string) {
 func (g *Graph) forget(ns *namespace) {
 	if g.namespaces[ns.Name] == ns && len(ns.pods) == 0 && len(ns.policies) == 0 && ns.Equal(policy.ImpliedNamespace(ns.Name)) {
 		delete(g.namespaces, ns.Name)
+		g.file(ns, false)
 	}
 }
 

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
@@ -89,8 +91,8 @@ func (g *Graph) follow(s *set) {
 	}
 }
 
-// scan finds the pods of a selector that comes into use: a look at every namespace, and at every pod of those that
-// it can choose from.
+// scan finds the pods of a selector that comes into use: a look at the namespaces that it may choose from, and at
+// every pod of those that it does.
 func (g *Graph) scan(sel *selector) {
 	for _, ns := range g.scope(sel) {
 		for p := range ns.pods {
@@ -108,12 +110,21 @@ func (g *Graph) scope(sel *selector) []*namespace {
 	}
 	var scope []*namespace
 	wanted := anchors(sel.Selector)
-	for _, ns := range g.namespaces {
+	for ns := range g.candidates(sel) {
 		if ns.holds(wanted) && sel.MatchesNamespace(ns.Namespace) {
 			scope = append(scope, ns)
 		}
 	}
 	return scope
+}
+
+// candidates are the namespaces that a selector may choose from: those with the one label that it demands of them, else
+// all.
+func (g *Graph) candidates(sel *selector) iter.Seq[*namespace] {
+	if demanded := demands("", sel.Namespaces, namespaceValue, namespaceKey); len(demanded) == 1 && demanded[0].of == namespaceValue {
+		return maps.Keys(g.labelled[label{demanded[0].key, demanded[0].value}])
+	}
+	return maps.Values(g.namespaces)
 }
 
 // drop takes a set that nobody uses out of the graph, and with their last set its selectors.
