@@ -14,6 +14,7 @@ type book struct {
 	commit   string
 	machine  machine
 	began    time.Time
+	load     float64 // then
 	chapters []chapter
 }
 
@@ -26,7 +27,9 @@ type chapter struct {
 
 const preface = `# What Picket costs
 
-Written by ` + "`make bench`" + ` on %s at commit %s, on %s. Figures differ by machine; ratios differ less.
+Written by ` + "`make bench`" + ` on %s at commit %s, on %s.
+Before it began %.1f processes wanted to run (load average), so others used the machine, too, if that is above 0.
+Figures differ by machine; ratios differ less.
 All that is compared was done by turns in one run. A/A is the same thing against itself in that run: a ratio that is
 no further from 1 means nothing.
 
@@ -35,7 +38,7 @@ no further from 1 means nothing.
 // markdown prints all of it: the targets first.
 func (b book) markdown() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, preface, b.began.UTC().Format(time.DateOnly), b.commit, b.machine)
+	fmt.Fprintf(&text, preface, b.began.UTC().Format(time.DateOnly), b.commit, b.machine, b.load)
 	var rows [][]string
 	for _, c := range b.chapters {
 		for _, t := range c.targets {

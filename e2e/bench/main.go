@@ -91,7 +91,7 @@ func (o options) start(ctx context.Context) (code int, err error) {
 }
 
 func (o options) run(ctx context.Context, stdout io.Writer) error {
-	b := book{commit: o.commit, machine: thisMachine(), began: time.Now()}
+	b := book{commit: o.commit, machine: thisMachine(), began: time.Now(), load: load()}
 	for _, s := range o.sections {
 		fmt.Fprintf(os.Stderr, "%s ...\n", s.name)
 		began := time.Now()

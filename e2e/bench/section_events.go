@@ -12,8 +12,8 @@ import (
 const eventsText = `An event goes into the graph, the delta for the kernel comes out; nothing is sent. All of it happens in
 namespaces that are the same in each cluster, so it touches as many selectors in each: as many sets change. Clusters are
 those of e2e/bench/world with a tenth as many policies as pods and 250 pods on the node. Allocations are per event, in the
-largest cluster. A selector that chooses by label from all namespaces looks at every pod when it comes into use: nothing is
-promised for it.`
+largest cluster. A selector that chooses by label from all namespaces looks at each of them when it comes into use: nothing
+is promised for it.`
 
 // runEvents measures the graph alone, in clusters of all sizes by turns; the smallest is there twice.
 func runEvents(_ context.Context, s scale) (part, error) {

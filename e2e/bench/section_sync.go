@@ -19,19 +19,23 @@ import (
 const syncText = `The controller starts with its informers' caches full and an empty kernel, and is done when the kernel has
 committed its first ruleset: every object is converted, goes through the mailbox into the graph, and the program for the
 node is compiled, compared and committed. Another loop over the same is the A/A. Listing from an API server comes before
-that and is not in it.`
+that and is not in it. CPU is what the process used meanwhile, on all cores: it says more than the clock where others
+use the machine, too.`
 
 // runSync lets controllers start, each in a kernel of its own.
 func runSync(ctx context.Context, s scale) (part, error) {
 	const bound = 3 * time.Second
-	p := part{text: syncText, heads: []string{"cluster", "starts", "median", "slowest", "to the graph", "observed", "compiled", "committed", "A/A"}}
+	p := part{text: syncText, heads: []string{"cluster", "starts", "median", "fastest", "CPU", "to the graph", "observed", "compiled", "committed", "A/A"}}
 	for _, pods := range s.pods {
 		size := world.Sized(pods)
 		w := world.New(size, 1)
 		var phases []phases
+		var cpu samples
 		one := func() (samples, error) {
+			runtime.GC() // what an earlier one has left is not this one's to collect
+			before := used()
 			begun, err := start(ctx, w)
-			phases = append(phases, begun)
+			phases, cpu = append(phases, begun), append(cpu, used()-before)
 			return samples{begun.total()}, err
 		}
 		all, err := alternate(min(s.rounds, 7), s.limit, []turn{one, one})
@@ -39,7 +43,7 @@ func runSync(ctx context.Context, s scale) (part, error) {
 			return p, err
 		}
 		again := all[1].over(all[0])
-		row := []string{size.String(), fmt.Sprint(len(all[0])), short(all[0].median()), short(all[0].at(1))}
+		row := []string{size.String(), fmt.Sprint(len(all[0])), short(all[0].median()), short(all[0].at(0)), short(cpu.median())}
 		for i := range phases[0] {
 			row = append(row, short(phaseOf(phases, i).median()))
 		}
@@ -70,7 +74,6 @@ func phaseOf(list []phases, i int) (s samples) {
 
 // start runs a controller until its first commit.
 func start(ctx context.Context, w world.World) (phases, error) {
-	runtime.GC() // what an earlier one has left is not this one's to collect
 	kernel, err := openPicket()
 	if err != nil {
 		return phases{}, err

@@ -18,13 +18,15 @@ func TestBook(t *testing.T) {
 		timeTarget("one", time.Microsecond, 1500*time.Nanosecond, 0.99),
 	}
 	b := book{
-		commit: "abc", began: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC),
+		commit: "abc", load: 1.5, began: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC),
 		machine:  machine{processor: "abacus", cores: 2, memory: 4 << 30, kernel: "6.18", compiler: "go1.26"},
 		chapters: []chapter{{section{name: "ways", title: "Ways"}, p, 2 * time.Second}},
 	}
 	want := `# What Picket costs
 
-Written by ` + "`make bench`" + ` on 2026-11-23 at commit abc, on 2 cores of abacus, 4 GiB, Linux 6.18, go1.26. Figures differ by machine; ratios differ less.
+Written by ` + "`make bench`" + ` on 2026-11-23 at commit abc, on 2 cores of abacus, 4 GiB, Linux 6.18, go1.26.
+Before it began 1.5 processes wanted to run (load average), so others used the machine, too, if that is above 0.
+Figures differ by machine; ratios differ less.
 All that is compared was done by turns in one run. A/A is the same thing against itself in that run: a ratio that is
 no further from 1 means nothing.
 
