@@ -42,6 +42,7 @@ type opened struct {
 	scene          *scene
 	staying, going []*stream
 	doors          []door
+	pause          time.Duration // the longest of those that stay allowed
 }
 
 // guests are the pods that the connections come from. They lead to the pod hub.
@@ -149,24 +150,37 @@ spec:
 // narrow makes a change, looks when the forbidden connections fell silent and whether they stay so, and takes the
 // change back.
 func (o *opened) narrow(n narrowing) error {
+	o.newPauses()
 	began := time.Now()
 	if err := n.do(); err != nil {
 		return err
 	}
 	o.scene.sleep(time.Until(began.Add(cutWithin)))
+	held := o.newPauses()
+	o.scene.sleep(held)
 	leak := -heardBy(o.going)
 	o.scene.sleep(cutWithin)
 	leak += heardBy(o.going)
 	o.scene.aside.leak += leak
 	after := silences(o.going, began)
-	o.scene.note("%s: the last of %d was silent after %v, half of them after %v; %d numbers arrived after %v",
-		n.name, len(after), millis(after[len(after)-1]), millis(after[len(after)/2]), leak, cutWithin)
+	o.scene.note("%s: the last of %d was silent after %v, half of them after %v; %d numbers arrived after %v and what the machine held up all others, %v",
+		n.name, len(after), millis(after[len(after)-1]), millis(after[len(after)/2]), leak, cutWithin, millis(held))
 	if err := n.undone(); err != nil {
 		return err
 	}
 	took, err := o.scene.goOn(o.going)
 	o.scene.note("%s, taken back: all went on after %v", n.name, millis(took))
 	return err
+}
+
+// newPauses returns by how much the connections that stay allowed were late at most since it was last called.
+func (o *opened) newPauses() time.Duration {
+	longest := time.Duration(0)
+	for _, x := range o.staying {
+		longest = max(longest, time.Duration(x.pause.Swap(0)))
+	}
+	o.pause = max(o.pause, longest)
+	return max(0, longest-beat)
 }
 
 func heardBy(streams []*stream) (count int) {
@@ -188,10 +202,10 @@ func silences(streams []*stream, began time.Time) []time.Duration {
 
 // judgeStaying looks whether the others were disturbed. What TCP lost it sends again, so that shows as a pause.
 func (o *opened) judgeStaying() {
-	lost, pause := 0, time.Duration(0)
+	o.newPauses()
+	lost := 0
 	for _, x := range o.staying {
 		lost += x.lost()
-		pause = max(pause, time.Duration(x.pause.Load()))
 	}
 	o.scene.aside.broken += lost
 	for _, x := range slices.Concat(o.staying, o.going) {
@@ -199,5 +213,5 @@ func (o *opened) judgeStaying() {
 			o.scene.fault("%s: reset", x)
 		}
 	}
-	o.scene.note("connections that stayed allowed: %d numbers lost; longest pause %v, with one every %v", lost, millis(pause), beat)
+	o.scene.note("connections that stayed allowed: %d numbers lost; longest pause %v, with one every %v", lost, millis(o.pause), beat)
 }
