@@ -70,7 +70,8 @@ const socketBuffer = 256 << 20
 
 // longest is how long the kernel has for what it is asked between two dials: an answer that never comes, as
 // after an interrupted system call, must not hold everything up for ever.
-const longest = 30 * time.Second
+// It is far more than a listing takes: the library would go on reading for ever what a deadline refuses it.
+const longest = 2 * time.Minute
 
 func (b *Backend) limit() error {
 	if b.socket == nil { // a connection that is none, of a test
