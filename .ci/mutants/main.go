@@ -34,13 +34,15 @@ func main() {
 	for _, m := range planted {
 		start := time.Now()
 		found, err := m.found()
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "mutants: %s: %v\n", m.fault, err)
-			os.Exit(2)
-		}
 		verdict := "found"
-		if !found {
+		switch {
+		case err != nil:
+			verdict = "UNUSABLE"
+			fmt.Fprintf(os.Stderr, "mutants: %s: %v\n", m.fault, err)
+		case !found:
 			verdict = "SURVIVED"
+		}
+		if verdict != "found" {
 			survivors++
 		}
 		fmt.Printf("%-8s %5.1fs  %-10s %s\n", verdict, time.Since(start).Seconds(), m.suite, m.fault)
@@ -89,7 +91,7 @@ func (m mutant) found() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if out, err := exec.Command("go", "build", "-overlay", overlay, "./...").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-overlay", overlay, "./"+filepath.Dir(m.file)).CombinedOutput(); err != nil {
 		return false, fmt.Errorf("does not compile: %s", out)
 	}
 	args := append([]string{"test", "-failfast", "-timeout=5m", "-overlay", overlay}, suites[m.suite]...)
