@@ -59,6 +59,11 @@ func Digest(text string) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:26])
 }
 
+// NewPeersID makes the name for rules that chains share, from their text: peers/direction-digest.
+func NewPeersID(d Direction, identity string) ChainID {
+	return ChainID(fmt.Sprintf("peers/%s-%s", d, Digest(identity)))
+}
+
 // Denial is what happens to a packet that no rule of a chain allows.
 type Denial uint8
 
@@ -66,9 +71,10 @@ type Denial uint8
 const (
 	Drop   Denial = iota
 	Reject        // TCP reset, else ICMP administratively prohibited
+	GoBack        // nothing yet: the chain that a PortMap led from goes on
 )
 
-func (d Denial) String() string { return [...]string{"drop", "reject"}[d] }
+func (d Denial) String() string { return [...]string{"drop", "reject", "go back"}[d] }
 
 // ParseDenial reads drop or reject.
 func ParseDenial(s string) (Denial, error) {
@@ -81,17 +87,21 @@ func ParseDenial(s string) (Denial, error) {
 }
 
 // Chain is everything that one pod may do in one direction. Its end is the denial.
+//
+// Where many policies meet in one pod, ports are looked up in a PortMap, which leads to chains of another kind: those
+// say who the peers are, have no ports and no subject, and end with GoBack.
 type Chain struct {
 	ID        ChainID
 	Direction Direction
 	Subject   string // namespace/name of the pod
 	Rules     []Rule // in the order of their origins; each one allows
+	ByPort    bool   // what no rule allows is looked up in PortsOf(ID)
 	Denial    Denial
 }
 
 // Equal reports whether two chains are the same to a backend: their digests are.
 func (c Chain) Equal(o Chain) bool {
-	return c.ID == o.ID && c.Direction == o.Direction && c.Denial == o.Denial && slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
+	return c.ID == o.ID && c.Direction == o.Direction && c.ByPort == o.ByPort && c.Denial == o.Denial && slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
 		return a.Same(b) && slices.Equal(a.Origins, b.Origins)
 	})
 }
@@ -108,6 +118,9 @@ func (c Chain) text(b *strings.Builder) {
 	for _, r := range c.Rules {
 		fmt.Fprintf(b, "  allow %s %s\n", c.Direction.peerWord(), r)
 	}
+	if c.ByPort {
+		fmt.Fprintf(b, "  by port @%s\n", PortsOf(c.ID))
+	}
 	fmt.Fprintf(b, "  %s\n", c.Denial)
 }
 
@@ -116,7 +129,7 @@ type Rule struct {
 	Peer    Peer
 	Proto   Protocol    // AnyProtocol: everything, ICMP too
 	Ports   []PortRange // the destination's, disjoint and sorted; none: every port of Proto
-	Origins []Origin    // sorted; several where policies say the same
+	Origins []Origin    // sorted; several where policies say the same, none in a chain that a PortMap leads to
 }
 
 func (r Rule) String() string {
@@ -124,7 +137,10 @@ func (r Rule) String() string {
 	if len(r.Ports) > 0 {
 		words = append(words, join(r.Ports, ","))
 	}
-	return fmt.Sprintf("%-40s # %s", strings.Join(words, " "), join(r.Origins, ", "))
+	if len(r.Origins) == 0 {
+		return strings.Join(words, " ")
+	}
+	return fmt.Sprintf("%-40s # %s", strings.Join(words, " "), OriginsText(r.Origins))
 }
 
 // Same reports whether two rules allow the same packets; their origins may differ.
@@ -178,6 +194,26 @@ func (o Origin) String() string {
 		return "itself"
 	}
 	return fmt.Sprintf("%s %s[%d]", o.Policy, o.Direction, o.Rule)
+}
+
+// OriginsText is the form of several.
+func OriginsText(origins []Origin) string { return join(origins, ", ") }
+
+// MaxComment is how long a comment in the kernel may be (NFTNL_UDATA_COMMENT_MAXLEN, 128 with its end).
+const MaxComment = 127
+
+// ShortOrigins names as many as a comment has room for, of which each takes 13 bytes or more.
+func ShortOrigins(origins []Origin) string {
+	for n := min(len(origins), 1+MaxComment/13); n > 0; n-- {
+		text := OriginsText(origins[:n])
+		if n < len(origins) {
+			text += fmt.Sprintf(", and %d others", len(origins)-n)
+		}
+		if len(text) <= MaxComment {
+			return text
+		}
+	}
+	return fmt.Sprintf("%d rules", len(origins))
 }
 
 func join[T fmt.Stringer](items []T, separator string) string {

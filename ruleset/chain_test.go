@@ -122,9 +122,9 @@ func TestOriginAndRuleText(t *testing.T) {
 		{Rule{Origins: []Origin{{}}}.String(), "anyone any                               # itself"},
 		{Rule{Proto: TCP, Ports: []PortRange{{80, 80}, {90, 99}}, Origins: []Origin{dns, all}}.String(),
 			"anyone tcp 80,90-99                      # default/allow-dns egress[0], default/all ingress[12]"},
-		{Rule{Peer: InSet(web), Proto: UDP}.String(), "@pods4-web udp                           # "},
-		{Rule{Peer: InPrefix(prefix("10.1.2.3/8"))}.String(), "10.0.0.0/8 any                           # "},
-		{Rule{Peer: InPrefix(prefix("::/0")), Proto: SCTP}.String(), "::/0 sctp                                # "},
+		{Rule{Peer: InSet(web), Proto: UDP}.String(), "@pods4-web udp"},
+		{Rule{Peer: InPrefix(prefix("10.1.2.3/8"))}.String(), "10.0.0.0/8 any"},
+		{Rule{Peer: InPrefix(prefix("::/0")), Proto: SCTP}.String(), "::/0 sctp"},
 	}
 	for _, test := range tests {
 		if test.got != test.want {

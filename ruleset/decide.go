@@ -37,10 +37,10 @@ func (v Verdict) String() string { return [...]string{"deny", "allow"}[v] }
 type Step struct {
 	Direction Direction
 	Verdict   Verdict
-	Chain     ChainID  // the chain that judged; empty: the address is not isolated, or Own
-	Own       bool     // between a pod and its own node
-	Unknown   bool     // the address is one that a strict program denies
-	Origins   []Origin // of the rule that allowed; none: no rule did
+	Chain     ChainID // the chain that judged; empty: the address is not isolated, or Own
+	Own       bool    // between a pod and its own node
+	Unknown   bool    // the address is one that a strict program denies
+	Reason    string  // the origins of the rule that allowed
 }
 
 func (s Step) String() string {
@@ -52,7 +52,7 @@ func (s Step) String() string {
 	case s.Chain == "":
 		return fmt.Sprintf("%s allow: not isolated", s.Direction)
 	case s.Verdict == Allow:
-		return fmt.Sprintf("%s allow: %s", s.Direction, join(s.Origins, ", "))
+		return fmt.Sprintf("%s allow: %s", s.Direction, s.Reason)
 	default:
 		return fmt.Sprintf("%s deny: no rule in %s", s.Direction, s.Chain)
 	}
@@ -87,12 +87,30 @@ func (p *Program) decide(d Direction, f Flow) Step {
 	case unknown:
 		return Step{Direction: d, Verdict: Deny, Unknown: true}
 	}
-	for _, rule := range p.chain(id).Rules {
-		if p.allows(rule, peer, f) {
-			return Step{Direction: d, Verdict: Allow, Chain: id, Origins: rule.Origins}
+	return p.judge(d, id, peer, f)
+}
+
+// judge asks a subject's chain, and where that leads.
+func (p *Program) judge(d Direction, id ChainID, peer netip.Addr, f Flow) Step {
+	chain := p.chain(id)
+	if rule, ok := p.allowing(chain, peer, f); ok {
+		return Step{Direction: d, Verdict: Allow, Chain: id, Reason: OriginsText(rule.Origins)}
+	}
+	if m, ok := p.set(PortsOf(id)).jump(f.Proto, f.Port); ok && chain.ByPort {
+		if _, ok := p.allowing(p.chain(m.Chain), peer, f); ok {
+			return Step{Direction: d, Verdict: Allow, Chain: id, Reason: m.Comment}
 		}
 	}
 	return Step{Direction: d, Verdict: Deny, Chain: id}
+}
+
+// allowing finds the first rule of a chain that allows a flow.
+func (p *Program) allowing(c Chain, peer netip.Addr, f Flow) (Rule, bool) {
+	at := slices.IndexFunc(c.Rules, func(r Rule) bool { return p.allows(r, peer, f) })
+	if at < 0 {
+		return Rule{}, false
+	}
+	return c.Rules[at], true
 }
 
 func (p *Program) dispatch(d Direction, addr netip.Addr) (ChainID, bool) {

@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -116,6 +117,33 @@ func TestDecideFailsClosed(t *testing.T) {
 	p.Chains = nil
 	wantTrace(t, p, parseFlow("10.0.0.5 > 10.0.0.9 udp 53"), "egress deny: no rule in egress/default/db-0")
 	wantTrace(t, &Program{}, parseFlow("10.0.0.5 > 10.0.0.9 udp 53"), "egress allow: not isolated; ingress allow: not isolated")
+}
+
+// What no rule allows is looked up by its port, and what this leads to asks for the peer alone.
+func TestDecideByPort(t *testing.T) {
+	p := fixture()
+	db := slices.IndexFunc(p.Chains, func(c Chain) bool { return c.ID == "ingress/default/db-0" })
+	friends := Chain{ID: NewPeersID(Ingress, "friends"), Direction: Ingress, Rules: []Rule{{Peer: InSet(web)}}, Denial: GoBack}
+	p.Chains[db].ByPort = true
+	p.Chains = append(p.Chains, friends)
+	p.Sets = append(p.Sets, Set{ID: PortsOf(p.Chains[db].ID), Members: []Member{
+		{Proto: TCP, Port: 7000, Chain: friends.ID, Comment: "default/a ingress[0], default/b ingress[12], and 7 others"},
+		{Proto: UDP, Port: 7000, Chain: "peers/gone"},
+	}})
+	p.Sort()
+	for flow, want := range map[string]string{
+		"10.0.1.2 > 10.0.0.5 tcp 7000": "ingress allow: default/a ingress[0], default/b ingress[12], and 7 others",
+		"10.0.1.2 > 10.0.0.5 tcp 5432": "ingress allow: default/db ingress[0], default/web ingress[1]",
+		"10.0.1.1 > 10.0.0.5 tcp 7000": "ingress deny: no rule in ingress/default/db-0",
+		"10.0.1.2 > 10.0.0.5 tcp 7001": "ingress deny: no rule in ingress/default/db-0",
+		"10.0.1.2 > 10.0.0.5 udp 7000": "ingress deny: no rule in ingress/default/db-0",
+		"10.0.1.2 > 10.0.0.5":          "ingress deny: no rule in ingress/default/db-0",
+	} {
+		wantTrace(t, p, parseFlow(flow), "egress allow: not isolated; "+want)
+	}
+	db = slices.IndexFunc(p.Chains, func(c Chain) bool { return c.ID == "ingress/default/db-0" })
+	p.Chains[db].ByPort = false
+	wantTrace(t, p, parseFlow("10.0.1.2 > 10.0.0.5 tcp 7000"), "egress allow: not isolated; ingress deny: no rule in ingress/default/db-0")
 }
 
 func TestZeroVerdictDenies(t *testing.T) {

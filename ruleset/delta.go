@@ -19,10 +19,10 @@ type Delta struct {
 	DelMembers  []Members  //
 	AddSets     []Set      // new, with all their members
 	AddMembers  []Members  //
-	PutChains   []PutChain // new chains, or chains with other rules
+	PutChains   []PutChain // new chains, or chains with other rules; the new are there, without rules, before AddSets
 	AddDispatch []Dispatch //
-	DelChains   []ChainID  //
-	DelSets     []SetID    // with all their members
+	DelChains   []ChainID  // their rules go before DelSets
+	DelSets     []SetID    // with all their members, which are in DelMembers if they lead to chains
 }
 
 // Members is some elements of one set that stays.
@@ -43,6 +43,25 @@ func (d *Delta) Empty() bool {
 		len(d.AddMembers)+len(d.PutChains)+len(d.AddDispatch)+len(d.DelChains)+len(d.DelSets) == 0
 }
 
+// Groundwork splits off what no packet meets before the rest is carried out, where there is reason to: a packet takes
+// the rules of chains as they were when it came, but looks up in sets as they are by then, and what is looked up anew
+// must not lead it into a chain that had no rules when it came.
+func (d Delta) Groundwork() (first, rest Delta) {
+	if d.Frame || len(d.AddMembers) == 0 && len(d.AddDispatch) == 0 {
+		return Delta{}, d
+	}
+	replaced := slices.ContainsFunc(d.AddMembers, func(m Members) bool { return m.Set.Kind == PortMap }) || len(d.DelDispatch) > 0
+	isNew := func(c PutChain) bool { return c.New }
+	if !replaced || !slices.ContainsFunc(d.PutChains, isNew) {
+		return Delta{}, d
+	}
+	rest = d
+	first.AddSets, rest.AddSets = d.AddSets, nil
+	first.PutChains = slices.DeleteFunc(slices.Clone(d.PutChains), func(c PutChain) bool { return !c.New })
+	rest.PutChains = slices.DeleteFunc(slices.Clone(d.PutChains), isNew)
+	return first, rest
+}
+
 // Isolating returns the part of a delta that ends nobody's isolation: a subject is dispatched on, to another
 // chain at most, and what that needs stays.
 func (d Delta) Isolating() Delta {
@@ -53,6 +72,7 @@ func (d Delta) Isolating() Delta {
 	d.DelDispatch = slices.DeleteFunc(slices.Clone(d.DelDispatch), func(e Dispatch) bool {
 		return !moved[Subject{e.Direction, e.Addr}]
 	})
+	d.DelMembers = slices.DeleteFunc(slices.Clone(d.DelMembers), func(m Members) bool { return slices.Contains(d.DelSets, m.Set) })
 	d.DelLinks, d.DelChains, d.DelSets = nil, nil, nil
 	return d
 }

@@ -71,6 +71,12 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 		d.AddMembers = appendMembers(d.AddMembers, s.ID, add)
 	}
 	d.DelSets = slices.SortedFunc(maps.Keys(gone), SetID.Compare)
+	for _, id := range d.DelSets {
+		if id.Kind == PortMap {
+			d.DelMembers = appendMembers(d.DelMembers, id, slices.SortedFunc(slices.Values(gone[id]), Member.Compare))
+		}
+	}
+	slices.SortFunc(d.DelMembers, func(a, b Members) int { return a.Set.Compare(b.Set) })
 }
 
 func (d *Delta) diffChains(have map[ChainID]string, want []Chain) {

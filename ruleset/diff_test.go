@@ -101,6 +101,43 @@ func TestIsolatingPartOfADelta(t *testing.T) {
 	})
 }
 
+// What is laid first is new, so that no packet meets it, and nothing that is led elsewhere is led to what the same
+// transaction makes.
+func TestGroundworkOfADelta(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
+		m := holding(t, a)
+		first, rest := Diff(observe(t, m), b).Groundwork()
+		if err := m.Apply(t.Context(), first); err != nil {
+			t.Fatalf("%v\n%s", err, first.String())
+		}
+		if have := observe(t, m); !cmp.Equal(have.Dispatch, observe(t, holding(t, a)).Dispatch) {
+			t.Fatal("what is laid first isolates")
+		}
+		for _, c := range first.PutChains {
+			if !c.New {
+				t.Fatalf("%s has rules already", c.ID)
+			}
+		}
+		replaces := len(rest.DelDispatch)*len(rest.AddDispatch)+len(rest.AddMembers) > 0
+		for _, c := range rest.PutChains {
+			if led := slices.ContainsFunc(rest.AddMembers, leadsTo(c.ID)); c.New && replaces && led {
+				t.Fatalf("%s is made when it is led to:\n%s", c.ID, rest.String())
+			}
+		}
+		if err := m.Apply(t.Context(), rest); err != nil {
+			t.Fatalf("%v\n%s", err, rest.String())
+		}
+		wantHeld(t, m, b)
+	})
+}
+
+func leadsTo(id ChainID) func(Members) bool {
+	return func(change Members) bool {
+		return slices.ContainsFunc(change.Members, func(m Member) bool { return m.Chain == id })
+	}
+}
+
 // Whatever a lost frame holds besides is not trusted.
 func TestDiffMakesALostFrameAnew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

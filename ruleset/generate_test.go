@@ -25,6 +25,7 @@ func programs() *rapid.Generator[*Program] {
 		if len(p.Chains) > 0 {
 			p.Dispatch = rapid.SliceOfNDistinct(dispatches(p.Chains), 0, 6, Dispatch.subject).Draw(t, "dispatch")
 		}
+		lookUpPorts(t, p)
 		p.Sort()
 		return p
 	})
@@ -109,6 +110,43 @@ func chains(sets []Set) *rapid.Generator[Chain] {
 			Rules:  rapid.SliceOfN(rules(d, sets), 0, 3).Draw(t, "rules"),
 			Denial: rapid.SampledFrom([]Denial{Drop, Reject}).Draw(t, "denial"),
 		}
+	})
+}
+
+// lookUpPorts lets some chains look ports up, and makes the chains that this leads to.
+func lookUpPorts(t *rapid.T, p *Program) {
+	pods := p.Chains
+	shared := map[Direction][]ChainID{}
+	for _, d := range Directions {
+		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"one", "two"}), rapid.ID).Draw(t, "peers") {
+			c := Chain{ID: NewPeersID(d, key), Direction: d, Denial: GoBack}
+			for _, peer := range rapid.SliceOfN(peers(p.Sets), 1, 2).Draw(t, "peers") {
+				c.Rules = append(c.Rules, Rule{Peer: peer})
+			}
+			shared[d] = append(shared[d], c.ID)
+			p.Chains = append(p.Chains, c)
+		}
+	}
+	for i := range pods {
+		c := &p.Chains[i]
+		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "by port") {
+			c.ByPort = true
+			p.Sets = append(p.Sets, Set{ID: PortsOf(c.ID), Comment: "ports", Members: jumps(ids, c.Direction).Draw(t, "jumps")})
+		}
+	}
+}
+
+func jumps(to []ChainID, d Direction) *rapid.Generator[[]Member] {
+	one := rapid.Custom(func(t *rapid.T) Member {
+		return Member{
+			Proto: rapid.SampledFrom(Protocols[:]).Draw(t, "proto"), Port: rapid.Uint16Range(1, 4).Draw(t, "port"),
+			Chain: rapid.SampledFrom(to).Draw(t, "chain"), Comment: ShortOrigins([]Origin{{"a/p", d, rapid.IntRange(0, 2).Draw(t, "rule")}}),
+		}
+	})
+	port := func(m Member) Member { return Member{Proto: m.Proto, Port: m.Port} }
+	return rapid.Map(rapid.SliceOfNDistinct(one, 0, 4, port), func(list []Member) []Member {
+		slices.SortFunc(list, Member.Compare)
+		return list
 	})
 }
 

@@ -100,12 +100,14 @@ func (m *Memory) apply(d Delta) error {
 		each(d.AddLinks, func(l string) error { return insert(m.links, l, true) }),
 		each(d.DelDispatch, m.delDispatch),
 		each(d.DelMembers, m.delMembers),
+		each(d.PutChains, m.makeChain),
 		each(d.AddSets, m.addSet),
 		each(d.AddMembers, m.addMembers),
 		each(d.PutChains, m.putChain),
 		each(d.AddDispatch, m.addDispatch),
-		each(d.DelChains, m.delChain),
+		each(d.DelChains, m.emptyChain),
 		each(d.DelSets, m.delSet),
+		each(d.DelChains, m.delChain),
 	)
 }
 
@@ -133,7 +135,19 @@ func (m *Memory) addSet(s Set) error {
 }
 
 func (m *Memory) addMembers(c Members) error {
-	return m.eachMember(c, func(in map[Member]bool, e Member) error { return insert(in, e, true) })
+	ports := map[Member]ChainID{}
+	for e := range m.sets[c.Set] {
+		ports[Member{Proto: e.Proto, Port: e.Port}] = e.Chain
+	}
+	return m.eachMember(c, func(in map[Member]bool, e Member) error {
+		if _, exists := m.chains[e.Chain]; e.Chain != "" && !exists {
+			return fmt.Errorf("%s: no such chain", e)
+		}
+		if c.Set.Kind == PortMap {
+			return errors.Join(insert(ports, Member{Proto: e.Proto, Port: e.Port}, e.Chain), insert(in, e, true))
+		}
+		return insert(in, e, true)
+	})
 }
 
 func (m *Memory) delMembers(c Members) error {
@@ -148,11 +162,29 @@ func (m *Memory) eachMember(c Members, do func(map[Member]bool, Member) error) e
 	return each(c.Members, func(e Member) error { return do(members, e) })
 }
 
-func (m *Memory) putChain(c PutChain) error {
+// makeChain makes new ones, without rules.
+func (m *Memory) makeChain(c PutChain) error {
 	if _, exists := m.chains[c.ID]; exists == c.New {
 		return fmt.Errorf("chain %s: new is %t, there is %t", c.ID, c.New, exists)
 	}
+	if c.New {
+		m.chains[c.ID] = Chain{ID: c.ID}
+	}
+	return nil
+}
+
+func (m *Memory) emptyChain(id ChainID) error {
+	if _, exists := m.chains[id]; exists {
+		m.chains[id] = Chain{ID: id}
+	}
+	return nil
+}
+
+func (m *Memory) putChain(c PutChain) error {
 	m.chains[c.ID] = c.Chain
+	if _, exists := m.sets[PortsOf(c.ID)]; c.ByPort && !exists {
+		return fmt.Errorf("chain %s: no set %s", c.ID, PortsOf(c.ID))
+	}
 	return each(c.Rules, func(r Rule) error {
 		if _, exists := m.sets[r.Peer.Set]; r.Peer.HasSet() && !exists {
 			return fmt.Errorf("chain %s: no set %s", c.ID, r.Peer.Set)
@@ -162,6 +194,13 @@ func (m *Memory) putChain(c PutChain) error {
 }
 
 func (m *Memory) delChain(id ChainID) error {
+	for set, members := range m.sets {
+		for e := range members {
+			if e.Chain == id {
+				return fmt.Errorf("chain %s: in use by %s", id, set)
+			}
+		}
+	}
 	for s, chain := range m.dispatch {
 		if chain == id {
 			return fmt.Errorf("chain %s: in use for %s", id, s.Addr)
@@ -172,6 +211,9 @@ func (m *Memory) delChain(id ChainID) error {
 
 func (m *Memory) delSet(id SetID) error {
 	for _, c := range m.chains {
+		if c.ByPort && PortsOf(c.ID) == id {
+			return fmt.Errorf("set %s: in use by its chain", id)
+		}
 		for _, r := range c.Rules {
 			if r.Peer.Set == id {
 				return fmt.Errorf("set %s: in use by %s", id, c.ID)

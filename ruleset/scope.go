@@ -31,6 +31,12 @@ func ScopeOf(d Delta, subjects func(ChainID) []netip.Addr) Scope {
 		s.addrs[e.Addr] = true
 	}
 	for _, change := range d.DelMembers {
+		if change.Set.Kind == PortMap {
+			for _, a := range subjects(ChainID(change.Set.Key)) {
+				s.addrs[a] = true
+			}
+			continue
+		}
 		for _, m := range change.Members {
 			if change.Set.Kind == Ranges {
 				s.ranges = append(s.ranges, m)

@@ -16,6 +16,7 @@ const (
 	Addresses    SetKind = iota // Member.Addr
 	AddressPorts                // Member.Addr, Member.Proto, Member.Port
 	Ranges                      // Member.Addr to Member.Last; the ranges of a set are disjoint
+	PortMap                     // Member.Proto and Member.Port to Member.Chain: a chain's own, see PortsOf
 )
 
 // SetID names a set. Key comes from the identity of what the set is made from (a selector, a selector and
@@ -26,8 +27,14 @@ type SetID struct {
 	Key    string // letters, digits and dashes
 }
 
-// String is the name in the kernel: pods4-<key>, ports6-<key>, cidrs4-<key>.
+// PortsOf names the set by which a chain looks up where packets to a port are judged.
+func PortsOf(id ChainID) SetID { return SetID{Kind: PortMap, Key: string(id)} }
+
+// String is the name in the kernel: pods4-<key>, ports6-<key>, cidrs4-<key>, or that of the chain.
 func (id SetID) String() string {
+	if id.Kind == PortMap {
+		return id.Key
+	}
 	prefix := [...]string{Addresses: "pods", AddressPorts: "ports", Ranges: "cidrs"}[id.Kind]
 	return fmt.Sprintf("%s%d-%s", prefix, id.Family, id.Key)
 }
@@ -46,19 +53,24 @@ type Set struct {
 
 // Member is one element of a set; SetKind says which fields it has, the others are zero.
 type Member struct {
-	Addr  netip.Addr
-	Last  netip.Addr
-	Proto Protocol
-	Port  uint16
+	Addr    netip.Addr
+	Last    netip.Addr
+	Proto   Protocol
+	Port    uint16
+	Chain   ChainID // of Chain.Peers kind
+	Comment string  // ShortOrigins of what that chain allows
 }
 
-// Compare orders members by address, protocol and port.
+// Compare orders members by address, protocol and port, and what these lead to.
 func (m Member) Compare(o Member) int {
-	return cmp.Or(m.Addr.Compare(o.Addr), m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port))
+	order := cmp.Or(m.Addr.Compare(o.Addr), m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port))
+	return cmp.Or(order, cmp.Compare(m.Chain, o.Chain), cmp.Compare(m.Comment, o.Comment))
 }
 
 func (m Member) String() string {
 	switch {
+	case m.Chain != "":
+		return fmt.Sprintf("%s %d -> %s  # %s", m.Proto, m.Port, m.Chain, m.Comment)
 	case m.Last.IsValid():
 		return Range{m.Addr, m.Last}.String()
 	case m.Proto != AnyProtocol:
@@ -85,6 +97,15 @@ func (s Set) holds(peer netip.Addr, proto Protocol, port uint16) bool {
 		}
 	}
 	return false
+}
+
+// jump finds where packets to a port are judged, in a PortMap.
+func (s Set) jump(proto Protocol, port uint16) (Member, bool) {
+	at, _ := slices.BinarySearchFunc(s.Members, Member{Proto: proto, Port: port}, Member.Compare)
+	if at == len(s.Members) || s.Members[at].Proto != proto || s.Members[at].Port != port {
+		return Member{}, false
+	}
+	return s.Members[at], true
 }
 
 func (s Set) text(b *strings.Builder) {

@@ -124,16 +124,25 @@ var edits = map[string]func(*Program){
 	"node": func(p *Program) { p.Node = toggled(p.Node, addr("192.168.0.9")) },
 	"link": func(p *Program) { p.Links = toggled(p.Links, "eth9") },
 	"set's kind": onFirst(setsOf, func(s *Set) {
-		s.ID.Kind, s.Members = 2-s.ID.Kind, nil
+		if s.ID.Kind != PortMap {
+			s.ID.Kind, s.Members = 2-s.ID.Kind, nil
+		}
 	}),
-	"set's family":    onFirst(setsOf, func(s *Set) { s.ID.Family, s.Members = 10-s.ID.Family, nil }),
+	"set's family": onFirst(setsOf, func(s *Set) {
+		if s.ID.Kind != PortMap {
+			s.ID.Family, s.Members = 10-s.ID.Family, nil
+		}
+	}),
 	"set's key":       onFirst(setsOf, func(s *Set) { s.ID.Key += "-c" }),
 	"set's comment":   onFirst(setsOf, func(s *Set) { s.Comment += " x" }),
 	"set's members":   onFirst(setsOf, func(s *Set) { s.Members = s.Members[:len(s.Members)/2] }),
 	"member":          onFirst(membersOf, func(m *Member) { m.Addr = m.Addr.Prev() }),
 	"member's last":   onFirst(membersOf, func(m *Member) { m.Last = next(m.Last) }),
 	"chain's name":    onFirst(chainsOf, func(c *Chain) { c.ID += "x" }),
-	"denial":          onFirst(chainsOf, func(c *Chain) { c.Denial = 1 - c.Denial }),
+	"denial":          onFirst(chainsOf, func(c *Chain) { c.Denial = (c.Denial + 1) % 3 }),
+	"by port":         onFirst(chainsOf, func(c *Chain) { c.ByPort = !c.ByPort }),
+	"member's chain":  onFirst(jumpsOf, func(m *Member) { m.Chain += "x" }),
+	"member's reason": onFirst(jumpsOf, func(m *Member) { m.Comment += "x" }),
 	"rules":           onFirst(chainsOf, func(c *Chain) { c.Rules = c.Rules[:len(c.Rules)/2] }),
 	"rule's peer":     onFirst(rulesOf, func(r *Rule) { r.Peer = InPrefix(prefix("203.0.113.0/24")) }),
 	"rule's protocol": onFirst(rulesOf, func(r *Rule) { r.Proto = SCTP }),
@@ -149,6 +158,16 @@ func chainsOf(p *Program) *[]Chain      { return &p.Chains }
 func dispatchOf(p *Program) *[]Dispatch { return &p.Dispatch }
 func membersOf(p *Program) *[]Member {
 	return firstOf(&p.Sets, func(s *Set) *[]Member { return &s.Members })
+}
+
+// jumpsOf are the members of the last set, if they lead to chains: sets are sorted by kind.
+func jumpsOf(p *Program) *[]Member {
+	last := len(p.Sets) - 1
+	if last < 0 || p.Sets[last].ID.Kind != PortMap {
+		return nil
+	}
+	p.Sets = slices.Clone(p.Sets)
+	return &p.Sets[last].Members
 }
 func rulesOf(p *Program) *[]Rule {
 	return firstOf(&p.Chains, func(c *Chain) *[]Rule { return &c.Rules })

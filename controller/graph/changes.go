@@ -25,26 +25,53 @@ func (g *Graph) resolve() {
 
 // assemble brings one chain, what it speaks of and what is dispatched to it up to date.
 func (g *Graph) assemble(p *pod, d ruleset.Direction) {
-	var sources []*set
-	var subjects []ruleset.Subject
+	var now judged
 	id := ruleset.NewChainID(d, p.claimed.Namespace, p.claimed.Name)
 	if isolating := g.isolating(p, d); len(isolating) > 0 {
-		chain, needs := p.held.Chain(d, isolating, g.form)
-		for _, source := range needs {
-			sources = append(sources, g.acquire(source))
+		judgement := p.held.Judgement(d, isolating, g.form)
+		for _, source := range judgement.Sources {
+			now.sources = append(now.sources, g.acquire(source))
+		}
+		for _, peers := range judgement.Peers {
+			now.shared = append(now.shared, peers.ID)
+			g.share(peers)
 		}
 		for _, a := range p.held.Addrs {
-			subjects = append(subjects, ruleset.Subject{Direction: d, Addr: a})
+			now.subjects = append(now.subjects, ruleset.Subject{Direction: d, Addr: a})
 		}
-		g.chains.set(id, chain)
+		g.chains.set(id, judgement.Chain)
 	} else {
 		g.chains.delete(id)
 	}
-	for _, s := range p.sources[d] {
+	for _, s := range p.judged[d].sources {
 		g.release(s)
 	}
-	g.redirect(id, p.subject[d], subjects)
-	p.sources[d], p.subject[d] = sources, subjects
+	for _, id := range p.judged[d].shared {
+		g.unshare(id)
+	}
+	g.redirect(id, p.judged[d].subjects, now.subjects)
+	p.judged[d] = now
+}
+
+// judged is what a pod's judgement in one direction takes part in.
+type judged struct {
+	sources  []*set
+	shared   []ruleset.ChainID // that its ports lead to
+	subjects []ruleset.Subject
+}
+
+// share takes one more user of a chain that many may lead to into account, unshare one less.
+func (g *Graph) share(c ruleset.Chain) {
+	if g.shared[c.ID]++; g.shared[c.ID] == 1 {
+		g.chains.set(c.ID, c)
+	}
+}
+
+func (g *Graph) unshare(id ruleset.ChainID) {
+	if g.shared[id]--; g.shared[id] == 0 {
+		delete(g.shared, id)
+		g.chains.delete(id)
+	}
 }
 
 // isolating returns the policies that isolate a pod of this node in a direction, sorted.
@@ -157,6 +184,9 @@ func (g *Graph) reset(d *ruleset.Delta, s *set) {
 	case s.users == 0:
 		g.drop(s)
 		d.DelSets = appendIf(d.DelSets, s.sent, s.source.ID)
+		if s.sent && s.source.ID.Kind == ruleset.PortMap { // what leads to chains goes before these do
+			d.DelMembers = append(d.DelMembers, ruleset.Members{Set: s.source.ID, Members: s.handedOut()})
+		}
 	case !s.sent:
 		s.sent = true
 		d.AddSets = append(d.AddSets, s.value())
@@ -166,6 +196,22 @@ func (g *Graph) reset(d *ruleset.Delta, s *set) {
 		d.AddMembers = appendIf(d.AddMembers, len(add) > 0, ruleset.Members{Set: s.source.ID, Members: add})
 	}
 	s.pending = emptied(s.pending)
+}
+
+// handedOut returns the members of a set that does not depend on pods as they were handed out.
+func (s *set) handedOut() []ruleset.Member {
+	held := map[ruleset.Member]bool{}
+	for _, m := range s.source.Fixed() {
+		held[m] = true
+	}
+	for m, sum := range s.pending {
+		if sum > 0 {
+			delete(held, m)
+		} else if sum < 0 {
+			held[m] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(held), ruleset.Member.Compare)
 }
 
 // moved returns the members that went and came since the set was handed out.

@@ -28,7 +28,8 @@ type Graph struct {
 
 	dirty    map[*pod]bool // pods of this node whose chains must be assembled again
 	sets     map[ruleset.SetID]*set
-	stale    map[*set]bool // sets to look at in Changes
+	shared   map[ruleset.ChainID]int // how many judgements lead to a chain of peers
+	stale    map[*set]bool           // sets to look at in Changes
 	chains   ledger[ruleset.ChainID, ruleset.Chain]
 	dispatch ledger[ruleset.Subject, ruleset.ChainID]
 	links    ledger[string, bool]
@@ -51,6 +52,7 @@ func New(node string, denial ruleset.Denial) *Graph {
 		selectors:  map[string]*selector{},
 		dirty:      map[*pod]bool{},
 		sets:       map[ruleset.SetID]*set{},
+		shared:     map[ruleset.ChainID]int{},
 		stale:      map[*set]bool{},
 		chains:     newLedger[ruleset.ChainID, ruleset.Chain](),
 		dispatch:   newLedger[ruleset.Subject, ruleset.ChainID](),

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -13,10 +12,9 @@ type pod struct {
 	claimed policy.Pod // as its object says
 	held    policy.Pod // with the addresses that are really its own
 	ns      *namespace
-	matched []*selector          // those in use that choose it, as held
-	sources [2][]*set            // what its chains speak of, by direction
-	subject [2][]ruleset.Subject // what is dispatched to its chains, by direction
-	known   []netip.Addr         // what it contributes to Graph.known
+	matched []*selector  // those in use that choose it, as held
+	judged  [2]judged    // by direction
+	known   []netip.Addr // what it contributes to Graph.known
 }
 
 func (g *Graph) setPod(claimed policy.Pod) {

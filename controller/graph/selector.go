@@ -63,8 +63,25 @@ func (g *Graph) acquire(source policy.SetSource) *set {
 		g.stale[s] = true
 		g.follow(s)
 	}
+	if source.ID.Kind == ruleset.PortMap {
+		g.restate(s, source)
+	}
 	s.users++
 	return s
+}
+
+// restate gives a set that one chain alone has other members.
+func (g *Graph) restate(s *set, source policy.SetSource) {
+	if s.sent {
+		for _, m := range s.source.Jumps {
+			s.pending[m]--
+		}
+		for _, m := range source.Jumps {
+			s.pending[m]++
+		}
+		g.stale[s] = true
+	}
+	s.source = source
 }
 
 // release takes a user away; a set without users is dropped in Changes, so that one which is needed again

@@ -8,9 +8,15 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Chain assembles what the pod may do in a direction in which these policies, sorted by key, isolate it,
-// and names the sets that the rules speak of.
-func (p Pod) Chain(d ruleset.Direction, policies []*Policy, form Form) (ruleset.Chain, []SetSource) {
+// Judgement is everything by which a pod is judged in one direction.
+type Judgement struct {
+	Chain   ruleset.Chain
+	Peers   []ruleset.Chain // that its PortMap leads to; judgements of other pods may have the same
+	Sources []SetSource     // of the sets that all of them speak of
+}
+
+// Judgement assembles what the pod may do in a direction in which these policies, sorted by key, isolate it.
+func (p Pod) Judgement(d ruleset.Direction, policies []*Policy, form Form) Judgement {
 	a := assembly{pod: p, direction: d, same: map[permission]int{}, known: map[ruleset.SetID]bool{}}
 	for _, policy := range policies {
 		for _, rule := range policy.Rules[d] {
@@ -19,13 +25,22 @@ func (p Pod) Chain(d ruleset.Direction, policies []*Policy, form Form) (ruleset.
 		}
 	}
 	if form.merges(len(a.rules)) {
-		a.merge()
+		a.merge(form)
 	}
 	a.itself()
-	return ruleset.Chain{
-		ID: ruleset.NewChainID(d, p.Namespace, p.Name), Direction: d, Subject: p.String(),
-		Rules: a.rules, Denial: form.Denial,
-	}, a.sources
+	return Judgement{a.chain(form.Denial), a.shared, a.sources}
+}
+
+func (a *assembly) chain(denial ruleset.Denial) ruleset.Chain {
+	c := ruleset.Chain{
+		ID: ruleset.NewChainID(a.direction, a.pod.Namespace, a.pod.Name), Direction: a.direction, Subject: a.pod.String(),
+		Rules: a.rules, Denial: denial,
+	}
+	if len(a.jumps) > 0 {
+		c.ByPort = true
+		a.sources = append(a.sources, SetSource{ID: ruleset.PortsOf(c.ID), Comment: "ports of " + c.Subject, Jumps: a.jumps})
+	}
+	return c
 }
 
 // assembly is a chain in the making.
@@ -37,6 +52,8 @@ type assembly struct {
 	same      map[permission]int // its place in rules
 	sources   []SetSource
 	known     map[ruleset.SetID]bool // what sources holds
+	jumps     []ruleset.Member       // of its PortMap
+	shared    []ruleset.Chain        // where they lead
 }
 
 // permission is what a rule allows, in a form that can be compared.

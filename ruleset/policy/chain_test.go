@@ -32,7 +32,8 @@ func assemble(t *testing.T, line string, d ruleset.Direction, texts []string) (r
 	for _, text := range texts {
 		policies = append(policies, policy.Parse(netpol(t, text)))
 	}
-	return subject.Chain(d, policies, policy.Form{})
+	judgement := subject.Judgement(d, policies, policy.Form{})
+	return judgement.Chain, judgement.Sources
 }
 
 func TestChain(t *testing.T) {

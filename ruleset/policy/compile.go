@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -11,7 +12,7 @@ import (
 // isolate, and the sets that those chains speak of. It works by plain loops over everything; the problems
 // are those of all policies.
 func Compile(s Snapshot) (*ruleset.Program, []Problem) {
-	c := compilation{snapshot: s, namespaces: map[string]Namespace{}, sources: map[ruleset.SetID]SetSource{}}
+	c := compilation{snapshot: s, namespaces: map[string]Namespace{}, sources: map[ruleset.SetID]SetSource{}, shared: map[ruleset.ChainID]ruleset.Chain{}}
 	for _, ns := range s.Namespaces {
 		c.namespaces[ns.Name] = ns
 	}
@@ -26,6 +27,7 @@ func Compile(s Snapshot) (*ruleset.Program, []Problem) {
 	for _, p := range c.pods {
 		c.pod(p)
 	}
+	c.program.Chains = slices.AppendSeq(c.program.Chains, maps.Values(c.shared))
 	c.sets()
 	c.strict()
 	c.program.Sort()
@@ -38,6 +40,7 @@ type compilation struct {
 	policies   []*Policy
 	pods       []Pod
 	sources    map[ruleset.SetID]SetSource
+	shared     map[ruleset.ChainID]ruleset.Chain
 	program    ruleset.Program
 }
 
@@ -66,9 +69,13 @@ func (c *compilation) pod(p Pod) {
 }
 
 func (c *compilation) isolate(p Pod, d ruleset.Direction, policies []*Policy) {
-	chain, sources := p.Chain(d, policies, Form{c.snapshot.Denial, c.snapshot.Readable})
+	judgement := p.Judgement(d, policies, Form{c.snapshot.Denial, c.snapshot.Readable})
+	chain := judgement.Chain
 	c.program.Chains = append(c.program.Chains, chain)
-	for _, source := range sources {
+	for _, peers := range judgement.Peers {
+		c.shared[peers.ID] = peers
+	}
+	for _, source := range judgement.Sources {
 		c.sources[source.ID] = source
 	}
 	for _, addr := range p.Addrs {

@@ -23,30 +23,38 @@ func (f Form) merges(rules int) bool {
 }
 
 // merge makes one rule of all that let the same ports pass, for each family and kind of peer: over the union of
-// their peers. However many policies there are, a packet is compared with as many rules as there are different
-// ports.
-func (a *assembly) merge() {
-	sources := map[ruleset.SetID]SetSource{}
+// their peers. Where that is not enough, ports are looked up. So a packet is compared with a few rules, however many
+// policies there are.
+func (a *assembly) merge(form Form) {
+	all := pools{sources: map[ruleset.SetID]SetSource{}}
 	for _, s := range a.sources {
-		sources[s.ID] = s
+		all.sources[s.ID] = s
 	}
-	var pools []*pool
-	known := map[poolKey]*pool{}
-	for _, rule := range a.rules {
-		key := poolOf(rule)
-		if known[key] == nil {
-			known[key] = &pool{rule: ruleset.Rule{Proto: rule.Proto, Ports: rule.Ports}}
-			pools = append(pools, known[key])
-		}
-		known[key].take(rule, sources[rule.Peer.Set])
+	given := a.rules
+	for _, rule := range given {
+		all.take(rule)
 	}
+	if form.merges(len(all.list)) {
+		a.lookUp(given, all.sources)
+		return
+	}
+	a.forget()
+	a.rules = a.rulesOf(all)
+}
+
+// forget leaves nothing of what was assembled.
+func (a *assembly) forget() {
 	a.rules, a.same, a.sources, a.known = nil, map[permission]int{}, nil, map[ruleset.SetID]bool{}
-	for _, p := range pools {
-		p.rule.Peer = a.among(p)
-		slices.SortFunc(p.rule.Origins, ruleset.Origin.Compare)
-		p.rule.Origins = slices.Compact(p.rule.Origins)
-		a.rules = append(a.rules, p.rule)
+}
+
+func (a *assembly) rulesOf(p pools) []ruleset.Rule {
+	var rules []ruleset.Rule
+	for _, p := range p.list {
+		rule := p.rule
+		rule.Peer, rule.Origins = a.among(p), p.origins()
+		rules = append(rules, rule)
 	}
+	return rules
 }
 
 // poolKey is what rules have in common that become one.
@@ -70,11 +78,31 @@ func poolOf(r ruleset.Rule) poolKey {
 	return key
 }
 
+// pools sorts rules by what they have in common.
+type pools struct {
+	sources map[ruleset.SetID]SetSource // of their peers
+	list    []*pool
+	known   map[poolKey]*pool
+}
+
+func (p *pools) take(r ruleset.Rule) {
+	key := poolOf(r)
+	if p.known == nil {
+		p.known = map[poolKey]*pool{}
+	}
+	if p.known[key] == nil {
+		p.known[key] = &pool{rule: ruleset.Rule{Proto: r.Proto, Ports: r.Ports}}
+		p.list = append(p.list, p.known[key])
+	}
+	p.known[key].take(r, p.sources[r.Peer.Set])
+}
+
 // pool is rules that become one.
 type pool struct {
 	rule    ruleset.Rule
 	sources []SetSource
 	ranges  []ruleset.Range
+	from    []ruleset.Origin
 }
 
 func (p *pool) take(r ruleset.Rule, source SetSource) {
@@ -84,7 +112,12 @@ func (p *pool) take(r ruleset.Rule, source SetSource) {
 		p.sources = append(p.sources, source)
 		p.ranges = append(p.ranges, source.Ranges...)
 	}
-	p.rule.Origins = append(p.rule.Origins, r.Origins...)
+	p.from = append(p.from, r.Origins...)
+}
+
+func (p *pool) origins() []ruleset.Origin {
+	slices.SortFunc(p.from, ruleset.Origin.Compare)
+	return slices.Compact(p.from)
 }
 
 // among returns the union of the peers.

@@ -13,13 +13,17 @@ import (
 type SetSource struct {
 	ID        ruleset.SetID
 	Comment   string
-	Selectors []*Selector     // for Addresses, of pods that any of them selects, and for AddressPorts, one
-	Port      PortName        // for AddressPorts
-	Ranges    []ruleset.Range // for Ranges
+	Selectors []*Selector      // for Addresses, of pods that any of them selects, and for AddressPorts, one
+	Port      PortName         // for AddressPorts
+	Ranges    []ruleset.Range  // for Ranges
+	Jumps     []ruleset.Member // for PortMap
 }
 
 // unite returns the union of sets of addresses of one family; sets of another kind come alone.
 func unite(sources []SetSource) SetSource {
+	if len(sources) == 1 {
+		return sources[0]
+	}
 	sources = slices.Clone(sources)
 	slices.SortFunc(sources, func(a, b SetSource) int { return strings.Compare(a.Comment, b.Comment) })
 	sources = slices.CompactFunc(sources, func(a, b SetSource) bool { return a.ID == b.ID })
@@ -66,7 +70,7 @@ func setID(kind ruleset.SetKind, f ruleset.Family, identity string) ruleset.SetI
 
 // Fixed returns the members that do not depend on pods.
 func (s SetSource) Fixed() []ruleset.Member {
-	var members []ruleset.Member
+	members := slices.Clone(s.Jumps)
 	for _, r := range s.Ranges {
 		members = append(members, ruleset.Member{Addr: r.First, Last: r.Last})
 	}
