@@ -168,15 +168,19 @@ func (b *Backend) hangUp() error {
 // Owned reports whether the kernel keeps everybody else from changing the table.
 func (b *Backend) Owned() bool { return b.ownership == owned }
 
-// Apply carries a delta out in one transaction: on an error the kernel holds what it held before, or, where
-// the answer was lost, all of the new; so observe again. Straight after Observe it also fails if anybody
+// Apply carries a delta out in one transaction, after its groundwork: on an error the kernel holds what it held before,
+// or, where the answer was lost, all of the new; so observe again. Straight after Observe it also fails if anybody
 // changed any ruleset of the namespace in between. An empty delta sends nothing and says that what Observe
 // found is right: others may change their rules from then on.
 func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
 	if d.Empty() {
 		b.checked = 0
 	}
-	first, second := d, ruleset.Delta{}
+	groundwork, first := d.Groundwork()
+	if err := b.commit(groundwork); err != nil {
+		return errors.Join(fmt.Errorf("apply groundwork: %w", err), b.hangUp())
+	}
+	second := ruleset.Delta{}
 	if b.twoSteps {
 		first.DelChains, first.DelSets = nil, nil
 		second = ruleset.Delta{DelChains: d.DelChains, DelSets: d.DelSets}

@@ -33,6 +33,7 @@ func (b *batch) delta(d ruleset.Delta, found listing) error {
 	b.links(b.conn.SetAddElements, d.AddLinks)
 	b.dispatch(b.conn.SetDeleteElements, d.DelDispatch)
 	b.members(b.conn.SetDeleteElements, d.DelMembers)
+	b.makeChains(d.PutChains)
 	for _, s := range d.AddSets {
 		b.addSet(s)
 	}
@@ -41,10 +42,12 @@ func (b *batch) delta(d ruleset.Delta, found listing) error {
 	b.dispatch(b.conn.SetAddElements, d.AddDispatch)
 	for _, id := range d.DelChains {
 		b.conn.FlushChain(b.chain(string(id)))
-		b.conn.DelChain(b.chain(string(id)))
 	}
 	for _, id := range d.DelSets {
 		b.conn.DelSet(b.set(id))
+	}
+	for _, id := range d.DelChains {
+		b.conn.DelChain(b.chain(string(id)))
 	}
 	if d.Frame {
 		b.delStrays(found)
@@ -61,6 +64,12 @@ func (b *batch) chain(name string) *nftables.Chain {
 
 // set describes a set of the program.
 func (b *batch) set(id ruleset.SetID) *nftables.Set {
+	if id.Kind == ruleset.PortMap {
+		return &nftables.Set{
+			Table: b.table, Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
+			Concatenation: true, IsMap: true, DataType: nftables.TypeVerdict,
+		}
+	}
 	return &nftables.Set{
 		Table: b.table, Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
 		Interval: id.Kind == ruleset.Ranges, Concatenation: id.Kind == ruleset.AddressPorts,
@@ -68,11 +77,17 @@ func (b *batch) set(id ruleset.SetID) *nftables.Set {
 }
 
 func setType(id ruleset.SetID) nftables.SetDatatype {
-	if id.Kind == ruleset.AddressPorts {
+	switch id.Kind {
+	case ruleset.AddressPorts:
 		return fields[id.Family].addressPortsType
+	case ruleset.PortMap:
+		return portMapType
+	default:
+		return fields[id.Family].keyType
 	}
-	return fields[id.Family].keyType
 }
+
+var portMapType = nftables.MustConcatSetType(nftables.TypeInetProto, nftables.TypeInetService)
 
 func (b *batch) addRules(chain *nftables.Chain, rules []rule) {
 	for _, r := range rules {
@@ -80,12 +95,18 @@ func (b *batch) addRules(chain *nftables.Chain, rules []rule) {
 	}
 }
 
-// putChains makes the new chains first, then gives all of them their rules.
-func (b *batch) putChains(chains []ruleset.PutChain) {
+// makeChains makes the new ones, without rules, for others to lead to.
+func (b *batch) makeChains(chains []ruleset.PutChain) {
 	for _, c := range chains {
 		if c.New {
 			b.conn.AddChain(b.chain(string(c.ID)))
-		} else {
+		}
+	}
+}
+
+func (b *batch) putChains(chains []ruleset.PutChain) {
+	for _, c := range chains {
+		if !c.New {
 			b.conn.FlushChain(b.chain(string(c.ID)))
 		}
 		b.addRules(b.chain(string(c.ID)), rulesOf(c.Chain))
@@ -112,8 +133,7 @@ func (b *batch) dispatch(do change, list []ruleset.Dispatch) {
 	for _, e := range list {
 		name := mapName(e.Direction, ruleset.FamilyOf(e.Addr))
 		elements[name] = append(elements[name], nftables.SetElement{
-			Key: e.Addr.AsSlice(), Comment: string(e.Chain),
-			VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: string(e.Chain)},
+			Key: e.Addr.AsSlice(), Comment: string(e.Chain), VerdictData: jumpTo(e.Chain),
 		})
 	}
 	for _, d := range ruleset.Directions {
@@ -121,6 +141,10 @@ func (b *batch) dispatch(do change, list []ruleset.Dispatch) {
 			b.fail(do(b.verdictMap(d, f), elements[mapName(d, f)]))
 		}
 	}
+}
+
+func jumpTo(chain ruleset.ChainID) *expr.Verdict {
+	return &expr.Verdict{Kind: expr.VerdictJump, Chain: string(chain)}
 }
 
 func (b *batch) addSet(s ruleset.Set) {
@@ -144,8 +168,10 @@ func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetEle
 		e := nftables.SetElement{Key: m.Addr.AsSlice()}
 		after := m.Last.Next()
 		switch {
+		case id.Kind == ruleset.PortMap:
+			e = nftables.SetElement{Key: portKey(m), Comment: m.Comment, VerdictData: jumpTo(m.Chain)}
 		case id.Kind == ruleset.AddressPorts:
-			e.Key = concatenated(m)
+			e.Key = append(m.Addr.AsSlice(), portKey(m)...)
 		case id.Kind == ruleset.Ranges && !after.IsValid():
 			e.IntervalOpen = true
 		}
@@ -157,10 +183,17 @@ func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetEle
 	return elements
 }
 
-// concatenated pads each field to 4 bytes.
-func concatenated(m ruleset.Member) []byte {
-	key := append(m.Addr.AsSlice(), byte(m.Proto), 0, 0, 0)
-	return append(append(key, port16(m.Port)...), 0, 0)
+// portKey is protocol and port, each padded to 4 bytes.
+func portKey(m ruleset.Member) []byte {
+	return append(append([]byte{byte(m.Proto), 0, 0, 0}, port16(m.Port)...), 0, 0)
+}
+
+func decodePort(key []byte, m *ruleset.Member) bool {
+	if len(key) != 8 {
+		return false
+	}
+	m.Proto, m.Port = ruleset.Protocol(key[0]), uint16(key[4])<<8|uint16(key[5])
+	return true
 }
 
 func decodeMember(id ruleset.SetID, key []byte) (ruleset.Member, bool) {
@@ -171,10 +204,8 @@ func decodeMember(id ruleset.SetID, key []byte) (ruleset.Member, bool) {
 	addr, _ := netip.AddrFromSlice(key[:length])
 	m := ruleset.Member{Addr: addr}
 	if id.Kind == ruleset.AddressPorts {
-		if len(key) != length+8 {
-			return ruleset.Member{}, false
-		}
-		m.Proto, m.Port = ruleset.Protocol(key[length]), uint16(key[length+4])<<8|uint16(key[length+5])
+		ok := decodePort(key[length:], &m)
+		return m, ok
 	}
 	return m, true
 }

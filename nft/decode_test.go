@@ -99,6 +99,9 @@ func TestParseSetID(t *testing.T) {
 			}
 		}
 	}
+	if got, ok := parseSetID("egress/a/web-0"); !ok || got != ruleset.PortsOf("egress/a/web-0") {
+		t.Errorf("%v, %t", got, ok)
+	}
 	for _, name := range []string{"", "pods4", "pods5-a", "pods-a", "podlinks", "egress4", "xpods4-a", "PODS4-a", "ports64-a"} {
 		if got, ok := parseSetID(name); ok {
 			t.Errorf("%q is %v", name, got)
@@ -108,8 +111,8 @@ func TestParseSetID(t *testing.T) {
 
 func TestSeal(t *testing.T) {
 	contents := []string{"one", "two", "three"}
-	sealed := seal(ruleset.Digest("chain"), contents)
-	if len(sealed) > maxComment {
+	sealed := sealed("denied", ruleset.Digest("chain"), contents)
+	if len(sealed) > ruleset.MaxComment {
 		t.Errorf("%q has %d bytes", sealed, len(sealed))
 	}
 	tests := []struct {
@@ -137,7 +140,7 @@ func TestSeal(t *testing.T) {
 }
 
 func TestClip(t *testing.T) {
-	for length, want := range map[int]int{0: 0, 1: 1, maxComment: maxComment, maxComment + 1: maxComment, 1000: maxComment} {
+	for length, want := range map[int]int{0: 0, 1: 1, ruleset.MaxComment: ruleset.MaxComment, ruleset.MaxComment + 1: ruleset.MaxComment, 1000: ruleset.MaxComment} {
 		long := strings.Repeat("x", length)
 		if got := clip(long); len(got) != want || (got != long) != strings.HasSuffix(got, "...") {
 			t.Errorf("%d bytes → %q", length, got)

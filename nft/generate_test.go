@@ -23,6 +23,7 @@ func programs() *rapid.Generator[*ruleset.Program] {
 		p.Dispatch = rapid.SliceOfNDistinct(assignments(p.Chains), 2, 12, func(d ruleset.Dispatch) ruleset.Subject {
 			return ruleset.Subject{Direction: d.Direction, Addr: d.Addr}
 		}).Draw(t, "dispatch")
+		lookUpPorts(t, p)
 		if p.Strict = rapid.Bool().Draw(t, "strict"); p.Strict {
 			known := rapid.SliceOfNDistinct(addresses(ruleset.IPv4), 0, 5, rapid.ID).Draw(t, "known")
 			slices.SortFunc(known, netip.Addr.Compare)
@@ -107,6 +108,42 @@ func chains(sets []ruleset.Set) *rapid.Generator[ruleset.Chain] {
 			Rules:  rapid.SliceOfN(rules(d, sets), 0, 8).Draw(t, "rules"),
 			Denial: rapid.SampledFrom([]ruleset.Denial{ruleset.Drop, ruleset.Reject}).Draw(t, "denial"),
 		}
+	})
+}
+
+// lookUpPorts lets some chains look ports up, and makes the chains of peers that this leads to.
+func lookUpPorts(t *rapid.T, p *ruleset.Program) {
+	pods := p.Chains
+	shared := map[ruleset.Direction][]ruleset.ChainID{}
+	for _, d := range ruleset.Directions {
+		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"one", "two"}), rapid.ID).Draw(t, "peers") {
+			c := ruleset.Chain{ID: ruleset.NewPeersID(d, key), Direction: d, Denial: ruleset.GoBack}
+			for _, peer := range rapid.SliceOfN(peers(p.Sets), 0, 3).Draw(t, "peers") {
+				c.Rules = append(c.Rules, ruleset.Rule{Peer: peer})
+			}
+			shared[d] = append(shared[d], c.ID)
+			p.Chains = append(p.Chains, c)
+		}
+	}
+	for i := range pods {
+		c := &p.Chains[i]
+		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "by port") {
+			c.ByPort = true
+			p.Sets = append(p.Sets, ruleset.Set{ID: ruleset.PortsOf(c.ID), Comment: "ports of " + c.Subject, Members: jumps(ids, c.Direction).Draw(t, "jumps")})
+		}
+	}
+}
+
+func jumps(to []ruleset.ChainID, d ruleset.Direction) *rapid.Generator[[]ruleset.Member] {
+	one := rapid.Custom(func(t *rapid.T) ruleset.Member {
+		return ruleset.Member{
+			Proto: rapid.SampledFrom(ruleset.Protocols[:]).Draw(t, "proto"), Port: rapid.Uint16().Draw(t, "port"),
+			Chain: rapid.SampledFrom(to).Draw(t, "chain"), Comment: ruleset.ShortOrigins(origins(d).Draw(t, "origins")),
+		}
+	})
+	port := func(m ruleset.Member) ruleset.Member { return ruleset.Member{Proto: m.Proto, Port: m.Port} }
+	return rapid.Map(rapid.SliceOfNDistinct(one, 0, 12, port), func(list []ruleset.Member) []ruleset.Member {
+		return slices.SortedFunc(slices.Values(list), ruleset.Member.Compare)
 	})
 }
 

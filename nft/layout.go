@@ -16,6 +16,7 @@ import (
 const (
 	tableName = "picket"
 	linkSet   = "podlinks" // interfaces that pods sit behind
+	arrival   = "arrival"  // the chain for what egress lets pass: ingress judges it
 	logPrefix = "picket "
 	logGroup  = 86 // NFLOG group of denied packets
 	logRate   = 10 // a second and chain
@@ -60,11 +61,12 @@ func frame(strict bool) []frameChain {
 			{[]term{isICMP(ruleset.IPv4, redirect), counter(), verdict(expr.VerdictDrop, "")}, "a redirect is no error"},
 			{[]term{isAnyICMP(), verdict(expr.VerdictAccept, "")}, "errors about what was allowed"},
 		}},
+		{arrival, nil, append(dispatches(ruleset.Ingress), rule{[]term{verdict(expr.VerdictAccept, "")}, ""})},
 		{"forward", &hook{"forward", *nftables.ChainHookForward, priority}, append([]rule{
 			{[]term{ctState("established", ctEstablished), verdict(expr.VerdictAccept, "")}, "replies of what was allowed"},
 			{[]term{ctState("related", ctRelated), verdict(expr.VerdictJump, "related")}, ""},
 			{[]term{isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert), onLink(), verdict(expr.VerdictAccept, "")}, "neighbours find each other"},
-		}, slices.Concat(noRouters(), noLinkLocal(), unknown, dispatches())...)},
+		}, slices.Concat(noRouters(), noLinkLocal(), unknown, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})...)},
 		{"input", &hook{"input", *nftables.ChainHookInput, priority}, noRouters()},
 	}
 	first := &chains[0].rules[0]
@@ -105,13 +107,11 @@ func noUnknown() []rule {
 	return rules
 }
 
-// dispatches sends a packet to the chains of its two pods: egress first.
-func dispatches() []rule {
+// dispatches sends a packet to the chain of its subject in a direction.
+func dispatches(d ruleset.Direction) []rule {
 	var rules []rule
-	for _, d := range []ruleset.Direction{ruleset.Egress, ruleset.Ingress} {
-		for _, f := range ruleset.Families {
-			rules = append(rules, rule{[]term{dispatched(f, subjectEnd(d), mapName(d, f))}, ""})
-		}
+	for _, f := range ruleset.Families {
+		rules = append(rules, rule{[]term{dispatched(f, subjectEnd(d), mapName(d, f))}, ""})
 	}
 	return rules
 }

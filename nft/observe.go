@@ -118,9 +118,17 @@ func readDispatch(o *ruleset.Observed, d ruleset.Direction, elements []nftables.
 	}
 }
 
-// dispatchedTo reads where an element of a verdict map sends packets; it is empty for anything but a jump to
-// the chain that its comment names.
+// dispatchedTo reads where an element of the dispatch sends packets; it is empty for anything but a jump to the chain
+// that its comment names.
 func dispatchedTo(e nftables.SetElement) ruleset.ChainID {
+	if chain := jumpOf(e); string(chain) == e.Comment {
+		return chain
+	}
+	return ""
+}
+
+// jumpOf reads where an element of a verdict map sends packets; it is empty for anything but a jump.
+func jumpOf(e nftables.SetElement) ruleset.ChainID {
 	attributes, err := netlink.NewAttributeDecoder(e.Val)
 	if err != nil {
 		return ""
@@ -136,7 +144,7 @@ func dispatchedTo(e nftables.SetElement) ruleset.ChainID {
 			chain = attributes.String()
 		}
 	}
-	if code != unix.NFT_JUMP || chain != e.Comment {
+	if code != unix.NFT_JUMP {
 		return ""
 	}
 	return ruleset.ChainID(chain)
@@ -144,6 +152,9 @@ func dispatchedTo(e nftables.SetElement) ruleset.ChainID {
 
 // parseSetID reads the name of a set of the program.
 func parseSetID(name string) (ruleset.SetID, bool) {
+	if isPodChain(name) {
+		return ruleset.PortsOf(ruleset.ChainID(name)), true
+	}
 	_, key, _ := strings.Cut(name, "-")
 	for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts, ruleset.Ranges} {
 		for _, f := range ruleset.Families {
@@ -156,12 +167,27 @@ func parseSetID(name string) (ruleset.SetID, bool) {
 }
 
 func decodeMembers(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Member {
-	if id.Kind == ruleset.Ranges {
+	switch id.Kind {
+	case ruleset.Ranges:
 		return decodeRanges(elements)
+	case ruleset.PortMap:
+		return decodeJumps(elements)
 	}
 	var members []ruleset.Member
 	for _, e := range elements {
 		if m, ok := decodeMember(id, e.Key); ok {
+			members = append(members, m)
+		}
+	}
+	return members
+}
+
+// decodeJumps reads members that lead to chains; one that does anything else leads to none.
+func decodeJumps(elements []nftables.SetElement) []ruleset.Member {
+	var members []ruleset.Member
+	for _, e := range elements {
+		m := ruleset.Member{Chain: jumpOf(e), Comment: e.Comment}
+		if decodePort(e.Key, &m) {
 			members = append(members, m)
 		}
 	}

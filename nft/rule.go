@@ -17,15 +17,12 @@ type rule struct {
 	comment string
 }
 
-// maxComment is the most that the nft program takes in (NFTNL_UDATA_COMMENT_MAXLEN, 128).
-const maxComment = 127
-
 // clip shortens a comment to what fits.
 func clip(comment string) string {
-	if len(comment) <= maxComment {
+	if len(comment) <= ruleset.MaxComment {
 		return comment
 	}
-	return comment[:maxComment-3] + "..."
+	return comment[:ruleset.MaxComment-3] + "..."
 }
 
 func (r rule) text() string {
@@ -72,15 +69,18 @@ func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error
 	return append(t.exprs[:last:last], &lookup), nil
 }
 
-// rulesOf turns a pod's chain into rules: one for each of its own, then the denial. The last rule says by its
-// comment what the whole chain should be.
+// rulesOf turns a chain into rules: one for each of its own, a look at the port where there is one, then the denial.
+// The last rule says by its comment what the whole chain should be.
 func rulesOf(c ruleset.Chain) []rule {
 	var rules []rule
 	for _, r := range c.Rules {
 		rules = append(rules, allow(r, c.Direction))
 	}
+	if c.ByPort {
+		rules = append(rules, rule{[]term{byPort(ruleset.PortsOf(c.ID).String())}, ""})
+	}
 	rules = append(rules, denial(c)...)
-	rules[len(rules)-1].comment = seal(c.Digest(), contentsOf(rules))
+	rules[len(rules)-1].comment = seal(c, contentsOf(rules))
 	return rules
 }
 
@@ -102,21 +102,17 @@ func allow(r ruleset.Rule, d ruleset.Direction) rule {
 	}
 	consent := verdict(expr.VerdictAccept, "")
 	if d == ruleset.Egress {
-		consent = verdict(expr.VerdictReturn, "")
+		consent = verdict(expr.VerdictGoto, arrival)
 	}
-	return rule{append(terms, consent), originsText(r.Origins)}
+	return rule{append(terms, consent), ruleset.OriginsText(r.Origins)}
 }
 
-func originsText(origins []ruleset.Origin) string {
-	texts := make([]string, len(origins))
-	for i, o := range origins {
-		texts[i] = o.String()
-	}
-	return strings.Join(texts, ", ")
-}
-
-// denial ends a chain: a sample is logged, all is counted, nothing passes.
+// denial ends a chain: a sample is logged, all is counted, nothing passes. A chain of peers leaves that to the one that
+// it was asked by.
 func denial(c ruleset.Chain) []rule {
+	if c.Denial == ruleset.GoBack {
+		return []rule{{terms: []term{verdict(expr.VerdictReturn, "")}}}
+	}
 	rules := []rule{{terms: []term{logged(logPrefix + string(c.ID) + " ")}}}
 	last := verdict(expr.VerdictDrop, "")
 	if c.Denial == ruleset.Reject {
@@ -126,19 +122,28 @@ func denial(c ruleset.Chain) []rule {
 	return append(rules, rule{terms: []term{counter(), last}})
 }
 
-const sealFormat = "denied: end of %d rules, digest %s content %s"
+const sealFormat = "%s: end of %d rules, digest %s content %s"
 
 // seal is the comment by which Observe recognises a chain and sees whether its rules are what they were. It
 // is made from their contents before the last has it.
-func seal(digest string, contents []string) string {
-	return fmt.Sprintf(sealFormat, len(contents), digest, ruleset.Digest(strings.Join(contents, "\n")))
+func seal(c ruleset.Chain, contents []string) string {
+	end := "denied"
+	if c.Denial == ruleset.GoBack {
+		end = "peers"
+	}
+	return sealed(end, c.Digest(), contents)
+}
+
+func sealed(end, digest string, contents []string) string {
+	return fmt.Sprintf(sealFormat, end, len(contents), digest, ruleset.Digest(strings.Join(contents, "\n")))
 }
 
 // unseal returns the digest of a chain whose rules are what its seal says, else nothing.
-func unseal(sealed string, contents []string) string {
+func unseal(comment string, contents []string) string {
+	end, rest, _ := strings.Cut(comment, ":")
 	var total int
 	var digest, content string
-	if n, _ := fmt.Sscanf(sealed, sealFormat, &total, &digest, &content); n != 3 || seal(digest, contents) != sealed {
+	if n, _ := fmt.Sscanf(rest, strings.TrimPrefix(sealFormat, "%s:"), &total, &digest, &content); n != 3 || sealed(end, digest, contents) != comment {
 		return ""
 	}
 	return digest

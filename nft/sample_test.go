@@ -6,7 +6,7 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// sample is a program with every kind of set, peer and port in both families and directions.
+// sample is a program with every kind of set, chain, peer and port in both families and directions.
 func sample(denial ruleset.Denial) *ruleset.Program {
 	p := &ruleset.Program{Links: []string{"cni0"}}
 	for _, f := range ruleset.Families {
@@ -14,7 +14,15 @@ func sample(denial ruleset.Denial) *ruleset.Program {
 	}
 	for _, d := range ruleset.Directions {
 		id := ruleset.NewChainID(d, "default", "web-0")
-		p.Chains = append(p.Chains, ruleset.Chain{ID: id, Direction: d, Subject: "default/web-0", Rules: sampleRules(d), Denial: denial})
+		peers := ruleset.Chain{ID: ruleset.ChainID("peers/" + d.String() + "-sample"), Direction: d, Denial: ruleset.GoBack}
+		for _, f := range ruleset.Families {
+			peers.Rules = append(peers.Rules, ruleset.Rule{Peer: ruleset.InSet(setID(ruleset.Addresses, f))})
+		}
+		p.Chains = append(p.Chains, peers,
+			ruleset.Chain{ID: id, Direction: d, Subject: "default/web-0", Rules: sampleRules(d), ByPort: true, Denial: denial})
+		p.Sets = append(p.Sets, ruleset.Set{ID: ruleset.PortsOf(id), Comment: "ports of default/web-0", Members: []ruleset.Member{
+			{Proto: ruleset.TCP, Port: 7000, Chain: peers.ID, Comment: "default/sample " + d.String() + "[1]"},
+			{Proto: ruleset.UDP, Port: 65535, Chain: peers.ID, Comment: "default/sample " + d.String() + "[2], default/other " + d.String() + "[0]"}}})
 		for _, a := range []string{"10.244.1.5", "fd00:10:244:1::5"} {
 			p.Dispatch = append(p.Dispatch, ruleset.Dispatch{Direction: d, Addr: addr(a), Chain: id})
 		}

@@ -21,6 +21,10 @@ func Script(p *ruleset.Program) string {
 		}
 	}
 	for _, s := range strictFirst(p) {
+		if s.ID.Kind == ruleset.PortMap {
+			b.WriteString(portMapText(s))
+			continue
+		}
 		b.WriteString(namedSetText(s))
 	}
 	b.WriteString(frameText(frame(p.Strict)))
@@ -64,6 +68,18 @@ func mapText(p *ruleset.Program, d ruleset.Direction, f ruleset.Family) string {
 	}
 	body := fmt.Sprintf("\t\ttype %s : verdict\n", fields[f].keyType.Name)
 	return blockText("map", mapName(d, f), body, elements)
+}
+
+func portMapText(s ruleset.Set) string {
+	elements := make([]string, len(s.Members))
+	for i, m := range s.Members {
+		elements[i] = fmt.Sprintf("%s . %d comment %q : jump %s", m.Proto, m.Port, m.Comment, m.Chain)
+	}
+	body := fmt.Sprintf("\t\ttype %s : verdict\n", setType(s.ID).Name)
+	if s.Comment != "" {
+		body += fmt.Sprintf("\t\tcomment %q\n", clip(s.Comment))
+	}
+	return blockText("map", s.ID.String(), body, elements)
 }
 
 func namedSetText(s ruleset.Set) string {

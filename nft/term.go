@@ -155,6 +155,15 @@ func dispatched(f ruleset.Family, e end, name string) term {
 	return t
 }
 
+// byPort looks protocol and port up in a verdict map.
+func byPort(name string) term {
+	return term{text: "meta l4proto . th dport vmap @" + name, exprs: []expr.Any{
+		meta(expr.MetaKeyL4PROTO),
+		&expr.Payload{DestRegister: unix.NFT_REG32_00 + 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Lookup{SourceRegister: register, IsDestRegSet: true, SetName: name},
+	}}
+}
+
 // isProtocol matches a transport protocol.
 func isProtocol(p ruleset.Protocol) term {
 	return term{
@@ -294,7 +303,8 @@ func logged(prefix string) term {
 
 func verdict(kind expr.VerdictKind, chain string) term {
 	words := map[expr.VerdictKind]string{
-		expr.VerdictAccept: "accept", expr.VerdictDrop: "drop", expr.VerdictReturn: "return", expr.VerdictJump: "jump " + chain,
+		expr.VerdictAccept: "accept", expr.VerdictDrop: "drop", expr.VerdictReturn: "return",
+		expr.VerdictJump: "jump " + chain, expr.VerdictGoto: "goto " + chain,
 	}
 	return term{text: words[kind], exprs: []expr.Any{&expr.Verdict{Kind: kind, Chain: chain}}}
 }

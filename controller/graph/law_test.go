@@ -217,7 +217,10 @@ func arrive(t *testing.T, seed uint64, states []*oracle.World) {
 
 func apply(t *testing.T, kernel *ruleset.Memory, d ruleset.Delta) {
 	t.Helper()
-	if err := kernel.Apply(context.Background(), d); err != nil {
-		t.Fatalf("%v\n%s", err, d.String())
+	first, rest := d.Groundwork()
+	for _, step := range []ruleset.Delta{first, rest} {
+		if err := kernel.Apply(context.Background(), step); err != nil {
+			t.Fatalf("%v\n%s", err, step.String())
+		}
 	}
 }
