@@ -98,9 +98,20 @@ func appendMembers(to []Members, id SetID, members []Member) []Members {
 	return append(to, Members{Set: id, Members: members})
 }
 
+// Moved compares two sorted lists of members.
+func Moved(was, is []Member) (gone, come []Member) {
+	if len(was) == len(is) && len(was) > 0 && &was[0] == &is[0] {
+		return nil, nil // the same list
+	}
+	return moved(was, is, Member.Compare)
+}
+
 // changes compares two lists as sets; want is sorted, have need not be. Both results are sorted.
 func changes[T any](have, want []T, compare func(a, b T) int) (del, add []T) {
-	have = slices.SortedFunc(slices.Values(have), compare)
+	return moved(slices.SortedFunc(slices.Values(have), compare), want, compare)
+}
+
+func moved[T any](have, want []T, compare func(a, b T) int) (del, add []T) {
 	for len(have) > 0 || len(want) > 0 {
 		switch order := compareHeads(have, want, compare); {
 		case order < 0:

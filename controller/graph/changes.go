@@ -11,9 +11,10 @@ import (
 
 // resolve assembles the chains of the pods that were touched.
 func (g *Graph) resolve() {
+	var drafts policy.Drafts
 	for p := range g.dirty {
 		for _, d := range ruleset.Directions {
-			g.assemble(p, d)
+			g.assemble(p, d, &drafts)
 		}
 		g.know(p)
 		if !p.ns.pods[p] {
@@ -24,11 +25,11 @@ func (g *Graph) resolve() {
 }
 
 // assemble brings one chain, what it speaks of and what is dispatched to it up to date.
-func (g *Graph) assemble(p *pod, d ruleset.Direction) {
+func (g *Graph) assemble(p *pod, d ruleset.Direction, drafts *policy.Drafts) {
 	var now judged
 	id := ruleset.NewChainID(d, p.claimed.Namespace, p.claimed.Name)
 	if isolating := g.isolating(p, d); len(isolating) > 0 {
-		judgement := p.held.Judgement(d, isolating, g.form)
+		judgement := drafts.Judgement(p.held, d, isolating, g.form)
 		for _, source := range judgement.Sources {
 			now.sources = append(now.sources, g.acquire(source))
 		}

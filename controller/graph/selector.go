@@ -73,10 +73,11 @@ func (g *Graph) acquire(source policy.SetSource) *set {
 // restate gives a set that one chain alone has other members.
 func (g *Graph) restate(s *set, source policy.SetSource) {
 	if s.sent {
-		for _, m := range s.source.Jumps {
+		gone, come := ruleset.Moved(s.source.Jumps, source.Jumps)
+		for _, m := range gone {
 			s.pending[m]--
 		}
-		for _, m := range source.Jumps {
+		for _, m := range come {
 			s.pending[m]++
 		}
 		g.stale[s] = true

@@ -17,6 +17,10 @@ type Judgement struct {
 
 // Judgement assembles what the pod may do in a direction in which these policies, sorted by key, isolate it.
 func (p Pod) Judgement(d ruleset.Direction, policies []*Policy, form Form) Judgement {
+	return p.assemble(d, policies, form).judgement(p, form)
+}
+
+func (p Pod) assemble(d ruleset.Direction, policies []*Policy, form Form) assembly {
 	a := assembly{pod: p, direction: d, same: map[permission]int{}, known: map[ruleset.SetID]bool{}}
 	for _, policy := range policies {
 		for _, rule := range policy.Rules[d] {
@@ -27,6 +31,12 @@ func (p Pod) Judgement(d ruleset.Direction, policies []*Policy, form Form) Judge
 	if form.merges(len(a.rules)) {
 		a.merge(form)
 	}
+	return a
+}
+
+// judgement makes the pod's own of what is assembled, which stays as it is.
+func (a assembly) judgement(p Pod, form Form) Judgement {
+	a.pod, a.rules, a.sources = p, slices.Clip(a.rules), slices.Clip(a.sources)
 	a.itself()
 	return Judgement{a.chain(form.Denial), a.shared, a.sources}
 }
@@ -138,9 +148,15 @@ func (a *assembly) namedPeers(r Rule) {
 
 // itself lets a pod reach itself, also through a Service.
 func (a *assembly) itself() {
-	a.origin = ruleset.Origin{}
 	for _, addr := range a.pod.Addrs {
-		a.allow(ruleset.InPrefix(netip.PrefixFrom(addr, addr.BitLen())), Ports{Proto: ruleset.AnyProtocol})
+		own := ruleset.Rule{Peer: ruleset.InPrefix(netip.PrefixFrom(addr, addr.BitLen())), Origins: []ruleset.Origin{{}}}
+		at := slices.IndexFunc(a.rules, own.Same)
+		if at < 0 {
+			a.rules = append(a.rules, own)
+			continue
+		}
+		a.rules = slices.Clone(a.rules)
+		a.rules[at].Origins = append(own.Origins, a.rules[at].Origins...) // sorted: no policy has an empty name
 	}
 }
 
