@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -164,6 +165,11 @@ func InPrefix(p netip.Prefix) Peer { return Peer{Prefix: p.Masked()} }
 // HasSet reports whether the peer is a set.
 func (p Peer) HasSet() bool { return p.Set.Key != "" }
 
+// Compare orders peers: prefixes before sets.
+func (p Peer) Compare(o Peer) int {
+	return cmp.Or(p.Set.Compare(o.Set), p.Prefix.Compare(o.Prefix))
+}
+
 func (p Peer) String() string {
 	switch {
 	case p.HasSet():
@@ -193,7 +199,7 @@ func (o Origin) String() string {
 	if o.Policy == "" {
 		return "itself"
 	}
-	return fmt.Sprintf("%s %s[%d]", o.Policy, o.Direction, o.Rule)
+	return o.Policy + " " + o.Direction.String() + "[" + strconv.Itoa(o.Rule) + "]"
 }
 
 // OriginsText is the form of several.

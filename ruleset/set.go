@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ func (id SetID) String() string {
 		return id.Key
 	}
 	prefix := [...]string{Addresses: "pods", AddressPorts: "ports", Ranges: "cidrs"}[id.Kind]
-	return fmt.Sprintf("%s%d-%s", prefix, id.Family, id.Key)
+	return prefix + strconv.Itoa(int(id.Family)) + "-" + id.Key
 }
 
 // Compare orders identifiers by their names.

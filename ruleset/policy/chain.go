@@ -70,7 +70,25 @@ type assembly struct {
 type permission struct {
 	peer  ruleset.Peer
 	proto ruleset.Protocol
-	ports string
+	ports portsID
+}
+
+// portsID is a list of ranges that can be compared.
+type portsID struct {
+	first ruleset.PortRange
+	all   string // of more than one
+	any   bool   // none
+}
+
+func idOf(ports []ruleset.PortRange) portsID {
+	switch len(ports) {
+	case 0:
+		return portsID{any: true}
+	case 1:
+		return portsID{first: ports[0]}
+	default:
+		return portsID{all: fmt.Sprint(ports)}
+	}
 }
 
 func (a *assembly) rule(r Rule) {
@@ -163,10 +181,7 @@ func (a *assembly) itself() {
 // allow adds a rule, or only its origin where an equal rule is there.
 func (a *assembly) allow(peer ruleset.Peer, ports Ports) {
 	rule := ruleset.Rule{Peer: peer, Proto: ports.Proto, Ports: ports.Ranges, Origins: []ruleset.Origin{a.origin}}
-	allowed := permission{peer: peer, proto: ports.Proto}
-	if len(ports.Ranges) > 0 {
-		allowed.ports = fmt.Sprint(ports.Ranges)
-	}
+	allowed := permission{peer: peer, proto: ports.Proto, ports: idOf(ports.Ranges)}
 	at, exists := a.same[allowed]
 	switch {
 	case !exists:

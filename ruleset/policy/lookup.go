@@ -3,7 +3,6 @@ package policy
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -22,85 +21,71 @@ func few(r ruleset.Rule) bool {
 
 // lookUp has every port that a rule names lead to the union of the peers of all rules that name it: one look at the
 // port, one at the peer, however many rules there are.
-func (a *assembly) lookUp(rules []ruleset.Rule, sources map[ruleset.SetID]SetSource) {
-	others, byPort := pools{sources: sources}, map[portKey]*pools{}
+func (a *assembly) lookUp(rules []ruleset.Rule, sources map[ruleset.SetID]*SetSource) {
+	others, single := pools{sources: sources}, pools{sources: sources}
 	for _, rule := range rules {
 		if !few(rule) {
 			others.take(rule)
 			continue
 		}
-		for key := range portsOf(rule) {
-			if byPort[key] == nil {
-				byPort[key] = &pools{sources: sources}
+		for _, ports := range rule.Ports {
+			for port := int(ports.First); port <= int(ports.Last); port++ {
+				rule.Ports = []ruleset.PortRange{{First: uint16(port), Last: uint16(port)}}
+				single.take(rule)
 			}
-			byPort[key].take(ruleset.Rule{Peer: rule.Peer, Origins: rule.Origins})
 		}
 	}
 	a.forget()
 	a.rules = a.rulesOf(others)
-	a.lead(byPort)
-}
-
-// portKey is one port of a protocol.
-type portKey struct {
-	proto ruleset.Protocol
-	port  uint16
-}
-
-func (k portKey) compare(o portKey) int {
-	return cmp.Or(cmp.Compare(k.proto, o.proto), cmp.Compare(k.port, o.port))
-}
-
-func portsOf(r ruleset.Rule) func(yield func(portKey) bool) {
-	return func(yield func(portKey) bool) {
-		for _, ports := range r.Ports {
-			for port := int(ports.First); port <= int(ports.Last); port++ {
-				if !yield(portKey{r.Proto, uint16(port)}) {
-					return
-				}
-			}
-		}
-	}
+	a.lead(a.rulesOf(single))
 }
 
 // lead makes the chains of peers, one for all ports that have the same, and the map that leads to them.
-func (a *assembly) lead(byPort map[portKey]*pools) {
+func (a *assembly) lead(rules []ruleset.Rule) {
+	slices.SortFunc(rules, func(x, y ruleset.Rule) int { return cmp.Or(comparePorts(x, y), x.Peer.Compare(y.Peer)) })
 	made := map[string]ruleset.ChainID{}
-	for _, key := range sortedPorts(byPort) {
-		rules := a.rulesOf(*byPort[key])
-		var origins []ruleset.Origin
-		for i := range rules {
-			origins = append(origins, rules[i].Origins...)
-			rules[i].Origins = nil
+	for len(rules) > 0 {
+		n := 1
+		for n < len(rules) && comparePorts(rules[n], rules[0]) == 0 {
+			n++
 		}
-		slices.SortFunc(origins, ruleset.Origin.Compare)
-		a.jumps = append(a.jumps, ruleset.Member{
-			Proto: key.proto, Port: key.port, Chain: a.peersChain(made, rules), Comment: ruleset.ShortOrigins(slices.Compact(origins)),
-		})
+		a.jumps = append(a.jumps, a.jump(made, rules[:n]))
+		rules = rules[n:]
 	}
 }
 
-func sortedPorts(byPort map[portKey]*pools) []portKey {
-	keys := make([]portKey, 0, len(byPort))
-	for key := range byPort {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, portKey.compare)
-	return keys
+// comparePorts orders rules of one port each.
+func comparePorts(x, y ruleset.Rule) int {
+	return cmp.Or(cmp.Compare(x.Proto, y.Proto), cmp.Compare(x.Ports[0].First, y.Ports[0].First))
 }
 
-// peersChain returns the chain of these rules, which have neither ports nor origins.
+// jump says where packets to the one port of these rules are judged.
+func (a *assembly) jump(made map[string]ruleset.ChainID, rules []ruleset.Rule) ruleset.Member {
+	origins := rules[0].Origins
+	for _, r := range rules[1:] {
+		origins = append(origins[:len(origins):len(origins)], r.Origins...)
+	}
+	slices.SortFunc(origins, ruleset.Origin.Compare)
+	return ruleset.Member{
+		Proto: rules[0].Proto, Port: rules[0].Ports[0].First,
+		Chain: a.peersChain(made, rules), Comment: ruleset.ShortOrigins(slices.Compact(origins)),
+	}
+}
+
+// peersChain returns the chain that these rules make without ports.
 func (a *assembly) peersChain(made map[string]ruleset.ChainID, rules []ruleset.Rule) ruleset.ChainID {
-	slices.SortFunc(rules, func(x, y ruleset.Rule) int { return strings.Compare(x.Peer.String(), y.Peer.String()) })
-	var identity strings.Builder
+	var identity []byte
 	for _, r := range rules {
-		identity.WriteString(r.Peer.String() + "\n")
+		identity = append(append(identity, r.Peer.String()...), '\n')
 	}
-	id, exists := made[identity.String()]
-	if !exists {
-		id = ruleset.NewPeersID(a.direction, identity.String())
-		made[identity.String()] = id
-		a.shared = append(a.shared, ruleset.Chain{ID: id, Direction: a.direction, Rules: rules, Denial: ruleset.GoBack})
+	if id, exists := made[string(identity)]; exists {
+		return id
 	}
-	return id
+	c := ruleset.Chain{ID: ruleset.NewPeersID(a.direction, string(identity)), Direction: a.direction, Denial: ruleset.GoBack}
+	for _, r := range rules {
+		c.Rules = append(c.Rules, ruleset.Rule{Peer: r.Peer})
+	}
+	a.shared = append(a.shared, c)
+	made[string(identity)] = c.ID
+	return c.ID
 }

@@ -26,17 +26,17 @@ func (f Form) merges(rules int) bool {
 // their peers. Where that is not enough, ports are looked up. So a packet is compared with a few rules, however many
 // policies there are.
 func (a *assembly) merge(form Form) {
-	all := pools{sources: map[ruleset.SetID]SetSource{}}
-	for _, s := range a.sources {
-		all.sources[s.ID] = s
+	all := pools{sources: map[ruleset.SetID]*SetSource{}}
+	for i := range a.sources {
+		all.sources[a.sources[i].ID] = &a.sources[i]
 	}
 	given := a.rules
 	for _, rule := range given {
 		all.take(rule)
-	}
-	if form.merges(len(all.list)) {
-		a.lookUp(given, all.sources)
-		return
+		if form.merges(len(all.list)) {
+			a.lookUp(given, all.sources)
+			return
+		}
 	}
 	a.forget()
 	a.rules = a.rulesOf(all)
@@ -50,26 +50,25 @@ func (a *assembly) forget() {
 func (a *assembly) rulesOf(p pools) []ruleset.Rule {
 	var rules []ruleset.Rule
 	for _, p := range p.list {
-		rule := p.rule
-		rule.Peer, rule.Origins = a.among(p), p.origins()
-		rules = append(rules, rule)
+		rules = append(rules, ruleset.Rule{Proto: p.proto, Ports: p.ports, Peer: a.among(p), Origins: p.origins()})
 	}
 	return rules
 }
 
 // poolKey is what rules have in common that become one.
 type poolKey struct {
-	ports  string // with the protocol
+	proto  ruleset.Protocol
+	ports  portsID
 	family ruleset.Family
 	pods   bool
-	alone  ruleset.Peer // everybody, and ports by name: nothing is united with those
+	alone  string // a set of ports by name: nothing is united with those
 }
 
 func poolOf(r ruleset.Rule) poolKey {
-	key := poolKey{ports: ruleset.Rule{Proto: r.Proto, Ports: r.Ports}.String()}
+	key := poolKey{proto: r.Proto, ports: idOf(r.Ports)}
 	switch {
 	case r.Peer.HasSet() && r.Peer.Set.Kind == ruleset.AddressPorts:
-		key.alone = r.Peer
+		key.alone = r.Peer.String()
 	case r.Peer.HasSet():
 		key.family, key.pods = r.Peer.Set.Family, r.Peer.Set.Kind == ruleset.Addresses
 	case r.Peer.Prefix.IsValid():
@@ -80,7 +79,7 @@ func poolOf(r ruleset.Rule) poolKey {
 
 // pools sorts rules by what they have in common.
 type pools struct {
-	sources map[ruleset.SetID]SetSource // of their peers
+	sources map[ruleset.SetID]*SetSource // of their peers
 	list    []*pool
 	known   map[poolKey]*pool
 }
@@ -91,7 +90,7 @@ func (p *pools) take(r ruleset.Rule) {
 		p.known = map[poolKey]*pool{}
 	}
 	if p.known[key] == nil {
-		p.known[key] = &pool{rule: ruleset.Rule{Proto: r.Proto, Ports: r.Ports}}
+		p.known[key] = &pool{proto: r.Proto, ports: r.Ports}
 		p.list = append(p.list, p.known[key])
 	}
 	p.known[key].take(r, p.sources[r.Peer.Set])
@@ -99,13 +98,14 @@ func (p *pools) take(r ruleset.Rule) {
 
 // pool is rules that become one.
 type pool struct {
-	rule    ruleset.Rule
-	sources []SetSource
+	proto   ruleset.Protocol
+	ports   []ruleset.PortRange
+	sources []*SetSource
 	ranges  []ruleset.Range
 	from    []ruleset.Origin
 }
 
-func (p *pool) take(r ruleset.Rule, source SetSource) {
+func (p *pool) take(r ruleset.Rule, source *SetSource) {
 	if r.Peer.Prefix.IsValid() {
 		p.ranges = append(p.ranges, ruleset.RangeOf(r.Peer.Prefix))
 	} else if r.Peer.HasSet() {

@@ -58,3 +58,21 @@ func BenchmarkChain(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLookUp assembles the chain of a pod that a tenant's 10,000 rules are for, each with a port of its own.
+func BenchmarkLookUp(b *testing.B) {
+	subject, _ := policy.NewPod(pod(b, "a/web n1 10.0.0.2 fd00::2"))
+	var policies []*policy.Policy
+	for i := range 100 {
+		var rules []string
+		for j := range 100 {
+			rules = append(rules, fmt.Sprintf("{from: [{podSelector: {matchLabels: {group: g%d}}}], ports: [{port: %d}]}", j%50, 1+100*i+j))
+		}
+		policies = append(policies, policy.Parse(netpol(b, fmt.Sprintf("a/p%04d {ingress: [%s]}", i, strings.Join(rules, ", ")))))
+	}
+	for b.Loop() {
+		if j := subject.Judgement(ruleset.Ingress, policies, policy.Form{}); len(j.Chain.Rules) != 2 {
+			b.Fatal(j.Chain)
+		}
+	}
+}

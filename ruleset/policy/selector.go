@@ -9,6 +9,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/picket-project/picket/ruleset"
 )
 
 // Selector is a choice of pods: those that match Pods, either in one namespace or in every namespace that
@@ -18,10 +20,11 @@ type Selector struct {
 	Namespaces labels.Selector // these
 	Pods       labels.Selector
 	text       string
+	key        string // of the sets that are made from it
 }
 
 func podsIn(namespace string, pods labels.Selector) *Selector {
-	return &Selector{Namespace: namespace, Pods: pods, text: fmt.Sprintf("%s in namespace %s", podsText(pods), namespace)}
+	return (&Selector{Namespace: namespace, Pods: pods}).named(fmt.Sprintf("%s in namespace %s", podsText(pods), namespace))
 }
 
 func podsAcross(namespaces, pods labels.Selector) *Selector {
@@ -29,7 +32,12 @@ func podsAcross(namespaces, pods labels.Selector) *Selector {
 	if !namespaces.Empty() {
 		where = "namespaces with " + labelsText(namespaces)
 	}
-	return &Selector{Namespaces: namespaces, Pods: pods, text: podsText(pods) + " in " + where}
+	return (&Selector{Namespaces: namespaces, Pods: pods}).named(podsText(pods) + " in " + where)
+}
+
+func (s *Selector) named(text string) *Selector {
+	s.text, s.key = text, ruleset.Digest(text)
+	return s
 }
 
 // everyPod selects all pods of all namespaces.

@@ -20,15 +20,15 @@ type SetSource struct {
 }
 
 // unite returns the union of sets of addresses of one family; sets of another kind come alone.
-func unite(sources []SetSource) SetSource {
+func unite(sources []*SetSource) SetSource {
 	if len(sources) == 1 {
-		return sources[0]
+		return *sources[0]
 	}
 	sources = slices.Clone(sources)
-	slices.SortFunc(sources, func(a, b SetSource) int { return strings.Compare(a.Comment, b.Comment) })
-	sources = slices.CompactFunc(sources, func(a, b SetSource) bool { return a.ID == b.ID })
+	slices.SortFunc(sources, func(a, b *SetSource) int { return strings.Compare(a.Comment, b.Comment) })
+	sources = slices.CompactFunc(sources, func(a, b *SetSource) bool { return a.ID == b.ID })
 	if len(sources) == 1 {
-		return sources[0]
+		return *sources[0]
 	}
 	var all SetSource
 	var texts []string
@@ -47,7 +47,7 @@ func (s SetSource) Matches(p Pod, ns Namespace) bool {
 }
 
 func podSet(s *Selector, f ruleset.Family) SetSource {
-	return SetSource{ID: setID(ruleset.Addresses, f, s.String()), Comment: s.String(), Selectors: []*Selector{s}}
+	return SetSource{ID: ruleset.SetID{Kind: ruleset.Addresses, Family: f, Key: s.key}, Comment: s.String(), Selectors: []*Selector{s}}
 }
 
 func namedSet(s *Selector, port PortName, f ruleset.Family) SetSource {
