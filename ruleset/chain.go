@@ -165,9 +165,12 @@ func InPrefix(p netip.Prefix) Peer { return Peer{Prefix: p.Masked()} }
 // HasSet reports whether the peer is a set.
 func (p Peer) HasSet() bool { return p.Set.Key != "" }
 
-// Compare orders peers: prefixes before sets.
+// Compare orders peers: everybody, prefixes, sets.
 func (p Peer) Compare(o Peer) int {
-	return cmp.Or(p.Set.Compare(o.Set), p.Prefix.Compare(o.Prefix))
+	if order := p.Set.Compare(o.Set); order != 0 || p.Prefix == o.Prefix {
+		return order
+	}
+	return p.Prefix.Compare(o.Prefix)
 }
 
 func (p Peer) String() string {

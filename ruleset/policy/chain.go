@@ -21,10 +21,17 @@ func (p Pod) Judgement(d ruleset.Direction, policies []*Policy, form Form) Judge
 }
 
 func (p Pod) assemble(d ruleset.Direction, policies []*Policy, form Form) assembly {
-	a := assembly{pod: p, direction: d, same: map[permission]int{}, known: map[ruleset.SetID]bool{}}
+	expected := 0
 	for _, policy := range policies {
+		expected += 2 * len(policy.Rules[d])
+	}
+	a := assembly{
+		pod: p, direction: d, rules: make([]ruleset.Rule, 0, expected), same: make(map[permission]int, expected), known: map[ruleset.SetID]bool{},
+	}
+	for _, policy := range policies {
+		name := policy.String()
 		for _, rule := range policy.Rules[d] {
-			a.origin = ruleset.Origin{Policy: policy.String(), Direction: d, Rule: rule.Index}
+			a.origin = []ruleset.Origin{{Policy: name, Direction: d, Rule: rule.Index}}
 			a.rule(rule)
 		}
 	}
@@ -57,7 +64,7 @@ func (a *assembly) chain(denial ruleset.Denial) ruleset.Chain {
 type assembly struct {
 	pod       Pod
 	direction ruleset.Direction
-	origin    ruleset.Origin
+	origin    []ruleset.Origin // of the rule that is being assembled
 	rules     []ruleset.Rule
 	same      map[permission]int // its place in rules
 	sources   []SetSource
@@ -180,15 +187,15 @@ func (a *assembly) itself() {
 
 // allow adds a rule, or only its origin where an equal rule is there.
 func (a *assembly) allow(peer ruleset.Peer, ports Ports) {
-	rule := ruleset.Rule{Peer: peer, Proto: ports.Proto, Ports: ports.Ranges, Origins: []ruleset.Origin{a.origin}}
+	rule := ruleset.Rule{Peer: peer, Proto: ports.Proto, Ports: ports.Ranges, Origins: a.origin}
 	allowed := permission{peer: peer, proto: ports.Proto, ports: idOf(ports.Ranges)}
 	at, exists := a.same[allowed]
 	switch {
 	case !exists:
 		a.same[allowed] = len(a.rules)
 		a.rules = append(a.rules, rule)
-	case !slices.Contains(a.rules[at].Origins, a.origin):
-		a.rules[at].Origins = append(a.rules[at].Origins, a.origin)
+	case !slices.Contains(a.rules[at].Origins, a.origin[0]):
+		a.rules[at].Origins = append(a.rules[at].Origins, a.origin...)
 		slices.SortFunc(a.rules[at].Origins, ruleset.Origin.Compare)
 	}
 }

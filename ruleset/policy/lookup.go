@@ -22,7 +22,7 @@ func few(r ruleset.Rule) bool {
 // lookUp has every port that a rule names lead to the union of the peers of all rules that name it: one look at the
 // port, one at the peer, however many rules there are.
 func (a *assembly) lookUp(rules []ruleset.Rule, sources map[ruleset.SetID]*SetSource) {
-	others, single := pools{sources: sources}, pools{sources: sources}
+	others, single := pools{sources: sources}, pools{sources: sources, known: make(map[poolKey]*pool, len(rules))}
 	for _, rule := range rules {
 		if !few(rule) {
 			others.take(rule)
@@ -37,26 +37,27 @@ func (a *assembly) lookUp(rules []ruleset.Rule, sources map[ruleset.SetID]*SetSo
 	}
 	a.forget()
 	a.rules = a.rulesOf(others)
+	slices.SortStableFunc(single.list, comparePorts)
 	a.lead(a.rulesOf(single))
 }
 
 // lead makes the chains of peers, one for all ports that have the same, and the map that leads to them.
 func (a *assembly) lead(rules []ruleset.Rule) {
-	slices.SortFunc(rules, func(x, y ruleset.Rule) int { return cmp.Or(comparePorts(x, y), x.Peer.Compare(y.Peer)) })
 	made := map[string]ruleset.ChainID{}
 	for len(rules) > 0 {
 		n := 1
-		for n < len(rules) && comparePorts(rules[n], rules[0]) == 0 {
+		for n < len(rules) && rules[n].Proto == rules[0].Proto && rules[n].Ports[0] == rules[0].Ports[0] {
 			n++
 		}
+		slices.SortFunc(rules[:n], func(x, y ruleset.Rule) int { return x.Peer.Compare(y.Peer) })
 		a.jumps = append(a.jumps, a.jump(made, rules[:n]))
 		rules = rules[n:]
 	}
 }
 
-// comparePorts orders rules of one port each.
-func comparePorts(x, y ruleset.Rule) int {
-	return cmp.Or(cmp.Compare(x.Proto, y.Proto), cmp.Compare(x.Ports[0].First, y.Ports[0].First))
+// comparePorts orders pools of one port each.
+func comparePorts(x, y *pool) int {
+	return cmp.Or(cmp.Compare(x.proto, y.proto), cmp.Compare(x.ports[0].First, y.ports[0].First))
 }
 
 // jump says where packets to the one port of these rules are judged.
@@ -74,7 +75,7 @@ func (a *assembly) jump(made map[string]ruleset.ChainID, rules []ruleset.Rule) r
 
 // peersChain returns the chain that these rules make without ports.
 func (a *assembly) peersChain(made map[string]ruleset.ChainID, rules []ruleset.Rule) ruleset.ChainID {
-	var identity []byte
+	identity := make([]byte, 0, 100)
 	for _, r := range rules {
 		identity = append(append(identity, r.Peer.String()...), '\n')
 	}

@@ -48,7 +48,7 @@ func (a *assembly) forget() {
 }
 
 func (a *assembly) rulesOf(p pools) []ruleset.Rule {
-	var rules []ruleset.Rule
+	rules := make([]ruleset.Rule, 0, len(p.list))
 	for _, p := range p.list {
 		rules = append(rules, ruleset.Rule{Proto: p.proto, Ports: p.ports, Peer: a.among(p), Origins: p.origins()})
 	}
@@ -111,6 +111,10 @@ func (p *pool) take(r ruleset.Rule, source *SetSource) {
 	} else if r.Peer.HasSet() {
 		p.sources = append(p.sources, source)
 		p.ranges = append(p.ranges, source.Ranges...)
+	}
+	if p.from == nil {
+		p.from = slices.Clip(r.Origins)
+		return
 	}
 	p.from = append(p.from, r.Origins...)
 }
