@@ -2,7 +2,10 @@ package controller
 
 import (
 	"context"
+	"iter"
 	"maps"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/picket-project/picket/ruleset"
@@ -202,10 +205,21 @@ func (c *Controller) knowCuts(ctx context.Context) error {
 	return nil
 }
 
+// ends are the addresses of connections.
+func ends(found []ruleset.Connection, cut iter.Seq[ruleset.Connection]) map[netip.Addr]bool {
+	addrs := map[netip.Addr]bool{}
+	for _, list := range []iter.Seq[ruleset.Connection]{slices.Values(found), cut} {
+		for c := range list {
+			addrs[c.From.Addr()], addrs[c.To.Addr()] = true, true
+		}
+	}
+	return addrs
+}
+
 // recut says what becomes of each connection that was found or is cut.
 func (c *Controller) recut(l look, now time.Time) ruleset.Cuts {
 	var change ruleset.Cuts
-	program := c.graph.Program()
+	program := c.graph.ProgramOf(ends(l.list, maps.Keys(c.review.cuts)))
 	denies := func(connection ruleset.Connection) bool {
 		verdict, _ := program.Decide(connection.Flow())
 		return verdict == ruleset.Deny

@@ -11,8 +11,8 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// gate is a pod at which another one knocks every millisecond, with a socket each time, to see how long it takes
-// until a change of its policies counts.
+// gate is a pod at which another one knocks every five milliseconds, with a socket each time, to see how long it takes
+// until a change of its policies counts. Each knock is a connection that is open for half a minute.
 type gate struct {
 	scene   *scene
 	socket  net.PacketConn
@@ -67,7 +67,7 @@ func (g *gate) knock() error {
 		select {
 		case <-g.ended:
 			return nil
-		case <-time.After(time.Millisecond):
+		case <-time.After(5 * time.Millisecond):
 		}
 		conn, err := net.Dial("udp", to)
 		if err != nil {

@@ -1,0 +1,102 @@
+package graph
+
+import (
+	"slices"
+
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// resolve assembles the chains of the pods that were touched.
+func (g *Graph) resolve() {
+	var drafts policy.Drafts
+	for p := range g.dirty {
+		for _, d := range ruleset.Directions {
+			g.assemble(p, d, &drafts)
+		}
+		g.know(p)
+		if !p.ns.pods[p] {
+			delete(g.pods, p.claimed.Key)
+		}
+	}
+	g.dirty = emptied(g.dirty)
+}
+
+// assemble brings one chain, what it speaks of and what is dispatched to it up to date.
+func (g *Graph) assemble(p *pod, d ruleset.Direction, drafts *policy.Drafts) {
+	var now judged
+	id := ruleset.NewChainID(d, p.claimed.Namespace, p.claimed.Name)
+	if isolating := g.isolating(p, d); len(isolating) > 0 {
+		judgement := drafts.Judgement(p.held, d, isolating, g.form)
+		for _, source := range judgement.Sources {
+			now.sources = append(now.sources, g.acquire(source))
+		}
+		for _, peers := range judgement.Peers {
+			now.shared = append(now.shared, peers.ID)
+			g.share(peers)
+		}
+		for _, a := range p.held.Addrs {
+			now.subjects = append(now.subjects, ruleset.Subject{Direction: d, Addr: a})
+		}
+		g.chains.set(id, judgement.Chain)
+	} else {
+		g.chains.delete(id)
+	}
+	for _, s := range p.judged[d].sources {
+		g.release(s)
+	}
+	for _, id := range p.judged[d].shared {
+		g.unshare(id)
+	}
+	g.redirect(id, p.judged[d].subjects, now.subjects)
+	p.judged[d] = now
+}
+
+// judged is what a pod's judgement in one direction takes part in.
+type judged struct {
+	sources  []*set
+	shared   []ruleset.ChainID // that its ports lead to
+	subjects []ruleset.Subject
+}
+
+// share takes one more user of a chain that many may lead to into account, unshare one less.
+func (g *Graph) share(c ruleset.Chain) {
+	if g.shared[c.ID]++; g.shared[c.ID] == 1 {
+		g.chains.set(c.ID, c)
+	}
+}
+
+func (g *Graph) unshare(id ruleset.ChainID) {
+	if g.shared[id]--; g.shared[id] == 0 {
+		delete(g.shared, id)
+		g.chains.delete(id)
+	}
+}
+
+// isolating returns the policies that isolate a pod of this node in a direction, sorted.
+func (g *Graph) isolating(p *pod, d ruleset.Direction) []*policy.Policy {
+	var isolating []*policy.Policy
+	if !p.ns.local[p] || len(p.held.Addrs) == 0 {
+		return nil
+	}
+	for _, policy := range p.ns.policies {
+		if policy.Selects(p.held, p.ns.Namespace, d) {
+			isolating = append(isolating, policy.Policy)
+		}
+	}
+	slices.SortFunc(isolating, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
+	return isolating
+}
+
+// redirect moves what is dispatched to a chain. An address that another pod took over meanwhile is left to
+// that pod.
+func (g *Graph) redirect(id ruleset.ChainID, old, now []ruleset.Subject) {
+	for _, s := range old {
+		if g.dispatch.now[s] == id && !slices.Contains(now, s) {
+			g.dispatch.delete(s)
+		}
+	}
+	for _, s := range now {
+		g.dispatch.set(s, id)
+	}
+}
