@@ -45,14 +45,15 @@ type options struct {
 type scale struct {
 	pods     []int // of clusters, the smallest first
 	elements []int // of sets, the smallest first
+	packets  int   // of one turn
 	rounds   int   // by turns, at most
 	limit    time.Duration
 }
 
 // The limit is for one comparison, so that all of it ends within half an hour.
 var (
-	full  = scale{pods: []int{1000, 10_000, 100_000}, elements: []int{1000, 10_000, 100_000}, rounds: 100, limit: 40 * time.Second}
-	small = scale{pods: []int{200, 400, 1000}, elements: []int{10, 100, 1000}, rounds: 3, limit: 2 * time.Second}
+	full  = scale{pods: []int{1000, 10_000, 100_000}, elements: []int{1000, 10_000, 100_000}, packets: 5000, rounds: 100, limit: 40 * time.Second}
+	small = scale{pods: []int{200, 400, 1000}, elements: []int{10, 100, 1000}, packets: 200, rounds: 3, limit: 2 * time.Second}
 )
 
 // largest is the last of a list of sizes.

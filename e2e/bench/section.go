@@ -19,6 +19,8 @@ func sections() []section {
 		{"events", "What an event costs", runEvents},
 		{"policy", "A policy is created", runPolicy},
 		{"sync", "The first sync", runSync},
+		{"decision", "A decision", runDecision},
+		{"connect", "A connection", runConnect},
 		{"updates", "One pod of many changes", runUpdates},
 		{"bulk", "All pods at once", runBulk},
 	}

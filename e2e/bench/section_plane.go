@@ -1,0 +1,179 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gonum.org/v1/plot/plotter"
+)
+
+const decisionText = `Two pods of one node send to each other over its bridge, with the node's table in between 16 times, so that
+what it costs is larger than what else a packet costs. Conntrack is told not to know the packets: each is judged anew. A
+decision is what a packet takes more than where the same is there and nobody is isolated, a sixteenth of it. The client is
+among the peers of the policy in the middle; the others have other peers, and either the same port or each its own. "A
+chain a policy" has an ipset for its peers, and is asked one after the other, as kube-router makes them with iptables.`
+
+// copies is how many tables amplify a decision.
+const copies = 16
+
+// planeCase is rules that packets pass.
+type planeCase struct {
+	name  string
+	loads []ruleLoad
+	port  int
+	base  int // the case that it is compared with, in which nobody is isolated
+	l     layout
+}
+
+func ours(l layout) planeCase {
+	ports := "the same port"
+	if l.ownPorts {
+		ports = "a port each"
+	}
+	return planeCase{"Picket, " + l.String() + ", " + ports, []ruleLoad{picketTable(l.program(), copies)}, l.port(l.middle()), 0, l}
+}
+
+func theirs(l layout) planeCase {
+	return planeCase{"a chain a policy, " + l.String(), l.chained(copies), l.port(l.middle()), 1, l}
+}
+
+// Places of cases that targets speak of.
+const (
+	oneOfTen = iota + 2
+	oneOfThousands
+	thousandOnePort
+	thousandPorts
+)
+
+// decisionCases begin with nobody isolated, and end with the first decision again.
+func decisionCases() []planeCase {
+	first := ours(layout{pods: 10, policies: 1})
+	again := first
+	again.name = "the third again"
+	return []planeCase{
+		{name: "Picket, nobody is isolated", loads: []ruleLoad{picketTable(layout{}.program(), copies)}, port: firstPort},
+		{name: "a chain a policy, nobody is isolated", loads: layout{}.chained(copies), port: firstPort, base: 1},
+		first,
+		ours(layout{pods: 10_000, policies: 1}),
+		ours(layout{pods: 1000, policies: 1000}),
+		ours(layout{pods: 1000, policies: 1000, ownPorts: true}),
+		ours(layout{pods: 10, policies: 10, ownPorts: true}),
+		ours(layout{pods: 1000, policies: 100, ownPorts: true}),
+		theirs(layout{pods: 10, policies: 1}),
+		theirs(layout{pods: 10, policies: 10}),
+		theirs(layout{pods: 1000, policies: 100}),
+		again,
+	}
+}
+
+// runDecision measures all of them by turns.
+func runDecision(_ context.Context, s scale) (part, error) {
+	p := part{text: decisionText, heads: []string{"rules", "turns", "a packet", "fastest", "decision", "/ first"}}
+	cases := decisionCases()
+	var turns []turn
+	for _, c := range cases {
+		plane, err := newPlane(c.port, append([]ruleLoad{untracked}, c.loads...))
+		if err != nil {
+			return p, fmt.Errorf("%s: %w", c.name, err)
+		}
+		defer plane.Close()
+		turns = append(turns, func() (samples, error) { return plane.send(s.packets) })
+	}
+	all, err := alternate(s.rounds, s.limit/time.Duration(s.packets), turns)
+	if err != nil {
+		return p, err
+	}
+	costs := make([]time.Duration, len(all))
+	for i, took := range all {
+		costs[i] = (took.at(low) - all[cases[i].base].at(low)) / copies
+	}
+	over := func(i int) float64 { return costRatio(costs[i], costs[oneOfTen]) }
+	for i, took := range all {
+		p.row(cases[i].name, fmt.Sprint(len(took)), short(took.median()), short(took.at(0)), short(costs[i]), times(over(i)))
+	}
+	again := over(len(costs) - 1)
+	p.targets = []target{
+		timeTarget(cases[oneOfTen].name, 350*time.Nanosecond, costs[oneOfTen], again),
+		ratioTarget("10,000 pods / 10", 1.2, over(oneOfThousands), again),
+		ratioTarget("1,000 policies for the same port / 1", 1.2, over(thousandOnePort), again),
+		ratioTarget("1,000 policies for a port each / 1", 1.2, over(thousandPorts), again),
+	}
+	p.chart = decisionChart(cases, costs)
+	return p, nil
+}
+
+// decisionChart draws what a decision costs over the number of policies.
+func decisionChart(cases []planeCase, costs []time.Duration) *chart {
+	picket, others := line{name: "Picket, a port each"}, line{name: "a chain a policy, iptables and ipset"}
+	for i, c := range cases[:len(cases)-1] {
+		switch {
+		case c.l.policies == 0 || costs[i] <= 0:
+		case c.base == 1:
+			others.add(c.l.policies, costs[i])
+		case c.l.ownPorts || i == oneOfTen:
+			picket.add(c.l.policies, costs[i])
+		}
+	}
+	slices.SortFunc(picket.points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
+	return &chart{file: "decision.svg", title: "What a decision costs", x: "policies for the pod", lines: []line{picket, others}}
+}
+
+// low is where a quarter of the samples is: others who use the machine only ever add to one.
+const low = 0.25
+
+func costRatio(a, b time.Duration) float64 {
+	if b <= 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+const connectText = `Connections and packets of established flows between two pods of one node, with conntrack alone (one rule
+that lets pass what it knows), with Picket's table beside it, and with a chain and an ipset for each policy: 100 policies for
+the server, the client among the peers of the one in the middle.`
+
+// runConnect compares new connections and established packets with conntrack alone.
+func runConnect(_ context.Context, s scale) (part, error) {
+	p := part{text: connectText, heads: []string{"rules", "connections", "TCP connect p50", "/ conntrack", "established packet", "/ conntrack"}}
+	l := layout{pods: 1000, policies: 100}
+	cases := []planeCase{
+		{name: "conntrack alone", loads: []ruleLoad{tracked}},
+		{name: "Picket", loads: []ruleLoad{tracked, picketTable(l.program(), 1)}},
+		{name: "a chain a policy", loads: append(l.chained(1), tracked)},
+		{name: "conntrack alone again", loads: []ruleLoad{tracked}},
+	}
+	var connects, sends []turn
+	for _, c := range cases {
+		plane, err := newPlane(l.port(l.middle()), c.loads)
+		if err == nil {
+			err = errors.Join(plane.accept(), plane.answer())
+		}
+		if err != nil {
+			return p, fmt.Errorf("%s: %w", c.name, err)
+		}
+		defer plane.Close()
+		connects = append(connects, func() (samples, error) { return plane.connect(s.packets / 100) })
+		sends = append(sends, func() (samples, error) { return plane.send(s.packets) })
+	}
+	opened, err := alternate(s.rounds, s.limit, connects)
+	if err != nil {
+		return p, err
+	}
+	sent, err := alternate(s.rounds, s.limit/time.Duration(s.packets), sends)
+	if err != nil {
+		return p, err
+	}
+	for i, c := range cases {
+		p.row(c.name, fmt.Sprint(len(opened[i])), short(opened[i].median()), times(opened[i].over(opened[0])), short(sent[i].median()), times(sent[i].over(sent[0])))
+	}
+	last := len(cases) - 1
+	p.targets = []target{
+		ratioTarget("TCP connect p50, Picket / conntrack alone", 1.10, opened[1].over(opened[0]), opened[last].over(opened[0])),
+		ratioTarget("established packet, Picket / conntrack alone", 1.05, sent[1].over(sent[0]), sent[last].over(sent[0])),
+	}
+	return p, nil
+}
