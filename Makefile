@@ -36,7 +36,7 @@ lint: ## gofmt, vet, staticcheck
 	go build -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	for module in . deploy e2e; do (cd $$module && go vet ./... && $(CURDIR)/bin/staticcheck ./...); done
 unit: tools ## tables, goldens, encoders, kernel state, manifests and image
-	go test -count=1 ./ruleset/... ./nft/... ./cmd/picket
+	go test -count=1 ./ruleset/... ./nft/... ./cmd/picket ./.ci/mutants
 	for folder in deploy e2e/bench; do (cd $$folder && go test -count=1 ./...); done
 race: tools ## all that runs goroutines, under the race detector
 	go test -count=1 -race ./controller/... ./cmd/cli

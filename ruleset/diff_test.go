@@ -132,6 +132,23 @@ func TestGroundworkOfADelta(t *testing.T) {
 	})
 }
 
+func TestNewPeersOfAPortAreLaidFirst(t *testing.T) {
+	leading := func(key string) *Program {
+		peers := Chain{ID: NewPeersID(Ingress, key), Direction: Ingress, Rules: []Rule{{}}, Denial: GoBack}
+		pod := Chain{ID: "ingress/a/x", Direction: Ingress, Subject: "a/x", ByPort: true}
+		return &Program{Chains: []Chain{pod, peers}, Sets: []Set{{ID: PortsOf(pod.ID), Members: []Member{{Proto: TCP, Port: 80, Chain: peers.ID}}}}}
+	}
+	m := &Memory{}
+	if err := m.Apply(t.Context(), Diff(Observed{}, leading("one"))); err != nil {
+		t.Fatal(err)
+	}
+	have, _ := m.Observe(t.Context())
+	first, rest := Diff(have, leading("two")).Groundwork()
+	if len(first.PutChains) != 1 || first.PutChains[0].ID != NewPeersID(Ingress, "two") || len(rest.PutChains) != 0 || len(rest.DelChains) != 1 {
+		t.Errorf("first\n%sthen\n%s", first.String(), rest.String())
+	}
+}
+
 func leadsTo(id ChainID) func(Members) bool {
 	return func(change Members) bool {
 		return slices.ContainsFunc(change.Members, func(m Member) bool { return m.Chain == id })

@@ -75,19 +75,16 @@ type mutant struct {
 
 // found plants the fault and reports whether the tests fail. A fault that does not compile is an error.
 func (m mutant) found() (bool, error) {
-	text, err := os.ReadFile(m.file)
+	text, err := m.planted("")
 	if err != nil {
 		return false, err
-	}
-	if n := strings.Count(string(text), m.old); n != 1 {
-		return false, fmt.Errorf("%s holds the text %d times, expected once:\n%s", m.file, n, m.old)
 	}
 	dir, err := os.MkdirTemp("", "mutant")
 	if err != nil {
 		return false, err
 	}
 	defer os.RemoveAll(dir)
-	overlay, err := m.overlay(dir, strings.Replace(string(text), m.old, m.new, 1))
+	overlay, err := m.overlay(dir, text)
 	if err != nil {
 		return false, err
 	}
@@ -96,6 +93,18 @@ func (m mutant) found() (bool, error) {
 	}
 	args := append([]string{"test", "-failfast", "-timeout=5m", "-overlay", overlay}, suites[m.suite]...)
 	return exec.Command("go", args...).Run() != nil, nil
+}
+
+// planted returns the faulty file of a checkout in that folder.
+func (m mutant) planted(folder string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(folder, m.file))
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(text), m.old); n != 1 {
+		return "", fmt.Errorf("%s holds the text %d times, expected once:\n%s", m.file, n, m.old)
+	}
+	return strings.Replace(string(text), m.old, m.new, 1), nil
 }
 
 // overlay writes the faulty file, and the file that tells the compiler to read it.

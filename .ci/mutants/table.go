@@ -19,13 +19,19 @@ var mutants = []mutant{
 	{"a pod can't reach itself", "policy", "ruleset/policy/chain.go", "\ta.itself()\n", ""},
 	{"podSelector or namespaceSelector is enough", "policy", "ruleset/policy/selector.go", "s.MatchesNamespace(ns) && s.Pods", "s.MatchesNamespace(ns) || s.Pods"},
 	{"a merged rule forgets peers", "policy", "ruleset/policy/set.go", "all.Selectors = append(all.Selectors, s.Selectors...)", "all.Selectors = s.Selectors"},
+	{"the last port of a range is not looked up", "policy", "ruleset/policy/lookup.go", "port <= int(ports.Last)", "port < int(ports.Last)"},
+	{"a port leads to one kind of peers", "policy", "ruleset/policy/lookup.go", "a.jump(made, rules[:n])", "a.jump(made, rules[:1])"},
+	{"ports of one pod lead another's way", "graph", "controller/graph/selector.go", "if source.ID.Kind == ruleset.PortMap {", "if false {"},
+	{"chains that ports lead to are not counted", "graph", "controller/graph/resolve.go", "if g.shared[id]--; g.shared[id] == 0 {", "if g.shared[id]--; g.shared[id] >= 0 {"},
+	{"what new ports lead to is laid too late", "ruleset", "ruleset/delta.go", "m.Set.Kind == PortMap }) ||", "m.Set.Kind == Ranges }) ||"},
+	{"a port may lead anywhere under its comment", "nft", "nft/observe.go", "m := ruleset.Member{Chain: jumpOf(e), Comment: e.Comment}", "m := ruleset.Member{Chain: \"peers/egress-sample\", Comment: e.Comment}"},
 	{"a merged rule forgets ranges", "policy", "ruleset/policy/merge.go", "p.ranges = append(p.ranges, source.Ranges...)", "_ = source"},
 	{"a name on egress is looked up in the subject", "policy", "ruleset/policy/chain.go", "if a.direction == ruleset.Ingress {", "if true {"},
 	{"a bad podSelector may allow", "policy", "ruleset/policy/parse.go", "return podsIn(p.key.Namespace, widened(s)), false", "return podsIn(p.key.Namespace, widened(s)), true"},
 
 	// The graph.
 	{"a pod leaves a union with its first selector", "graph", "controller/graph/selector.go", "!set.sent || set.hasBesides(p, s)", "!set.sent"},
-	{"a dispatch entry is not deleted", "graph", "controller/graph/changes.go", "\t\t\tg.dispatch.delete(s)\n", "\t\t\t_ = s\n"},
+	{"a dispatch entry is not deleted", "graph", "controller/graph/resolve.go", "\t\t\tg.dispatch.delete(s)\n", "\t\t\t_ = s\n"},
 	{"a relabelled namespace keeps its pods' places", "graph", "controller/graph/namespace.go", "\tfor p := range ns.pods {\n\t\tg.match(p)\n\t}\n", ""},
 	{"an address stays in the sets of its former pod", "graph", "controller/graph/pod.go", "\tfor _, s := range p.matched {\n\t\ts.remove(g, p)\n\t}\n", ""},
 	{"a selector with Exists is not found", "graph", "controller/graph/index.go", "\t\t\tlook(anchor{scope, podKey, key, \"\"})\n", ""},
@@ -39,13 +45,13 @@ var mutants = []mutant{
 	{"the last address of a range is left out", "ruleset", "ruleset/address.go", "a.Compare(r.Last) <= 0", "a.Compare(r.Last) < 0"},
 
 	// The kernel.
-	{"consent to egress skips ingress", "packets", "nft/rule.go", "consent = verdict(expr.VerdictReturn, \"\")", "consent = verdict(expr.VerdictAccept, \"\")"},
+	{"consent to egress skips ingress", "packets", "nft/rule.go", "consent = verdict(expr.VerdictGoto, arrival)", "consent = verdict(expr.VerdictAccept, \"\")"},
 	{"the peer is looked for at the subject's end", "packets", "nft/term.go", "return 1 - subjectEnd(d)", "return subjectEnd(d)"},
 	{"replies are not let through", "packets", "nft/layout.go", "{[]term{ctState(\"established\", ctEstablished), verdict(expr.VerdictAccept, \"\")}", "{[]term{ctState(\"established\", 64), verdict(expr.VerdictAccept, \"\")}"},
 	{"pods may advertise routers to their node", "packets", "nft/layout.go", "*nftables.ChainHookInput, priority}, noRouters()}", "*nftables.ChainHookInput, priority}, nil}"},
 	{"pods may talk by link-local addresses", "packets", "nft/layout.go", "range []end{source, destination} {\n\t\tterms := []term{fromLink", "range []end{} {\n\t\tterms := []term{fromLink"},
 	{"an interval ends too early", "nft", "nft/batch.go", "after := m.Last.Next()", "after := m.Last"},
-	{"a rule taken out of a chain is not noticed", "nft", "nft/rule.go", "n != 3 || seal(digest, contents) != sealed", "n != 3"},
+	{"a rule taken out of a chain is not noticed", "nft", "nft/rule.go", "n != 3 || sealed(end, digest, contents) != comment", "n != 3 || end == \"\""},
 	{"bridged IPv6 is not filtered", "packets", "controller/host/host.go", "{\"net/bridge/bridge-nf-call-iptables\", \"net/bridge/bridge-nf-call-ip6tables\"}", "{\"net/bridge/bridge-nf-call-iptables\"}"},
 
 	{"a cut is not read back", "nft", "nft/cut.go", "ok && e.Comment != answers", "ok && e.Comment == answers"},
@@ -53,7 +59,7 @@ var mutants = []mutant{
 
 	{"a damaged frame is emptied before it is mended", "ruleset", "ruleset/diff.go", "Clear: have.Condition == Lost", "Clear: have.Condition != Intact"},
 	{"a stray chain is taken for intact", "nft", "nft/condition.go", "len(l.strayChains())+len(l.straySets()) > 0", "false"},
-	{"the comment of an element is believed", "nft", "nft/observe.go", "chain != e.Comment {\n\t\treturn \"\"", "chain != e.Comment {\n\t\treturn ruleset.ChainID(e.Comment)"},
+	{"the comment of an element is believed", "nft", "nft/observe.go", "string(chain) == e.Comment {\n\t\treturn chain", "chain != \"x\" {\n\t\treturn ruleset.ChainID(e.Comment)"},
 	{"a forged source passes", "packets", "nft/bridge.go", "ofPort(link, *at, ownSetName(f), false)", "ofPort(link, *at, ownSetName(f), true)"},
 	{"a broadcast reaches an isolated pod", "packets", "controller/graph/segment.go", "slices.ContainsFunc(p.Addrs, g.isolated)", "slices.ContainsFunc(p.Addrs[:0], g.isolated)"},
 	{"what others change is not noticed", "nft", "nft/guard.go", "m.Header.PID != b.port.Load() && isOurTable(m)", "m.Header.PID == 1"},

@@ -27,7 +27,7 @@ func TestLongChainIsMerged(t *testing.T) {
 	}
 	chain, sources := assemble(t, "a/web n1 10.0.0.2", ruleset.Ingress, policies)
 	want := `
-		pods4(pods app=x0 in namespace a or 5 others) tcp 80 # a/p0 ingress[0], a/p1 ingress[0], a/p2 ingress[0], a/p3 ingress[0], a/p4 ingress[0], a/p5 ingress[0]
+		pods4(pods app=x0 in namespace a or 5 more) tcp 80 # a/p0 ingress[0], a/p1 ingress[0], a/p2 ingress[0], a/p3 ingress[0], a/p4 ingress[0], a/p5 ingress[0]
 		cidrs4(10.1.0.0-10.1.2.255, 10.1.4.0/24, 10.1.6.0/24, 10.1.8.0/24, 10.1.10.0/24) tcp 80 # a/p0 ingress[0], a/p1 ingress[0], a/p2 ingress[0], a/p3 ingress[0], a/p4 ingress[0], a/p5 ingress[0], a/q ingress[0]
 		10.1.1.0/24 tcp 81 # a/q ingress[1]
 		anyone tcp 81 # a/q ingress[2]

@@ -37,7 +37,7 @@ func unite(sources []*SetSource) SetSource {
 		texts = append(texts, s.Comment)
 	}
 	all.ID = setID(ruleset.Addresses, sources[0].ID.Family, strings.Join(texts, " or "))
-	all.Comment = fmt.Sprintf("%s or %d others", texts[0], len(texts)-1)
+	all.Comment = fmt.Sprintf("%s or %d more", texts[0], len(texts)-1)
 	return all
 }
 
