@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/picket-project/picket/e2e/apiserver"
 )
 
 // agent is the binary at work on a node.
@@ -36,7 +38,7 @@ func (w *world) startAgent(node string, as identity) *agent {
 		w.Fatal("the variable PICKET is not set; expected the path of the agent's binary; `make build` builds it")
 	}
 	a := &agent{world: w, node: node, kubeconfig: w.kubeconfig(as), log: &bytes.Buffer{}, proxy: newProxy(w.T, w, node)}
-	a.client = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer(w.cluster, node)}}
+	a.client = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: apiserver.Dialer(w.cluster, node)}}
 	w.must(nil, a.start())
 	w.Cleanup(func() {
 		stop(a.cmd)

@@ -41,7 +41,7 @@ func (e entry) refused() bool { return e.ResponseStatus.Code == 401 || e.Respons
 
 // now is a place in the audit log.
 func (s *server) now() int64 {
-	info, err := os.Stat(s.path("audit.log"))
+	info, err := os.Stat(s.Path("audit.log"))
 	if err != nil {
 		return 0 // nobody has asked for anything
 	}
@@ -50,7 +50,7 @@ func (s *server) now() int64 {
 
 // asked returns what a user asked for since then. The line that is being written is left out.
 func (s *server) asked(user string, since int64) ([]entry, error) {
-	data, err := os.ReadFile(s.path("audit.log"))
+	data, err := os.ReadFile(s.Path("audit.log"))
 	if err != nil {
 		return nil, err
 	}

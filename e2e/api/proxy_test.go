@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/picket-project/picket/e2e/apiserver"
 )
 
 // proxy is the only way from a node to the API server: it listens on the node and speaks to the server from
@@ -37,7 +39,7 @@ var silence = log.New(io.Discard, "", 0) // errors are what this is for
 func newProxy(t *testing.T, w *world, node string) *proxy {
 	t.Helper()
 	p := &proxy{
-		t: t, namespace: w.namespace, conns: map[net.Conn]bool{}, cert: w.path("certs/apiserver"),
+		t: t, namespace: w.namespace, conns: map[net.Conn]bool{}, cert: w.Path("certs/apiserver"),
 		nft: func(script string) string {
 			out, err := w.inNode(node, script, "nft", "-f", "-")
 			if err != nil {
@@ -54,7 +56,7 @@ func newProxy(t *testing.T, w *world, node string) *proxy {
 		},
 	}
 	beyond := &http.Transport{
-		DialContext: dialer(w.host, controlPlane), TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true,
+		DialContext: w.Dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true,
 	}
 	p.http = &http.Server{Handler: p.handler(beyond), ConnState: p.note, ErrorLog: silence}
 	p.back()
@@ -67,7 +69,7 @@ func newProxy(t *testing.T, w *world, node string) *proxy {
 func (p *proxy) handler(beyond http.RoundTripper) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "https", Host: serverAddr})
+			r.SetURL(&url.URL{Scheme: "https", Host: apiserver.Addr})
 			r.Out.Header.Del("Accept-Encoding") // a compressed answer could not be changed
 		},
 		Transport: beyond, FlushInterval: -1, ModifyResponse: p.change, ErrorLog: silence,

@@ -28,10 +28,10 @@ func TestChangesAreForgotten(t *testing.T) {
 	w.unregister("gone")
 	w.label("near", "other")
 	w.apply(allow("late"))
-	w.stopAPI() // what it remembers goes with it, and by the compaction what it could remember again
-	w.must(nil, w.compact())
-	w.must(nil, w.startAPI())
-	w.must(nil, w.ready())
+	w.StopAPI() // what it remembers goes with it, and by the compaction what it could remember again
+	w.must(nil, w.Compact())
+	w.must(nil, w.StartAPI())
+	w.must(nil, w.Ready())
 	w.reaches("far", "gone", "near")
 	since := w.now()
 	w.back()
