@@ -10,7 +10,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
@@ -27,9 +26,11 @@ func idle(t *testing.T, client *fake.Clientset) (*Cluster, *[]Mail) {
 	c.graves, c.herald = newGraveyard(c), newHerald(c)
 	t.Cleanup(c.graves.queue.ShutDown)
 	t.Cleanup(c.herald.queue.ShutDown)
-	policies := follow(c, "networkpolicies", &networkingv1.NetworkPolicy{}, client.NetworkingV1().NetworkPolicies(""))
+	c.wrong = map[policy.Key]wrongPolicy{}
+	policies := followPolicies(c)
 	c.outages.works("networkpolicies")
-	_ = policies.Store.Add(badPolicy)
+	_ = policies.Add(badPolicy)
+	*mail = nil
 	c.mirrors = map[string]*mirror{"networkpolicies": policies}
 	return c, mail
 }
@@ -50,9 +51,7 @@ func gone(mail []Mail) (names []string) {
 func TestAnAnswerCountsForWhatWasDeadBefore(t *testing.T) {
 	client := fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
 	c, mail := idle(t, client)
-	dead := func(name string) *networkingv1.NetworkPolicy {
-		return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
-	}
+	dead := func(name string) policy.Key { return policy.Key{Namespace: "default", Name: name} }
 	client.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) {
 		if len(*mail) == 0 {
 			c.graves.bury(dead("second"))
@@ -80,7 +79,6 @@ func TestNoAnswerAboutANamespace(t *testing.T) {
 			return !works.Load(), nil, errors.New("forbidden")
 		})
 		go c.graves.run(t.Context())
-		c.graves.bury(badPolicy)
 		_ = c.mirrors["networkpolicies"].Delete(badPolicy)
 		time.Sleep(patience + 5*time.Second)
 		synctest.Wait()

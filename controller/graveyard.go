@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -27,10 +26,10 @@ func newGraveyard(c *Cluster) *graveyard {
 	return &graveyard{cluster: c, queue: newQueue[string](), dead: map[string][]policy.Key{}}
 }
 
-func (g *graveyard) bury(p *networkingv1.NetworkPolicy) {
+func (g *graveyard) bury(p policy.Key) {
 	g.cluster.mu.Lock()
 	defer g.cluster.mu.Unlock()
-	g.dead[p.Namespace] = append(g.dead[p.Namespace], policy.Key{Namespace: p.Namespace, Name: p.Name})
+	g.dead[p.Namespace] = append(g.dead[p.Namespace], p)
 	g.queue.Add(p.Namespace)
 }
 
@@ -62,9 +61,9 @@ func (g *graveyard) exhume(ctx context.Context, name string) error {
 func (g *graveyard) release(namespace string, count int, events []graph.Event) {
 	g.cluster.mu.Lock()
 	defer g.cluster.mu.Unlock()
-	store := g.cluster.mirrors["networkpolicies"]
+	policies := g.cluster.mirrors["networkpolicies"]
 	for _, key := range g.dead[namespace][:count] {
-		if _, again, _ := store.GetByKey(key.String()); !again {
+		if !policies.knows(key) {
 			events = append(events, graph.PolicyGone{Key: key})
 		}
 	}

@@ -2,8 +2,8 @@ package controller
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,26 +11,37 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/cache"
+
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// hearing returns a mirror of nothing, and what its handler hears.
+// hearing returns a mirror of nothing, and what it tells.
 func hearing() (*mirror, *[]string) {
-	m, heard := newMirror(nil, &corev1.Pod{}), &[]string{}
-	hear := func(what string, o any) {
-		p := o.(*corev1.Pod)
-		*heard = append(*heard, fmt.Sprintf("%s %s@%s", what, p.Name, p.ResourceVersion))
-	}
-	m.handler = cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { hear("new", o) },
-		UpdateFunc: func(_, o any) { hear("now", o) },
-		DeleteFunc: func(o any) { hear("gone", o) },
-	}
+	m, heard := newMirror(nil, &corev1.Pod{}, newDigest()), &[]string{}
+	hear := func(what string) { *heard = append(*heard, what) }
+	m.tell = func(n *news) { hear("set " + n.key.Name + "@" + n.revision) }
+	m.gone = func(key policy.Key) { hear("gone " + key.Name) }
 	return m, heard
 }
 
+// versioned is a pod that counts; its start depends on its version.
 func versioned(name, version string) *corev1.Pod {
-	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: version, Annotations: map[string]string{"not": "needed"}}}
+	started, _ := strconv.ParseInt(version, 10, 64)
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: version, CreationTimestamp: metav1.Unix(started, 0)},
+		Status:     corev1.PodStatus{PodIP: "10.0.0.1"},
+	}
+}
+
+// finished is one that counts no more; unchanged is one with a new version that says the same.
+func finished(p *corev1.Pod) *corev1.Pod {
+	p.Status.Phase = corev1.PodSucceeded
+	return p
+}
+
+func unchanged(p *corev1.Pod, version string) *corev1.Pod {
+	p.ResourceVersion, p.Annotations = version, map[string]string{"not": "needed"}
+	return p
 }
 
 // What is told twice, or listed again, is no news.
@@ -40,14 +51,17 @@ func TestAMirrorTellsWhatChanges(t *testing.T) {
 		done error
 		want []string
 	}{
-		{m.Replace([]any{versioned("a", "1"), versioned("b", "2")}, "2"), []string{"new a@1", "new b@2"}},
-		{m.Add(versioned("c", "3")), []string{"new c@3"}},
+		{m.Replace([]any{versioned("a", "1"), versioned("b", "2")}, "2"), []string{"set a@1", "set b@2"}},
+		{m.Add(versioned("c", "3")), []string{"set c@3"}},
 		{m.Add(versioned("c", "3")), nil},
-		{m.Update(versioned("a", "4")), []string{"now a@4"}},
+		{m.Update(versioned("a", "4")), []string{"set a@4"}},
 		{m.Update(versioned("a", "4")), nil},
-		{m.Delete(versioned("b", "5")), []string{"gone b@2"}},
+		{m.Delete(versioned("b", "5")), []string{"gone b"}},
 		{m.Delete(versioned("b", "5")), nil},
-		{m.Replace([]any{versioned("a", "4"), versioned("d", "6")}, "6"), []string{"new d@6", "gone c@3"}},
+		{m.Replace([]any{versioned("a", "4"), versioned("d", "6")}, "6"), []string{"set d@6", "gone c"}},
+		{m.Update(unchanged(versioned("d", "6"), "7")), nil},
+		{m.Update(finished(versioned("d", "8"))), []string{"gone d"}},
+		{m.Delete(finished(versioned("d", "9"))), nil},
 	} {
 		if row.done != nil {
 			t.Error(row.done)
@@ -61,8 +75,8 @@ func TestAMirrorTellsWhatChanges(t *testing.T) {
 	if len(*heard) != 0 {
 		t.Errorf("heard too much: %q", *heard)
 	}
-	if kept, _, _ := m.GetByKey("a"); kept.(*corev1.Pod).Annotations != nil {
-		t.Error("more is kept than is needed")
+	if !m.knows(policy.Key{Name: "a"}) || m.knows(policy.Key{Name: "d"}) {
+		t.Error("a is there, d is not")
 	}
 }
 
@@ -82,7 +96,7 @@ func TestAMirrorListsAgainSoon(t *testing.T) {
 			}
 			return nil
 		}
-		go newMirror(persistent("pods", s, func(error) {}), &corev1.Pod{}).run(ctx)
+		go newTestMirror(s).run(ctx)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if lists := s.lists.Load(); longest > 2*again || lists > int32(time.Hour/again) {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -22,23 +21,26 @@ type reader[List runtime.Object] interface {
 
 // persistent lists and watches until it succeeds. Left to itself, a reflector waits longer after each failure
 // and each watch that is cut soon, up to a minute; a node must know of changes within 5 seconds of the API
-// server's return. What cannot be read, and that it can be followed again (nil), it tells.
-func persistent[List runtime.Object](resource string, from reader[List], tell func(error)) *cache.ListWatch {
+// server's return. What cannot be read, and that it can be followed again (nil), it tells. Of what is listed it holds
+// what read returns.
+//
+// Whatever version a reflector asks for, a list is of all that there is now: one of any age may be of long ago, from the
+// cache of a server that has fallen behind. An agent that has restarted would then take isolation back that came since.
+func persistent[List runtime.Object](resource string, from reader[List], read func(any) (*news, error), tell func(error)) *cache.ListWatch {
+	ask := func(ctx context.Context, o metav1.ListOptions) (List, error) {
+		return insist(ctx, "list "+resource, tell, func() (List, error) { return from.List(ctx, o) })
+	}
 	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			list := func() (runtime.Object, error) {
-				return insist(ctx, "list "+resource, tell, func() (runtime.Object, error) { return from.List(ctx, o) })
-			}
-			if o.ResourceVersion == anyVersion {
-				o = newest(o)
-			}
-			found, err := list()
-			if err == nil && meta.LenList(found) == 0 {
+		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
+			found, err := list(ctx, ask, read)
+			if err == nil && len(found.Items) == 0 {
 				sleep(ctx, doubt)
-				o = newest(o)
-				found, err = list()
+				found, err = list(ctx, ask, read)
 			}
-			return found, err
+			if err != nil {
+				return nil, err
+			}
+			return found, nil
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			w, err := insist(ctx, "watch "+resource, tell, func() (watch.Interface, error) { return from.Watch(ctx, o) })
@@ -49,20 +51,6 @@ func persistent[List runtime.Object](resource string, from reader[List], tell fu
 			return lengthen(ctx, w, startOf(o)), nil
 		},
 	}
-}
-
-// anyVersion is how a reflector begins: it takes a list that may be of long ago, from the cache of a server that has
-// fallen behind. An agent that has restarted would then take isolation back that came since.
-const anyVersion = "0"
-
-// newest asks for all that there is now. As one list: since Kubernetes 1.31 a server answers that from its cache, once
-// it knows the cache to be up to date.
-func newest(o metav1.ListOptions) metav1.ListOptions {
-	o.ResourceVersion, o.ResourceVersionMatch = "", ""
-	if o.Continue == "" {
-		o.Limit = 0
-	}
-	return o
 }
 
 // doubt is how long an empty list is doubted until the server is asked once more: what is believed of it takes

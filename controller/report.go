@@ -64,18 +64,23 @@ func (h *herald) create(ctx context.Context, e *corev1.Event) error {
 	return err
 }
 
+// wrongPolicy is a policy with problems.
+type wrongPolicy struct {
+	policy.Key
+	uid      types.UID
+	revision string
+	problems []policy.Problem
+}
+
 // write looks at the policy as it is by now.
 func (h *herald) write(ctx context.Context, key policy.Key) error {
-	object, exists, err := h.cluster.mirrors["networkpolicies"].GetByKey(key.String())
-	if err != nil || !exists {
-		return err
-	}
-	np := object.(*networkingv1.NetworkPolicy)
-	problems := policy.Parse(np).Problems
-	if len(problems) == 0 {
+	h.cluster.mu.Lock()
+	wrong, is := h.cluster.wrong[key]
+	h.cluster.mu.Unlock()
+	if !is {
 		return nil
 	}
-	return h.create(ctx, problemEvent(np, problems, h.cluster.Node))
+	return h.create(ctx, problemEvent(wrong, h.cluster.Node))
 }
 
 // needless reports whether an Event that was refused is not missing: another agent has written it, or its
@@ -87,9 +92,9 @@ func needless(err error) bool {
 // maxMessage is the limit of Event.message.
 const maxMessage = 1024
 
-func problemEvent(np *networkingv1.NetworkPolicy, problems []policy.Problem, node string) *corev1.Event {
-	lines := make([]string, len(problems))
-	for i, p := range problems {
+func problemEvent(np wrongPolicy, node string) *corev1.Event {
+	lines := make([]string, len(np.problems))
+	for i, p := range np.problems {
 		lines[i] = p.Error.Error()
 	}
 	message := strings.Join(lines, "; ")
@@ -98,7 +103,7 @@ func problemEvent(np *networkingv1.NetworkPolicy, problems []policy.Problem, nod
 	}
 	return warning(metav1.ObjectMeta{Namespace: np.Namespace, Name: eventName(np, message)}, corev1.ObjectReference{
 		APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy",
-		Namespace: np.Namespace, Name: np.Name, UID: np.UID, ResourceVersion: np.ResourceVersion,
+		Namespace: np.Namespace, Name: np.Name, UID: np.uid, ResourceVersion: np.revision,
 	}, "InvalidPolicy", message, node)
 }
 
@@ -119,10 +124,10 @@ func warning(meta metav1.ObjectMeta, about corev1.ObjectReference, reason, messa
 }
 
 // eventName is valid for any policy: at most 253 characters, and never the same for two messages.
-func eventName(np *networkingv1.NetworkPolicy, message string) string {
+func eventName(np wrongPolicy, message string) string {
 	name := np.Name
 	if len(name) > 200 {
 		name = strings.TrimRight(name[:200], "-.")
 	}
-	return name + "." + ruleset.Digest(string(np.UID)+message)
+	return name + "." + ruleset.Digest(string(np.uid)+message)
 }
