@@ -12,9 +12,14 @@ type pod struct {
 	claimed policy.Pod // as its object says
 	held    policy.Pod // with the addresses that are really its own
 	ns      *namespace
-	matched []*selector  // those in use that choose it, as held
-	judged  [2]judged    // by direction
-	known   []netip.Addr // what it contributes to Graph.known
+	matched []*selector // those in use that choose it, as held
+	*part               // nil: it never had one, as nearly all of a cluster
+}
+
+// part is what a pod of this node has in the program.
+type part struct {
+	judged [2]judged    // by direction
+	known  []netip.Addr // what it contributes to Graph.known
 }
 
 func (g *Graph) setPod(claimed policy.Pod) {

@@ -59,6 +59,9 @@ func (g *Graph) ProgramOf(addrs map[netip.Addr]bool) *ruleset.Program {
 // judgedBy adds the chains that a subject's leads to, and the sets that all of them speak of.
 func (g *Graph) judgedBy(s ruleset.Subject, chains map[ruleset.ChainID]bool, sets map[*set]bool) {
 	for _, p := range g.claims[s.Addr] {
+		if p.part == nil {
+			continue
+		}
 		part := p.judged[s.Direction]
 		if !slices.Contains(part.subjects, s) {
 			continue

@@ -11,6 +11,9 @@ import (
 func (g *Graph) resolve() {
 	var drafts policy.Drafts
 	for p := range g.dirty {
+		if p.part == nil {
+			p.part = &part{}
+		}
 		for _, d := range ruleset.Directions {
 			g.assemble(p, d, &drafts)
 		}
