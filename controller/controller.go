@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/picket-project/picket/controller/graph"
@@ -52,6 +53,7 @@ type Config struct {
 	Reporter    Reporter
 	Log         *slog.Logger  // nil: slog.Default()
 	Audit       time.Duration // between looks at the kernel and the host; 0: 30 s
+	Settled     func()        // called once, from a goroutine of its own: the kernel holds all that there was; may be nil
 }
 
 // Controller is the loop of one node.
@@ -75,6 +77,7 @@ type Controller struct {
 	watching  bool
 	mixed     bool // the segment may have to change
 	policed   bool // there was a policy when it was last looked at
+	settled   sync.Once
 }
 
 // New returns a controller that Run starts.
@@ -248,6 +251,9 @@ func (c *Controller) reconcile(ctx context.Context) {
 	}
 	c.backoff, c.known = 0, c.whole
 	c.Health.set("kernel", "")
+	if c.whole && c.Settled != nil {
+		c.settled.Do(func() { go c.Settled() })
+	}
 	c.guard(ctx)
 	c.widen(delta)
 	c.separate(ctx, delta)
