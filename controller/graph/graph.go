@@ -85,7 +85,7 @@ func (g *Graph) Snapshot() policy.Snapshot {
 			s.Policies = append(s.Policies, p.Policy)
 		}
 		for p := range ns.pods {
-			s.Pods = append(s.Pods, p.claimed)
+			s.Pods = append(s.Pods, *p.claimed)
 		}
 	}
 	return s

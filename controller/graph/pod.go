@@ -9,8 +9,8 @@ import (
 
 // pod is a pod that counts.
 type pod struct {
-	claimed policy.Pod // as its object says
-	held    policy.Pod // with the addresses that are really its own
+	claimed *policy.Pod // as its object says: held, where all of its addresses are its own
+	held    policy.Pod  // with the addresses that are really its own
 	ns      *namespace
 	matched []*selector // those in use that choose it, as held
 	*part               // nil: it never had one, as nearly all of a cluster
@@ -25,15 +25,15 @@ type part struct {
 func (g *Graph) setPod(claimed policy.Pod) {
 	p, known := g.pods[claimed.Key]
 	if !known {
-		p = &pod{}
+		p = &pod{claimed: &policy.Pod{}}
 		g.pods[claimed.Key] = p
 	}
 	p.ns = g.namespace(claimed.Namespace)
 	p.ns.pods[p] = true
-	old := p.claimed
+	old := *p.claimed
 	g.place(p, old.Node, claimed.Node)
 	g.unclaim(p)
-	p.claimed = claimed
+	p.claimed = &claimed
 	g.claim(p)
 	g.settle(slices.Concat(old.Addrs, claimed.Addrs))
 	g.update(p)
@@ -45,9 +45,9 @@ func (g *Graph) deletePod(key policy.Key) {
 	if !known {
 		return
 	}
-	old := p.claimed
+	old := *p.claimed
 	g.unclaim(p)
-	p.claimed = policy.Pod{Key: key}
+	p.claimed = &policy.Pod{Key: key}
 	g.settle(old.Addrs)
 	g.update(p)
 	g.place(p, old.Node, "")
@@ -96,7 +96,7 @@ func (g *Graph) unclaim(p *pod) {
 func (g *Graph) holder(a netip.Addr) *pod {
 	var best *pod
 	for _, p := range g.claims[a] {
-		if best == nil || p.claimed.Outranks(best.claimed) {
+		if best == nil || p.claimed.Outranks(*best.claimed) {
 			best = p
 		}
 	}
@@ -120,7 +120,8 @@ func (g *Graph) settle(addrs []netip.Addr) {
 
 // update takes over what a pod claims: its addresses, its places in sets, its chains.
 func (g *Graph) update(p *pod) {
-	held := p.claimed.Holding(func(a netip.Addr) bool { return g.holder(a) == p })
+	claimed := *p.claimed
+	held := claimed.Holding(func(a netip.Addr) bool { return g.holder(a) == p })
 	if held.Equal(p.held) {
 		return
 	}
@@ -128,7 +129,10 @@ func (g *Graph) update(p *pod) {
 		s.remove(g, p)
 	}
 	p.ns.count(p.held.Labels, -1)
-	p.held = held
+	p.held, p.claimed = held, &p.held
+	if len(held.Addrs) < len(claimed.Addrs) {
+		p.claimed = &claimed
+	}
 	p.ns.count(p.held.Labels, 1)
 	for _, s := range p.matched {
 		s.add(g, p)
