@@ -250,6 +250,8 @@ func (c *Controller) reconcile(ctx context.Context) {
 		return
 	}
 	c.backoff, c.known = 0, c.whole
+	c.Health.committed(delta, time.Since(start), c.changed)
+	c.changed = time.Time{}
 	c.Health.set("kernel", "")
 	if c.whole && c.Settled != nil {
 		c.settled.Do(func() { go c.Settled() })
@@ -257,8 +259,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 	c.guard(ctx)
 	c.widen(delta)
 	c.separate(ctx, delta)
-	c.Health.committed(delta, time.Since(start), c.changed, c.graph.Counts)
-	c.changed = time.Time{}
+	c.Health.count(c.graph.Counts)
 	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) { // a delta's text costs more than its commit
 		c.Log.Debug("committed", "delta", delta.String(), "took", time.Since(start))
 	}

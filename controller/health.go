@@ -97,18 +97,11 @@ func (h *Health) cut(now, all int) {
 	h.metrics.cut.Set(float64(all))
 }
 
-// committed counts a transaction (or an audit that found nothing to do).
-func (h *Health) committed(d ruleset.Delta, took time.Duration, changed time.Time, counts func() graph.Counts) {
+// committed counts a transaction (or an audit that found nothing to do), as soon as the kernel has it.
+func (h *Health) committed(d ruleset.Delta, took time.Duration, changed time.Time) {
 	h.mu.Lock()
 	h.commits++
-	count := time.Since(h.counted) > time.Second
-	if count {
-		h.counted = time.Now()
-	}
 	h.mu.Unlock()
-	if count {
-		h.metrics.count(counts())
-	}
 	if d.Empty() {
 		return
 	}
@@ -116,6 +109,19 @@ func (h *Health) committed(d ruleset.Delta, took time.Duration, changed time.Tim
 	h.metrics.commit.Observe(took.Seconds())
 	if !changed.IsZero() {
 		h.metrics.latency.Observe(time.Since(changed).Seconds())
+	}
+}
+
+// count takes over how much there is, at most once a second.
+func (h *Health) count(counts func() graph.Counts) {
+	h.mu.Lock()
+	due := time.Since(h.counted) > time.Second
+	if due {
+		h.counted = time.Now()
+	}
+	h.mu.Unlock()
+	if due {
+		h.metrics.count(counts())
 	}
 }
 

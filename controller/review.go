@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -205,21 +204,22 @@ func (c *Controller) knowCuts(ctx context.Context) error {
 	return nil
 }
 
-// ends are the addresses of connections.
-func ends(found []ruleset.Connection, cut iter.Seq[ruleset.Connection]) map[netip.Addr]bool {
-	addrs := map[netip.Addr]bool{}
-	for _, list := range []iter.Seq[ruleset.Connection]{slices.Values(found), cut} {
-		for c := range list {
-			addrs[c.From.Addr()], addrs[c.To.Addr()] = true, true
-		}
+// ends are the addresses of these connections and of all that are cut.
+func (c *Controller) ends(list []ruleset.Connection) []netip.Addr {
+	all := map[netip.Addr]bool{}
+	for _, connection := range list {
+		all[connection.From.Addr()], all[connection.To.Addr()] = true, true
 	}
-	return addrs
+	for connection := range c.review.cuts {
+		all[connection.From.Addr()], all[connection.To.Addr()] = true, true
+	}
+	return slices.Collect(maps.Keys(all))
 }
 
 // recut says what becomes of each connection that was found or is cut.
 func (c *Controller) recut(l look, now time.Time) ruleset.Cuts {
 	var change ruleset.Cuts
-	program := c.graph.ProgramOf(ends(l.list, maps.Keys(c.review.cuts)))
+	program := c.graph.Around(c.ends(l.list))
 	denies := func(connection ruleset.Connection) bool {
 		verdict, _ := program.Decide(connection.Flow())
 		return verdict == ruleset.Deny

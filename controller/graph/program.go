@@ -2,7 +2,6 @@ package graph
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
@@ -28,51 +27,6 @@ func (g *Graph) Program() *ruleset.Program {
 	}
 	p.Sort()
 	return p
-}
-
-// ProgramOf returns the part of the program that judges some addresses: for a flow between two of them it decides as
-// all of it does.
-func (g *Graph) ProgramOf(addrs map[netip.Addr]bool) *ruleset.Program {
-	g.resolve()
-	p := &ruleset.Program{Strict: g.strict, Node: slices.Clone(g.nodes[g.node].Addrs), Sets: g.strictSets()}
-	chains, sets := map[ruleset.ChainID]bool{}, map[*set]bool{}
-	for a := range addrs {
-		for _, d := range ruleset.Directions {
-			s := ruleset.Subject{Direction: d, Addr: a}
-			if id, isolated := g.dispatch.now[s]; isolated {
-				p.Dispatch = append(p.Dispatch, ruleset.Dispatch{Direction: d, Addr: a, Chain: id})
-				chains[id] = true
-				g.judgedBy(s, chains, sets)
-			}
-		}
-	}
-	for id := range chains {
-		p.Chains = append(p.Chains, g.chains.now[id])
-	}
-	for s := range sets {
-		p.Sets = append(p.Sets, s.value())
-	}
-	p.Sort()
-	return p
-}
-
-// judgedBy adds the chains that a subject's leads to, and the sets that all of them speak of.
-func (g *Graph) judgedBy(s ruleset.Subject, chains map[ruleset.ChainID]bool, sets map[*set]bool) {
-	for _, p := range g.claims[s.Addr] {
-		if p.part == nil {
-			continue
-		}
-		part := p.judged[s.Direction]
-		if !slices.Contains(part.subjects, s) {
-			continue
-		}
-		for _, id := range part.shared {
-			chains[id] = true
-		}
-		for _, set := range part.sources {
-			sets[set] = true
-		}
-	}
 }
 
 // value returns the set with its members as they are now.
