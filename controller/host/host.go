@@ -44,18 +44,13 @@ func (h *Host) Prepare(pods []netip.Addr) ([]string, error) {
 	if time.Since(h.looked) > memory {
 		h.links, h.looked = map[netip.Addr]link{}, time.Now()
 	}
+	if err := h.find(pods); err != nil {
+		return nil, err
+	}
 	names := map[string]bool{}
 	bridged := false
 	for _, addr := range pods {
-		l, known := h.links[addr]
-		if !known {
-			var err error
-			if l, err = linkOf(addr); err != nil {
-				return nil, fmt.Errorf("find the interface of pod address %s: %w", addr, err)
-			}
-			h.links[addr] = l
-		}
-		if l.name != "" {
+		if l := h.links[addr]; l.name != "" {
 			names[l.name] = true
 			bridged = bridged || l.bridge
 		}
@@ -67,14 +62,59 @@ func (h *Host) Prepare(pods []netip.Addr) ([]string, error) {
 	return sorted, nil
 }
 
+// find learns where those addresses sit of which it is not known. It asks the kernel over one socket: the library would
+// open one for each question, two for each pod.
+func (h *Host) find(pods []netip.Addr) error {
+	known := func(a netip.Addr) bool {
+		_, known := h.links[a]
+		return known
+	}
+	unknown := slices.DeleteFunc(slices.Clone(pods), known)
+	if len(unknown) == 0 {
+		return nil
+	}
+	socket, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("open netlink socket: %w", err)
+	}
+	defer socket.Close()
+	k := kernel{socket, map[int]netlink.Link{}}
+	for _, addr := range unknown {
+		l, err := k.linkOf(addr)
+		if err != nil {
+			return fmt.Errorf("find the interface of pod address %s: %w", addr, err)
+		}
+		h.links[addr] = l
+	}
+	return nil
+}
+
+// kernel is who is asked, and what it has said of interfaces.
+type kernel struct {
+	*netlink.Handle
+	links map[int]netlink.Link
+}
+
+// linkByIndex asks once for each.
+func (k kernel) linkByIndex(index int) (netlink.Link, error) {
+	if l, asked := k.links[index]; asked {
+		return l, nil
+	}
+	l, err := k.LinkByIndex(index)
+	if err == nil {
+		k.links[index] = l
+	}
+	return l, err
+}
+
 // linkOf returns the interface that a pod's address is reached by, if it is a pod's: one that leads to no
 // other router, and is a bridge or leads to this one address.
-func linkOf(addr netip.Addr) (link, error) {
-	routes, err := netlink.RouteGet(net.IP(addr.AsSlice()))
+func (k kernel) linkOf(addr netip.Addr) (link, error) {
+	routes, err := k.RouteGet(net.IP(addr.AsSlice()))
 	if err != nil || len(routes) != 1 || routes[0].Gw != nil {
 		return link{}, unlessNowhere(err)
 	}
-	found, err := netlink.LinkByIndex(routes[0].LinkIndex)
+	found, err := k.linkByIndex(routes[0].LinkIndex)
 	if err != nil {
 		return link{}, unlessNowhere(err)
 	}
@@ -82,7 +122,7 @@ func linkOf(addr netip.Addr) (link, error) {
 	if bridge {
 		return link{found.Attrs().Name, true}, nil
 	}
-	if direct, err := hasHostRoute(found, addr); err != nil || found.Type() != "veth" || !direct {
+	if direct, err := k.hasHostRoute(found, addr); err != nil || found.Type() != "veth" || !direct {
 		return link{}, err
 	}
 	return link{name: found.Attrs().Name}, nil
@@ -104,12 +144,12 @@ func unlessNowhere(err error) error {
 
 // hasHostRoute reports whether a route for just this address leads to the interface, as plugins make that
 // give every pod an interface of the node.
-func hasHostRoute(link netlink.Link, addr netip.Addr) (bool, error) {
+func (k kernel) hasHostRoute(link netlink.Link, addr netip.Addr) (bool, error) {
 	family := netlink.FAMILY_V4
 	if addr.Is6() {
 		family = netlink.FAMILY_V6
 	}
-	routes, err := netlink.RouteList(link, family)
+	routes, err := k.RouteList(link, family)
 	if err != nil {
 		return false, unlessNowhere(err)
 	}
