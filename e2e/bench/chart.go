@@ -13,23 +13,27 @@ import (
 	_ "gonum.org/v1/plot/vg/vgsvg" // draws SVG
 )
 
-// chart is how long something takes over how many there are, both axes logarithmic. It is drawn on white, so that it
-// can be read on dark pages too.
+// chart is how long something takes, or another amount, over how many there are, both axes logarithmic. It is drawn on
+// white, so that it can be read on dark pages too.
 type chart struct {
 	file, title string
-	x           string // what there are so many of
+	x           string           // what there are so many of
+	y           func(int) string // prints an amount; nil: it is nanoseconds
 	lines       []line
 }
 
 // line is a curve with a mark for each of its points.
 type line struct {
 	name   string
-	points plotter.XYs // number, seconds; all of them above 0
+	points plotter.XYs // number, amount; all of them above 0
 }
 
-func (l *line) add(n int, took time.Duration) {
-	l.points = append(l.points, plotter.XY{X: float64(n), Y: took.Seconds()})
+func (l *line) add(n, amount int) {
+	l.points = append(l.points, plotter.XY{X: float64(n), Y: float64(amount)})
 }
+
+// took prints nanoseconds.
+func took(amount int) string { return short(time.Duration(amount)) }
 
 // ticks are those of a logarithmic axis, with the labels that tables have, too.
 type ticks func(float64) string
@@ -51,7 +55,11 @@ func (c *chart) write(folder string) error {
 	p.Title.Text, p.X.Label.Text = c.title, c.x
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker = ticks(func(n float64) string { return count(int(math.Round(n))) })
-	p.Y.Tick.Marker = ticks(func(s float64) string { return short(time.Duration(math.Round(s * 1e9))) })
+	print := took
+	if c.y != nil {
+		print = c.y
+	}
+	p.Y.Tick.Marker = ticks(func(amount float64) string { return print(int(math.Round(amount))) })
 	p.Title.Padding, p.Legend.Padding, p.Legend.XOffs = vg.Points(8), vg.Points(2), vg.Points(8)
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.TextStyle.Font.Size = vg.Points(8)

@@ -23,6 +23,8 @@ func sections() []section {
 		{"connect", "A connection", runConnect},
 		{"updates", "One pod of many changes", runUpdates},
 		{"bulk", "All pods at once", runBulk},
+		{"memory", "Memory and API load", runMemory},
+		{"end", "End to end", runEnd},
 	}
 }
 

@@ -53,7 +53,7 @@ func (p *part) growth(g growth, drawn bool) {
 	for i, pods := range g.pods {
 		median := g.took[i+1].median()
 		row = append(row, short(median))
-		curve.add(pods, median)
+		curve.add(pods, int(median))
 	}
 	ratio, again := g.took[len(g.pods)].over(g.took[1]), g.took[0].over(g.took[1])
 	p.row(append(row, times(ratio), times(again), fmt.Sprint(g.sets), count(g.allocations), count(g.bytes))...)

@@ -115,8 +115,8 @@ func TestChoose(t *testing.T) {
 
 func TestChartIsDrawn(t *testing.T) {
 	l := line{name: "one"}
-	l.add(10, time.Microsecond)
-	l.add(100, 20*time.Microsecond)
+	l.add(10, int(time.Microsecond))
+	l.add(100, int(20*time.Microsecond))
 	folder := t.TempDir()
 	c := chart{file: "x.svg", title: "Ways", lines: []line{l}}
 	if err := c.write(folder); err != nil {

@@ -59,7 +59,7 @@ func (p *part) compare(n int, all []samples) {
 	for i, took := range all {
 		comes, goes := halves(took)
 		p.row(rivals[i].name, count(n), count(len(took)), short(comes.median()), short(goes.median()), short(took.at(0.99)), times(ratio(took, all[0])))
-		p.chart.lines[i].add(n, typical(took))
+		p.chart.lines[i].add(n, int(typical(took)))
 	}
 }
 

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/e2e/apiserver"
+	"github.com/picket-project/picket/e2e/bench/world"
+)
+
+// picketProgram is the agent's binary, from the folder of the benchmark's module.
+func picketProgram() (string, error) {
+	program := os.Getenv("PICKET")
+	if program == "" {
+		return "", errors.New("the variable PICKET is not set; expected the path of the agent's binary; `make build` builds it")
+	}
+	return filepath.Abs(program)
+}
+
+// agent is the shipped binary with its shipped flags, on the node that is looked at.
+type agent struct {
+	in     *sandbox.Cluster
+	cmd    *exec.Cmd
+	log    *os.File
+	dir    string
+	client *http.Client
+}
+
+// startAgent runs it against the API server, and waits until it is ready: for how long, it returns.
+func (s *stage) startAgent() (*agent, time.Duration, error) {
+	program, err := picketProgram()
+	if err != nil {
+		return nil, 0, err
+	}
+	dir, err := os.MkdirTemp("", "picket-bench-")
+	if err != nil {
+		return nil, 0, err
+	}
+	a := &agent{in: s.Cluster, dir: dir, client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true, DialContext: apiserver.Dialer(s.Cluster, world.Looked),
+	}}}
+	began := time.Now()
+	if err := a.start(program, s.server, s.token); err != nil {
+		return nil, 0, errors.Join(err, a.close())
+	}
+	if err := apiserver.Poll(2*time.Minute, a.ready); err != nil {
+		text, _ := os.ReadFile(a.log.Name())
+		return nil, 0, errors.Join(fmt.Errorf("the agent is not ready: %w\n%s", err, text[max(0, len(text)-2000):]), a.close())
+	}
+	return a, time.Since(began), nil
+}
+
+func (a *agent) start(program, server, token string) (err error) {
+	kubeconfig := filepath.Join(a.dir, "kubeconfig")
+	err = os.WriteFile(kubeconfig, fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]
+users: [{name: u, user: {token: %q}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+`, server, token), 0o600)
+	if err != nil {
+		return err
+	}
+	if a.log, err = os.Create(filepath.Join(a.dir, "log")); err != nil {
+		return err
+	}
+	a.cmd = exec.Command(program, "agent", "--node-name", world.Looked, "--kubeconfig", kubeconfig)
+	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
+	return a.in.StartInNode(world.Looked, a.cmd)
+}
+
+// cleanup ends the process and removes its rules.
+func (a *agent) cleanup() error {
+	err := a.close()
+	program, _ := picketProgram() // it was found before
+	cmd := exec.Command(program, "cleanup")
+	if err := a.in.StartInNode(world.Looked, cmd); err != nil {
+		return err
+	}
+	return errors.Join(err, cmd.Wait())
+}
+
+// close ends the process. Its rules stay, in a namespace that ends with the sandbox.
+func (a *agent) close() error {
+	if a.cmd != nil && a.cmd.Process != nil {
+		_ = a.cmd.Process.Kill()
+		_ = a.cmd.Wait()
+	}
+	if a.log != nil {
+		_ = a.log.Close()
+	}
+	return os.RemoveAll(a.dir)
+}
+
+// get asks it for a page of its health address.
+func (a *agent) get(path string) (string, error) {
+	response, err := a.client.Get("http://127.0.0.1:9470" + path)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s %s", path, response.Status, body)
+	}
+	return string(body), err
+}
+
+func (a *agent) ready() error {
+	_, err := a.get("/readyz")
+	return err
+}
+
+// memory is what /proc says of a process, in bytes.
+type memory struct{ resident, private, peak int }
+
+// memory reads it (proc_pid_status(5)).
+func (a *agent) memory() (m memory, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.cmd.Process.Pid))
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ":")
+		into, wanted := map[string]*int{"VmRSS": &m.resident, "RssAnon": &m.private, "VmHWM": &m.peak}[name]
+		if wanted {
+			_, _ = fmt.Sscan(value, into)
+			*into <<= 10
+		}
+	}
+	return m, err
+}
+
+// used is the CPU time of the process so far, in steps of 10 ms.
+func (a *agent) used() (time.Duration, error) {
+	const tick = time.Second / 100 // proc_pid_stat(5); 100 a second on every Linux
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", a.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, numbers, _ := strings.Cut(string(stat), ") ")
+	var all time.Duration
+	for _, field := range strings.Fields(numbers)[11:13] { // utime and stime
+		ticks, _ := strconv.Atoi(field)
+		all += time.Duration(ticks) * tick
+	}
+	return all, nil
+}
+
+// traffic is how many bytes the node has received and sent over its wire: the agent's, nobody else is there.
+func (a *agent) traffic() (received, sent int, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", a.cmd.Process.Pid))
+	for line := range strings.Lines(string(text)) {
+		name, numbers, _ := strings.Cut(line, ":")
+		if fields := strings.Fields(numbers); strings.TrimSpace(name) == "eth0" && len(fields) > 8 {
+			received, _ = strconv.Atoi(fields[0])
+			sent, _ = strconv.Atoi(fields[8])
+		}
+	}
+	return received, sent, err
+}
+
+// stand waits, until ctx ends or the time is up.
+func stand(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/picket-project/picket/e2e/bench/world"
+)
+
+const memoryText = `The shipped binary with its shipped flags, in a network namespace of its own, against a real kube-apiserver with
+etcd that holds the cluster; the largest one against a stand-in, which answers lists as an API server does, page by page in
+protobuf, and keeps watches open. Pods weigh two to three kilobytes each, as real ones of few containers.
+RSS (VmRSS) is that of the end of a quiet time after the agent is ready, in which CPU and LIST requests are counted; some
+25 MB of it are the program itself, which all processes of one image share. The peak (VmHWM) is that of the start, when
+everything is listed. Received and sent is all that goes over the node's wire until the agent is quiet; the real server
+compresses its answers. Each row is two
+agents, one after the other: the larger of the two, and the A/A of their RSS.`
+
+// window is how long an agent is looked at that has nothing to do.
+const window = 30 * time.Second
+
+// runMemory looks at agents in clusters of all sizes.
+func runMemory(ctx context.Context, s scale) (part, error) {
+	p := part{text: memoryText, heads: []string{"cluster", "API server", "ready after", "RSS", "of it private", "peak", "idle CPU", "LISTs meanwhile", "received", "sent", "A/A"}}
+	resident, private, peak := line{name: "RSS"}, line{name: "of it private"}, line{name: "peak, at the start"}
+	for i, pods := range s.pods {
+		size, looked, open, name := world.Sized(pods), min(window, s.limit), realStage, "real"
+		if i == len(s.pods)-1 {
+			open, name = standInStage, "stand-in"
+		}
+		f, again, err := twoAgents(ctx, open, size, looked)
+		if err != nil {
+			return p, fmt.Errorf("%v: %w", size, err)
+		}
+		p.row(size.String(), name, short(f.ready), megabytes(f.resident), megabytes(f.private), megabytes(f.peak),
+			share(f.idle), fmt.Sprint(f.lists), megabytes(f.received), megabytes(f.sent), times(again))
+		p.footprint(size, f, again)
+		resident.add(pods, f.resident)
+		private.add(pods, f.private)
+		peak.add(pods, f.peak)
+	}
+	p.chart = &chart{file: "memory.svg", title: "Memory over pods", x: "pods in the cluster", y: megabytes, lines: []line{resident, private, peak}}
+	return p, nil
+}
+
+// most is what the agent may have resident in a cluster of that many pods, in bytes.
+var most = map[int]int{1000: 40e6, 100_000: 150e6}
+
+// footprint adds the targets.
+func (p *part) footprint(size world.Size, f footprint, again float64) {
+	if bound, promised := most[size.Pods]; promised {
+		p.targets = append(p.targets, target{
+			"RSS, " + size.String(), "≤ " + megabytes(bound), megabytes(f.resident), again, f.resident <= bound,
+		})
+	}
+	const idle = 0.001
+	p.targets = append(p.targets,
+		target{"idle CPU of a core, " + size.String(), "< " + share(idle), share(f.idle), again, f.idle < idle},
+		target{"LISTs in steady state, " + size.String(), "0", fmt.Sprint(f.lists), again, f.lists == 0})
+}
+
+func megabytes(bytes int) string {
+	if bytes < 1e6 {
+		return fmt.Sprintf("%.2g MB", float64(bytes)/1e6)
+	}
+	return fmt.Sprintf("%.3g MB", float64(bytes)/1e6)
+}
+
+func share(of1 float64) string { return fmt.Sprintf("%.2f %%", 100*of1) }
+
+// footprint is what an agent takes of the machine and of the API server.
+type footprint struct {
+	ready time.Duration
+	memory
+	idle           float64 // of a core
+	lists          int     // while nothing happened
+	received, sent int     // bytes, until then
+}
+
+// twoAgents looks at one after the other, and returns the larger one and the ratio of the second to the first.
+func twoAgents(ctx context.Context, open func(context.Context, world.Size) (*stage, error), size world.Size, looked time.Duration) (larger footprint, again float64, err error) {
+	s, err := open(ctx, size)
+	if err != nil {
+		return larger, 0, err
+	}
+	defer func() { _ = s.end() }()
+	one, err := s.watchAgent(ctx, looked)
+	if err != nil {
+		return one, 0, err
+	}
+	other, err := s.watchAgent(ctx, looked)
+	again = float64(other.resident) / float64(one.resident)
+	if other.resident > one.resident {
+		one, other = other, one
+	}
+	one.idle, one.lists, one.peak = max(one.idle, other.idle), max(one.lists, other.lists), max(one.peak, other.peak)
+	return one, again, err
+}
+
+// quiet is how long it takes at most from readiness until an agent has nothing more to do.
+const quiet = 5 * time.Second
+
+// watchAgent lets an agent start, waits until it is quiet, and looks at it.
+func (s *stage) watchAgent(ctx context.Context, looked time.Duration) (f footprint, err error) {
+	a, took, err := s.startAgent()
+	if err != nil {
+		return f, err
+	}
+	defer func() { _ = a.cleanup() }()
+	f.ready = took
+	if err := stand(ctx, quiet); err != nil {
+		return f, err
+	}
+	if f.received, f.sent, err = a.traffic(); err != nil {
+		return f, err
+	}
+	before, err := s.count(ctx, a)
+	if err != nil {
+		return f, err
+	}
+	if err := stand(ctx, looked); err != nil {
+		return f, err
+	}
+	after, err := s.count(ctx, a)
+	if err != nil {
+		return f, err
+	}
+	f.idle, f.lists = float64(after.used-before.used)/float64(looked), after.lists-before.lists
+	f.memory, err = a.memory()
+	return f, err
+}
+
+// tally is what only grows.
+type tally struct {
+	used  time.Duration
+	lists int
+}
+
+func (s *stage) count(ctx context.Context, a *agent) (t tally, err error) {
+	if t.lists, err = s.lists(ctx); err == nil {
+		t.used, err = a.used()
+	}
+	return t, err
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/e2e/apiserver"
+	"github.com/picket-project/picket/e2e/bench/world"
+)
+
+// stage is the machine of an API server and the node that is looked at, with a cluster that the server tells of.
+type stage struct {
+	*sandbox.Cluster
+	world         world.World
+	server, token string
+	lists         func(context.Context) (int, error) // that the server has answered so far, of what agents follow
+	real          *apiserver.Server                  // nil: it is a stand-in
+	end           func() error
+}
+
+// lookedNode is where the pods of world.Looked would be.
+func lookedNode() sandbox.Node {
+	return sandbox.Node{
+		Name: world.Looked, Addrs: []netip.Addr{netip.MustParseAddr("172.20.0.1")},
+		PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
+	}
+}
+
+// standInStage has a server that only knows how to be listed.
+func standInStage(_ context.Context, size world.Size) (*stage, error) {
+	w := world.New(size, 1)
+	dress(w)
+	manage(w)
+	in, err := sandbox.New([]sandbox.Node{apiserver.Node(), lookedNode()})
+	if err != nil {
+		return nil, err
+	}
+	server, err := newStandIn(in, w)
+	if err != nil {
+		return nil, errors.Join(err, in.Close())
+	}
+	return &stage{
+		Cluster: in, world: w, server: "http://" + apiserver.Addr, token: "nobody",
+		lists: func(context.Context) (int, error) { return int(server.lists.Load()), nil },
+		end:   func() error { return errors.Join(server.close(), in.Close()) },
+	}, nil
+}
+
+// realStage has a kube-apiserver with all of a cluster in it.
+func realStage(ctx context.Context, size world.Size) (*stage, error) {
+	program := os.Getenv("KUBE_APISERVER")
+	if program == "" {
+		return nil, errors.New("the variable KUBE_APISERVER is not set; expected the path of a kube-apiserver; `cd e2e && go run ./cluster build --api-server` builds one")
+	}
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return nil, err
+	}
+	in, err := sandbox.New([]sandbox.Node{apiserver.Node(), lookedNode()})
+	if err != nil {
+		return nil, err
+	}
+	server, err := apiserver.Start(in, program, "")
+	if err != nil {
+		return nil, err
+	}
+	w := world.New(size, 1)
+	dress(w)
+	s := &stage{
+		Cluster: in, world: w, server: "https://" + apiserver.Addr, token: server.Token(), real: server,
+		lists: func(ctx context.Context) (int, error) { return listsOf(ctx, server) }, end: server.Close,
+	}
+	if err := populate(ctx, server.Admin, w); err != nil {
+		return nil, errors.Join(fmt.Errorf("write the cluster to the API server: %w", err), s.end())
+	}
+	return s, nil
+}
+
+// listsOf counts the LIST requests of what agents follow, over all clients, from the server's own metrics.
+func listsOf(ctx context.Context, s *apiserver.Server) (count int, err error) {
+	text, err := s.Admin.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "apiserver_request_total{") || !strings.Contains(line, `verb="LIST"`) {
+			continue
+		}
+		for _, resource := range []string{"pods", "nodes", "namespaces", "networkpolicies"} {
+			if strings.Contains(line, fmt.Sprintf("resource=%q", resource)) {
+				var n float64
+				_, _ = fmt.Sscan(line[strings.LastIndex(line, "}")+1:], &n)
+				count += int(n)
+			}
+		}
+	}
+	return count, err
+}
