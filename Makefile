@@ -67,9 +67,9 @@ reliability: build ## kills, upgrades, tampering, kernel errors under traffic: L
 	@.ci/tools nft strace
 	cd e2e && go build -o ../bin/reliability ./reliability && ../bin/reliability -source .. -picket ../bin/picket -rows "$(ROWS)" -soak $(SOAK)
 soak: ; @$(MAKE) reliability ROWS=soak ## churn for SOAK; in the end nothing has grown
-bench: ## what Picket costs, beside others: e2e/bench/BENCH.md and its charts (half an hour)
-	@.ci/tools nft ipset iptables
-	cd e2e && go run ./bench -out bench -commit $(VERSION)
+bench: build ## what Picket costs, beside others: e2e/bench/BENCH.md and its charts (half an hour)
+	@.ci/tools nft ipset iptables etcd
+	cd e2e && go run ./cluster build --api-server && PICKET=$(CURDIR)/bin/picket KUBE_APISERVER=$(CACHE)/cluster/bin/kube-apiserver go run ./bench -out bench -commit $(VERSION)
 bench-compare: ## Go benchmarks of OLD=REVISION and of what is here, by turns, through benchstat
 	cd e2e && go run ./bench/compare $(OLD)
 mutants: tools ## plant faults; every one must be found
