@@ -10,5 +10,6 @@
 // nothing is assumed: what the kernel holds is observed, compared and repaired; start, audit and recovery
 // are that one path. Shutting down leaves the rules in place.
 //
-// One goroutine owns the graph and the firewall; sources send it values.
+// One goroutine owns the graph and the firewall; sources send it values. What an object says, only the graph holds:
+// a mirror of the API turns each into news as it is read, page by page, and remembers hashes.
 package controller

@@ -77,6 +77,6 @@ func (c *chart) write(folder string) error {
 	}
 	_, _, low, high := plotter.XYRange(all)
 	p.Y.Min = math.Pow(10, math.Floor(math.Log10(low)))
-	p.Y.Max = math.Pow(10, math.Ceil(math.Log10(high))+2) // room for the legend
+	p.Y.Max = math.Pow(10, math.Ceil(math.Log10(high))+math.Ceil(float64(len(c.lines))/4)) // room for the legend
 	return p.Save(7*vg.Inch, 5*vg.Inch, filepath.Join(folder, c.file))
 }

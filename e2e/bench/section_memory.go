@@ -60,9 +60,10 @@ func (p *part) footprint(size world.Size, f footprint, again float64) {
 		target{"LISTs in steady state, " + size.String(), "0", fmt.Sprint(f.lists), again, f.lists == 0})
 }
 
+// megabytes prints bytes with three digits at most.
 func megabytes(bytes int) string {
-	if bytes < 1e6 {
-		return fmt.Sprintf("%.2g MB", float64(bytes)/1e6)
+	if bytes >= 1e9 {
+		return fmt.Sprintf("%.3g GB", float64(bytes)/1e9)
 	}
 	return fmt.Sprintf("%.3g MB", float64(bytes)/1e6)
 }

@@ -54,6 +54,7 @@ func TestFigures(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{short(0), "0 µs"}, {short(12345 * time.Nanosecond), "12.3 µs"}, {short(12345 * time.Microsecond), "12.3 ms"}, {short(2 * time.Second), "2 s"},
 		{times(0.001234), "× 0.0012"}, {times(0.5), "× 0.50"}, {times(1234.5), "× 1,234"},
+		{megabytes(27_300), "0.0273 MB"}, {megabytes(38_500_000), "38.5 MB"}, {megabytes(2_000_000_000), "2 GB"},
 		{count(7), "7"}, {count(1000), "1,000"}, {count(1002003), "1,002,003"},
 	} {
 		if c.got != c.want {
