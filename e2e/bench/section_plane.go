@@ -113,9 +113,9 @@ func decisionChart(cases []planeCase, costs []time.Duration) *chart {
 		switch {
 		case c.l.policies == 0 || costs[i] <= 0:
 		case c.base == 1:
-			others.add(c.l.policies, costs[i])
+			others.add(c.l.policies, int(costs[i]))
 		case c.l.ownPorts || i == oneOfTen:
-			picket.add(c.l.policies, costs[i])
+			picket.add(c.l.policies, int(costs[i]))
 		}
 	}
 	slices.SortFunc(picket.points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
