@@ -44,6 +44,7 @@ type Backend struct {
 	watchBuffer int           // of the socket that Watch listens on; more notifications at once are a report, too
 	watchRest   time.Duration // between its reports, however often others change the table
 	longest     time.Duration // between two dials, but for transactions
+	nudged      time.Duration // how often socket is
 	twoSteps    bool          // a chain can't be deleted in the batch in which it loses its last reference
 }
 
@@ -58,7 +59,7 @@ const (
 
 // Open prepares a backend; the kernel is first asked in Observe or Apply.
 func Open(o Options) (*Backend, error) {
-	b := &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond, longest: longest, twoSteps: kernelBefore(6, 2)}
+	b := &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond, longest: longest, nudged: nudgeEvery, twoSteps: kernelBefore(6, 2)}
 	if _, err := b.dial(); err != nil {
 		return nil, err
 	}
@@ -68,8 +69,8 @@ func Open(o Options) (*Backend, error) {
 // socketBuffer bounds one transaction: about 60 bytes an element.
 const socketBuffer = 256 << 20
 
-// longest is how long the kernel has for what it is asked between two dials: an answer that never comes, as
-// after an interrupted system call, must not hold everything up for ever.
+// longest is how long the kernel has for what it is asked between two dials: an answer that never comes must not
+// hold everything up for ever.
 // It is far more than a listing takes: the library would go on reading for ever what a deadline refuses it.
 const longest = 2 * time.Minute
 
@@ -91,6 +92,7 @@ func (b *Backend) dial() (*nftables.Conn, error) {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
 	b.conn, b.ownership, b.ownsSegment = conn, unclaimed, false
+	go nudge(b.socket, b.nudged)
 	return conn, b.limit()
 }
 
@@ -113,11 +115,7 @@ func (b *Backend) prepare(c *netlink.Conn) error {
 // library asks for: it takes the longest read that the socket has seen for a measure (netlink_recvmsg).
 // A set of hash type is walked from its beginning for each piece.
 func askForLongDumps(c *netlink.Conn) error {
-	request := netlink.Message{
-		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN, Flags: netlink.Request},
-		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
-	}
-	if _, err := c.Send(request); err != nil {
+	if _, err := c.Send(getGeneration()); err != nil {
 		return err
 	}
 	raw, err := c.SyscallConn()
@@ -134,6 +132,14 @@ func askForLongDumps(c *netlink.Conn) error {
 	}
 	_, err = c.Receive()
 	return err
+}
+
+// getGeneration asks for the generation, which has a short answer.
+func getGeneration() netlink.Message {
+	return netlink.Message{
+		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN, Flags: netlink.Request},
+		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
+	}
 }
 
 // checkDescriptor refuses a socket that the library could not wait for: it does so with select, which takes

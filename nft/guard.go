@@ -47,6 +47,7 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
 	defer stop()
+	go nudge(conn, nudgeEvery)
 	changed() // nobody told of what came before
 	for {
 		messages, err := conn.Receive()
