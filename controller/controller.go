@@ -119,30 +119,40 @@ func (c *Controller) loop(ctx context.Context) {
 	defer audit.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-c.box.ready:
-			c.read()
-		case <-audit.C:
-			c.hosted = -1
-			c.doubt(ctx)
-			c.recheck(ctx)
-		case <-c.touched:
-			c.doubt(ctx)
-		case <-retry.C:
-		case <-c.review.due.C:
-			c.look(ctx)
-		case l := <-c.review.found:
-			c.judged(ctx, l)
-		}
+	for do := c.wait(ctx, audit.C, retry.C); do != nil; do = c.wait(ctx, audit.C, retry.C) {
+		c.Health.work(time.Now())
+		do()
 		if c.synced && !time.Now().Before(c.resume) {
 			c.reconcile(ctx)
 		}
 		if c.backoff > 0 {
 			retry.Reset(time.Until(c.resume))
 		}
+		c.Health.work(time.Time{})
+	}
+}
+
+// wait returns what is to be done next, once there is anything; after the end of ctx nothing is.
+func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (do func()) {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-c.box.ready:
+		return c.read
+	case <-audit:
+		return func() {
+			c.hosted = -1
+			c.doubt(ctx)
+			c.recheck(ctx)
+		}
+	case <-c.touched:
+		return func() { c.doubt(ctx) }
+	case <-retry:
+		return func() {}
+	case <-c.review.due.C:
+		return func() { c.look(ctx) }
+	case l := <-c.review.found:
+		return func() { c.judged(ctx, l) }
 	}
 }
 

@@ -25,11 +25,13 @@ type Health struct {
 	commits  int
 	table    string // who can change the rules; empty: not known yet
 	counted  time.Time
+	busy     time.Time // since when the loop has been at one thing; zero: it waits
 	metrics  *metrics
 }
 
 func newHealth() *Health {
-	h := &Health{reasons: map[string]string{}, warnings: map[string]string{}, metrics: newMetrics()}
+	h := &Health{reasons: map[string]string{}, warnings: map[string]string{}}
+	h.metrics = newMetrics(func() float64 { return map[bool]float64{true: 1}[h.Readiness().Ready] })
 	h.set("sync", "the source has not said yet all that there is")
 	h.set("kernel", "no ruleset has been committed yet")
 	return h
@@ -46,7 +48,6 @@ func (h *Health) set(part, reason string) bool {
 	} else {
 		h.reasons[part] = reason
 	}
-	h.metrics.ready.Set(map[bool]float64{true: 1}[len(h.reasons) == 0])
 	return old != reason
 }
 
@@ -129,6 +130,17 @@ func (h *Health) failed() { h.metrics.transactions.WithLabelValues("failed").Inc
 
 func (h *Health) drifted() { h.metrics.drift.Inc() }
 
+// work says that the loop is at something from now on, or, with a zero time, that it waits.
+func (h *Health) work(since time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.busy = since
+}
+
+// slow is how long the loop may be at one thing before people are told. All but very large changes take well under
+// a second.
+const slow = 5 * time.Second
+
 // started reports whether a ruleset was committed.
 func (h *Health) started() bool {
 	h.mu.Lock()
@@ -144,11 +156,15 @@ type Readiness struct {
 	Table    string            `json:"table,omitempty"`    // owned: the kernel refuses changes by others; watched: they are repaired
 }
 
-// Readiness says whether the first ruleset is committed and the kernel agrees.
+// Readiness says whether the first ruleset is committed, and the kernel agrees and answers.
 func (h *Health) Readiness() Readiness {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return Readiness{Ready: len(h.reasons) == 0, Reasons: maps.Clone(h.reasons), Warnings: maps.Clone(h.warnings), Table: h.table}
+	reasons := maps.Clone(h.reasons)
+	if busy := time.Since(h.busy); !h.busy.IsZero() && busy >= slow {
+		reasons["busy"] = fmt.Sprintf("busy with one thing for %d s: the kernel does not answer, or it is a very large change", int(busy.Seconds()))
+	}
+	return Readiness{Ready: len(reasons) == 0, Reasons: reasons, Warnings: maps.Clone(h.warnings), Table: h.table}
 }
 
 // Handler serves /healthz, /readyz and /metrics.

@@ -10,7 +10,6 @@ import (
 // metrics is what /metrics serves, each under the name that its constructor gives it.
 type metrics struct {
 	registry     *prometheus.Registry
-	ready        prometheus.Gauge
 	transactions *prometheus.CounterVec
 	drift        prometheus.Counter
 	commit       prometheus.Histogram
@@ -22,11 +21,11 @@ type metrics struct {
 	objects      *prometheus.GaugeVec
 }
 
-func newMetrics() *metrics {
+// newMetrics makes them; ready is asked when they are read.
+func newMetrics(ready func() float64) *metrics {
 	seconds := prometheus.ExponentialBuckets(10e-6, 2, 20) // 10 µs to 5 s
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
-		ready:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_ready", Help: "1 while the kernel holds what it should, else 0."}),
 		transactions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "picket_transactions_total", Help: "Kernel transactions by result: committed or failed."}, []string{"result"}),
 		drift: prometheus.NewCounter(prometheus.CounterOpts{
@@ -46,7 +45,9 @@ func newMetrics() *metrics {
 	}
 	m.transactions.WithLabelValues("committed")
 	m.transactions.WithLabelValues("failed")
-	m.registry.MustRegister(m.ready, m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.complaints, m.cuts, m.cut, m.objects,
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "picket_ready", Help: "1 while the kernel holds what it should, else 0."}, ready),
+		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.complaints, m.cuts, m.cut, m.objects,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

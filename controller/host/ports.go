@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	wire "github.com/mdlayher/netlink"
 	"github.com/vishvananda/netlink"
@@ -74,6 +75,10 @@ func bridgedVeths() (map[string]far, error) {
 	return veths, nil
 }
 
+// patience is for the kernel to list the addresses of one interface. The library waits for ever after a system call
+// that was interrupted.
+const patience = time.Second
+
 // meet learns who is behind the veths that are new.
 func (h *Host) meet(veths map[string]far) error {
 	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Strict: true})
@@ -88,6 +93,9 @@ func (h *Host) meet(veths map[string]far) error {
 		at := veths[name]
 		if _, known := h.ports[name]; known {
 			continue
+		}
+		if err := socket.SetDeadline(time.Now().Add(patience)); err != nil {
+			return err
 		}
 		addrs, err := addrsAt(socket, at)
 		if err != nil {
