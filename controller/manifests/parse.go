@@ -55,47 +55,43 @@ func parseDocument(c chunk) (d document) {
 			d = document{problems: []Problem{{Err: fmt.Errorf("parse: %v", r)}}}
 		}
 	}()
-	raw, err := toJSON(c)
+	raw, repeats, err := toJSON(c)
 	if err != nil {
 		d.fail("", err)
 		return d
 	}
 	if string(raw) != "null" {
-		d.repeats = repeats(c)
+		d.repeats = repeats
 		d.decode(raw, metav1.TypeMeta{}, place{})
 	}
 	return d
 }
 
-// repeats says whether a YAML document with a policy states a key twice. The last
-// one counts elsewhere; of a policy the first may have been what isolates.
-func repeats(c chunk) error {
-	if c.json || !bytes.Contains(bytes.ToLower(c.text), []byte("networkpolicy")) {
-		return nil
-	}
-	_, err := yaml.YAMLToJSONStrict(c.text)
-	if err == nil {
-		return nil
-	}
-	lines := strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:")
-	return fmt.Errorf("%s; expected each key once", oneLine(lines))
-}
-
-func toJSON(c chunk) ([]byte, error) {
-	if !utf8.Valid(c.text) {
-		return nil, errors.New("not UTF-8: expected YAML or JSON in UTF-8")
-	}
-	if c.json {
+// toJSON also says whether a YAML document with a policy states a key twice. The last one counts elsewhere; of a
+// policy the first may have been what isolates. One that does not is read once only: of a policy of a megabyte
+// that is half of all the time until it counts.
+func toJSON(c chunk) (raw []byte, repeats, err error) {
+	switch {
+	case !utf8.Valid(c.text):
+		return nil, nil, errors.New("not UTF-8: expected YAML or JSON in UTF-8")
+	case c.json:
 		if err := json.Unmarshal(c.text, new(json.RawMessage)); err != nil {
-			return nil, fmt.Errorf("parse JSON: %w", err)
+			return nil, nil, fmt.Errorf("parse JSON: %w", err)
 		}
-		return c.text, nil
+		return c.text, nil, nil
+	case bytes.Contains(bytes.ToLower(c.text), []byte("networkpolicy")):
+		raw, err := yaml.YAMLToJSONStrict(c.text)
+		if err == nil {
+			return raw, nil, nil
+		}
+		lines := strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:")
+		repeats = fmt.Errorf("%s; expected each key once", oneLine(lines))
 	}
-	raw, err := yaml.YAMLToJSON(c.text)
+	raw, err = yaml.YAMLToJSON(c.text)
 	if err != nil {
-		return nil, fmt.Errorf("parse YAML: %w", err)
+		return nil, nil, fmt.Errorf("parse YAML: %w", err)
 	}
-	return raw, nil
+	return raw, repeats, nil
 }
 
 func (d *document) fail(what string, err error) {
