@@ -85,8 +85,20 @@ func (b *bad) settle() error {
 	if err != nil {
 		return err
 	}
+	go b.serve()
 	_, err = b.scene.await(patience, "other/cli reaches bad/web", b.reach)
 	return err
+}
+
+// serve takes the connections: of those that nobody takes the kernel keeps some thousand, and then lets nobody in.
+func (b *bad) serve() {
+	for {
+		conn, err := b.server.Accept()
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+	}
 }
 
 // reach opens a connection from other/cli to bad/web.
