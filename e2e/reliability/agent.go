@@ -137,7 +137,7 @@ func (a *agent) dial(ctx context.Context, network, addr string) (conn net.Conn, 
 func (a *agent) awaitReady(within time.Duration) error {
 	_, err := a.scene.await(within, "the agent of "+a.node+" is ready", func() error {
 		if !a.alive() {
-			return errors.New("the process has ended")
+			return errEnded
 		}
 		r, err := a.ask()
 		if err == nil && !r.Ready {

@@ -24,7 +24,7 @@ func build(ctx context.Context, source, scratch string) error {
 	if _, err := os.Stat(filepath.Join(scratch, nextProgram)); err == nil {
 		return nil
 	}
-	overlay, err := nextLayout(source, scratch)
+	overlay, err := overlaid(scratch, nextLayout(source))
 	if err != nil {
 		return err
 	}
@@ -43,34 +43,42 @@ func compile(ctx context.Context, dir string, args ...string) error {
 	return nil
 }
 
-// nextLayout writes the layout of another version, which differs in a comment of the frame, and the overlay by
-// which the compiler takes it. The source stays as it is.
-func nextLayout(source, scratch string) (overlay string, err error) {
-	layout, err := filepath.Abs(filepath.Join(source, "nft", "layout.go"))
-	if err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(layout)
-	if err != nil {
-		return "", err
-	}
-	comment := []byte(`"errors about what was allowed"`)
-	if n := bytes.Count(text, comment); n != 1 {
-		return "", fmt.Errorf("%s: the comment %s stands there %d times, so there is no next version of it", layout, comment, n)
-	}
-	return overlaid(layout, bytes.Replace(text, comment, []byte(`"errors about what was permitted"`), 1), scratch)
+// edit is another text for one place of a source file.
+type edit struct{ file, old, new string }
+
+// nextLayout is that of another version, which differs in a comment of the frame.
+func nextLayout(source string) edit {
+	return edit{filepath.Join(source, "nft", "layout.go"), `"errors about what was allowed"`, `"errors about what was permitted"`}
 }
 
-// overlaid writes another text of a source file, and the overlay by which the compiler takes it.
-func overlaid(file string, text []byte, scratch string) (overlay string, err error) {
-	other := filepath.Join(scratch, filepath.Base(file))
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {file: other}})
-	overlay = other + ".json"
-	return overlay, errors.Join(err, os.WriteFile(other, text, 0o644), os.WriteFile(overlay, replace, 0o644))
+// overlaid makes edits, one of a file, and the overlay by which the compiler takes them. The source stays as it is.
+func overlaid(scratch string, edits ...edit) (overlay string, err error) {
+	replace := map[string]string{}
+	for _, e := range edits {
+		file, err := filepath.Abs(e.file)
+		if err != nil {
+			return "", err
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		if n := bytes.Count(text, []byte(e.old)); n != 1 {
+			return "", fmt.Errorf("%s: %q stands there %d times, so there is no other version of it", file, e.old, n)
+		}
+		other := filepath.Join(scratch, filepath.Base(file))
+		if err := os.WriteFile(other, bytes.Replace(text, []byte(e.old), []byte(e.new), 1), 0o644); err != nil {
+			return "", err
+		}
+		replace[file] = other
+		overlay = other + ".json"
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	return overlay, errors.Join(err, os.WriteFile(overlay, text, 0o644))
 }
 
-// buildJumping builds Picket with a clock that jumps.
-func buildJumping(ctx context.Context, source, scratch string, phase time.Duration) (program string, err error) {
+// buildJumping builds Picket with a clock that jumps, and with edits.
+func buildJumping(ctx context.Context, source, scratch string, phase time.Duration, edits ...edit) (program string, err error) {
 	program = filepath.Join(scratch, fmt.Sprintf("picket-jumps-%v", phase))
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
@@ -79,16 +87,11 @@ func buildJumping(ctx context.Context, source, scratch string, phase time.Durati
 	if err != nil {
 		return "", err
 	}
-	usual := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
-	text, err := os.ReadFile(usual)
+	now := edit{file: filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go"), old: "\tsec, nsec, mono := runtimeNow()\n\tif mono == 0 {"}
+	now.new = fmt.Sprintf("\tsec, nsec, mono := runtimeNow()\n\tsec += [...]int64{0, 86400, -86400}[min((mono-startNano)/%d, 2)]\n\tif mono == 0 {", phase)
+	overlay, err := overlaid(scratch, append(edits, now)...)
 	if err != nil {
 		return "", err
 	}
-	now := []byte("\tsec, nsec, mono := runtimeNow()\n\tif mono == 0 {")
-	if n := bytes.Count(text, now); n != 1 {
-		return "", fmt.Errorf("%s: what the clock is read by stands there %d times", usual, n)
-	}
-	jumps := fmt.Sprintf("\tsec, nsec, mono := runtimeNow()\n\tsec += [...]int64{0, 86400, -86400}[min((mono-startNano)/%d, 2)]\n\tif mono == 0 {", phase)
-	overlay, err := overlaid(usual, bytes.Replace(text, now, []byte(jumps), 1), scratch)
-	return program, errors.Join(err, compile(ctx, source, "-overlay", overlay, "-o", program, "./cmd/picket"))
+	return program, compile(ctx, source, "-overlay", overlay, "-o", program, "./cmd/picket")
 }

@@ -109,13 +109,19 @@ func (g *gate) shut() (time.Duration, error) {
 		return 0, err
 	}
 	_, err := g.scene.await(patience, "the gate is shut", func() error {
+		if a := g.scene.agents[0]; !a.alive() { // that of the gate's node
+			return fmt.Errorf("the agent of %s: %w", a.node, errEnded)
+		}
 		if ago := time.Since(g.heard()); ago < silence {
 			return fmt.Errorf("a knock %v ago", millis(ago))
 		}
 		return nil
 	})
+	if err != nil {
+		return 0, err
+	}
 	took := max(0, g.heard().Sub(began))
-	return took, errors.Join(err, g.scene.folder.drop("gate.yaml"), g.awaitOpen())
+	return took, errors.Join(g.scene.folder.drop("gate.yaml"), g.awaitOpen())
 }
 
 // shutOften does so some times.

@@ -99,6 +99,9 @@ func (s *scene) sleep(d time.Duration) {
 	}
 }
 
+// errEnded is of a process that is waited for and will never do anything.
+var errEnded = errors.New("the process has ended")
+
 // await polls until something holds, and returns how long that took.
 func (s *scene) await(within time.Duration, what string, holds func() error) (time.Duration, error) {
 	began := time.Now()
@@ -107,7 +110,7 @@ func (s *scene) await(within time.Duration, what string, holds func() error) (ti
 		switch took := time.Since(began); {
 		case err == nil:
 			return took, nil
-		case took > within:
+		case took > within, errors.Is(err, errEnded):
 			return took, fmt.Errorf("%s: not within %v: %w", what, within, err)
 		case s.ctx.Err() != nil:
 			return took, s.ctx.Err()
