@@ -29,22 +29,22 @@ demo: build ## the three policies everyone starts with, on real packets
 	bin/picket sandbox run -f deploy/demo
 
 test: tools lint unit race laws packets $(if $(wildcard $(CACHE)/cluster/bin/kube-apiserver),api) ## at most 10 minutes on 2 cores
-tools: ## the nft program, which the tests compare with
-	@.ci/tools nft
+tools: ## the nft program, which the tests compare with, and strace, which breaks system calls
+	@.ci/tools nft strace
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	go build -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	for module in . deploy e2e; do (cd $$module && go vet ./... && $(CURDIR)/bin/staticcheck ./...); done
 unit: tools ## tables, goldens, encoders, kernel state, manifests and image
 	go test -count=1 ./ruleset/... ./nft/... ./cmd/picket ./.ci/mutants
-	for folder in deploy e2e/bench; do (cd $$folder && go test -count=1 ./...); done
+	for folder in deploy e2e/bench e2e/listing; do (cd $$folder && go test -count=1 ./...); done
 race: tools ## all that runs goroutines, under the race detector
 	go test -count=1 -race ./controller/... ./cmd/cli
 laws: ## compiled programs against the oracle, over many random worlds
 	go test -count=1 ./ruleset/policy -run Oracle -worlds=$(WORLDS) -v | grep -v '^=== '
 	go test -count=1 ./controller/graph -run History -histories=1000
-packets: tools ## random worlds on real packets
-	go test -count=1 -race ./cmd/sandbox
+packets: tools ## random worlds, and faults under traffic, on real packets
+	go test -count=1 -race ./cmd/sandbox && cd e2e && go test -count=1 -short ./reliability
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
 	@.ci/tools etcd nft
 	cd e2e && go run ./cluster build --api-server

@@ -88,11 +88,10 @@ func (w *world) recovers(f fault) {
 func (w *world) isUpToDate() error {
 	late := false
 	for _, a := range w.agents {
-		lines, err := w.listing(a.node)
+		text, err := w.listing(a.node)
 		if err != nil {
 			return err
 		}
-		text := strings.Join(lines, "\n")
 		late = late || strings.Contains(text, w.namespace+"/late")
 		for _, old := range []string{w.namespace + "/gone", w.namespace + "/allow-none"} {
 			if strings.Contains(text, old) {

@@ -1,89 +1,34 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/picket-project/picket/e2e/listing"
 )
 
-// listing is all that the kernel of a node holds of Picket's, a line an object. It is the same for the same rules:
-// without handles, counts, owners or the order in which things were made, but that of rules.
-func (w *world) listing(node string) ([]string, error) {
+// listing is the canonical text of what the kernel of a node holds of Picket's.
+func (w *world) listing(node string) (string, error) {
 	out, err := w.inNode(node, "", "nft", "-j", "list", "table", "inet", "picket")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	var parsed struct{ Nftables []map[string]map[string]any }
-	if err := json.Unmarshal([]byte(out), &parsed); err != nil {
-		return nil, fmt.Errorf("nft -j: %w", err)
-	}
-	var lines []string
-	rules := map[any]int{} // of each chain
-	for _, object := range parsed.Nftables {
-		for kind, about := range object {
-			place := ""
-			if chain := about["chain"]; kind == "rule" {
-				place = fmt.Sprintf(" %v #%03d", chain, rules[chain])
-				rules[chain]++
-			}
-			if lasting(kind, about) {
-				text, _ := json.Marshal(plain(about)) // it was JSON before
-				lines = append(lines, fmt.Sprintf("%s%s %s", kind, place, text))
-			}
-		}
-	}
-	slices.Sort(lines)
-	return lines, nil
-}
-
-// lasting reports whether an object follows from what the API server says alone. The chain and the sets by which
-// open connections are cut follow from what was open.
-func lasting(kind string, about map[string]any) bool {
-	name := about["name"]
-	if kind == "rule" {
-		name = about["chain"]
-	}
-	return kind != "metainfo" && kind != "table" && !strings.HasPrefix(fmt.Sprint(name), "cut")
-}
-
-// plain copies a value without what differs between two tables of the same rules.
-func plain(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		same := map[string]any{}
-		for name, part := range v {
-			if name != "handle" && name != "packets" && name != "bytes" {
-				same[name] = plain(part)
-			}
-		}
-		if elements, is := same["elem"].([]any); is {
-			slices.SortFunc(elements, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
-		}
-		return same
-	case []any:
-		same := make([]any, len(v))
-		for i, part := range v {
-			same[i] = plain(part)
-		}
-		return same
-	default:
-		return v
-	}
+	objects, err := listing.Parse(out)
+	return listing.Canonical(objects), err
 }
 
 // settled is what the kernels hold, agent by agent, once that does not change any more.
-func (w *world) settled() (all [][]string) {
+func (w *world) settled() (all []string) {
 	w.Helper()
 	for _, a := range w.agents {
-		var last []string
+		last := ""
 		eventually(w.T, wait, func() error {
 			time.Sleep(200 * time.Millisecond)
 			now, err := w.listing(a.node)
-			if err == nil && !slices.Equal(now, last) {
+			if err == nil && now != last {
 				err = fmt.Errorf("the rules of %s still change", a.node)
 			}
 			last = now
@@ -95,7 +40,7 @@ func (w *world) settled() (all [][]string) {
 }
 
 // areAsFresh compares what kernels held with what agents make that find nothing there.
-func (w *world) areAsFresh(held [][]string) {
+func (w *world) areAsFresh(held []string) {
 	w.Helper()
 	var all sync.WaitGroup
 	for i, a := range w.agents {
@@ -108,7 +53,7 @@ func (w *world) areAsFresh(held [][]string) {
 	all.Wait()
 }
 
-func (w *world) compareWithFresh(a *agent, held []string) error {
+func (w *world) compareWithFresh(a *agent, held string) error {
 	stop(a.cmd)
 	if _, err := w.inNode(a.node, "", program(), "cleanup"); err != nil {
 		return err
@@ -117,17 +62,11 @@ func (w *world) compareWithFresh(a *agent, held []string) error {
 		return err
 	}
 	fresh, err := w.listing(a.node)
-	if err == nil && len(fresh) == 0 {
+	if err == nil && strings.Count(fresh, "\n") < 2 { // the table is one
 		err = fmt.Errorf("a fresh agent of %s makes nothing", a.node)
 	}
-	return errors.Join(err, firstOf(without(held, fresh), a.node+": the kernel held what a fresh agent does not make"),
-		firstOf(without(fresh, held), a.node+": the kernel lacked what a fresh agent makes"))
-}
-
-// firstOf complains of lines, of which one says enough.
-func firstOf(lines []string, complaint string) error {
-	if len(lines) == 0 {
-		return nil
+	if diff := listing.Difference(held, fresh); err == nil && diff != "" {
+		err = fmt.Errorf("%s: what the kernel held (-) is not what a fresh agent makes (+):\n%s", a.node, diff)
 	}
-	return fmt.Errorf("%s: %.300s (%d lines)", complaint, lines[0], len(lines))
+	return err
 }

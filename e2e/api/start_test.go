@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/picket-project/picket/e2e/listing"
 )
 
 // An agent that starts in the place of another while a fault lasts leaves in the kernel what is there, and is not ready
@@ -59,8 +60,8 @@ func (w *world) startsDuring(f fault, reason string) {
 		if reason == "" && a.met.Load() == 0 {
 			w.Errorf("%s: %s never met it", f.name, a.node)
 		}
-		if now, err := w.listing(a.node); err != nil || !slices.Equal(now, held[i]) {
-			w.Errorf("%s: the rules of %s have changed: %v", f.name, a.node, errors.Join(err, firstOf(without(held[i], now), "lost"), firstOf(without(now, held[i]), "new")))
+		if now, err := w.listing(a.node); err != nil || now != held[i] {
+			w.Errorf("%s: the rules of %s have changed: %v\n%s", f.name, a.node, err, listing.Difference(held[i], now))
 		}
 	}
 	w.label("near", "other")

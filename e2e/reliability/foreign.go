@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"strings"
+
+	"github.com/picket-project/picket/e2e/listing"
 )
 
 // foreignTables are somebody else's, with all kinds of objects, and names that could be taken for ours.
@@ -59,7 +61,7 @@ func (f *foreigners) list() (string, error) {
 // check looks whether they are what they were.
 func (f *foreigners) check(after string) error {
 	now, err := f.list()
-	if diff := difference(f.before, now); diff != "" {
+	if diff := listing.Difference(f.before, now); diff != "" {
 		f.scene.fault("after %s, other tables are not what they were:\n%s", after, diff)
 	}
 	return err

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/picket-project/picket/e2e/listing"
 )
 
 // lab is where rows run: programs and a folder.
@@ -96,7 +98,7 @@ func (s *scene) lastWords() []string {
 	for _, a := range s.agents {
 		if text, err := os.ReadFile(a.log.Name()); err == nil {
 			lines := slices.Collect(strings.Lines(string(text)))
-			words = append(words, fmt.Sprintf("log of %s, its end:\n%s", a.node, abridged(lines[max(0, len(lines)-4):])))
+			words = append(words, fmt.Sprintf("log of %s, its end:\n%s", a.node, listing.Abridged(lines[max(0, len(lines)-4):])))
 		}
 	}
 	return words

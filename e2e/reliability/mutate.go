@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+
+	"github.com/picket-project/picket/e2e/listing"
 )
 
 // mutator makes random changes of the table, from what it finds there.
 type mutator struct {
 	random  *rand.Rand
-	objects []object
+	objects []listing.Object
 }
 
 // script is one change, for the nft program. It is empty where the table has nothing to be changed that way.

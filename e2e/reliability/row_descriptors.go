@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/e2e/listing"
 )
 
 // descriptors takes an agent's file descriptors away, from one that runs and from one that starts.
@@ -79,7 +81,7 @@ func (t *trouble) startWithFew(limit int) error {
 	}
 	t.scene.note("started with %d descriptors: alive %t, %v", limit, t.victim.alive(), w)
 	after, err := t.scene.ruleset(t.victim.node)
-	if diff := difference(before, after); diff != "" {
+	if diff := listing.Difference(before, after); diff != "" {
 		t.scene.fault("an agent with %d descriptors changed the rules:\n%s", limit, diff)
 	}
 	t.victim.kill()

@@ -1,5 +1,7 @@
 package main
 
+import "github.com/picket-project/picket/e2e/listing"
+
 // message kills an agent before each of its netlink messages, from its start until it has carried out a change of
 // nearly everything, and before it reads the answer to the last one, which is the transaction. Then the kernel must
 // hold the rules of before or of after.
@@ -90,7 +92,7 @@ func (m *messages) judge(next int, at moment, ready bool) error {
 			m.after++
 		}
 	case have != m.states[m.now]:
-		m.scene.fault("killed at message %d: neither the old rules nor the new (-):\n%s", at, difference(m.states[next], have))
+		m.scene.fault("killed at message %d: neither the old rules nor the new (-):\n%s", at, listing.Difference(m.states[next], have))
 	}
 	return nil
 }

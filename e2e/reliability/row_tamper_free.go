@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/picket-project/picket/e2e/listing"
 )
 
 // tamperFree changes the table at random where nobody owns it. The agent must see it and repair it in half a second.
@@ -119,7 +121,7 @@ func (t *tampering) mutate() (string, error) {
 func (t *tampering) repaired() error {
 	have, err := t.scene.ruleset(t.node)
 	if err == nil && have != t.want {
-		err = errors.New("the table is not what it was:\n" + difference(t.want, have))
+		err = errors.New("the table is not what it was:\n" + listing.Difference(t.want, have))
 	}
 	return err
 }

@@ -1,6 +1,10 @@
 package main
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/picket-project/picket/e2e/listing"
+)
 
 // tamperOwned does to the table what another program could, while the agent owns it: it must be refused, or have
 // no effect.
@@ -47,7 +51,7 @@ func (tamperOwned) Inject(s *scene) error {
 	if err != nil {
 		return err
 	}
-	refused, rounds := 0, s.times(10, 2)
+	refused, rounds := 0, s.times(10, 1)
 	for range rounds {
 		for _, script := range ownedScripts {
 			was, err := s.tamperInVain(others, script)
@@ -74,7 +78,7 @@ func (s *scene) tamperInVain(others *foreigners, script string) (refused int, er
 	if err != nil {
 		return 0, err
 	}
-	if diff := difference(before, after); diff != "" {
+	if diff := listing.Difference(before, after); diff != "" {
 		s.fault("%s had an effect:\n%s", script, diff)
 	}
 	if script == flushRuleset {

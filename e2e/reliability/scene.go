@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/e2e/listing"
 )
 
 // scene is a sandbox with the product on its nodes and traffic between its pods.
@@ -139,7 +140,7 @@ func (s *scene) compareWithFresh() error {
 		if err != nil {
 			return err
 		}
-		if diff := difference(left, fresh); diff != "" {
+		if diff := listing.Difference(left, fresh); diff != "" {
 			s.fault("%s: what is left (-) is not what a fresh agent makes (+):\n%s", a.node, diff)
 		}
 	}

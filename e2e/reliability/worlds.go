@@ -1,6 +1,10 @@
 package main
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/picket-project/picket/e2e/listing"
+)
 
 // worlds are the rulesets of one node for the two states of the manifests.
 type worlds struct {
@@ -33,7 +37,7 @@ func (s *scene) newWorlds(a *agent) (w worlds, err error) {
 func (w worlds) check(s *scene, state int) error {
 	have, err := s.ruleset(w.node)
 	if err == nil && have != w.states[state] {
-		err = errors.New("expected (-), have (+):\n" + difference(w.states[state], have))
+		err = errors.New("expected (-), have (+):\n" + listing.Difference(w.states[state], have))
 	}
 	return err
 }
