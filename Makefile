@@ -44,7 +44,7 @@ laws: ## compiled programs against the oracle, over many random worlds
 	go test -count=1 ./ruleset/policy -run Oracle -worlds=$(WORLDS) -v | grep -v '^=== '
 	go test -count=1 ./controller/graph -run History -histories=1000
 packets: tools ## random worlds, and faults under traffic, on real packets
-	go test -count=1 -race ./cmd/sandbox && cd e2e && go test -count=1 -short ./reliability
+	go test -count=1 -race -skip RandomWorlds ./cmd/sandbox && go test -count=1 -run RandomWorlds ./cmd/sandbox && cd e2e && go test -count=1 -short ./reliability
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
 	@.ci/tools etcd nft
 	cd e2e && go run ./cluster build --api-server
