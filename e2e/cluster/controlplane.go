@@ -103,7 +103,7 @@ func waitNodes(ctx context.Context, h home, v variant) error {
 	if err != nil {
 		return err
 	}
-	return poll(ctx, 2*time.Minute, func() error {
+	return poll(ctx, 3*time.Minute, func() error {
 		nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err
