@@ -64,16 +64,14 @@ func (b *batch) chain(name string) *nftables.Chain {
 
 // set describes a set of the program.
 func (b *batch) set(id ruleset.SetID) *nftables.Set {
-	if id.Kind == ruleset.PortMap {
-		return &nftables.Set{
-			Table: b.table, Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
-			Concatenation: true, IsMap: true, DataType: nftables.TypeVerdict,
-		}
-	}
-	return &nftables.Set{
+	s := &nftables.Set{
 		Table: b.table, Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
-		Interval: id.Kind == ruleset.Ranges, Concatenation: id.Kind == ruleset.AddressPorts,
+		Interval: id.Kind == ruleset.Ranges, Concatenation: id.Kind == ruleset.AddressPorts || id.Kind == ruleset.PortMap,
 	}
+	if id.Kind == ruleset.PortMap {
+		s.IsMap, s.DataType = true, nftables.TypeVerdict
+	}
+	return s
 }
 
 func setType(id ruleset.SetID) nftables.SetDatatype {

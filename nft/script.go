@@ -14,17 +14,13 @@ import (
 func Script(p *ruleset.Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "table inet %s\ndelete table inet %s\n\ntable inet %s {\n", tableName, tableName, tableName)
-	b.WriteString(setText(linkSet, "ifname", "", linkTexts(p.Links)))
+	b.WriteString(setText("set", linkSet, "ifname", "", linkTexts(p.Links)))
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
 			b.WriteString(mapText(p, d, f))
 		}
 	}
 	for _, s := range strictFirst(p) {
-		if s.ID.Kind == ruleset.PortMap {
-			b.WriteString(portMapText(s))
-			continue
-		}
 		b.WriteString(namedSetText(s))
 	}
 	b.WriteString(frameText(frame(p.Strict)))
@@ -66,20 +62,7 @@ func mapText(p *ruleset.Program, d ruleset.Direction, f ruleset.Family) string {
 			elements = append(elements, fmt.Sprintf("%s comment %q : jump %s", e.Addr, e.Chain, e.Chain))
 		}
 	}
-	body := fmt.Sprintf("\t\ttype %s : verdict\n", fields[f].keyType.Name)
-	return blockText("map", mapName(d, f), body, elements)
-}
-
-func portMapText(s ruleset.Set) string {
-	elements := make([]string, len(s.Members))
-	for i, m := range s.Members {
-		elements[i] = fmt.Sprintf("%s . %d comment %q : jump %s", m.Proto, m.Port, m.Comment, m.Chain)
-	}
-	body := fmt.Sprintf("\t\ttype %s : verdict\n", setType(s.ID).Name)
-	if s.Comment != "" {
-		body += fmt.Sprintf("\t\tcomment %q\n", clip(s.Comment))
-	}
-	return blockText("map", s.ID.String(), body, elements)
+	return setText("map", mapName(d, f), fields[f].keyType.Name+" : verdict", "", elements)
 }
 
 func namedSetText(s ruleset.Set) string {
@@ -87,7 +70,11 @@ func namedSetText(s ruleset.Set) string {
 	for i, m := range s.Members {
 		elements[i] = memberText(m)
 	}
-	return setText(s.ID.String(), setType(s.ID).Name, s.Comment, elements, flagsOf(s.ID)...)
+	kind, holds := "set", setType(s.ID).Name
+	if s.ID.Kind == ruleset.PortMap {
+		kind, holds = "map", holds+" : verdict"
+	}
+	return setText(kind, s.ID.String(), holds, s.Comment, elements, flagsOf(s.ID)...)
 }
 
 func flagsOf(id ruleset.SetID) []string {
@@ -98,24 +85,25 @@ func flagsOf(id ruleset.SetID) []string {
 }
 
 func memberText(m ruleset.Member) string {
-	if m.Proto != ruleset.AnyProtocol {
+	switch {
+	case m.Chain != "":
+		return fmt.Sprintf("%s . %d comment %q : jump %s", m.Proto, m.Port, m.Comment, m.Chain)
+	case m.Proto != ruleset.AnyProtocol:
 		return fmt.Sprintf("%s . %s . %d", m.Addr, m.Proto, m.Port)
+	default:
+		return m.String()
 	}
-	return m.String()
 }
 
-func setText(name, keyType, comment string, elements []string, flags ...string) string {
-	body := fmt.Sprintf("\t\ttype %s\n", keyType)
+// setText prints a set or map with the types that it holds.
+func setText(kind, name, holds, comment string, elements []string, flags ...string) string {
+	body := fmt.Sprintf("\t\ttype %s\n", holds)
 	if len(flags) > 0 {
 		body += fmt.Sprintf("\t\tflags %s\n", strings.Join(flags, ","))
 	}
 	if comment != "" {
 		body += fmt.Sprintf("\t\tcomment %q\n", clip(comment))
 	}
-	return blockText("set", name, body, elements)
-}
-
-func blockText(kind, name, body string, elements []string) string {
 	if len(elements) > 0 {
 		body += fmt.Sprintf("\t\telements = { %s }\n", strings.Join(elements, ",\n\t\t\t     "))
 	}
