@@ -43,27 +43,47 @@ func (d *Delta) Empty() bool {
 		len(d.AddMembers)+len(d.PutChains)+len(d.AddDispatch)+len(d.DelChains)+len(d.DelSets) == 0
 }
 
-// Groundwork splits off what no packet meets before the rest is carried out, where there is reason to: a packet takes
-// the rules of chains as they were when it came, but looks up in sets as they are by then, and what is looked up anew
-// must not lead it into a chain that had no rules when it came.
+// Groundwork splits off what must be carried out before the rest, where there is reason to: a packet takes the rules of
+// chains as they were when it came, but looks up in sets as they are by then. So what is looked up anew must not lead it
+// into a chain that had no rules when it came, and an address that is known no more must not be found free meanwhile.
 func (d Delta) Groundwork() (first, rest Delta) {
-	if d.Frame || len(d.AddMembers) == 0 && len(d.AddDispatch) == 0 {
-		return Delta{}, d
-	}
-	replaced := slices.ContainsFunc(d.AddMembers, func(m Members) bool { return m.Set.Kind == PortMap }) || len(d.DelDispatch) > 0
-	isNew := func(c PutChain) bool { return c.New }
-	if !replaced || !slices.ContainsFunc(d.PutChains, isNew) {
-		return Delta{}, d
-	}
 	rest = d
-	first.AddSets, rest.AddSets = d.AddSets, nil
-	first.PutChains = slices.DeleteFunc(slices.Clone(d.PutChains), func(c PutChain) bool { return !c.New })
-	rest.PutChains = slices.DeleteFunc(slices.Clone(d.PutChains), isNew)
+	if d.Frame {
+		return first, rest
+	}
+	if len(d.DelDispatch) > 0 {
+		first.DelMembers, rest.DelMembers = partition(d.DelMembers, func(m Members) bool { return m.Set.tellsKnown() })
+	}
+	if d.leadsElsewhere() {
+		first.PutChains, rest.PutChains = partition(d.PutChains, func(c PutChain) bool { return c.New })
+	}
+	if len(first.PutChains) > 0 {
+		first.AddSets, rest.AddSets = d.AddSets, nil
+	}
 	return first, rest
 }
 
+// leadsElsewhere reports whether something is looked up anew by packets that were not free before: what leads from one
+// chain to another, or makes pods of a strict program known.
+func (d Delta) leadsElsewhere() bool {
+	leads := func(m Members) bool { return m.Set.Kind == PortMap || m.Set.tellsKnown() }
+	return len(d.DelDispatch) > 0 && len(d.AddDispatch) > 0 || slices.ContainsFunc(d.AddMembers, leads)
+}
+
+// partition splits a list into what is so and what is not.
+func partition[T any](list []T, is func(T) bool) (those, others []T) {
+	for _, item := range list {
+		if is(item) {
+			those = append(those, item)
+		} else {
+			others = append(others, item)
+		}
+	}
+	return those, others
+}
+
 // Isolating returns the part of a delta that ends nobody's isolation: a subject is dispatched on, to another
-// chain at most, and what that needs stays.
+// chain at most, and what that needs stays. A pod that is known stays so, too.
 func (d Delta) Isolating() Delta {
 	moved := map[Subject]bool{}
 	for _, e := range d.AddDispatch {
@@ -72,7 +92,9 @@ func (d Delta) Isolating() Delta {
 	d.DelDispatch = slices.DeleteFunc(slices.Clone(d.DelDispatch), func(e Dispatch) bool {
 		return !moved[Subject{e.Direction, e.Addr}]
 	})
-	d.DelMembers = slices.DeleteFunc(slices.Clone(d.DelMembers), func(m Members) bool { return slices.Contains(d.DelSets, m.Set) })
+	d.DelMembers = slices.DeleteFunc(slices.Clone(d.DelMembers), func(m Members) bool {
+		return m.Set.tellsKnown() || slices.Contains(d.DelSets, m.Set)
+	})
 	d.DelLinks, d.DelChains, d.DelSets = nil, nil, nil
 	return d
 }

@@ -12,6 +12,9 @@ func LocalRange(f Family) SetID { return SetID{Kind: Ranges, Family: f, Key: "lo
 // KnownPods names the set of the addresses of this node's pods.
 func KnownPods(f Family) SetID { return SetID{Kind: Addresses, Family: f, Key: "known"} }
 
+// tellsKnown reports whether a set is one of KnownPods.
+func (id SetID) tellsKnown() bool { return id == KnownPods(id.Family) }
+
 // StrictSets returns the four sets; ranges are those of the node, disjoint, addrs those of its pods.
 func StrictSets(ranges []netip.Prefix, addrs []netip.Addr) []Set {
 	var sets []Set
