@@ -12,11 +12,9 @@ import (
 
 // listing is the canonical text of what the kernel of a node holds of Picket's.
 func (w *world) listing(node string) (string, error) {
-	out, err := w.inNode(node, "", "nft", "-j", "list", "table", "inet", "picket")
-	if err != nil {
-		return "", err
-	}
-	objects, err := listing.Parse(out)
+	objects, err := listing.Read(func(input string, options ...string) (string, error) {
+		return w.inNode(node, input, append([]string{"nft"}, options...)...)
+	})
 	return listing.Canonical(objects), err
 }
 

@@ -11,13 +11,30 @@ import (
 // Object is one item of `nft -j`: its kind, and what there is of it.
 type Object map[string]map[string]any
 
-// Parse returns the objects of the table inet picket, in the order of the nft program.
-func Parse(text string) ([]Object, error) {
-	var parsed struct{ Nftables []Object }
-	if err := json.Unmarshal([]byte(text), &parsed); err != nil {
-		return nil, fmt.Errorf("nft -j: %w", err)
+// Nft runs the nft program, and returns what it says.
+type Nft func(input string, options ...string) (string, error)
+
+// Read returns the objects of the table inet picket: the table, its chains with their rules, which are read in words, its
+// sets and maps. Only these are asked for in JSON: nft 1.0.6 ends that where it comes to a table with a single flag, as
+// that of a dead owner has.
+func Read(nft Nft) ([]Object, error) {
+	text, err := nft("", "-a", "list", "ruleset")
+	objects := inWords(text)
+	if err != nil || len(objects) == 0 {
+		return nil, err
 	}
-	return slices.DeleteFunc(parsed.Nftables, func(o Object) bool { return !o.counts() }), nil
+	answer, err := nft(`{"nftables":[{"list":{"sets":{"family":"inet"}}},{"list":{"maps":{"family":"inet"}}}]}`, "-j", "-f", "-")
+	if err != nil {
+		return nil, err
+	}
+	for documents := json.NewDecoder(strings.NewReader(answer)); documents.More(); {
+		var parsed struct{ Nftables []Object }
+		if err := documents.Decode(&parsed); err != nil {
+			return nil, fmt.Errorf("nft -j: %w", err)
+		}
+		objects = append(objects, parsed.Nftables...)
+	}
+	return slices.DeleteFunc(objects, func(o Object) bool { return !o.counts() }), nil
 }
 
 // counts reports whether an object is of the table inet picket and follows from the manifests alone. The chain and
@@ -25,10 +42,7 @@ func Parse(text string) ([]Object, error) {
 func (o Object) counts() bool {
 	for kind, about := range o {
 		table, name := about["table"], about["name"]
-		switch kind {
-		case "table":
-			table = name
-		case "rule":
+		if kind == "rule" {
 			name = about["chain"]
 		}
 		return about["family"] == "inet" && table == "picket" && !strings.HasPrefix(fmt.Sprint(name), "cut")
@@ -62,8 +76,8 @@ func Canonical(objects []Object) string {
 
 // asleep reports whether flags of a table say that none of its rules counts.
 func asleep(flags any) bool {
-	list, _ := flags.([]any)
-	return slices.Contains(list, any("dormant"))
+	list, _ := flags.([]string)
+	return slices.Contains(list, "dormant")
 }
 
 // plain copies a value without what differs between two tables of the same rules.

@@ -1,21 +1,25 @@
 package main
 
 import (
+	"encoding/json"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/picket-project/picket/e2e/listing"
 )
 
+// small is a table with one of each kind of object.
+const small = `[
+{"set": {"name": "pods4-a", "elem": ["10.0.0.2", "10.0.0.1"]}},
+{"map": {"name": "egress4", "elem": [[{"elem": {"val": "10.0.0.1", "comment": "c"}}, {"jump": {"target": "c"}}]]}},
+{"chain": {"name": "forward"}},
+{"rule": {"chain": "forward", "handle": 5}},
+{"rule": {"chain": "forward", "handle": 6}}]`
+
 func TestMutationsSpeakOfWhatIsThere(t *testing.T) {
-	text, err := os.ReadFile("../listing/testdata/small.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := listing.Parse(string(text))
-	if err != nil {
+	var objects []listing.Object
+	if err := json.Unmarshal([]byte(small), &objects); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}

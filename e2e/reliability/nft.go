@@ -33,11 +33,9 @@ func (s *scene) nft(node, script string) error {
 
 // objects lists what a node holds in the table inet picket, in the order of the nft program.
 func (s *scene) objects(node string) ([]listing.Object, error) {
-	out, err := s.inNode(node, "", s.lab.nft, "-j", "list", "ruleset")
-	if err != nil {
-		return nil, err
-	}
-	return listing.Parse(out)
+	return listing.Read(func(input string, options ...string) (string, error) {
+		return s.inNode(node, input, slices.Concat([]string{s.lab.nft}, options)...)
+	})
 }
 
 // ruleset is the canonical text of a node's table.
@@ -53,7 +51,7 @@ func (s *scene) ruleset(node string) (string, error) {
 func (s *scene) owned(node string) (bool, error) {
 	objects, err := s.objects(node)
 	for _, o := range objects {
-		if flags, is := o["table"]["flags"].([]any); is && slices.Contains(flags, any("owner")) {
+		if flags, is := o["table"]["flags"].([]string); is && slices.Contains(flags, "owner") {
 			return true, err
 		}
 	}
