@@ -70,6 +70,8 @@ type Controller struct {
 	known     bool          // the kernel holds what the graph has handed out
 	changed   time.Time     // when the oldest change came that the kernel does not hold; zero: none
 	hosted    int           // graph.LocalEvents when the host was last prepared; -1: it is due
+	rehost    *time.Timer   // when it is due again after an error
+	rehosting time.Duration // from the error until then; 0: there was none
 	backoff   time.Duration // between attempts; 0: the last one went well
 	resume    time.Time     // no attempt before this, whatever arrives
 	review    review
@@ -90,7 +92,7 @@ func New(c Config) *Controller {
 	}
 	controller := &Controller{
 		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), problem: map[policy.Key]string{}, hosted: -1,
-		review: newReview(), touched: make(chan struct{}, 1),
+		review: newReview(), touched: make(chan struct{}, 1), rehost: stopped(),
 	}
 	if c.DenyUnknown {
 		controller.graph.DenyUnknown()
@@ -149,6 +151,8 @@ func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (d
 		return func() { c.doubt(ctx) }
 	case <-retry:
 		return func() {}
+	case <-c.rehost.C:
+		return func() { c.hosted = -1 }
 	case <-c.review.due.C:
 		return func() { c.look(ctx) }
 	case l := <-c.review.found:
@@ -303,13 +307,17 @@ const (
 	lastBackoff  = 5 * time.Second
 )
 
+func longer(backoff time.Duration) time.Duration {
+	return min(max(2*backoff, firstBackoff), lastBackoff)
+}
+
 // failed keeps the last good rules and tries again later, from what the kernel is then found to hold.
 func (c *Controller) failed(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
 	c.known = false
-	c.backoff = min(max(2*c.backoff, firstBackoff), lastBackoff)
+	c.backoff = longer(c.backoff)
 	c.resume = time.Now().Add(c.backoff)
 	if c.Health.set("kernel", err.Error()) {
 		c.Log.Error("the kernel does not hold what it should; the last rules stay", "error", err)
@@ -323,8 +331,11 @@ func (c *Controller) prepare() {
 	if err == nil {
 		c.graph.Apply(graph.LinksSet{Links: links})
 		c.Health.set("host", "")
+		c.rehosting = 0
 		return
 	}
+	c.rehosting = longer(c.rehosting)
+	c.rehost.Reset(c.rehosting)
 	if c.Health.set("host", err.Error()) {
 		c.Log.Error("not all traffic of this node's pods can be filtered", "error", err)
 	}

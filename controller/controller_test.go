@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -324,4 +325,28 @@ func TestAProblemIsReportedOnce(t *testing.T) {
 	}
 	source <- Mail{Events: []graph.Event{graph.PolicyGone{Key: event.Policy.Key}, event}}
 	eventually(t, "reported again after it was gone", func() bool { return len(told) == 2 })
+}
+
+// moody is a Host that fails for a while.
+type moody struct{ fails *atomic.Int32 }
+
+func (h moody) Prepare([]netip.Addr) ([]string, error) {
+	if h.fails.Add(-1) >= 0 {
+		return nil, errors.New("no memory")
+	}
+	return []string{"cni0"}, nil
+}
+
+func (moody) Ports([]netip.Addr) ([]ruleset.Port, error) { return nil, nil }
+
+// What the host refuses is tried again long before the next audit.
+func TestHostIsPreparedAgainAfterAnError(t *testing.T) {
+	k, source, host := &kernel{}, script(make(chan Mail)), moody{new(atomic.Int32)}
+	host.fails.Store(3)
+	c := start(t, Config{Source: source, Firewall: k, Host: host, Audit: time.Hour})
+	source <- Mail{Events: cluster(), Synced: true}
+	eventually(t, "not ready", func() bool { return strings.Contains(fmt.Sprint(c.Health.Readiness()), "no memory") })
+	eventually(t, "ready, with the link", func() bool {
+		return c.Health.Readiness().Ready && strings.Contains(k.program(), "link cni0")
+	})
 }

@@ -61,9 +61,14 @@ const (
 )
 
 func newReview() review {
-	due := time.NewTimer(time.Hour)
-	due.Stop()
-	return review{scope: ruleset.Everything(), due: due, found: make(chan look, 1)}
+	return review{scope: ruleset.Everything(), due: stopped(), found: make(chan look, 1)}
+}
+
+// stopped is a timer that waits to be set.
+func stopped() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
 }
 
 // reviews reports whether connections can be cut here.

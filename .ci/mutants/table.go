@@ -21,6 +21,7 @@ var mutants = []mutant{
 	{"a merged rule forgets peers", "policy", "ruleset/policy/set.go", "all.Selectors = append(all.Selectors, s.Selectors...)", "all.Selectors = s.Selectors"},
 	{"the last port of a range is not looked up", "policy", "ruleset/policy/lookup.go", "port <= int(ports.Last)", "port < int(ports.Last)"},
 	{"a port leads to one kind of peers", "policy", "ruleset/policy/lookup.go", "a.jump(made, rules[:n])", "a.jump(made, rules[:1])"},
+	{"what the host refuses waits for the audit", "controller", "controller/controller.go", "c.rehost.Reset(c.rehosting)", ""},
 	{"ports of one pod lead another's way", "graph", "controller/graph/selector.go", "if source.ID.Kind == ruleset.PortMap {", "if false {"},
 	{"chains that ports lead to are not counted", "graph", "controller/graph/resolve.go", "if g.shared[id]--; g.shared[id] == 0 {", "if g.shared[id]--; g.shared[id] >= 0 {"},
 	{"what new ports lead to is laid too late", "ruleset", "ruleset/delta.go", "return m.Set.Kind == PortMap ||", "return"},
