@@ -174,36 +174,34 @@ func (b *Backend) hangUp() error {
 // Owned reports whether the kernel keeps everybody else from changing the table.
 func (b *Backend) Owned() bool { return b.ownership == owned }
 
-// Apply carries a delta out in one transaction, after its groundwork: on an error the kernel holds what it held before,
-// or, where the answer was lost, all of the new; so observe again. Straight after Observe it also fails if anybody
-// changed any ruleset of the namespace in between. An empty delta sends nothing and says that what Observe
-// found is right: others may change their rules from then on.
+// Apply carries a delta out, each of its steps in one transaction: on an error the kernel holds what it held before that
+// or, where the answer was lost, after it; so observe again. Straight after Observe it also fails if anybody changed any
+// ruleset of the namespace in between. An empty delta sends nothing and says that what Observe found is right: others
+// may change their rules from then on.
 func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
 	if d.Empty() {
 		b.checked = 0
 	}
-	groundwork, first := d.Groundwork()
-	if err := b.commit(groundwork); err != nil {
-		return errors.Join(fmt.Errorf("apply groundwork: %w", err), b.hangUp())
-	}
-	second := ruleset.Delta{}
-	if b.twoSteps {
-		first.DelChains, first.DelSets = nil, nil
-		second = ruleset.Delta{DelChains: d.DelChains, DelSets: d.DelSets}
-	}
-	if err := b.commit(first); err != nil {
-		return errors.Join(fmt.Errorf("apply: %w", err), b.hangUp())
-	}
-	if err := b.commit(second); err != nil {
-		return errors.Join(fmt.Errorf("apply deletions: %w", err), b.hangUp())
+	for _, step := range b.steps(d) {
+		if err := b.commit(step); err != nil {
+			return errors.Join(fmt.Errorf("apply: %w", err), b.hangUp())
+		}
 	}
 	return nil
 }
 
-func (b *Backend) commit(d ruleset.Delta) error {
-	if d.Empty() {
-		return nil
+func (b *Backend) steps(d ruleset.Delta) []ruleset.Delta {
+	steps := d.Steps()
+	if b.twoSteps && len(d.DelChains)+len(d.DelSets) > 0 {
+		last := &steps[len(steps)-1]
+		deletions := ruleset.Delta{DelChains: last.DelChains, DelSets: last.DelSets}
+		last.DelChains, last.DelSets = nil, nil
+		steps = append(steps, deletions)
 	}
+	return steps
+}
+
+func (b *Backend) commit(d ruleset.Delta) error {
 	conn, err := b.writer()
 	if err != nil {
 		return err

@@ -131,6 +131,9 @@ func lookUpPorts(t *rapid.T, p *ruleset.Program) {
 			c.ByPort = true
 			p.Sets = append(p.Sets, ruleset.Set{ID: ruleset.PortsOf(c.ID), Comment: "ports of " + c.Subject, Members: jumps(ids, c.Direction).Draw(t, "jumps")})
 		}
+		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "onward") {
+			c.Onward = rapid.SampledFrom(ids).Draw(t, "to")
+		}
 	}
 }
 

@@ -79,6 +79,9 @@ func rulesOf(c ruleset.Chain) []rule {
 	if c.ByPort {
 		rules = append(rules, rule{[]term{byPort(ruleset.PortsOf(c.ID).String())}, ""})
 	}
+	if c.Onward != "" {
+		rules = append(rules, rule{[]term{verdict(expr.VerdictJump, string(c.Onward))}, ""})
+	}
 	rules = append(rules, denial(c)...)
 	rules[len(rules)-1].comment = seal(c, contentsOf(rules))
 	return rules
@@ -107,8 +110,8 @@ func allow(r ruleset.Rule, d ruleset.Direction) rule {
 	return rule{append(terms, consent), ruleset.OriginsText(r.Origins)}
 }
 
-// denial ends a chain: a sample is logged, all is counted, nothing passes. A chain of peers leaves that to the one that
-// it was asked by.
+// denial ends a chain: a sample is logged, all is counted, nothing passes. A chain that others lead to leaves that to
+// them.
 func denial(c ruleset.Chain) []rule {
 	if c.Denial == ruleset.GoBack {
 		return []rule{{terms: []term{verdict(expr.VerdictReturn, "")}}}
@@ -128,7 +131,10 @@ const sealFormat = "%s: end of %d rules, digest %s content %s"
 // is made from their contents before the last has it.
 func seal(c ruleset.Chain, contents []string) string {
 	end := "denied"
-	if c.Denial == ruleset.GoBack {
+	switch {
+	case c.Denial == ruleset.GoBack && c.ByPort:
+		end = "alike"
+	case c.Denial == ruleset.GoBack:
 		end = "peers"
 	}
 	return sealed(end, c.Digest(), contents)

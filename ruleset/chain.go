@@ -65,6 +65,11 @@ func NewPeersID(d Direction, identity string) ChainID {
 	return ChainID(fmt.Sprintf("peers/%s-%s", d, Digest(identity)))
 }
 
+// NewAlikeID makes the name for what pods share that are judged alike, from their names: alike/direction-digest.
+func NewAlikeID(d Direction, pods []string) ChainID {
+	return ChainID(fmt.Sprintf("alike/%s-%s", d, Digest(strings.Join(pods, "\n"))))
+}
+
 // Denial is what happens to a packet that no rule of a chain allows.
 type Denial uint8
 
@@ -72,7 +77,7 @@ type Denial uint8
 const (
 	Drop   Denial = iota
 	Reject        // TCP reset, else ICMP administratively prohibited
-	GoBack        // nothing yet: the chain that a PortMap led from goes on
+	GoBack        // nothing yet: the chain that led here goes on
 )
 
 func (d Denial) String() string { return [...]string{"drop", "reject", "go back"}[d] }
@@ -90,19 +95,21 @@ func ParseDenial(s string) (Denial, error) {
 // Chain is everything that one pod may do in one direction. Its end is the denial.
 //
 // Where many policies meet in one pod, ports are looked up in a PortMap, which leads to chains of another kind: those
-// say who the peers are, have no ports and no subject, and end with GoBack.
+// say who the peers are, have no ports and no subject, and end with GoBack. Pods that are judged alike share then all
+// but the rule by which each may reach itself: in a chain that has no subject either, and ends with GoBack, too.
 type Chain struct {
 	ID        ChainID
 	Direction Direction
-	Subject   string // namespace/name of the pod
-	Rules     []Rule // in the order of their origins; each one allows
-	ByPort    bool   // what no rule allows is looked up in PortsOf(ID)
+	Subject   string  // namespace/name of the pod
+	Rules     []Rule  // in the order of their origins; each one allows
+	ByPort    bool    // what no rule allows is looked up in PortsOf(ID)
+	Onward    ChainID // what no rule allows may still be allowed there; empty: nowhere
 	Denial    Denial
 }
 
 // Equal reports whether two chains are the same to a backend: their digests are.
 func (c Chain) Equal(o Chain) bool {
-	return c.ID == o.ID && c.Direction == o.Direction && c.ByPort == o.ByPort && c.Denial == o.Denial && slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
+	return c.ID == o.ID && c.Direction == o.Direction && c.ByPort == o.ByPort && c.Onward == o.Onward && c.Denial == o.Denial && slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
 		return a.Same(b) && slices.Equal(a.Origins, b.Origins)
 	})
 }
@@ -121,6 +128,9 @@ func (c Chain) text(b *strings.Builder) {
 	}
 	if c.ByPort {
 		fmt.Fprintf(b, "  by port @%s\n", PortsOf(c.ID))
+	}
+	if c.Onward != "" {
+		fmt.Fprintf(b, "  onward to %s\n", c.Onward)
 	}
 	fmt.Fprintf(b, "  %s\n", c.Denial)
 }

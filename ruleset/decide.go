@@ -92,16 +92,26 @@ func (p *Program) decide(d Direction, f Flow) Step {
 
 // judge asks a subject's chain, and where that leads.
 func (p *Program) judge(d Direction, id ChainID, peer netip.Addr, f Flow) Step {
-	chain := p.chain(id)
-	if rule, ok := p.allowing(chain, peer, f); ok {
-		return Step{Direction: d, Verdict: Allow, Chain: id, Reason: OriginsText(rule.Origins)}
-	}
-	if m, ok := p.set(PortsOf(id)).jump(f.Proto, f.Port); ok && chain.ByPort {
-		if _, ok := p.allowing(p.chain(m.Chain), peer, f); ok {
-			return Step{Direction: d, Verdict: Allow, Chain: id, Reason: m.Comment}
-		}
+	if reason, ok := p.reason(p.chain(id), peer, f); ok {
+		return Step{Direction: d, Verdict: Allow, Chain: id, Reason: reason}
 	}
 	return Step{Direction: d, Verdict: Deny, Chain: id}
+}
+
+// reason says why a chain, or one that it leads to, allows a flow.
+func (p *Program) reason(c Chain, peer netip.Addr, f Flow) (string, bool) {
+	if rule, ok := p.allowing(c, peer, f); ok {
+		return OriginsText(rule.Origins), true
+	}
+	if m, ok := p.set(PortsOf(c.ID)).jump(f.Proto, f.Port); ok && c.ByPort {
+		if _, ok := p.allowing(p.chain(m.Chain), peer, f); ok {
+			return m.Comment, true
+		}
+	}
+	if c.Onward == "" {
+		return "", false
+	}
+	return p.reason(p.chain(c.Onward), peer, f)
 }
 
 // allowing finds the first rule of a chain that allows a flow.

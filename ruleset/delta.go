@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Delta is what must change for a kernel to hold a program. A backend carries it out in one transaction,
+// Delta is what must change for a kernel to hold a program. A backend carries each of its Steps out in one transaction,
 // all or nothing, field by field: that is the order in which no kernel object is in use when it goes and
 // every one is there when it is referred to.
 type Delta struct {
@@ -43,14 +43,21 @@ func (d *Delta) Empty() bool {
 		len(d.AddMembers)+len(d.PutChains)+len(d.AddDispatch)+len(d.DelChains)+len(d.DelSets) == 0
 }
 
-// Groundwork splits off what must be carried out before the rest, where there is reason to: a packet takes the rules of
-// chains as they were when it came, but looks up in sets as they are by then. So what is looked up anew must not lead it
-// into a chain that had no rules when it came, and an address that is known no more must not be found free meanwhile.
-func (d Delta) Groundwork() (first, rest Delta) {
-	rest = d
+// Steps are the transactions that a delta is carried out in: one, where there is no reason for more. A packet takes the
+// rules of chains as they were when it came, but looks up in sets as they are by then.
+func (d Delta) Steps() []Delta {
 	if d.Frame {
-		return first, rest
+		return []Delta{d}
 	}
+	first, rest := d.groundwork()
+	rest, last := rest.clearance()
+	return slices.DeleteFunc([]Delta{first, rest, last}, func(d Delta) bool { return d.Empty() })
+}
+
+// groundwork splits off what goes before the rest: what is looked up anew must not lead a packet into a chain that had
+// no rules when it came, and an address that is known no more must not be found free meanwhile.
+func (d Delta) groundwork() (first, rest Delta) {
+	rest = d
 	if len(d.DelDispatch) > 0 {
 		first.DelMembers, rest.DelMembers = partition(d.DelMembers, func(m Members) bool { return m.Set.tellsKnown() })
 	}
@@ -61,6 +68,19 @@ func (d Delta) Groundwork() (first, rest Delta) {
 		first.AddSets, rest.AddSets = d.AddSets, nil
 	}
 	return first, rest
+}
+
+// clearance splits off what goes after the rest: a packet with the rules of before would find a PortMap empty that goes
+// with them.
+func (d Delta) clearance() (rest, last Delta) {
+	rest = d
+	leads := func(id SetID) bool { return id.Kind == PortMap }
+	if slices.ContainsFunc(d.DelSets, leads) {
+		last.DelMembers, rest.DelMembers = partition(d.DelMembers, func(m Members) bool { return slices.Contains(d.DelSets, m.Set) })
+		last.DelSets, rest.DelSets = d.DelSets, nil
+		last.DelChains, rest.DelChains = d.DelChains, nil
+	}
+	return rest, last
 }
 
 // leadsElsewhere reports whether something is looked up anew by packets that were not free before: what leads from one

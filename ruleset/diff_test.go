@@ -107,7 +107,7 @@ func TestGroundworkOfADelta(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
 		m := holding(t, a)
-		first, rest := Diff(observe(t, m), b).Groundwork()
+		first, rest := Diff(observe(t, m), b).groundwork()
 		if err := m.Apply(t.Context(), first); err != nil {
 			t.Fatalf("%v\n%s", err, first.String())
 		}
@@ -143,7 +143,7 @@ func TestNewPeersOfAPortAreLaidFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	have, _ := m.Observe(t.Context())
-	first, rest := Diff(have, leading("two")).Groundwork()
+	first, rest := Diff(have, leading("two")).groundwork()
 	if len(first.PutChains) != 1 || first.PutChains[0].ID != NewPeersID(Ingress, "two") || len(rest.PutChains) != 0 || len(rest.DelChains) != 1 {
 		t.Errorf("first\n%sthen\n%s", first.String(), rest.String())
 	}

@@ -133,6 +133,9 @@ func lookUpPorts(t *rapid.T, p *Program) {
 			c.ByPort = true
 			p.Sets = append(p.Sets, Set{ID: PortsOf(c.ID), Comment: "ports", Members: jumps(ids, c.Direction).Draw(t, "jumps")})
 		}
+		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "onward") {
+			c.Onward = rapid.SampledFrom(ids).Draw(t, "to")
+		}
 	}
 }
 

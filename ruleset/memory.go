@@ -185,6 +185,9 @@ func (m *Memory) putChain(c PutChain) error {
 	if _, exists := m.sets[PortsOf(c.ID)]; c.ByPort && !exists {
 		return fmt.Errorf("chain %s: no set %s", c.ID, PortsOf(c.ID))
 	}
+	if _, exists := m.chains[c.Onward]; c.Onward != "" && !exists {
+		return fmt.Errorf("chain %s: no chain %s", c.ID, c.Onward)
+	}
 	return each(c.Rules, func(r Rule) error {
 		if _, exists := m.sets[r.Peer.Set]; r.Peer.HasSet() && !exists {
 			return fmt.Errorf("chain %s: no set %s", c.ID, r.Peer.Set)
@@ -199,6 +202,11 @@ func (m *Memory) delChain(id ChainID) error {
 			if e.Chain == id {
 				return fmt.Errorf("chain %s: in use by %s", id, set)
 			}
+		}
+	}
+	for _, c := range m.chains {
+		if c.Onward == id {
+			return fmt.Errorf("chain %s: in use by %s", id, c.ID)
 		}
 	}
 	for s, chain := range m.dispatch {

@@ -15,8 +15,8 @@ func TestNoPacketPassesWhilePodsComeAndGo(t *testing.T) {
 		all := programs().Draw(t, "program")
 		all.Strict = rapid.Bool().Draw(t, "strict")
 		m := holding(t, having(t, all, "before"))
-		first, rest := Diff(observe(t, m), having(t, all, "after")).Groundwork()
-		for _, d := range []Delta{first, rest} {
+		change := Diff(observe(t, m), having(t, all, "after"))
+		for _, d := range change.Steps() {
 			before := m.Program()
 			if err := m.Apply(t.Context(), d); err != nil {
 				t.Fatalf("%v\n%s", err, d.String())
@@ -47,7 +47,7 @@ func TestGroundworkOfStrictPrograms(t *testing.T) {
 	} {
 		have, _ := m.Observe(t.Context())
 		d := Diff(have, step.program)
-		first, rest := d.Groundwork()
+		first, rest := d.groundwork()
 		if first.String() != step.first || rest.String() != step.rest {
 			t.Errorf("first\n%sthen\n%s", first.String(), rest.String())
 		}

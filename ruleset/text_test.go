@@ -141,6 +141,7 @@ var edits = map[string]func(*Program){
 	"chain's name":    onFirst(chainsOf, func(c *Chain) { c.ID += "x" }),
 	"denial":          onFirst(chainsOf, func(c *Chain) { c.Denial = (c.Denial + 1) % 3 }),
 	"by port":         onFirst(chainsOf, func(c *Chain) { c.ByPort = !c.ByPort }),
+	"onward":          onFirst(chainsOf, func(c *Chain) { c.Onward += "x" }),
 	"member's chain":  onFirst(jumpsOf, func(m *Member) { m.Chain += "x" }),
 	"member's reason": onFirst(jumpsOf, func(m *Member) { m.Comment += "x" }),
 	"rules":           onFirst(chainsOf, func(c *Chain) { c.Rules = c.Rules[:len(c.Rules)/2] }),

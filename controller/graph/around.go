@@ -57,6 +57,9 @@ func (x *excerpt) chain(id ruleset.ChainID) {
 	if chain.ByPort {
 		x.set(ruleset.PortsOf(id))
 	}
+	if chain.Onward != "" {
+		x.chain(chain.Onward)
+	}
 }
 
 // set takes a set in, and the chains that its members lead to.

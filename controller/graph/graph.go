@@ -28,8 +28,10 @@ type Graph struct {
 
 	dirty    map[*pod]bool // pods of this node whose chains must be assembled again
 	sets     map[ruleset.SetID]*set
-	shared   map[ruleset.ChainID]int // how many judgements lead to a chain of peers
-	stale    map[*set]bool           // sets to look at in Changes
+	crews    map[string]*crew            // by what their pods have in common
+	moved    map[*crew]ruleset.Direction // those that pods have left or joined
+	shared   map[ruleset.ChainID]int     // how many judgements lead to a chain
+	stale    map[*set]bool               // sets to look at in Changes
 	chains   ledger[ruleset.ChainID, ruleset.Chain]
 	dispatch ledger[ruleset.Subject, ruleset.ChainID]
 	links    ledger[string, bool]
@@ -52,6 +54,8 @@ func New(node string, denial ruleset.Denial) *Graph {
 		selectors:  map[string]*selector{},
 		dirty:      map[*pod]bool{},
 		sets:       map[ruleset.SetID]*set{},
+		crews:      map[string]*crew{},
+		moved:      map[*crew]ruleset.Direction{},
 		shared:     map[ruleset.ChainID]int{},
 		stale:      map[*set]bool{},
 		chains:     newLedger[ruleset.ChainID, ruleset.Chain](),
@@ -104,11 +108,11 @@ func (g *Graph) LocalAddrs() []netip.Addr {
 	return addrs
 }
 
-// Subjects returns the addresses that are dispatched to a chain.
+// Subjects returns the addresses that are dispatched to a chain, or to one that leads there.
 func (g *Graph) Subjects(id ruleset.ChainID) []netip.Addr {
 	var addrs []netip.Addr
 	for s, chain := range g.dispatch.now {
-		if chain == id {
+		if chain == id || g.chains.now[chain].Onward == id {
 			addrs = append(addrs, s.Addr)
 		}
 	}

@@ -15,8 +15,16 @@ func (g *Graph) resolve() {
 			p.part = &part{}
 		}
 		for _, d := range ruleset.Directions {
+			g.enlist(p, d)
+		}
+	}
+	for p := range g.dirty {
+		for _, d := range ruleset.Directions {
 			g.assemble(p, d, &drafts)
 		}
+	}
+	g.regroup(&drafts)
+	for p := range g.dirty {
 		g.know(p)
 		if !p.ns.pods[p] {
 			delete(g.pods, p.claimed.Key)
@@ -27,16 +35,17 @@ func (g *Graph) resolve() {
 
 // assemble brings one chain, what it speaks of and what is dispatched to it up to date.
 func (g *Graph) assemble(p *pod, d ruleset.Direction, drafts *policy.Drafts) {
-	var now judged
+	now := judged{by: p.judged[d].by, crew: p.judged[d].crew}
 	id := ruleset.NewChainID(d, p.claimed.Namespace, p.claimed.Name)
-	if isolating := g.isolating(p, d); len(isolating) > 0 {
-		judgement := drafts.Judgement(p.held, d, isolating, g.form)
+	if now.crew != nil {
+		judgement := drafts.Judgement(p.held, now.crew.alike, d, now.by, g.form, func() policy.Crew { return now.crew.crew(d) })
+		now.crew.shares = len(judgement.Shared) > 0
 		for _, source := range judgement.Sources {
 			now.sources = append(now.sources, g.acquire(source))
 		}
-		for _, peers := range judgement.Peers {
-			now.shared = append(now.shared, peers.ID)
-			g.share(peers)
+		for _, shared := range judgement.Shared {
+			now.shared = append(now.shared, shared.ID)
+			g.share(shared)
 		}
 		for _, a := range p.held.Addrs {
 			now.subjects = append(now.subjects, ruleset.Subject{Direction: d, Addr: a})
@@ -57,14 +66,16 @@ func (g *Graph) assemble(p *pod, d ruleset.Direction, drafts *policy.Drafts) {
 
 // judged is what a pod's judgement in one direction takes part in.
 type judged struct {
+	by       []*policy.Policy
+	crew     *crew // nil: not isolated
 	sources  []*set
-	shared   []ruleset.ChainID // that its ports lead to
+	shared   []ruleset.ChainID // that it leads to
 	subjects []ruleset.Subject
 }
 
 // share takes one more user of a chain that many may lead to into account, unshare one less.
 func (g *Graph) share(c ruleset.Chain) {
-	if g.shared[c.ID]++; g.shared[c.ID] == 1 {
+	if g.shared[c.ID]++; g.shared[c.ID] == 1 || c.ByPort { // the name of the others says all
 		g.chains.set(c.ID, c)
 	}
 }

@@ -11,13 +11,8 @@ import (
 // Judgement is everything by which a pod is judged in one direction.
 type Judgement struct {
 	Chain   ruleset.Chain
-	Peers   []ruleset.Chain // that its PortMap leads to; judgements of other pods may have the same
+	Shared  []ruleset.Chain // that it leads to; judgements of other pods may have the same
 	Sources []SetSource     // of the sets that all of them speak of
-}
-
-// Judgement assembles what the pod may do in a direction in which these policies, sorted by key, isolate it.
-func (p Pod) Judgement(d ruleset.Direction, policies []*Policy, form Form) Judgement {
-	return p.assemble(d, policies, form).judgement(p, form)
 }
 
 func (p Pod) assemble(d ruleset.Direction, policies []*Policy, form Form) assembly {
@@ -42,22 +37,33 @@ func (p Pod) assemble(d ruleset.Direction, policies []*Policy, form Form) assemb
 }
 
 // judgement makes the pod's own of what is assembled, which stays as it is.
-func (a assembly) judgement(p Pod, form Form) Judgement {
-	a.pod, a.rules, a.sources = p, slices.Clip(a.rules), slices.Clip(a.sources)
+func (a assembly) judgement(p Pod, form Form, crew func() Crew) Judgement {
+	a.pod, a.rules, a.sources, a.shared = p, slices.Clip(a.rules), slices.Clip(a.sources), slices.Clip(a.shared)
+	own := ruleset.Chain{ID: ruleset.NewChainID(a.direction, p.Namespace, p.Name), Direction: a.direction, Subject: p.String(), Denial: form.Denial}
+	if len(a.jumps) > 0 {
+		own.Onward = a.lookUpWith(&own, crew())
+	}
 	a.itself()
-	return Judgement{a.chain(form.Denial), a.shared, a.sources}
+	own.Rules = a.rules
+	return Judgement{own, a.shared, a.sources}
 }
 
-func (a *assembly) chain(denial ruleset.Denial) ruleset.Chain {
-	c := ruleset.Chain{
-		ID: ruleset.NewChainID(a.direction, a.pod.Namespace, a.pod.Name), Direction: a.direction, Subject: a.pod.String(),
-		Rules: a.rules, Denial: denial,
+// lookUpWith has the pod's own chain look ports up or, where other pods are judged alike, one that they share. It
+// returns that one.
+func (a *assembly) lookUpWith(own *ruleset.Chain, crew Crew) ruleset.ChainID {
+	if crew.ID == "" {
+		own.ByPort = true
+		a.ports(own.ID, own.Subject)
+		return ""
 	}
-	if len(a.jumps) > 0 {
-		c.ByPort = true
-		a.sources = append(a.sources, SetSource{ID: ruleset.PortsOf(c.ID), Comment: "ports of " + c.Subject, Jumps: a.jumps})
-	}
-	return c
+	a.ports(crew.ID, crew.Name)
+	a.shared = append(a.shared, ruleset.Chain{ID: crew.ID, Direction: a.direction, Rules: a.rules, ByPort: true, Denial: ruleset.GoBack})
+	a.rules = nil
+	return crew.ID
+}
+
+func (a *assembly) ports(of ruleset.ChainID, whose string) {
+	a.sources = append(a.sources, SetSource{ID: ruleset.PortsOf(of), Comment: "ports of " + whose, Jumps: a.jumps})
 }
 
 // assembly is a chain in the making.
@@ -70,7 +76,7 @@ type assembly struct {
 	sources   []SetSource
 	known     map[ruleset.SetID]bool // what sources holds
 	jumps     []ruleset.Member       // of its PortMap
-	shared    []ruleset.Chain        // where they lead
+	shared    []ruleset.Chain        // where they lead, and what is shared besides
 }
 
 // permission is what a rule allows, in a form that can be compared.

@@ -32,7 +32,7 @@ func assemble(t *testing.T, line string, d ruleset.Direction, texts []string) (r
 	for _, text := range texts {
 		policies = append(policies, policy.Parse(netpol(t, text)))
 	}
-	judgement := subject.Judgement(d, policies, policy.Form{})
+	judgement := new(policy.Drafts).Judgement(subject, "", d, policies, policy.Form{}, policy.Alone)
 	return judgement.Chain, judgement.Sources
 }
 

@@ -12,7 +12,7 @@ import (
 // isolate, and the sets that those chains speak of. It works by plain loops over everything; the problems
 // are those of all policies.
 func Compile(s Snapshot) (*ruleset.Program, []Problem) {
-	c := compilation{snapshot: s, namespaces: map[string]Namespace{}, sources: map[ruleset.SetID]SetSource{}, shared: map[ruleset.ChainID]ruleset.Chain{}}
+	c := compilation{snapshot: s, namespaces: map[string]Namespace{}, subjects: map[string][]subject{}, sources: map[ruleset.SetID]SetSource{}, shared: map[ruleset.ChainID]ruleset.Chain{}}
 	for _, ns := range s.Namespaces {
 		c.namespaces[ns.Name] = ns
 	}
@@ -27,6 +27,9 @@ func Compile(s Snapshot) (*ruleset.Program, []Problem) {
 	for _, p := range c.pods {
 		c.pod(p)
 	}
+	for alike, subjects := range c.subjects {
+		c.isolate(alike, subjects)
+	}
 	c.program.Chains = slices.AppendSeq(c.program.Chains, maps.Values(c.shared))
 	c.sets()
 	c.strict()
@@ -39,6 +42,7 @@ type compilation struct {
 	namespaces map[string]Namespace
 	policies   []*Policy
 	pods       []Pod
+	subjects   map[string][]subject // that are judged alike
 	sources    map[ruleset.SetID]SetSource
 	shared     map[ruleset.ChainID]ruleset.Chain
 	program    ruleset.Program
@@ -63,23 +67,43 @@ func (c *compilation) pod(p Pod) {
 			}
 		}
 		if len(isolating) > 0 {
-			c.isolate(p, d, isolating)
+			alike := p.Alike(d, isolating)
+			c.subjects[alike] = append(c.subjects[alike], subject{p, d, isolating})
 		}
 	}
 }
 
-func (c *compilation) isolate(p Pod, d ruleset.Direction, policies []*Policy) {
-	judgement := p.Judgement(d, policies, Form{c.snapshot.Denial, c.snapshot.Readable})
-	chain := judgement.Chain
-	c.program.Chains = append(c.program.Chains, chain)
-	for _, peers := range judgement.Peers {
-		c.shared[peers.ID] = peers
+// subject is a pod in a direction in which policies isolate it.
+type subject struct {
+	pod       Pod
+	direction ruleset.Direction
+	policies  []*Policy
+}
+
+// isolate takes in what judges pods alike.
+func (c *compilation) isolate(alike string, subjects []subject) {
+	var keys []Key
+	for _, s := range subjects {
+		keys = append(keys, s.pod.Key)
 	}
-	for _, source := range judgement.Sources {
+	var drafts Drafts
+	for _, s := range subjects {
+		crew := func() Crew { return NewCrew(s.direction, keys) }
+		judgement := drafts.Judgement(s.pod, alike, s.direction, s.policies, Form{c.snapshot.Denial, c.snapshot.Readable}, crew)
+		c.take(judgement)
+		for _, addr := range s.pod.Addrs {
+			c.program.Dispatch = append(c.program.Dispatch, ruleset.Dispatch{Direction: s.direction, Addr: addr, Chain: judgement.Chain.ID})
+		}
+	}
+}
+
+func (c *compilation) take(j Judgement) {
+	c.program.Chains = append(c.program.Chains, j.Chain)
+	for _, shared := range j.Shared {
+		c.shared[shared.ID] = shared
+	}
+	for _, source := range j.Sources {
 		c.sources[source.ID] = source
-	}
-	for _, addr := range p.Addrs {
-		c.program.Dispatch = append(c.program.Dispatch, ruleset.Dispatch{Direction: d, Addr: addr, Chain: chain.ID})
 	}
 }
 

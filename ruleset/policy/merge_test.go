@@ -52,7 +52,7 @@ func BenchmarkChain(b *testing.B) {
 			}
 			var rules int
 			for b.Loop() {
-				rules = len(subject.Judgement(ruleset.Ingress, policies, policy.Form{}).Chain.Rules)
+				rules = len(new(policy.Drafts).Judgement(subject, "", ruleset.Ingress, policies, policy.Form{}, policy.Alone).Chain.Rules)
 			}
 			b.ReportMetric(float64(rules), "rules")
 		})
@@ -71,7 +71,7 @@ func BenchmarkLookUp(b *testing.B) {
 		policies = append(policies, policy.Parse(netpol(b, fmt.Sprintf("a/p%04d {ingress: [%s]}", i, strings.Join(rules, ", ")))))
 	}
 	for b.Loop() {
-		if j := subject.Judgement(ruleset.Ingress, policies, policy.Form{}); len(j.Chain.Rules) != 2 {
+		if j := new(policy.Drafts).Judgement(subject, "", ruleset.Ingress, policies, policy.Form{}, policy.Alone); len(j.Chain.Rules) != 2 {
 			b.Fatal(j.Chain)
 		}
 	}

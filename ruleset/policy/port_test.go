@@ -90,7 +90,7 @@ func TestNamedPortsDoNotChangeTheirRule(t *testing.T) {
 	policies := []*Policy{{Key: Key{"a", "p"}, Rules: [2][]Rule{ruleset.Ingress: {rule}}}}
 	for number, want := range map[uint16]string{80: "tcp 80,90", 91: "tcp 90-91", 90: "tcp 90"} {
 		pod := Pod{Key: Key{"a", "web"}, Ports: []PortName{{"web", ruleset.TCP, number}}}
-		chain := pod.Judgement(ruleset.Ingress, policies, Form{}).Chain
+		chain := new(Drafts).Judgement(pod, "", ruleset.Ingress, policies, Form{}, Alone).Chain
 		if got := chain.Rules[0].String(); !strings.HasPrefix(got, "anyone "+want+" ") {
 			t.Errorf("web is %d: %s", number, got)
 		}

@@ -1,0 +1,76 @@
+package graph
+
+import (
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// crew is the pods of this node that are judged alike in one direction.
+type crew struct {
+	alike  string // policy.Pod.Alike
+	pods   map[*pod]bool
+	known  policy.Crew // of these pods; zero: not made yet
+	shares bool        // they lead to chains that others may lead to
+}
+
+func (c *crew) crew(d ruleset.Direction) policy.Crew {
+	if c.known == (policy.Crew{}) {
+		keys := make([]policy.Key, 0, len(c.pods))
+		for p := range c.pods {
+			keys = append(keys, p.claimed.Key)
+		}
+		c.known = policy.NewCrew(d, keys)
+	}
+	return c.known
+}
+
+// enlist says by what a pod is judged in a direction, and with whom.
+func (g *Graph) enlist(p *pod, d ruleset.Direction) {
+	j := &p.judged[d]
+	j.by = g.isolating(p, d)
+	alike := ""
+	if len(j.by) > 0 {
+		alike = p.held.Alike(d, j.by)
+	}
+	if j.crew != nil && j.crew.alike == alike {
+		return
+	}
+	if old := j.crew; old != nil {
+		delete(old.pods, p)
+		g.changed(old, d)
+		if len(old.pods) == 0 {
+			delete(g.crews, old.alike)
+		}
+	}
+	if j.crew = nil; alike == "" {
+		return
+	}
+	now, exists := g.crews[alike]
+	if !exists {
+		now = &crew{alike: alike, pods: map[*pod]bool{}}
+		g.crews[alike] = now
+	}
+	now.pods[p] = true
+	j.crew = now
+	g.changed(now, d)
+}
+
+func (g *Graph) changed(c *crew, d ruleset.Direction) {
+	c.known = policy.Crew{}
+	g.moved[c] = d
+}
+
+// regroup has pods share with those that they are judged alike with now.
+func (g *Graph) regroup(drafts *policy.Drafts) {
+	for c, d := range g.moved {
+		if !c.shares {
+			continue
+		}
+		for p := range c.pods {
+			if !g.dirty[p] {
+				g.assemble(p, d, drafts)
+			}
+		}
+	}
+	clear(g.moved)
+}
