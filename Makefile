@@ -42,7 +42,7 @@ race: tools ## all that runs goroutines, under the race detector
 	go test -count=1 -race -skip '^(TestGoldens|TestWrongObjectsHoldUpNobody|FuzzWholePath)$$' ./controller/... ./cmd/cli
 laws: ## compiled programs against the oracle, over many random worlds
 	go test -count=1 ./ruleset/policy -run Oracle -worlds=$(WORLDS) -v | grep -v '^=== '
-	go test -count=1 ./controller/graph -run History -histories=1000
+	go test -count=1 ./controller/graph -run 'History|ComeAndGo' -histories=1000
 packets: tools ## random worlds, and faults under traffic, on real packets
 	go test -count=1 -race -skip RandomWorlds ./cmd/sandbox && go test -count=1 -run RandomWorlds ./cmd/sandbox && cd e2e && go test -count=1 -short ./reliability
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
@@ -66,6 +66,7 @@ conformance: cluster image-$(shell go env GOARCH) ## Kubernetes' own NetworkPoli
 reliability: build ## kills, upgrades, tampering, kernel errors under traffic: LEAK = BREAK = 0 (25 minutes; ROWS=restart: one row)
 	@.ci/tools nft strace
 	cd e2e && go build -o ../bin/reliability ./reliability && ../bin/reliability -source .. -picket ../bin/picket -rows "$(ROWS)" -soak $(SOAK)
+	$(if $(ROWS),,cd e2e && go test -count=1 -run Broken ./reliability)
 soak: ; @$(MAKE) reliability ROWS=soak ## churn for SOAK; in the end nothing has grown
 bench: build ## what Picket costs, beside others: e2e/bench/BENCH.md and its charts (half an hour)
 	@.ci/tools nft ipset iptables etcd

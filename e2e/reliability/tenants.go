@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
@@ -23,13 +25,21 @@ func (t tenants) podFiles() int { return (t.pods + tenantLot - 1) / tenantLot }
 // files is how many there are: those of pods, and one of each policy.
 func (t tenants) files() int { return t.podFiles() + t.rules/tenantLot }
 
-// put states the n-th file. Every turn gives its pods or rules other groups.
+// put states the n-th file. Every turn gives its pods or rules other groups. It is JSON: to read YAML would take the
+// agents longer than all else, and an API server sends none.
 func (t tenants) put(f folder, n, turn int) error {
+	documents := []string{tenantPolicy(n-t.podFiles(), turn)}
 	if n < t.podFiles() {
-		return f.put(fmt.Sprintf("tenant-pods-%d.yaml", n), t.lotOfPods(n, turn)...)
+		documents = t.lotOfPods(n, turn)
 	}
-	n -= t.podFiles()
-	return f.put(fmt.Sprintf("tenant-policy-%d.yaml", n), tenantPolicy(n, turn))
+	for i := range documents {
+		object, err := yaml.YAMLToJSON([]byte(documents[i]))
+		if err != nil {
+			return err
+		}
+		documents[i] = string(object)
+	}
+	return f.put(fmt.Sprintf("tenant-%d.json", n), strings.Join(documents, "\n"))
 }
 
 func (t tenants) lotOfPods(n, turn int) []string {
