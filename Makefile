@@ -65,8 +65,7 @@ conformance: cluster image-$(shell go env GOARCH) ## Kubernetes' own NetworkPoli
 	e2e/run conformance
 reliability: build ## kills, upgrades, tampering, kernel errors under traffic: LEAK = BREAK = 0 (25 minutes; ROWS=restart: one row)
 	@.ci/tools nft strace
-	cd e2e && go build -o ../bin/reliability ./reliability && ../bin/reliability -source .. -picket ../bin/picket -rows "$(ROWS)" -soak $(SOAK)
-	$(if $(ROWS),,cd e2e && go test -count=1 -run Broken ./reliability)
+	cd e2e && go build -o ../bin/reliability ./reliability && ../bin/reliability -source .. -picket ../bin/picket -rows "$(ROWS)" -soak $(SOAK)$(if $(ROWS),, && go test -count=1 -run Broken ./reliability)
 soak: ; @$(MAKE) reliability ROWS=soak ## churn for SOAK; in the end nothing has grown
 bench: build ## what Picket costs, beside others: e2e/bench/BENCH.md and its charts (half an hour)
 	@.ci/tools nft ipset iptables etcd
