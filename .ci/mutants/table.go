@@ -83,5 +83,5 @@ var mutants = []mutant{
 	{"a watch may go back in time", "controller", "controller/reader.go", "if is < l.newest {", "if false {"},
 	{"what a list lacks stays", "controller", "controller/mirror.go", "if !listed[key] {", "if key == (policy.Key{}) {"},
 	{"what is told twice is news", "controller", "controller/mirror.go", "(n.version == 0 || n.content != was.content)", "true"},
-	{"a failed transaction is forgotten", "controller", "controller/controller.go", "\tc.known = false\n\tc.backoff = min", "\tc.backoff = min"},
+	{"a failed transaction is forgotten", "controller", "controller/controller.go", "\tc.known = false\n\tc.backoff = longer", "\tc.backoff = min"},
 }
