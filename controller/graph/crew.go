@@ -61,14 +61,14 @@ func (g *Graph) changed(c *crew, d ruleset.Direction) {
 }
 
 // regroup has pods share with those that they are judged alike with now.
-func (g *Graph) regroup(drafts *policy.Drafts) {
+func (g *Graph) regroup() {
 	for c, d := range g.moved {
 		if !c.shares {
 			continue
 		}
 		for p := range c.pods {
 			if !g.dirty[p] {
-				g.assemble(p, d, drafts)
+				g.assemble(p, d)
 			}
 		}
 	}

@@ -28,6 +28,7 @@ type Graph struct {
 
 	dirty    map[*pod]bool // pods of this node whose chains must be assembled again
 	sets     map[ruleset.SetID]*set
+	drafts   policy.Drafts
 	crews    map[string]*crew            // by what their pods have in common
 	moved    map[*crew]ruleset.Direction // those that pods have left or joined
 	shared   map[ruleset.ChainID]int     // how many judgements lead to a chain

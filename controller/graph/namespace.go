@@ -104,8 +104,10 @@ func (g *Graph) forget(ns *namespace) {
 func (g *Graph) setPolicy(p *policy.Policy) {
 	ns := g.namespace(p.Namespace)
 	g.touchSubjects(ns, ns.policies[p.Key])
-	if ns.policies[p.Key] == nil {
+	if old := ns.policies[p.Key]; old == nil {
 		g.policies++
+	} else {
+		g.drafts.Forget(old.Policy)
 	}
 	ns.policies[p.Key] = &held{Policy: p}
 	g.touchSubjects(ns, ns.policies[p.Key])
@@ -128,6 +130,7 @@ func (g *Graph) dropPolicy(ns *namespace, key policy.Key) {
 	p, exists := ns.policies[key]
 	if exists {
 		g.policies--
+		g.drafts.Forget(p.Policy)
 	}
 	delete(ns.policies, key)
 	g.touchSubjects(ns, p)

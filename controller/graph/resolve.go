@@ -9,7 +9,7 @@ import (
 
 // resolve assembles the chains of the pods that were touched.
 func (g *Graph) resolve() {
-	var drafts policy.Drafts
+	g.drafts.Begin()
 	for p := range g.dirty {
 		if p.part == nil {
 			p.part = &part{}
@@ -20,10 +20,10 @@ func (g *Graph) resolve() {
 	}
 	for p := range g.dirty {
 		for _, d := range ruleset.Directions {
-			g.assemble(p, d, &drafts)
+			g.assemble(p, d)
 		}
 	}
-	g.regroup(&drafts)
+	g.regroup()
 	for p := range g.dirty {
 		g.know(p)
 		if !p.ns.pods[p] {
@@ -34,11 +34,11 @@ func (g *Graph) resolve() {
 }
 
 // assemble brings one chain, what it speaks of and what is dispatched to it up to date.
-func (g *Graph) assemble(p *pod, d ruleset.Direction, drafts *policy.Drafts) {
+func (g *Graph) assemble(p *pod, d ruleset.Direction) {
 	now := judged{by: p.judged[d].by, crew: p.judged[d].crew}
 	id := ruleset.NewChainID(d, p.claimed.Namespace, p.claimed.Name)
 	if now.crew != nil {
-		judgement := drafts.Judgement(p.held, now.crew.alike, d, now.by, g.form, func() policy.Crew { return now.crew.crew(d) })
+		judgement := g.drafts.Judgement(p.held, now.crew.alike, d, now.by, g.form, func() policy.Crew { return now.crew.crew(d) })
 		now.crew.shares = len(judgement.Shared) > 0
 		for _, source := range judgement.Sources {
 			now.sources = append(now.sources, g.acquire(source))

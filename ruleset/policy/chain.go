@@ -15,25 +15,26 @@ type Judgement struct {
 	Sources []SetSource     // of the sets that all of them speak of
 }
 
-func (p Pod) assemble(d ruleset.Direction, policies []*Policy, form Form) assembly {
-	expected := 0
-	for _, policy := range policies {
-		expected += 2 * len(policy.Rules[d])
-	}
-	a := assembly{
-		pod: p, direction: d, rules: make([]ruleset.Rule, 0, expected), same: make(map[permission]int, expected), known: map[ruleset.SetID]bool{},
-	}
-	for _, policy := range policies {
-		name := policy.String()
-		for _, rule := range policy.Rules[d] {
-			a.origin = []ruleset.Origin{{Policy: name, Direction: d, Rule: rule.Index}}
-			a.rule(rule)
-		}
-	}
-	if form.merges(len(a.rules)) {
-		a.merge(form)
+// assemble puts together what policies contribute.
+func (p Pod) assemble(d ruleset.Direction, parts []*part, form Form) assembly {
+	a := newAssembly(p, d)
+	if !a.readable(parts, form) {
+		a.merge(parts, form)
 	}
 	return a
+}
+
+// readable takes all rules, as they are, unless they are too many.
+func (a *assembly) readable(parts []*part, form Form) bool {
+	for _, x := range parts {
+		for _, rule := range x.rules {
+			a.add(rule, x)
+			if form.merges(len(a.rules)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // judgement makes the pod's own of what is assembled, which stays as it is.
@@ -74,9 +75,14 @@ type assembly struct {
 	rules     []ruleset.Rule
 	same      map[permission]int // its place in rules
 	sources   []SetSource
-	known     map[ruleset.SetID]bool // what sources holds
-	jumps     []ruleset.Member       // of its PortMap
-	shared    []ruleset.Chain        // where they lead, and what is shared besides
+	known     map[ruleset.SetID]bool   // what sources holds
+	led       map[ruleset.ChainID]bool // what shared holds
+	jumps     []ruleset.Member         // of its PortMap
+	shared    []ruleset.Chain          // where they lead, and what is shared besides
+}
+
+func newAssembly(p Pod, d ruleset.Direction) assembly {
+	return assembly{pod: p, direction: d, same: map[permission]int{}, known: map[ruleset.SetID]bool{}}
 }
 
 // permission is what a rule allows, in a form that can be compared.
@@ -191,18 +197,33 @@ func (a *assembly) itself() {
 	}
 }
 
-// allow adds a rule, or only its origin where an equal rule is there.
 func (a *assembly) allow(peer ruleset.Peer, ports Ports) {
-	rule := ruleset.Rule{Peer: peer, Proto: ports.Proto, Ports: ports.Ranges, Origins: a.origin}
-	allowed := permission{peer: peer, proto: ports.Proto, ports: idOf(ports.Ranges)}
+	a.put(ruleset.Rule{Peer: peer, Proto: ports.Proto, Ports: ports.Ranges, Origins: a.origin})
+}
+
+// add takes a rule of a part over, and the set that it speaks of.
+func (a *assembly) add(rule ruleset.Rule, from *part) {
+	if rule.Peer.HasSet() {
+		a.inSet(*from.sources[rule.Peer.Set])
+	}
+	rule.Origins = slices.Clip(rule.Origins)
+	a.put(rule)
+}
+
+// put adds a rule, or only its origins where an equal rule is there.
+func (a *assembly) put(rule ruleset.Rule) {
+	allowed := permission{peer: rule.Peer, proto: rule.Proto, ports: idOf(rule.Ports)}
 	at, exists := a.same[allowed]
-	switch {
-	case !exists:
+	if !exists {
 		a.same[allowed] = len(a.rules)
 		a.rules = append(a.rules, rule)
-	case !slices.Contains(a.rules[at].Origins, a.origin[0]):
-		a.rules[at].Origins = append(a.rules[at].Origins, a.origin...)
-		slices.SortFunc(a.rules[at].Origins, ruleset.Origin.Compare)
+		return
+	}
+	for _, origin := range rule.Origins {
+		if !slices.Contains(a.rules[at].Origins, origin) {
+			a.rules[at].Origins = append(a.rules[at].Origins, origin)
+			slices.SortFunc(a.rules[at].Origins, ruleset.Origin.Compare)
+		}
 	}
 }
 

@@ -19,31 +19,120 @@ func few(r ruleset.Rule) bool {
 	return 0 < ports && ports <= fewPorts
 }
 
+// lookup is what one policy contributes where ports are looked up one by one.
+type lookup struct {
+	few, wide []ruleset.Rule   // the rules whose ports are looked up, and the others
+	jumps     []ruleset.Member // of the policy alone
+	chains    map[ruleset.ChainID]ruleset.Chain
+	sources   map[ruleset.SetID]SetSource // of these chains
+}
+
 // lookUp has every port that a rule names lead to the union of the peers of all rules that name it: one look at the
-// port, one at the peer, however many rules there are.
-func (a *assembly) lookUp(rules []ruleset.Rule, sources map[ruleset.SetID]*SetSource) {
-	others, single := pools{sources: sources}, pools{sources: sources, known: make(map[poolKey]*pool, len(rules))}
-	for _, rule := range rules {
-		if !few(rule) {
-			others.take(rule)
-			continue
+// port, one at the peer, however many rules there are. Most ports are named by one policy alone, which knows already
+// where they lead.
+func (a *assembly) lookUp(parts []*part) {
+	var others, single pools
+	common := commonPorts(parts, a.direction)
+	for _, x := range parts {
+		l := x.lookup(a.direction)
+		for _, rule := range l.wide {
+			others.take(rule, x)
 		}
+		for _, m := range l.jumps {
+			if !common[portOf(m)] {
+				a.jumps = append(a.jumps, m)
+				a.lookedUp(l.chains[m.Chain], l.sources)
+			}
+		}
+		if len(common) > 0 {
+			single.explode(l.few, x, func(at port) bool { return common[at] })
+		}
+	}
+	a.rules = a.rulesOf(others)
+	a.lead(single)
+	slices.SortFunc(a.jumps, ruleset.Member.Compare)
+}
+
+// port is one of a protocol.
+type port struct {
+	proto  ruleset.Protocol
+	number uint16
+}
+
+func portOf(m ruleset.Member) port { return port{m.Proto, m.Port} }
+
+// commonPorts are those that several parts name.
+func commonPorts(parts []*part, d ruleset.Direction) map[port]bool {
+	seen, common := map[port]bool{}, map[port]bool{}
+	for _, x := range parts {
+		for _, m := range x.lookup(d).jumps {
+			if seen[portOf(m)] {
+				common[portOf(m)] = true
+			}
+			seen[portOf(m)] = true
+		}
+	}
+	return common
+}
+
+// lookedUp takes a chain over that a port leads to, and its sets.
+func (a *assembly) lookedUp(c ruleset.Chain, sources map[ruleset.SetID]SetSource) {
+	if !a.leadTo(c) {
+		return
+	}
+	for _, r := range c.Rules {
+		if r.Peer.HasSet() {
+			a.inSet(sources[r.Peer.Set])
+		}
+	}
+}
+
+// explode takes rules with a single port each.
+func (p *pools) explode(rules []ruleset.Rule, from *part, wanted func(port) bool) {
+	for _, rule := range rules {
 		for _, ports := range rule.Ports {
-			for port := int(ports.First); port <= int(ports.Last); port++ {
-				rule.Ports = []ruleset.PortRange{{First: uint16(port), Last: uint16(port)}}
-				single.take(rule)
+			for number := int(ports.First); number <= int(ports.Last); number++ {
+				if wanted(port{rule.Proto, uint16(number)}) {
+					rule.Ports = []ruleset.PortRange{{First: uint16(number), Last: uint16(number)}}
+					p.take(rule, from)
+				}
 			}
 		}
 	}
-	a.forget()
-	a.rules = a.rulesOf(others)
-	slices.SortStableFunc(single.list, comparePorts)
-	a.lead(a.rulesOf(single))
+}
+
+// lookup makes what the part contributes to a look at ports, once.
+func (x *part) lookup(d ruleset.Direction) *lookup {
+	if x.ports != nil {
+		return x.ports
+	}
+	l := &lookup{chains: map[ruleset.ChainID]ruleset.Chain{}, sources: map[ruleset.SetID]SetSource{}}
+	for _, rule := range x.rules {
+		if few(rule) {
+			l.few = append(l.few, rule)
+		} else {
+			l.wide = append(l.wide, rule)
+		}
+	}
+	var single pools
+	single.explode(l.few, x, func(port) bool { return true })
+	a := newAssembly(Pod{}, d)
+	a.lead(single)
+	l.jumps = a.jumps
+	for _, c := range a.shared {
+		l.chains[c.ID] = c
+	}
+	for _, source := range a.sources {
+		l.sources[source.ID] = source
+	}
+	x.ports = l
+	return l
 }
 
 // lead makes the chains of peers, one for all ports that have the same, and the map that leads to them.
-func (a *assembly) lead(rules []ruleset.Rule) {
-	made := map[string]ruleset.ChainID{}
+func (a *assembly) lead(single pools) {
+	slices.SortStableFunc(single.list, comparePorts)
+	rules, made := a.rulesOf(single), map[string]ruleset.ChainID{}
 	for len(rules) > 0 {
 		n := 1
 		for n < len(rules) && rules[n].Proto == rules[0].Proto && rules[n].Ports[0] == rules[0].Ports[0] {
@@ -86,7 +175,20 @@ func (a *assembly) peersChain(made map[string]ruleset.ChainID, rules []ruleset.R
 	for _, r := range rules {
 		c.Rules = append(c.Rules, ruleset.Rule{Peer: r.Peer})
 	}
-	a.shared = append(a.shared, c)
+	a.leadTo(c)
 	made[string(identity)] = c.ID
 	return c.ID
+}
+
+// leadTo adds a chain to those that are shared, if it is not there.
+func (a *assembly) leadTo(c ruleset.Chain) (isNew bool) {
+	if a.led[c.ID] {
+		return false
+	}
+	if a.led == nil {
+		a.led = map[ruleset.ChainID]bool{}
+	}
+	a.led[c.ID] = true
+	a.shared = append(a.shared, c)
+	return true
 }

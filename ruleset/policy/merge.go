@@ -25,26 +25,19 @@ func (f Form) merges(rules int) bool {
 // merge makes one rule of all that let the same ports pass, for each family and kind of peer: over the union of
 // their peers. Where that is not enough, ports are looked up. So a packet is compared with a few rules, however many
 // policies there are.
-func (a *assembly) merge(form Form) {
-	all := pools{sources: map[ruleset.SetID]*SetSource{}}
-	for i := range a.sources {
-		all.sources[a.sources[i].ID] = &a.sources[i]
-	}
-	given := a.rules
-	for _, rule := range given {
-		all.take(rule)
-		if form.merges(len(all.list)) {
-			a.lookUp(given, all.sources)
-			return
+func (a *assembly) merge(parts []*part, form Form) {
+	*a = newAssembly(a.pod, a.direction)
+	var all pools
+	for _, x := range parts {
+		for _, rule := range x.rules {
+			all.take(rule, x)
+			if form.merges(len(all.list)) {
+				a.lookUp(parts)
+				return
+			}
 		}
 	}
-	a.forget()
 	a.rules = a.rulesOf(all)
-}
-
-// forget leaves nothing of what was assembled.
-func (a *assembly) forget() {
-	a.rules, a.same, a.sources, a.known = nil, map[permission]int{}, nil, map[ruleset.SetID]bool{}
 }
 
 func (a *assembly) rulesOf(p pools) []ruleset.Rule {
@@ -79,12 +72,12 @@ func poolOf(r ruleset.Rule) poolKey {
 
 // pools sorts rules by what they have in common.
 type pools struct {
-	sources map[ruleset.SetID]*SetSource // of their peers
-	list    []*pool
-	known   map[poolKey]*pool
+	list  []*pool
+	known map[poolKey]*pool
 }
 
-func (p *pools) take(r ruleset.Rule) {
+// take adds a rule of a part.
+func (p *pools) take(r ruleset.Rule, from *part) {
 	key := poolOf(r)
 	if p.known == nil {
 		p.known = map[poolKey]*pool{}
@@ -93,7 +86,7 @@ func (p *pools) take(r ruleset.Rule) {
 		p.known[key] = &pool{proto: r.Proto, ports: r.Ports}
 		p.list = append(p.list, p.known[key])
 	}
-	p.known[key].take(r, p.sources[r.Peer.Set])
+	p.known[key].take(r, from.sources[r.Peer.Set])
 }
 
 // pool is rules that become one.
