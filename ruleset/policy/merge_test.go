@@ -76,3 +76,32 @@ func BenchmarkLookUp(b *testing.B) {
 		}
 	}
 }
+
+// A port that several policies name leads to the peers of all, one that a single policy names to those of that one.
+func TestPortsThatSeveralPoliciesName(t *testing.T) {
+	subject, _ := policy.NewPod(pod(t, "a/web n1 10.0.0.2"))
+	var policies []*policy.Policy
+	for i, text := range []string{"{port: 80, endPort: 81}", "{port: 80}", "{port: 82}"} {
+		policies = append(policies, policy.Parse(netpol(t, fmt.Sprintf("a/p%d {ingress: [{from: [{podSelector: {matchLabels: {app: x%d}}}], ports: [%s]}]}", i, i, text))))
+	}
+	j := new(policy.Drafts).Judgement(subject, "", ruleset.Ingress, policies, policy.Form{Readable: 1}, policy.Alone)
+	peers, comments := map[ruleset.ChainID]string{}, map[ruleset.SetID]string{}
+	for _, s := range j.Sources {
+		comments[s.ID] = s.Comment
+	}
+	for _, c := range j.Shared {
+		peers[c.ID] = comments[c.Rules[0].Peer.Set]
+	}
+	var got []string
+	for _, m := range j.Sources[len(j.Sources)-1].Jumps {
+		got = append(got, fmt.Sprintf("%s %d %s # %s", m.Proto, m.Port, peers[m.Chain], m.Comment))
+	}
+	want := []string{
+		"tcp 80 pods app=x0 in namespace a or 1 more # a/p0 ingress[0], a/p1 ingress[0]",
+		"tcp 81 pods app=x0 in namespace a # a/p0 ingress[0]",
+		"tcp 82 pods app=x2 in namespace a # a/p2 ingress[0]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
