@@ -1,5 +1,5 @@
 // Package nft carries programs into the kernel: as nftables tables, over one lasting netlink socket, in
-// one transaction a delta. Script prints the same table as text for the nft program.
+// one transaction a step of a delta. Script prints the same table as text for the nft program.
 //
 //	table inet picket
 //

@@ -10,7 +10,7 @@ type Drafts struct {
 }
 
 // Begin begins a moment in which no policy changes.
-func (x *Drafts) Begin() { x.known = map[string]assembly{} }
+func (x *Drafts) Begin() { x.known = nil }
 
 // Judgement assembles what a pod may do in a direction in which these policies, sorted by key, isolate it. It is Alike
 // those of its crew, for which is asked if they share something.
@@ -23,7 +23,7 @@ func (x *Drafts) Judgement(p Pod, alike string, d ruleset.Direction, policies []
 		}
 		draft = p.assemble(d, parts, form)
 		if x.known == nil {
-			x.Begin()
+			x.known = map[string]assembly{}
 		}
 		x.known[alike] = draft
 	}

@@ -19,14 +19,6 @@ func few(r ruleset.Rule) bool {
 	return 0 < ports && ports <= fewPorts
 }
 
-// lookup is what one policy contributes where ports are looked up one by one.
-type lookup struct {
-	few, wide []ruleset.Rule   // the rules whose ports are looked up, and the others
-	jumps     []ruleset.Member // of the policy alone
-	chains    map[ruleset.ChainID]ruleset.Chain
-	sources   map[ruleset.SetID]SetSource // of these chains
-}
-
 // lookUp has every port that a rule names lead to the union of the peers of all rules that name it: one look at the
 // port, one at the peer, however many rules there are. Most ports are named by one policy alone, which knows already
 // where they lead.
@@ -99,34 +91,6 @@ func (p *pools) explode(rules []ruleset.Rule, from *part, wanted func(port) bool
 			}
 		}
 	}
-}
-
-// lookup makes what the part contributes to a look at ports, once.
-func (x *part) lookup(d ruleset.Direction) *lookup {
-	if x.ports != nil {
-		return x.ports
-	}
-	l := &lookup{chains: map[ruleset.ChainID]ruleset.Chain{}, sources: map[ruleset.SetID]SetSource{}}
-	for _, rule := range x.rules {
-		if few(rule) {
-			l.few = append(l.few, rule)
-		} else {
-			l.wide = append(l.wide, rule)
-		}
-	}
-	var single pools
-	single.explode(l.few, x, func(port) bool { return true })
-	a := newAssembly(Pod{}, d)
-	a.lead(single)
-	l.jumps = a.jumps
-	for _, c := range a.shared {
-		l.chains[c.ID] = c
-	}
-	for _, source := range a.sources {
-		l.sources[source.ID] = source
-	}
-	x.ports = l
-	return l
 }
 
 // lead makes the chains of peers, one for all ports that have the same, and the map that leads to them.

@@ -52,3 +52,39 @@ func (p Pod) part(d ruleset.Direction, policy *Policy) *part {
 	}
 	return x
 }
+
+// lookup is what one policy contributes where ports are looked up one by one.
+type lookup struct {
+	few, wide []ruleset.Rule   // the rules whose ports are looked up, and the others
+	jumps     []ruleset.Member // of the policy alone
+	chains    map[ruleset.ChainID]ruleset.Chain
+	sources   map[ruleset.SetID]SetSource // of these chains
+}
+
+// lookup makes what the part contributes to a look at ports, once.
+func (x *part) lookup(d ruleset.Direction) *lookup {
+	if x.ports != nil {
+		return x.ports
+	}
+	l := &lookup{chains: map[ruleset.ChainID]ruleset.Chain{}, sources: map[ruleset.SetID]SetSource{}}
+	for _, rule := range x.rules {
+		list := &l.wide
+		if few(rule) {
+			list = &l.few
+		}
+		*list = append(*list, rule)
+	}
+	var single pools
+	single.explode(l.few, x, func(port) bool { return true })
+	a := newAssembly(Pod{}, d)
+	a.lead(single)
+	l.jumps = a.jumps
+	for _, c := range a.shared {
+		l.chains[c.ID] = c
+	}
+	for _, source := range a.sources {
+		l.sources[source.ID] = source
+	}
+	x.ports = l
+	return l
+}
