@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -84,23 +83,26 @@ func (w *world) recovers(f fault) {
 	}
 }
 
-// isUpToDate looks in the kernels for those of the changes that no probe sees.
+// isUpToDate looks in the kernels for those of the changes that no probe sees. Only a node that holds the last policy
+// has heard that one before it came and went.
 func (w *world) isUpToDate() error {
-	late := false
+	var all strings.Builder
 	for _, a := range w.agents {
 		text, err := w.listing(a.node)
 		if err != nil {
 			return err
 		}
-		late = late || strings.Contains(text, w.namespace+"/late")
+		all.WriteString(text)
 		for _, old := range []string{w.namespace + "/gone", w.namespace + "/allow-none"} {
 			if strings.Contains(text, old) {
 				return fmt.Errorf("%s still holds %s", a.node, old)
 			}
 		}
 	}
-	if !late {
-		return errors.New("the late pod is not isolated")
+	for _, last := range []string{"ingress/" + w.namespace + "/late", w.namespace + "/allow-last"} {
+		if !strings.Contains(all.String(), last) {
+			return fmt.Errorf("no node holds %s yet", last)
+		}
 	}
 	return nil
 }
@@ -137,6 +139,7 @@ func (w *world) suffer(f fault) {
 	w.label("late", "near")
 	w.unregister("gone")
 	w.withdraw("allow-none")
+	w.apply(allow("last"))
 	sleep(w.Context(), 500*time.Millisecond) // what is told of it is told wrong
 	end()
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Difference lists the lines that only one of two texts has, the first of them.
+// Difference lists the lines that only one of two texts has, the first of them: what was beside what is.
 func Difference(before, after string) string {
 	had, has := lineSet(before), lineSet(after)
 	var lines []string
@@ -21,13 +21,13 @@ func Difference(before, after string) string {
 			lines = append(lines, "+ "+line)
 		}
 	}
-	slices.Sort(lines)
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[1:]+a[:1], b[1:]+b[:1]) })
 	return Abridged(lines)
 }
 
 // Abridged joins lines, of which the first say enough.
 func Abridged(lines []string) string {
-	const most, longest = 4, 200
+	const most, longest = 6, 200
 	var text strings.Builder
 	for i, line := range lines {
 		if i == most {
