@@ -12,8 +12,8 @@ import (
 
 // listing is the canonical text of what the kernel of a node holds of Picket's.
 func (w *world) listing(node string) (string, error) {
-	objects, err := listing.Read(func(input string, options ...string) (string, error) {
-		return w.inNode(node, input, append([]string{"nft"}, options...)...)
+	objects, err := listing.Read(func(options ...string) (string, error) {
+		return w.inNode(node, "", append([]string{"nft"}, options...)...)
 	})
 	return listing.Canonical(objects), err
 }

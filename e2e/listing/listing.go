@@ -1,106 +1,74 @@
-// Package listing reads what the nft program says of Picket's table (`nft -j list`), so that two tables can be compared.
+// Package listing reads what the nft program says of Picket's table (`nft -a list ruleset`), so that two tables can be
+// compared. It reads words, since nft 1.0.6 ends its JSON where it comes to a table with a single flag, as that of a dead
+// owner has.
 package listing
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// Object is one item of `nft -j`: its kind, and what there is of it.
-type Object map[string]map[string]any
-
-// Nft runs the nft program, and returns what it says.
-type Nft func(input string, options ...string) (string, error)
-
-// Read returns the objects of the table inet picket: the table, its chains with their rules, which are read in words, its
-// sets and maps. Only these are asked for in JSON: nft 1.0.6 ends that where it comes to a table with a single flag, as
-// that of a dead owner has.
-func Read(nft Nft) ([]Object, error) {
-	text, err := nft("", "-a", "list", "ruleset")
-	objects := inWords(text)
-	if err != nil || len(objects) == 0 {
-		return nil, err
-	}
-	answer, err := nft(`{"nftables":[{"list":{"sets":{"family":"inet"}}},{"list":{"maps":{"family":"inet"}}}]}`, "-j", "-f", "-")
-	if err != nil {
-		return nil, err
-	}
-	for documents := json.NewDecoder(strings.NewReader(answer)); documents.More(); {
-		var parsed struct{ Nftables []Object }
-		if err := documents.Decode(&parsed); err != nil {
-			return nil, fmt.Errorf("nft -j: %w", err)
-		}
-		objects = append(objects, parsed.Nftables...)
-	}
-	return slices.DeleteFunc(objects, func(o Object) bool { return !o.counts() }), nil
+// Object is the table inet picket, or what it holds.
+type Object struct {
+	Kind     string   // table, chain, rule, set or map
+	Name     string   // of a rule: that of its chain
+	Handle   string   // that the kernel knows it by
+	Text     []string // what is said of it, a line each
+	Elements []string // of a set or map
 }
 
-// counts reports whether an object is of the table inet picket and follows from the manifests alone. The chain and
-// the sets by which open connections are cut follow from what was open.
-func (o Object) counts() bool {
-	for kind, about := range o {
-		table, name := about["table"], about["name"]
-		if kind == "rule" {
-			name = about["chain"]
-		}
-		return about["family"] == "inet" && table == "picket" && !strings.HasPrefix(fmt.Sprint(name), "cut")
+// Nft runs the nft program, and returns what it says.
+type Nft func(options ...string) (string, error)
+
+// Read returns the objects of the table inet picket, none where there is no such table: the table, its chains, each
+// with its rules, its sets and maps.
+func Read(nft Nft) ([]Object, error) {
+	text, err := nft("-a", "list", "ruleset")
+	objects, problem := parse(text)
+	if err == nil {
+		err = problem
 	}
-	return false
+	return slices.DeleteFunc(objects, Object.isCut), err
+}
+
+// isCut reports whether an object is of those by which open connections are cut. They follow from what was open, all
+// others from the manifests alone.
+func (o Object) isCut() bool { return strings.HasPrefix(o.Name, "cut") }
+
+// Key is what the nft program takes to delete an element.
+func Key(element string) string {
+	for _, rest := range []string{" comment ", " : "} {
+		element, _, _ = strings.Cut(element, rest)
+	}
+	return element
 }
 
 // Canonical is the table as text, a line an object, that is the same for the same rules: without handles, counts, owners
 // or the order in which things were made, but that of rules. It is empty where there is no table.
 func Canonical(objects []Object) string {
 	var lines []string
-	rules := map[any]int{}
+	rules := map[string]int{}
 	for _, o := range objects {
-		for kind, about := range o {
-			about = plain(about).(map[string]any)
-			if kind == "table" {
-				about["flags"] = asleep(about["flags"])
-			}
-			text, _ := json.Marshal(about) // it was JSON before
-			place := ""
-			if kind == "rule" {
-				place = fmt.Sprintf(" %v #%03d", about["chain"], rules[about["chain"]])
-				rules[about["chain"]]++
-			}
-			lines = append(lines, fmt.Sprintf("%s%s %s\n", kind, place, text))
+		place := ""
+		if o.Kind == "rule" {
+			place = fmt.Sprintf(" #%03d", rules[o.Name])
+			rules[o.Name]++
 		}
+		lines = append(lines, fmt.Sprintf("%s %s%s %s\n", o.Kind, o.Name, place, o.lasting()))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "")
 }
 
-// asleep reports whether flags of a table say that none of its rules counts.
-func asleep(flags any) bool {
-	list, _ := flags.([]string)
-	return slices.Contains(list, "dormant")
-}
-
-// plain copies a value without what differs between two tables of the same rules.
-func plain(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		same := map[string]any{}
-		for name, part := range v {
-			if name != "handle" && name != "packets" && name != "bytes" {
-				same[name] = plain(part)
-			}
-		}
-		if elements, is := same["elem"].([]any); is {
-			slices.SortFunc(elements, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
-		}
-		return same
-	case []any:
-		same := make([]any, len(v))
-		for i, part := range v {
-			same[i] = plain(part)
-		}
-		return same
-	default:
-		return v
+// lasting is what an object says, but what differs between two of the same meaning.
+func (o Object) lasting() string {
+	if o.Kind == "table" { // owned or not, its rules count unless it is asleep
+		return fmt.Sprint("dormant: ", strings.Contains(strings.Join(o.Text, ""), "dormant"))
 	}
+	text := counted.ReplaceAllString(strings.Join(o.Text, "; "), "counter")
+	if len(o.Elements) > 0 {
+		text += " { " + strings.Join(slices.Sorted(slices.Values(o.Elements)), ", ") + " }"
+	}
+	return text
 }

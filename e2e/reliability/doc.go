@@ -33,5 +33,8 @@
 // unseen. HOLE is the longest time without a packet of a permitted UDP flow; one up to the floor says nothing. A row
 // that cannot be run here says why, and is no failure.
 //
+// Times are judged without what the agent's threads waited for a processor meanwhile, which the kernel counts: that
+// time is the machine's, which is busy with the traffic.
+//
 // The exit code is 1 unless LEAK, BREAK and resets are 0 in every row and nothing else that a row demands has failed.
 package main

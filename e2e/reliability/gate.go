@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -102,11 +101,25 @@ func (g *gate) heard() time.Time { return time.Unix(0, g.last.Load()) }
 // silence is after what time without a knock it is believed that the gate is shut.
 const silence = 200 * time.Millisecond
 
-// shut isolates the pod and opens it again; it returns after what time the last knock arrived.
-func (g *gate) shut() (time.Duration, error) {
-	began := time.Now()
+// shutting is after what time the last knock arrived, and how much of it the agent waited for a processor.
+type shutting struct{ took, held time.Duration }
+
+// own is what the agent itself took.
+func (s shutting) own() time.Duration { return max(0, s.took-s.held) }
+
+// tooks are the times that changes took.
+func tooks(all []shutting) (took []time.Duration) {
+	for _, one := range all {
+		took = append(took, one.took)
+	}
+	return took
+}
+
+// shut isolates the pod and opens it again.
+func (g *gate) shut() (shutting, error) {
+	span := g.scene.agents[0].span()
 	if err := g.scene.folder.put("gate.yaml", gatePolicy); err != nil {
-		return 0, err
+		return shutting{}, err
 	}
 	_, err := g.scene.await(patience, "the gate is shut", func() error {
 		if a := g.scene.agents[0]; !a.alive() { // that of the gate's node
@@ -118,14 +131,14 @@ func (g *gate) shut() (time.Duration, error) {
 		return nil
 	})
 	if err != nil {
-		return 0, err
+		return shutting{}, err
 	}
-	took := max(0, g.heard().Sub(began))
+	took := shutting{max(0, g.heard().Sub(span.began)), span.held()}
 	return took, errors.Join(g.scene.folder.drop("gate.yaml"), g.awaitOpen())
 }
 
 // shutOften does so some times.
-func (g *gate) shutOften(times int) (took []time.Duration, err error) {
+func (g *gate) shutOften(times int) (took []shutting, err error) {
 	for range times {
 		one, err := g.shut()
 		if err != nil {
@@ -137,7 +150,7 @@ func (g *gate) shutOften(times int) (took []time.Duration, err error) {
 }
 
 // shutUntil does so until a time.
-func (g *gate) shutUntil(end time.Time) (took []time.Duration, err error) {
+func (g *gate) shutUntil(end time.Time) (took []shutting, err error) {
 	for time.Now().Before(end) && g.scene.ctx.Err() == nil {
 		one, err := g.shut()
 		if err != nil {
@@ -152,9 +165,11 @@ func (g *gate) shutUntil(end time.Time) (took []time.Duration, err error) {
 const shutWithin = 2 * time.Second
 
 // judgeShut says after what time changes have counted.
-func (s *scene) judgeShut(took []time.Duration) {
-	s.note("%d changes meanwhile counted after %s", len(took), spread(took))
-	if longest := slices.Max(took); longest > shutWithin {
-		s.fault("a change counted after %v", millis(longest))
+func (s *scene) judgeShut(took []shutting) {
+	s.note("%d changes meanwhile counted after %s", len(took), spread(tooks(took)))
+	for _, one := range took {
+		if one.own() > shutWithin {
+			s.fault("a change counted after %v, of which the agent waited %v for a processor", millis(one.took), millis(one.held))
+		}
 	}
 }

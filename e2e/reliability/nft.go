@@ -33,8 +33,8 @@ func (s *scene) nft(node, script string) error {
 
 // objects lists what a node holds in the table inet picket, in the order of the nft program.
 func (s *scene) objects(node string) ([]listing.Object, error) {
-	return listing.Read(func(input string, options ...string) (string, error) {
-		return s.inNode(node, input, slices.Concat([]string{s.lab.nft}, options)...)
+	return listing.Read(func(options ...string) (string, error) {
+		return s.inNode(node, "", slices.Concat([]string{s.lab.nft}, options)...)
 	})
 }
 
@@ -50,10 +50,7 @@ func (s *scene) ruleset(node string) (string, error) {
 // owned reports whether the kernel keeps others from changing the table of a node.
 func (s *scene) owned(node string) (bool, error) {
 	objects, err := s.objects(node)
-	for _, o := range objects {
-		if flags, is := o["table"]["flags"].([]string); is && slices.Contains(flags, "owner") {
-			return true, err
-		}
-	}
-	return false, err
+	return slices.ContainsFunc(objects, func(o listing.Object) bool {
+		return o.Kind == "table" && strings.Contains(strings.Join(o.Text, " "), "owner")
+	}), err
 }

@@ -22,11 +22,11 @@ func (tamperFree) Plan() plan { return plan{free: true} }
 const (
 	repairLimit  = 500 * time.Millisecond
 	repairEnd    = 40 * time.Second // after that no repair is expected any more
-	repairBudget = 4 * time.Minute  // for all; an agent that only looks at times uses it up with the first few
+	repairBudget = 4 * time.Minute  // for all repairs; an agent that only looks at times uses it up with the first few
 )
 
 func (tamperFree) Inject(s *scene) error {
-	t := &tampering{scene: s, node: s.agents[0].node, flows: everyFlow()}
+	t := &tampering{scene: s, agent: s.agents[0], node: s.agents[0].node, flows: everyFlow()}
 	s.excuse = "until the table was repaired and what had been let in was cut"
 	var err error
 	if t.want, err = s.ruleset(t.node); err != nil {
@@ -35,26 +35,28 @@ func (tamperFree) Inject(s *scene) error {
 	if t.others, err = s.settleForeigners(t.node); err != nil {
 		return err
 	}
-	wanted, began, mutations := s.times(200, 10), time.Now(), 0
-	for mutations < wanted && time.Since(began) < repairBudget {
+	wanted := s.times(200, 10)
+	for len(s.repairs) < wanted && t.used < repairBudget {
 		if err := t.once(); err != nil {
 			return err
 		}
-		mutations++
 	}
-	s.done("%d random mutations", mutations)
-	t.conclude(wanted, mutations)
+	s.done("%d random mutations", len(s.repairs))
+	t.conclude(wanted, len(s.repairs))
 	return nil
 }
 
 // tampering is the work of that row.
 type tampering struct {
 	scene  *scene
+	agent  *agent
 	node   string
 	want   string // the ruleset
 	flows  []flow
 	others *foreigners
+	used   time.Duration   // by all repairs
 	late   int             // repairs over the limit
+	held   time.Duration   // that the machine held up the agent while it was late, at most
 	cuts   []time.Duration // until what was let in through a window was cut, after its repair
 }
 
@@ -84,24 +86,35 @@ func (t *tampering) once() error {
 }
 
 // repair waits for the repair. It is late if a look that began after the limit still found the damage: a look takes
-// its time, too, where others want the processors.
+// its time, too, where others want the processors. What the agent itself waits for one does not count.
 func (t *tampering) repair(script string) error {
 	var damaged time.Duration
-	began := time.Now()
+	span := t.agent.span()
 	took, err := t.scene.await(repairEnd, "repair after "+script, func() error {
-		look := time.Since(began)
+		look := span.took()
 		err := t.repaired()
 		if err != nil {
 			damaged = look
 		}
 		return err
 	})
+	t.used += took
 	t.scene.repairs = append(t.scene.repairs, took)
-	if damaged > repairLimit {
+	if t.isLate(damaged, repairLimit, span) {
 		t.late++
 		t.scene.note("repaired %v to %v after: %s", millis(damaged), millis(took), script)
 	}
 	return err
+}
+
+// isLate reports whether a time is over a limit, not by what the machine held the agent up alone.
+func (t *tampering) isLate(took, limit time.Duration, s span) bool {
+	if took <= limit {
+		return false
+	}
+	held := s.held()
+	t.held = max(t.held, held)
+	return took > limit+held
 }
 
 // mutate makes a change that the kernel takes.
@@ -156,10 +169,10 @@ const (
 
 // awaitCut waits until nothing gets through any more that was let in through a window.
 func (t *tampering) awaitCut(script string, before arrivals) error {
-	for began, late := time.Now(), 0; ; {
+	for span, late := t.agent.span(), 0; ; {
 		t.scene.sleep(100 * time.Millisecond)
 		after, err := t.scene.allArrivals()
-		leaks, took := after.leaks(before, t.flows), time.Since(began)
+		leaks, took := after.leaks(before, t.flows), span.took()
 		if err != nil || leaks == 0 || took > givenUp {
 			t.cuts = append(t.cuts, took)
 			if late > 0 {
@@ -167,10 +180,10 @@ func (t *tampering) awaitCut(script string, before arrivals) error {
 			}
 			return err
 		}
-		if took < cutLimit {
-			t.scene.excused.leak += leaks
-		} else {
+		if t.isLate(took, cutLimit, span) {
 			late += leaks
+		} else {
+			t.scene.excused.leak += leaks
 		}
 		before = after
 	}
@@ -195,6 +208,9 @@ func (t *tampering) foreign(script string) error {
 func (t *tampering) conclude(wanted, made int) {
 	if len(t.cuts) > 0 {
 		t.scene.note("what was let in was cut %v after the repair, at the latest of %d", millis(slices.Max(t.cuts)), len(t.cuts))
+	}
+	if t.held > 0 {
+		t.scene.note("the agent waited up to %v for a processor while it was late, which does not count", millis(t.held))
 	}
 	if t.late > 0 {
 		t.scene.fault("%d of %d repairs took longer than %v", t.late, made, repairLimit)

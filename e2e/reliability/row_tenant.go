@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -48,14 +49,14 @@ func (t *crowded) play() error {
 	}
 	t.noteAgents("with them")
 	t.scene.done("%d rules x %d pods of one namespace", t.tenants.rules, t.tenants.pods)
-	t.scene.note("a change of another namespace counts after %s before", spread(before))
+	t.scene.note("a change of another namespace counts after %s before", spread(tooks(before)))
 	t.judge("while they come", before, growing)
 	t.judge("while they change", before, there)
 	return nil
 }
 
 // grow lets the tenant come, and returns how long changes of the others took meanwhile.
-func (t *crowded) grow() (took []time.Duration, err error) {
+func (t *crowded) grow() (took []shutting, err error) {
 	began, came := time.Now(), make(chan error, 1)
 	go func() { came <- t.come() }()
 	for {
@@ -110,11 +111,20 @@ func (t *crowded) keepChanging() (stop func() error) {
 // slack is what the machine itself adds to one measurement and not to another.
 const slack = 20 * time.Millisecond
 
-func (t *crowded) judge(when string, before, during []time.Duration) {
-	t.scene.note("%s: after %s of %d", when, spread(during), len(during))
-	if usual, now := before[len(before)/2], during[len(during)/2]; now > 2*usual+slack {
-		t.scene.fault("%s, a change of another namespace takes %v, before %v", when, millis(now), millis(usual))
+func (t *crowded) judge(when string, before, during []shutting) {
+	t.scene.note("%s: after %s of %d", when, spread(tooks(during)), len(during))
+	if usual, now := medianOwn(before), medianOwn(during); now > 2*usual+slack {
+		t.scene.fault("%s, a change of another namespace takes %v, before %v, without what the agent waited for a processor", when, millis(now), millis(usual))
 	}
+}
+
+func medianOwn(all []shutting) time.Duration {
+	var own []time.Duration
+	for _, one := range all {
+		own = append(own, one.own())
+	}
+	slices.Sort(own)
+	return own[len(own)/2]
 }
 
 func (t *crowded) noteAgents(when string) {
