@@ -151,19 +151,19 @@ spec:
 // change back.
 func (o *opened) narrow(n narrowing) error {
 	o.newPauses()
-	began := time.Now()
+	began, waits := time.Now(), o.scene.spans()
 	if err := n.do(); err != nil {
 		return err
 	}
 	o.scene.sleep(time.Until(began.Add(cutWithin)))
-	held := o.newPauses()
+	held := max(o.newPauses(), longestHeld(waits))
 	o.scene.sleep(held)
 	leak := -heardBy(o.going)
 	o.scene.sleep(cutWithin)
 	leak += heardBy(o.going)
 	o.scene.aside.leak += leak
 	after := silences(o.going, began)
-	o.scene.note("%s: the last of %d was silent after %v, half of them after %v; %d numbers arrived after %v and what the machine held up all others, %v",
+	o.scene.note("%s: the last of %d was silent after %v, half of them after %v; %d numbers arrived after %v and what the machine held up the others or the agents, %v",
 		n.name, len(after), millis(after[len(after)-1]), millis(after[len(after)/2]), leak, cutWithin, millis(held))
 	if err := n.undone(); err != nil {
 		return err
