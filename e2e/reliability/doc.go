@@ -33,8 +33,8 @@
 // unseen. HOLE is the longest time without a packet of a permitted UDP flow; one up to the floor says nothing. A row
 // that cannot be run here says why, and is no failure.
 //
-// Times are judged without what the agent's threads waited for a processor meanwhile, which the kernel counts: that
-// time is the machine's, which is busy with the traffic.
+// Times are judged without what the agent's threads waited for a processor meanwhile, which the kernel counts, or the
+// machine stood still: that is the machine's time. What sends and receives has a lower priority than the agents.
 //
 // The exit code is 1 unless LEAK, BREAK and resets are 0 in every row and nothing else that a row demands has failed.
 package main

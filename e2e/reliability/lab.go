@@ -50,7 +50,9 @@ func newLab(picket, scratch string) (*lab, error) {
 // try runs one row in a sandbox of its own.
 func (l *lab) try(ctx context.Context, r row) *result {
 	began := time.Now()
-	s := &scene{lab: l, ctx: ctx, report: &report{}}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	s := &scene{lab: l, ctx: ctx, report: &report{}, pulse: newPulse(ctx)}
 	if err := s.play(r); err != nil {
 		s.fault("%v", err)
 	}

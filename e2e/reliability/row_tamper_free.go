@@ -29,9 +29,10 @@ func (tamperFree) Inject(s *scene) error {
 	t := &tampering{scene: s, agent: s.agents[0], node: s.agents[0].node, flows: everyFlow()}
 	s.excuse = "until the table was repaired and what had been let in was cut"
 	var err error
-	if t.want, err = s.ruleset(t.node); err != nil {
+	if t.have, err = s.objects(t.node); err != nil {
 		return err
 	}
+	t.want = listing.Canonical(t.have)
 	if t.others, err = s.settleForeigners(t.node); err != nil {
 		return err
 	}
@@ -51,7 +52,8 @@ type tampering struct {
 	scene  *scene
 	agent  *agent
 	node   string
-	want   string // the ruleset
+	want   string           // the ruleset
+	have   []listing.Object // when it was looked at last
 	flows  []flow
 	others *foreigners
 	used   time.Duration   // by all repairs
@@ -120,11 +122,7 @@ func (t *tampering) isLate(took, limit time.Duration, s span) bool {
 // mutate makes a change that the kernel takes.
 func (t *tampering) mutate() (string, error) {
 	for {
-		objects, err := t.scene.objects(t.node)
-		if err != nil {
-			return "", err
-		}
-		script := mutator{t.scene.random, objects}.script()
+		script := mutator{t.scene.random, t.have}.script()
 		if script != "" && t.scene.nft(t.node, script) == nil { // else there is no such object, or it is in use
 			return script, nil
 		}
@@ -132,11 +130,15 @@ func (t *tampering) mutate() (string, error) {
 }
 
 func (t *tampering) repaired() error {
-	have, err := t.scene.ruleset(t.node)
-	if err == nil && have != t.want {
-		err = errors.New("the table is not what it was:\n" + listing.Difference(t.want, have))
+	objects, err := t.scene.objects(t.node)
+	if err != nil {
+		return err
 	}
-	return err
+	t.have = objects
+	if have := listing.Canonical(objects); have != t.want {
+		return errors.New("the table is not what it was:\n" + listing.Difference(t.want, have))
+	}
+	return nil
 }
 
 // excuse counts what the window let through, and what it kept back that no socket has lost.

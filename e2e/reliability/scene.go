@@ -26,6 +26,7 @@ type scene struct {
 	random *rand.Rand
 	agents []*agent // by node
 	tally  tally
+	pulse  *pulse
 }
 
 // open makes the sandbox and the manifests; nobody runs the nodes yet.

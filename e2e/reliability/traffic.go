@@ -58,7 +58,7 @@ func servers() []string {
 }
 
 func (s *scene) serve(actor string) error {
-	cmd := exec.Command(s.lab.probe, "serve", "--tcp", servicePort, "--udp", fmt.Sprint(servicePort, ",", otherPort))
+	cmd := s.probe("serve", "--tcp", servicePort, "--udp", fmt.Sprint(servicePort, ",", otherPort))
 	if err := s.StartInPod(shop+"/"+actor, cmd); err != nil {
 		return fmt.Errorf("serve in %s: %w", actor, err)
 	}
@@ -68,6 +68,12 @@ func (s *scene) serve(actor string) error {
 		return err
 	})
 	return err
+}
+
+// probe is a command of e2e/probe. It leaves the processors to who wants them: on real nodes, most of what sends is
+// elsewhere.
+func (s *scene) probe(arguments ...string) *exec.Cmd {
+	return exec.Command("nice", append([]string{"-n", "10", s.lab.probe}, arguments...)...)
 }
 
 // sender is a flow that runs.
@@ -83,7 +89,7 @@ type sender struct {
 func (s *scene) newSender(f flow, name string) (*sender, error) {
 	to := net.JoinHostPort(podOf(f.to).Addrs[f.family].String(), servicePort)
 	d := &sender{flow: f, name: name}
-	d.cmd = exec.Command(s.lab.probe, "send", "--flow", name, "--network", f.network, "--to", to, "--rate", fmt.Sprint(rates[f.network]), "--for", "1h")
+	d.cmd = s.probe("send", "--flow", name, "--network", f.network, "--to", to, "--rate", fmt.Sprint(rates[f.network]), "--for", "1h")
 	stdin, err := d.cmd.StdinPipe()
 	if err != nil {
 		return nil, err

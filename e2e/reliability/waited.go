@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -11,15 +13,45 @@ import (
 type span struct {
 	agent  *agent
 	began  time.Time
-	waited time.Duration
+	waited map[int]time.Duration // by thread
+	missed time.Duration         // by the pulse
 }
 
-func (a *agent) span() span { return span{a, time.Now(), a.waited()} }
+func (a *agent) span() span { return span{a, time.Now(), a.waited(), a.scene.pulse.missed()} }
 
 func (s span) took() time.Duration { return time.Since(s.began) }
 
-// held is how long the agent's threads have waited since, in sum: at least as long as its work was held up.
-func (s span) held() time.Duration { return max(0, s.agent.waited()-s.waited) }
+// held is how long the machine stood still since, or for how long one of the agent's threads has waited, the one that
+// waited longest. Its work goes from thread to thread, so it was held up for as long or longer.
+func (s span) held() time.Duration {
+	longest := s.agent.scene.pulse.missed() - s.missed
+	for thread, waited := range s.agent.waited() {
+		longest = max(longest, waited-s.waited[thread])
+	}
+	return longest
+}
+
+// pulse beats to see how long the machine stood still: a virtual one loses its processors at times, all at once.
+type pulse struct{ nanoseconds atomic.Int64 }
+
+const pulseBeat = 10 * time.Millisecond
+
+// newPulse beats until ctx ends.
+func newPulse(ctx context.Context) *pulse {
+	p := &pulse{}
+	go func() {
+		for last := time.Now(); ctx.Err() == nil; last = time.Now() {
+			time.Sleep(pulseBeat)
+			if gap := time.Since(last); gap > 2*pulseBeat { // less is how timers are
+				p.nanoseconds.Add(int64(gap - pulseBeat))
+			}
+		}
+	}()
+	return p
+}
+
+// missed is how much later than they should have come all beats were.
+func (p *pulse) missed() time.Duration { return time.Duration(p.nanoseconds.Load()) }
 
 // spans are those of all agents.
 func (s *scene) spans() (all []span) {
@@ -37,17 +69,15 @@ func longestHeld(all []span) (longest time.Duration) {
 	return longest
 }
 
-// waited is how long the threads of the agent have waited for a processor since they began (/proc/PID/task/*/schedstat).
-// It is nothing where the kernel doesn't tell.
-func (a *agent) waited() (sum time.Duration) {
-	threads, err := procfs.AllThreads(a.cmd.Process.Pid)
-	if err != nil {
-		return 0
-	}
+// waited is how long each thread of the agent has waited for a processor since it began (/proc/PID/task/*/schedstat).
+// It is empty where the kernel doesn't tell.
+func (a *agent) waited() map[int]time.Duration {
+	threads, _ := procfs.AllThreads(a.cmd.Process.Pid)
+	each := map[int]time.Duration{}
 	for _, t := range threads {
 		if stat, err := t.Schedstat(); err == nil {
-			sum += time.Duration(stat.WaitingNanoseconds)
+			each[t.PID] = time.Duration(stat.WaitingNanoseconds)
 		}
 	}
-	return sum
+	return each
 }
