@@ -93,7 +93,8 @@ func TestNothingIsSentForNoChange(t *testing.T) {
 	}
 }
 
-// Every kind of set takes more members than one message holds.
+// Every kind of set takes more members than one message holds, also where the table is there and large sets are filled
+// bit by bit.
 func TestManyMembersOfEveryKind(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true})
@@ -110,6 +111,10 @@ func TestManyMembersOfEveryKind(t *testing.T) {
 	p.Sort()
 	converge(t, b, p)
 	converge(t, b, &ruleset.Program{})
+	before := generation(t, b)
+	if converge(t, b, p); generation(t, b) < before+8 {
+		t.Errorf("took %d transactions for four sets and the rest", generation(t, b)-before)
+	}
 }
 
 // spaced lists members that do not touch.

@@ -155,6 +155,49 @@ func leadsTo(id ChainID) func(Members) bool {
 	}
 }
 
+// Large new sets are filled before anything else changes, each transaction at most doubling what they have.
+func TestLargeSetsAreFilledBefore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
+		m := holding(t, a)
+		before, d := m.Program(), Diff(observe(t, m), b)
+		fillings, rest := d.fillings(1)
+		for _, f := range fillings {
+			wantPour(t, m.Program(), f)
+			if err := m.Apply(t.Context(), f); err != nil {
+				t.Fatalf("%v\n%s", err, f.String())
+			}
+		}
+		if after := m.Program(); !cmp.Equal(before.Chains, after.Chains, equalValues) || !cmp.Equal(before.Dispatch, after.Dispatch, equalValues) {
+			t.Fatal("more than sets have changed")
+		}
+		for _, s := range rest.AddSets {
+			if s.ID.hashed() && len(s.Members) > 1 {
+				t.Fatalf("%s is filled together with the rest", s.ID)
+			}
+		}
+		if err := m.Apply(t.Context(), rest); err != nil {
+			t.Fatalf("%v\n%s", err, rest.String())
+		}
+		wantHeld(t, m, b)
+	})
+}
+
+// wantPour wants members for one set, no more than it has.
+func wantPour(t *rapid.T, have *Program, f Delta) {
+	if len(f.AddSets) == 1 && len(f.AddSets[0].Members) == 1 && len(f.AddMembers) == 0 {
+		return
+	}
+	if len(f.AddSets) != 0 || len(f.AddMembers) != 1 {
+		t.Fatalf("not one set is filled:\n%s", f.String())
+	}
+	more := f.AddMembers[0]
+	i := slices.IndexFunc(have.Sets, func(s Set) bool { return s.ID == more.Set })
+	if i < 0 || len(more.Members) > len(have.Sets[i].Members) {
+		t.Fatalf("%d members at once:\n%s", len(more.Members), f.String())
+	}
+}
+
 // Whatever a lost frame holds besides is not trusted.
 func TestDiffMakesALostFrameAnew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

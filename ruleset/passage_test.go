@@ -16,7 +16,7 @@ func TestNoPacketPassesWhilePodsComeAndGo(t *testing.T) {
 		all.Strict = rapid.Bool().Draw(t, "strict")
 		m := holding(t, having(t, all, "before"))
 		change := Diff(observe(t, m), having(t, all, "after"))
-		for _, d := range change.Steps() {
+		for _, d := range change.steps(1) {
 			before := m.Program()
 			if err := m.Apply(t.Context(), d); err != nil {
 				t.Fatalf("%v\n%s", err, d.String())

@@ -52,6 +52,9 @@ type Set struct {
 	Members []Member // sorted, unique
 }
 
+// hashed reports whether the members are those of a hash table that leads nowhere.
+func (id SetID) hashed() bool { return id.Kind == Addresses || id.Kind == AddressPorts }
+
 // Member is one element of a set; SetKind says which fields it has, the others are zero.
 type Member struct {
 	Addr    netip.Addr

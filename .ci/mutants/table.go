@@ -31,6 +31,7 @@ var mutants = []mutant{
 	{"a chain leads nowhere", "nft", "nft/rule.go", "if c.Onward != \"\" {", "if false {"},
 	{"what alike pods share may change without their connections being judged anew", "graph", "controller/graph/graph.go", "chain == id || g.chains.now[chain].Onward == id", "chain == id"},
 	{"ports that several policies name lead to the peers of one", "policy", "ruleset/policy/lookup.go", "common[portOf(m)] = true", "common[portOf(m)] = false"},
+	{"a large set is not filled wholly", "ruleset", "ruleset/delta.go", "all[have:min(2*have, len(all))]", "all[have:min(2*have, len(all)-1)]"},
 	{"a newcomer is known before its chain has rules", "ruleset", "ruleset/delta.go", "m.Set.Kind == PortMap || m.Set.tellsKnown() }", "m.Set.Kind == PortMap }"},
 	{"a pod that leaves is known too long", "ruleset", "ruleset/delta.go", "if len(d.DelDispatch) > 0 {", "if false {"},
 	{"a port may lead anywhere under its comment", "nft", "nft/observe.go", "m := ruleset.Member{Chain: jumpOf(e), Comment: e.Comment}", "m := ruleset.Member{Chain: \"peers/egress-sample\", Comment: e.Comment}"},
