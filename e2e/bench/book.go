@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -46,10 +47,25 @@ func (b book) markdown() string {
 		}
 	}
 	table(&text, []string{"", "figure", "target", "measured", "A/A", ""}, rows)
+	b.misses(&text)
 	for _, c := range b.chapters {
 		c.markdown(&text)
 	}
 	return text.String()
+}
+
+// misses says why what is missed is.
+func (b book) misses(text *strings.Builder) {
+	head := "\nMissed, and why:\n\n"
+	for _, c := range b.chapters {
+		for _, t := range c.targets {
+			if t.met {
+				continue
+			}
+			fmt.Fprintf(text, "%s- %s, %s: %s\n", head, c.title, t.what, cmp.Or(t.reason, "no reason is known."))
+			head = ""
+		}
+	}
 }
 
 func (c chapter) markdown(text *strings.Builder) {

@@ -15,7 +15,7 @@ import (
 
 // rival is a way to hold the addresses of pods in the kernel. Each has a network namespace of its own.
 type rival interface {
-	// load replaces all of them at once.
+	// load gives all of them to a kernel from which what it had is taken before; its time is that of the giving.
 	load([]netip.Addr) (time.Duration, error)
 	// change adds or removes one.
 	change(add bool, a netip.Addr) (time.Duration, error)
@@ -80,7 +80,10 @@ func (p *picket) apply(d ruleset.Delta) (time.Duration, error) {
 }
 
 func (p *picket) load(addrs []netip.Addr) (time.Duration, error) {
-	return p.apply(ruleset.Diff(ruleset.Observed{}, oneSet(addrs)))
+	if _, err := p.apply(ruleset.Diff(ruleset.Observed{}, &ruleset.Program{})); err != nil {
+		return 0, err
+	}
+	return p.apply(ruleset.Diff(ruleset.Observed{Condition: ruleset.Intact}, oneSet(addrs)))
 }
 
 func (p *picket) change(add bool, a netip.Addr) (time.Duration, error) {
@@ -116,6 +119,9 @@ func newProgram(w words) (rival, error) {
 }
 
 func (p *program) load(addrs []netip.Addr) (time.Duration, error) {
+	if _, err := p.run(p.words.load, p.all(nil)); err != nil {
+		return 0, err
+	}
 	return p.run(p.words.load, p.all(addrs))
 }
 

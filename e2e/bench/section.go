@@ -45,16 +45,23 @@ type target struct {
 	bound, figure string
 	again         float64 // A/A: the same thing against itself
 	met           bool
+	reason        string // of a miss, where one is known
+}
+
+// because adds the reason that there is if it is missed.
+func (t target) because(reason string) target {
+	t.reason = reason
+	return t
 }
 
 // ratioTarget is one of two things measured in one run.
 func ratioTarget(what string, bound, ratio, again float64) target {
-	return target{what, "≤ " + times(bound), times(ratio), again, ratio <= bound}
+	return target{what: what, bound: "≤ " + times(bound), figure: times(ratio), again: again, met: ratio <= bound}
 }
 
 // timeTarget is one of an absolute time, which says as much of the machine as of Picket.
 func timeTarget(what string, bound, took time.Duration, again float64) target {
-	return target{what, "≤ " + short(bound), short(took), again, took <= bound}
+	return target{what: what, bound: "≤ " + short(bound), figure: short(took), again: again, met: took <= bound}
 }
 
 // times prints a ratio with what matters of it.

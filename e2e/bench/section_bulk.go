@@ -4,8 +4,9 @@ import (
 	"context"
 )
 
-const bulkText = `All addresses that the kernel holds are replaced by as many, each time in one step: a transaction, a set
-that is swapped, a table of rules that is committed.`
+const bulkText = `All addresses come into a kernel that holds none. Picket fills a new set before any rule looks at it, in
+transactions that double what it has; the others take one step: a transaction of a whole table, a set that is swapped, a
+table of rules that is committed.`
 
 // runBulk compares at the largest size.
 func runBulk(_ context.Context, s scale) (part, error) {

@@ -51,13 +51,13 @@ var most = map[int]int{1000: 40e6, 100_000: 150e6}
 func (p *part) footprint(size world.Size, f footprint, again float64) {
 	if bound, promised := most[size.Pods]; promised {
 		p.targets = append(p.targets, target{
-			"RSS, " + size.String(), "≤ " + megabytes(bound), megabytes(f.resident), again, f.resident <= bound,
+			what: "RSS, " + size.String(), bound: "≤ " + megabytes(bound), figure: megabytes(f.resident), again: again, met: f.resident <= bound,
 		})
 	}
 	const idle = 0.001
 	p.targets = append(p.targets,
-		target{"idle CPU of a core, " + size.String(), "< " + share(idle), share(f.idle), again, f.idle < idle},
-		target{"LISTs in steady state, " + size.String(), "0", fmt.Sprint(f.lists), again, f.lists == 0})
+		target{what: "idle CPU of a core, " + size.String(), bound: "< " + share(idle), figure: share(f.idle), again: again, met: f.idle < idle},
+		target{what: "LISTs in steady state, " + size.String(), bound: "0", figure: fmt.Sprint(f.lists), again: again, met: f.lists == 0})
 }
 
 // megabytes prints bytes with three digits at most.

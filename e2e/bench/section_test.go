@@ -15,7 +15,8 @@ func TestBook(t *testing.T) {
 	p.row("one", short(1500*time.Nanosecond))
 	p.targets = []target{
 		ratioTarget("one / other", 0.5, 0.25, 1.01),
-		timeTarget("one", time.Microsecond, 1500*time.Nanosecond, 0.99),
+		timeTarget("one", time.Microsecond, 1500*time.Nanosecond, 0.99).because("it is long."),
+		timeTarget("other", time.Microsecond, 2*time.Microsecond, 0.99),
 	}
 	b := book{
 		commit: "abc", load: 1.5, began: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC),
@@ -34,6 +35,12 @@ no further from 1 means nothing.
 | --- | ---: | ---: | ---: | ---: | ---: |
 | Ways | one / other | ≤ × 0.50 | × 0.25 | × 1.01 | met |
 | Ways | one | ≤ 1 µs | 1.5 µs | × 0.99 | **missed** |
+| Ways | other | ≤ 1 µs | 2 µs | × 0.99 | **missed** |
+
+Missed, and why:
+
+- Ways, one: it is long.
+- Ways, other: no reason is known.
 
 ## Ways
 
