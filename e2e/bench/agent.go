@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/procfs"
+
 	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/e2e/apiserver"
 	"github.com/picket-project/picket/e2e/bench/world"
@@ -139,20 +141,15 @@ func (a *agent) memory() (m memory, err error) {
 	return m, err
 }
 
-// used is the CPU time of the process so far, in steps of 10 ms.
-func (a *agent) used() (time.Duration, error) {
-	const tick = time.Second / 100 // proc_pid_stat(5); 100 a second on every Linux
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", a.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
+// used is the CPU time of the process so far: that of its threads, none of which ends in a Go program.
+func (a *agent) used() (sum time.Duration, err error) {
+	threads, err := procfs.AllThreads(a.cmd.Process.Pid)
+	for _, t := range threads {
+		stat, statErr := t.Schedstat()
+		sum += time.Duration(stat.RunningNanoseconds)
+		err = errors.Join(err, statErr)
 	}
-	_, numbers, _ := strings.Cut(string(stat), ") ")
-	var all time.Duration
-	for _, field := range strings.Fields(numbers)[11:13] { // utime and stime
-		ticks, _ := strconv.Atoi(field)
-		all += time.Duration(ticks) * tick
-	}
-	return all, nil
+	return sum, err
 }
 
 // traffic is how many bytes the node has received and sent over its wire: the agent's, nobody else is there.

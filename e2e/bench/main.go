@@ -48,12 +48,20 @@ type scale struct {
 	packets  int   // of one turn
 	rounds   int   // by turns, at most
 	limit    time.Duration
+	idle     time.Duration // for which an agent that has nothing to do is looked at
 }
 
-// The limit is for one comparison, so that all of it ends within half an hour.
+// The limit is for one comparison, so that all of it ends within half an hour. After two minutes without a reason Go
+// collects garbage.
 var (
-	full  = scale{pods: []int{1000, 10_000, 100_000}, elements: []int{1000, 10_000, 100_000}, packets: 5000, rounds: 100, limit: 40 * time.Second}
-	small = scale{pods: []int{200, 400, 1000}, elements: []int{10, 100, 1000}, packets: 200, rounds: 3, limit: 2 * time.Second}
+	full = scale{
+		pods: []int{1000, 10_000, 100_000}, elements: []int{1000, 10_000, 100_000}, packets: 5000, rounds: 100,
+		limit: 40 * time.Second, idle: 125 * time.Second,
+	}
+	small = scale{
+		pods: []int{200, 400, 1000}, elements: []int{10, 100, 1000}, packets: 200, rounds: 3,
+		limit: 2 * time.Second, idle: 2 * time.Second,
+	}
 )
 
 // largest is the last of a list of sizes.

@@ -28,10 +28,7 @@ type standIn struct {
 	world world.World
 }
 
-const (
-	protobufType = "application/vnd.kubernetes.protobuf"
-	briefly      = 10 * time.Second // how long a watch lasts: an agent goes on where it ended, without a list
-)
+const protobufType = "application/vnd.kubernetes.protobuf"
 
 // newStandIn listens on the API server's machine.
 func newStandIn(in *sandbox.Cluster, w world.World) (*standIn, error) {
@@ -109,13 +106,17 @@ func (s *standIn) list(w http.ResponseWriter, r *http.Request, list runtime.Obje
 	_ = scheme.Codecs.EncoderForVersion(serializer, version).Encode(list, w)
 }
 
-// watch says nothing, and ends soon.
+// watch says nothing, and ends when it was asked to.
 func (s *standIn) watch(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", protobufType+";stream=watch")
 	w.WriteHeader(http.StatusOK)
 	_ = http.NewResponseController(w).Flush()
+	asked, err := strconv.Atoi(r.URL.Query().Get("timeoutSeconds"))
+	if err != nil {
+		return
+	}
 	select {
 	case <-r.Context().Done():
-	case <-time.After(briefly):
+	case <-time.After(time.Duration(asked) * time.Second):
 	}
 }
