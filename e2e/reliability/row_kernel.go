@@ -31,7 +31,7 @@ func (s *scene) spells() []spell {
 	rates, length := []int{100, 10, 2}[s.times(0, 2):], time.Duration(s.times(2000, 700))*time.Millisecond
 	var all []spell
 	for _, calls := range []string{"recvmsg,recvfrom", "sendmsg,sendto"} {
-		for _, errno := range []string{"ENOBUFS", "ENOMEM", "EINTR", "EPERM", "EBUSY"} {
+		for _, errno := range []string{"ENOBUFS", "ENOMEM", "EINTR", "EPERM", "EBUSY", "ERESTART", "EMSGSIZE"} {
 			for _, every := range rates {
 				all = append(all, spell{calls, errno, every, length})
 			}
