@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -150,19 +149,6 @@ func (a *agent) used() (sum time.Duration, err error) {
 		err = errors.Join(err, statErr)
 	}
 	return sum, err
-}
-
-// traffic is how many bytes the node has received and sent over its wire: the agent's, nobody else is there.
-func (a *agent) traffic() (received, sent int, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", a.cmd.Process.Pid))
-	for line := range strings.Lines(string(text)) {
-		name, numbers, _ := strings.Cut(line, ":")
-		if fields := strings.Fields(numbers); strings.TrimSpace(name) == "eth0" && len(fields) > 8 {
-			received, _ = strconv.Atoi(fields[0])
-			sent, _ = strconv.Atoi(fields[8])
-		}
-	}
-	return received, sent, err
 }
 
 // stand waits, until ctx ends or the time is up.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -73,9 +74,9 @@ func share(of1 float64) string { return fmt.Sprintf("%.2f %%", 100*of1) }
 type footprint struct {
 	ready time.Duration
 	memory
-	idle           float64 // of a core
-	lists          int     // while nothing happened
-	received, sent int     // bytes, until then
+	idle  float64 // of a core
+	lists int     // while nothing happened
+	wire          // until then
 }
 
 // twoAgents looks at one after the other, and returns the larger one and the ratio of the second to the first.
@@ -103,18 +104,11 @@ const quiet = 5 * time.Second
 
 // watchAgent lets an agent start, waits until it is quiet, and looks at it.
 func (s *stage) watchAgent(ctx context.Context, looked time.Duration) (f footprint, err error) {
-	a, took, err := s.startAgent()
+	a, err := s.startQuietly(ctx, &f)
 	if err != nil {
 		return f, err
 	}
 	defer func() { _ = a.cleanup() }()
-	f.ready = took
-	if err := stand(ctx, quiet); err != nil {
-		return f, err
-	}
-	if f.received, f.sent, err = a.traffic(); err != nil {
-		return f, err
-	}
 	before, err := s.count(ctx, a)
 	if err != nil {
 		return f, err
@@ -129,6 +123,26 @@ func (s *stage) watchAgent(ctx context.Context, looked time.Duration) (f footpri
 	f.idle, f.lists = float64(after.used-before.used)/float64(looked), after.lists-before.lists
 	f.memory, err = a.memory()
 	return f, err
+}
+
+// startQuietly waits until an agent that starts has nothing more to do, and says what that took.
+func (s *stage) startQuietly(ctx context.Context, f *footprint) (*agent, error) {
+	before, err := s.traffic()
+	if err != nil {
+		return nil, err
+	}
+	a, took, err := s.startAgent()
+	if err != nil {
+		return nil, err
+	}
+	f.ready = took
+	err = stand(ctx, quiet)
+	after, trafficErr := s.traffic()
+	f.wire = wire{after.received - before.received, after.sent - before.sent}
+	if err := errors.Join(err, trafficErr); err != nil {
+		return nil, errors.Join(err, a.cleanup())
+	}
+	return a, nil
 }
 
 // tally is what only grows.

@@ -14,8 +14,9 @@ import (
 const decisionText = `Two pods of one node send to each other over its bridge, with the node's table in between 16 times, so that
 what it costs is larger than what else a packet costs. Conntrack is told not to know the packets: each is judged anew. A
 decision is what a packet takes more than where the same is there and nobody is isolated, a sixteenth of it. The client is
-among the peers of the policy in the middle; the others have other peers, and either the same port or each its own. "A
-chain a policy" has an ipset for its peers, and is asked one after the other, as kube-router makes them with iptables.`
+among the peers of the policy in the middle; the others have other peers, and either the same port or each its own. Beside
+it, a chain a policy, with a set for its peers, that are asked one after the other: by nftables, and by iptables and ipset as
+kube-router makes them.`
 
 // copies is how many tables amplify a decision.
 const copies = 16
@@ -37,13 +38,22 @@ func ours(l layout) planeCase {
 	return planeCase{"Picket, " + l.String() + ", " + ports, []ruleLoad{picketTable(l.program(), copies)}, l.port(l.middle()), 0, l}
 }
 
-func theirs(l layout) planeCase {
-	return planeCase{"a chain a policy, " + l.String(), l.chained(copies), l.port(l.middle()), 1, l}
+func chained(l layout) planeCase {
+	return planeCase{iptablesName + ", " + l.String(), l.chained(copies), l.port(l.middle()), 1, l}
 }
+
+func jumping(l layout) planeCase {
+	return planeCase{nftablesName + ", " + l.String(), l.jumping(copies), l.port(l.middle()), 2, l}
+}
+
+const (
+	iptablesName = "a chain a policy, iptables and ipset"
+	nftablesName = "a chain a policy, nftables"
+)
 
 // Places of cases that targets speak of.
 const (
-	oneOfTen = iota + 2
+	oneOfTen = iota + 3
 	oneOfThousands
 	thousandOnePort
 	thousandPorts
@@ -53,19 +63,23 @@ const (
 func decisionCases() []planeCase {
 	first := ours(layout{pods: 10, policies: 1})
 	again := first
-	again.name = "the third again"
+	again.name = "the fourth again"
 	return []planeCase{
 		{name: "Picket, nobody is isolated", loads: []ruleLoad{picketTable(layout{}.program(), copies)}, port: firstPort},
-		{name: "a chain a policy, nobody is isolated", loads: layout{}.chained(copies), port: firstPort, base: 1},
+		{name: iptablesName + ", nobody is isolated", loads: layout{}.chained(copies), port: firstPort, base: 1},
+		{name: nftablesName + ", nobody is isolated", loads: layout{}.jumping(copies), port: firstPort, base: 2},
 		first,
 		ours(layout{pods: 10_000, policies: 1}),
 		ours(layout{pods: 1000, policies: 1000}),
 		ours(layout{pods: 1000, policies: 1000, ownPorts: true}),
 		ours(layout{pods: 10, policies: 10, ownPorts: true}),
 		ours(layout{pods: 1000, policies: 100, ownPorts: true}),
-		theirs(layout{pods: 10, policies: 1}),
-		theirs(layout{pods: 10, policies: 10}),
-		theirs(layout{pods: 1000, policies: 100}),
+		chained(layout{pods: 10, policies: 1}),
+		chained(layout{pods: 10, policies: 10}),
+		chained(layout{pods: 1000, policies: 100}),
+		jumping(layout{pods: 10, policies: 1}),
+		jumping(layout{pods: 10, policies: 10}),
+		jumping(layout{pods: 1000, policies: 100}),
 		again,
 	}
 }
@@ -108,18 +122,14 @@ func runDecision(_ context.Context, s scale) (part, error) {
 
 // decisionChart draws what a decision costs over the number of policies.
 func decisionChart(cases []planeCase, costs []time.Duration) *chart {
-	picket, others := line{name: "Picket, a port each"}, line{name: "a chain a policy, iptables and ipset"}
+	lines := []line{{name: "Picket, a port each"}, {name: iptablesName}, {name: nftablesName}} // by base
 	for i, c := range cases[:len(cases)-1] {
-		switch {
-		case c.l.policies == 0 || costs[i] <= 0:
-		case c.base == 1:
-			others.add(c.l.policies, int(costs[i]))
-		case c.l.ownPorts || i == oneOfTen:
-			picket.add(c.l.policies, int(costs[i]))
+		if c.l.policies > 0 && costs[i] > 0 && (c.base > 0 || c.l.ownPorts || i == oneOfTen) {
+			lines[c.base].add(c.l.policies, int(costs[i]))
 		}
 	}
-	slices.SortFunc(picket.points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
-	return &chart{file: "decision.svg", title: "What a decision costs", x: "policies for the pod", lines: []line{picket, others}}
+	slices.SortFunc(lines[0].points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
+	return &chart{file: "decision.svg", title: "What a decision costs", x: "policies for the pod", lines: lines}
 }
 
 // low is where a quarter of the samples is: others who use the machine only ever add to one.
@@ -133,8 +143,8 @@ func costRatio(a, b time.Duration) float64 {
 }
 
 const connectText = `Connections and packets of established flows between two pods of one node, with conntrack alone (one rule
-that lets pass what it knows), with Picket's table beside it, and with a chain and an ipset for each policy: 100 policies for
-the server, the client among the peers of the one in the middle.`
+that lets pass what it knows), with Picket's table beside it, with a chain and a set for each policy, and without any rules:
+100 policies for the server, the client among the peers of the one in the middle.`
 
 // runConnect compares new connections and established packets with conntrack alone.
 func runConnect(_ context.Context, s scale) (part, error) {
@@ -143,7 +153,9 @@ func runConnect(_ context.Context, s scale) (part, error) {
 	cases := []planeCase{
 		{name: "conntrack alone", loads: []ruleLoad{tracked}},
 		{name: "Picket", loads: []ruleLoad{tracked, picketTable(l.program(), 1)}},
-		{name: "a chain a policy", loads: append(l.chained(1), tracked)},
+		{name: iptablesName, loads: append(l.chained(1), tracked)},
+		{name: nftablesName, loads: append(l.jumping(1), tracked)},
+		{name: "no rules"},
 		{name: "conntrack alone again", loads: []ruleLoad{tracked}},
 	}
 	var connects, sends []turn

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+
 	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/e2e/apiserver"
 	"github.com/picket-project/picket/e2e/bench/world"
@@ -98,4 +101,21 @@ func listsOf(ctx context.Context, s *apiserver.Server) (count int, err error) {
 		}
 	}
 	return count, err
+}
+
+// wire is how many bytes a node has received and sent.
+type wire struct{ received, sent int }
+
+// traffic is that of the node that is looked at: its agents', nobody else is there.
+func (s *stage) traffic() (w wire, err error) {
+	err = s.InNode(world.Looked, func() error {
+		thread, err := procfs.NewProc(unix.Gettid())
+		if err != nil {
+			return err
+		}
+		devices, err := thread.NetDev()
+		w = wire{int(devices["eth0"].RxBytes), int(devices["eth0"].TxBytes)}
+		return err
+	})
+	return w, err
 }
