@@ -78,8 +78,12 @@ func (p *part) create(ctx context.Context, s scale, cases []policyCase) error {
 
 // reason says where the time goes.
 func (c *policyCase) reason(created samples) string {
-	return fmt.Sprintf("%s are the commit, in which the kernel makes %s chains and %s members of sets; %s are the graph, which looks at every pod that may be a peer.",
-		short(c.commits.median()), count(c.chains), count(c.members), short(created.median()-c.commits.median()))
+	made := count(c.chains) + " chains"
+	if c.members > 0 {
+		made += " and " + count(c.members) + " members of new sets"
+	}
+	return fmt.Sprintf("%s are the commit, in which the kernel makes %s one after the other; %s are the graph, which looks for the peers among all pods.",
+		short(c.commits.median()), made, short(created.median()-c.commits.median()))
 }
 
 // policyCase is a policy that comes and goes.
