@@ -18,6 +18,7 @@ import (
 type server struct {
 	*apiserver.Server
 	worlds  atomic.Int32
+	ranges  atomic.Int32 // of pods, that nodes of worlds have taken
 	shipped identity
 }
 

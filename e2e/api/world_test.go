@@ -25,6 +25,7 @@ type world struct {
 	*server
 	cluster   *sandbox.Cluster
 	number    int
+	firstPods int   // the second byte of the addresses of the first node's pods
 	begun     int64 // where the audit log was
 	namespace string
 	nodes     []string
@@ -47,6 +48,9 @@ func newWorld(t *testing.T, nodes int) *world {
 	s := theServer(t)
 	w := &world{T: t, server: s, number: int(s.worlds.Add(1)), pods: map[string]sandbox.Pod{}}
 	w.namespace = fmt.Sprintf("world-%d", w.number)
+	if w.firstPods = int(s.ranges.Add(int32(nodes))) - nodes; w.firstPods+nodes > 256 {
+		t.Fatal("10.0.0.0/8 has no range for the pods of another node")
+	}
 	var specs []sandbox.Node
 	for n := range nodes {
 		specs = append(specs, w.nodeSpec(n))
@@ -123,10 +127,10 @@ func (w *world) nodeSpec(n int) sandbox.Node {
 	}
 }
 
-// addrs are the addresses of the k-th pod of a node. Worlds of 16 nodes each differ, 16 in a row.
+// addrs are the addresses of the k-th pod of a node. No two nodes of all worlds share a range.
 func (w *world) addrs(node, k int) []netip.Addr {
 	return []netip.Addr{
-		netip.AddrFrom4([4]byte{10, byte(16*w.number + node), byte(k >> 8), byte(k)}),
+		netip.AddrFrom4([4]byte{10, byte(w.firstPods + node), byte(k >> 8), byte(k)}),
 		netip.MustParseAddr(fmt.Sprintf("fd00:%x:%x::%x", w.number, node, k)),
 	}
 }
