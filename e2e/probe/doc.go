@@ -4,6 +4,7 @@
 //	probe serve  answers on TCP and UDP ports and counts the packets of each flow that arrive
 //	probe told   prints what the server in the same pod has counted
 //	probe send   sends one flow at a steady rate and says what was sent and answered
+//	probe begin  sends what is forbidden as its first act, and says after how long something permitted was answered
 //	probe try    asks a list of targets once each, all at the same time
 //
 // Of a forbidden flow, what the server received is the leak; of a permitted one, what it did not is the break. What

@@ -21,7 +21,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("no verb; expected serve, told, send or try")
+		return errors.New("no verb; expected serve, told, send, begin or try")
 	}
 	switch args[0] {
 	case "serve":
@@ -30,10 +30,12 @@ func run(ctx context.Context, args []string) error {
 		return told(ctx, args[1:])
 	case "send":
 		return send(ctx, args[1:])
+	case "begin":
+		return begin(ctx, args[1:])
 	case "try":
 		return try(ctx, args[1:])
 	default:
-		return fmt.Errorf("verb %q; expected serve, told, send or try", args[0])
+		return fmt.Errorf("verb %q; expected serve, told, send, begin or try", args[0])
 	}
 }
 

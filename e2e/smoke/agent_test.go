@@ -68,26 +68,36 @@ func (s *story) agentsDeleted(t *testing.T) {
 	})
 }
 
+// rollingUpdate applies what is shipped again, of which the agents are not any more.
 func (s *story) rollingUpdate(t *testing.T) {
 	during(t, "r", s.web, func() {
-		must(t, "rollout", "restart", "-n", "kube-system", "daemonset/picket")
+		must(t, "apply", "-f", shipped(t, "picket.yaml"))
 		must(t, "rollout", "status", "-n", "kube-system", "daemonset/picket", "--timeout=180s")
 	})
+	if args := must(t, "get", "pods", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket", "-o", "jsonpath={..args}"); strings.Contains(args, "deny") {
+		t.Errorf("agents run with %s; expected all to be new", args)
+	}
 }
 
 // removed deletes what was installed; the rules stay.
 func (s *story) removed(t *testing.T) {
 	during(t, "d", s.web, func() {
 		must(t, "delete", "-k", shipped(t, "overlays", "flannel"), "--wait")
-		eventually(t, 30*time.Second, func() error {
-			out, err := kubectl("get", "pods", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket", "-o", "name")
-			if err == nil && out != "" {
-				err = fmt.Errorf("still there: %s", out)
-			}
-			return err
-		})
+		noAgents(t)
 	})
 	s.under().settles(t, s.all()...)
+}
+
+// noAgents waits until all agents have ended.
+func noAgents(t *testing.T) {
+	t.Helper()
+	eventually(t, 30*time.Second, func() error {
+		out, err := kubectl("get", "pods", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket", "-o", "name")
+		if err == nil && out != "" {
+			err = fmt.Errorf("still there: %s", out)
+		}
+		return err
+	})
 }
 
 var nodeName = regexp.MustCompile(`nodeName: .*`)

@@ -27,6 +27,7 @@ func TestCluster(t *testing.T) {
 		{"a bad policy", s.bad},
 		{"a policy is deleted", s.policyDeleted},
 		{"all agents are deleted under load", s.agentsDeleted},
+		{"pods start with what is forbidden", s.starts},
 		{"a rolling update under load", s.rollingUpdate},
 		{"removal under load", s.removed},
 		{"cleanup", s.cleanup},

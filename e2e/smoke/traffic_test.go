@@ -83,7 +83,7 @@ func newFlows() []*flow {
 // arrived, and BREAK, the permitted ones that did not. Both must be 0.
 func during(t *testing.T, prefix string, web []place, happens func()) {
 	t.Helper()
-	flows, before, excuses := newFlows(), told(t), droppedByCPU(t)
+	flows, before, excuses := newFlows(), told(t, "shop", "web"), droppedByCPU(t)
 	for i, f := range flows {
 		f.start(t, fmt.Sprintf("%s%d ", prefix, i), address(web, f.network))
 	}
@@ -93,7 +93,7 @@ func during(t *testing.T, prefix string, web []place, happens func()) {
 	for i, f := range flows {
 		sent[i] = f.stop(t)
 	}
-	after := told(t)
+	after := told(t, "shop", "web")
 	judge(t, flows, sent, after, after.Overflowed-before.Overflowed+droppedByCPU(t)-excuses)
 }
 
@@ -151,22 +151,22 @@ func address(web []place, network string) string {
 func arrives(t *testing.T, name string) {
 	t.Helper()
 	eventually(t, 20*time.Second, func() error {
-		if told(t).Flows[name].Received < 100 {
+		if told(t, "shop", "web").Flows[name].Received < 100 {
 			return fmt.Errorf("%s does not arrive", name)
 		}
 		return nil
 	})
 }
 
-// ledger is what the web server has received.
+// ledger is what a server has received.
 type ledger struct {
 	Flows      map[string]tally
 	Overflowed int // datagrams that its sockets had no room for
 }
 
-func told(t *testing.T) (l ledger) {
+func told(t *testing.T, namespace, server string) (l ledger) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(must(t, "exec", "-n", "shop", "web", "--", "/probe", "told")), &l); err != nil {
+	if err := json.Unmarshal([]byte(must(t, "exec", "-n", namespace, server, "--", "/probe", "told")), &l); err != nil {
 		t.Fatal(err)
 	}
 	return l
