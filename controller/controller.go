@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -21,15 +20,6 @@ type Firewall interface {
 	// Apply carries a delta out, all or nothing; after an error nothing is known. An empty one says that what
 	// was observed is as it should be.
 	Apply(context.Context, ruleset.Delta) error
-}
-
-// Host is the machine around the firewall.
-type Host interface {
-	// Prepare makes traffic between pods with these addresses meet the firewall, and names the interfaces
-	// that they sit behind. It is asked again and again; an error says what keeps it from being done.
-	Prepare(pods []netip.Addr) (links []string, err error)
-	// Ports finds the interfaces on bridges that pods with these addresses sit behind.
-	Ports(pods []netip.Addr) ([]ruleset.Port, error)
 }
 
 // Reporter tells people what is wrong.
@@ -70,15 +60,15 @@ type Controller struct {
 	known     bool          // the kernel holds what the graph has handed out
 	changed   time.Time     // when the oldest change came that the kernel does not hold; zero: none
 	hosted    int           // graph.LocalEvents when the host was last prepared; -1: it is due
-	rehost    *time.Timer   // when it is due again after an error
-	rehosting time.Duration // from the error until then; 0: there was none
+	rehost    attempts      // after an error
 	backoff   time.Duration // between attempts; 0: the last one went well
 	resume    time.Time     // no attempt before this, whatever arrives
 	review    review
 	touched   chan struct{} // holds one token when somebody else may have changed the kernel's rules
 	watching  bool
-	mixed     bool // the segment may have to change
-	policed   bool // there was a policy when it was last looked at
+	mixed     bool     // the segment may have to change
+	remix     attempts // after an error
+	policed   bool     // there was a policy when it was last looked at
 	settled   sync.Once
 }
 
@@ -92,7 +82,7 @@ func New(c Config) *Controller {
 	}
 	controller := &Controller{
 		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), problem: map[policy.Key]string{}, hosted: -1,
-		review: newReview(), touched: make(chan struct{}, 1), rehost: stopped(),
+		review: newReview(), touched: make(chan struct{}, 1), rehost: never(), remix: never(),
 	}
 	if c.DenyUnknown {
 		controller.graph.DenyUnknown()
@@ -151,8 +141,10 @@ func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (d
 		return func() { c.doubt(ctx) }
 	case <-retry:
 		return func() {}
-	case <-c.rehost.C:
+	case <-c.rehost.due.C:
 		return func() { c.hosted = -1 }
+	case <-c.remix.due.C:
+		return func() { c.mixed = true }
 	case <-c.review.due.C:
 		return func() { c.look(ctx) }
 	case l := <-c.review.found:
@@ -250,10 +242,7 @@ func (c *Controller) judge(key policy.Key, problems []policy.Problem) {
 
 // reconcile brings host and kernel to what the graph wants.
 func (c *Controller) reconcile(ctx context.Context) {
-	if c.Host != nil && c.hosted != c.graph.LocalEvents() {
-		c.hosted = c.graph.LocalEvents()
-		c.prepare()
-	}
+	c.prepare()
 	start := time.Now()
 	delta, err := c.next(ctx)
 	if err == nil {
@@ -302,15 +291,6 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	return delta, nil
 }
 
-const (
-	firstBackoff = 50 * time.Millisecond
-	lastBackoff  = 5 * time.Second
-)
-
-func longer(backoff time.Duration) time.Duration {
-	return min(max(2*backoff, firstBackoff), lastBackoff)
-}
-
 // failed keeps the last good rules and tries again later, from what the kernel is then found to hold.
 func (c *Controller) failed(ctx context.Context, err error) {
 	if ctx.Err() != nil {
@@ -323,20 +303,4 @@ func (c *Controller) failed(ctx context.Context, err error) {
 		c.Log.Error("the kernel does not hold what it should; the last rules stay", "error", err)
 	}
 	c.Health.failed()
-}
-
-func (c *Controller) prepare() {
-	c.mixed = true
-	links, err := c.Host.Prepare(c.graph.LocalAddrs())
-	if err == nil {
-		c.graph.Apply(graph.LinksSet{Links: links})
-		c.Health.set("host", "")
-		c.rehosting = 0
-		return
-	}
-	c.rehosting = longer(c.rehosting)
-	c.rehost.Reset(c.rehosting)
-	if c.Health.set("host", err.Error()) {
-		c.Log.Error("not all traffic of this node's pods can be filtered", "error", err)
-	}
 }

@@ -64,13 +64,6 @@ func newReview() review {
 	return review{scope: ruleset.Everything(), due: stopped(), found: make(chan look, 1)}
 }
 
-// stopped is a timer that waits to be set.
-func stopped() *time.Timer {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return t
-}
-
 // reviews reports whether connections can be cut here.
 func (c *Controller) reviews() bool { return c.Connections != nil && c.Cutter != nil }
 

@@ -11,8 +11,7 @@ type Separator interface {
 	PutSegment(context.Context, ruleset.Segment) error
 }
 
-// separate does so after each change that it can depend on. What fails is tried again at the next audit: it is
-// a second fence, and the node is ready without.
+// separate does so after each change that it can depend on. Where it fails the node is ready: it is a second fence.
 func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	policed := c.graph.HasPolicies()
 	c.mixed = c.mixed || d.Frame || len(d.AddDispatch)+len(d.DelDispatch) > 0 || policed != c.policed
@@ -25,6 +24,7 @@ func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	if err == nil {
 		err = c.Separator.PutSegment(ctx, c.graph.Segment(ports))
 	}
+	c.remix.after(err)
 	problem := map[string]string{}
 	if err != nil {
 		problem["of pods"] = err.Error() + "; a pod can pass for another one of its node"

@@ -65,7 +65,7 @@ func (f *fence) ports() int {
 // wrong, and tries again.
 func TestSegmentFollows(t *testing.T) {
 	source, f := script(make(chan Mail)), &fence{refuse: 2}
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{}, Separator: f, Audit: 200 * time.Millisecond})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{}, Separator: f, Audit: time.Hour})
 	source <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "warned", func() bool {
 		r := c.Health.Readiness()
