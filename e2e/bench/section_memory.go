@@ -68,7 +68,7 @@ func megabytes(bytes int) string {
 	return fmt.Sprintf("%.3g MB", float64(bytes)/1e6)
 }
 
-func share(of1 float64) string { return fmt.Sprintf("%.2f %%", 100*of1) }
+func share(of1 float64) string { return fmt.Sprintf("%.3f %%", 100*of1) }
 
 // footprint is what an agent takes of the machine and of the API server.
 type footprint struct {
