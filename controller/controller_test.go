@@ -330,12 +330,14 @@ func TestAProblemIsReportedOnce(t *testing.T) {
 // moody is a Host that fails for a while.
 type moody struct{ fails *atomic.Int32 }
 
-func (h moody) Prepare([]netip.Addr) ([]string, error) {
+func (h moody) Prepare([]netip.Addr) ([]ruleset.Link, error) {
 	if h.fails.Add(-1) >= 0 {
 		return nil, errors.New("no memory")
 	}
-	return []string{"cni0"}, nil
+	return []ruleset.Link{{Name: "cni0"}}, nil
 }
+
+func (moody) Tunnels() ([]ruleset.Tunnel, error) { return nil, nil }
 
 func (moody) Ports([]netip.Addr) ([]ruleset.Port, error) { return nil, nil }
 

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"net/netip"
 
 	"github.com/picket-project/picket/controller/graph"
@@ -11,7 +12,9 @@ import (
 type Host interface {
 	// Prepare makes traffic between pods with these addresses meet the firewall, and names the interfaces
 	// that they sit behind. It is asked again and again; an error says what keeps it from being done.
-	Prepare(pods []netip.Addr) (links []string, err error)
+	Prepare(pods []netip.Addr) (links []ruleset.Link, err error)
+	// Tunnels says where the node unpacks what tunnels carry.
+	Tunnels() ([]ruleset.Tunnel, error)
 	// Ports finds the interfaces on bridges that pods with these addresses sit behind.
 	Ports(pods []netip.Addr) ([]ruleset.Port, error)
 }
@@ -24,9 +27,12 @@ func (c *Controller) prepare() {
 	c.hosted = c.graph.LocalEvents()
 	c.mixed = true
 	links, err := c.Host.Prepare(c.graph.LocalAddrs())
+	tunnels, tunnelsErr := c.Host.Tunnels()
+	err = errors.Join(err, tunnelsErr)
 	c.rehost.after(err)
 	if err == nil {
 		c.graph.Apply(graph.LinksSet{Links: links})
+		c.graph.Apply(graph.TunnelsSet{Tunnels: tunnels})
 		c.Health.set("host", "")
 		return
 	}

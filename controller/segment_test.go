@@ -16,7 +16,11 @@ import (
 // bridged is a host with one bridge, on which every pod has a port called by its address.
 type bridged struct{}
 
-func (bridged) Prepare([]netip.Addr) ([]string, error) { return []string{"cni0"}, nil }
+func (bridged) Prepare(pods []netip.Addr) ([]ruleset.Link, error) {
+	return []ruleset.Link{{Name: "cni0", Addrs: pods}}, nil
+}
+
+func (bridged) Tunnels() ([]ruleset.Tunnel, error) { return nil, nil }
 
 func (bridged) Ports(pods []netip.Addr) ([]ruleset.Port, error) {
 	var ports []ruleset.Port

@@ -1,12 +1,14 @@
 package nft
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -66,7 +68,7 @@ func (b *batch) chain(name string) *nftables.Chain {
 func (b *batch) set(id ruleset.SetID) *nftables.Set {
 	s := &nftables.Set{
 		Table: b.table, Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
-		Interval: id.Kind == ruleset.Ranges, Concatenation: id.Kind == ruleset.AddressPorts || id.Kind == ruleset.PortMap,
+		Interval: id.Kind == ruleset.Ranges, Concatenation: isConcatenation(id.Kind),
 	}
 	if id.Kind == ruleset.PortMap {
 		s.IsMap, s.DataType = true, nftables.TypeVerdict
@@ -74,12 +76,19 @@ func (b *batch) set(id ruleset.SetID) *nftables.Set {
 	return s
 }
 
+// isConcatenation reports whether the key of a kind of set has several fields.
+func isConcatenation(kind ruleset.SetKind) bool {
+	return kind != ruleset.Addresses && kind != ruleset.Ranges
+}
+
 func setType(id ruleset.SetID) nftables.SetDatatype {
 	switch id.Kind {
 	case ruleset.AddressPorts:
 		return fields[id.Family].addressPortsType
-	case ruleset.PortMap:
+	case ruleset.PortMap, ruleset.ProtoPorts:
 		return portMapType
+	case ruleset.LinkAddresses:
+		return fields[id.Family].linkAddressType
 	default:
 		return fields[id.Family].keyType
 	}
@@ -170,6 +179,10 @@ func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetEle
 			e = nftables.SetElement{Key: portKey(m), Comment: m.Comment, VerdictData: jumpTo(m.Chain)}
 		case id.Kind == ruleset.AddressPorts:
 			e.Key = append(m.Addr.AsSlice(), portKey(m)...)
+		case id.Kind == ruleset.ProtoPorts:
+			e.Key = portKey(m)
+		case id.Kind == ruleset.LinkAddresses:
+			e.Key = append(linkKey(m.Link), m.Addr.AsSlice()...)
 		case id.Kind == ruleset.Ranges && !after.IsValid():
 			e.IntervalOpen = true
 		}
@@ -195,6 +208,16 @@ func decodePort(key []byte, m *ruleset.Member) bool {
 }
 
 func decodeMember(id ruleset.SetID, key []byte) (ruleset.Member, bool) {
+	if id.Kind == ruleset.ProtoPorts {
+		var m ruleset.Member
+		ok := decodePort(key, &m)
+		return m, ok
+	}
+	if id.Kind == ruleset.LinkAddresses && len(key) > unix.IFNAMSIZ {
+		m, ok := decodeMember(ruleset.SetID{Family: id.Family}, key[unix.IFNAMSIZ:])
+		m.Link = string(bytes.TrimRight(key[:unix.IFNAMSIZ], "\x00"))
+		return m, ok
+	}
 	length := int(fields[id.Family].length)
 	if len(key) < length {
 		return ruleset.Member{}, false

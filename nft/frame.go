@@ -74,13 +74,18 @@ func (b *batch) addFrameChain(c frameChain) {
 	b.addRules(chain, c.rules)
 }
 
-// frameSets describes the set and the maps that are there whatever the program is.
+// frameSets describes the sets and maps that are there whatever the program is.
 func (b *batch) frameSets() []*nftables.Set {
 	sets := []*nftables.Set{b.linkSet()}
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
 			sets = append(sets, b.verdictMap(d, f))
 		}
+	}
+	for _, s := range ruleset.FixedSets() {
+		set := b.set(s.ID)
+		set.Comment = s.Comment
+		sets = append(sets, set)
 	}
 	return sets
 }

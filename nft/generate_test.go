@@ -29,9 +29,29 @@ func programs() *rapid.Generator[*ruleset.Program] {
 			slices.SortFunc(known, netip.Addr.Compare)
 			p.Sets = append(p.Sets, ruleset.StrictSets([]netip.Prefix{netip.MustParsePrefix("10.244.0.0/24")}, known)...)
 		}
+		if rapid.Bool().Draw(t, "places") {
+			p.Sets = append(p.Sets, fixedSets(t)...)
+		}
 		p.Sort()
 		return p
 	})
+}
+
+// fixedSets gives the fixed sets members.
+func fixedSets(t *rapid.T) []ruleset.Set {
+	var links []ruleset.Link
+	for _, name := range []string{"cni0", "br-0123456789a"} {
+		for _, f := range ruleset.Families {
+			links = append(links, ruleset.Link{Name: name, Addrs: rapid.SliceOfN(addresses(f), 0, 4).Draw(t, "behind")})
+		}
+	}
+	nodes := rapid.SliceOfN(addresses(ruleset.IPv4), 0, 3).Draw(t, "nodes")
+	ports := rapid.SliceOfN(rapid.SampledFrom([]uint16{8472, 6081, 4789}), 0, 3).Draw(t, "tunnels")
+	var at []ruleset.Tunnel
+	for _, port := range ports {
+		at = append(at, ruleset.Tunnel{Proto: ruleset.UDP, Port: port})
+	}
+	return slices.Concat(ruleset.LinkSets(links), ruleset.NodeSets(nodes), ruleset.TunnelSets(at))
 }
 
 // firstAddress is where the addresses of the programs begin; the last of each family is also among them.

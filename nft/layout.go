@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -17,6 +18,7 @@ const (
 	tableName = "picket"
 	linkSet   = "podlinks" // interfaces that pods sit behind
 	arrival   = "arrival"  // the chain for what egress lets pass: ingress judges it
+	tunnels   = "tunnels"  // the chain that drops what a node would unpack
 	logPrefix = "picket "
 	logGroup  = 86 // NFLOG group of denied packets
 	logRate   = 10 // a second and chain
@@ -41,6 +43,11 @@ type hook struct {
 	priority nftables.ChainPriority
 }
 
+// tunnelProtocols carry packets without ports: IPv4 and IPv6 in IP, GRE (IANA protocol numbers).
+var tunnelProtocols = []byte{unix.IPPROTO_IPIP, unix.IPPROTO_IPV6, unix.IPPROTO_GRE}
+
+const protoUDP = unix.IPPROTO_UDP
+
 // The ICMP messages that the frame speaks of.
 var (
 	redirect         = icmpType{"redirect", 5}
@@ -52,35 +59,98 @@ var (
 
 // frame lists the chains that every packet meets, each before it is jumped to, of a strict program or another.
 func frame(strict bool) []frameChain {
-	var unknown []rule
-	if strict {
-		unknown = noUnknown()
-	}
 	chains := []frameChain{
 		{"related", nil, []rule{
-			{[]term{isICMP(ruleset.IPv4, redirect), counter(), verdict(expr.VerdictDrop, "")}, "a redirect is no error"},
-			{[]term{isAnyICMP(), verdict(expr.VerdictAccept, "")}, "errors about what was allowed"},
+			{[]term{isICMP(ruleset.IPv4, redirect), counter(), drop()}, "a redirect is no error"},
+			{[]term{isAnyICMP(), accept()}, "errors about what was allowed"},
 		}},
-		{arrival, nil, append(dispatches(ruleset.Ingress), rule{[]term{verdict(expr.VerdictAccept, "")}, ""})},
-		{"forward", &hook{"forward", *nftables.ChainHookForward, priority}, append([]rule{
-			{[]term{ctState("established", ctEstablished), verdict(expr.VerdictAccept, "")}, "replies of what was allowed"},
-			{[]term{ctState("related", ctRelated), verdict(expr.VerdictJump, "related")}, ""},
-			{[]term{isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert), onLink(), verdict(expr.VerdictAccept, "")}, "neighbours find each other"},
-		}, slices.Concat(noRouters(), noLinkLocal(), unknown, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})...)},
-		{"input", &hook{"input", *nftables.ChainHookInput, priority}, noRouters()},
+		{tunnels, nil, []rule{
+			{[]term{isAnyOf(tunnelProtocols), counter(), drop()}, "a node would unpack it"},
+			{[]term{isTunnelPort(), counter(), drop()}, "a node would unpack it"},
+		}},
+		{arrival, nil, slices.Concat(dispatches(ruleset.Ingress), toTunnelsOfNodes(), []rule{{[]term{accept()}, ""}})},
+		{"forward4", nil, forwarded(ruleset.IPv4, strict)},
+		{"forward6", nil, forwarded(ruleset.IPv6, strict)},
+		{"forward", &hook{"forward", *nftables.ChainHookForward, priority}, append(known(),
+			rule{[]term{isFamily(ruleset.IPv4), verdict(expr.VerdictGoto, "forward4")}, ""},
+			rule{[]term{verdict(expr.VerdictGoto, "forward6")}, ""},
+		)},
+		{"output", &hook{"output", *nftables.ChainHookOutput, priority}, onBehalf(strict)},
+		{"input", &hook{"input", *nftables.ChainHookInput, priority}, slices.Concat(
+			[]rule{{[]term{notFromLink(linkSet), accept()}, "not from a pod of this node"}},
+			noRouter(ruleset.IPv4), noRouter(ruleset.IPv6),
+			[]rule{{[]term{verdict(expr.VerdictJump, tunnels)}, ""}},
+		)},
 	}
 	first := &chains[0].rules[0]
 	first.comment += "; layout " + ruleset.Digest(frameText(chains))
 	return chains
 }
 
-// noRouters drops what only a router may say where a pod says it (CVE-2020-10749).
-func noRouters() []rule {
-	drop := verdict(expr.VerdictDrop, "")
+func accept() term { return verdict(expr.VerdictAccept, "") }
+
+func drop() term { return verdict(expr.VerdictDrop, "") }
+
+// known lets pass what belongs to connections that were allowed.
+func known() []rule {
 	return []rule{
-		{[]term{fromLink(linkSet), isICMP(ruleset.IPv6, routerAdvert, redirect6), counter(), drop}, "a pod is no router"},
-		{[]term{fromLink(linkSet), isICMP(ruleset.IPv4, redirect), counter(), drop}, "a pod is no router"},
+		{[]term{ctState("established", ctEstablished), accept()}, "replies of what was allowed"},
+		{[]term{ctState("related", ctRelated), verdict(expr.VerdictJump, "related")}, ""},
 	}
+}
+
+// forwarded is what a new packet of one family meets that goes through this node.
+func forwarded(f ruleset.Family, strict bool) []rule {
+	var rules []rule
+	if f == ruleset.IPv6 {
+		rules = append(rules, rule{[]term{isICMP(f, neighbourSolicit, neighbourAdvert), onLink(), accept()}, "neighbours find each other"})
+	}
+	rules = append(rules, noRouter(f)...)
+	if f == ruleset.IPv6 {
+		rules = append(rules, noLinkLocal()...)
+	}
+	rules = append(rules, rule{[]term{notBehind(f), alsoInSet(ruleset.Bound(f), source), counter(), drop()},
+		"a pod of this node sends by its own link only"})
+	if strict {
+		rules = append(rules, noUnknown(f)...)
+	}
+	return append(rules, dispatch(ruleset.Egress, f), rule{[]term{verdict(expr.VerdictGoto, arrival)}, ""})
+}
+
+// onBehalf is what a packet meets that a process or IPVS of this node sends. With an address of the node it is
+// the node's own; another source is somebody for whom the node forwards.
+func onBehalf(strict bool) []rule {
+	rules := append(known(), rule{[]term{fibLocal(source), accept()}, "the node's own"})
+	rules = append(rules, rule{[]term{fibLocal(destination), verdict(expr.VerdictJump, tunnels)}, ""},
+		rule{[]term{fibLocal(destination), accept()}, "to the node itself"})
+	for _, f := range ruleset.Families {
+		rules = append(rules, rule{[]term{inSet(ruleset.NodeAddrs(f), destination), verdict(expr.VerdictJump, tunnels)}, ""})
+	}
+	if strict {
+		for _, f := range ruleset.Families {
+			rules = append(rules, noUnknown(f)...)
+		}
+	}
+	return slices.Concat(rules, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})
+}
+
+// toTunnelsOfNodes asks about tunnels what pods of this node send to another one.
+func toTunnelsOfNodes() []rule {
+	var rules []rule
+	for _, f := range ruleset.Families {
+		rules = append(rules, rule{[]term{isAnyOf(append(tunnelProtocols, protoUDP)),
+			inSet(ruleset.NodeAddrs(f), destination), fromLink(linkSet), verdict(expr.VerdictJump, tunnels)}, ""})
+	}
+	return rules
+}
+
+// noRouter drops what only a router may say where a pod says it (CVE-2020-10749).
+func noRouter(f ruleset.Family) []rule {
+	messages := []icmpType{redirect}
+	if f == ruleset.IPv6 {
+		messages = []icmpType{routerAdvert, redirect6}
+	}
+	return []rule{{[]term{isICMP(f, messages...), fromLink(linkSet), counter(), drop()}, "a pod is no router"}}
 }
 
 // noLinkLocal drops what pods of one node say to each other by IPv6 link-local addresses, with which a pod
@@ -89,20 +159,18 @@ func noLinkLocal() []rule {
 	linkLocal := netip.MustParsePrefix("fe80::/10")
 	var rules []rule
 	for _, e := range []end{source, destination} {
-		terms := []term{fromLink(linkSet), inPrefix(linkLocal, e), counter(), verdict(expr.VerdictDrop, "")}
+		terms := []term{inPrefix(linkLocal, e), fromLink(linkSet), counter(), drop()}
 		rules = append(rules, rule{terms, "a link-local address is no pod's"})
 	}
 	return rules
 }
 
 // noUnknown drops what is sent by or to an address of this node's pod range that no known pod has.
-func noUnknown() []rule {
+func noUnknown(f ruleset.Family) []rule {
 	var rules []rule
 	for _, e := range []end{source, destination} {
-		for _, f := range ruleset.Families {
-			terms := []term{inSet(ruleset.LocalRange(f), e), notInSet(ruleset.KnownPods(f), e), counter(), verdict(expr.VerdictDrop, "")}
-			rules = append(rules, rule{terms, "no pod that is known yet"})
-		}
+		terms := []term{inSet(ruleset.LocalRange(f), e), notInSet(ruleset.KnownPods(f), e), counter(), drop()}
+		rules = append(rules, rule{terms, "no pod that is known yet"})
 	}
 	return rules
 }
@@ -111,9 +179,13 @@ func noUnknown() []rule {
 func dispatches(d ruleset.Direction) []rule {
 	var rules []rule
 	for _, f := range ruleset.Families {
-		rules = append(rules, rule{[]term{dispatched(f, subjectEnd(d), mapName(d, f))}, ""})
+		rules = append(rules, dispatch(d, f))
 	}
 	return rules
+}
+
+func dispatch(d ruleset.Direction, f ruleset.Family) rule {
+	return rule{[]term{dispatched(f, subjectEnd(d), mapName(d, f))}, ""}
 }
 
 // mapName names the verdict map of a direction and family: egress4, ingress6.

@@ -156,7 +156,10 @@ func parseSetID(name string) (ruleset.SetID, bool) {
 		return ruleset.PortsOf(ruleset.ChainID(name)), true
 	}
 	_, key, _ := strings.Cut(name, "-")
-	for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts, ruleset.Ranges} {
+	if id := ruleset.TunnelPorts(); id.String() == name {
+		return id, true
+	}
+	for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts, ruleset.Ranges, ruleset.LinkAddresses} {
 		for _, f := range ruleset.Families {
 			if id := (ruleset.SetID{Kind: kind, Family: f, Key: key}); id.String() == name {
 				return id, true

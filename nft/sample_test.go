@@ -2,6 +2,7 @@ package nft
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -9,6 +10,10 @@ import (
 // sample is a program with every kind of set, chain, peer and port in both families and directions.
 func sample(denial ruleset.Denial) *ruleset.Program {
 	p := &ruleset.Program{Links: []string{"cni0"}}
+	p.Sets = slices.Concat(
+		ruleset.LinkSets([]ruleset.Link{{Name: "cni0", Addrs: []netip.Addr{addr("10.244.1.5"), addr("fd00:10:244:1::5")}}}),
+		ruleset.NodeSets([]netip.Addr{addr("192.0.2.11"), addr("fd77::11")}),
+		ruleset.TunnelSets([]ruleset.Tunnel{{Proto: ruleset.UDP, Port: 8472}}))
 	for _, f := range ruleset.Families {
 		p.Sets = append(p.Sets, sampleSets(f)...)
 	}

@@ -20,8 +20,13 @@ func Script(p *ruleset.Program) string {
 			b.WriteString(mapText(p, d, f))
 		}
 	}
+	for _, s := range ruleset.FixedSets() {
+		b.WriteString(namedSetText(fixedSet(p, s)))
+	}
 	for _, s := range strictFirst(p) {
-		b.WriteString(namedSetText(s))
+		if !s.ID.Fixed() {
+			b.WriteString(namedSetText(s))
+		}
 	}
 	b.WriteString(frameText(frame(p.Strict)))
 	for _, c := range p.Chains {
@@ -29,6 +34,16 @@ func Script(p *ruleset.Program) string {
 	}
 	b.WriteString("}\n")
 	return b.String()
+}
+
+// fixedSet returns the set of the program in place of an empty one.
+func fixedSet(p *ruleset.Program, empty ruleset.Set) ruleset.Set {
+	for _, s := range p.Sets {
+		if s.ID == empty.ID {
+			return s
+		}
+	}
+	return empty
 }
 
 // strictFirst orders the sets as they are made: those that the frame of a strict program speaks of first.
@@ -88,6 +103,10 @@ func memberText(m ruleset.Member) string {
 	switch {
 	case m.Chain != "":
 		return fmt.Sprintf("%s . %d comment %q : jump %s", m.Proto, m.Port, m.Comment, m.Chain)
+	case m.Link != "":
+		return fmt.Sprintf("%q . %s", m.Link, m.Addr)
+	case m.Proto != ruleset.AnyProtocol && !m.Addr.IsValid():
+		return fmt.Sprintf("%s . %d", m.Proto, m.Port)
 	case m.Proto != ruleset.AnyProtocol:
 		return fmt.Sprintf("%s . %s . %d", m.Addr, m.Proto, m.Port)
 	default:

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -48,11 +49,14 @@ var fields = map[ruleset.Family]struct {
 	length           uint32
 	keyType          nftables.SetDatatype
 	addressPortsType nftables.SetDatatype
+	linkAddressType  nftables.SetDatatype
 }{
 	ruleset.IPv4: {"ip", unix.NFPROTO_IPV4, unix.ETH_P_IP, 12, 16, 4, nftables.TypeIPAddr,
-		nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto, nftables.TypeInetService)},
+		nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto, nftables.TypeInetService),
+		nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIPAddr)},
 	ruleset.IPv6: {"ip6", unix.NFPROTO_IPV6, unix.ETH_P_IPV6, 8, 24, 16, nftables.TypeIP6Addr,
-		nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto, nftables.TypeInetService)},
+		nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto, nftables.TypeInetService),
+		nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIP6Addr)},
 }
 
 // end is one of the two addresses in a packet.
@@ -138,10 +142,16 @@ func inSet(id ruleset.SetID, e end) term {
 	return t
 }
 
-// notInSet matches an address that is not in a named set. It stands behind a term that matches the family.
-func notInSet(id ruleset.SetID, e end) term {
+// alsoInSet is inSet behind a term that matches the family.
+func alsoInSet(id ruleset.SetID, e end) term {
 	t := inSet(id, e)
 	t.exprs = t.exprs[len(isFamily(id.Family).exprs):]
+	return t
+}
+
+// notInSet matches an address that is not in a named set. It stands behind a term that matches the family.
+func notInSet(id ruleset.SetID, e end) term {
+	t := alsoInSet(id, e)
 	t.text = strings.Replace(t.text, "@", "!= @", 1)
 	t.exprs[len(t.exprs)-1].(*expr.Lookup).Invert = true
 	return t
@@ -267,12 +277,54 @@ func isICMP(f ruleset.Family, types ...icmpType) term {
 }
 
 // isAnyICMP matches all messages of both ICMPs.
-func isAnyICMP() term {
+func isAnyICMP() term { return isAnyOf([]byte{unix.IPPROTO_ICMP, unix.IPPROTO_ICMPV6}) }
+
+// protocolNames are those that the nft program prints (getprotobynumber).
+var protocolNames = map[byte]string{
+	unix.IPPROTO_ICMP: "icmp", unix.IPPROTO_ICMPV6: "ipv6-icmp", unix.IPPROTO_UDP: "udp",
+	unix.IPPROTO_IPIP: "ipencap", unix.IPPROTO_IPV6: "ipv6", unix.IPPROTO_GRE: "gre",
+}
+
+// isAnyOf matches several transport protocols.
+func isAnyOf(protocols []byte) term {
 	t := term{text: "meta l4proto ", exprs: []expr.Any{meta(expr.MetaKeyL4PROTO)}}
-	return t.among([]string{"icmp", "ipv6-icmp"}, anonymous{
-		set:      nftables.Set{KeyType: nftables.TypeInetProto},
-		elements: []nftables.SetElement{{Key: []byte{unix.IPPROTO_ICMP}}, {Key: []byte{unix.IPPROTO_ICMPV6}}},
-	})
+	var names []string
+	values := anonymous{set: nftables.Set{KeyType: nftables.TypeInetProto}}
+	for _, p := range slices.Sorted(slices.Values(protocols)) {
+		names = append(names, protocolNames[p])
+		values.elements = append(values.elements, nftables.SetElement{Key: []byte{p}})
+	}
+	return t.among(names, values)
+}
+
+// isTunnelPort matches a protocol and port at which a node unpacks tunnels.
+func isTunnelPort() term {
+	name := ruleset.TunnelPorts().String()
+	return term{text: "meta l4proto . th dport @" + name, exprs: []expr.Any{
+		meta(expr.MetaKeyL4PROTO),
+		&expr.Payload{DestRegister: unix.NFT_REG32_00 + 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Lookup{SourceRegister: register, SetName: name},
+	}}
+}
+
+// notBehind matches a packet that did not come in by the interface that its source is behind.
+func notBehind(f ruleset.Family) term {
+	set := ruleset.Behind(f).String()
+	t := address(f, source)
+	at := t.exprs[len(t.exprs)-1].(*expr.Payload)
+	t.text = "iifname . " + t.text + " != @" + set
+	t.exprs = append(isFamily(f).exprs, ofPort(expr.MetaKeyIIFNAME, *at, set, true)...)
+	return t
+}
+
+// rtnLocal is the type of a route to an address of the node itself (RTN_LOCAL).
+const rtnLocal = 2
+
+// fibLocal matches an address that is the node's own.
+func fibLocal(e end) term {
+	return term{text: "fib " + e.word() + " type local", exprs: []expr.Any{
+		&expr.Fib{Register: register, ResultADDRTYPE: true, FlagSADDR: e == source, FlagDADDR: e == destination},
+		equal(binaryutil.NativeEndian.PutUint32(rtnLocal))}}
 }
 
 // onLink matches packets that no router has passed on: neighbour discovery has the hop limit 255
@@ -286,6 +338,12 @@ func onLink() term {
 func fromLink(set string) term {
 	return term{text: "iifname @" + set, exprs: []expr.Any{
 		meta(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: register, SetName: set}}}
+}
+
+// notFromLink matches a packet that came in by another interface, or by none.
+func notFromLink(set string) term {
+	return term{text: "iifname != @" + set, exprs: []expr.Any{
+		meta(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: register, SetName: set, Invert: true}}}
 }
 
 func counter() term { return term{text: "counter", exprs: []expr.Any{&expr.Counter{}}} }

@@ -40,6 +40,7 @@ type Step struct {
 	Chain     ChainID // the chain that judged; empty: the address is not isolated, or Own
 	Own       bool    // between a pod and its own node
 	Unknown   bool    // the address is one that a strict program denies
+	Tunnel    bool    // the flow ends where a node unpacks tunnels
 	Reason    string  // the origins of the rule that allowed
 }
 
@@ -47,6 +48,8 @@ func (s Step) String() string {
 	switch {
 	case s.Own:
 		return fmt.Sprintf("%s allow: the pod's own node", s.Direction)
+	case s.Tunnel:
+		return fmt.Sprintf("%s deny: a node unpacks tunnels there", s.Direction)
 	case s.Unknown:
 		return fmt.Sprintf("%s deny: no known pod of this node has the address", s.Direction)
 	case s.Chain == "":
@@ -80,6 +83,8 @@ func (p *Program) decide(d Direction, f Flow) Step {
 	id, isolated := p.dispatch(d, subject)
 	unknown := p.unknown(subject)
 	switch {
+	case d == Egress && !slices.Contains(p.Node, peer) && p.tunnelled(f):
+		return Step{Direction: d, Tunnel: true}
 	case !isolated && !unknown:
 		return Step{Direction: d, Verdict: Allow}
 	case slices.Contains(p.Node, peer):

@@ -131,7 +131,7 @@ func partition[T any](list []T, is func(T) bool) (those, others []T) {
 }
 
 // Isolating returns the part of a delta that ends nobody's isolation: a subject is dispatched on, to another
-// chain at most, and what that needs stays. A pod that is known stays so, too.
+// chain at most, and what that needs stays. A pod that is known stays so, too, and so do the fixed sets.
 func (d Delta) Isolating() Delta {
 	moved := map[Subject]bool{}
 	for _, e := range d.AddDispatch {
@@ -141,7 +141,7 @@ func (d Delta) Isolating() Delta {
 		return !moved[Subject{e.Direction, e.Addr}]
 	})
 	d.DelMembers = slices.DeleteFunc(slices.Clone(d.DelMembers), func(m Members) bool {
-		return m.Set.tellsKnown() || slices.Contains(d.DelSets, m.Set)
+		return m.Set.tellsKnown() || m.Set.Fixed() || slices.Contains(d.DelSets, m.Set)
 	})
 	d.DelLinks, d.DelChains, d.DelSets = nil, nil, nil
 	return d

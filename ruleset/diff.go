@@ -61,7 +61,7 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 	gone := maps.Clone(have)
 	for _, s := range want {
 		old, exists := have[s.ID]
-		if !exists {
+		if !exists && !s.ID.Fixed() {
 			d.AddSets = append(d.AddSets, s)
 			continue
 		}
@@ -70,10 +70,12 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 		d.DelMembers = appendMembers(d.DelMembers, s.ID, del)
 		d.AddMembers = appendMembers(d.AddMembers, s.ID, add)
 	}
-	d.DelSets = slices.SortedFunc(maps.Keys(gone), SetID.Compare)
-	for _, id := range d.DelSets {
-		if id.Kind == PortMap {
+	for _, id := range slices.SortedFunc(maps.Keys(gone), SetID.Compare) {
+		if id.Kind == PortMap || id.Fixed() {
 			d.DelMembers = appendMembers(d.DelMembers, id, slices.SortedFunc(slices.Values(gone[id]), Member.Compare))
+		}
+		if !id.Fixed() {
+			d.DelSets = append(d.DelSets, id)
 		}
 	}
 	slices.SortFunc(d.DelMembers, func(a, b Members) int { return a.Set.Compare(b.Set) })

@@ -45,7 +45,9 @@ func (m *Memory) Observe(context.Context) (Observed, error) {
 func (m *Memory) Program() *Program {
 	p := &Program{Strict: m.strict, Links: slices.Collect(maps.Keys(m.links)), Chains: slices.Collect(maps.Values(m.chains))}
 	for id, members := range m.sets {
-		p.Sets = append(p.Sets, Set{id, m.comments[id], slices.SortedFunc(maps.Keys(members), Member.Compare)})
+		if len(members) > 0 || !id.Fixed() {
+			p.Sets = append(p.Sets, Set{id, m.comments[id], slices.SortedFunc(maps.Keys(members), Member.Compare)})
+		}
 	}
 	for s, chain := range m.dispatch {
 		p.Dispatch = append(p.Dispatch, Dispatch{s.Direction, s.Addr, chain})
@@ -62,6 +64,7 @@ func (m *Memory) Apply(_ context.Context, d Delta) error {
 	next := m.clone(d.Clear)
 	if d.Frame {
 		next.frame, next.strict = Intact, d.Strict
+		next.makeFixedSets()
 	}
 	if err := next.apply(d); err != nil {
 		return err
@@ -109,6 +112,15 @@ func (m *Memory) apply(d Delta) error {
 		each(d.DelSets, m.delSet),
 		each(d.DelChains, m.delChain),
 	)
+}
+
+// makeFixedSets makes those that are not there.
+func (m *Memory) makeFixedSets() {
+	for _, s := range FixedSets() {
+		if m.comments[s.ID] = s.Comment; m.sets[s.ID] == nil {
+			m.sets[s.ID] = map[Member]bool{}
+		}
+	}
 }
 
 func (m *Memory) delDispatch(d Dispatch) error {

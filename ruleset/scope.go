@@ -31,6 +31,9 @@ func ScopeOf(d Delta, subjects func(ChainID) []netip.Addr) Scope {
 		s.addrs[e.Addr] = true
 	}
 	for _, change := range d.DelMembers {
+		if change.Set.Fixed() {
+			continue // whom the base chains know is no peer of a rule
+		}
 		if change.Set.Kind == PortMap {
 			for _, a := range subjects(ChainID(change.Set.Key)) {
 				s.addrs[a] = true

@@ -18,6 +18,8 @@ const (
 	AddressPorts                // Member.Addr, Member.Proto, Member.Port
 	Ranges                      // Member.Addr to Member.Last; the ranges of a set are disjoint
 	PortMap                     // Member.Proto and Member.Port to Member.Chain: a chain's own, see PortsOf
+	LinkAddresses               // Member.Link, Member.Addr
+	ProtoPorts                  // Member.Proto, Member.Port, of no family
 )
 
 // SetID names a set. Key comes from the identity of what the set is made from (a selector, a selector and
@@ -31,12 +33,16 @@ type SetID struct {
 // PortsOf names the set by which a chain looks up where packets to a port are judged.
 func PortsOf(id ChainID) SetID { return SetID{Kind: PortMap, Key: string(id)} }
 
-// String is the name in the kernel: pods4-<key>, ports6-<key>, cidrs4-<key>, or that of the chain.
+// String is the name in the kernel: pods4-<key>, ports6-<key>, cidrs4-<key>, links4-<key>, ports-<key>, or that
+// of the chain.
 func (id SetID) String() string {
 	if id.Kind == PortMap {
 		return id.Key
 	}
-	prefix := [...]string{Addresses: "pods", AddressPorts: "ports", Ranges: "cidrs"}[id.Kind]
+	if id.Kind == ProtoPorts {
+		return "ports-" + id.Key
+	}
+	prefix := [...]string{Addresses: "pods", AddressPorts: "ports", Ranges: "cidrs", LinkAddresses: "links"}[id.Kind]
 	return prefix + strconv.Itoa(int(id.Family)) + "-" + id.Key
 }
 
@@ -57,6 +63,7 @@ func (id SetID) hashed() bool { return id.Kind == Addresses || id.Kind == Addres
 
 // Member is one element of a set; SetKind says which fields it has, the others are zero.
 type Member struct {
+	Link    string // an interface of the node
 	Addr    netip.Addr
 	Last    netip.Addr
 	Proto   Protocol
@@ -68,15 +75,19 @@ type Member struct {
 // Compare orders members by address, protocol and port, and what these lead to.
 func (m Member) Compare(o Member) int {
 	order := cmp.Or(m.Addr.Compare(o.Addr), m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port))
-	return cmp.Or(order, cmp.Compare(m.Chain, o.Chain), cmp.Compare(m.Comment, o.Comment))
+	return cmp.Or(order, cmp.Compare(m.Link, o.Link), cmp.Compare(m.Chain, o.Chain), cmp.Compare(m.Comment, o.Comment))
 }
 
 func (m Member) String() string {
 	switch {
 	case m.Chain != "":
 		return fmt.Sprintf("%s %d -> %s  # %s", m.Proto, m.Port, m.Chain, m.Comment)
+	case m.Link != "":
+		return m.Link + " " + m.Addr.String()
 	case m.Last.IsValid():
 		return Range{m.Addr, m.Last}.String()
+	case !m.Addr.IsValid():
+		return fmt.Sprintf("%s %d", m.Proto, m.Port)
 	case m.Proto != AnyProtocol:
 		return fmt.Sprintf("%s %s %d", m.Addr, m.Proto, m.Port)
 	default:

@@ -58,9 +58,9 @@ var mutants = []mutant{
 	// The kernel.
 	{"consent to egress skips ingress", "packets", "nft/rule.go", "consent = verdict(expr.VerdictGoto, arrival)", "consent = verdict(expr.VerdictAccept, \"\")"},
 	{"the peer is looked for at the subject's end", "packets", "nft/term.go", "return 1 - subjectEnd(d)", "return subjectEnd(d)"},
-	{"replies are not let through", "packets", "nft/layout.go", "{[]term{ctState(\"established\", ctEstablished), verdict(expr.VerdictAccept, \"\")}", "{[]term{ctState(\"established\", 64), verdict(expr.VerdictAccept, \"\")}"},
-	{"pods may advertise routers to their node", "packets", "nft/layout.go", "*nftables.ChainHookInput, priority}, noRouters()}", "*nftables.ChainHookInput, priority}, nil}"},
-	{"pods may talk by link-local addresses", "packets", "nft/layout.go", "range []end{source, destination} {\n\t\tterms := []term{fromLink", "range []end{} {\n\t\tterms := []term{fromLink"},
+	{"replies are not let through", "packets", "nft/layout.go", "{[]term{ctState(\"established\", ctEstablished), accept()}", "{[]term{ctState(\"established\", 64), accept()}"},
+	{"pods may advertise routers to their node", "packets", "nft/layout.go", "noRouter(ruleset.IPv4), noRouter(ruleset.IPv6),\n", "noRouter(ruleset.IPv4),\n"},
+	{"pods may talk by link-local addresses", "packets", "nft/layout.go", "range []end{source, destination} {\n\t\tterms := []term{inPrefix", "range []end{} {\n\t\tterms := []term{inPrefix"},
 	{"an interval ends too early", "nft", "nft/batch.go", "after := m.Last.Next()", "after := m.Last"},
 	{"a rule taken out of a chain is not noticed", "nft", "nft/rule.go", "n != 3 || sealed(end, digest, contents) != comment", "n != 3 || end == \"\""},
 	{"bridged IPv6 is not filtered", "packets", "controller/host/host.go", "{\"net/bridge/bridge-nf-call-iptables\", \"net/bridge/bridge-nf-call-ip6tables\"}", "{\"net/bridge/bridge-nf-call-iptables\"}"},

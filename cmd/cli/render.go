@@ -67,10 +67,27 @@ func (o *renderOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	snapshot := objects.Snapshot(o.node)
-	snapshot.Links = o.links
+	snapshot.Links = placed(snapshot, o.links)
 	snapshot.Denial, _ = ruleset.ParseDenial(o.deny)
 	program, problems := policy.Compile(snapshot)
 	warn(cmd.ErrOrStderr(), problems)
 	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats[o.output](program))
 	return err
+}
+
+// placed puts all pods of the node behind the interface, if there is just one.
+func placed(s policy.Snapshot, names []string) []ruleset.Link {
+	var links []ruleset.Link
+	for _, name := range names {
+		links = append(links, ruleset.Link{Name: name})
+	}
+	if len(links) != 1 {
+		return links
+	}
+	for _, p := range s.Pods {
+		if p.Node == s.Node {
+			links[0].Addrs = append(links[0].Addrs, p.Addrs...)
+		}
+	}
+	return links
 }

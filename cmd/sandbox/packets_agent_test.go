@@ -203,7 +203,15 @@ func (v visitor) Ports(pods []netip.Addr) (ports []ruleset.Port, err error) {
 	return ports, nil
 }
 
-func (v visitor) Prepare(pods []netip.Addr) (links []string, err error) {
+func (v visitor) Tunnels() (tunnels []ruleset.Tunnel, err error) {
+	visit := func() (err error) {
+		tunnels, err = v.host.Tunnels()
+		return err
+	}
+	return tunnels, v.rig.InNode(v.node, visit)
+}
+
+func (v visitor) Prepare(pods []netip.Addr) (links []ruleset.Link, err error) {
 	visit := func() (err error) {
 		links, err = (&host.Host{}).Prepare(pods)
 		return err

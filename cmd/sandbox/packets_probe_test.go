@@ -139,6 +139,25 @@ func (r *rig) list(node string, what ...string) string {
 	return text.String()
 }
 
+// hostFacts returns what only the host knows, as a kernel holds it.
+func hostFacts(have ruleset.Observed) (links []ruleset.Link, tunnels []ruleset.Tunnel) {
+	for _, name := range have.Links {
+		l := ruleset.Link{Name: name}
+		for _, f := range ruleset.Families {
+			for _, m := range have.Sets[ruleset.Behind(f)] {
+				if m.Link == name {
+					l.Addrs = append(l.Addrs, m.Addr)
+				}
+			}
+		}
+		links = append(links, l)
+	}
+	for _, m := range have.Sets[ruleset.TunnelPorts()] {
+		tunnels = append(tunnels, ruleset.Tunnel{Proto: m.Proto, Port: m.Port})
+	}
+	return links, tunnels
+}
+
 // agree demands that each kernel holds what a compiler makes of the whole world: nothing may be lost or left
 // behind by the way that led there.
 func (r *rig) agree(w *oracle.World) {
@@ -148,7 +167,7 @@ func (r *rig) agree(w *oracle.World) {
 		s.Denial, s.Strict = a.options.denial, a.options.strict
 		have, err := a.tap.look(r.t.Context())
 		r.must(err)
-		s.Links = have.Links // are the host's to know
+		s.Links, s.Tunnels = hostFacts(have)
 		want, _ := policy.Compile(s)
 		if d := ruleset.Diff(have, want); !d.Empty() {
 			r.t.Errorf("node %s: the kernel does not hold what was compiled; missing is\n%s\n%s", node, d.String(), r.table(node))

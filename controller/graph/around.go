@@ -17,7 +17,7 @@ func (g *Graph) Around(addrs []netip.Addr) *ruleset.Program {
 			x.subject(ruleset.Subject{Direction: d, Addr: a})
 		}
 	}
-	x.program.Sets = append(x.program.Sets, g.strictSets()...)
+	x.program.Sets = slices.Concat(x.program.Sets, g.fixedSets(), g.strictSets())
 	x.program.Sort()
 	return x.program
 }

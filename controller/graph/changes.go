@@ -22,6 +22,7 @@ func (g *Graph) Changes() ruleset.Delta {
 		g.reset(&d, s)
 	}
 	g.stale = emptied(g.stale)
+	g.fixedChanges(&d)
 	g.strictChanges(&d)
 	sortDelta(&d)
 	return d

@@ -1,6 +1,9 @@
 package graph
 
-import "github.com/picket-project/picket/ruleset/policy"
+import (
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
 
 // Event is one thing that became true. The kinds are those below.
 type Event interface{ apply(*Graph) }
@@ -29,8 +32,11 @@ type PolicySet struct{ Policy *policy.Policy }
 // PolicyGone says that a policy is deleted.
 type PolicyGone struct{ Key policy.Key }
 
-// LinksSet says behind which interfaces of this node its pods sit.
-type LinksSet struct{ Links []string }
+// LinksSet says behind which interfaces of this node its pods sit, and which.
+type LinksSet struct{ Links []ruleset.Link }
+
+// TunnelsSet says where this node unpacks what tunnels carry.
+type TunnelsSet struct{ Tunnels []ruleset.Tunnel }
 
 func (e PodSet) apply(g *Graph)        { g.setPod(e.Pod) }
 func (e PodGone) apply(g *Graph)       { g.deletePod(e.Key) }
@@ -41,3 +47,4 @@ func (e NodeGone) apply(g *Graph)      { g.setNode(policy.Node{Name: e.Name}) }
 func (e PolicySet) apply(g *Graph)     { g.setPolicy(e.Policy) }
 func (e PolicyGone) apply(g *Graph)    { g.deletePolicy(e.Key) }
 func (e LinksSet) apply(g *Graph)      { g.setLinks(e.Links) }
+func (e TunnelsSet) apply(g *Graph)    { g.setTunnels(e.Tunnels) }

@@ -36,6 +36,9 @@ type Graph struct {
 	chains   ledger[ruleset.ChainID, ruleset.Chain]
 	dispatch ledger[ruleset.Subject, ruleset.ChainID]
 	links    ledger[string, bool]
+	fixed    ledger[element, bool]      // members of the fixed sets, which come from:
+	places   []ruleset.Link             // what the host said last
+	tunnels  []ruleset.Tunnel           // what the host said last
 	ranges   ledger[netip.Prefix, bool] // where addresses of this node's pods come from
 	known    ledger[netip.Addr, bool]   // those that its pods have; neither is kept where the program is not strict
 }
@@ -62,6 +65,7 @@ func New(node string, denial ruleset.Denial) *Graph {
 		chains:     newLedger[ruleset.ChainID, ruleset.Chain](),
 		dispatch:   newLedger[ruleset.Subject, ruleset.ChainID](),
 		links:      newLedger[string, bool](),
+		fixed:      newLedger[element, bool](),
 		ranges:     newLedger[netip.Prefix, bool](),
 		known:      newLedger[netip.Addr, bool](),
 	}
@@ -83,7 +87,7 @@ func (g *Graph) Apply(e Event) { e.apply(g) }
 // Snapshot returns all that is known, in no particular order. A policy that was deleted from a terminating
 // namespace and still isolates is part of it.
 func (g *Graph) Snapshot() policy.Snapshot {
-	s := policy.Snapshot{Node: g.node, Denial: g.form.Denial, Readable: g.form.Readable, Strict: g.strict, Links: slices.Collect(maps.Keys(g.links.now)), Nodes: slices.Collect(maps.Values(g.nodes))}
+	s := policy.Snapshot{Node: g.node, Denial: g.form.Denial, Readable: g.form.Readable, Strict: g.strict, Links: g.places, Tunnels: g.tunnels, Nodes: slices.Collect(maps.Values(g.nodes))}
 	for _, ns := range g.namespaces {
 		s.Namespaces = append(s.Namespaces, ns.Namespace)
 		for _, p := range ns.policies {
@@ -139,4 +143,3 @@ func (g *Graph) Counts() Counts {
 	return c
 }
 
-func (g *Graph) setLinks(links []string) { g.links.replace(links) }

@@ -171,6 +171,7 @@ func (g *Graph) setNode(n policy.Node) {
 	for _, a := range n.Addrs {
 		g.nodeAddrs[a]++
 	}
+	g.setNodeAddrs(slices.Concat(old.Addrs, n.Addrs))
 	g.nodes[n.Name] = n
 	if len(n.Addrs)+len(n.CIDRs) == 0 {
 		delete(g.nodes, n.Name)

@@ -21,7 +21,7 @@ func (g *Graph) Program() *ruleset.Program {
 			p.Sets = append(p.Sets, s.value())
 		}
 	}
-	p.Sets = append(p.Sets, g.strictSets()...)
+	p.Sets = slices.Concat(p.Sets, g.fixedSets(), g.strictSets())
 	for s, chain := range g.dispatch.now {
 		p.Dispatch = append(p.Dispatch, ruleset.Dispatch{Direction: s.Direction, Addr: s.Addr, Chain: chain})
 	}

@@ -18,6 +18,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/ruleset"
 )
 
 // Host is the machine in the network namespace of the calling thread. The zero value is ready; it belongs to
@@ -40,26 +42,29 @@ const memory = 20 * time.Second
 // Prepare names the interfaces behind which these pod addresses sit and, if one of them is a bridge, makes
 // bridged packets pass the forward hook. An address without a direct route, or that is not on a bridge or a
 // veth of its own, sits behind none.
-func (h *Host) Prepare(pods []netip.Addr) ([]string, error) {
+func (h *Host) Prepare(pods []netip.Addr) ([]ruleset.Link, error) {
 	if time.Since(h.looked) > memory {
 		h.links, h.looked = map[netip.Addr]link{}, time.Now()
 	}
 	if err := h.find(pods); err != nil {
 		return nil, err
 	}
-	names := map[string]bool{}
+	behind := map[string][]netip.Addr{}
 	bridged := false
 	for _, addr := range pods {
 		if l := h.links[addr]; l.name != "" {
-			names[l.name] = true
+			behind[l.name] = append(behind[l.name], addr)
 			bridged = bridged || l.bridge
 		}
 	}
-	sorted := slices.Sorted(maps.Keys(names))
-	if bridged {
-		return sorted, filterBridges()
+	var links []ruleset.Link
+	for _, name := range slices.Sorted(maps.Keys(behind)) {
+		links = append(links, ruleset.Link{Name: name, Addrs: behind[name]})
 	}
-	return sorted, nil
+	if bridged {
+		return links, filterBridges()
+	}
+	return links, nil
 }
 
 // find learns where those addresses sit of which it is not known. It asks the kernel over one socket: the library would

@@ -4,12 +4,14 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+
+	"github.com/picket-project/picket/ruleset"
 )
 
 // newNetns moves the test's thread into a fresh network namespace. A test that cannot have one is skipped;
@@ -80,8 +82,9 @@ func TestPrepareFindsThePodsInterfaces(t *testing.T) {
 	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: []byte{192, 0, 2, 1}}))
 	links, err := (&Host{}).Prepare(addrs("10.244.1.5 10.244.1.6 10.9.0.7 10.244.2.5 192.0.2.9 fd00::5"))
 	must(t, err)
-	if want := []string{"cni0", "pod7"}; !slices.Equal(links, want) {
-		t.Errorf("links %v, want %v", links, want)
+	want := []ruleset.Link{{Name: "cni0", Addrs: addrs("10.244.1.5 10.244.1.6")}, {Name: "pod7", Addrs: addrs("10.9.0.7")}}
+	if diff := cmp.Diff(want, links, compareAddrs); diff != "" {
+		t.Errorf("links (-want, +got):\n%s", diff)
 	}
 }
 

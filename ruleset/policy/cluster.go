@@ -57,7 +57,8 @@ func NewNode(n *corev1.Node) Node {
 // Snapshot is the cluster at one moment, as one node sees it.
 type Snapshot struct {
 	Node       string         // the node to compile for
-	Links      []string       // its interfaces that pods sit behind
+	Links      []ruleset.Link // its interfaces that pods sit behind
+	Tunnels    []ruleset.Tunnel
 	Denial     ruleset.Denial // what happens to a denied packet
 	Readable   int            // see Form
 	Strict     bool           // pods of the node that are not known yet are denied

@@ -18,7 +18,7 @@ func Compile(s Snapshot) (*ruleset.Program, []Problem) {
 	}
 	c.policies = slices.SortedFunc(slices.Values(s.Policies), func(a, b *Policy) int { return a.Key.Compare(b.Key) })
 	c.pods = settle(s.Pods, s.Nodes)
-	c.program.Links = slices.Clone(s.Links)
+	c.fixed()
 	for _, n := range s.Nodes {
 		if n.Name == s.Node {
 			c.program.Node = slices.Clone(n.Addrs)
@@ -118,6 +118,19 @@ func (c *compilation) sets() {
 		slices.SortFunc(set.Members, ruleset.Member.Compare)
 		c.program.Sets = append(c.program.Sets, set)
 	}
+}
+
+// fixed fills the fixed sets.
+func (c *compilation) fixed() {
+	for _, l := range c.snapshot.Links {
+		c.program.Links = append(c.program.Links, l.Name)
+	}
+	var nodes []netip.Addr
+	for _, n := range c.snapshot.Nodes {
+		nodes = append(nodes, n.Addrs...)
+	}
+	c.program.Sets = slices.Concat(c.program.Sets, ruleset.LinkSets(c.snapshot.Links),
+		ruleset.NodeSets(nodes), ruleset.TunnelSets(c.snapshot.Tunnels))
 }
 
 // strict adds the sets that a strict program tells known pods by.

@@ -2,6 +2,8 @@ package policy_test
 
 import (
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +14,8 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// compiled is the program of a node of cluster with these policies, its digests replaced by what they stand for.
+// compiled is the program of a node of cluster with these policies, its digests replaced by what they stand for,
+// without the fixed sets.
 func compiled(t *testing.T, node string, policies ...string) string {
 	t.Helper()
 	w := cluster(t)
@@ -20,6 +23,7 @@ func compiled(t *testing.T, node string, policies ...string) string {
 		w.Policies = append(w.Policies, netpol(t, text))
 	}
 	program, _ := policy.Compile(policy.Objects(*w).Snapshot(node))
+	program.Sets = slices.DeleteFunc(program.Sets, func(s ruleset.Set) bool { return s.ID.Fixed() })
 	text := program.String()
 	for _, s := range program.Sets {
 		text = strings.ReplaceAll(text, s.ID.Key, "*")
@@ -54,6 +58,40 @@ func TestCompileForOneNode(t *testing.T) {
 		if diff := cmp.Diff(row.want, compiled(t, row.node, row.policies...)); diff != "" {
 			t.Errorf("%s: want - got +\n%s", row.name, diff)
 		}
+	}
+}
+
+// The fixed sets say where the node's pods are, which addresses are nodes', and where tunnels end.
+func TestCompileFillsTheFixedSets(t *testing.T) {
+	snapshot := policy.Objects(*cluster(t)).Snapshot("n1")
+	snapshot.Links = []ruleset.Link{{Name: "cni0", Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.2")}}}
+	snapshot.Tunnels = []ruleset.Tunnel{{Proto: ruleset.UDP, Port: 8472}}
+	program, _ := policy.Compile(snapshot)
+	const want = `node 10.77.0.11
+node fd77::11
+link cni0
+set pods4-bound  # addresses that come in by their own interface only
+  10.244.1.2
+set pods4-nodes  # addresses of nodes
+  10.77.0.11
+  10.77.0.12
+set pods6-nodes  # addresses of nodes
+  fd77::11
+  fd77::12
+set links4-behind  # interfaces of this node's pods, with the addresses behind them
+  cni0 10.244.1.2
+set ports-tunnels  # where nodes unpack tunnels
+  udp 8472
+`
+	if diff := cmp.Diff(want, program.String()); diff != "" {
+		t.Errorf("want - got +\n%s", diff)
+	}
+	to := func(addr string, port uint16) ruleset.Verdict {
+		v, _ := program.Decide(ruleset.Flow{From: netip.MustParseAddr("10.244.1.2"), To: netip.MustParseAddr(addr), Proto: ruleset.UDP, Port: port})
+		return v
+	}
+	if to("10.77.0.12", 8472) != ruleset.Deny || to("10.77.0.12", 8473) != ruleset.Allow || to("192.0.2.1", 8472) != ruleset.Allow {
+		t.Error("a pod reaches the tunnel of another node, or not what is none")
 	}
 }
 

@@ -1,0 +1,83 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Ports of tunnels that the kernel does not tell.
+const (
+	flannelPort = 8285 // of flannel's udp backend, a process behind a tun device of that name
+	gtpPort     = 2152 // GTP-U (3GPP TS 29.281)
+)
+
+// flannelTun is the tun device of flannel's udp backend.
+const flannelTun = "flannel0"
+
+// Tunnels lists where this node takes packets out of others that anybody can send to it: vxlan, geneve, bareudp,
+// gtp and fou devices, and flannel's udp backend. IP in IP and GRE have no ports. WireGuard and IPsec are not
+// among them: they take nothing from who has no key.
+func (h *Host) Tunnels() ([]ruleset.Tunnel, error) {
+	links, err := netlink.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	ports := map[uint16]bool{}
+	for _, l := range links {
+		if port := tunnelPort(l); port != 0 {
+			ports[port] = true
+		}
+	}
+	if err := addFouPorts(ports); err != nil {
+		return nil, err
+	}
+	var tunnels []ruleset.Tunnel
+	for port := range ports {
+		tunnels = append(tunnels, ruleset.Tunnel{Proto: ruleset.UDP, Port: port})
+	}
+	slices.SortFunc(tunnels, func(a, b ruleset.Tunnel) int { return int(a.Port) - int(b.Port) })
+	return tunnels, nil
+}
+
+// tunnelPort returns the UDP port at which an interface takes packets out of others; 0: at none.
+func tunnelPort(l netlink.Link) uint16 {
+	switch l := l.(type) {
+	case *netlink.Vxlan:
+		return uint16(l.Port)
+	case *netlink.Geneve:
+		return l.Dport
+	case *netlink.BareUDP:
+		return l.Port
+	case *netlink.GTP:
+		return gtpPort
+	case *netlink.Tuntap:
+		if l.Name == flannelTun {
+			return flannelPort
+		}
+	}
+	return 0
+}
+
+// addFouPorts adds those of foo over UDP and generic UDP encapsulation, which are no interfaces. A kernel
+// without the module has none.
+func addFouPorts(ports map[uint16]bool) error {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		list, err := netlink.FouList(family)
+		switch {
+		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EAFNOSUPPORT):
+			continue
+		case err != nil:
+			return fmt.Errorf("list foo over UDP ports: %w", err)
+		}
+		for _, f := range list {
+			ports[uint16(f.Port)] = true
+		}
+	}
+	return nil
+}
