@@ -14,12 +14,12 @@ type SetKind uint8
 
 // The kinds of set.
 const (
-	Addresses    SetKind = iota // Member.Addr
-	AddressPorts                // Member.Addr, Member.Proto, Member.Port
-	Ranges                      // Member.Addr to Member.Last; the ranges of a set are disjoint
-	PortMap                     // Member.Proto and Member.Port to Member.Chain: a chain's own, see PortsOf
-	LinkAddresses               // Member.Link, Member.Addr
-	ProtoPorts                  // Member.Proto, Member.Port, of no family
+	Addresses     SetKind = iota // Member.Addr
+	AddressPorts                 // Member.Addr, Member.Proto, Member.Port
+	Ranges                       // Member.Addr to Member.Last; the ranges of a set are disjoint
+	PortMap                      // Member.Proto and Member.Port to Member.Chain: a chain's own, see PortsOf
+	LinkAddresses                // Member.Link, Member.Addr
+	ProtoPorts                   // Member.Proto, Member.Port, of no family
 )
 
 // SetID names a set. Key comes from the identity of what the set is made from (a selector, a selector and

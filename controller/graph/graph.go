@@ -142,4 +142,3 @@ func (g *Graph) Counts() Counts {
 	}
 	return c
 }
-
