@@ -147,3 +147,35 @@ func TestTwoSteps(t *testing.T) {
 		wantHeld(t, b, &ruleset.Program{})
 	}
 }
+
+// applyOvertaken observes and applies, with a commit of somebody else's in between.
+func applyOvertaken(t *testing.T, b *Backend, want *ruleset.Program) error {
+	t.Helper()
+	have, err := b.Observe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nftProgram(t, "add table ip mine; delete table ip mine", "-f", "-")
+	return b.Apply(t.Context(), ruleset.Diff(have, want))
+}
+
+// Somebody who commits all the time keeps no rules out of the kernel: a table that nobody else can change is not
+// asked for its generation, and of another one only a few times.
+func TestOthersWhoCommitAllTheTime(t *testing.T) {
+	owned := openOwned(t, sample(ruleset.Drop))
+	if err := applyOvertaken(t, owned, sample(ruleset.Reject)); err != nil || !owned.Owned() {
+		t.Errorf("owned %t: %v", owned.Owned(), err)
+	}
+	newNetns(t)
+	free := open(t, Options{NoOwner: true})
+	converge(t, free, sample(ruleset.Drop))
+	for range mostOvertaken {
+		if err := applyOvertaken(t, free, sample(ruleset.Reject)); !errors.Is(err, unix.ERESTART) {
+			t.Fatalf("Apply = %v", err)
+		}
+	}
+	if err := applyOvertaken(t, free, sample(ruleset.Reject)); err != nil {
+		t.Errorf("the last time: %v", err)
+	}
+	wantHeld(t, free, sample(ruleset.Reject))
+}

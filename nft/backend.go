@@ -34,6 +34,7 @@ type Backend struct {
 	ownership   ownership
 	ownsSegment bool          // the table on bridges, too
 	found       listing       // by the last Observe
+	overtaken   int           // transactions in a row that others' commits made stale
 	stuck       bool          // the kernel refused to mend what was found: it must go
 	checked     uint32        // generation that the last Observe saw, while nothing was applied on top; else 0
 	generation  uint32        // what it must be now if nobody else changed anything since; 0: not known
@@ -58,7 +59,7 @@ func (b *Backend) Close() error { return errors.Join(b.hangUp(), b.unlock()) }
 
 // Apply carries a delta out, each of its steps in one transaction: on an error the kernel holds what it held before that
 // or, where the answer was lost, after it; so observe again. Straight after Observe it also fails if anybody changed any
-// ruleset of the namespace in between. An empty delta sends nothing and says that what Observe found is right: others
+// ruleset of the namespace in between, a few times at most and only where anybody may change the table. An empty delta sends nothing and says that what Observe found is right: others
 // may change their rules from then on.
 func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
 	if d.Empty() {
@@ -96,11 +97,29 @@ func (b *Backend) commit(d ruleset.Delta) error {
 	if err := batch.delta(d, b.found); err != nil {
 		return err
 	}
-	generation := b.checked
+	err = b.count(b.flush(conn, b.expected()))
 	b.checked = 0
-	err = b.count(b.flush(conn, generation))
+	b.overtaken++
+	if !errors.Is(err, unix.ERESTART) {
+		b.overtaken = 0
+	}
+	b.found.links = linksAfter(d, b.found.links)
+	b.found.strict = d.Strict || b.found.strict && !d.Frame
 	b.stuck = d.Frame && !d.Clear && refusal(err)
 	return err
+}
+
+// mostOvertaken is how often others may commit between an observation and the transaction that follows it, before
+// it is sent whatever they do. What they did to the table is then seen by Watch.
+const mostOvertaken = 3
+
+// expected is the generation that the next transaction is for; 0 is any: a table that is this process's alone
+// is as it was observed, whatever others commit.
+func (b *Backend) expected() uint32 {
+	if b.ownership == owned || b.overtaken >= mostOvertaken {
+		return 0
+	}
+	return b.checked
 }
 
 // flush sends what was collected, for a generation or any (0), and reads the answers, without a limit: when it is sent

@@ -28,8 +28,12 @@ func (b *batch) fail(err error) {
 
 // delta puts every change to what was found in, field by field.
 func (b *batch) delta(d ruleset.Delta, found listing) error {
-	if d.Frame {
+	was := formOf(found.strict, found.links)
+	found.links = linksAfter(d, found.links)
+	if is := formOf(found.strict, found.links); d.Frame {
 		b.putFrame(found, d.Strict)
+	} else if is != was {
+		b.reform(was, is)
 	}
 	b.links(b.conn.SetDeleteElements, d.DelLinks)
 	b.links(b.conn.SetAddElements, d.AddLinks)

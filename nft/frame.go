@@ -1,6 +1,8 @@
 package nft
 
 import (
+	"slices"
+
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 
@@ -25,6 +27,23 @@ func (b *batch) putFrame(found listing, strict bool) {
 	}
 	for _, c := range found.frame(strict) {
 		b.putFrameChain(found.chains[c.name], c)
+	}
+}
+
+// linksAfter returns the interfaces that pods sit behind once a delta is carried out, sorted.
+func linksAfter(d ruleset.Delta, links []string) []string {
+	kept := slices.DeleteFunc(slices.Clone(links), func(l string) bool { return slices.Contains(d.DelLinks, l) })
+	return slices.Sorted(slices.Values(append(kept, d.AddLinks...)))
+}
+
+// reform gives the chains that are not the same in another form their rules.
+func (b *batch) reform(was, is form) {
+	old := frame(was)
+	for i, c := range frame(is) {
+		if !slices.Equal(contentsOf(old[i].rules), contentsOf(c.rules)) {
+			b.conn.FlushChain(b.chain(c.name))
+			b.addRules(b.chain(c.name), c.rules)
+		}
 	}
 }
 

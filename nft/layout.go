@@ -46,8 +46,6 @@ type hook struct {
 // tunnelProtocols carry packets without ports: IPv4 and IPv6 in IP, GRE (IANA protocol numbers).
 var tunnelProtocols = []byte{unix.IPPROTO_IPIP, unix.IPPROTO_IPV6, unix.IPPROTO_GRE}
 
-const protoUDP = unix.IPPROTO_UDP
-
 // The ICMP messages that the frame speaks of.
 var (
 	redirect         = icmpType{"redirect", 5}
@@ -57,25 +55,40 @@ var (
 	redirect6        = icmpType{"nd-redirect", 137}
 )
 
-// frame lists the chains that every packet meets, each before it is jumped to, of a strict program or another.
-func frame(strict bool) []frameChain {
+// form is which of its forms the frame has.
+type form struct {
+	strict bool
+	link   string // the only interface that pods sit behind; empty: there are several, or none
+}
+
+// formOf returns the form for pods behind these interfaces. To compare with the name of the only one costs a
+// tenth of looking several up.
+func formOf(strict bool, links []string) form {
+	if len(links) == 1 {
+		return form{strict, links[0]}
+	}
+	return form{strict: strict}
+}
+
+// frame lists the chains that every packet meets, each before it is jumped to.
+func frame(f form) []frameChain {
 	chains := []frameChain{
 		{"related", nil, []rule{
 			{[]term{isICMP(ruleset.IPv4, redirect), counter(), drop()}, "a redirect is no error"},
 			{[]term{isAnyICMP(), accept()}, "errors about what was allowed"},
+			{[]term{isReset(), accept()}, "the answer to what was rejected"},
 		}},
 		{tunnels, nil, []rule{
 			{[]term{isAnyOf(tunnelProtocols), counter(), drop()}, "a node would unpack it"},
 			{[]term{isTunnelPort(), counter(), drop()}, "a node would unpack it"},
 		}},
 		{arrival, nil, slices.Concat(dispatches(ruleset.Ingress), toTunnelsOfNodes(), []rule{{[]term{accept()}, ""}})},
-		{"forward4", nil, forwarded(ruleset.IPv4, strict)},
-		{"forward6", nil, forwarded(ruleset.IPv6, strict)},
-		{"forward", &hook{"forward", *nftables.ChainHookForward, priority}, append(known(),
-			rule{[]term{isFamily(ruleset.IPv4), verdict(expr.VerdictGoto, "forward4")}, ""},
-			rule{[]term{verdict(expr.VerdictGoto, "forward6")}, ""},
+		{"forward6", nil, f.forwarded(ruleset.IPv6)},
+		{"forward", &hook{"forward", *nftables.ChainHookForward, priority}, slices.Concat(known(),
+			[]rule{{[]term{isFamily(ruleset.IPv6), verdict(expr.VerdictGoto, "forward6")}, ""}},
+			f.forwarded(ruleset.IPv4),
 		)},
-		{"output", &hook{"output", *nftables.ChainHookOutput, priority}, onBehalf(strict)},
+		{"output", &hook{"output", *nftables.ChainHookOutput, priority}, f.onBehalf()},
 		{"input", &hook{"input", *nftables.ChainHookInput, priority}, slices.Concat(
 			[]rule{{[]term{notFromLink(linkSet), accept()}, "not from a pod of this node"}},
 			noRouter(ruleset.IPv4), noRouter(ruleset.IPv6),
@@ -100,35 +113,41 @@ func known() []rule {
 }
 
 // forwarded is what a new packet of one family meets that goes through this node.
-func forwarded(f ruleset.Family, strict bool) []rule {
+func (f form) forwarded(family ruleset.Family) []rule {
 	var rules []rule
-	if f == ruleset.IPv6 {
-		rules = append(rules, rule{[]term{isICMP(f, neighbourSolicit, neighbourAdvert), onLink(), accept()}, "neighbours find each other"})
+	if family == ruleset.IPv6 {
+		rules = append(rules, rule{[]term{isICMP(family, neighbourSolicit, neighbourAdvert), onLink(), accept()}, "neighbours find each other"})
 	}
-	rules = append(rules, noRouter(f)...)
-	if f == ruleset.IPv6 {
+	rules = append(rules, noRouter(family)...)
+	if family == ruleset.IPv6 {
 		rules = append(rules, noLinkLocal()...)
 	}
-	rules = append(rules, rule{[]term{notBehind(f), alsoInSet(ruleset.Bound(f), source), counter(), drop()},
-		"a pod of this node sends by its own link only"})
-	if strict {
-		rules = append(rules, noUnknown(f)...)
+	rules = append(rules, f.ownLink(family))
+	if f.strict {
+		rules = append(rules, noUnknown(family)...)
 	}
-	return append(rules, dispatch(ruleset.Egress, f), rule{[]term{verdict(expr.VerdictGoto, arrival)}, ""})
+	return append(rules, dispatch(ruleset.Egress, family), rule{[]term{verdict(expr.VerdictGoto, arrival)}, ""})
+}
+
+// ownLink drops what says that it is from a pod of this node, and did not come in by the pod's interface.
+func (f form) ownLink(family ruleset.Family) rule {
+	elsewhere := []term{notBehind(family), alsoInSet(ruleset.Bound(family), source)}
+	if f.link != "" {
+		elsewhere = []term{notFrom(f.link), inSet(ruleset.Bound(family), source)}
+	}
+	return rule{append(elsewhere, counter(), drop()), "a pod of this node sends by its own link only"}
 }
 
 // onBehalf is what a packet meets that a process or IPVS of this node sends. With an address of the node it is
 // the node's own; another source is somebody for whom the node forwards.
-func onBehalf(strict bool) []rule {
+func (f form) onBehalf() []rule {
 	rules := append(known(), rule{[]term{fibLocal(source), accept()}, "the node's own"})
 	rules = append(rules, rule{[]term{fibLocal(destination), verdict(expr.VerdictJump, tunnels)}, ""},
 		rule{[]term{fibLocal(destination), accept()}, "to the node itself"})
-	for _, f := range ruleset.Families {
-		rules = append(rules, rule{[]term{inSet(ruleset.NodeAddrs(f), destination), verdict(expr.VerdictJump, tunnels)}, ""})
-	}
-	if strict {
-		for _, f := range ruleset.Families {
-			rules = append(rules, noUnknown(f)...)
+	for _, family := range ruleset.Families {
+		rules = append(rules, rule{[]term{inSet(ruleset.NodeAddrs(family), destination), verdict(expr.VerdictJump, tunnels)}, ""})
+		if f.strict {
+			rules = append(rules, noUnknown(family)...)
 		}
 	}
 	return slices.Concat(rules, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})
@@ -138,8 +157,7 @@ func onBehalf(strict bool) []rule {
 func toTunnelsOfNodes() []rule {
 	var rules []rule
 	for _, f := range ruleset.Families {
-		rules = append(rules, rule{[]term{isAnyOf(append(tunnelProtocols, protoUDP)),
-			inSet(ruleset.NodeAddrs(f), destination), fromLink(linkSet), verdict(expr.VerdictJump, tunnels)}, ""})
+		rules = append(rules, rule{[]term{inSet(ruleset.NodeAddrs(f), destination), fromLink(linkSet), verdict(expr.VerdictJump, tunnels)}, ""})
 	}
 	return rules
 }

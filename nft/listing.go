@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -13,6 +14,8 @@ type listing struct {
 	table     *nftables.Table // nil: there is none
 	chains    map[string]*nftables.Chain
 	rules     map[string][]*nftables.Rule
+	links     []string                         // elements of podlinks
+	strict    bool                             // the frame is that of a strict program
 	sets      map[string]*nftables.Set         // that have a name
 	anonymous map[string][]nftables.SetElement // of sets that stand in rules
 	alien     bool                             // a set of a type that the library can't read is there
@@ -36,7 +39,20 @@ func list(conn *nftables.Conn, table *nftables.Table) (listing, error) {
 	if l.table, err = findTable(conn, table); err != nil || l.table == nil {
 		return l, err
 	}
-	return l, errors.Join(l.listChains(conn), l.listSets(conn))
+	return l, errors.Join(l.listChains(conn), l.listSets(conn), l.listLinks(conn))
+}
+
+// listLinks reads behind which interfaces pods are, which the form of the frame depends on.
+func (l *listing) listLinks(conn *nftables.Conn) error {
+	s := l.sets[linkSet]
+	if s == nil {
+		return nil
+	}
+	list, err := elements(conn, s)
+	for _, e := range list {
+		l.links = append(l.links, string(bytes.TrimRight(e.Key, "\x00")))
+	}
+	return err
 }
 
 func (l *listing) listChains(conn *nftables.Conn) error {

@@ -1,7 +1,6 @@
 package nft
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -50,6 +49,7 @@ func (b *Backend) observe() (ruleset.Observed, error) {
 	if err != nil {
 		return none, err
 	}
+	b.found.strict = o.Strict
 	b.checked, b.generation = generation.ID, generation.ID
 	return o, nil
 }
@@ -75,7 +75,11 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 			o.Chains[ruleset.ChainID(name)] = l.digest(name)
 		}
 	}
+	o.Links = slices.Sorted(slices.Values(l.links))
 	for _, s := range l.sets {
+		if s.Name == linkSet {
+			continue
+		}
 		if _, _, cut := parseCutSet(s.Name); cut {
 			continue // Cuts reads them
 		}
@@ -85,18 +89,11 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 		}
 		readSet(&o, s, list)
 	}
-	slices.Sort(o.Links)
 	return o, nil
 }
 
 // readSet takes the elements of one set in, if it is one of ours.
 func readSet(o *ruleset.Observed, s *nftables.Set, elements []nftables.SetElement) {
-	if s.Name == linkSet {
-		for _, e := range elements {
-			o.Links = append(o.Links, string(bytes.TrimRight(e.Key, "\x00")))
-		}
-		return
-	}
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
 			if s.Name == mapName(d, f) {

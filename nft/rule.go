@@ -91,17 +91,17 @@ func rulesOf(c ruleset.Chain) []rule {
 // also arrive is accepted.
 func allow(r ruleset.Rule, d ruleset.Direction) rule {
 	var terms []term
+	switch { // the port first: to compare it costs a tenth of looking a peer up
+	case len(r.Ports) > 0:
+		terms = append(terms, toPorts(r.Proto, r.Ports))
+	case r.Proto != ruleset.AnyProtocol:
+		terms = append(terms, isProtocol(r.Proto))
+	}
 	switch {
 	case r.Peer.HasSet():
 		terms = append(terms, inSet(r.Peer.Set, peerEnd(d)))
 	case r.Peer.Prefix.IsValid():
 		terms = append(terms, inPrefix(r.Peer.Prefix, peerEnd(d)))
-	}
-	switch {
-	case len(r.Ports) > 0:
-		terms = append(terms, toPorts(r.Proto, r.Ports))
-	case r.Proto != ruleset.AnyProtocol:
-		terms = append(terms, isProtocol(r.Proto))
 	}
 	consent := verdict(expr.VerdictAccept, "")
 	if d == ruleset.Egress {
@@ -119,7 +119,7 @@ func denial(c ruleset.Chain) []rule {
 	rules := []rule{{terms: []term{logged(logPrefix + string(c.ID) + " ")}}}
 	last := verdict(expr.VerdictDrop, "")
 	if c.Denial == ruleset.Reject {
-		rules = append(rules, rule{terms: []term{isProtocol(ruleset.TCP), counter(), rejectReset()}})
+		rules = append(rules, rule{terms: []term{isProtocol(ruleset.TCP), notTranslated(), counter(), rejectReset()}})
 		last = rejectProhibited()
 	}
 	return append(rules, rule{terms: []term{counter(), last}})

@@ -252,6 +252,19 @@ type icmpType struct {
 	code byte
 }
 
+// notTranslated matches a packet of a connection whose destination is the one that its client sent to. A reset for
+// another one would come from an address that the client does not know: the kernel does not translate the resets
+// that it makes for packets of a bridge (Linux 6.18).
+func notTranslated() term {
+	const dnat = 1 << 5 // IPS_DST_NAT
+	return term{text: "ct status & dnat == 0", exprs: []expr.Any{
+		&expr.Ct{Key: expr.CtKeySTATUS, Register: register},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 4,
+			Mask: binaryutil.NativeEndian.PutUint32(dnat), Xor: make([]byte, 4)},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: make([]byte, 4)},
+	}}
+}
+
 // isICMP matches messages of these types: of ICMP (family IPv4) or ICMPv6.
 func isICMP(f ruleset.Family, types ...icmpType) term {
 	word, proto, keyType := "icmp", byte(unix.IPPROTO_ICMP), nftables.TypeICMPType
@@ -281,7 +294,7 @@ func isAnyICMP() term { return isAnyOf([]byte{unix.IPPROTO_ICMP, unix.IPPROTO_IC
 
 // protocolNames are those that the nft program prints (getprotobynumber).
 var protocolNames = map[byte]string{
-	unix.IPPROTO_ICMP: "icmp", unix.IPPROTO_ICMPV6: "ipv6-icmp", unix.IPPROTO_UDP: "udp",
+	unix.IPPROTO_ICMP: "icmp", unix.IPPROTO_ICMPV6: "ipv6-icmp",
 	unix.IPPROTO_IPIP: "ipencap", unix.IPPROTO_IPV6: "ipv6", unix.IPPROTO_GRE: "gre",
 }
 
@@ -295,6 +308,16 @@ func isAnyOf(protocols []byte) term {
 		values.elements = append(values.elements, nftables.SetElement{Key: []byte{p}})
 	}
 	return t.among(names, values)
+}
+
+// isReset matches a TCP segment with the flag RST (RFC 9293), which opens nothing.
+func isReset() term {
+	const offset, bit = 13, 0x04
+	return term{text: "tcp flags rst", exprs: append(isProtocol(ruleset.TCP).exprs,
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 1},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 1, Mask: []byte{bit}, Xor: []byte{0}},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: []byte{0}},
+	)}
 }
 
 // isTunnelPort matches a protocol and port at which a node unpacks tunnels.
@@ -344,6 +367,12 @@ func fromLink(set string) term {
 func notFromLink(set string) term {
 	return term{text: "iifname != @" + set, exprs: []expr.Any{
 		meta(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: register, SetName: set, Invert: true}}}
+}
+
+// notFrom matches a packet that came in by another interface than one.
+func notFrom(link string) term {
+	return term{text: fmt.Sprintf("iifname != %q", link), exprs: []expr.Any{
+		meta(expr.MetaKeyIIFNAME), &expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: linkKey(link)}}}
 }
 
 func counter() term { return term{text: "counter", exprs: []expr.Any{&expr.Counter{}}} }

@@ -8,8 +8,12 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/ruleset"
 )
 
 // services is what a service proxy sets up: addresses and ports that stand for a pod.
@@ -170,5 +174,35 @@ func serviceScenes() []serviceScene {
 			{"allow", "host/out", "a/far", 30081, node1},
 			{"deny", "host/out", "a/far", 30081, []string{"10.77.0.12", "fd77::12"}},
 		}},
+	}
+}
+
+// A client whose packet a Service translated is told at once, too: by an ICMP error, since a reset would come from
+// the pod's address, which the client does not know.
+func TestRejectThroughServicesOnRealPackets(t *testing.T) {
+	needNft(t)
+	r := newRig(t, rigOptions{denial: ruleset.Reject})
+	for _, node := range []string{"n1", "n2"} {
+		r.must(r.nft(node, services()))
+	}
+	r.play(t, closed)
+	var denied []question
+	for _, row := range []struct {
+		from string
+		port int32
+		to   []string
+	}{{"a/cli", 80, webService}, {"a/cli", 80, farService}, {"a/far", 80, webService}, {"host/out", 30080, node1}} {
+		for _, proto := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
+			denied = append(denied, byHand(false, row.from, "", proto, row.port, row.to...)...)
+		}
+	}
+	began := time.Now()
+	for i, got := range r.answers(denied, patience) {
+		if got != sandbox.Refused {
+			t.Errorf("%s: %s", denied[i], got)
+		}
+	}
+	if took := time.Since(began); took > patience/4 {
+		t.Errorf("answers took %v", took)
 	}
 }

@@ -211,6 +211,8 @@ func picketTable(p *ruleset.Program, copies int) ruleLoad {
 // program is what the graph makes of it; nil policies leave the server alone.
 func (l layout) program() *ruleset.Program {
 	g := graph.New(planeNode, ruleset.Drop)
+	g.Apply(graph.LinksSet{Links: []ruleset.Link{{Name: "cni0", Addrs: []netip.Addr{clientAddr, serverAddr}}}})
+	g.Apply(graph.TunnelsSet{Tunnels: []ruleset.Tunnel{{Proto: ruleset.UDP, Port: 8472}}})
 	g.Apply(graph.PodSet{Pod: planePod("server", planeNode, "server", serverAddr)})
 	g.Apply(graph.PodSet{Pod: planePod("client", planeNode, l.role(l.middle()), clientAddr)})
 	for i := range l.pods {
