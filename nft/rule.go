@@ -69,18 +69,18 @@ func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error
 	return append(t.exprs[:last:last], &lookup), nil
 }
 
-// rulesOf turns a chain into rules: one for each of its own, a look at the port where there is one, then the denial.
-// The last rule says by its comment what the whole chain should be.
+// rulesOf turns a chain into rules: a look at the port where there is one, which decides for most packets, one for
+// each of its own, then the denial. The last rule says by its comment what the whole chain should be.
 func rulesOf(c ruleset.Chain) []rule {
 	var rules []rule
-	for _, r := range c.Rules {
-		rules = append(rules, allow(r, c.Direction))
-	}
 	if c.ByPort {
 		rules = append(rules, rule{[]term{byPort(ruleset.PortsOf(c.ID).String())}, ""})
 	}
 	if c.Onward != "" {
 		rules = append(rules, rule{[]term{verdict(expr.VerdictJump, string(c.Onward))}, ""})
+	}
+	for _, r := range c.Rules {
+		rules = append(rules, allow(r, c.Direction))
 	}
 	rules = append(rules, denial(c)...)
 	rules[len(rules)-1].comment = seal(c, contentsOf(rules))
@@ -119,7 +119,8 @@ func denial(c ruleset.Chain) []rule {
 	rules := []rule{{terms: []term{logged(logPrefix + string(c.ID) + " ")}}}
 	last := verdict(expr.VerdictDrop, "")
 	if c.Denial == ruleset.Reject {
-		rules = append(rules, rule{terms: []term{isProtocol(ruleset.TCP), notTranslated(), counter(), rejectReset()}})
+		rules = append(rules, rule{terms: []term{isTranslated(), counter(), rejectProhibited()}},
+			rule{terms: []term{isProtocol(ruleset.TCP), counter(), rejectReset()}})
 		last = rejectProhibited()
 	}
 	return append(rules, rule{terms: []term{counter(), last}})

@@ -238,12 +238,17 @@ const (
 
 // ctState matches a connection's state by its bit.
 func ctState(name string, bit uint32) term {
-	return term{text: "ct state " + name, exprs: []expr.Any{
-		&expr.Ct{Key: expr.CtKeySTATE, Register: register},
+	return term{text: "ct state " + name, exprs: ctBit(expr.CtKeySTATE, bit)}
+}
+
+// ctBit matches a bit of what conntrack knows.
+func ctBit(key expr.CtKey, bit uint32) []expr.Any {
+	return []expr.Any{
+		&expr.Ct{Key: key, Register: register},
 		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 4,
 			Mask: binaryutil.NativeEndian.PutUint32(bit), Xor: make([]byte, 4)},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: make([]byte, 4)},
-	}}
+	}
 }
 
 // icmpType is a message type of one family's ICMP with the name that the nft program has for it.
@@ -252,17 +257,12 @@ type icmpType struct {
 	code byte
 }
 
-// notTranslated matches a packet of a connection whose destination is the one that its client sent to. A reset for
-// another one would come from an address that the client does not know: the kernel does not translate the resets
-// that it makes for packets of a bridge (Linux 6.18).
-func notTranslated() term {
+// isTranslated matches a packet of a connection whose client sent to another destination, a Service's. A reset
+// would come from an address that the client does not know: the kernel does not translate the resets that it makes
+// for packets of a bridge (Linux 6.18).
+func isTranslated() term {
 	const dnat = 1 << 5 // IPS_DST_NAT
-	return term{text: "ct status & dnat == 0", exprs: []expr.Any{
-		&expr.Ct{Key: expr.CtKeySTATUS, Register: register},
-		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 4,
-			Mask: binaryutil.NativeEndian.PutUint32(dnat), Xor: make([]byte, 4)},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: make([]byte, 4)},
-	}}
+	return term{text: "ct status dnat", exprs: ctBit(expr.CtKeySTATUS, dnat)}
 }
 
 // isICMP matches messages of these types: of ICMP (family IPv4) or ICMPv6.
