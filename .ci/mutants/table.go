@@ -4,6 +4,8 @@ package main
 var mutants = []mutant{
 	// What a policy means.
 	{"except is dropped", "policy", "ruleset/policy/block.go", "ranges = subtract(ranges, except)", "_ = except"},
+	{"leading zeros are not decimal", "policy", "ruleset/policy/address.go", "p, err = netip.ParsePrefix(withoutZeros(text))", "_ = withoutZeros"},
+	{"a namespace takes another's name", "policy", "ruleset/policy/cluster.go", "ns.Labels[corev1.LabelMetadataName] = n.Name", "_ = n.Name"},
 	{"the protocol defaults to UDP", "policy", "ruleset/policy/parse.go", "if p == nil {\n\t\treturn ruleset.TCP, nil", "if p == nil {\n\t\treturn ruleset.UDP, nil"},
 	{"endPort is off by one", "policy", "ruleset/policy/parse.go", "Last: uint16(last)}", "Last: uint16(max(first, last-1))}"},
 	{"IPv6 is ignored", "policy", "ruleset/policy/pod.go", "range ruleset.Families {", "range ruleset.Families[:1] {"},

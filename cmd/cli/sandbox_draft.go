@@ -87,7 +87,7 @@ func (d *draft) read() error {
 func (d *draft) readPod(p *corev1.Pod) error {
 	stated := policy.PodAddrs(p)
 	for _, ip := range append(slices.Clone(p.Status.PodIPs), corev1.PodIP{IP: p.Status.PodIP}) {
-		if a, err := netip.ParseAddr(ip.IP); ip.IP != "" && (err != nil || !slices.Contains(stated, a)) {
+		if _, ok := policy.ParseAddr(ip.IP); ip.IP != "" && !ok {
 			return fmt.Errorf("status.podIPs %q: expected an IP address that can be a pod's", ip.IP)
 		}
 	}
@@ -105,8 +105,8 @@ func nodeAddrs(n *corev1.Node) []netip.Addr {
 	var addrs []netip.Addr
 	for _, kind := range []corev1.NodeAddressType{corev1.NodeInternalIP, corev1.NodeExternalIP} {
 		for _, stated := range n.Status.Addresses {
-			a, err := netip.ParseAddr(stated.Address)
-			if err == nil && stated.Type == kind && !like(addrs, a).IsValid() {
+			a, ok := policy.ParseAddr(stated.Address)
+			if ok && stated.Type == kind && !like(addrs, a).IsValid() {
 				addrs = append(addrs, a)
 			}
 		}
@@ -130,8 +130,8 @@ func rangesOf(n *corev1.Node) ([]netip.Prefix, error) {
 	}
 	var ranges []netip.Prefix
 	for _, text := range texts {
-		r, err := netip.ParsePrefix(text)
-		if err != nil {
+		r, ok := policy.ParseCIDR(text)
+		if !ok {
 			return nil, fmt.Errorf("spec.podCIDRs %q: expected a CIDR, such as 10.244.1.0/24", text)
 		}
 		ranges = append(ranges, r.Masked())
