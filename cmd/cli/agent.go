@@ -115,7 +115,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 // source returns where the state of the cluster comes from, and who can report to its people.
 func (o *agentOptions) source() (controller.Source, controller.Reporter, error) {
 	if o.manifests != "" {
-		return controller.Folder{Path: o.manifests}, nil, nil
+		return controller.Folder{Paths: []string{o.manifests}}, nil, nil
 	}
 	config, err := o.cluster()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 func closedText(t *testing.T, content string) string {
 	t.Helper()
 	s := newState()
-	s.put("f.yaml", []byte(content))
+	s.put(fileID{path: "f.yaml"}, []byte(content))
 	u, _ := s.update()
 	var words []string
 	for _, p := range gather(u).Policies {
@@ -79,9 +79,9 @@ func TestPoliciesAreClosed(t *testing.T) {
 // A policy that has to be closed for an edit is not: the file's last good state stays.
 func TestLastGoodPolicyStays(t *testing.T) {
 	s := newState()
-	s.put("f.yaml", []byte(policyYAML))
+	s.put(fileID{path: "f.yaml"}, []byte(policyYAML))
 	s.update()
-	s.put("f.yaml", []byte(strings.Replace(policyYAML, "{podSelector: {}}", "{podSelector: {}, ingress: 80}", 1)))
+	s.put(fileID{path: "f.yaml"}, []byte(strings.Replace(policyYAML, "{podSelector: {}}", "{podSelector: {}, ingress: 80}", 1)))
 	if u, _ := s.update(); len(u.Changes) > 0 || len(u.Problems) != 1 || u.Unread {
 		t.Errorf("%+v", u)
 	}

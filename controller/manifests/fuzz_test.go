@@ -20,7 +20,8 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, name := range []string{"f.yaml", "f.json"} {
-			s := newState()
+			s, name := newState(), fileID{path: name}
+			s.workloads = true
 			s.put(name, data)
 			u, _ := s.update()
 			for _, c := range u.Changes {

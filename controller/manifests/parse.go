@@ -24,21 +24,28 @@ type document struct {
 	problems []Problem // without File and Document
 	skipped  int
 	repeats  error // a key that is stated twice, where that can be a policy's
+	parser         // how it is read
+}
+
+// parser is how files are read.
+type parser struct {
+	onlyJSON  bool
+	workloads bool // objects that make pods are kept
 }
 
 // parse reads all documents of a file. Those whose text is among the known ones
 // are taken over instead of being parsed again, objects and all.
-func parse(data []byte, onlyJSON bool, known []document) []document {
+func (p parser) parse(data []byte, known []document) []document {
 	have := make(map[digest]document, len(known))
 	for _, d := range known {
 		have[d.digest] = d
 	}
 	var all []document
-	for _, c := range split(data, onlyJSON) {
+	for _, c := range split(data, p.onlyJSON) {
 		sum := digest(sha256.Sum256(c.text))
 		d, ok := have[sum]
 		if !ok {
-			d = parseDocument(c)
+			d = p.parseDocument(c)
 			d.digest = sum
 		}
 		all = append(all, d)
@@ -48,12 +55,13 @@ func parse(data []byte, onlyJSON bool, known []document) []document {
 
 // parseDocument never panics: the parsers are other people's and the bytes are
 // anybody's, and one document must not take the firewall down.
-func parseDocument(c chunk) (d document) {
+func (p parser) parseDocument(c chunk) (d document) {
 	defer func() {
 		if r := recover(); r != nil {
 			d = document{problems: []Problem{{Err: fmt.Errorf("parse: %v", r)}}}
 		}
 	}()
+	d.parser = p
 	raw, repeats, err := toJSON(c)
 	if err != nil {
 		d.fail("", err)

@@ -49,7 +49,7 @@ func TestLostPolicyIsTold(t *testing.T) {
 		"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nkind: Secret\n",
 	} {
 		s := newState()
-		s.put("f.yaml", []byte(content))
+		s.put(fileID{path: "f.yaml"}, []byte(content))
 		u, _ := s.update()
 		if got := problems("", u.Problems); len(u.Problems) != 1 || !strings.HasSuffix(got, "a policy may be lost") {
 			t.Errorf("%s: %q", content, got)
