@@ -64,6 +64,16 @@ func (d *draft) makeNode(name string) {
 	})
 }
 
+// complete gives nodes and pods all that they need.
+func (d *draft) complete() error {
+	for _, step := range []func() error{d.read, d.completeNodes, d.completePods} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // read notes the addresses that the manifests state, so that none is given to somebody else.
 func (d *draft) read() error {
 	for _, p := range d.pods {

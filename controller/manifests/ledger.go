@@ -124,7 +124,7 @@ func (l *ledger) places() map[Key]Problem {
 	all := make(map[Key]Problem, len(l.claims))
 	for k := range l.claims {
 		_, c := l.others(k)
-		all[k] = Problem{File: c.file.path, Document: c.document, Object: k.String()}
+		all[k] = Problem{File: c.file.path, Document: c.document}
 	}
 	return all
 }

@@ -26,10 +26,11 @@ type Objects struct {
 	places map[Key]Problem // where each object stands, without an error
 }
 
-// Problem is something wrong with an object, told with the place where it stands.
+// Problem is something wrong with an object, told with the place where it stands; a pod that stands for a
+// workload has none.
 func (o Objects) Problem(k Key, err error) Problem {
 	p := o.places[k]
-	p.Err = err
+	p.Object, p.Err = k.String(), err
 	return p
 }
 
