@@ -11,8 +11,8 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Folder is a Source of manifests: files, and the files of folders, watched. Of two objects with one
-// name the later path's counts.
+// Folder is a Source of manifests: files, and the files of folders, watched. Of two objects with
+// one name that of the later path counts.
 type Folder struct{ Paths []string }
 
 // Run delivers what the files state, and what changes in them as soon as it does.

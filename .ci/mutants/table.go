@@ -42,6 +42,13 @@ var mutants = []mutant{
 	{"a name on egress is looked up in the subject", "policy", "ruleset/policy/chain.go", "if a.direction == ruleset.Ingress {", "if true {"},
 	{"a bad podSelector may allow", "policy", "ruleset/policy/parse.go", "return podsIn(p.key.Namespace, widened(s)), false", "return podsIn(p.key.Namespace, widened(s)), true"},
 
+	// What files state.
+	{"only the last -f counts", "cli", "cmd/cli/load.go", "manifests.Input{Paths: f.paths,", "manifests.Input{Paths: f.paths[len(f.paths)-1:],"},
+	{"--strict lets a problem pass", "cli", "cmd/cli/load.go", "f.strict && n > 0", "f.strict && n > 1"},
+	{"of two objects with one name the first counts", "manifests", "controller/manifests/ledger.go", "return claims[len(claims)-1].object", "return claims[0].object"},
+	{"JSON may state a key twice", "manifests", "controller/manifests/parse.go", "repeats = repeatedInJSON(c.text)", "_ = repeatedInJSON"},
+	{"what moves to another path is gone in between", "manifests", "controller/manifests/watch.go", "other.agenda.note(\"\", now)", "_ = other"},
+
 	// The graph.
 	{"a pod leaves a union with its first selector", "graph", "controller/graph/selector.go", "!set.sent || set.hasBesides(p, s)", "!set.sent"},
 	{"a dispatch entry is not deleted", "graph", "controller/graph/resolve.go", "\t\t\tg.dispatch.delete(s)\n", "\t\t\t_ = s\n"},

@@ -63,9 +63,9 @@ func newAgentCmd() *cobra.Command {
 		Short: "Enforce the network policies for the pods of this node",
 		Long: `Enforce the network policies for the pods of this node, until SIGTERM; the rules stay behind.
 
-The state of the cluster comes from its API (--kubeconfig, or by itself inside a pod) or from files and
-folders of manifests (--manifests, as often as there are paths), which are watched; the last statement of an
-object counts.`,
+The state of the cluster comes from its API (--kubeconfig, or by itself inside a pod) or from files
+and folders of manifests (--manifests), which are watched; of several statements of one object the
+last one counts.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.Validate(); err != nil {
@@ -79,7 +79,7 @@ object counts.`,
 	cmd.Flags().StringVar(&o.node, "node-name", os.Getenv("NODE_NAME"), "name of this node (variable NODE_NAME)")
 	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster")
 	cmd.Flags().StringArrayVarP(&o.manifests, "manifests", "f", nil,
-		"file or folder of manifests, instead of a cluster; give it several times for several of them")
+		"file or folder of manifests, instead of a cluster; may be given several times")
 	cmd.Flags().StringVar(&o.health, "health-addr", "127.0.0.1:9470", "address for /healthz, /readyz and /metrics")
 	cmd.Flags().StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
 	cmd.Flags().StringVar(&o.unknown, "unknown-pods", "allow", "what pods of this node may send and be sent before the agent knows them: allow or deny")

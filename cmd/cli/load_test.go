@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,12 +123,24 @@ func TestInputIsJudged(t *testing.T) {
 					t.Errorf("exit code %d, %q", code, stdout)
 				}
 				code, stdout, stderr = run("", verb+" --strict -f x.yaml")
-				failed := code == 1 && stdout == "" && strings.Contains(stderr, "in the manifests; with --strict")
+				failed := code == 1 && stdout == "" && strings.Contains(stderr, "picket: --strict: 1 problem in the manifests\n")
 				if failed != (row.problems > 0) || !strings.HasPrefix(stderr, row.want) {
 					t.Errorf("%s --strict: exit code %d, %q\n%s", verb, code, stdout, stderr)
 				}
 			}
 		})
+	}
+}
+
+// Where everything is made up there is room for many pods.
+func TestManyPodsWithoutAddresses(t *testing.T) {
+	var pods strings.Builder
+	for i := range 600 {
+		fmt.Fprintf(&pods, "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p%d}\n", i)
+	}
+	code, stdout, stderr := run(pods.String(), "matrix -f -")
+	if code != 0 || !strings.Contains(stderr, "(nodes: node-1, node-2, node-3, node-4)") || strings.Count(stdout, "\n") != 601 {
+		t.Errorf("%d %s", code, stderr)
 	}
 }
 

@@ -56,8 +56,9 @@ func newMatrixCmd() *cobra.Command {
 		Long: `Say which pod of the manifests reaches which, as the programs of all nodes decide it.
 A pair is allowed when every address family that both pods have allows it.
 
-Where no pod states an address, nodes and addresses are made up. Deployments and the like stand for two pods at most.
-What is wrong with the manifests is told on stderr, one line each; with --strict the exit code is 1 then.`,
+Where no pod states an address, nodes and addresses are made up. Deployments and the like are judged
+by the pods that they make, two at most for each. What is wrong with the manifests is told on stderr,
+one line each; with --strict nothing else is printed then, and the exit code is 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
@@ -148,8 +149,8 @@ func newMatrix(list []endpoint, allowed func(from, to endpoint) bool) Matrix {
 	return m
 }
 
-// print writes a table with a numbered column for each pod, or several below each other where a terminal is
-// narrower.
+// print writes a table with a numbered column for each pod, or several below each other where a
+// terminal is narrower.
 func (m Matrix) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for i, columns := range slices.Collect(slices.Chunk(m.columns(), m.most(terminalWidth(out)))) {

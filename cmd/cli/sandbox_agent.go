@@ -45,8 +45,8 @@ type agentProcess struct {
 	ended chan error // closed after the end
 }
 
-// startAgents starts an agent in every node and waits until all are ready. It returns what they warn of, one
-// a line, without what they say of policies: who read the manifests has said that, and where it stands.
+// startAgents starts an agent in every node and waits until all are ready. It returns what they warn
+// of, one a line, without what they say of policies: the loader of the manifests has told that.
 func startAgents(ctx context.Context, c *sandbox.Cluster, nodes []sandbox.Node, o orders) ([]string, error) {
 	var agents []*agentProcess
 	for _, n := range nodes {

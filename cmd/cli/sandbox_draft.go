@@ -23,7 +23,11 @@ type draft struct {
 	madeUp   bool
 }
 
-// newDraft copies the objects, with a node for every name that a pod mentions, and two if there is none.
+// podsPerNode is how many pods a node that is made up is for; its range has 253 addresses.
+const podsPerNode = 200
+
+// newDraft copies the objects, with a node for every name that a pod mentions, and two or more if
+// there is none.
 func newDraft(o policy.Objects, families []ruleset.Family) *draft {
 	d := &draft{families: families, homes: map[netip.Addr]string{}}
 	for _, p := range o.Pods {
@@ -43,8 +47,9 @@ func newDraft(o policy.Objects, families []ruleset.Family) *draft {
 		}
 	}
 	if len(d.nodes) == 0 {
-		d.makeNode("node-1")
-		d.makeNode("node-2")
+		for n := range max(2, 1+len(d.pods)/podsPerNode) {
+			d.makeNode(fmt.Sprintf("node-%d", n+1))
+		}
 	}
 	return d
 }

@@ -62,7 +62,7 @@ func loadBlueprint(cmd *cobra.Command, flags inputFlags) (*blueprint, error) {
 	if len(b.pods) == 0 {
 		return nil, errors.New("no pod runs, so there is nobody to send packets")
 	}
-	b.madeUp, b.unclear = b.madeUp || in.made, in.unclear
+	b.madeUp, b.unclear = b.madeUp || in.copied, in.unclear
 	return b, flags.tell(&input{notes: b.notes}, cmd.ErrOrStderr())
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// A table with more columns than maxColumns, or wider than the terminal, or than maxWidth where there is none, is
-// divided.
+// A table with more columns than maxColumns, or wider than the terminal (maxWidth where there is
+// none), is divided.
 const (
 	maxColumns = 12
 	maxWidth   = 120

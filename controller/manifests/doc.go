@@ -15,8 +15,8 @@
 // # What is read
 //
 // A folder gives its *.yaml, *.yml and *.json files, those of its
-// subfolders only to Load where Input.Recursive says so, and no name that starts with "." or ends with "~". Symlinks are
-// followed, so that a ConfigMap mount (name → ..data/name, ..data swapped by a
+// subfolders only to Load where Input.Recursive says so, and no name that starts
+// with "." or ends with "~". Symlinks are followed, so that a ConfigMap mount (name → ..data/name, ..data swapped by a
 // rename) is one change. A path that is a file is read whatever its name.
 //
 // A file holds documents: YAML documents, JSON objects one after the other, a v1
