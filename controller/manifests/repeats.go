@@ -33,34 +33,81 @@ func (r *repeats) note(seen map[string]bool, key string, line func() int) {
 
 // repeatedInJSON looks through JSON that is known to be well-formed.
 func repeatedInJSON(text []byte) error {
-	var r repeats
-	r.inJSON(json.NewDecoder(bytes.NewReader(text)), text)
-	return r.err()
+	s := scanner{text: text}
+	s.value()
+	return s.err()
 }
 
-// inJSON reads one value.
-func (r *repeats) inJSON(d *json.Decoder, text []byte) {
-	token, err := d.Token()
-	if err != nil {
-		return
+// scanner walks through well-formed JSON. Of a policy of a megabyte a decoder would take as long
+// for this as for all the rest.
+type scanner struct {
+	repeats
+	text []byte
+	at   int // the next byte
+}
+
+// next is the first byte after white space.
+func (s *scanner) next() byte {
+	for s.text[s.at] <= ' ' {
+		s.at++
 	}
-	switch token {
-	case json.Delim('{'):
+	return s.text[s.at]
+}
+
+// value passes a value.
+func (s *scanner) value() {
+	switch s.next() {
+	case '{':
 		seen := map[string]bool{}
-		for d.More() {
-			key, _ := d.Token()
-			r.note(seen, fmt.Sprint(key), func() int {
-				return 1 + bytes.Count(text[:d.InputOffset()], []byte("\n"))
-			})
-			r.inJSON(d, text)
+		s.items('}', func() { s.member(seen) })
+	case '[':
+		s.items(']', s.value)
+	case '"':
+		s.quoted()
+	default: // a number or a word
+		for s.at < len(s.text) && strings.IndexByte(",]} \t\r\n", s.text[s.at]) < 0 {
+			s.at++
 		}
-		_, _ = d.Token() // the closing bracket
-	case json.Delim('['):
-		for d.More() {
-			r.inJSON(d, text)
-		}
-		_, _ = d.Token()
 	}
+}
+
+// items passes the brackets of an object or array and what is between them.
+func (s *scanner) items(end byte, item func()) {
+	s.at++
+	for s.next() != end {
+		item()
+		if s.next() == ',' {
+			s.at++
+		}
+	}
+	s.at++
+}
+
+// member passes a key and its value.
+func (s *scanner) member(seen map[string]bool) {
+	s.next()
+	var key string
+	if raw := s.quoted(); bytes.IndexByte(raw, '\\') < 0 {
+		key = string(raw[1 : len(raw)-1])
+	} else {
+		_ = json.Unmarshal(raw, &key) // it is well-formed
+	}
+	s.note(seen, key, func() int { return 1 + bytes.Count(s.text[:s.at], []byte("\n")) })
+	s.next() // the colon
+	s.at++
+	s.value()
+}
+
+// quoted passes a string and returns it as it stands there.
+func (s *scanner) quoted() []byte {
+	start := s.at
+	for s.at++; s.text[s.at] != '"'; s.at++ {
+		if s.text[s.at] == '\\' {
+			s.at++
+		}
+	}
+	s.at++
+	return s.text[start:s.at]
 }
 
 // repeatedInYAML looks through YAML in which a strict decoder found a key twice. A key that

@@ -1,6 +1,9 @@
 package manifests
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -54,5 +57,40 @@ func TestLostPolicyIsTold(t *testing.T) {
 		if got := problems("", u.Problems); len(u.Problems) != 1 || !strings.HasSuffix(got, "a policy may be lost") {
 			t.Errorf("%s: %q", content, got)
 		}
+	}
+}
+
+// FuzzRepeatedInJSON: of any JSON the scanner says what a decoder that goes token by token does.
+func FuzzRepeatedInJSON(f *testing.F) {
+	for _, text := range []string{
+		`{"a":1,"a":[]}`, `[{"a":{"b":"\"}","\u0062":-1.5e3}},{}]`, "{\n\"a\" :\ttrue , \"b\":null,\r\n\"a\":\"\\\\\"}", "5", ` "x" `, "[[],{}]",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if json.Unmarshal(text, new(json.RawMessage)) != nil {
+			return
+		}
+		var want repeats
+		slowly(&want, json.NewDecoder(bytes.NewReader(text)), text)
+		if got := repeatedInJSON(text); fmt.Sprint(got) != fmt.Sprint(want.err()) {
+			t.Errorf("%s: %v, want %v", text, got, want.err())
+		}
+	})
+}
+
+// slowly notes the keys of one value.
+func slowly(r *repeats, d *json.Decoder, text []byte) {
+	token, _ := d.Token()
+	seen := map[string]bool{}
+	for d.More() && (token == json.Delim('{') || token == json.Delim('[')) {
+		if token == json.Delim('{') {
+			key, _ := d.Token()
+			r.note(seen, fmt.Sprint(key), func() int { return 1 + bytes.Count(text[:d.InputOffset()], []byte("\n")) })
+		}
+		slowly(r, d, text)
+	}
+	if token == json.Delim('{') || token == json.Delim('[') {
+		_, _ = d.Token()
 	}
 }
