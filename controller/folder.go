@@ -11,12 +11,13 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Folder is a Source of manifests: a file, or the files of a folder, watched.
-type Folder struct{ Path string }
+// Folder is a Source of manifests: files, and the files of folders, watched. Of two objects with
+// one name that of the later path counts.
+type Folder struct{ Paths []string }
 
 // Run delivers what the files state, and what changes in them as soon as it does.
 func (f Folder) Run(ctx context.Context, deliver func(Mail)) error {
-	return manifests.Watch(ctx, f.Path, func(u manifests.Update) { deliver(folderMail(u)) })
+	return manifests.Watch(ctx, f.Paths, func(u manifests.Update) { deliver(folderMail(u)) })
 }
 
 func folderMail(u manifests.Update) Mail {

@@ -22,6 +22,8 @@ var suites = map[string][]string{
 	"ruleset":    {"./ruleset"},
 	"nft":        {"./nft"},
 	"controller": {"./controller"},
+	"manifests":  {"./controller/manifests"},
+	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|InputIsJudged"},
 	"packets":    {"./cmd/sandbox", "-run=OnRealPackets|Case", "-packet-worlds=12"},
 }
 

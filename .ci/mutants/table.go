@@ -4,6 +4,8 @@ package main
 var mutants = []mutant{
 	// What a policy means.
 	{"except is dropped", "policy", "ruleset/policy/block.go", "ranges = subtract(ranges, except)", "_ = except"},
+	{"leading zeros are not decimal", "policy", "ruleset/policy/address.go", "p, err = netip.ParsePrefix(withoutZeros(text))", "_ = withoutZeros"},
+	{"a namespace takes another's name", "policy", "ruleset/policy/cluster.go", "ns.Labels[corev1.LabelMetadataName] = n.Name", "_ = n.Name"},
 	{"the protocol defaults to UDP", "policy", "ruleset/policy/parse.go", "if p == nil {\n\t\treturn ruleset.TCP, nil", "if p == nil {\n\t\treturn ruleset.UDP, nil"},
 	{"endPort is off by one", "policy", "ruleset/policy/parse.go", "Last: uint16(last)}", "Last: uint16(max(first, last-1))}"},
 	{"IPv6 is ignored", "policy", "ruleset/policy/pod.go", "range ruleset.Families {", "range ruleset.Families[:1] {"},
@@ -39,6 +41,13 @@ var mutants = []mutant{
 	{"a merged rule forgets ranges", "policy", "ruleset/policy/merge.go", "p.ranges = append(p.ranges, source.Ranges...)", "_ = source"},
 	{"a name on egress is looked up in the subject", "policy", "ruleset/policy/chain.go", "if a.direction == ruleset.Ingress {", "if true {"},
 	{"a bad podSelector may allow", "policy", "ruleset/policy/parse.go", "return podsIn(p.key.Namespace, widened(s)), false", "return podsIn(p.key.Namespace, widened(s)), true"},
+
+	// What files state.
+	{"only the last -f counts", "cli", "cmd/cli/load.go", "manifests.Input{Paths: f.paths,", "manifests.Input{Paths: f.paths[len(f.paths)-1:],"},
+	{"--strict lets a problem pass", "cli", "cmd/cli/load.go", "f.strict && n > 0", "f.strict && n > 1"},
+	{"of two objects with one name the first counts", "manifests", "controller/manifests/ledger.go", "return claims[len(claims)-1].object", "return claims[0].object"},
+	{"JSON may state a key twice", "manifests", "controller/manifests/parse.go", "repeats = repeatedInJSON(c.text)", "_ = repeatedInJSON"},
+	{"what moves to another path is gone in between", "manifests", "controller/manifests/watch.go", "other.agenda.note(\"\", now)", "_ = other"},
 
 	// The graph.
 	{"a pod leaves a union with its first selector", "graph", "controller/graph/selector.go", "!set.sent || set.hasBesides(p, s)", "!set.sent"},

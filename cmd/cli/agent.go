@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -21,16 +22,18 @@ import (
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/conntrack"
 	"github.com/picket-project/picket/controller/host"
+	"github.com/picket-project/picket/controller/manifests"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 )
 
 // agentOptions are the flags of agent.
 type agentOptions struct {
-	node, kubeconfig, manifests, health, deny string
-	unknown                                   string
-	own                                       bool
-	log                                       logOptions
+	node, kubeconfig, health, deny string
+	manifests                      []string
+	unknown                        string
+	own                            bool
+	log                            logOptions
 }
 
 // Validate checks what the flags can be checked for alone.
@@ -38,7 +41,10 @@ func (o *agentOptions) Validate() error {
 	if o.node == "" {
 		return errors.New("--node-name is missing; expected the name of this node, here or in the variable NODE_NAME")
 	}
-	if o.kubeconfig != "" && o.manifests != "" {
+	if slices.Contains(o.manifests, manifests.Stdin) {
+		return errors.New("--manifests -: expected files and folders, which an agent can watch")
+	}
+	if o.kubeconfig != "" && len(o.manifests) > 0 {
 		return errors.New("--kubeconfig and --manifests exclude each other; expected one of them, or none inside a cluster")
 	}
 	if _, err := ruleset.ParseDenial(o.deny); err != nil {
@@ -57,8 +63,9 @@ func newAgentCmd() *cobra.Command {
 		Short: "Enforce the network policies for the pods of this node",
 		Long: `Enforce the network policies for the pods of this node, until SIGTERM; the rules stay behind.
 
-The state of the cluster comes from its API (--kubeconfig, or by itself inside a pod) or from a file or folder
-of manifests (--manifests), which is watched.`,
+The state of the cluster comes from its API (--kubeconfig, or by itself inside a pod) or from files
+and folders of manifests (--manifests), which are watched; of several statements of one object the
+last one counts.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.Validate(); err != nil {
@@ -71,7 +78,8 @@ of manifests (--manifests), which is watched.`,
 	}
 	cmd.Flags().StringVar(&o.node, "node-name", os.Getenv("NODE_NAME"), "name of this node (variable NODE_NAME)")
 	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster")
-	cmd.Flags().StringVarP(&o.manifests, "manifests", "f", "", "file or folder of manifests, instead of a cluster")
+	cmd.Flags().StringArrayVarP(&o.manifests, "manifests", "f", nil,
+		"file or folder of manifests, instead of a cluster; may be given several times")
 	cmd.Flags().StringVar(&o.health, "health-addr", "127.0.0.1:9470", "address for /healthz, /readyz and /metrics")
 	cmd.Flags().StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
 	cmd.Flags().StringVar(&o.unknown, "unknown-pods", "allow", "what pods of this node may send and be sent before the agent knows them: allow or deny")
@@ -114,8 +122,8 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 
 // source returns where the state of the cluster comes from, and who can report to its people.
 func (o *agentOptions) source() (controller.Source, controller.Reporter, error) {
-	if o.manifests != "" {
-		return controller.Folder{Path: o.manifests}, nil, nil
+	if len(o.manifests) > 0 {
+		return controller.Folder{Paths: o.manifests}, nil, nil
 	}
 	config, err := o.cluster()
 	if err != nil {

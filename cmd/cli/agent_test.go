@@ -29,7 +29,7 @@ func TestAgentAddsOnePodWithOneElement(t *testing.T) {
 	t.Cleanup(func() { _ = here.Close() })
 	dir := t.TempDir()
 	put(t, dir, "cluster.yaml", thousands())
-	runAgent(t, here, agentOptions{node: "n1", manifests: dir, health: health, deny: "drop", own: true})
+	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health, deny: "drop", own: true})
 	waitReady(t, here)
 	monitor := nftables.NewMonitor()
 	defer monitor.Close()

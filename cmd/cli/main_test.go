@@ -89,6 +89,9 @@ func TestErrors(t *testing.T) {
 		{"render -f DIR", `--node-name is missing; expected the node whose ruleset to print`},
 		{"render --node-name n1", `--manifests is missing; expected a file or folder of Kubernetes manifests`},
 		{"render -f DIR --node-name n9", `--node-name "n9": no node and no pod of the manifests has this name; they have: n1, n2`},
+		{"agent --node-name n1 -f x -f -", `--manifests -: expected files and folders, which an agent can watch`},
+		{"matrix -f DIR -f DIR/none", `--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
+		{"matrix -f - -f -", `--manifests: path "-": the standard input can be read once only; expected a file or folder of Kubernetes manifests`},
 		{"render -f DIR --node-name n1 --deny maybe", `--deny: denial "maybe": expected drop or reject`},
 		{"render -f DIR --node-name n1 -o iptables", `-o "iptables": expected nft or program`},
 		{"render -f DIR/none --node-name n1", `--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
@@ -108,10 +111,11 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A folder without manifests is no error, and what is wrong in files is a warning beside the answer.
+// A folder without manifests is no error but told, and what is wrong in files is a warning beside the answer.
 func TestWarningsDoNotFail(t *testing.T) {
 	empty := t.TempDir()
-	if stdout, stderr := succeed(t, "matrix", "-f", empty, "-o", "json"); stdout != "{\"pods\":[],\"allowed\":[]}\n" || stderr != "" {
+	if stdout, stderr := succeed(t, "matrix", "-f", empty, "-o", "json"); stdout != "{\"pods\":[],\"allowed\":[]}\n" ||
+		stderr != "warning: "+empty+": holds no manifests; expected files named *.yaml, *.yml or *.json\n" {
 		t.Errorf("%q, %q", stdout, stderr)
 	}
 	folder := twoPods(t)

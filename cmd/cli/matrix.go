@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -24,9 +25,10 @@ type Matrix struct {
 
 // matrixOptions are the flags of matrix.
 type matrixOptions struct {
-	manifests, protocol, output string
-	port                        uint16
-	family                      uint8
+	inputFlags
+	protocol, output string
+	port             uint16
+	family           uint8
 }
 
 // Validate checks what the flags can be checked for alone.
@@ -49,14 +51,18 @@ func (o *matrixOptions) Validate() error {
 func newMatrixCmd() *cobra.Command {
 	var o matrixOptions
 	cmd := &cobra.Command{
-		Use:   "matrix --manifests DIR|FILE",
+		Use:   "matrix --manifests DIR|FILE|-...",
 		Short: "Say who reaches whom, offline",
 		Long: `Say which pod of the manifests reaches which, as the programs of all nodes decide it.
-A pair is allowed when every address family that both pods have allows it.`,
+A pair is allowed when every address family that both pods have allows it.
+
+Where no pod states an address, nodes and addresses are made up. Deployments and the like are judged
+by the pods that they make, two at most for each. What is wrong with the manifests is told on stderr,
+one line each; with --strict nothing else is printed then, and the exit code is 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	cmd.Flags().StringVarP(&o.manifests, "manifests", "f", "", "file or folder of manifests")
+	o.inputFlags.bind(cmd.Flags())
 	cmd.Flags().Uint16Var(&o.port, "port", 80, "destination port, 1 to 65535")
 	cmd.Flags().StringVar(&o.protocol, "protocol", "tcp", "tcp, udp or sctp")
 	cmd.Flags().Uint8Var(&o.family, "family", 0, "4 or 6: look at one address family only")
@@ -68,12 +74,11 @@ func (o *matrixOptions) run(cmd *cobra.Command) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	objects, err := load(o.manifests, cmd.ErrOrStderr())
+	objects, err := o.loadComplete(cmd)
 	if err != nil {
 		return err
 	}
-	programs, problems := compileAll(objects)
-	warn(cmd.ErrOrStderr(), problems)
+	programs := compileAll(objects)
 	proto, _ := ruleset.ParseProtocol(o.protocol)
 	m := newMatrix(endpoints(objects), func(from, to endpoint) bool {
 		return allowed(programs, from, to, wish{proto, o.port, ruleset.Family(o.family)})
@@ -144,19 +149,62 @@ func newMatrix(list []endpoint, allowed func(from, to endpoint) bool) Matrix {
 	return m
 }
 
-// print writes a table with a numbered column for each pod.
+// print writes a table with a numbered column for each pod, or several below each other where a
+// terminal is narrower.
 func (m Matrix) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "\tfrom \\ to")
+	for i, columns := range slices.Collect(slices.Chunk(m.columns(), m.most(terminalWidth(out)))) {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		m.part(w, columns)
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// columns are the indices of the pods; one that nobody has where there are none, for the header.
+func (m Matrix) columns() []int {
+	columns := []int{}
 	for i := range m.Pods {
-		fmt.Fprintf(w, "\t%d", i+1)
+		columns = append(columns, i)
+	}
+	if len(columns) == 0 {
+		return []int{-1}
+	}
+	return columns
+}
+
+// most is how many columns of pods fit a width; all where it is 0.
+func (m Matrix) most(width int) int {
+	number := len(strconv.Itoa(len(m.Pods)))
+	margin := number + len(gap) + len(fromTo)
+	for _, pod := range m.Pods {
+		margin = max(margin, number+len(gap)+len(pod))
+	}
+	if width == 0 {
+		return max(1, len(m.Pods))
+	}
+	return max(1, (width-margin)/(len(gap)+max(number, len("yes"))))
+}
+
+const fromTo = `from \ to`
+
+// part writes some of the columns.
+func (m Matrix) part(w io.Writer, columns []int) {
+	fmt.Fprint(w, "\t"+fromTo)
+	for _, j := range columns {
+		if j >= 0 {
+			fmt.Fprintf(w, "\t%d", j+1)
+		}
 	}
 	for i, pod := range m.Pods {
 		fmt.Fprintf(w, "\n%d\t%s", i+1, pod)
-		for _, allowed := range m.Allowed[i] {
-			fmt.Fprintf(w, "\t%s", map[bool]string{true: "yes", false: "-"}[allowed])
+		for _, j := range columns {
+			fmt.Fprintf(w, "\t%s", map[bool]string{true: "yes", false: "-"}[m.Allowed[i][j]])
 		}
 	}
 	fmt.Fprintln(w)
-	return w.Flush()
 }

@@ -12,8 +12,9 @@ import (
 
 // renderOptions are the flags of render.
 type renderOptions struct {
-	manifests, node, deny, output string
-	links                         []string
+	inputFlags
+	node, deny, output string
+	links              []string
 }
 
 // Validate checks what the flags can be checked for alone.
@@ -38,7 +39,7 @@ var renderFormats = map[string]func(*ruleset.Program) string{
 func newRenderCmd() *cobra.Command {
 	var o renderOptions
 	cmd := &cobra.Command{
-		Use:   "render --manifests DIR|FILE --node-name NODE",
+		Use:   "render --manifests DIR|FILE|-... --node-name NODE",
 		Short: "Print the ruleset that the agent would program, offline",
 		Long: `Print the ruleset that the agent of one node would program for the manifests, without touching the kernel.
 
@@ -47,7 +48,7 @@ func newRenderCmd() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	cmd.Flags().StringVarP(&o.manifests, "manifests", "f", "", "file or folder of manifests")
+	o.inputFlags.bind(cmd.Flags())
 	cmd.Flags().StringVar(&o.node, "node-name", "", "node whose ruleset to print")
 	cmd.Flags().StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
 	cmd.Flags().StringSliceVar(&o.links, "pod-links", []string{"cni0"}, "interfaces of the node that its pods sit behind (the agent finds them by itself)")
@@ -59,7 +60,7 @@ func (o *renderOptions) run(cmd *cobra.Command) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	objects, err := load(o.manifests, cmd.ErrOrStderr())
+	objects, err := o.loadComplete(cmd)
 	if err != nil {
 		return err
 	}
@@ -69,8 +70,7 @@ func (o *renderOptions) run(cmd *cobra.Command) error {
 	snapshot := objects.Snapshot(o.node)
 	snapshot.Links = placed(snapshot, o.links)
 	snapshot.Denial, _ = ruleset.ParseDenial(o.deny)
-	program, problems := policy.Compile(snapshot)
-	warn(cmd.ErrOrStderr(), problems)
+	program, _ := policy.Compile(snapshot)
 	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats[o.output](program))
 	return err
 }

@@ -31,10 +31,13 @@ where the kernel lets users have namespaces; what runs on this machine otherwise
 }
 
 // sandboxOptions are the flags of every verb that builds a sandbox.
-type sandboxOptions struct{ manifests, deny string }
+type sandboxOptions struct {
+	inputFlags
+	deny string
+}
 
 func (o *sandboxOptions) bind(flags *pflag.FlagSet) {
-	flags.StringVarP(&o.manifests, "manifests", "f", "", "file or folder of manifests")
+	o.inputFlags.bind(flags)
 	flags.StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
 }
 
@@ -85,6 +88,14 @@ func commandLine(cmd *cobra.Command) []string {
 		line = append(line, c.Name())
 	}
 	slices.Reverse(line)
-	cmd.Flags().Visit(func(f *pflag.Flag) { line = append(line, "--"+f.Name+"="+f.Value.String()) })
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, several := f.Value.(pflag.SliceValue); several {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			line = append(line, "--"+f.Name+"="+v)
+		}
+	})
 	return line
 }

@@ -58,7 +58,7 @@ func (d *draft) hostAddrs(node string) []netip.Addr {
 			continue
 		}
 		for _, text := range hostIPs(p) {
-			if a, err := netip.ParseAddr(text); err == nil && !like(addrs, a).IsValid() {
+			if a, ok := policy.ParseAddr(text); ok && !like(addrs, a).IsValid() {
 				addrs = append(addrs, a)
 			}
 		}

@@ -32,7 +32,7 @@ const (
 
 // orders is how the agents of a sandbox are started.
 type orders struct {
-	manifests string     // path for the agents
+	manifests []string   // paths for the agents
 	files     []*os.File // what they get from descriptor 3 on
 	deny      string
 	log       func(node string) (*os.File, error)
@@ -45,8 +45,8 @@ type agentProcess struct {
 	ended chan error // closed after the end
 }
 
-// startAgents starts an agent in every node and waits until all are ready. It returns the problems that they
-// report, one a line.
+// startAgents starts an agent in every node and waits until all are ready. It returns what they warn
+// of, one a line, without what they say of policies: the loader of the manifests has told that.
 func startAgents(ctx context.Context, c *sandbox.Cluster, nodes []sandbox.Node, o orders) ([]string, error) {
 	var agents []*agentProcess
 	for _, n := range nodes {
@@ -62,17 +62,19 @@ func startAgents(ctx context.Context, c *sandbox.Cluster, nodes []sandbox.Node, 
 func awaitAll(ctx context.Context, c *sandbox.Cluster, agents []*agentProcess) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	problems := map[string]bool{}
+	warnings := map[string]bool{}
 	for _, a := range agents {
 		state, err := a.await(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		for about, text := range state.Warnings {
-			problems[about+": "+strings.Join(strings.Fields(text), " ")] = true
+			if !strings.HasPrefix(about, "polic") {
+				warnings[about+": "+strings.Join(strings.Fields(text), " ")] = true
+			}
 		}
 	}
-	return slices.Sorted(maps.Keys(problems)), nil
+	return slices.Sorted(maps.Keys(warnings)), nil
 }
 
 // startAgent starts one agent, away from the signals of the keyboard: it ends with the sandbox.
@@ -81,8 +83,11 @@ func startAgent(c *sandbox.Cluster, node string, o orders) (*agentProcess, error
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("/proc/self/exe", "agent", "--manifests", o.manifests, "--node-name", node,
-		"--health-addr", healthAddr, "--deny", o.deny)
+	args := []string{"agent", "--node-name", node, "--health-addr", healthAddr, "--deny", o.deny}
+	for _, path := range o.manifests {
+		args = append(args, "--manifests", path)
+	}
+	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Stderr, cmd.ExtraFiles = log, o.files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -175,7 +180,7 @@ func inMemory(o policy.Objects, deny string) (orders, error) {
 	}
 	_, err = file.Write(slices.Concat(encoded(o.Nodes), encoded(o.Namespaces), encoded(o.Policies), encoded(o.Pods)))
 	return orders{
-		manifests: fmt.Sprintf("/proc/self/fd/%d", firstFile), files: []*os.File{file}, deny: deny, log: memory,
+		manifests: []string{fmt.Sprintf("/proc/self/fd/%d", firstFile)}, files: []*os.File{file}, deny: deny, log: memory,
 	}, err
 }
 

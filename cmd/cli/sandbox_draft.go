@@ -23,7 +23,11 @@ type draft struct {
 	madeUp   bool
 }
 
-// newDraft copies the objects, with a node for every name that a pod mentions, and two if there is none.
+// podsPerNode is how many pods a node that is made up is for; its range has 253 addresses.
+const podsPerNode = 200
+
+// newDraft copies the objects, with a node for every name that a pod mentions, and two or more if
+// there is none.
 func newDraft(o policy.Objects, families []ruleset.Family) *draft {
 	d := &draft{families: families, homes: map[netip.Addr]string{}}
 	for _, p := range o.Pods {
@@ -43,8 +47,9 @@ func newDraft(o policy.Objects, families []ruleset.Family) *draft {
 		}
 	}
 	if len(d.nodes) == 0 {
-		d.makeNode("node-1")
-		d.makeNode("node-2")
+		for n := range max(2, 1+len(d.pods)/podsPerNode) {
+			d.makeNode(fmt.Sprintf("node-%d", n+1))
+		}
 	}
 	return d
 }
@@ -62,6 +67,16 @@ func (d *draft) makeNode(name string) {
 	d.nodes = append(d.nodes, &corev1.Node{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Node"}, ObjectMeta: metav1.ObjectMeta{Name: name},
 	})
+}
+
+// complete gives nodes and pods all that they need.
+func (d *draft) complete() error {
+	for _, step := range []func() error{d.read, d.completeNodes, d.completePods} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read notes the addresses that the manifests state, so that none is given to somebody else.
@@ -87,7 +102,7 @@ func (d *draft) read() error {
 func (d *draft) readPod(p *corev1.Pod) error {
 	stated := policy.PodAddrs(p)
 	for _, ip := range append(slices.Clone(p.Status.PodIPs), corev1.PodIP{IP: p.Status.PodIP}) {
-		if a, err := netip.ParseAddr(ip.IP); ip.IP != "" && (err != nil || !slices.Contains(stated, a)) {
+		if _, ok := policy.ParseAddr(ip.IP); ip.IP != "" && !ok {
 			return fmt.Errorf("status.podIPs %q: expected an IP address that can be a pod's", ip.IP)
 		}
 	}
@@ -105,8 +120,8 @@ func nodeAddrs(n *corev1.Node) []netip.Addr {
 	var addrs []netip.Addr
 	for _, kind := range []corev1.NodeAddressType{corev1.NodeInternalIP, corev1.NodeExternalIP} {
 		for _, stated := range n.Status.Addresses {
-			a, err := netip.ParseAddr(stated.Address)
-			if err == nil && stated.Type == kind && !like(addrs, a).IsValid() {
+			a, ok := policy.ParseAddr(stated.Address)
+			if ok && stated.Type == kind && !like(addrs, a).IsValid() {
 				addrs = append(addrs, a)
 			}
 		}
@@ -130,8 +145,8 @@ func rangesOf(n *corev1.Node) ([]netip.Prefix, error) {
 	}
 	var ranges []netip.Prefix
 	for _, text := range texts {
-		r, err := netip.ParsePrefix(text)
-		if err != nil {
+		r, ok := policy.ParseCIDR(text)
+		if !ok {
 			return nil, fmt.Errorf("spec.podCIDRs %q: expected a CIDR, such as 10.244.1.0/24", text)
 		}
 		ranges = append(ranges, r.Masked())

@@ -101,7 +101,7 @@ func total(widths []int) int {
 	return sum
 }
 
-func (l *layout) fits() bool { return len(l.columns) <= maxColumns && total(l.widths) <= maxWidth }
+func (l *layout) fits(to int) bool { return len(l.columns) <= maxColumns && total(l.widths) <= to }
 
 func (l *layout) used() []mark {
 	var used []mark

@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"slices"
 
+	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/picket-project/picket/cmd/sandbox"
@@ -24,6 +24,7 @@ type blueprint struct {
 	nodes   []sandbox.Node
 	pods    []resident // sorted by name
 	notes   []string   // what is left out
+	unclear []string   // parts of policies that cannot be understood
 }
 
 // resident is a pod with what it serves.
@@ -49,22 +50,20 @@ func (d door) compare(o door) int {
 var spoken = map[ruleset.Protocol]sandbox.Protocol{ruleset.TCP: sandbox.TCP, ruleset.UDP: sandbox.UDP}
 
 // loadBlueprint reads manifests and completes them for this machine.
-func loadBlueprint(path string, stderr io.Writer) (*blueprint, error) {
-	objects, err := load(path, stderr)
+func loadBlueprint(cmd *cobra.Command, flags inputFlags) (*blueprint, error) {
+	in, err := flags.load(cmd)
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBlueprint(objects, familiesHere())
+	b, err := newBlueprint(in.objects, familiesHere())
 	if err != nil {
 		return nil, err
 	}
 	if len(b.pods) == 0 {
-		return nil, fmt.Errorf("%s states no pod that runs; expected objects of kind Pod (Deployments and the like are not expanded)", path)
+		return nil, errors.New("no pod runs, so there is nobody to send packets")
 	}
-	for _, note := range b.notes {
-		fmt.Fprintf(stderr, "note: %s\n", note)
-	}
-	return b, nil
+	b.madeUp, b.unclear = b.madeUp || in.copied, in.unclear
+	return b, flags.tell(&input{notes: b.notes}, cmd.ErrOrStderr())
 }
 
 // familiesHere are those that this machine's kernel has.
@@ -78,10 +77,8 @@ func familiesHere() []ruleset.Family {
 // newBlueprint completes the objects, of which it changes none.
 func newBlueprint(o policy.Objects, families []ruleset.Family) (*blueprint, error) {
 	d := newDraft(o, families)
-	for _, step := range []func() error{d.read, d.completeNodes, d.completePods} {
-		if err := step(); err != nil {
-			return nil, err
-		}
+	if err := d.complete(); err != nil {
+		return nil, err
 	}
 	b := &blueprint{madeUp: d.madeUp, objects: policy.Objects{
 		Namespaces: o.Namespaces, Nodes: d.nodes, Pods: d.pods, Policies: o.Policies,

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -38,12 +37,12 @@ func object(kind, name, rest string) string {
 
 func objectsOf(t *testing.T, manifests string) policy.Objects {
 	t.Helper()
-	var warnings strings.Builder
-	objects, err := load(folder(t, map[string]string{"x.yaml": manifests}), &warnings)
-	if err != nil || warnings.Len() > 0 {
-		t.Fatal(err, &warnings)
+	flags := inputFlags{paths: []string{folder(t, map[string]string{"x.yaml": manifests})}}
+	in, err := flags.read(nil)
+	if err != nil || len(in.problems) > 0 {
+		t.Fatal(err, in.problems)
 	}
-	return objects
+	return in.objects
 }
 
 const bothNodes = "node-1: 10.77.0.1 fd77::1 in 10.244.1.0/24 fd00:10:244:1::/64\nnode-2: 10.77.0.2 fd77::2 in 10.244.2.0/24 fd00:10:244:2::/64\n"
@@ -158,9 +157,9 @@ func TestBlueprintRefuses(t *testing.T) {
 			"pod default/a: 192.0.2.2: expected an address of node n1, whose network it uses"},
 		{"full range", object("Node", "n1", "spec: {podCIDRs: [10.0.0.0/30]}") + object("Pod", "a", "") + object("Pod", "b", ""),
 			"pod default/b: no address is left in 10.0.0.0/30, the range of node n1"},
-		{"no node address", object("Node", "n1", "spec: {podCIDRs: [10.77.0.0/16, 'fd77::/48']}") + object("Node", "m1", ""),
+		{"no node address", object("Node", "n1", "spec: {podCIDRs: [10.77.0.0/16, 'fd77::/48']}") + object("Node", "m1", "") + object("Pod", "a", ""),
 			"node m1: the manifests leave no address free in [10.77.0.0/24 fd77::/112]; state status.addresses"},
-		{"no range", object("Node", "n1", "spec: {podCIDRs: [10.244.0.0/16]}") + object("Node", "m1", ""),
+		{"no range", object("Node", "n1", "spec: {podCIDRs: [10.244.0.0/16]}") + object("Node", "m1", "") + object("Pod", "a", ""),
 			"node m1: the manifests leave no range free for its pods; state spec.podCIDRs"},
 	} {
 		if _, err := newBlueprint(objectsOf(t, row.manifests), ruleset.Families[:]); err == nil || err.Error() != row.want {
@@ -171,10 +170,12 @@ func TestBlueprintRefuses(t *testing.T) {
 
 // The demo is complete, and its bad policy changes nothing about who may reach whom.
 func TestDemo(t *testing.T) {
-	objects, err := load("../../deploy/demo", io.Discard)
-	if err != nil {
-		t.Fatal(err)
+	flags := inputFlags{paths: []string{"../../deploy/demo"}}
+	in, err := flags.read(nil)
+	if err != nil || len(in.problems) != 1 || len(in.notes) > 0 {
+		t.Fatal(err, in)
 	}
+	objects := in.objects
 	b, err := newBlueprint(objects, ruleset.Families[:])
 	if err != nil || b.madeUp || len(b.notes) > 0 {
 		t.Fatal(err, b)

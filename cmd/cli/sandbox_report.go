@@ -13,7 +13,8 @@ import (
 type report struct {
 	*blueprint
 	trials   []trial
-	problems []string // what the agents say of the policies, one a line
+	warnings []string // what the agents say of anything but policies, one a line
+	width    int      // of the terminal; 0: there is none
 }
 
 // count is how many trials have something in common.
@@ -44,7 +45,8 @@ type SandboxReport struct {
 	Nodes       []string       `json:"nodes"`
 	Pods        []string       `json:"pods"` // namespace/name, sorted
 	Policies    int            `json:"policies"`
-	Problems    []string       `json:"problems"` // of policies; that part of them matches nothing
+	Problems    []string       `json:"problems"`           // of policies; that part of them matches nothing
+	Warnings    []string       `json:"warnings,omitempty"` // of the agents, about anything else
 	Probes      []SandboxProbe `json:"probes"`
 	Before      int            `json:"before"`      // probes that arrived without policies
 	After       int            `json:"after"`       // probes that arrived with them
@@ -68,8 +70,8 @@ type SandboxProbe struct {
 // document is the report for programs.
 func (r *report) document() SandboxReport {
 	doc := SandboxReport{
-		Nodes: []string{}, Pods: []string{}, Problems: append([]string{}, r.problems...), Probes: []SandboxProbe{},
-		Policies: len(r.objects.Policies), Before: r.arrivedBefore(), After: r.arrivedAfter(), Differences: len(r.differences()),
+		Nodes: []string{}, Pods: []string{}, Problems: append([]string{}, r.unclear...), Probes: []SandboxProbe{},
+		Warnings: r.warnings, Policies: len(r.objects.Policies), Before: r.arrivedBefore(), After: r.arrivedAfter(), Differences: len(r.differences()),
 	}
 	for _, n := range r.nodes {
 		doc.Nodes = append(doc.Nodes, n.Name)
@@ -89,24 +91,33 @@ func (r *report) document() SandboxReport {
 // print writes the report for people.
 func (r *report) print(out io.Writer) error {
 	p := palette(isTerminal(out))
+	r.width = terminalWidth(out)
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s.\n\n", r.size("tried to reach each other, without and with"))
+	fmt.Fprintf(&text, "%s.\n\n", fold(r.size("tried to reach each other, without and with"), r.width, ""))
 	used := r.tables(&text, p)
-	text.WriteString(legend(used, p))
+	text.WriteString(legend(used, p, r.width))
 	text.WriteString(r.summary())
 	for _, section := range []struct {
 		title string
 		lines []string
 	}{
-		{"Parts of policies that cannot be understood. They match nothing; the rest of each policy works:", r.problems},
+		{"The agents warn:", r.warnings},
 		{p.paint(warning, "Packets and rules disagree. That is an error of Picket, not of the policies; please report it:"), r.disagreements()},
 	} {
 		if len(section.lines) > 0 {
-			fmt.Fprintf(&text, "\n%s\n  %s\n", section.title, strings.Join(section.lines, "\n  "))
+			r.section(&text, section.title, section.lines)
 		}
 	}
 	_, err := io.WriteString(out, text.String())
 	return err
+}
+
+// section writes a title and lines below it.
+func (r *report) section(text *strings.Builder, title string, lines []string) {
+	fmt.Fprintf(text, "\n%s\n", fold(title, r.width, ""))
+	for _, line := range lines {
+		fmt.Fprintln(text, fold("  "+line, r.width, "    "))
+	}
 }
 
 func (r *report) summary() string {
@@ -115,8 +126,9 @@ func (r *report) summary() string {
 	if n := len(r.differences()); n > 0 {
 		verdict = fmt.Sprintf("but %d not as the rules say", n)
 	}
-	return fmt.Sprintf("without policies: %d of %d probes arrived\nwith policies:    %d of %d arrived, %s%s\n",
-		r.arrivedBefore(), all, arrived, all, verdict, r.manner())
+	before := fmt.Sprintf("without policies: %d of %d probes arrived", r.arrivedBefore(), all)
+	after := fmt.Sprintf("with policies:    %d of %d arrived, %s%s", arrived, all, verdict, r.manner())
+	return before + "\n" + fold(after, r.width, "                  ") + "\n"
 }
 
 // manner is how probes were denied.

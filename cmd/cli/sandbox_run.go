@@ -30,7 +30,7 @@ func (o *sandboxRun) Validate() error {
 
 func newSandboxRunCmd(o *sandboxRun) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "run --manifests DIR|FILE",
+		Use:   "run --manifests DIR|FILE|-...",
 		Short: "Show who reaches whom, by packets, without and with the policies",
 		Long: `Show who reaches whom, by packets. Nodes and pods of the manifests become network namespaces, every pod serves
 its ports (80/tcp where it declares none) and every other pod tries them: first as the network is, then with the
@@ -53,7 +53,7 @@ What the manifests leave open is made up: nodes, the node of a pod, addresses. S
 }
 
 func (o *sandboxRun) run(ctx context.Context, cmd *cobra.Command) error {
-	b, err := loadBlueprint(o.manifests, cmd.ErrOrStderr())
+	b, err := loadBlueprint(cmd, o.inputFlags)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (o *sandboxRun) try(ctx context.Context, b *blueprint) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.problems, err = startAgents(ctx, c, b.nodes, orders); err != nil {
+	if r.warnings, err = startAgents(ctx, c, b.nodes, orders); err != nil {
 		return nil, err
 	}
 	return r, askAfter(ctx, c, r.trials, o.timeout)

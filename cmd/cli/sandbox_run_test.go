@@ -26,9 +26,10 @@ shop/stranger  node-1  ✗         4✓ 6✗     ✓         ·
 
 without policies: 16 of 16 probes arrived
 with policies:    12 of 16 arrived, just as the rules say; 4 were %s
+`
 
-Parts of policies that cannot be understood. They match nothing; the rest of each policy works:
-  policy shop/backend: spec.ingress[1].from[1].ipBlock.cidr: Invalid value: "10.0.0.0/33": is not a CIDR; expected an address and a prefix length, such as 10.0.0.0/8 or fd00::/8
+// shopWarning is what is wrong with the shop, in the file shop.yaml of a folder.
+const shopWarning = `warning: %s/shop.yaml: document 4: NetworkPolicy shop/backend: spec.ingress[1].from[1].ipBlock.cidr: Invalid value: "10.0.0.0/33": is not a CIDR; expected an address and a prefix length, such as 10.0.0.0/8 or fd00::/8
 `
 
 func TestSandboxRun(t *testing.T) {
@@ -36,7 +37,7 @@ func TestSandboxRun(t *testing.T) {
 	dir := folder(t, map[string]string{"shop.yaml": shop})
 	for deny, manner := range map[string]string{"drop": "dropped without an answer", "reject": "rejected with an answer"} {
 		got := finish(t, program("picket", "sandbox", "run", "-f", dir, "--deny", deny))
-		if diff := cmp.Diff(result{stdout: fmt.Sprintf(shopReport, manner)}, got, cmp.AllowUnexported(result{})); diff != "" {
+		if diff := cmp.Diff(result{stdout: fmt.Sprintf(shopReport, manner), stderr: fmt.Sprintf(shopWarning, dir)}, got, cmp.AllowUnexported(result{})); diff != "" {
 			t.Errorf("--deny %s:\n%s", deny, diff)
 		}
 	}
@@ -147,7 +148,8 @@ func TestSandboxRunSaysWhatIsWrong(t *testing.T) {
 	needKernel(t)
 	policies := shop[strings.LastIndex(shop, "---"):]
 	for _, row := range []struct{ name, manifests, want string }{
-		{"no pods", policies, "states no pod that runs; expected objects of kind Pod"},
+		{"no pods", policies, "no pod that runs (only 1 NetworkPolicy); expected objects of kind Pod, or of one that makes pods, such as Deployment"},
+		{"no pods, in the end", policies, "picket: no pod runs, so there is nobody to send packets"},
 		{"address twice", podAt("a", "10.0.0.1") + podAt("b", "10.0.0.1"), "add pod default/b: 10.0.0.1 belongs to pod default/a"},
 		{"no address", podAt("a", "10.0.0"), `pod default/a: status.podIPs "10.0.0": expected an IP address`},
 	} {

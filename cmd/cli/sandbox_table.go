@@ -1,19 +1,20 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// A table with more columns than maxColumns, or wider than maxWidth, is divided.
+// A table with more columns than maxColumns, or wider than the terminal (maxWidth where there is
+// none), is divided.
 const (
 	maxColumns = 12
 	maxWidth   = 120
@@ -101,10 +102,11 @@ func (c *cell) add(t trial) (sign string) {
 type grid struct {
 	pods   []resident
 	trials map[string]map[column][]trial // by source and column
+	width  int                           // that a table may have
 }
 
 func (r *report) grid() grid {
-	g := grid{pods: r.pods, trials: map[string]map[column][]trial{}}
+	g := grid{r.pods, map[string]map[column][]trial{}, cmp.Or(r.width, maxWidth)}
 	for _, p := range r.pods {
 		g.trials[p.name] = map[column][]trial{}
 	}
@@ -145,7 +147,7 @@ func (g grid) parts() []*layout {
 	var part []column
 	for _, pod := range g.pods {
 		more := slices.Concat(part, columnsOf(pod))
-		if len(part) > 0 && !newLayout(g, more).fits() {
+		if len(part) > 0 && !newLayout(g, more).fits(g.width) {
 			parts = append(parts, newLayout(g, part))
 			more = columnsOf(pod)
 		}
@@ -166,14 +168,14 @@ func columnsOf(pod resident) []column {
 }
 
 // legend explains the marks that were used.
-func legend(used []mark, p palette) string {
+func legend(used []mark, p palette, to int) string {
 	var lines []string
 	for _, m := range marks {
 		if slices.Contains(used, m) {
 			lines = append(lines, p.paint(m.colour, m.sign)+" "+m.meaning)
 		}
 	}
-	return strings.Join(lines, "    ") + "\n\n"
+	return pack(lines, packing{to: to, between: "    "}) + "\n\n"
 }
 
 // colour is how text stands out on a terminal. The zero value is not at all; of two, the higher one is seen.
@@ -205,8 +207,6 @@ func isTerminal(out io.Writer) bool {
 	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
 	return err == nil
 }
-
-func width(text string) int { return utf8.RuneCountInString(text) }
 
 // pad fills a text up with spaces.
 func pad(text string, to int) string { return text + strings.Repeat(" ", max(0, to-width(text))) }

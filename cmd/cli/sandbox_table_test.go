@@ -62,7 +62,7 @@ func everyMark() *report {
 	}, "a/x -> a/y tcp/80 IPv4, a/x -> a/y tcp/80 IPv6, a/x -> a/y udp/53 IPv4, b/z -> a/y udp/53 IPv4, a/x -> b/z tcp/80 IPv4",
 		residentAt("a/x", "10.0.0.1 fd00::1", web), residentAt("a/y", "10.0.0.2 fd00::2", dns, web),
 		residentAt("b/z", "10.0.0.3", web), residentAt("b/six", "fd00::4"))
-	r.problems = []string{"policy a/p: this", "policy b/q: that"}
+	r.warnings = []string{"bridge of pods: this", "connections open: that"}
 	return r
 }
 
@@ -81,9 +81,9 @@ b/six  node-1  ✓        ✓       ✓       n/a
 without policies: 11 of 14 probes arrived
 with policies:    7 of 14 arrived, but 4 not as the rules say; 4 were dropped without an answer, 2 were rejected with an answer
 
-Parts of policies that cannot be understood. They match nothing; the rest of each policy works:
-  policy a/p: this
-  policy b/q: that
+The agents warn:
+  bridge of pods: this
+  connections open: that
 
 Packets and rules disagree. That is an error of Picket, not of the policies; please report it:
   a/x -> b/z tcp/80 IPv4: arrives, though the rules deny it

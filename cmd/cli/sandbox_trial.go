@@ -35,7 +35,7 @@ type judge func(from, to endpoint, w wish) bool
 
 // rules is the judge that speaks for the programs of all nodes, as matrix does.
 func (b *blueprint) rules() judge {
-	programs, _ := compileAll(b.objects)
+	programs := compileAll(b.objects)
 	return func(from, to endpoint, w wish) bool { return allowed(programs, from, to, w) }
 }
 

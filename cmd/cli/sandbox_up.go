@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/controller/manifests"
 	"github.com/picket-project/picket/ruleset"
 )
 
@@ -35,7 +36,7 @@ const ready = '\x00'
 func newSandboxUpCmd() *cobra.Command {
 	var o sandboxUp
 	cmd := &cobra.Command{
-		Use:   "up --manifests DIR|FILE",
+		Use:   "up --manifests DIR|FILE|-...",
 		Short: "Start a sandbox in the background, to look around in",
 		Long: `Start a sandbox in the background: the nodes and pods of the manifests as network namespaces, with the real
 agent on every node. The agents watch the manifests, so that a policy counts as soon as it is saved; nodes and
@@ -84,6 +85,9 @@ func (o *sandboxUp) launch(cmd *cobra.Command) error {
 	defer lock.Close()
 	daemon := exec.Command("/proc/self/exe", append(commandLine(cmd), "--daemon")...)
 	daemon.Args[0], daemon.Dir = os.Args[0], "/"
+	if slices.Contains(o.paths, manifests.Stdin) {
+		daemon.Stdin = os.Stdin
+	}
 	daemon.ExtraFiles = []*os.File{lock} // holds the lock from here on
 	daemon.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	said, err := start(cmd.Context(), daemon, lock)
@@ -96,11 +100,18 @@ func (o *sandboxUp) launch(cmd *cobra.Command) error {
 }
 
 // absolute is for a daemon that has another working directory.
-func (o *sandboxUp) absolute() (err error) {
-	if o.manifests != "" {
-		o.manifests, err = filepath.Abs(o.manifests)
+func (o *sandboxUp) absolute() error {
+	for i, path := range o.paths {
+		if path == manifests.Stdin {
+			continue
+		}
+		whole, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		o.paths[i] = whole
 	}
-	return err
+	return nil
 }
 
 // start returns what the daemon says until it is ready; an error if it ends before.
@@ -133,7 +144,7 @@ func start(ctx context.Context, daemon *exec.Cmd, lock *os.File) (said string, e
 // serve is the daemon: it keeps the sandbox until a signal comes.
 func (o *sandboxUp) serve(ctx context.Context, cmd *cobra.Command) error {
 	unix.CloseOnExec(firstFile) // the lock is not for those that are started here
-	b, err := loadBlueprint(o.manifests, cmd.ErrOrStderr())
+	b, err := loadBlueprint(cmd, o.inputFlags)
 	if err != nil {
 		return err
 	}
@@ -159,7 +170,7 @@ func (o *sandboxUp) furnish(ctx context.Context, c *sandbox.Cluster, b *blueprin
 	if err != nil {
 		return err
 	}
-	problems, err := startAgents(ctx, c, b.nodes, orders)
+	warnings, err := startAgents(ctx, c, b.nodes, orders)
 	if err != nil {
 		return err
 	}
@@ -167,17 +178,18 @@ func (o *sandboxUp) furnish(ctx context.Context, c *sandbox.Cluster, b *blueprin
 	if err := d.open(ctx, state.path("socket")); err != nil {
 		return err
 	}
-	return b.announce(out, orders.manifests, problems)
+	return b.announce(out, orders.manifests, warnings)
 }
 
 // orders lets the agents watch the manifests themselves, or a completed copy where those have gaps.
 func (o *sandboxUp) orders(b *blueprint, state stateDir) (orders, error) {
-	watched := orders{manifests: o.manifests, deny: o.deny, log: state.log}
+	watched := orders{manifests: o.paths, deny: o.deny, log: state.log}
 	if !b.madeUp {
 		return watched, nil
 	}
-	watched.manifests = state.path("manifests")
-	return watched, b.write(watched.manifests)
+	copied := state.path("manifests")
+	watched.manifests = []string{copied}
+	return watched, b.write(copied)
 }
 
 // write makes a folder of the completed objects.
@@ -195,9 +207,9 @@ func (b *blueprint) write(folder string) error {
 }
 
 // announce says what is there and what can be done with it.
-func (b *blueprint) announce(out io.Writer, watched string, problems []string) error {
+func (b *blueprint) announce(out io.Writer, watched, warnings []string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, p := range problems {
+	for _, p := range warnings {
 		fmt.Fprintf(w, "warning: %s\n", p)
 	}
 	fmt.Fprintf(w, "The sandbox is up: %s.\n\n", b.size("and"))
@@ -207,7 +219,7 @@ func (b *blueprint) announce(out io.Writer, watched string, problems []string) e
 	fmt.Fprintf(w, "\n%s\n  %s\n\nWhat you can do:\n", map[bool]string{
 		false: "The agents watch the manifests themselves; a policy that you save there counts at once:",
 		true:  "The manifests leave things open. The agents watch a completed copy:",
-	}[b.madeUp], watched)
+	}[b.madeUp], strings.Join(watched, "\n  "))
 	for _, e := range b.examples() {
 		fmt.Fprintf(w, "  picket sandbox %s\t%s\n", e[0], e[1])
 	}

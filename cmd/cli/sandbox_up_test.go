@@ -140,6 +140,6 @@ func TestSandboxExecSignals(t *testing.T) {
 func TestSandboxUpSaysWhatIsWrong(t *testing.T) {
 	b := newBackground(t)
 	b.want(1, "picket: --manifests is missing", "up")
-	b.want(1, "states no pod that runs", "up", "-f", folder(t, nil))
+	b.want(1, "no pod runs", "up", "-f", folder(t, nil))
 	b.gone()
 }

@@ -114,6 +114,19 @@ func peerScenes() []scene {
 				deny out > b/cli@6 TCP 80
 				allow n2 > b/cli@6 TCP 80
 				deny n2 > b/cli@4 TCP 80`},
+		{name: "leading zeros in a block are decimal", pods: trio,
+			policies: []string{`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress], egress: [{to: [
+				{ipBlock: {cidr: 010.0244.02.000/024}}, {ipBlock: {cidr: "0fd00:0010:00244:02::/064"}}]}]}`},
+			flows: `allow a/cli > a/far TCP 80
+				deny a/cli > a/web TCP 80
+				deny a/cli > out TCP 80`},
+		{name: "a namespace has no name but its own", pods: quartet, namespaces: "b kubernetes.io/metadata.name=c",
+			policies: []string{
+				`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: c}}}]}]}`,
+				`a/in2 {podSelector: {matchLabels: {app: cli}}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}}]}]}`},
+			flows: `deny b/cli > a/web TCP 80
+				allow b/cli > a/cli TCP 80
+				deny a/web > a/cli TCP 80`},
 		{name: "every address of a pod counts", pods: quartet, change: moreAddrs,
 			policies: []string{
 				`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}]}`,

@@ -2,7 +2,6 @@ package manifests
 
 import (
 	"fmt"
-	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -31,8 +30,8 @@ func addressFaults(o object) []error {
 		}
 	case *corev1.Node:
 		for i, text := range o.Spec.PodCIDRs {
-			p, err := netip.ParsePrefix(text)
-			check(err == nil && !p.Addr().Is4In6(), spec.Child("podCIDRs").Index(i), text, "a CIDR")
+			p, ok := policy.ParseCIDR(text)
+			check(ok && !p.Addr().Is4In6(), spec.Child("podCIDRs").Index(i), text, "a CIDR")
 		}
 		for i, a := range o.Status.Addresses {
 			if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {

@@ -90,7 +90,7 @@ func BenchmarkChangeAmong10000Pods(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			ctx, stop := context.WithCancel(context.Background())
 			updates, done := make(chan Update, 1), make(chan error)
-			go func() { done <- Watch(ctx, all[name], func(u Update) { updates <- u }) }()
+			go func() { done <- Watch(ctx, []string{all[name]}, func(u Update) { updates <- u }) }()
 			if first := <-updates; len(first.Changes) != many {
 				b.Fatal(len(first.Changes))
 			}

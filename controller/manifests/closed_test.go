@@ -16,7 +16,7 @@ import (
 func closedText(t *testing.T, content string) string {
 	t.Helper()
 	s := newState()
-	s.put("f.yaml", []byte(content))
+	s.put(fileID{path: "f.yaml"}, []byte(content))
 	u, _ := s.update()
 	var words []string
 	for _, p := range gather(u).Policies {
@@ -49,6 +49,16 @@ func TestPoliciesAreClosed(t *testing.T) {
 			"- {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p}, spec: {podSelector: {matchLabels: {app: x}}}}\n" +
 			"- {apiVersion: v1, kind: Pod, metadata: {name: p, name: q}}\n", "default/p map[] [Ingress Egress]"},
 		{"a key twice, nowhere near a policy", "a: 1\na: 2\n---\n" + head + "{podSelector: {matchLabels: {app: x}}}", "a/p map[app:x] []"},
+		{"a key twice in JSON", `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"p","namespace":"a"},
+			"spec":{"podSelector":{"matchLabels":{"app":"x"}},"podSelector":{}}}`, "a/p map[] [Ingress Egress]"},
+		{"a merge key with an override", "apiVersion: v1\nkind: List\nitems:\n" +
+			"- {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p}, spec: &x {podSelector: {matchLabels: {app: z}}, policyTypes: [Egress]}}\n" +
+			"- {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: q}, spec: {<<: *x, podSelector: {matchLabels: {app: x}}}}\n",
+			"default/p map[app:z] [Egress], default/q map[app:x] [Egress]"},
+		{"a merge key after what it overrides", "apiVersion: v1\nkind: List\nitems:\n" +
+			"- {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p}, spec: &x {podSelector: {}}}\n" +
+			"- {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: q}, spec: {podSelector: {matchLabels: {app: x}}, <<: *x}}\n",
+			"default/p map[] [Ingress Egress], default/q map[] [Ingress Egress]"},
 		{"version", strings.Replace(head, "/v1", "/v1beta1", 1) + "{podSelector: {matchLabels: {app: x}}, ingress: [{}]}", "a/p map[app:x] [Ingress]"},
 		{"name", strings.Replace(head, "name: p", "name: P", 1) + "{podSelector: {matchLabels: {app: x}}}", "a/unnamed-e292f4e3b6f6eb44 map[app:x] [Ingress]"},
 		{"names of two", strings.Replace(head, "name: p", "name: P", 1) + "{}\n---\n" + strings.Replace(head, "name: p", "name: Q", 1) + "{}",
@@ -69,9 +79,9 @@ func TestPoliciesAreClosed(t *testing.T) {
 // A policy that has to be closed for an edit is not: the file's last good state stays.
 func TestLastGoodPolicyStays(t *testing.T) {
 	s := newState()
-	s.put("f.yaml", []byte(policyYAML))
+	s.put(fileID{path: "f.yaml"}, []byte(policyYAML))
 	s.update()
-	s.put("f.yaml", []byte(strings.Replace(policyYAML, "{podSelector: {}}", "{podSelector: {}, ingress: 80}", 1)))
+	s.put(fileID{path: "f.yaml"}, []byte(strings.Replace(policyYAML, "{podSelector: {}}", "{podSelector: {}, ingress: 80}", 1)))
 	if u, _ := s.update(); len(u.Changes) > 0 || len(u.Problems) != 1 || u.Unread {
 		t.Errorf("%+v", u)
 	}

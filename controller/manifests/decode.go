@@ -46,6 +46,8 @@ func (d *document) decode(raw []byte, outer metav1.TypeMeta, at place) {
 		return
 	}
 	switch kind, list, err := classify(meta); {
+	case kind.isWorkload() && !d.workloads:
+		d.skipped++
 	case list && (err == nil || kind == Policy): // whose items have the list's fault
 		d.decodeList(raw, itemsOf(kind, meta), at)
 	case kind == Policy:

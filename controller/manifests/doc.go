@@ -1,4 +1,4 @@
-// Package manifests reads Kubernetes objects from a folder (or one file), once
+// Package manifests reads Kubernetes objects from folders and files, once
 // or for as long as the agent runs. It is a source of the controller that needs
 // no API server: the same objects, stated by files.
 //
@@ -6,20 +6,23 @@
 //	bytes  ─ split ──▶ documents ─ decode ──▶ entry  split.go, parse.go, decode.go   pure
 //	policy ─ shape ──▶ as it is, or closed           shape.go, closed.go             pure
 //	file   ─ last good state ──▶ statements          file.go     pure
-//	ledger ─ who states an object first ──▶ changes  ledger.go   pure
+//	ledger ─ who states an object last ──▶ changes   ledger.go   pure
 //	state  ─ files, ledger, problems ──▶ Update      state.go    pure
 //	watch  ─ inotify, agenda, reading, rescan        watch.go, eyes.go, agenda.go, round.go
+//	load   ─ paths, standard input, once             load.go, input.go
+//	workload ─ template ──▶ pods that stand for it   workload.go pure
 //
 // # What is read
 //
-// A folder gives its *.yaml, *.yml and *.json files, not those of its
-// subfolders, and no name that starts with "." or ends with "~". Symlinks are
-// followed, so that a ConfigMap mount (name → ..data/name, ..data swapped by a
+// A folder gives its *.yaml, *.yml and *.json files, those of its
+// subfolders only to Load where Input.Recursive says so, and no name that starts
+// with "." or ends with "~". Symlinks are followed, so that a ConfigMap mount (name → ..data/name, ..data swapped by a
 // rename) is one change. A path that is a file is read whatever its name.
 //
 // A file holds documents: YAML documents, JSON objects one after the other, a v1
 // List or a typed list. Kept are v1 Namespace, Node and Pod and networking.k8s.io/v1
-// NetworkPolicy; other kinds are counted and left out. A kept kind under an
+// NetworkPolicy, by Load also the workloads of apps/v1 and batch/v1, for which Expand gives
+// pods; other kinds are counted and left out. A kept kind under an
 // apiVersion of Kubernetes that is not served (NetworkPolicy of v1, of
 // extensions/v1beta1), or in other letters (Networkpolicy), is a Problem: left out
 // in silence it would be a policy that its author believes in and nobody enforces.
@@ -27,9 +30,10 @@
 // Fields are read as an API server reads them: names are case-sensitive, unknown
 // ones are ignored, the last of two equal keys counts, a value of the wrong type
 // is a Problem of its object. A NetworkPolicy is read as kubectl reads it: a field
-// that is unknown, a key that its document states twice, a list item without
-// content are Problems too. Nothing is defaulted but an empty metadata.namespace
-// of a Pod or NetworkPolicy ("default"); apiVersion and kind are always set.
+// that is unknown, a key that its document states twice (in YAML and in JSON; one that
+// overrides a merge before it is none), a list item without content are Problems too.
+// Nothing is defaulted but an empty metadata.namespace of what lives in one
+// ("default"); apiVersion and kind are always set.
 //
 // # What a mistake does
 //
@@ -44,8 +48,9 @@
 //   - A file that was never good counts with what could be read of it, and
 //     Update.Unread says that there is more. Nothing that it stated is taken back
 //     while it stays spoiled.
-//   - An object stated twice counts where it stands first (file name, then
-//     document); the others are Problems and take over when the first one goes.
+//   - An object stated twice counts where it stands last (paths as they were given, file
+//     names, documents), as kubectl apply would leave it; the others are Problems and
+//     take over when the last one goes.
 //   - A folder that vanishes under Watch is a Problem; the last state stays.
 //   - A file cut to zero bytes is believed after a second, not at once: the shell
 //     empties a file long before the command that fills it has spoken.

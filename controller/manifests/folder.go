@@ -10,26 +10,31 @@ import (
 	"strings"
 )
 
-// source is the path that was asked for: a folder, or one file.
+// source is a path that was asked for, or a folder below it: a folder, or one file.
 type source struct {
-	path string
-	only string // the file's name; empty for a folder
+	rank  int // its place among all that were asked for
+	path  string
+	only  string    // the file's name; empty for a folder
+	stdin io.Reader // read instead of the path
 }
 
 // errAbsent says that a name of a folder is no file (any more).
 var errAbsent = errors.New("no such file")
 
 // newSource says which of the two a path is; an error if it is not there.
-func newSource(path string) (source, error) {
+func newSource(rank int, path string) (source, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return source{}, fmt.Errorf("read manifests: %w", err)
 	}
 	if info.IsDir() {
-		return source{path: path}, nil
+		return source{rank: rank, path: path}, nil
 	}
-	return source{path: path, only: filepath.Base(path)}, nil
+	return source{rank: rank, path: path, only: filepath.Base(path)}, nil
 }
+
+// id is the file of a name that counts.
+func (s source) id(name string) fileID { return fileID{rank: s.rank, path: s.file(name)} }
 
 // folder is the folder in which the files change.
 func (s source) folder() string {
@@ -41,10 +46,14 @@ func (s source) folder() string {
 
 // file is the path of a name that counts.
 func (s source) file(name string) string {
-	if s.only == "" {
+	switch {
+	case s.stdin != nil:
+		return "standard input"
+	case s.only == "":
 		return filepath.Join(s.path, name)
+	default:
+		return s.path
 	}
-	return s.path
 }
 
 // counts says whether a name in the folder is one to read.
@@ -65,7 +74,10 @@ func (s source) counts(name string) bool {
 
 // names are the names that count and are there, sorted.
 func (s source) names() ([]string, error) {
-	if s.only != "" {
+	switch {
+	case s.stdin != nil:
+		return []string{Stdin}, nil
+	case s.only != "":
 		_, err := os.Stat(s.path)
 		return []string{s.only}, err
 	}
@@ -87,6 +99,10 @@ func (s source) names() ([]string, error) {
 // that there is none. A file that changes while it is read is read again, a few
 // times: with the event of the change it will be once more in any case.
 func (s source) read(name string) (data []byte, info fs.FileInfo, err error) {
+	if s.stdin != nil {
+		data, err = io.ReadAll(s.stdin)
+		return data, nil, err
+	}
 	path := s.file(name)
 	if s.only == "" {
 		if err := regular(path); err != nil {
@@ -136,7 +152,8 @@ func readOnce(path string) (data []byte, info fs.FileInfo, steady bool, err erro
 		return nil, nil, false, err
 	}
 	after, err := f.Stat()
-	return data, info, err == nil && sameStat(info, after), err
+	steady = err == nil && sameStat(info, after) || !info.Mode().IsRegular() // a pipe gives all once
+	return data, info, steady, err
 }
 
 // sameStat compares by inode, size and modification time.

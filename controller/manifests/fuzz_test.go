@@ -12,12 +12,16 @@ func FuzzLoad(f *testing.F) {
 		`{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicyList","items":[{"metadata":{"name":"a"},"spec":{"ingress":[{"ports":[{"port":{}}]}]}}]}`,
 		"apiVersion: v1\nkind: Pod\nmetadata: {name: a, creationTimestamp: x}\nspec: {containers: [{resources: {limits: {cpu: 1e999}}}]}\n",
 		"\xef\xbb\xbf%YAML 1.1\n---\n\xff", "apiVersion: v1\nkind: Pod\nkind: Node\nmetadata: {name: .nan, <<: {name: a}}\n",
+		"x: &x {a: &y {b: 1}, c: 1}\nkind: NetworkPolicy\nspec: {a: 1, <<: [*x, *y, {<<: *x, c: 2}], b: 2, b: 3}\n",
+		"x: &x {<<: *x}\nkind: NetworkPolicy\ny: {a: 1, <<: *x, a: 2}\n",
+		`{"kind":"NetworkPolicy","kind":"Pod","a":[{"b":1,"b":{}}],"a":[]}`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, name := range []string{"f.yaml", "f.json"} {
-			s := newState()
+			s, name := newState(), fileID{path: name}
+			s.workloads = true
 			s.put(name, data)
 			u, _ := s.update()
 			for _, c := range u.Changes {

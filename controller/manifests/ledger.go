@@ -8,17 +8,17 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// ledger knows for every object who states it, and what that changed. The first
-// claim counts; the others wait.
+// ledger knows for every object who states it, and what that changed. The last
+// claim counts, as it would after kubectl apply; the others wait.
 type ledger struct {
-	claims    map[Key][]claim        // sorted by file, then as the file has them; never empty
+	claims    map[Key][]claim        // in the order of the files, then as the file has them; never empty
 	before    map[Key]runtime.Object // what counted before this round, for keys that were touched; nil = nothing
 	contested map[Key]bool           // those with more than one claim, as of the last round
 }
 
 // claim is one file's statement of an object.
 type claim struct {
-	file     string
+	file     fileID
 	document int
 	object   runtime.Object
 }
@@ -32,7 +32,7 @@ func newLedger() ledger {
 }
 
 // replace makes a file state now instead of old.
-func (l *ledger) replace(file string, old, now []statement) {
+func (l *ledger) replace(file fileID, old, now []statement) {
 	for _, s := range old {
 		l.touch(s.key)
 		l.set(s.key, slices.DeleteFunc(l.claims[s.key], func(c claim) bool { return c.file == file }))
@@ -40,7 +40,7 @@ func (l *ledger) replace(file string, old, now []statement) {
 	for _, s := range now {
 		l.touch(s.key)
 		have := l.claims[s.key]
-		at := slices.IndexFunc(have, func(c claim) bool { return c.file > file })
+		at := slices.IndexFunc(have, func(c claim) bool { return c.file.compare(file) > 0 })
 		if at < 0 {
 			at = len(have)
 		}
@@ -66,7 +66,7 @@ func (l *ledger) touch(k Key) {
 // counts is the object that counts for a key; nil if nobody states it.
 func (l *ledger) counts(k Key) runtime.Object {
 	if claims := l.claims[k]; len(claims) > 0 {
-		return claims[0].object
+		return claims[len(claims)-1].object
 	}
 	return nil
 }
@@ -98,13 +98,33 @@ func same(a, b runtime.Object) bool {
 func (l *ledger) duplicates() []Problem {
 	var all []Problem
 	for k := range l.contested {
-		first := l.claims[k][0]
-		for _, c := range l.claims[k][1:] {
+		others, last := l.others(k)
+		for _, c := range others {
+			if c.file.path == last.file.path && c.document == last.document {
+				continue // one file that was asked for twice
+			}
 			all = append(all, Problem{
-				File: c.file, Document: c.document, Object: k.String(),
-				Err: fmt.Errorf("ignored: %s document %d states it first; expected one statement of an object", first.file, first.document),
+				File: c.file.path, Document: c.document, Object: k.String(),
+				Err: fmt.Errorf("ignored: %s document %d states it later; expected one statement of an object",
+					last.file.path, last.document),
 			})
 		}
+	}
+	return all
+}
+
+// others are the claims to a key but the one that counts, which is the last.
+func (l *ledger) others(k Key) (others []claim, last claim) {
+	end := len(l.claims[k]) - 1
+	return l.claims[k][:end], l.claims[k][end]
+}
+
+// places says of all objects where what counts of them stands.
+func (l *ledger) places() map[Key]Problem {
+	all := make(map[Key]Problem, len(l.claims))
+	for k := range l.claims {
+		_, c := l.others(k)
+		all[k] = Problem{File: c.file.path, Document: c.document}
 	}
 	return all
 }

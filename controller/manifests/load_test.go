@@ -37,9 +37,9 @@ func TestLoad(t *testing.T) {
 			"..2024/e.yaml": podsYAML("e"), "f.YAML": podsYAML("f"), "g.yaml/h.yaml": podsYAML("h"),
 		}, want: "pod/default/f@n1"},
 		{name: "other kinds are counted", files: map[string]string{
-			"a.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n---\n" + podsYAML("a") +
+			"a.yaml": "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: a}\n---\n" + podsYAML("a") +
 				"---\napiVersion: crd.projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: a}\n" +
-				"---\napiVersion: apps/v1\nkind: DeploymentList\nitems: [{}, {}]\n",
+				"---\napiVersion: apps/v1\nkind: ControllerRevisionList\nitems: [{}, {}]\n",
 		}, want: "pod/default/a@n1", skip: 3},
 		{name: "List of anything", files: map[string]string{
 			"a.yaml": "apiVersion: v1\nkind: List\nitems:\n" +
@@ -120,8 +120,8 @@ func TestLoadProblems(t *testing.T) {
 		{"lists in lists in lists", strings.Repeat("{apiVersion: v1, kind: List, items: [", 6) + strings.Repeat("]}", 6), "",
 			[]string{"f.yaml: document 1: item 1: lists inside lists: expected 4 levels at most"}},
 		{"UTF-16", "\xff\xfea\x00:\x00", "", []string{"f.yaml: document 1: not UTF-8"}},
-		{"an object twice", podYAML("a", "n1") + "---\n" + podYAML("a", "n2"), "pod/default/a@n1",
-			[]string{"f.yaml: document 2: Pod default/a: ignored: f.yaml document 1 states it first; expected one statement of an object"}},
+		{"an object twice", podYAML("a", "n1") + "---\n" + podYAML("a", "n2"), "pod/default/a@n2",
+			[]string{"f.yaml: document 1: Pod default/a: ignored: f.yaml document 2 states it later; expected one statement of an object"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -156,12 +156,12 @@ func TestLoadBrokenJSON(t *testing.T) {
 
 func TestLoadDuplicatesAcrossFiles(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"b.yaml": podYAML("a", "n2"), "a.yaml": podYAML("a", "n1"), "c.yaml": podYAML("a", "n1")})
+	write(t, dir, map[string]string{"b.yaml": podYAML("a", "n2"), "a.yaml": podYAML("a", "n1"), "c.yaml": podYAML("a", "n3")})
 	got, bad, err := Load(dir)
 	must(t, err)
-	want := "b.yaml: document 1: Pod default/a: ignored: a.yaml document 1 states it first; expected one statement of an object\n" +
-		"c.yaml: document 1: Pod default/a: ignored: a.yaml document 1 states it first; expected one statement of an object"
-	if diff := cmp.Diff(want, problems(dir, bad)); diff != "" || summary(got) != "pod/default/a@n1" {
+	want := "a.yaml: document 1: Pod default/a: ignored: c.yaml document 1 states it later; expected one statement of an object\n" +
+		"b.yaml: document 1: Pod default/a: ignored: c.yaml document 1 states it later; expected one statement of an object"
+	if diff := cmp.Diff(want, problems(dir, bad)); diff != "" || summary(got) != "pod/default/a@n3" {
 		t.Errorf("%s; -want +got:\n%s", summary(got), diff)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,40 +19,66 @@ type Objects struct {
 	Pods       []*corev1.Pod
 	Nodes      []*corev1.Node
 	Policies   []*networkingv1.NetworkPolicy
-	Skipped    int // objects of kinds that are not kept
+	Workloads  []Workload // read by Load alone
+	Skipped    int        // objects of kinds that are not kept
+	Empty      []Problem  // folders and files without anything in them
+
+	places map[Key]Problem // where each object stands, without an error
 }
 
-// Kind is one of the four kinds that are kept. The zero value is none of them.
+// Problem is something wrong with an object, told with the place where it stands; a pod that stands for a
+// workload has none.
+func (o Objects) Problem(k Key, err error) Problem {
+	p := o.places[k]
+	p.Object, p.Err = k.String(), err
+	return p
+}
+
+// Kind is one of the kinds that are kept. The zero value is none of them.
 type Kind uint8
 
-// The kinds, in the order in which an Update sets them.
+// The kinds, in the order in which an Update sets them. Those after Pod are workloads, which Watch
+// leaves out: in a cluster their pods are objects of their own.
 const (
 	Namespace Kind = iota + 1
 	Node
 	Policy
 	Pod
+	Deployment
+	StatefulSet
+	DaemonSet
+	ReplicaSet
+	Job
+	CronJob
 )
 
-// String is the kind as a manifest writes it.
-func (k Kind) String() string {
-	switch k {
-	case Namespace:
-		return "Namespace"
-	case Node:
-		return "Node"
-	case Policy:
-		return "NetworkPolicy"
-	case Pod:
-		return "Pod"
-	default:
-		return "unknown"
-	}
+// kinds are their names, as a manifest writes them, and what a new one is.
+var kinds = [...]struct {
+	name       string
+	apiVersion string // the only one under which the kind is kept
+	namespaced bool
+	blank      func() object
+}{
+	{name: "unknown", blank: func() object { return nil }},
+	{"Namespace", "v1", false, func() object { return &corev1.Namespace{} }},
+	{"Node", "v1", false, func() object { return &corev1.Node{} }},
+	{"NetworkPolicy", "networking.k8s.io/v1", true, func() object { return &networkingv1.NetworkPolicy{} }},
+	{"Pod", "v1", true, func() object { return &corev1.Pod{} }},
+	{"Deployment", "apps/v1", true, func() object { return &appsv1.Deployment{} }},
+	{"StatefulSet", "apps/v1", true, func() object { return &appsv1.StatefulSet{} }},
+	{"DaemonSet", "apps/v1", true, func() object { return &appsv1.DaemonSet{} }},
+	{"ReplicaSet", "apps/v1", true, func() object { return &appsv1.ReplicaSet{} }},
+	{"Job", "batch/v1", true, func() object { return &batchv1.Job{} }},
+	{"CronJob", "batch/v1", true, func() object { return &batchv1.CronJob{} }},
 }
+
+// String is the kind as a manifest writes it.
+func (k Kind) String() string { return kinds[k].name }
 
 // kindNamed is the inverse of Kind.String, in letters of any case; 0 for a kind
 // that is not kept.
 func kindNamed(name string) Kind {
-	for k := Namespace; k <= Pod; k++ {
+	for k := Namespace; k <= CronJob; k++ {
 		if strings.EqualFold(k.String(), name) {
 			return k
 		}
@@ -59,15 +87,13 @@ func kindNamed(name string) Kind {
 }
 
 // apiVersion is the only one under which the kind is kept.
-func (k Kind) apiVersion() string {
-	if k == Policy {
-		return networkingv1.SchemeGroupVersion.String()
-	}
-	return corev1.SchemeGroupVersion.String()
-}
+func (k Kind) apiVersion() string { return kinds[k].apiVersion }
 
 // namespaced says whether objects of the kind live in a namespace.
-func (k Kind) namespaced() bool { return k == Policy || k == Pod }
+func (k Kind) namespaced() bool { return kinds[k].namespaced }
+
+// isWorkload says whether objects of the kind make pods.
+func (k Kind) isWorkload() bool { return k > Pod }
 
 // object is what every kept API type is.
 type object interface {
@@ -76,20 +102,7 @@ type object interface {
 }
 
 // blank is a new, empty object of the kind; nil for no kind.
-func (k Kind) blank() object {
-	switch k {
-	case Namespace:
-		return &corev1.Namespace{}
-	case Node:
-		return &corev1.Node{}
-	case Policy:
-		return &networkingv1.NetworkPolicy{}
-	case Pod:
-		return &corev1.Pod{}
-	default:
-		return nil
-	}
-}
+func (k Kind) blank() object { return kinds[k].blank() }
 
 // Key names one object. Namespace is empty for Namespaces and Nodes. Keys are
 // comparable; the zero value names nothing.

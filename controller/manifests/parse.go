@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,21 +24,28 @@ type document struct {
 	problems []Problem // without File and Document
 	skipped  int
 	repeats  error // a key that is stated twice, where that can be a policy's
+	parser         // how it is read
+}
+
+// parser is how files are read.
+type parser struct {
+	onlyJSON  bool
+	workloads bool // objects that make pods are kept
 }
 
 // parse reads all documents of a file. Those whose text is among the known ones
 // are taken over instead of being parsed again, objects and all.
-func parse(data []byte, onlyJSON bool, known []document) []document {
+func (p parser) parse(data []byte, known []document) []document {
 	have := make(map[digest]document, len(known))
 	for _, d := range known {
 		have[d.digest] = d
 	}
 	var all []document
-	for _, c := range split(data, onlyJSON) {
+	for _, c := range split(data, p.onlyJSON) {
 		sum := digest(sha256.Sum256(c.text))
 		d, ok := have[sum]
 		if !ok {
-			d = parseDocument(c)
+			d = p.parseDocument(c)
 			d.digest = sum
 		}
 		all = append(all, d)
@@ -49,12 +55,13 @@ func parse(data []byte, onlyJSON bool, known []document) []document {
 
 // parseDocument never panics: the parsers are other people's and the bytes are
 // anybody's, and one document must not take the firewall down.
-func parseDocument(c chunk) (d document) {
+func (p parser) parseDocument(c chunk) (d document) {
 	defer func() {
 		if r := recover(); r != nil {
 			d = document{problems: []Problem{{Err: fmt.Errorf("parse: %v", r)}}}
 		}
 	}()
+	d.parser = p
 	raw, repeats, err := toJSON(c)
 	if err != nil {
 		d.fail("", err)
@@ -63,13 +70,21 @@ func parseDocument(c chunk) (d document) {
 	if string(raw) != "null" {
 		d.repeats = repeats
 		d.decode(raw, metav1.TypeMeta{}, place{})
+		d.lost()
 	}
 	return d
 }
 
-// toJSON also says whether a YAML document with a policy states a key twice. The last one counts elsewhere; of a
-// policy the first may have been what isolates. One that does not is read once only: of a policy of a megabyte
-// that is half of all the time until it counts.
+// lost complains of a document in which a policy may be lost: a key is stated twice, and what is
+// left holds no policy that could be closed for it.
+func (d *document) lost() {
+	if d.repeats != nil && len(d.problems) == 0 {
+		d.fail("", fmt.Errorf("%w; a policy may be lost", d.repeats))
+	}
+}
+
+// toJSON also says whether a document with a policy states a key twice. One that does not is read
+// once only: of a policy of a megabyte that is half of all the time until it counts.
 func toJSON(c chunk) (raw []byte, repeats, err error) {
 	switch {
 	case !utf8.Valid(c.text):
@@ -78,20 +93,32 @@ func toJSON(c chunk) (raw []byte, repeats, err error) {
 		if err := json.Unmarshal(c.text, new(json.RawMessage)); err != nil {
 			return nil, nil, fmt.Errorf("parse JSON: %w", err)
 		}
-		return c.text, nil, nil
-	case bytes.Contains(bytes.ToLower(c.text), []byte("networkpolicy")):
-		raw, err := yaml.YAMLToJSONStrict(c.text)
-		if err == nil {
+		if mentionsPolicy(c.text) {
+			repeats = repeatedInJSON(c.text)
+		}
+		return c.text, repeats, nil
+	case mentionsPolicy(c.text):
+		raw, strict := yaml.YAMLToJSONStrict(c.text)
+		if strict == nil {
 			return raw, nil, nil
 		}
-		lines := strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:")
-		repeats = fmt.Errorf("%s; expected each key once", oneLine(lines))
+		if raw, err = yaml.YAMLToJSON(c.text); err == nil {
+			return raw, repeatedInYAML(c.text, strict), nil
+		}
+	default:
+		raw, err = yaml.YAMLToJSON(c.text)
 	}
-	raw, err = yaml.YAMLToJSON(c.text)
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse YAML: %w", err)
 	}
-	return raw, repeats, nil
+	return raw, nil, nil
+}
+
+// mentionsPolicy says whether a text can hold a policy: it says so, or escapes may say so.
+func mentionsPolicy(text []byte) bool {
+	return bytes.Contains(bytes.ToLower(text), []byte("networkpolicy")) ||
+		bytes.Contains(text, []byte(`\u`)) || bytes.Contains(text, []byte(`\U`)) ||
+		bytes.Contains(text, []byte(`\x`))
 }
 
 func (d *document) fail(what string, err error) {

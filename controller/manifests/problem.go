@@ -18,7 +18,7 @@ const (
 
 // Problem is one thing that is wrong with the files, as an error of one line.
 type Problem struct {
-	File     string // the path as it was given, with the file's name for a folder
+	File     string // the path as it was given, with the file's name for a folder; empty if it has none
 	Document int    // 1-based, documents without content are not counted; 0 = the whole file
 	Object   string // "Pod default/web", "item 3" of a list without a name, or empty if unknown
 	Err      error  // what is wrong and what was expected
@@ -27,7 +27,10 @@ type Problem struct {
 // Error is "file: document 2: Pod default/web: what is wrong", on one line
 // whatever the file holds.
 func (p Problem) Error() string {
-	parts := []string{p.File}
+	var parts []string
+	if p.File != "" {
+		parts = append(parts, p.File)
+	}
 	if p.Document > 0 {
 		parts = append(parts, fmt.Sprintf("document %d", p.Document))
 	}

@@ -11,16 +11,33 @@ import (
 )
 
 // settle reads what is due.
-func (w *watcher) settle(now time.Time) {
-	due := w.agenda.take(now)
-	if len(due) == 0 {
+func (g *group) settle(now time.Time) {
+	gone, count := false, 0
+	due := make([][]string, len(g.watchers))
+	for i, w := range g.watchers {
+		due[i] = w.agenda.take(now)
+		count += len(due[i])
+		gone = gone || slices.ContainsFunc(due[i], w.gone)
+	}
+	if count == 0 {
 		return
 	}
-	// What a file stated may have moved to another one: before it is told as gone
-	// all that has been written is read, at rest or not.
-	if slices.ContainsFunc(due, w.gone) {
-		due = append(due, w.agenda.takeAll()...)
-		slices.Sort(due)
+	for i, w := range g.watchers {
+		// What a file stated may have moved to another one: before it is told as gone
+		// all that has been written is read, at rest or not.
+		if gone {
+			due[i] = append(due[i], w.agenda.takeAll()...)
+			slices.Sort(due[i])
+		}
+		w.read(due[i], now)
+	}
+	g.flush()
+}
+
+// read reads the names that are due, sorted.
+func (w *watcher) read(due []string, now time.Time) {
+	if len(due) == 0 {
+		return
 	}
 	// With the path gone its files are not: the rescan says so, and finds what
 	// changed when it is back.
@@ -33,7 +50,6 @@ func (w *watcher) settle(now time.Time) {
 			_ = w.visit(name, now) // the state has it
 		}
 	}
-	w.flush()
 }
 
 // gone says whether a name that is due has no file any more.
@@ -43,9 +59,9 @@ func (w *watcher) gone(name string) bool {
 }
 
 // flush ends a round and delivers what is new.
-func (w *watcher) flush() {
-	if u, fresh := w.state.update(); fresh {
-		w.deliver(u)
+func (g *group) flush() {
+	if u, fresh := g.state.update(); fresh {
+		g.deliver(u)
 	}
 }
 
@@ -58,30 +74,31 @@ func (w *watcher) rescan(now time.Time) {
 		w.pathProblem(fmt.Errorf("%w (its last state stays)", err))
 		return
 	}
-	there := make(map[string]bool, len(names))
+	there := make(map[fileID]bool, len(names))
 	for _, name := range names {
-		there[w.source.file(name)] = true
+		there[w.source.id(name)] = true
 		if w.changed(name) {
 			w.agenda.note(name, now)
 		}
 	}
-	for path := range w.state.files {
-		if !there[path] {
-			w.agenda.note(filepath.Base(path), now)
+	for id := range w.state.files {
+		if id.rank == w.source.rank && !there[id] {
+			w.agenda.note(filepath.Base(id.path), now)
 		}
 	}
 }
 
 // look renews the watch where needed and sets or clears the path's problem.
 func (w *watcher) look() {
-	w.state.path = nil
+	delete(w.state.paths, w.source.rank)
 	if err := w.eyes.look(); err != nil {
 		w.pathProblem(fmt.Errorf("%w (changes are seen every %v only)", err, w.config.rescan))
 	}
 }
 
 func (w *watcher) pathProblem(err error) {
-	w.state.path = append(w.state.path, Problem{File: w.source.path, Err: err})
+	rank := w.source.rank
+	w.state.paths[rank] = append(w.state.paths[rank], Problem{File: w.source.path, Err: err})
 }
 
 func (w *watcher) changed(name string) bool {
@@ -95,7 +112,6 @@ func (w *watcher) changed(name string) bool {
 
 // visit reads one name and tells the state; the error is that of the reading.
 func (w *watcher) visit(name string, now time.Time) error {
-	path := w.source.file(name)
 	data, info, err := w.source.read(name)
 	delete(w.seen, name)
 	if err == nil && w.held(name, len(data), now) {
@@ -105,13 +121,13 @@ func (w *watcher) visit(name string, now time.Time) error {
 	if err == nil && !racy(info.ModTime(), now) {
 		w.seen[name] = info
 	}
-	w.state.take(path, data, err)
+	w.state.take(w.source.id(name), data, err)
 	return err
 }
 
 // held says whether an emptied file is not to be believed yet.
 func (w *watcher) held(name string, size int, now time.Time) bool {
-	if size > 0 || !w.state.states(w.source.file(name)) {
+	if size > 0 || !w.state.states(w.source.id(name)) {
 		return false
 	}
 	since, ok := w.emptied[name]

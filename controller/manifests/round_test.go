@@ -10,14 +10,14 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// still is a watcher that has started on a folder and whose events the test makes up.
-func still(t *testing.T, dir string, v *view) *watcher {
+// still has started on folders, one watcher each, and the test makes up their events.
+func still(t *testing.T, v *view, dirs ...string) (*group, *watcher) {
 	t.Helper()
 	blind := func() (*fsnotify.Watcher, error) { return nil, errors.New("blind") }
-	w, err := newWatcher(dir, config{open: blind}.usual(), v.apply)
+	g, err := newGroup(dirs, config{open: blind}.usual(), v.apply)
 	must(t, err)
-	must(t, w.start())
-	return w
+	must(t, g.start())
+	return g, g.watchers[0]
 }
 
 // The second event of a rename comes late: the first one alone takes nothing away.
@@ -26,13 +26,13 @@ func TestRoundOfARename(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, v := t.TempDir(), &view{}
 			write(t, dir, map[string]string{"a.yaml": podsYAML("p"), "b.yaml": podsYAML("p", "q")})
-			w := still(t, dir, v)
+			g, w := still(t, v, dir)
 			must(t, os.Rename(filepath.Join(dir, "b.yaml"), filepath.Join(dir, target)))
 			w.event(fsnotify.Event{Name: filepath.Join(dir, "b.yaml"), Op: fsnotify.Rename}, true)
 			now := time.Now().Add(w.config.quiet)
-			w.settle(now) // looks around
+			g.settle(now) // looks around
 			w.event(fsnotify.Event{Name: filepath.Join(dir, target), Op: fsnotify.Create}, true)
-			w.settle(now.Add(w.config.quiet))
+			g.settle(now.Add(w.config.quiet))
 			if got := changes(v.last); got != "" || v.summary() != "pod/default/p@n1 pod/default/q@n1" {
 				t.Errorf("%s, changes %q", v.summary(), got)
 			}
@@ -44,13 +44,13 @@ func TestRoundOfARename(t *testing.T) {
 func TestRoundWithSomethingGone(t *testing.T) {
 	dir, v := t.TempDir(), &view{}
 	write(t, dir, map[string]string{"a.yaml": podsYAML("p")})
-	w := still(t, dir, v)
+	g, w := still(t, v, dir)
 	must(t, os.Remove(filepath.Join(dir, "a.yaml")))
 	write(t, dir, map[string]string{"b.yaml": podsYAML("p")})
 	now := time.Now()
 	w.agenda.note("a.yaml", now)
 	w.agenda.note("b.yaml", now.Add(4*time.Millisecond))
-	w.settle(now.Add(5 * time.Millisecond))
+	g.settle(now.Add(5 * time.Millisecond))
 	if v.updates != 1 || len(w.agenda.dates) != 0 {
 		t.Errorf("%d updates, last %+v, pending %v", v.updates, v.last, w.agenda.dates)
 	}
@@ -63,7 +63,7 @@ func TestRescanReadsFreshFilesAgain(t *testing.T) {
 	write(t, dir, map[string]string{"a.yaml": podYAML("p", "n1"), "b.yaml": podYAML("q", "n1")})
 	hourAgo := time.Now().Add(-time.Hour)
 	must(t, os.Chtimes(filepath.Join(dir, "b.yaml"), hourAgo, hourAgo))
-	w := still(t, dir, v)
+	_, w := still(t, v, dir)
 	info, err := os.Stat(path)
 	must(t, err)
 	must(t, os.WriteFile(path, []byte(podYAML("p", "n2")), 0o644)) // the same size, and:
@@ -72,5 +72,20 @@ func TestRescanReadsFreshFilesAgain(t *testing.T) {
 	w.rescan(now)
 	if got := w.agenda.takeAll(); len(got) != 1 || got[0] != "a.yaml" {
 		t.Errorf("to be read: %v", got)
+	}
+}
+
+// The second event of a rename into another path's folder comes late: the first takes nothing away.
+func TestRoundOfARenameIntoAnotherPath(t *testing.T) {
+	one, two, v := t.TempDir(), t.TempDir(), &view{}
+	write(t, one, map[string]string{"a.yaml": podsYAML("p")})
+	g, w := still(t, v, one, two)
+	must(t, os.Rename(filepath.Join(one, "a.yaml"), filepath.Join(two, "z.yaml")))
+	g.heard(w, fsnotify.Event{Name: filepath.Join(one, "a.yaml"), Op: fsnotify.Rename}, true, true)
+	now := time.Now().Add(w.config.quiet)
+	g.settle(now) // looks around
+	g.settle(now.Add(w.config.quiet))
+	if got := changes(v.last); got != "" && got != "+p" || v.summary() != "pod/default/p@n1" || v.updates > 2 {
+		t.Errorf("%s, changes %q", v.summary(), got)
 	}
 }

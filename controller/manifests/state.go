@@ -3,77 +3,95 @@ package manifests
 import (
 	"errors"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
 // state is all that is known of a path: its files, and who states what. One
-// goroutine owns it. Files are named by their whole path, which sorts them as
-// their names do, since all have one folder.
+// goroutine owns it.
 type state struct {
-	files   map[string]file
-	ledger  ledger
-	spoilt  map[string]bool // files with problems of their own
-	skipped int             // sum over the files
-	path    []Problem       // of the path itself: gone, or not watchable
-	told    Update          // the last one, without its changes
+	files     map[fileID]file
+	ledger    ledger
+	spoilt    map[fileID]bool   // files with problems of their own
+	skipped   int               // sum over the files
+	paths     map[int][]Problem // of the paths themselves, by rank: gone, or not watchable
+	told      Update            // the last one, without its changes
+	workloads bool              // objects that make pods are kept
 }
 
 func newState() *state {
-	return &state{files: map[string]file{}, ledger: newLedger(), spoilt: map[string]bool{}}
+	return &state{
+		files: map[fileID]file{}, ledger: newLedger(), spoilt: map[fileID]bool{}, paths: map[int][]Problem{},
+	}
 }
 
 // put says what a file holds now.
-func (s *state) put(path string, data []byte) {
-	onlyJSON := strings.EqualFold(filepath.Ext(path), ".json")
-	have := s.files[path]
-	s.set(path, have.next(path, parse(data, onlyJSON, have.docs)))
+func (s *state) put(id fileID, data []byte) {
+	have := s.files[id]
+	p := parser{onlyJSON: strings.EqualFold(filepath.Ext(id.path), ".json"), workloads: s.workloads}
+	s.set(id, have.next(id.path, p.parse(data, have.docs)))
 }
 
 // spoil says that a file is there and cannot be read.
-func (s *state) spoil(path string, err error) {
-	s.set(path, s.files[path].spoilt(path, err))
+func (s *state) spoil(id fileID, err error) {
+	s.set(id, s.files[id].spoilt(id.path, err))
 }
 
 // take says how reading a file went: its bytes, errAbsent, or why not.
-func (s *state) take(path string, data []byte, err error) {
+func (s *state) take(id fileID, data []byte, err error) {
 	switch {
 	case errors.Is(err, errAbsent):
-		s.drop(path)
+		s.drop(id)
 	case err != nil:
-		s.spoil(path, err)
+		s.spoil(id, err)
 	default:
-		s.put(path, data)
+		s.put(id, data)
 	}
 }
 
 // drop says that a file is gone.
-func (s *state) drop(path string) {
-	s.set(path, file{})
-	delete(s.files, path)
+func (s *state) drop(id fileID) {
+	s.set(id, file{})
+	delete(s.files, id)
 }
 
-func (s *state) set(path string, now file) {
-	old := s.files[path]
-	s.ledger.replace(path, old.stated, now.stated)
+func (s *state) set(id fileID, now file) {
+	old := s.files[id]
+	s.ledger.replace(id, old.stated, now.stated)
 	s.skipped += now.skipped - old.skipped
-	s.files[path] = now
-	delete(s.spoilt, path)
+	s.files[id] = now
+	delete(s.spoilt, id)
 	if len(now.problems) > 0 {
-		s.spoilt[path] = true
+		s.spoilt[id] = true
 	}
 }
 
 // states says whether a file counts for any object now.
-func (s *state) states(path string) bool { return len(s.files[path].stated) > 0 }
+func (s *state) states(id fileID) bool { return len(s.files[id].stated) > 0 }
+
+// withoutObjects says which files hold nothing at all.
+func (s *state) withoutObjects() []Problem {
+	var all []Problem
+	for id, f := range s.files {
+		if len(f.stated)+len(f.problems)+f.skipped == 0 {
+			all = append(all, Problem{File: id.path, Err: errNoObject})
+		}
+	}
+	sortProblems(all)
+	return all
+}
+
+var errNoObject = errors.New("states no object; expected Kubernetes objects as YAML or JSON")
 
 // update ends a round: what is new since the last one, and whether anything is.
 func (s *state) update() (Update, bool) {
 	u := Update{Changes: s.ledger.changes(), Skipped: s.skipped}
-	u.Problems = append(slices.Clone(s.path), s.ledger.duplicates()...)
-	for path := range s.spoilt {
-		u.Problems = append(u.Problems, s.files[path].problems...)
-		u.Unread = u.Unread || !s.files[path].good
+	u.Problems = s.ledger.duplicates()
+	for _, ofPath := range s.paths {
+		u.Problems = append(u.Problems, ofPath...)
+	}
+	for id := range s.spoilt {
+		u.Problems = append(u.Problems, s.files[id].problems...)
+		u.Unread = u.Unread || !s.files[id].good
 	}
 	sortProblems(u.Problems)
 	told := s.told

@@ -41,11 +41,11 @@ func TestState(t *testing.T) {
 			{"a", "-", "", "", 0, false},
 		},
 		"a duplicate takes over and gives back": {
-			{"b", podYAML("p", "n2"), "pod/default/p@n2", "+p", 0, false},
-			{"a", podYAML("p", "n1"), "pod/default/p@n1", "+p", 1, false},
-			{"b", podYAML("p", "n3"), "pod/default/p@n1", "", 1, false},
-			{"a", "-", "pod/default/p@n3", "+p", 0, false},
-			{"b", "-", "", "-p", 0, false},
+			{"a", podYAML("p", "n2"), "pod/default/p@n2", "+p", 0, false},
+			{"b", podYAML("p", "n1"), "pod/default/p@n1", "+p", 1, false},
+			{"a", podYAML("p", "n3"), "pod/default/p@n1", "", 1, false},
+			{"b", "-", "pod/default/p@n3", "+p", 0, false},
+			{"a", "-", "", "-p", 0, false},
 		},
 		"an equal duplicate takes over unnoticed": {
 			{"a", podsYAML("p"), "pod/default/p@n1", "+p", 0, false},
@@ -53,13 +53,13 @@ func TestState(t *testing.T) {
 			{"a", "-", "pod/default/p@n1", "", 0, false},
 		},
 		"a duplicate in the same file": {
-			{"a", podYAML("p", "n1") + "---\n" + podYAML("p", "n2"), "pod/default/p@n1", "+p", 1, false},
-			{"a", podYAML("p", "n2"), "pod/default/p@n2", "+p", 0, false},
+			{"a", podYAML("p", "n1") + "---\n" + podYAML("p", "n2"), "pod/default/p@n2", "+p", 1, false},
+			{"a", podYAML("p", "n1"), "pod/default/p@n1", "+p", 0, false},
 		},
-		"the last good state of a spoiled file still yields to a file before it": {
-			{"b", podYAML("p", "n2"), "pod/default/p@n2", "+p", 0, false},
-			{"b", broken, "pod/default/p@n2", "", 1, false},
-			{"a", podYAML("p", "n1"), "pod/default/p@n1", "+p", 2, false},
+		"the last good state of a spoiled file still yields to a file after it": {
+			{"a", podYAML("p", "n2"), "pod/default/p@n2", "+p", 0, false},
+			{"a", broken, "pod/default/p@n2", "", 1, false},
+			{"b", podYAML("p", "n1"), "pod/default/p@n1", "+p", 2, false},
 		},
 		"the order: set namespaces to pods, gone pods to namespaces": {
 			{"a", podsYAML("p") + "---\n" + policyYAML + "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: s}\n",
@@ -85,11 +85,11 @@ func TestState(t *testing.T) {
 func (st step) happen(s *state) {
 	switch st.content {
 	case "-":
-		s.take(st.file, nil, errAbsent)
+		s.take(fileID{path: st.file}, nil, errAbsent)
 	case "!":
-		s.take(st.file, nil, errors.New("cannot be read"))
+		s.take(fileID{path: st.file}, nil, errors.New("cannot be read"))
 	default:
-		s.take(st.file, []byte(st.content), nil)
+		s.take(fileID{path: st.file}, []byte(st.content), nil)
 	}
 }
 
@@ -107,11 +107,11 @@ func changes(u Update) string {
 
 func TestNothingNewIsNoUpdate(t *testing.T) {
 	s := newState()
-	s.put("a", []byte(podsYAML("p")+broken))
+	s.put(fileID{path: "a"}, []byte(podsYAML("p")+broken))
 	if _, fresh := s.update(); !fresh {
 		t.Error("the first is new")
 	}
-	s.put("a", []byte("# a comment\n"+podsYAML("p")+broken))
+	s.put(fileID{path: "a"}, []byte("# a comment\n"+podsYAML("p")+broken))
 	if u, fresh := s.update(); fresh {
 		t.Errorf("new: %+v", u)
 	}
@@ -119,11 +119,11 @@ func TestNothingNewIsNoUpdate(t *testing.T) {
 
 func TestUnchangedDocumentsAreNotParsedAgain(t *testing.T) {
 	s, v := newState(), &view{}
-	s.put("a", []byte(podsYAML("p", "q")))
+	s.put(fileID{path: "a"}, []byte(podsYAML("p", "q")))
 	u, _ := s.update()
 	v.apply(u)
 	old := v.objects[Key{Pod, "default", "q"}].Object
-	s.put("a", []byte(podsYAML("new", "p", "q")))
+	s.put(fileID{path: "a"}, []byte(podsYAML("new", "p", "q")))
 	u, _ = s.update()
 	if changes(u) != "+new" {
 		t.Errorf("changes %q", changes(u))
@@ -136,8 +136,8 @@ func TestUnchangedDocumentsAreNotParsedAgain(t *testing.T) {
 func TestSkippedIsASum(t *testing.T) {
 	s := newState()
 	for content, want := range map[string]int{"apiVersion: v1\nkind: Service\n": 2, "": 1} {
-		s.put("a", []byte("apiVersion: v1\nkind: Secret\n"))
-		s.put("b", []byte(content))
+		s.put(fileID{path: "a"}, []byte("apiVersion: v1\nkind: Secret\n"))
+		s.put(fileID{path: "b"}, []byte(content))
 		if u, _ := s.update(); u.Skipped != want {
 			t.Errorf("skipped %d, want %d", u.Skipped, want)
 		}
@@ -157,13 +157,13 @@ func TestOnlyTheFilesCount(t *testing.T) {
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
 				delete(files, name)
-				s.drop(name)
+				s.drop(fileID{path: name})
 			case 1:
-				s.put(name, []byte(broken))
-				s.put(name, []byte(files[name]))
+				s.put(fileID{path: name}, []byte(broken))
+				s.put(fileID{path: name}, []byte(files[name]))
 			default:
 				files[name] = strings.Join(pods.Draw(t, "pods"), "---\n")
-				s.put(name, []byte(files[name]))
+				s.put(fileID{path: name}, []byte(files[name]))
 			}
 			if rapid.Bool().Draw(t, "update") {
 				u, _ := s.update()
@@ -174,7 +174,7 @@ func TestOnlyTheFilesCount(t *testing.T) {
 		v.apply(u)
 		fresh := newState()
 		for name, content := range files {
-			fresh.put(name, []byte(content))
+			fresh.put(fileID{path: name}, []byte(content))
 		}
 		want, _ := fresh.update()
 		if diff := cmp.Diff(summary(gather(want)), v.summary()); diff != "" {

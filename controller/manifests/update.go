@@ -64,6 +64,8 @@ func gather(u Update) Objects {
 			all.Policies = append(all.Policies, o)
 		case *corev1.Pod:
 			all.Pods = append(all.Pods, o)
+		default:
+			all.Workloads = append(all.Workloads, newWorkload(c.Key, o))
 		}
 	}
 	return all

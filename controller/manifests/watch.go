@@ -5,19 +5,19 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
 
-// Watch reads a folder or a file and goes on to tell what changes, until ctx
-// ends; then it returns nil. The first Update holds everything and comes even if
-// that is nothing; later ones come only when something is new. deliver is called
-// from one goroutine, which reads nothing meanwhile. The error says that the path
-// cannot be read at the start; from then on that is a Problem.
-func Watch(ctx context.Context, path string, deliver func(Update)) error {
-	return watch(ctx, path, config{}, deliver)
+// Watch reads folders and files and goes on to tell what changes, until ctx ends; then it returns
+// nil. The first Update holds everything and comes even if that is nothing; later ones come only
+// when something is new. deliver is called from one goroutine, which reads nothing meanwhile. The
+// error says that a path cannot be read at the start; from then on that is a Problem.
+func Watch(ctx context.Context, paths []string, deliver func(Update)) error {
+	return watch(ctx, paths, config{}, deliver)
 }
 
 // config is what tests change; the zero value of a field is the usual.
@@ -49,100 +49,191 @@ func (c config) usual() config {
 	return c
 }
 
-// watcher is Watch at work: one goroutine.
+// group is Watch at work: one goroutine, and a watcher for each path.
+type group struct {
+	config   config
+	watchers []*watcher
+	state    *state
+	deliver  func(Update)
+}
+
+// watcher is what is known of one path.
 type watcher struct {
 	config  config
 	source  source
-	state   *state
+	state   *state // of the group
 	agenda  *agenda
 	eyes    *eyes
 	seen    map[string]fs.FileInfo // the file that a name was last read from, if that can be trusted
 	emptied map[string]time.Time   // since when a file that states objects has been empty
 	lost    bool                   // the path could not be read at the last rescan
-	deliver func(Update)
 }
 
-func watch(ctx context.Context, path string, c config, deliver func(Update)) error {
-	w, err := newWatcher(path, c.usual(), deliver)
+func watch(ctx context.Context, paths []string, c config, deliver func(Update)) error {
+	g, err := newGroup(paths, c.usual(), deliver)
 	if err != nil {
 		return err
 	}
-	defer w.eyes.close()
-	if err := w.start(); err != nil {
+	defer g.close()
+	if err := g.start(); err != nil {
 		return err
 	}
-	w.loop(ctx)
+	g.loop(ctx)
 	return nil
 }
 
-func newWatcher(path string, c config, deliver func(Update)) (*watcher, error) {
-	src, err := newSource(path)
-	if err != nil {
-		return nil, err
+func newGroup(paths []string, c config, deliver func(Update)) (*group, error) {
+	g := &group{config: c, state: newState(), deliver: deliver}
+	for rank, path := range paths {
+		src, err := newSource(rank, path)
+		if err != nil {
+			return nil, err
+		}
+		w, err := newWatcher(src, c, g.state)
+		if err != nil {
+			return nil, fmt.Errorf("watch manifests: %w", err)
+		}
+		g.watchers = append(g.watchers, w)
 	}
+	return g, nil
+}
+
+func newWatcher(src source, c config, s *state) (*watcher, error) {
 	if src.only != "" {
-		if err := regular(path); err != nil {
-			return nil, fmt.Errorf("watch manifests: %s: %w", path, err)
+		if err := regular(src.path); err != nil {
+			return nil, fmt.Errorf("%s: %w", src.path, err)
 		}
 	}
 	dir, err := filepath.Abs(src.folder())
 	if err != nil {
-		return nil, fmt.Errorf("watch manifests: %w", err)
+		return nil, err
 	}
 	return &watcher{
 		config:  c,
 		source:  src,
-		state:   newState(),
+		state:   s,
 		agenda:  newAgenda(c.quiet, c.most),
 		eyes:    &eyes{dir: dir, open: c.open},
 		seen:    map[string]fs.FileInfo{},
 		emptied: map[string]time.Time{},
-		deliver: deliver,
 	}, nil
 }
 
+func (g *group) close() {
+	for _, w := range g.watchers {
+		w.eyes.close()
+	}
+}
+
 // start watches, then reads: what changes in between is read twice, not missed.
+func (g *group) start() error {
+	for _, w := range g.watchers {
+		if err := w.start(); err != nil {
+			return fmt.Errorf("watch manifests: %w", err)
+		}
+	}
+	u, _ := g.state.update()
+	g.deliver(u)
+	return nil
+}
+
 func (w *watcher) start() error {
 	w.look()
 	names, err := w.source.names()
 	if err != nil {
-		return fmt.Errorf("watch manifests: %w", err)
+		return err
 	}
 	now := time.Now()
 	for _, name := range names {
 		if err := w.visit(name, now); err != nil && w.source.only != "" {
-			return fmt.Errorf("watch manifests: %w", err)
+			return err
 		}
 	}
-	u, _ := w.state.update()
-	w.deliver(u)
 	return nil
 }
 
-func (w *watcher) loop(ctx context.Context) {
-	rescan := time.NewTicker(w.config.rescan)
+// What a loop waits for, before the events and errors of each watcher.
+const (
+	ended = iota
+	alarmed
+	rescanned
+	others
+)
+
+func (g *group) loop(ctx context.Context) {
+	rescan := time.NewTicker(g.config.rescan)
 	defer rescan.Stop()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
 		alarm.Stop()
-		if at := w.agenda.alarm; !at.IsZero() {
+		if at := g.alarm(); !at.IsZero() {
 			alarm.Reset(time.Until(at))
 		}
-		select {
-		case <-ctx.Done():
+		which, value, ok := reflect.Select(g.cases(ctx.Done(), alarm.C, rescan.C))
+		switch which {
+		case ended:
 			return
-		case e, ok := <-w.eyes.events():
-			w.event(e, ok)
-		case <-w.eyes.errors(): // an overflow, or worse: what was lost is not known
-			w.agenda.note("", time.Now())
-		case <-alarm.C:
-			w.settle(time.Now())
-		case now := <-rescan.C:
-			w.rescan(now)
-			w.flush()
+		case alarmed:
+			g.settle(time.Now())
+		case rescanned:
+			g.rescan(time.Now())
+		default:
+			e, isEvent := value.Interface().(fsnotify.Event)
+			g.heard(g.watchers[(which-others)/2], e, isEvent, ok)
 		}
 	}
+}
+
+// cases are the channels to wait for: as many as there are paths, so no select statement has them.
+func (g *group) cases(done <-chan struct{}, alarm, rescan <-chan time.Time) []reflect.SelectCase {
+	var all []reflect.SelectCase
+	add := func(channel any) {
+		all = append(all, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(channel)})
+	}
+	add(done)
+	add(alarm)
+	add(rescan)
+	for _, w := range g.watchers {
+		add(w.eyes.events())
+		add(w.eyes.errors())
+	}
+	return all
+}
+
+// alarm is when the first reading is due; zero if none is.
+func (g *group) alarm() time.Time {
+	var first time.Time
+	for _, w := range g.watchers {
+		if at := w.agenda.alarm; first.IsZero() || !at.IsZero() && at.Before(first) {
+			first = at
+		}
+	}
+	return first
+}
+
+// heard puts down what a watcher was told. An error is an overflow, or worse: what was lost is not
+// known. A file that was renamed may be another path's now, so all look around with it.
+func (g *group) heard(w *watcher, e fsnotify.Event, isEvent, ok bool) {
+	now := time.Now()
+	if !isEvent {
+		w.agenda.note("", now)
+		return
+	}
+	w.event(e, ok)
+	if _, around := w.agenda.dates[""]; around {
+		for _, other := range g.watchers {
+			other.agenda.note("", now)
+		}
+	}
+}
+
+// rescan looks at all paths, whatever was heard.
+func (g *group) rescan(now time.Time) {
+	for _, w := range g.watchers {
+		w.rescan(now)
+	}
+	g.flush()
 }
 
 // event puts down what one event is about.

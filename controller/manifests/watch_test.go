@@ -25,12 +25,14 @@ type watched struct {
 }
 
 // follow watches a path until the test ends.
-func follow(t testing.TB, path string, c config) *watched {
+func follow(t testing.TB, path string, c config) *watched { return followAll(t, c, path) }
+
+func followAll(t testing.TB, c config, paths ...string) *watched {
 	t.Helper()
 	w := &watched{t: t, seen: map[string]bool{}, news: make(chan struct{}, 1)}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- watch(ctx, path, c, w.told) }()
+	go func() { done <- watch(ctx, paths, c, w.told) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -159,9 +161,9 @@ func TestWatchTakesOver(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": podYAML("p", "n1"), "b.yaml": podYAML("p", "n2")})
 	w := follow(t, dir, config{})
-	w.complains("b.yaml: document 1: Pod default/p: ignored")
-	must(t, os.Remove(filepath.Join(dir, "a.yaml")))
-	w.becomes("pod/default/p@n2")
+	w.complains("a.yaml: document 1: Pod default/p: ignored")
+	must(t, os.Remove(filepath.Join(dir, "b.yaml")))
+	w.becomes("pod/default/p@n1")
 	w.complains("")
 }
 
@@ -340,11 +342,11 @@ func TestWatchLostEvents(t *testing.T) {
 
 func TestWatchErrorsAtTheStart(t *testing.T) {
 	dir := t.TempDir()
-	err := Watch(t.Context(), filepath.Join(dir, "missing"), func(Update) { t.Error("update") })
+	err := Watch(t.Context(), []string{filepath.Join(dir, "missing")}, func(Update) { t.Error("update") })
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
-	err = Watch(t.Context(), os.DevNull, func(Update) { t.Error("update") })
+	err = Watch(t.Context(), []string{os.DevNull}, func(Update) { t.Error("update") })
 	if err == nil || !strings.Contains(err.Error(), "expected one") {
 		t.Errorf("error %v", err)
 	}
@@ -364,4 +366,30 @@ func TestWatchManyFilesAtOnce(t *testing.T) {
 	}
 	w.becomes("")
 	w.complains("")
+}
+
+// Several paths are one state: the later one counts, and what moves from one to another is never gone.
+func TestWatchSeveralPaths(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, map[string]string{
+		"one/a.yaml": podYAML("p", "n1"), "two/a.yaml": podYAML("p", "n2"), "objects": podsYAML("q"), "two/m.yaml": podsYAML("m"),
+	})
+	path := func(name string) string { return filepath.Join(root, name) }
+	w := followAll(t, config{}, path("one"), path("two"), path("objects"))
+	w.becomes("pod/default/m@n1 pod/default/p@n2 pod/default/q@n1")
+	w.complains("one/a.yaml: document 1: Pod default/p: ignored")
+	swap(t, path("one"), "a.yaml", podYAML("p", "n3"))
+	swap(t, root, "objects", podYAML("q", "n3"))
+	w.becomes("pod/default/m@n1 pod/default/p@n2 pod/default/q@n3")
+	must(t, os.Rename(path("two/m.yaml"), path("one/m.yaml")))
+	must(t, os.Remove(path("two/a.yaml")))
+	w.becomes("pod/default/m@n1 pod/default/p@n3 pod/default/q@n3")
+	w.complains("")
+	must(t, os.Rename(path("two"), path("away")))
+	w.complains("two: ")
+	swap(t, path("one"), "a.yaml", podYAML("p", "n4"))
+	w.becomes("pod/default/m@n1 pod/default/p@n4 pod/default/q@n3")
+	for _, never := range []string{"pod/default/p@n2 pod/default/q@n3", "pod/default/p@n3 pod/default/q@n3"} {
+		w.never(never)
+	}
 }

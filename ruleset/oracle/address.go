@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 	"time"
 
@@ -57,11 +58,19 @@ func statusAddresses(p *corev1.Pod) []string {
 
 // usableAddress parses an address that a pod or node can have on the wire.
 func usableAddress(text string) (netip.Addr, bool) {
-	a, err := netip.ParseAddr(text)
+	a, err := netip.ParseAddr(inDecimal(text))
 	if err != nil || a.Zone() != "" || a.Is4In6() {
 		return netip.Addr{}, false
 	}
 	return a, !a.IsLoopback() && !a.IsMulticast() && !a.IsUnspecified()
+}
+
+// leadingZeros are those before another digit at the start of a number.
+var leadingZeros = regexp.MustCompile(`(^|[^0-9A-Fa-f])0+([0-9A-Fa-f])`)
+
+// inDecimal takes the leading zeros of numbers away: an API server reads 010.1.2.3 as 10.1.2.3.
+func inDecimal(text string) string {
+	return leadingZeros.ReplaceAllString(text, "$1$2")
 }
 
 // startedAfter orders the claims to one address: the later start wins, and of

@@ -37,7 +37,9 @@ func (c features) world(w *World) {
 	for _, ns := range w.Namespaces {
 		c.note("namespace terminating", ns.DeletionTimestamp != nil)
 		c.note("namespace with its name label", ns.Labels[corev1.LabelMetadataName] == ns.Name)
-		c.note("bad: namespace without its name label", ns.Labels[corev1.LabelMetadataName] == "")
+		label, has := ns.Labels[corev1.LabelMetadataName]
+		c.note("bad: namespace without its name label", !has)
+		c.note("bad: namespace with another's name", has && label != ns.Name)
 	}
 	for _, p := range w.Pods {
 		c.pod(w, p)
@@ -179,14 +181,18 @@ func (c features) block(b networkingv1.IPBlock) {
 	c.note("cidr ::/0", b.CIDR == "::/0")
 	c.note("cidr of one address", ok && cidr.IsSingleIP())
 	c.note("cidr of a node's pods", ok && strings.HasPrefix(b.CIDR, "10.244.1.0/24") || b.CIDR == "fd00:10:244:1::/64")
-	c.note("cidr with host bits", ok && cidr.String() != b.CIDR)
+	zeros := inDecimal(b.CIDR) != b.CIDR
+	c.note("cidr with host bits", ok && !zeros && cidr.String() != b.CIDR)
+	c.note("cidr with leading zeros", ok && zeros)
 	c.note("bad: cidr", !ok)
 	var seen []netip.Prefix
 	for _, text := range b.Except {
 		e, ok := parseCIDR(text)
 		c.note("bad: except", !ok)
 		c.note("bad: except outside or all", ok && (!cidr.Contains(e.Addr()) || e.Bits() <= cidr.Bits()))
-		c.note("except with host bits", ok && e.String() != text)
+		zeros := inDecimal(text) != text
+		c.note("except with host bits", ok && !zeros && e.String() != text)
+		c.note("except with leading zeros", ok && zeros)
 		c.note("excepts overlap", slices.ContainsFunc(seen, e.Overlaps))
 		c.note("except twice", slices.Contains(seen, e))
 		seen = append(seen, e)

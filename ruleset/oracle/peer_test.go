@@ -100,11 +100,11 @@ func TestPeers(t *testing.T) {
 			allow ab/web > a/web TCP 80
 			deny-ingress b/lone > a/web TCP 80`,
 	}, {
-		name:     "kubernetes.io/metadata.name: an object that has another value keeps it",
+		name:     "kubernetes.io/metadata.name: another value of an object counts for nothing",
 		change:   func(w *World) { w.Namespaces[1].Labels[corev1.LabelMetadataName] = "b" },
 		policies: []string{"a/p {ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}}]}]}"},
 		flows: `
-			allow ab/web > a/web TCP 80
+			deny-ingress ab/web > a/web TCP 80
 			allow b/lone > a/web TCP 80`,
 	}}.run(t)
 }
@@ -120,6 +120,13 @@ func TestIPBlocks(t *testing.T) {
 			allow a/web > a/db
 			deny-ingress a/api > a/db
 			deny-ingress a/web@6 > a/db@6`,
+	}, {
+		name:     "ipBlock: leading zeros are decimal, in cidr and except",
+		policies: []string{"a/p {policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 010.0.0.0/08, except: [10.010.0.0/016]}}]}]}"},
+		flows: `
+			allow a/web > 10.8.0.1
+			deny-egress a/web > 8.8.8.8
+			deny-egress a/web > 10.10.0.1`,
 	}, {
 		name:     "ipBlock.cidr: its first and last address, and those beside it",
 		policies: []string{"a/p {policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.0.2.8/29}}, {ipBlock: {cidr: '2001:db8::8/125'}}]}]}"},

@@ -137,10 +137,10 @@ func blockMatches(b networkingv1.IPBlock, a netip.Addr) bool {
 	return matches
 }
 
-// parseCIDR parses a prefix and masks its host bits off. IPv4 written as
+// parseCIDR parses a prefix and masks its host bits off. Leading zeros mean nothing. IPv4 written as
 // mapped IPv6 is refused: no packet has such an address.
 func parseCIDR(text string) (netip.Prefix, bool) {
-	p, err := netip.ParsePrefix(text)
+	p, err := netip.ParsePrefix(inDecimal(text))
 	if err != nil || p.Addr().Is4In6() {
 		return netip.Prefix{}, false
 	}

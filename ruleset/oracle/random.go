@@ -166,8 +166,11 @@ func (d *draw) namespace(name string) *corev1.Namespace {
 // is held against the wrong object then matches too.
 func (d *draw) namespaceLabels(name string) map[string]string {
 	labels := d.labels()
-	if d.size.Valid || d.half() {
+	switch {
+	case d.size.Valid || d.half():
 		labels[corev1.LabelMetadataName] = name
+	case d.seldom(): // another's name, which counts for nothing
+		labels[corev1.LabelMetadataName] = pick(d.r, d.names...)
 	}
 	return labels
 }

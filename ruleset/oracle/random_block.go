@@ -3,6 +3,7 @@ package oracle
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 )
@@ -33,12 +34,24 @@ func blockLengths(a netip.Addr) []int {
 	return []int{0, 7, 16, 48, 64, 64, 124, 125, 126, 127, 128, 128}
 }
 
-// hostBits prints the prefix, now and then with the host bits it was drawn with.
+// hostBits prints the prefix, now and then with the host bits it was drawn with,
+// or with zeros before its numbers.
 func (d *draw) hostBits(p netip.Prefix) string {
 	if d.seldom() {
 		return p.String()
 	}
+	if d.seldom() {
+		return withZeros(p.Masked().String())
+	}
 	return p.Masked().String()
+}
+
+// withZeros puts a zero before each decimal number, as people write columns.
+func withZeros(text string) string {
+	if strings.Contains(text, ":") {
+		return strings.Replace(text, "/", "/0", 1)
+	}
+	return "0" + strings.NewReplacer(".", ".0", "/", "/0").Replace(text)
 }
 
 // except draws a part of the CIDR, smaller than it, around one of the world's
@@ -71,6 +84,6 @@ func (d *draw) badBlock(b networkingv1.IPBlock) networkingv1.IPBlock {
 func badCIDRs() []string {
 	return []string{
 		"", "nonsense", "10.244.1.2", "10.244.1.0/33", "10.244.1/24", "fd00::/129",
-		"fe80::%eth0/64", "::ffff:10.244.1.0/120", "::ffff:0:0/96", "10.244.1.0/024",
+		"fe80::%eth0/64", "::ffff:10.244.1.0/120", "::ffff:0:0/96", "10.244.1.0/0x18",
 	}
 }

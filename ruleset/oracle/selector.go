@@ -75,10 +75,10 @@ func expressionHolds(e metav1.LabelSelectorRequirement, labels map[string]string
 	}
 }
 
-// namespaceLabels returns the labels of a namespace. One that no object
-// describes has the label that the API server gives to all of them.
+// namespaceLabels returns the labels of a namespace. All have the label that the
+// API server gives to them: its value is the name, whatever an object says.
 func (w *World) namespaceLabels(name string) map[string]string {
-	labels := map[string]string{corev1.LabelMetadataName: name}
+	labels := map[string]string{}
 	for _, ns := range w.Namespaces {
 		if ns.Name != name {
 			continue
@@ -87,5 +87,6 @@ func (w *World) namespaceLabels(name string) map[string]string {
 			labels[k] = v
 		}
 	}
+	labels[corev1.LabelMetadataName] = name
 	return labels
 }

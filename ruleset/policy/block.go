@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -45,8 +44,8 @@ func (p *parser) hole(cidr, hole ruleset.Range, text string, at *field.Path) {
 }
 
 func (p *parser) cidr(text string, at *field.Path) (ruleset.Range, bool) {
-	prefix, err := netip.ParsePrefix(text)
-	if err != nil {
+	prefix, ok := ParseCIDR(text)
+	if !ok {
 		p.invalid(at, text, "is not a CIDR; expected an address and a prefix length, such as 10.0.0.0/8 or fd00::/8")
 		return ruleset.Range{}, false
 	}

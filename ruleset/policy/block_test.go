@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	utilnet "k8s.io/utils/net"
+
 	"github.com/picket-project/picket/ruleset"
 )
 
@@ -153,5 +155,56 @@ func TestOfFamily(t *testing.T) {
 	}
 	if got := rangesText(ofFamily(list, ruleset.IPv6)); got != "::/8" {
 		t.Errorf("IPv6: %s", got)
+	}
+}
+
+// What a policy's CIDR and a pod's address mean is what an API server's own parser reads.
+func TestLeadingZerosAreReadAsAPIServersDo(t *testing.T) {
+	for _, row := range []struct{ text, want string }{
+		{"010.244.002.0/24", "10.244.2.0/24"},
+		{"10.244.2.0/024", "10.244.2.0/24"},
+		{"0000000000000000010.0.0.00/000", "10.0.0.0/0"},
+		{"10.8.09.010/32", "10.8.9.10/32"},
+		{"000.000.000.000/0", "0.0.0.0/0"},
+		{"0fd00:0001::00001/0064", "fd00:1::1/64"},
+		{"fd00::010.0.0.1/128", "fd00::a00:1/128"},
+		{"::/0", "::/0"},
+		{"010.0.0.0256/8", ""},
+		{"0.0.0/8", ""},
+		{"0x0a.0.0.0/8", ""},
+		{"10.0.0.0/", ""},
+		{"010.0.0.0/-08", ""},
+	} {
+		got, ok := ParseCIDR(row.text)
+		if text := map[bool]string{true: got.String()}[ok]; text != row.want {
+			t.Errorf("%s is %q, want %q", row.text, text, row.want)
+		}
+		sameAsAPIServers(t, row.text)
+	}
+}
+
+// FuzzParseCIDR: whatever text it is, an API server's own parser reads the same, or refuses it too.
+func FuzzParseCIDR(f *testing.F) {
+	for _, text := range []string{"010.1.2.3/08", "0fd00::0/064", "::ffff:1.2.3.4/120", "::01.2.3.4/0"} {
+		f.Add(text)
+	}
+	f.Fuzz(sameAsAPIServers)
+}
+
+func sameAsAPIServers(t *testing.T, text string) {
+	t.Helper()
+	got, ok := ParseCIDR(text)
+	_, want, err := utilnet.ParseCIDRSloppy(text)
+	if mapped := strings.Contains(text, ":") && ok && got.Addr().Is4In6(); mapped {
+		return // refused by the callers
+	}
+	if ok != (err == nil) || ok && got.Masked().String() != want.String() {
+		t.Errorf("%q is %v, %t; an API server reads %v, %v", text, got, ok, want, err)
+	}
+	address, _, _ := strings.Cut(text, "/")
+	own, ok := ParseAddr(address)
+	theirs := utilnet.ParseIPSloppy(address)
+	if ok && own.String() != theirs.String() {
+		t.Errorf("%q is %v; an API server reads %v", address, own, theirs)
 	}
 }

@@ -21,6 +21,7 @@ type Namespace struct {
 func NewNamespace(n *corev1.Namespace) Namespace {
 	ns := ImpliedNamespace(n.Name)
 	maps.Copy(ns.Labels, n.Labels)
+	ns.Labels[corev1.LabelMetadataName] = n.Name // an API server lets nobody say otherwise
 	ns.Terminating = n.DeletionTimestamp != nil
 	return ns
 }
@@ -77,9 +78,9 @@ func (n Node) Equal(o Node) bool {
 func parsePodCIDRs(spec corev1.NodeSpec) []netip.Prefix {
 	var cidrs []netip.Prefix
 	for _, text := range slices.Concat(spec.PodCIDRs, []string{spec.PodCIDR}) {
-		p, err := netip.ParsePrefix(text)
+		p, ok := ParseCIDR(text)
 		overlaps := func(o netip.Prefix) bool { return o.Overlaps(p) }
-		if err == nil && !p.Addr().Is4In6() && !slices.ContainsFunc(cidrs, overlaps) {
+		if ok && !p.Addr().Is4In6() && !slices.ContainsFunc(cidrs, overlaps) {
 			cidrs = append(cidrs, p.Masked())
 		}
 	}

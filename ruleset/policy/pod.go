@@ -63,13 +63,6 @@ func PodAddrs(p *corev1.Pod) []netip.Addr {
 	return parseAddrs(texts)
 }
 
-// ParseAddr reads what can be an address of a pod or node: no zone, no loopback, multicast or unspecified
-// address, and no IPv4 in the shape of IPv6.
-func ParseAddr(text string) (addr netip.Addr, ok bool) {
-	a, err := netip.ParseAddr(text)
-	return a, err == nil && a.Zone() == "" && !a.Is4In6() && !a.IsLoopback() && !a.IsMulticast() && !a.IsUnspecified()
-}
-
 // parseAddrs keeps what can be an address, sorted.
 func parseAddrs(texts []string) []netip.Addr {
 	var addrs []netip.Addr

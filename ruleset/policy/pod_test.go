@@ -30,6 +30,7 @@ func TestNewPodAddresses(t *testing.T) {
 		{"status.podIPs alone, sorted", "{status: {podIPs: [{ip: 'fd00::1'}, {ip: 10.0.0.1}]}}", "[10.0.0.1 fd00::1]"},
 		{"status.podIP is not among podIPs", "{status: {podIP: 10.0.0.2, podIPs: [{ip: 10.0.0.1}]}}", "[10.0.0.1 10.0.0.2]"},
 		{"one address in two spellings", "{status: {podIPs: [{ip: 'fd00:0::1'}, {ip: 'FD00::1'}]}}", "[fd00::1]"},
+		{"leading zeros are decimal", "{status: {podIPs: [{ip: 010.0.0.08}, {ip: 'fd00::0001'}]}}", "[10.0.0.8 fd00::1]"},
 		{"no address yet", "{status: {phase: Pending}}", ""},
 		{"status.phase Pending with an address", "{status: {phase: Pending, podIP: 10.0.0.1}}", "[10.0.0.1]"},
 		{"status.phase Running", "{status: {phase: Running, podIP: 10.0.0.1}}", "[10.0.0.1]"},
@@ -147,7 +148,7 @@ func TestNewNamespace(t *testing.T) {
 		want   string
 	}{
 		"kubernetes.io/metadata.name is implied": {nil, "map[kubernetes.io/metadata.name:a]"},
-		"another value stays":                    {map[string]string{"kubernetes.io/metadata.name": "b"}, "map[kubernetes.io/metadata.name:b]"},
+		"another value of it counts for nothing": {map[string]string{"kubernetes.io/metadata.name": "b"}, "map[kubernetes.io/metadata.name:a]"},
 		"beside others":                          {map[string]string{"x": "y"}, "map[kubernetes.io/metadata.name:a x:y]"},
 	} {
 		object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: row.labels}}

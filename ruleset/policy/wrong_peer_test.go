@@ -92,11 +92,6 @@ var wrongBlocks = []wrong{{
 	problems: `spec.ingress[0].from[0].ipBlock.cidr: Invalid value: "fe80::%eth0/64"` + notCIDR,
 	flows:    closed + "\ndeny fe80::1 > a/web@6",
 }, {
-	field:    "spec.ingress[].from[].ipBlock.cidr: leading zeros",
-	spec:     "{ingress: [{from: [{ipBlock: {cidr: 010.244.2.0/24}}]}]}",
-	problems: `spec.ingress[0].from[0].ipBlock.cidr: Invalid value: "010.244.2.0/24"` + notCIDR,
-	flows:    closed,
-}, {
 	field:    "spec.ingress[].from[].ipBlock.cidr: IPv4 in the shape of IPv6",
 	spec:     "{ingress: [{from: [{ipBlock: {cidr: '::ffff:0:0/96'}}]}]}",
 	problems: `spec.ingress[0].from[0].ipBlock.cidr: Invalid value: "::ffff:0:0/96"` + mappedCIDR,
