@@ -67,7 +67,10 @@ type Member struct {
 
 // Compare orders members by address, protocol and port, and what these lead to.
 func (m Member) Compare(o Member) int {
-	order := cmp.Or(m.Addr.Compare(o.Addr), m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port))
+	if order := m.Addr.Compare(o.Addr); order != 0 {
+		return order // nearly always: sets of tens of thousands are sorted
+	}
+	order := cmp.Or(m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port))
 	return cmp.Or(order, cmp.Compare(m.Chain, o.Chain), cmp.Compare(m.Comment, o.Comment))
 }
 

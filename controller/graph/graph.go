@@ -17,12 +17,14 @@ type Graph struct {
 	nodes      map[string]policy.Node
 	nodeAddrs  map[netip.Addr]int // how many nodes have it
 	namespaces map[string]*namespace
-	labelled   map[label]map[*namespace]bool // namespaces by their labels
+	labelled   map[label]map[*namespace]bool  // namespaces by their labels
+	keyed      map[string]map[*namespace]bool // and by the keys of these
 	pods       map[policy.Key]*pod
 	residents  map[*pod]bool         // those of this node
 	claims     map[netip.Addr][]*pod // the pods that say they have an address
 	local      int                   // events about pods of this node
 	policies   int                   // of all namespaces
+	places     places                // of all groups of pods
 	index      index
 	selectors  map[string]*selector // in use, by their text
 
@@ -48,9 +50,11 @@ func New(node string, denial ruleset.Denial) *Graph {
 		nodeAddrs:  map[netip.Addr]int{},
 		namespaces: map[string]*namespace{},
 		labelled:   map[label]map[*namespace]bool{},
+		keyed:      map[string]map[*namespace]bool{},
 		pods:       map[policy.Key]*pod{},
 		residents:  map[*pod]bool{},
 		claims:     map[netip.Addr][]*pod{},
+		places:     newPlaces(),
 		index:      index{},
 		selectors:  map[string]*selector{},
 		dirty:      map[*pod]bool{},
@@ -133,7 +137,7 @@ func (g *Graph) Counts() Counts {
 	for _, s := range g.sets {
 		c.Elements += len(s.source.Ranges)
 		for _, sel := range s.selectors {
-			c.Elements += len(sel.pods)
+			c.Elements += sel.count()
 		}
 	}
 	return c

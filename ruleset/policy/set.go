@@ -79,7 +79,13 @@ func (s SetSource) Fixed() []ruleset.Member {
 
 // Members returns the elements that a pod which the selector matches puts into the set, sorted.
 func (s SetSource) Members(p Pod) []ruleset.Member {
-	var members []ruleset.Member
+	members := s.AppendMembers(nil, p)
+	slices.SortFunc(members, ruleset.Member.Compare)
+	return members
+}
+
+// AppendMembers appends these elements to a list, in no particular order.
+func (s *SetSource) AppendMembers(members []ruleset.Member, p Pod) []ruleset.Member {
 	for _, addr := range p.Addrs {
 		if ruleset.FamilyOf(addr) != s.ID.Family {
 			continue
@@ -92,6 +98,5 @@ func (s SetSource) Members(p Pod) []ruleset.Member {
 			members = append(members, ruleset.Member{Addr: addr, Proto: s.Port.Proto, Port: number})
 		}
 	}
-	slices.SortFunc(members, ruleset.Member.Compare)
 	return members
 }
