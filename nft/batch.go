@@ -2,6 +2,7 @@ package nft
 
 import (
 	"errors"
+	"math"
 	"net/netip"
 
 	"github.com/google/nftables"
@@ -66,9 +67,9 @@ func (b *batch) chain(name string) *nftables.Chain {
 func (b *batch) set(id ruleset.SetID) *nftables.Set {
 	s := &nftables.Set{
 		Table: b.table, Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
-		Interval: id.Kind == ruleset.Ranges, Concatenation: id.Kind == ruleset.AddressPorts || id.Kind == ruleset.PortMap,
+		Interval: id.Kind == ruleset.Ranges || id.Kind == ruleset.PortRanges, Concatenation: id.Kind == ruleset.AddressPorts || id.Kind == ruleset.PortMap,
 	}
-	if id.Kind == ruleset.PortMap {
+	if id.Leads() {
 		s.IsMap, s.DataType = true, nftables.TypeVerdict
 	}
 	return s
@@ -80,6 +81,8 @@ func setType(id ruleset.SetID) nftables.SetDatatype {
 		return fields[id.Family].addressPortsType
 	case ruleset.PortMap:
 		return portMapType
+	case ruleset.PortRanges:
+		return nftables.TypeInetService
 	default:
 		return fields[id.Family].keyType
 	}
@@ -161,6 +164,9 @@ func (b *batch) members(do change, list []ruleset.Members) {
 // encodeMembers turns members into elements: an interval is two of them, its first address and the one
 // after its last, which the last interval of all has not.
 func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetElement {
+	if id.Kind == ruleset.PortRanges {
+		return encodeSpans(members)
+	}
 	elements := make([]nftables.SetElement, 0, len(members))
 	for _, m := range members {
 		e := nftables.SetElement{Key: m.Addr.AsSlice()}
@@ -176,6 +182,21 @@ func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetEle
 		elements = append(elements, e)
 		if id.Kind == ruleset.Ranges && after.IsValid() {
 			elements = append(elements, nftables.SetElement{Key: after.AsSlice(), IntervalEnd: true})
+		}
+	}
+	return elements
+}
+
+// encodeSpans turns ranges of ports into two elements each, of which the first leads to the chain.
+func encodeSpans(members []ruleset.Member) []nftables.SetElement {
+	elements := make([]nftables.SetElement, 0, 2*len(members))
+	for _, m := range members {
+		open := m.LastPort == math.MaxUint16
+		elements = append(elements, nftables.SetElement{
+			Key: port16(m.Port), Comment: m.Comment, VerdictData: jumpTo(m.Chain), IntervalOpen: open,
+		})
+		if !open {
+			elements = append(elements, nftables.SetElement{Key: port16(m.LastPort + 1), IntervalEnd: true})
 		}
 	}
 	return elements

@@ -72,7 +72,7 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 	}
 	d.DelSets = slices.SortedFunc(maps.Keys(gone), SetID.Compare)
 	for _, id := range d.DelSets {
-		if id.Kind == PortMap {
+		if id.Leads() {
 			d.DelMembers = appendMembers(d.DelMembers, id, slices.SortedFunc(slices.Values(gone[id]), Member.Compare))
 		}
 	}

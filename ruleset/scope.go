@@ -31,7 +31,11 @@ func ScopeOf(d Delta, subjects func(ChainID) []netip.Addr) Scope {
 		s.addrs[e.Addr] = true
 	}
 	for _, change := range d.DelMembers {
-		if change.Set.Kind == PortMap {
+		switch {
+		case change.Set.Kind == PortRanges: // its chains go with it, or somebody else has changed it
+			s.all = s.all || !slices.Contains(d.DelSets, change.Set)
+			continue
+		case change.Set.Kind == PortMap:
 			for _, a := range subjects(ChainID(change.Set.Key)) {
 				s.addrs[a] = true
 			}

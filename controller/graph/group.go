@@ -98,7 +98,7 @@ func (g *Graph) join(p *pod, was policy.Pod) {
 	p.group = to
 	if to != nil {
 		to.pods[p] = true
-		g.count(to, 1)
+		g.count(to.labels, to.ns.Namespace, 1)
 	}
 	g.leave(from, p)
 }
@@ -109,7 +109,7 @@ func (g *Graph) leave(x *group, p *pod) {
 		return
 	}
 	delete(x.pods, p)
-	g.count(x, -1)
+	g.count(x.labels, x.ns.Namespace, -1)
 	if len(x.pods) == 0 {
 		x.choose(nil)
 		delete(x.ns.groups, x.key)
@@ -174,6 +174,3 @@ func (x *group) sets() iter.Seq[*set] {
 		}
 	}
 }
-
-// count notes that a group has one pod more (1) or less (-1).
-func (g *Graph) count(x *group, by int) {}

@@ -59,7 +59,9 @@ func fileUnder[K comparable](lists map[K]map[*namespace]bool, key K, ns *namespa
 func (g *Graph) setNamespace(n policy.Namespace, exists bool) {
 	ns := g.namespace(n.Name)
 	g.file(ns, false)
+	g.count(nil, ns.Namespace, -len(ns.pods))
 	ns.Namespace = n
+	g.count(nil, ns.Namespace, len(ns.pods))
 	g.file(ns, true)
 	if !n.Terminating {
 		g.dropLingering(ns)

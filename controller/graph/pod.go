@@ -122,7 +122,7 @@ func (g *Graph) settle(addrs []netip.Addr) {
 func (g *Graph) update(p *pod) {
 	claimed := *p.claimed
 	held := claimed.Holding(func(a netip.Addr) bool { return g.holder(a) == p })
-	if held.Equal(p.held) {
+	if held.Equal(p.held) && (p.group != nil) == p.ns.pods[p] {
 		return
 	}
 	was := p.held

@@ -97,11 +97,7 @@ func (g *Graph) scan(sel *selector) {
 // candidates yields the groups that meet a demand of a selector.
 func (g *Graph) candidates(sel *selector, d policy.Demand) iter.Seq[*group] {
 	if d.Of == policy.PodValue || d.Of == policy.PodKey {
-		where := g.places
-		if d.Namespace != "" {
-			where = g.namespace(d.Namespace).places
-		}
-		return slices.Values(where.of(d))
+		return slices.Values(g.placesOf(d).of(d))
 	}
 	return func(yield func(*group) bool) {
 		for ns := range g.namespacesOf(d) {
@@ -115,6 +111,14 @@ func (g *Graph) candidates(sel *selector, d policy.Demand) iter.Seq[*group] {
 			}
 		}
 	}
+}
+
+// placesOf are the groups among which those are that meet a demand on pods' labels.
+func (g *Graph) placesOf(d policy.Demand) places {
+	if d.Namespace == "" {
+		return g.places
+	}
+	return g.namespace(d.Namespace).places
 }
 
 // namespacesOf yields the namespaces whose pods meet a demand that is not on pods' labels.

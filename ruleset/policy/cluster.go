@@ -60,6 +60,7 @@ type Snapshot struct {
 	Links      []string       // its interfaces that pods sit behind
 	Denial     ruleset.Denial // what happens to a denied packet
 	Readable   int            // see Form
+	Budgets    Budgets        // see Form
 	Strict     bool           // pods of the node that are not known yet are denied
 	Nodes      []Node
 	Namespaces []Namespace

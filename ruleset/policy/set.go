@@ -16,7 +16,7 @@ type SetSource struct {
 	Selectors []*Selector      // for Addresses, of pods that any of them selects, and for AddressPorts, one
 	Port      PortName         // for AddressPorts
 	Ranges    []ruleset.Range  // for Ranges
-	Jumps     []ruleset.Member // for PortMap
+	Jumps     []ruleset.Member // for PortMap and PortRanges
 }
 
 // unite returns the union of sets of addresses of one family; sets of another kind come alone.
