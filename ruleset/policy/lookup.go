@@ -8,7 +8,7 @@ import (
 )
 
 // fewPorts is how many ports a rule may have that are looked up one by one. Rules with more are looked up by ranges.
-const fewPorts = 64
+const fewPorts = 16
 
 func portsOf(r ruleset.Rule) (ports int) {
 	for _, p := range r.Ports {
