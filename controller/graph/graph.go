@@ -16,6 +16,7 @@ type Graph struct {
 	strict     bool
 	nodes      map[string]policy.Node
 	nodeAddrs  map[netip.Addr]int // how many nodes have it
+	drawn      map[uint8]string   // see Drawn
 	namespaces map[string]*namespace
 	labelled   map[label]map[*namespace]bool  // namespaces by their labels
 	keyed      map[string]map[*namespace]bool // and by the keys of these
@@ -55,6 +56,7 @@ func New(node string, denial ruleset.Denial) *Graph {
 		node: node, form: policy.Form{Denial: denial},
 		nodes:      map[string]policy.Node{},
 		nodeAddrs:  map[netip.Addr]int{},
+		drawn:      map[uint8]string{},
 		namespaces: map[string]*namespace{},
 		labelled:   map[label]map[*namespace]bool{},
 		keyed:      map[string]map[*namespace]bool{},

@@ -138,6 +138,7 @@ func (g *Graph) update(p *pod) {
 
 func (g *Graph) setNode(n policy.Node) {
 	old := g.nodes[n.Name]
+	clear(g.drawn)
 	for _, a := range old.Addrs {
 		g.nodeAddrs[a]--
 	}
