@@ -179,3 +179,17 @@ func TestPoliciesThatAreTooMuchTogether(t *testing.T) {
 		t.Errorf("%v\nreversed: %v", problems, reversed)
 	}
 }
+
+// Whoever is refused takes no room from others.
+func TestRefusedClaimsTakeNoRoom(t *testing.T) {
+	budgets := policy.DefaultBudgets()
+	budgets.Node = policy.Need{Members: 1000, Sets: 10, Rules: 1000}
+	refused := budgets.Refuse([]policy.Claim{
+		{Namespace: "c", Alike: "c", Need: policy.Need{Sets: 3, Members: 100}},
+		{Namespace: "a", Alike: "a", Need: policy.Need{Sets: 6}},
+		{Namespace: "b", Alike: "b", Need: policy.Need{Sets: 8}},
+	})
+	if len(refused) != 1 || refused["b"] == "" {
+		t.Error(refused)
+	}
+}
