@@ -27,14 +27,15 @@ type Cluster struct {
 
 	mu      sync.Mutex // guards the fields below, and that policies are delivered in the order of their mirror
 	outages outages
-	told    map[string]string // the complaints delivered last
-	wrong   map[policy.Key]wrongPolicy
+	told    map[string]string       // the complaints delivered last
+	ids     map[policy.Key]identity // of all policies
+	wrong   map[policy.Key][]policy.Problem
 }
 
 // Run delivers the state of the cluster and its changes until ctx ends.
 func (c *Cluster) Run(ctx context.Context, deliver func(Mail)) error {
 	core := c.Client.CoreV1()
-	c.deliver, c.outages, c.wrong = deliver, outages{}, map[policy.Key]wrongPolicy{}
+	c.deliver, c.outages, c.ids, c.wrong = deliver, outages{}, map[policy.Key]identity{}, map[policy.Key][]policy.Problem{}
 	c.mirrors = map[string]*mirror{
 		"namespaces":      follow(c, "namespaces", &corev1.Namespace{}, core.Namespaces()),
 		"nodes":           follow(c, "nodes", &corev1.Node{}, core.Nodes()),
@@ -105,15 +106,14 @@ func (c *Cluster) setPolicy(n *news) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.wrong, n.key)
-	if set, is := n.event.(graph.PolicySet); is && len(set.Policy.Problems) > 0 {
-		c.wrong[n.key] = wrongPolicy{n.key, n.uid, n.revision, set.Policy.Problems}
-	}
+	c.ids[n.key] = identity{n.uid, n.revision}
 	c.deliver(Mail{Events: []graph.Event{n.event}})
 }
 
 func (c *Cluster) buryPolicy(key policy.Key) {
 	c.mu.Lock()
 	delete(c.wrong, key)
+	delete(c.ids, key)
 	c.mu.Unlock()
 	c.graves.bury(key)
 }

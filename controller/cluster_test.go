@@ -26,7 +26,7 @@ func idle(t *testing.T, client *fake.Clientset) (*Cluster, *[]Mail) {
 	c.graves, c.herald = newGraveyard(c), newHerald(c)
 	t.Cleanup(c.graves.queue.ShutDown)
 	t.Cleanup(c.herald.queue.ShutDown)
-	c.wrong = map[policy.Key]wrongPolicy{}
+	c.ids, c.wrong = map[policy.Key]identity{}, map[policy.Key][]policy.Problem{}
 	policies := followPolicies(c)
 	c.outages.works("networkpolicies")
 	_ = policies.Add(badPolicy)

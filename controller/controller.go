@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -52,8 +51,8 @@ type Controller struct {
 	Health    *Health
 	box       *mailbox
 	graph     *graph.Graph
-	problem   map[policy.Key]string // what was reported of each policy
-	complaint map[string]string     // the source's, by subject
+	bad       badPolicies
+	complaint map[string]string // the source's, by subject
 	synced    bool
 	blind     bool          // the source has not read all that there is
 	whole     bool          // it had, at some time: what is missing in the graph is gone
@@ -81,7 +80,7 @@ func New(c Config) *Controller {
 		c.Audit = 30 * time.Second
 	}
 	controller := &Controller{
-		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), problem: map[policy.Key]string{}, hosted: -1,
+		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), bad: newBadPolicies(), hosted: -1,
 		review: newReview(), touched: make(chan struct{}, 1), rehost: never(), remix: never(),
 	}
 	if c.DenyUnknown {
@@ -163,7 +162,12 @@ func (c *Controller) read() {
 			c.graph.Apply(e)
 			c.notice(e)
 		}
-		c.synced = c.synced || m.Synced
+		if m.Synced && !c.synced {
+			c.synced = true
+			for namespace := range c.bad.deferred {
+				c.reportAgain(namespace)
+			}
+		}
 		if m.Complaints != nil {
 			c.blind = m.Blind
 			c.complain(m.Blind, m.Complaints)
@@ -207,44 +211,12 @@ func (c *Controller) complain(blind bool, list map[string]string) {
 	c.Health.complaints(blind, list)
 }
 
-// notice looks at an event for what the graph does not do.
-func (c *Controller) notice(e graph.Event) {
-	switch e := e.(type) {
-	case graph.PolicySet:
-		c.judge(e.Policy.Key, e.Policy.Problems)
-	case graph.PolicyGone:
-		c.judge(e.Key, nil)
-	}
-}
-
-// judge reports what is wrong with a policy, once for as long as it stays the same.
-func (c *Controller) judge(key policy.Key, problems []policy.Problem) {
-	texts := make([]string, len(problems))
-	for i, p := range problems {
-		texts[i] = p.Error.Error()
-	}
-	text := strings.Join(texts, "; ")
-	if text == c.problem[key] {
-		return
-	}
-	delete(c.problem, key)
-	if text != "" {
-		c.problem[key] = text
-		for _, p := range problems {
-			c.Log.Warn("part of a policy matches nothing", "policy", key.String(), "field", p.Field, "problem", p.ErrorBody())
-		}
-		if c.Reporter != nil {
-			c.Reporter.Report(problems)
-		}
-	}
-	c.Health.policies(c.problem)
-}
-
 // reconcile brings host and kernel to what the graph wants.
 func (c *Controller) reconcile(ctx context.Context) {
 	c.prepare()
 	start := time.Now()
 	delta, err := c.next(ctx)
+	c.checkRoom()
 	if err == nil {
 		err = c.Firewall.Apply(ctx, delta)
 	}

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func start(t *testing.T, c Config) *Controller {
 // run runs a controller until it is stopped.
 func run(t *testing.T, c Config) (ctl *Controller, stop func()) {
 	t.Helper()
-	c.Node = "n1"
+	c.Node = cmp.Or(c.Node, "n1")
 	c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	ctl = New(c)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

@@ -22,6 +22,7 @@ type Health struct {
 	mu       sync.Mutex        // guards the fields below
 	reasons  map[string]string // why the node is not ready, by part: sync, kernel, host, source
 	warnings map[string]string // what is wrong without that
+	bad      map[string]string // policies that do not work wholly
 	commits  int
 	table    string // who can change the rules; empty: not known yet
 	counted  time.Time
@@ -30,7 +31,7 @@ type Health struct {
 }
 
 func newHealth() *Health {
-	h := &Health{reasons: map[string]string{}, warnings: map[string]string{}}
+	h := &Health{reasons: map[string]string{}, warnings: map[string]string{}, bad: map[string]string{}}
 	h.metrics = newMetrics(func() float64 { return map[bool]float64{true: 1}[h.Readiness().Ready] })
 	h.set("sync", "the source has not said yet all that there is")
 	h.set("kernel", "no ruleset has been committed yet")
@@ -62,14 +63,24 @@ func (h *Health) complaints(blind bool, list map[string]string) {
 	h.metrics.complaints.Set(float64(len(list)))
 }
 
-// policies takes over which policies have problems.
-func (h *Health) policies(problems map[policy.Key]string) {
-	list := map[string]string{}
-	for key, text := range problems {
-		list[key.String()] = text
+// policy takes over what is wrong with one policy; an empty text says that nothing is.
+func (h *Health) policy(key policy.Key, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.bad, key.String())
+	if text != "" {
+		h.bad[key.String()] = shortened(text)
 	}
-	h.warn("policy", list)
-	h.metrics.badPolicies.Set(float64(len(list)))
+	h.metrics.badPolicies.Set(float64(len(h.bad)))
+}
+
+// beyond takes over for how many policies there is not enough room.
+func (h *Health) beyond(policies int) { h.metrics.beyond.Set(float64(policies)) }
+
+// firstOf returns the first keys of a map in their order.
+func firstOf(all map[string]string, most int) []string {
+	keys := slices.Sorted(maps.Keys(all))
+	return keys[:min(most, len(keys))]
 }
 
 // warn replaces the warnings of one kind. It reports whether there are new ones.
@@ -164,7 +175,9 @@ func (h *Health) Readiness() Readiness {
 	if busy := time.Since(h.busy); !h.busy.IsZero() && busy >= slow {
 		reasons["busy"] = fmt.Sprintf("busy with one thing for %d s: the kernel does not answer, or it is a very large change", int(busy.Seconds()))
 	}
-	return Readiness{Ready: len(reasons) == 0, Reasons: reasons, Warnings: maps.Clone(h.warnings), Table: h.table}
+	warnings := maps.Clone(h.warnings)
+	policyWarnings(warnings, h.bad)
+	return Readiness{Ready: len(reasons) == 0, Reasons: reasons, Warnings: warnings, Table: h.table}
 }
 
 // Handler serves /healthz, /readyz and /metrics.

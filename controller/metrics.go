@@ -15,6 +15,7 @@ type metrics struct {
 	commit       prometheus.Histogram
 	latency      prometheus.Histogram
 	badPolicies  prometheus.Gauge
+	beyond       prometheus.Gauge
 	complaints   prometheus.Gauge
 	cuts         prometheus.Counter
 	cut          prometheus.Gauge
@@ -34,8 +35,10 @@ func newMetrics(ready func() float64) *metrics {
 			Name: "picket_commit_seconds", Help: "Computing and committing one delta.", Buckets: seconds}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "picket_enforcement_latency_seconds", Help: "From an event's arrival in the agent to its commit in the kernel.", Buckets: seconds}),
-		badPolicies: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_policies_with_problems", Help: "Policies with parts that match nothing because they could not be understood."}),
-		complaints:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_source_complaints", Help: "Things that the source cannot read."}),
+		badPolicies: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_policies_with_problems", Help: "Policies with parts that match nothing because they could not be understood, or for which there is not enough room."}),
+		beyond: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "picket_policies_beyond_budgets", Help: "Policies that allow nothing on this node since they need more than there is room for."}),
+		complaints: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_source_complaints", Help: "Things that the source cannot read."}),
 		cuts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "picket_connections_cut_total", Help: "Open connections that a change of policy ended."}),
 		cut: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -47,7 +50,7 @@ func newMetrics(ready func() float64) *metrics {
 	m.transactions.WithLabelValues("failed")
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "picket_ready", Help: "1 while the kernel holds what it should, else 0."}, ready),
-		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.complaints, m.cuts, m.cut, m.objects,
+		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints, m.cuts, m.cut, m.objects,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -29,9 +29,12 @@ type notice struct {
 
 func newHerald(c *Cluster) *herald { return &herald{c, newQueue[notice]()} }
 
-// Report has a Warning Event written on a policy. Its name is made from what it says, so that all agents of a
-// cluster write it once between them.
+// Report has a Warning Event written on a policy. Its name is made from what it says, so that several agents write it
+// once between them.
 func (c *Cluster) Report(problems []policy.Problem) {
+	c.mu.Lock()
+	c.wrong[problems[0].Policy] = problems
+	c.mu.Unlock()
 	c.herald.queue.Add(notice{policy: problems[0].Policy})
 }
 
@@ -67,17 +70,22 @@ func (h *herald) create(ctx context.Context, e *corev1.Event) error {
 // wrongPolicy is a policy with problems.
 type wrongPolicy struct {
 	policy.Key
+	identity
+	problems []policy.Problem
+}
+
+// identity tells a policy from others that had its name.
+type identity struct {
 	uid      types.UID
 	revision string
-	problems []policy.Problem
 }
 
 // write looks at the policy as it is by now.
 func (h *herald) write(ctx context.Context, key policy.Key) error {
 	h.cluster.mu.Lock()
-	wrong, is := h.cluster.wrong[key]
+	wrong := wrongPolicy{key, h.cluster.ids[key], h.cluster.wrong[key]}
 	h.cluster.mu.Unlock()
-	if !is {
+	if len(wrong.problems) == 0 {
 		return nil
 	}
 	return h.create(ctx, problemEvent(wrong, h.cluster.Node))

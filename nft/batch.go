@@ -3,6 +3,7 @@ package nft
 import (
 	"bytes"
 	"errors"
+	"math"
 	"net/netip"
 
 	"github.com/google/nftables"
@@ -72,9 +73,9 @@ func (b *batch) chain(name string) *nftables.Chain {
 func (b *batch) set(id ruleset.SetID) *nftables.Set {
 	s := &nftables.Set{
 		Table: b.table, Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
-		Interval: id.Kind == ruleset.Ranges, Concatenation: isConcatenation(id.Kind),
+		Interval: id.Kind == ruleset.Ranges || id.Kind == ruleset.PortRanges, Concatenation: isConcatenation(id.Kind),
 	}
-	if id.Kind == ruleset.PortMap {
+	if id.Leads() {
 		s.IsMap, s.DataType = true, nftables.TypeVerdict
 	}
 	return s
@@ -82,7 +83,7 @@ func (b *batch) set(id ruleset.SetID) *nftables.Set {
 
 // isConcatenation reports whether the key of a kind of set has several fields.
 func isConcatenation(kind ruleset.SetKind) bool {
-	return kind != ruleset.Addresses && kind != ruleset.Ranges
+	return kind != ruleset.Addresses && kind != ruleset.Ranges && kind != ruleset.PortRanges
 }
 
 func setType(id ruleset.SetID) nftables.SetDatatype {
@@ -93,6 +94,8 @@ func setType(id ruleset.SetID) nftables.SetDatatype {
 		return portMapType
 	case ruleset.LinkAddresses:
 		return fields[id.Family].linkAddressType
+	case ruleset.PortRanges:
+		return nftables.TypeInetService
 	default:
 		return fields[id.Family].keyType
 	}
@@ -174,6 +177,9 @@ func (b *batch) members(do change, list []ruleset.Members) {
 // encodeMembers turns members into elements: an interval is two of them, its first address and the one
 // after its last, which the last interval of all has not.
 func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetElement {
+	if id.Kind == ruleset.PortRanges {
+		return encodeSpans(members)
+	}
 	elements := make([]nftables.SetElement, 0, len(members))
 	for _, m := range members {
 		e := nftables.SetElement{Key: m.Addr.AsSlice()}
@@ -193,6 +199,21 @@ func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetEle
 		elements = append(elements, e)
 		if id.Kind == ruleset.Ranges && after.IsValid() {
 			elements = append(elements, nftables.SetElement{Key: after.AsSlice(), IntervalEnd: true})
+		}
+	}
+	return elements
+}
+
+// encodeSpans turns ranges of ports into two elements each, of which the first leads to the chain.
+func encodeSpans(members []ruleset.Member) []nftables.SetElement {
+	elements := make([]nftables.SetElement, 0, 2*len(members))
+	for _, m := range members {
+		open := m.LastPort == math.MaxUint16
+		elements = append(elements, nftables.SetElement{
+			Key: port16(m.Port), Comment: m.Comment, VerdictData: jumpTo(m.Chain), IntervalOpen: open,
+		})
+		if !open {
+			elements = append(elements, nftables.SetElement{Key: port16(m.LastPort + 1), IntervalEnd: true})
 		}
 	}
 	return elements

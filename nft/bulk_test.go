@@ -1,7 +1,10 @@
 package nft
 
 import (
+	"bytes"
+	"fmt"
 	"net/netip"
+	"os/exec"
 	"slices"
 	"testing"
 
@@ -85,6 +88,56 @@ func TestOneMemberOfManyIsOneMessage(t *testing.T) {
 			t.Errorf("the message of one element has %d bytes", size)
 		}
 	}
+}
+
+// Six thousand ranges of ports are one map: a chain with one rule for them. The kernel holds it, the nft program lists it
+// and would load what it lists.
+func TestManyRangesOfPorts(t *testing.T) {
+	newNetns(t)
+	b := open(t, Options{NoOwner: true})
+	p := manySpans(6000)
+	converge(t, b, p)
+	have, err := b.Observe(t.Context())
+	if d := ruleset.Diff(have, p); err != nil || !d.Empty() {
+		t.Fatalf("%v; left to do:\n%s", err, d.String())
+	}
+	listed, err := exec.Command("nft", "list", "table", "inet", "picket").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := exec.Command("nft", "-c", "-f", "-")
+	again.Stdin = bytes.NewReader(listed)
+	if out, err := again.CombinedOutput(); err != nil {
+		t.Errorf("%v: %.300s", err, out)
+	}
+	fewer := manySpans(5999)
+	converge(t, b, fewer)
+	have, err = b.Observe(t.Context())
+	if d := ruleset.Diff(have, fewer); err != nil || !d.Empty() {
+		t.Errorf("%v; left to do:\n%s", err, d.String())
+	}
+}
+
+// manySpans is a program with a pod's chain that looks up ranges, each of which touches the next and leads elsewhere.
+func manySpans(count int) *ruleset.Program {
+	p := &ruleset.Program{}
+	var peers []ruleset.ChainID
+	for i := range 2 {
+		c := ruleset.Chain{ID: ruleset.NewPeersID(ruleset.Ingress, string(rune('a'+i))), Denial: ruleset.GoBack}
+		c.Rules = []ruleset.Rule{{Peer: ruleset.InPrefix(netip.PrefixFrom(addr("10.244.0.0"), 16+8*i))}}
+		peers, p.Chains = append(peers, c.ID), append(p.Chains, c)
+	}
+	set := ruleset.Set{ID: ruleset.SpansID(ruleset.TCP, fmt.Sprint(count)), Comment: "ranges of tcp ports"}
+	for i := range count {
+		first := uint16(65536 - 10*(count-i))
+		set.Members = append(set.Members, ruleset.Member{Proto: ruleset.TCP, Port: first, LastPort: first + 9, Chain: peers[i%2], Comment: "a/p ingress[0]"})
+	}
+	id := ruleset.NewChainID(ruleset.Ingress, "default", "web-0")
+	p.Chains = append(p.Chains, ruleset.Chain{ID: id, Subject: "default/web-0", Spans: []ruleset.SetID{set.ID}})
+	p.Sets = []ruleset.Set{set}
+	p.Dispatch = []ruleset.Dispatch{{Addr: addr("10.244.1.5"), Chain: id}}
+	p.Sort()
+	return p
 }
 
 func TestNothingIsSentForNoChange(t *testing.T) {

@@ -133,16 +133,23 @@ func chains(sets []ruleset.Set) *rapid.Generator[ruleset.Chain] {
 
 // lookUpPorts lets some chains look ports up, and makes the chains of peers that this leads to.
 func lookUpPorts(t *rapid.T, p *ruleset.Program) {
-	pods := p.Chains
-	shared := map[ruleset.Direction][]ruleset.ChainID{}
+	pods, named := p.Chains, p.Sets
+	shared, maps := map[ruleset.Direction][]ruleset.ChainID{}, map[ruleset.Direction][]ruleset.SetID{}
 	for _, d := range ruleset.Directions {
 		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"one", "two"}), rapid.ID).Draw(t, "peers") {
 			c := ruleset.Chain{ID: ruleset.NewPeersID(d, key), Direction: d, Denial: ruleset.GoBack}
-			for _, peer := range rapid.SliceOfN(peers(p.Sets), 0, 3).Draw(t, "peers") {
+			for _, peer := range rapid.SliceOfN(peers(named), 0, 3).Draw(t, "peers") {
 				c.Rules = append(c.Rules, ruleset.Rule{Peer: peer})
 			}
 			shared[d] = append(shared[d], c.ID)
 			p.Chains = append(p.Chains, c)
+		}
+		for _, proto := range rapid.SliceOfNDistinct(rapid.SampledFrom(ruleset.Protocols[:]), 0, 3, rapid.ID).Draw(t, "protocols of ranges") {
+			if len(shared[d]) > 0 {
+				id := ruleset.SpansID(proto, d.String())
+				maps[d] = append(maps[d], id)
+				p.Sets = append(p.Sets, ruleset.Set{ID: id, Comment: "ranges", Members: spanMembers(t, proto, shared[d])})
+			}
 		}
 	}
 	for i := range pods {
@@ -151,10 +158,29 @@ func lookUpPorts(t *rapid.T, p *ruleset.Program) {
 			c.ByPort = true
 			p.Sets = append(p.Sets, ruleset.Set{ID: ruleset.PortsOf(c.ID), Comment: "ports of " + c.Subject, Members: jumps(ids, c.Direction).Draw(t, "jumps")})
 		}
+		if rapid.Bool().Draw(t, "by ranges") {
+			c.Spans = maps[c.Direction]
+		}
 		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "onward") {
 			c.Onward = rapid.SampledFrom(ids).Draw(t, "to")
 		}
 	}
+}
+
+// spanMembers are disjoint ranges of ports, some of which touch, that lead to some chains.
+func spanMembers(t *rapid.T, proto ruleset.Protocol, to []ruleset.ChainID) (list []ruleset.Member) {
+	for _, s := range spans(t, 65534) {
+		first, last := uint16(s[0]+1), uint16(s[1]+1)
+		middle := rapid.Uint16Range(first, last).Draw(t, "middle")
+		for _, r := range [][2]int{{int(first), int(middle)}, {int(middle) + 1, int(last)}} {
+			if r[0] <= r[1] {
+				list = append(list, ruleset.Member{
+					Proto: proto, Port: uint16(r[0]), LastPort: uint16(r[1]), Chain: rapid.SampledFrom(to).Draw(t, "chain"), Comment: "a/p ingress[0]",
+				})
+			}
+		}
+	}
+	return list
 }
 
 func jumps(to []ruleset.ChainID, d ruleset.Direction) *rapid.Generator[[]ruleset.Member] {

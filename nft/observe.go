@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -152,7 +153,10 @@ func parseSetID(name string) (ruleset.SetID, bool) {
 	if isPodChain(name) {
 		return ruleset.PortsOf(ruleset.ChainID(name)), true
 	}
-	_, key, _ := strings.Cut(name, "-")
+	first, key, _ := strings.Cut(name, "-")
+	if id := (ruleset.SetID{Kind: ruleset.PortRanges, Key: key}); first == "spans" && id.Protocol() != ruleset.AnyProtocol {
+		return id, true
+	}
 	if id := ruleset.TunnelPorts(); id.String() == name {
 		return id, true
 	}
@@ -172,6 +176,8 @@ func decodeMembers(id ruleset.SetID, elements []nftables.SetElement) []ruleset.M
 		return decodeRanges(elements)
 	case ruleset.PortMap:
 		return decodeJumps(elements)
+	case ruleset.PortRanges:
+		return decodeSpans(id, elements)
 	}
 	var members []ruleset.Member
 	for _, e := range elements {
@@ -190,6 +196,25 @@ func decodeJumps(elements []nftables.SetElement) []ruleset.Member {
 		if decodePort(e.Key, &m) {
 			members = append(members, m)
 		}
+	}
+	return members
+}
+
+// decodeSpans pairs the first port of each range with the next port after it; without one, the range goes on to the last.
+func decodeSpans(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Member {
+	slices.SortFunc(elements, compareElements)
+	var members []ruleset.Member
+	for i, e := range elements {
+		if e.IntervalEnd || len(e.Key) != 2 {
+			continue
+		}
+		m := ruleset.Member{
+			Proto: id.Protocol(), Port: binary.BigEndian.Uint16(e.Key), LastPort: math.MaxUint16, Chain: jumpOf(e), Comment: e.Comment,
+		}
+		if i+1 < len(elements) && elements[i+1].IntervalEnd {
+			m.LastPort = binary.BigEndian.Uint16(elements[i+1].Key) - 1
+		}
+		members = append(members, m)
 	}
 	return members
 }

@@ -76,6 +76,9 @@ func rulesOf(c ruleset.Chain) []rule {
 	if c.ByPort {
 		rules = append(rules, rule{[]term{byPort(ruleset.PortsOf(c.ID).String())}, ""})
 	}
+	for _, id := range c.Spans {
+		rules = append(rules, rule{[]term{byRange(id)}, ""})
+	}
 	if c.Onward != "" {
 		rules = append(rules, rule{[]term{verdict(expr.VerdictJump, string(c.Onward))}, ""})
 	}
@@ -133,7 +136,7 @@ const sealFormat = "%s: end of %d rules, digest %s content %s"
 func seal(c ruleset.Chain, contents []string) string {
 	end := "denied"
 	switch {
-	case c.Denial == ruleset.GoBack && c.ByPort:
+	case c.Denial == ruleset.GoBack && (c.ByPort || len(c.Spans) > 0):
 		end = "alike"
 	case c.Denial == ruleset.GoBack:
 		end = "peers"

@@ -24,7 +24,13 @@ func sample(denial ruleset.Denial) *ruleset.Program {
 			peers.Rules = append(peers.Rules, ruleset.Rule{Peer: ruleset.InSet(setID(ruleset.Addresses, f))})
 		}
 		p.Chains = append(p.Chains, peers,
-			ruleset.Chain{ID: id, Direction: d, Subject: "default/web-0", Rules: sampleRules(d), ByPort: true, Denial: denial})
+			ruleset.Chain{ID: id, Direction: d, Subject: "default/web-0", Rules: sampleRules(d), ByPort: true, Spans: sampleSpans(d), Denial: denial})
+		for _, spans := range sampleSpans(d) {
+			p.Sets = append(p.Sets, ruleset.Set{ID: spans, Comment: "ranges of ports", Members: []ruleset.Member{
+				{Proto: spans.Protocol(), Port: 1, LastPort: 1, Chain: peers.ID, Comment: "default/sample " + d.String() + "[3]"},
+				{Proto: spans.Protocol(), Port: 2, LastPort: 63, Chain: peers.ID, Comment: "default/sample " + d.String() + "[4]"},
+				{Proto: spans.Protocol(), Port: 9000, LastPort: 65535, Chain: peers.ID, Comment: "default/sample " + d.String() + "[5]"}}})
+		}
 		p.Sets = append(p.Sets, ruleset.Set{ID: ruleset.PortsOf(id), Comment: "ports of default/web-0", Members: []ruleset.Member{
 			{Proto: ruleset.TCP, Port: 7000, Chain: peers.ID, Comment: "default/sample " + d.String() + "[1]"},
 			{Proto: ruleset.UDP, Port: 65535, Chain: peers.ID, Comment: "default/sample " + d.String() + "[2], default/other " + d.String() + "[0]"}}})
@@ -34,6 +40,13 @@ func sample(denial ruleset.Denial) *ruleset.Program {
 	}
 	p.Sort()
 	return p
+}
+
+func sampleSpans(d ruleset.Direction) (ids []ruleset.SetID) {
+	for _, proto := range ruleset.Protocols {
+		ids = append(ids, ruleset.SpansID(proto, "sample "+d.String()))
+	}
+	return ids
 }
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }

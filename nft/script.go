@@ -86,14 +86,14 @@ func namedSetText(s ruleset.Set) string {
 		elements[i] = memberText(m)
 	}
 	kind, holds := "set", setType(s.ID).Name
-	if s.ID.Kind == ruleset.PortMap {
+	if s.ID.Leads() {
 		kind, holds = "map", holds+" : verdict"
 	}
 	return setText(kind, s.ID.String(), holds, s.Comment, elements, flagsOf(s.ID)...)
 }
 
 func flagsOf(id ruleset.SetID) []string {
-	if id.Kind == ruleset.Ranges {
+	if id.Kind == ruleset.Ranges || id.Kind == ruleset.PortRanges {
 		return []string{"interval"}
 	}
 	return nil
@@ -101,6 +101,8 @@ func flagsOf(id ruleset.SetID) []string {
 
 func memberText(m ruleset.Member) string {
 	switch {
+	case m.Chain != "" && m.LastPort > 0:
+		return fmt.Sprintf("%s comment %q : jump %s", ruleset.PortRange{First: m.Port, Last: m.LastPort}, m.Comment, m.Chain)
 	case m.Chain != "":
 		return fmt.Sprintf("%s . %d comment %q : jump %s", m.Proto, m.Port, m.Comment, m.Chain)
 	case m.Link != "":

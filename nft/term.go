@@ -174,6 +174,14 @@ func byPort(name string) term {
 	}}
 }
 
+// byRange looks the port of one protocol up in a verdict map of ranges.
+func byRange(id ruleset.SetID) term {
+	return term{text: id.Protocol().String() + " dport vmap @" + id.String(), exprs: append(isProtocol(id.Protocol()).exprs,
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Lookup{SourceRegister: register, IsDestRegSet: true, SetName: id.String()},
+	)}
+}
+
 // isProtocol matches a transport protocol.
 func isProtocol(p ruleset.Protocol) term {
 	return term{

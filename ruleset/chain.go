@@ -94,7 +94,7 @@ func ParseDenial(s string) (Denial, error) {
 
 // Chain is everything that one pod may do in one direction. Its end is the denial.
 //
-// Where many policies meet in one pod, ports are looked up in a PortMap, which leads to chains of another kind: those
+// Where many policies meet in one pod, ports are looked up in a PortMap, or PortRanges, which lead to chains of another kind: those
 // say who the peers are, have no ports and no subject, and end with GoBack. Pods that are judged alike share then all
 // but the rule by which each may reach itself: in a chain that has no subject either, and ends with GoBack, too.
 type Chain struct {
@@ -103,13 +103,14 @@ type Chain struct {
 	Subject   string  // namespace/name of the pod
 	Rules     []Rule  // in the order of their origins; each one allows
 	ByPort    bool    // what no rule allows is looked up in PortsOf(ID)
+	Spans     []SetID // and then in these PortRanges, one a protocol at most
 	Onward    ChainID // what no rule allows may still be allowed there; empty: nowhere
 	Denial    Denial
 }
 
 // Equal reports whether two chains are the same to a backend: their digests are.
 func (c Chain) Equal(o Chain) bool {
-	return c.ID == o.ID && c.Direction == o.Direction && c.ByPort == o.ByPort && c.Onward == o.Onward && c.Denial == o.Denial && slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
+	return c.ID == o.ID && c.Direction == o.Direction && c.ByPort == o.ByPort && slices.Equal(c.Spans, o.Spans) && c.Onward == o.Onward && c.Denial == o.Denial && slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
 		return a.Same(b) && slices.Equal(a.Origins, b.Origins)
 	})
 }
@@ -128,6 +129,9 @@ func (c Chain) text(b *strings.Builder) {
 	}
 	if c.ByPort {
 		fmt.Fprintf(b, "  by port @%s\n", PortsOf(c.ID))
+	}
+	for _, id := range c.Spans {
+		fmt.Fprintf(b, "  by ports @%s\n", id)
 	}
 	if c.Onward != "" {
 		fmt.Fprintf(b, "  onward to %s\n", c.Onward)

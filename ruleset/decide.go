@@ -108,15 +108,25 @@ func (p *Program) reason(c Chain, peer netip.Addr, f Flow) (string, bool) {
 	if rule, ok := p.allowing(c, peer, f); ok {
 		return OriginsText(rule.Origins), true
 	}
-	if m, ok := p.set(PortsOf(c.ID)).jump(f.Proto, f.Port); ok && c.ByPort {
-		if _, ok := p.allowing(p.chain(m.Chain), peer, f); ok {
-			return m.Comment, true
+	for _, id := range c.lookups() {
+		if m, ok := p.set(id).jump(f.Proto, f.Port); ok {
+			if _, ok := p.allowing(p.chain(m.Chain), peer, f); ok {
+				return m.Comment, true
+			}
 		}
 	}
 	if c.Onward == "" {
 		return "", false
 	}
 	return p.reason(p.chain(c.Onward), peer, f)
+}
+
+// lookups are the sets in which a chain looks ports up.
+func (c Chain) lookups() []SetID {
+	if c.ByPort {
+		return append([]SetID{PortsOf(c.ID)}, c.Spans...)
+	}
+	return c.Spans
 }
 
 // allowing finds the first rule of a chain that allows a flow.

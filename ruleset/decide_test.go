@@ -146,6 +146,35 @@ func TestDecideByPort(t *testing.T) {
 	wantTrace(t, p, parseFlow("10.0.1.2 > 10.0.0.5 tcp 7000"), "egress allow: not isolated; ingress deny: no rule in ingress/default/db-0")
 }
 
+// Ranges of ports are looked up by one map a protocol, after single ports.
+func TestDecideByRange(t *testing.T) {
+	p := fixture()
+	db := slices.IndexFunc(p.Chains, func(c Chain) bool { return c.ID == "ingress/default/db-0" })
+	friends := Chain{ID: NewPeersID(Ingress, "friends"), Direction: Ingress, Rules: []Rule{{Peer: InSet(web)}}, Denial: GoBack}
+	anyone := Chain{ID: NewPeersID(Ingress, "anyone"), Direction: Ingress, Rules: []Rule{{}}, Denial: GoBack}
+	tcp, udp := SpansID(TCP, "x"), SpansID(UDP, "x")
+	p.Chains[db].Spans = []SetID{tcp, udp}
+	p.Chains = append(p.Chains, friends, anyone)
+	p.Sets = append(p.Sets,
+		Set{ID: tcp, Members: []Member{
+			{Proto: TCP, Port: 7000, LastPort: 7099, Chain: friends.ID, Comment: "a"}, {Proto: TCP, Port: 7100, LastPort: 65535, Chain: anyone.ID, Comment: "b"}}},
+		Set{ID: udp, Members: []Member{{Proto: UDP, Port: 5, LastPort: 5, Chain: anyone.ID, Comment: "c"}}})
+	p.Sort()
+	for flow, want := range map[string]string{
+		"10.0.1.2 > 10.0.0.5 tcp 7000":  "ingress allow: a",
+		"10.0.1.2 > 10.0.0.5 tcp 7099":  "ingress allow: a",
+		"10.0.1.1 > 10.0.0.5 tcp 7099":  "ingress deny: no rule in ingress/default/db-0",
+		"10.0.1.1 > 10.0.0.5 tcp 7100":  "ingress allow: b",
+		"10.0.1.1 > 10.0.0.5 tcp 65535": "ingress allow: b",
+		"10.0.1.1 > 10.0.0.5 udp 7100":  "ingress deny: no rule in ingress/default/db-0",
+		"10.0.1.1 > 10.0.0.5 udp 5":     "ingress allow: c",
+		"10.0.1.1 > 10.0.0.5 udp 6":     "ingress deny: no rule in ingress/default/db-0",
+		"10.0.1.1 > 10.0.0.5":           "ingress deny: no rule in ingress/default/db-0",
+	} {
+		wantTrace(t, p, parseFlow(flow), "egress allow: not isolated; "+want)
+	}
+}
+
 func TestZeroVerdictDenies(t *testing.T) {
 	if v := Verdict(0); v != Deny || v.String() != "deny" || Allow.String() != "allow" {
 		t.Error(v, Allow)

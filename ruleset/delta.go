@@ -102,8 +102,7 @@ func (d Delta) groundwork() (first, rest Delta) {
 // with them.
 func (d Delta) clearance() (rest, last Delta) {
 	rest = d
-	leads := func(id SetID) bool { return id.Kind == PortMap }
-	if slices.ContainsFunc(d.DelSets, leads) {
+	if slices.ContainsFunc(d.DelSets, SetID.Leads) {
 		last.DelMembers, rest.DelMembers = partition(d.DelMembers, func(m Members) bool { return slices.Contains(d.DelSets, m.Set) })
 		last.DelSets, rest.DelSets = d.DelSets, nil
 		last.DelChains, rest.DelChains = d.DelChains, nil
@@ -114,7 +113,7 @@ func (d Delta) clearance() (rest, last Delta) {
 // leadsElsewhere reports whether something is looked up anew by packets that were not free before: what leads from one
 // chain to another, or makes pods of a strict program known.
 func (d Delta) leadsElsewhere() bool {
-	leads := func(m Members) bool { return m.Set.Kind == PortMap || m.Set.tellsKnown() }
+	leads := func(m Members) bool { return m.Set.Leads() || m.Set.tellsKnown() }
 	return len(d.DelDispatch) > 0 && len(d.AddDispatch) > 0 || slices.ContainsFunc(d.AddMembers, leads)
 }
 

@@ -71,7 +71,7 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 		d.AddMembers = appendMembers(d.AddMembers, s.ID, add)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(gone), SetID.Compare) {
-		if id.Kind == PortMap || id.Fixed() {
+		if id.Leads() || id.Fixed() {
 			d.DelMembers = appendMembers(d.DelMembers, id, slices.SortedFunc(slices.Values(gone[id]), Member.Compare))
 		}
 		if !id.Fixed() {

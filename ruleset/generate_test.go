@@ -115,16 +115,23 @@ func chains(sets []Set) *rapid.Generator[Chain] {
 
 // lookUpPorts lets some chains look ports up, and makes the chains that this leads to.
 func lookUpPorts(t *rapid.T, p *Program) {
-	pods := p.Chains
-	shared := map[Direction][]ChainID{}
+	pods, named := p.Chains, p.Sets
+	shared, maps := map[Direction][]ChainID{}, map[Direction][]SetID{}
 	for _, d := range Directions {
 		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"one", "two"}), rapid.ID).Draw(t, "peers") {
 			c := Chain{ID: NewPeersID(d, key), Direction: d, Denial: GoBack}
-			for _, peer := range rapid.SliceOfN(peers(p.Sets), 1, 2).Draw(t, "peers") {
+			for _, peer := range rapid.SliceOfN(peers(named), 1, 2).Draw(t, "peers") {
 				c.Rules = append(c.Rules, Rule{Peer: peer})
 			}
 			shared[d] = append(shared[d], c.ID)
 			p.Chains = append(p.Chains, c)
+		}
+		for _, proto := range rapid.SliceOfNDistinct(rapid.SampledFrom(Protocols[:]), 0, 2, rapid.ID).Draw(t, "protocols of ranges") {
+			if len(shared[d]) > 0 {
+				id := SpansID(proto, d.String())
+				maps[d] = append(maps[d], id)
+				p.Sets = append(p.Sets, Set{ID: id, Comment: "ranges", Members: spanMembers(t, proto, shared[d])})
+			}
 		}
 	}
 	for i := range pods {
@@ -133,10 +140,27 @@ func lookUpPorts(t *rapid.T, p *Program) {
 			c.ByPort = true
 			p.Sets = append(p.Sets, Set{ID: PortsOf(c.ID), Comment: "ports", Members: jumps(ids, c.Direction).Draw(t, "jumps")})
 		}
+		if rapid.Bool().Draw(t, "by ranges") {
+			c.Spans = maps[c.Direction]
+		}
 		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "onward") {
 			c.Onward = rapid.SampledFrom(ids).Draw(t, "to")
 		}
 	}
+}
+
+// spanMembers are disjoint ranges of ports, some of which touch, that lead to some chains.
+func spanMembers(t *rapid.T, proto Protocol, to []ChainID) (list []Member) {
+	for _, s := range spans(t, 8) {
+		first, last := uint16(s[0]+1), uint16(s[1]+1)
+		middle := rapid.Uint16Range(first, last).Draw(t, "middle")
+		for _, r := range [][2]uint16{{first, middle}, {middle + 1, last}} {
+			if r[0] <= r[1] {
+				list = append(list, Member{Proto: proto, Port: r[0], LastPort: r[1], Chain: rapid.SampledFrom(to).Draw(t, "chain"), Comment: "a/p"})
+			}
+		}
+	}
+	return list
 }
 
 func jumps(to []ChainID, d Direction) *rapid.Generator[[]Member] {

@@ -149,17 +149,23 @@ func (m *Memory) addSet(s Set) error {
 func (m *Memory) addMembers(c Members) error {
 	ports := map[Member]ChainID{}
 	for e := range m.sets[c.Set] {
-		ports[Member{Proto: e.Proto, Port: e.Port}] = e.Chain
+		_ = c.Set.eachPort(e, ports)
 	}
 	return m.eachMember(c, func(in map[Member]bool, e Member) error {
 		if _, exists := m.chains[e.Chain]; e.Chain != "" && !exists {
 			return fmt.Errorf("%s: no such chain", e)
 		}
-		if c.Set.Kind == PortMap {
-			return errors.Join(insert(ports, Member{Proto: e.Proto, Port: e.Port}, e.Chain), insert(in, e, true))
-		}
-		return insert(in, e, true)
+		return errors.Join(c.Set.eachPort(e, ports), insert(in, e, true))
 	})
+}
+
+// eachPort notes where each port of a member leads; none may lead to two chains.
+func (id SetID) eachPort(e Member, ports map[Member]ChainID) error {
+	var errs []error
+	for port := int(e.Port); id.Leads() && port <= int(max(e.Port, e.LastPort)); port++ {
+		errs = append(errs, insert(ports, Member{Proto: e.Proto, Port: uint16(port)}, e.Chain))
+	}
+	return errors.Join(errs...)
 }
 
 func (m *Memory) delMembers(c Members) error {
@@ -194,8 +200,10 @@ func (m *Memory) emptyChain(id ChainID) error {
 
 func (m *Memory) putChain(c PutChain) error {
 	m.chains[c.ID] = c.Chain
-	if _, exists := m.sets[PortsOf(c.ID)]; c.ByPort && !exists {
-		return fmt.Errorf("chain %s: no set %s", c.ID, PortsOf(c.ID))
+	for _, id := range c.lookups() {
+		if _, exists := m.sets[id]; !exists {
+			return fmt.Errorf("chain %s: no set %s", c.ID, id)
+		}
 	}
 	if _, exists := m.chains[c.Onward]; c.Onward != "" && !exists {
 		return fmt.Errorf("chain %s: no chain %s", c.ID, c.Onward)
@@ -231,7 +239,7 @@ func (m *Memory) delChain(id ChainID) error {
 
 func (m *Memory) delSet(id SetID) error {
 	for _, c := range m.chains {
-		if c.ByPort && PortsOf(c.ID) == id {
+		if slices.Contains(c.lookups(), id) {
 			return fmt.Errorf("set %s: in use by its chain", id)
 		}
 		for _, r := range c.Rules {

@@ -31,10 +31,13 @@ func ScopeOf(d Delta, subjects func(ChainID) []netip.Addr) Scope {
 		s.addrs[e.Addr] = true
 	}
 	for _, change := range d.DelMembers {
-		if change.Set.Fixed() {
+		switch {
+		case change.Set.Fixed():
 			continue // whom the base chains know is no peer of a rule
-		}
-		if change.Set.Kind == PortMap {
+		case change.Set.Kind == PortRanges: // its chains go with it, or somebody else has changed it
+			s.all = s.all || !slices.Contains(d.DelSets, change.Set)
+			continue
+		case change.Set.Kind == PortMap:
 			for _, a := range subjects(ChainID(change.Set.Key)) {
 				s.addrs[a] = true
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -18,6 +19,7 @@ const (
 	AddressPorts                 // Member.Addr, Member.Proto, Member.Port
 	Ranges                       // Member.Addr to Member.Last; the ranges of a set are disjoint
 	PortMap                      // Member.Proto and Member.Port to Member.Chain: a chain's own, see PortsOf
+	PortRanges                   // the ports from Member.Port to Member.LastPort, disjoint, to Member.Chain; see SpansID
 	LinkAddresses                // Member.Link, Member.Addr
 	ProtoPorts                   // Member.Proto, Member.Port, of no family
 )
@@ -33,13 +35,30 @@ type SetID struct {
 // PortsOf names the set by which a chain looks up where packets to a port are judged.
 func PortsOf(id ChainID) SetID { return SetID{Kind: PortMap, Key: string(id)} }
 
-// String is the name in the kernel: pods4-<key>, ports6-<key>, cidrs4-<key>, links4-<key>, ports-<key>, or that
-// of the chain.
+// SpansID names a map from ranges of a protocol's ports to chains after all that it says: it never changes.
+func SpansID(p Protocol, identity string) SetID {
+	return SetID{Kind: PortRanges, Key: p.String() + "-" + Digest(identity)}
+}
+
+// Protocol is whose ports a set of kind PortRanges holds.
+func (id SetID) Protocol() Protocol {
+	word, _, _ := strings.Cut(id.Key, "-")
+	p, _ := ParseProtocol(word)
+	return p
+}
+
+// Leads reports whether the members lead to chains.
+func (id SetID) Leads() bool { return id.Kind == PortMap || id.Kind == PortRanges }
+
+// String is the name in the kernel: pods4-<key>, ports6-<key>, cidrs4-<key>, links4-<key>, ports-<key>,
+// spans-tcp-<key>, or that of the chain.
 func (id SetID) String() string {
-	if id.Kind == PortMap {
+	switch id.Kind {
+	case PortMap:
 		return id.Key
-	}
-	if id.Kind == ProtoPorts {
+	case PortRanges:
+		return "spans-" + id.Key
+	case ProtoPorts:
 		return "ports-" + id.Key
 	}
 	prefix := [...]string{Addresses: "pods", AddressPorts: "ports", Ranges: "cidrs", LinkAddresses: "links"}[id.Kind]
@@ -63,23 +82,29 @@ func (id SetID) hashed() bool { return id.Kind == Addresses || id.Kind == Addres
 
 // Member is one element of a set; SetKind says which fields it has, the others are zero.
 type Member struct {
-	Link    string // an interface of the node
-	Addr    netip.Addr
-	Last    netip.Addr
-	Proto   Protocol
-	Port    uint16
-	Chain   ChainID // of Chain.Peers kind
-	Comment string  // ShortOrigins of what that chain allows
+	Link     string // an interface of the node
+	Addr     netip.Addr
+	Last     netip.Addr
+	Proto    Protocol
+	Port     uint16
+	LastPort uint16
+	Chain    ChainID // of Chain.Peers kind
+	Comment  string  // ShortOrigins of what that chain allows
 }
 
 // Compare orders members by address, protocol and port, and what these lead to.
 func (m Member) Compare(o Member) int {
-	order := cmp.Or(m.Addr.Compare(o.Addr), m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port))
+	if order := m.Addr.Compare(o.Addr); order != 0 {
+		return order // nearly always: sets of tens of thousands are sorted
+	}
+	order := cmp.Or(m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port), cmp.Compare(m.LastPort, o.LastPort))
 	return cmp.Or(order, cmp.Compare(m.Link, o.Link), cmp.Compare(m.Chain, o.Chain), cmp.Compare(m.Comment, o.Comment))
 }
 
 func (m Member) String() string {
 	switch {
+	case m.Chain != "" && m.LastPort > 0:
+		return fmt.Sprintf("%s %s -> %s  # %s", m.Proto, PortRange{m.Port, m.LastPort}, m.Chain, m.Comment)
 	case m.Chain != "":
 		return fmt.Sprintf("%s %d -> %s  # %s", m.Proto, m.Port, m.Chain, m.Comment)
 	case m.Link != "":
@@ -114,10 +139,13 @@ func (s Set) holds(peer netip.Addr, proto Protocol, port uint16) bool {
 	return false
 }
 
-// jump finds where packets to a port are judged, in a PortMap.
+// jump finds where packets to a port are judged, in a set that leads to chains.
 func (s Set) jump(proto Protocol, port uint16) (Member, bool) {
-	at, _ := slices.BinarySearchFunc(s.Members, Member{Proto: proto, Port: port}, Member.Compare)
-	if at == len(s.Members) || s.Members[at].Proto != proto || s.Members[at].Port != port {
+	at := sort.Search(len(s.Members), func(i int) bool {
+		m := s.Members[i]
+		return cmp.Or(cmp.Compare(m.Proto, proto), cmp.Compare(max(m.Port, m.LastPort), port)) >= 0
+	})
+	if at == len(s.Members) || s.Members[at].Proto != proto || s.Members[at].Port > port {
 		return Member{}, false
 	}
 	return s.Members[at], true

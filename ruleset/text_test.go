@@ -124,12 +124,12 @@ var edits = map[string]func(*Program){
 	"node": func(p *Program) { p.Node = toggled(p.Node, addr("192.168.0.9")) },
 	"link": func(p *Program) { p.Links = toggled(p.Links, "eth9") },
 	"set's kind": onFirst(setsOf, func(s *Set) {
-		if s.ID.Kind != PortMap {
+		if !s.ID.Leads() {
 			s.ID.Kind, s.Members = 2-s.ID.Kind, nil
 		}
 	}),
 	"set's family": onFirst(setsOf, func(s *Set) {
-		if s.ID.Kind != PortMap {
+		if !s.ID.Leads() {
 			s.ID.Family, s.Members = 10-s.ID.Family, nil
 		}
 	}),
@@ -141,6 +141,8 @@ var edits = map[string]func(*Program){
 	"chain's name":    onFirst(chainsOf, func(c *Chain) { c.ID += "x" }),
 	"denial":          onFirst(chainsOf, func(c *Chain) { c.Denial = (c.Denial + 1) % 3 }),
 	"by port":         onFirst(chainsOf, func(c *Chain) { c.ByPort = !c.ByPort }),
+	"by ranges":       onFirst(chainsOf, func(c *Chain) { c.Spans = toggled(c.Spans, SpansID(TCP, "x")) }),
+	"member's range":  onFirst(jumpsOf, func(m *Member) { m.LastPort += 9 }),
 	"onward":          onFirst(chainsOf, func(c *Chain) { c.Onward += "x" }),
 	"member's chain":  onFirst(jumpsOf, func(m *Member) { m.Chain += "x" }),
 	"member's reason": onFirst(jumpsOf, func(m *Member) { m.Comment += "x" }),
@@ -164,7 +166,7 @@ func membersOf(p *Program) *[]Member {
 // jumpsOf are the members of the last set, if they lead to chains: sets are sorted by kind.
 func jumpsOf(p *Program) *[]Member {
 	last := len(p.Sets) - 1
-	if last < 0 || p.Sets[last].ID.Kind != PortMap {
+	if last < 0 || !p.Sets[last].ID.Leads() {
 		return nil
 	}
 	p.Sets = slices.Clone(p.Sets)

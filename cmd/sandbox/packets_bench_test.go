@@ -1,6 +1,8 @@
 package sandbox_test
 
 import (
+	"fmt"
+	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -42,6 +44,27 @@ func BenchmarkCut(b *testing.B) {
 	}
 	b.ReportMetric(float64(all.Milliseconds())/float64(b.N), "cut-ms/op")
 	b.ReportMetric(float64(next.Milliseconds())/float64(b.N), "next-event-ms/op")
+}
+
+// BenchmarkDeniedPacket is a datagram that a pod sends to another of its node, for which the other's policy has some
+// ranges of ports, all for somebody else: all that the kernel does until it is dropped.
+func BenchmarkDeniedPacket(b *testing.B) {
+	for _, count := range []int{1, 10, 100, 1000, 6000} {
+		b.Run(fmt.Sprintf("ranges=%d", count), func(b *testing.B) {
+			r := newRig(b, rigOptions{})
+			policy := fmt.Sprintf("a/in {podSelector: {matchLabels: {app: web}}, ingress: [%s]}", ranges("from", count))
+			r.become(scene{pods: trio, policies: []string{policy}}.world(b))
+			var conn net.Conn
+			r.must(r.InPod("a/cli", func() (err error) {
+				conn, err = net.Dial("udp", net.JoinHostPort(r.pods["a/web"].Addrs[0].String(), "40000"))
+				return err
+			}))
+			defer conn.Close()
+			for b.Loop() {
+				_, _ = conn.Write([]byte("knock"))
+			}
+		})
+	}
 }
 
 // remember gives a node's conntrack an established connection to port 80.

@@ -57,6 +57,9 @@ func (x *excerpt) chain(id ruleset.ChainID) {
 	if chain.ByPort {
 		x.set(ruleset.PortsOf(id))
 	}
+	for _, spans := range chain.Spans {
+		x.set(spans)
+	}
 	if chain.Onward != "" {
 		x.chain(chain.Onward)
 	}

@@ -97,3 +97,57 @@ func tenantPolicy(n, turn int) *policy.Policy {
 	}
 	return policy.Parse(p)
 }
+
+// A policy whose peers are 3,000 selectors of one label key each, which hardly any of the tenant's 10,000 pods has.
+func BenchmarkManySelectors(b *testing.B) {
+	for _, labels := range []int{10000, 100} {
+		b.Run(fmt.Sprintf("pods=10000/sets of labels=%d", labels), func(b *testing.B) {
+			g := graph.New("n0", ruleset.Drop)
+			for i := range 10000 {
+				p := numbered(i)
+				p.Labels = map[string]string{"app": fmt.Sprintf("app-%d", i%labels)}
+				g.Apply(graph.PodSet{Pod: p})
+			}
+			np := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "keys"}}
+			for i := range 3000 {
+				np.Spec.Ingress = append(np.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{{
+					PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
+						Key: fmt.Sprintf("key-%d", i), Operator: metav1.LabelSelectorOpExists,
+					}}},
+				}}})
+			}
+			comeAndGo(b, g, policy.Parse(np))
+		})
+	}
+}
+
+// A policy of which every fifth of 100,000 pods is a peer, as for the application that all others use.
+func BenchmarkEveryFifth(b *testing.B) {
+	g := graph.New("n0", ruleset.Drop)
+	for i := range 100000 {
+		p := numbered(i)
+		p.Labels = map[string]string{"app": fmt.Sprintf("app-%d", i/25), "part": fmt.Sprintf("part-%d", i/25%5)}
+		g.Apply(graph.PodSet{Pod: p})
+	}
+	comeAndGo(b, g, policy.Parse(&networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "fifth"},
+		Spec: networkingv1.NetworkPolicySpec{
+			PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "app-0"}},
+			Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{
+				{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"part": "part-1"}}},
+			}}},
+		},
+	}))
+}
+
+// comeAndGo measures a policy that comes and goes again.
+func comeAndGo(b *testing.B, g *graph.Graph, p *policy.Policy) {
+	g.Changes()
+	b.ReportAllocs()
+	for b.Loop() {
+		g.Apply(graph.PolicySet{Policy: p})
+		g.Changes()
+		g.Apply(graph.PolicyGone{Key: p.Key})
+		g.Changes()
+	}
+}

@@ -55,7 +55,7 @@ func (g *Graph) reset(d *ruleset.Delta, s *set) {
 	case s.users == 0:
 		g.drop(s)
 		d.DelSets = appendIf(d.DelSets, s.sent, s.source.ID)
-		if s.sent && s.source.ID.Kind == ruleset.PortMap { // what leads to chains goes before these do
+		if s.sent && s.source.ID.Leads() { // what leads to chains goes before these do
 			d.DelMembers = append(d.DelMembers, ruleset.Members{Set: s.source.ID, Members: s.handedOut()})
 		}
 	case !s.sent:

@@ -7,10 +7,13 @@ import (
 
 // crew is the pods of this node that are judged alike in one direction.
 type crew struct {
-	alike  string // policy.Pod.Alike
-	pods   map[*pod]bool
-	known  policy.Crew // of these pods; zero: not made yet
-	shares bool        // they lead to chains that others may lead to
+	alike     string // policy.Pod.Alike
+	direction ruleset.Direction
+	pods      map[*pod]bool
+	known     policy.Crew  // of these pods; zero: not made yet
+	shares    bool         // they lead to chains that others may lead to
+	claim     policy.Claim // what their policies need
+	refused   bool         // there is no room for that: they are isolated, and nothing is allowed
 }
 
 func (c *crew) crew(d ruleset.Direction) policy.Crew {
@@ -40,6 +43,7 @@ func (g *Graph) enlist(p *pod, d ruleset.Direction) {
 		g.changed(old, d)
 		if len(old.pods) == 0 {
 			delete(g.crews, old.alike)
+			g.disband(old)
 		}
 	}
 	if j.crew = nil; alike == "" {
@@ -47,12 +51,20 @@ func (g *Graph) enlist(p *pod, d ruleset.Direction) {
 	}
 	now, exists := g.crews[alike]
 	if !exists {
-		now = &crew{alike: alike, pods: map[*pod]bool{}}
+		now = &crew{alike: alike, direction: d, pods: map[*pod]bool{}}
 		g.crews[alike] = now
 	}
 	now.pods[p] = true
 	j.crew = now
 	g.changed(now, d)
+}
+
+// disband lets go of a crew without pods. Others may have room for it.
+func (g *Graph) disband(c *crew) {
+	g.unwatch(c)
+	delete(g.crowded, c)
+	delete(g.moved, c)
+	g.fewer = true
 }
 
 func (g *Graph) changed(c *crew, d ruleset.Direction) {

@@ -30,8 +30,8 @@ func (g *Graph) setLinks(links []ruleset.Link) {
 		names = append(names, l.Name)
 	}
 	g.links.replace(names)
-	g.exchange(ruleset.LinkSets(g.places), ruleset.LinkSets(links))
-	g.places = links
+	g.exchange(ruleset.LinkSets(g.linked), ruleset.LinkSets(links))
+	g.linked = links
 }
 
 // setTunnels takes over where the node unpacks tunnels.

@@ -16,50 +16,67 @@ type Graph struct {
 	strict     bool
 	nodes      map[string]policy.Node
 	nodeAddrs  map[netip.Addr]int // how many nodes have it
+	drawn      map[uint8]string   // see Drawn
 	namespaces map[string]*namespace
-	labelled   map[label]map[*namespace]bool // namespaces by their labels
+	labelled   map[label]map[*namespace]bool  // namespaces by their labels
+	keyed      map[string]map[*namespace]bool // and by the keys of these
 	pods       map[policy.Key]*pod
 	residents  map[*pod]bool         // those of this node
 	claims     map[netip.Addr][]*pod // the pods that say they have an address
 	local      int                   // events about pods of this node
 	policies   int                   // of all namespaces
+	places     places                // of all groups of pods
 	index      index
 	selectors  map[string]*selector // in use, by their text
 
-	dirty    map[*pod]bool // pods of this node whose chains must be assembled again
-	sets     map[ruleset.SetID]*set
-	drafts   policy.Drafts
-	crews    map[string]*crew            // by what their pods have in common
-	moved    map[*crew]ruleset.Direction // those that pods have left or joined
-	shared   map[ruleset.ChainID]int     // how many judgements lead to a chain
-	stale    map[*set]bool               // sets to look at in Changes
-	chains   ledger[ruleset.ChainID, ruleset.Chain]
-	dispatch ledger[ruleset.Subject, ruleset.ChainID]
-	links    ledger[string, bool]
-	fixed    ledger[element, bool]      // members of the fixed sets, which come from:
-	places   []ruleset.Link             // what the host said last
-	tunnels  []ruleset.Tunnel           // what the host said last
-	ranges   ledger[netip.Prefix, bool] // where addresses of this node's pods come from
-	known    ledger[netip.Addr, bool]   // those that its pods have; neither is kept where the program is not strict
+	dirty     map[*pod]bool // pods of this node whose chains must be assembled again
+	sets      map[ruleset.SetID]*set
+	drafts    policy.Drafts
+	crews     map[string]*crew            // by what their pods have in common
+	moved     map[*crew]ruleset.Direction // those that pods have left or joined
+	watched   map[policy.Demand]*watch    // of the policies of crews
+	touched   map[*crew]bool              // of which pods or policies have changed
+	crowded   map[*crew]bool              // that may need more or less than before
+	fewer     bool                        // a crew is gone
+	budgets   policy.Budgets              // what there is room for
+	excess    []policy.Problem            // of policies for which there is no room
+	excessive bool                        // that is news
+	shared    map[ruleset.ChainID]int     // how many judgements lead to a chain
+	stale     map[*set]bool               // sets to look at in Changes
+	chains    ledger[ruleset.ChainID, ruleset.Chain]
+	dispatch  ledger[ruleset.Subject, ruleset.ChainID]
+	links     ledger[string, bool]
+	fixed     ledger[element, bool]      // members of the fixed sets, which come from:
+	linked    []ruleset.Link             // what the host said last
+	tunnels   []ruleset.Tunnel           // what the host said last
+	ranges    ledger[netip.Prefix, bool] // where addresses of this node's pods come from
+	known     ledger[netip.Addr, bool]   // those that its pods have; neither is kept where the program is not strict
 }
 
 // New returns the empty graph of one node.
 func New(node string, denial ruleset.Denial) *Graph {
-	return &Graph{
+	g := &Graph{
 		node: node, form: policy.Form{Denial: denial},
 		nodes:      map[string]policy.Node{},
 		nodeAddrs:  map[netip.Addr]int{},
+		drawn:      map[uint8]string{},
 		namespaces: map[string]*namespace{},
 		labelled:   map[label]map[*namespace]bool{},
+		keyed:      map[string]map[*namespace]bool{},
 		pods:       map[policy.Key]*pod{},
 		residents:  map[*pod]bool{},
 		claims:     map[netip.Addr][]*pod{},
+		places:     newPlaces(),
 		index:      index{},
 		selectors:  map[string]*selector{},
 		dirty:      map[*pod]bool{},
 		sets:       map[ruleset.SetID]*set{},
 		crews:      map[string]*crew{},
 		moved:      map[*crew]ruleset.Direction{},
+		watched:    map[policy.Demand]*watch{},
+		touched:    map[*crew]bool{},
+		crowded:    map[*crew]bool{},
+		budgets:    policy.DefaultBudgets(),
 		shared:     map[ruleset.ChainID]int{},
 		stale:      map[*set]bool{},
 		chains:     newLedger[ruleset.ChainID, ruleset.Chain](),
@@ -69,6 +86,8 @@ func New(node string, denial ruleset.Denial) *Graph {
 		ranges:     newLedger[netip.Prefix, bool](),
 		known:      newLedger[netip.Addr, bool](),
 	}
+	g.form.Reach = g.reach
+	return g
 }
 
 // DenyUnknown lets the graph's programs be strict. It is for a graph that has not seen any event.
@@ -87,7 +106,8 @@ func (g *Graph) Apply(e Event) { e.apply(g) }
 // Snapshot returns all that is known, in no particular order. A policy that was deleted from a terminating
 // namespace and still isolates is part of it.
 func (g *Graph) Snapshot() policy.Snapshot {
-	s := policy.Snapshot{Node: g.node, Denial: g.form.Denial, Readable: g.form.Readable, Strict: g.strict, Links: g.places, Tunnels: g.tunnels, Nodes: slices.Collect(maps.Values(g.nodes))}
+	s := policy.Snapshot{Node: g.node, Denial: g.form.Denial, Readable: g.form.Readable, Budgets: g.form.Budgets, Strict: g.strict,
+		Links: g.linked, Tunnels: g.tunnels, Nodes: slices.Collect(maps.Values(g.nodes))}
 	for _, ns := range g.namespaces {
 		s.Namespaces = append(s.Namespaces, ns.Namespace)
 		for _, p := range ns.policies {
@@ -137,7 +157,7 @@ func (g *Graph) Counts() Counts {
 	for _, s := range g.sets {
 		c.Elements += len(s.source.Ranges)
 		for _, sel := range s.selectors {
-			c.Elements += len(sel.pods)
+			c.Elements += sel.count()
 		}
 	}
 	return c

@@ -163,6 +163,9 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 	if r.IntN(2) == 0 {
 		g.MergeFrom(1)
 	}
+	if r.IntN(2) == 0 {
+		g.Limit(scarce(r))
+	}
 	first := ruleset.Delta{Clear: true, Frame: true}
 	if r.IntN(2) == 0 {
 		g.DenyUnknown()
@@ -191,6 +194,14 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 			t.Fatalf("-seed %d %s, step %d: left to do\n%s", seed, name, i, d.String())
 		}
 	}
+}
+
+// scarce are budgets that small worlds reach, and leave again.
+func scarce(r *rand.Rand) policy.Budgets {
+	need := func(most int) policy.Need {
+		return policy.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
+	}
+	return policy.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), Least: r.IntN(3)}
 }
 
 // arrive checks that the way does not matter, only where it leads; while a namespace terminates it does.

@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"slices"
-
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -12,11 +10,9 @@ type namespace struct {
 	pods     map[*pod]bool
 	local    map[*pod]bool // those of this node
 	policies map[policy.Key]*held
-	has      map[label]int // how many of its pods have each label
+	groups   map[string]*group // of its pods, by their labels
+	places   places            // of these
 }
-
-// label is one of a pod or namespace.
-type label struct{ key, value string }
 
 // held is a policy; lingering after its deletion while its namespace terminates.
 type held struct {
@@ -30,7 +26,8 @@ func (g *Graph) namespace(name string) *namespace {
 	if !known {
 		ns = &namespace{
 			Namespace: policy.ImpliedNamespace(name),
-			pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{}, has: map[label]int{},
+			pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{},
+			groups: map[string]*group{}, places: newPlaces(),
 		}
 		g.namespaces[name] = ns
 		g.file(ns, true)
@@ -41,45 +38,36 @@ func (g *Graph) namespace(name string) *namespace {
 // file puts a namespace under its labels, or takes it away.
 func (g *Graph) file(ns *namespace, in bool) {
 	for key, value := range ns.Labels {
-		l := label{key, value}
-		if g.labelled[l] == nil {
-			g.labelled[l] = map[*namespace]bool{}
-		}
-		g.labelled[l][ns] = true
-		if !in {
-			delete(g.labelled[l], ns)
-		}
-		if len(g.labelled[l]) == 0 {
-			delete(g.labelled, l)
-		}
+		fileUnder(g.labelled, label{key, value}, ns, in)
+		fileUnder(g.keyed, key, ns, in)
 	}
 }
 
-// count takes the labels of one of its pods in (1) or out (-1).
-func (ns *namespace) count(labels map[string]string, by int) {
-	for key, value := range labels {
-		l := label{key, value}
-		if ns.has[l] += by; ns.has[l] == 0 {
-			delete(ns.has, l)
-		}
+func fileUnder[K comparable](lists map[K]map[*namespace]bool, key K, ns *namespace, in bool) {
+	if lists[key] == nil {
+		lists[key] = map[*namespace]bool{}
 	}
-}
-
-// holds reports whether it has a pod with a label that a selector demands; wanted is where that selector lies.
-func (ns *namespace) holds(wanted []anchor) bool {
-	return slices.ContainsFunc(wanted, func(a anchor) bool { return a.of != podValue || ns.has[label{a.key, a.value}] > 0 })
+	lists[key][ns] = true
+	if !in {
+		delete(lists[key], ns)
+	}
+	if len(lists[key]) == 0 {
+		delete(lists, key)
+	}
 }
 
 func (g *Graph) setNamespace(n policy.Namespace, exists bool) {
 	ns := g.namespace(n.Name)
 	g.file(ns, false)
+	g.count(nil, ns.Namespace, -len(ns.pods))
 	ns.Namespace = n
+	g.count(nil, ns.Namespace, len(ns.pods))
 	g.file(ns, true)
 	if !n.Terminating {
 		g.dropLingering(ns)
 	}
-	for p := range ns.pods {
-		g.match(p)
+	for _, x := range ns.groups {
+		g.rematch(x)
 	}
 	if !exists {
 		g.forget(ns)

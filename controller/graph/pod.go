@@ -12,8 +12,8 @@ type pod struct {
 	claimed *policy.Pod // as its object says: held, where all of its addresses are its own
 	held    policy.Pod  // with the addresses that are really its own
 	ns      *namespace
-	matched []*selector // those in use that choose it, as held
-	*part               // nil: it never had one, as nearly all of a cluster
+	group   *group // nil: it is new, or gone
+	*part          // nil: it never had one, as nearly all of a cluster
 }
 
 // part is what a pod of this node has in the program.
@@ -48,13 +48,13 @@ func (g *Graph) deletePod(key policy.Key) {
 	old := *p.claimed
 	g.unclaim(p)
 	p.claimed = &policy.Pod{Key: key}
+	delete(p.ns.pods, p)
 	g.settle(old.Addrs)
 	g.update(p)
 	g.place(p, old.Node, "")
 	if !g.dirty[p] {
 		delete(g.pods, key)
 	}
-	delete(p.ns.pods, p)
 	if len(p.ns.pods) == 0 {
 		g.dropLingering(p.ns)
 	}
@@ -122,49 +122,23 @@ func (g *Graph) settle(addrs []netip.Addr) {
 func (g *Graph) update(p *pod) {
 	claimed := *p.claimed
 	held := claimed.Holding(func(a netip.Addr) bool { return g.holder(a) == p })
-	if held.Equal(p.held) {
+	if held.Equal(p.held) && (p.group != nil) == p.ns.pods[p] {
 		return
 	}
-	for _, s := range p.matched {
-		s.remove(g, p)
-	}
-	p.ns.count(p.held.Labels, -1)
+	was := p.held
 	p.held, p.claimed = held, &p.held
 	if len(held.Addrs) < len(claimed.Addrs) {
 		p.claimed = &claimed
 	}
-	p.ns.count(p.held.Labels, 1)
-	for _, s := range p.matched {
-		s.add(g, p)
-	}
-	g.match(p)
+	g.join(p, was)
 	if p.ns.local[p] {
 		g.dirty[p] = true
 	}
 }
 
-// match finds the selectors in use that choose a pod.
-func (g *Graph) match(p *pod) {
-	var now []*selector
-	if len(p.held.Addrs) > 0 {
-		now = g.index.matching(p.held, p.ns.Namespace)
-	}
-	was := p.matched
-	p.matched = now
-	for _, s := range was {
-		if !slices.Contains(now, s) {
-			s.remove(g, p)
-		}
-	}
-	for _, s := range now {
-		if !slices.Contains(was, s) {
-			s.add(g, p)
-		}
-	}
-}
-
 func (g *Graph) setNode(n policy.Node) {
 	old := g.nodes[n.Name]
+	clear(g.drawn)
 	for _, a := range old.Addrs {
 		g.nodeAddrs[a]--
 	}

@@ -31,14 +31,27 @@ func (g *Graph) Program() *ruleset.Program {
 
 // value returns the set with its members as they are now.
 func (s *set) value() ruleset.Set {
-	members := s.source.Fixed()
+	members, pods := s.source.Fixed(), 0
 	for _, sel := range s.selectors {
-		members = slices.Grow(members, len(sel.pods))
-		for p := range sel.pods {
-			members = append(members, s.source.Members(p.held)...)
+		pods += sel.count()
+	}
+	members = slices.Grow(members, pods)
+	for _, sel := range s.selectors {
+		for x := range sel.groups {
+			for p := range x.pods {
+				members = s.source.AppendMembers(members, p.held)
+			}
 		}
 	}
 	slices.SortFunc(members, ruleset.Member.Compare)
 	members = slices.Compact(members) // of pods that several selectors choose
 	return ruleset.Set{ID: s.source.ID, Comment: s.source.Comment, Members: members}
+}
+
+// count is how many pods a selector chooses.
+func (s *selector) count() (pods int) {
+	for x := range s.groups {
+		pods += len(x.pods)
+	}
+	return pods
 }

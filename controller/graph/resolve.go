@@ -18,6 +18,7 @@ func (g *Graph) resolve() {
 			g.enlist(p, d)
 		}
 	}
+	g.makeRoom()
 	for p := range g.dirty {
 		for _, d := range ruleset.Directions {
 			g.assemble(p, d)
@@ -38,7 +39,7 @@ func (g *Graph) assemble(p *pod, d ruleset.Direction) {
 	now := judged{by: p.judged[d].by, crew: p.judged[d].crew}
 	id := ruleset.NewChainID(d, p.claimed.Namespace, p.claimed.Name)
 	if now.crew != nil {
-		judgement := g.drafts.Judgement(p.held, now.crew.alike, d, now.by, g.form, func() policy.Crew { return now.crew.crew(d) })
+		judgement := g.judgement(p, now)
 		now.crew.shares = len(judgement.Shared) > 0
 		for _, source := range judgement.Sources {
 			now.sources = append(now.sources, g.acquire(source))
@@ -64,6 +65,16 @@ func (g *Graph) assemble(p *pod, d ruleset.Direction) {
 	p.judged[d] = now
 }
 
+// judgement is that of a pod by its crew's policies.
+func (g *Graph) judgement(p *pod, j judged) policy.Judgement {
+	d := j.crew.direction
+	draft := g.drafts.Draft(policy.Subject{Pod: p.held, Alike: j.crew.alike, Direction: d, Policies: j.by}, g.form)
+	if j.crew.refused {
+		return draft.Refused(p.held, g.form)
+	}
+	return draft.Judgement(p.held, g.form, func() policy.Crew { return j.crew.crew(d) })
+}
+
 // judged is what a pod's judgement in one direction takes part in.
 type judged struct {
 	by       []*policy.Policy
@@ -75,7 +86,7 @@ type judged struct {
 
 // share takes one more user of a chain that many may lead to into account, unshare one less.
 func (g *Graph) share(c ruleset.Chain) {
-	if g.shared[c.ID]++; g.shared[c.ID] == 1 || c.ByPort { // the name of the others says all
+	if g.shared[c.ID]++; g.shared[c.ID] == 1 || c.ByPort || len(c.Spans) > 0 { // the name of the others says all
 		g.chains.set(c.ID, c)
 	}
 }

@@ -12,8 +12,8 @@ import (
 // selector is a choice of pods that a set of this node is made from.
 type selector struct {
 	*policy.Selector
-	pods map[*pod]bool
-	sets map[*set]bool
+	groups map[*group]bool // whose pods it chooses
+	sets   map[*set]bool
 }
 
 // set is a set of this node.
@@ -25,33 +25,6 @@ type set struct {
 	pending   map[ruleset.Member]int
 	// pending counts additions (+1) and removals (-1) of members since the set was handed out. A member
 	// belongs to one pod at a time, so the sum is -1, 0 or 1 when all is settled.
-}
-
-func (s *selector) add(g *Graph, p *pod) {
-	s.pods[p] = true
-	s.count(g, p, 1)
-}
-
-func (s *selector) remove(g *Graph, p *pod) {
-	delete(s.pods, p)
-	s.count(g, p, -1)
-}
-
-func (s *selector) count(g *Graph, p *pod, by int) {
-	for set := range s.sets {
-		if !set.sent || set.hasBesides(p, s) {
-			continue // handed out whole later, or a member with and without
-		}
-		for _, m := range set.source.Members(p.held) {
-			set.pending[m] += by
-		}
-		g.stale[set] = true
-	}
-}
-
-// hasBesides reports whether a pod is a member for another selector's sake.
-func (s *set) hasBesides(p *pod, but *selector) bool {
-	return slices.ContainsFunc(s.selectors, func(other *selector) bool { return other != but && other.pods[p] })
 }
 
 // acquire returns the set of a source with one more user.
@@ -99,7 +72,7 @@ func (g *Graph) follow(s *set) {
 	for _, choice := range s.source.Selectors {
 		sel, exists := g.selectors[choice.String()]
 		if !exists {
-			sel = &selector{Selector: choice, pods: map[*pod]bool{}, sets: map[*set]bool{}}
+			sel = &selector{Selector: choice, groups: map[*group]bool{}, sets: map[*set]bool{}}
 			g.selectors[choice.String()] = sel
 			g.index.add(sel)
 			g.scan(sel)
@@ -109,40 +82,57 @@ func (g *Graph) follow(s *set) {
 	}
 }
 
-// scan finds the pods of a selector that comes into use: a look at the namespaces that it may choose from, and at
-// every pod of those that it does.
+// scan finds the groups of a selector that comes into use: a look at those that meet its demands.
 func (g *Graph) scan(sel *selector) {
-	for _, ns := range g.scope(sel) {
-		for p := range ns.pods {
-			if len(p.held.Addrs) > 0 && sel.Matches(p.held, ns.Namespace) {
-				sel.pods[p] = true
-				p.matched = append(p.matched, sel)
+	for _, d := range sel.Demands() {
+		for x := range g.candidates(sel, d) {
+			if sel.Matches(policy.Pod{Labels: x.labels}, x.ns.Namespace) {
+				sel.groups[x] = true
+				x.matched = append(x.matched, sel)
 			}
 		}
 	}
 }
 
-func (g *Graph) scope(sel *selector) []*namespace {
-	if sel.Namespaces == nil {
-		return []*namespace{g.namespace(sel.Namespace)}
+// candidates yields the groups that meet a demand of a selector.
+func (g *Graph) candidates(sel *selector, d policy.Demand) iter.Seq[*group] {
+	if d.Of == policy.PodValue || d.Of == policy.PodKey {
+		return slices.Values(g.placesOf(d).of(d))
 	}
-	var scope []*namespace
-	wanted := anchors(sel.Selector)
-	for ns := range g.candidates(sel) {
-		if ns.holds(wanted) && sel.MatchesNamespace(ns.Namespace) {
-			scope = append(scope, ns)
+	return func(yield func(*group) bool) {
+		for ns := range g.namespacesOf(d) {
+			if !sel.MatchesNamespace(ns.Namespace) {
+				continue
+			}
+			for _, x := range ns.groups {
+				if !yield(x) {
+					return
+				}
+			}
 		}
 	}
-	return scope
 }
 
-// candidates are the namespaces that a selector may choose from: those with the one label that it demands of them, else
-// all.
-func (g *Graph) candidates(sel *selector) iter.Seq[*namespace] {
-	if demanded := demands("", sel.Namespaces, namespaceValue, namespaceKey); len(demanded) == 1 && demanded[0].of == namespaceValue {
-		return maps.Keys(g.labelled[label{demanded[0].key, demanded[0].value}])
+// placesOf are the groups among which those are that meet a demand on pods' labels.
+func (g *Graph) placesOf(d policy.Demand) places {
+	if d.Namespace == "" {
+		return g.places
 	}
-	return maps.Values(g.namespaces)
+	return g.namespace(d.Namespace).places
+}
+
+// namespacesOf yields the namespaces whose pods meet a demand that is not on pods' labels.
+func (g *Graph) namespacesOf(d policy.Demand) iter.Seq[*namespace] {
+	switch {
+	case d.Namespace != "":
+		return slices.Values([]*namespace{g.namespace(d.Namespace)})
+	case d.Of == policy.NamespaceValue:
+		return maps.Keys(g.labelled[label{d.Key, d.Value}])
+	case d.Of == policy.NamespaceKey:
+		return maps.Keys(g.keyed[d.Key])
+	default:
+		return maps.Values(g.namespaces)
+	}
 }
 
 // drop takes a set that nobody uses out of the graph, and with their last set its selectors.
@@ -159,15 +149,16 @@ func (g *Graph) drop(s *set) {
 func (g *Graph) dropSelector(sel *selector) {
 	delete(g.selectors, sel.String())
 	g.index.remove(sel)
-	for p := range sel.pods {
-		p.matched = without(p.matched, sel)
+	for x := range sel.groups {
+		x.matched = without(x.matched, sel)
 	}
 }
 
-func without(list []*selector, s *selector) []*selector {
+func without[T comparable](list []T, item T) []T {
 	for i := range list {
-		if list[i] == s {
+		if list[i] == item {
 			list[i] = list[len(list)-1]
+			clear(list[len(list)-1:])
 			return list[:len(list)-1]
 		}
 	}

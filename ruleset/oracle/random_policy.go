@@ -164,7 +164,7 @@ func (d *draw) port() networkingv1.NetworkPolicyPort {
 	case 0:
 	case 1:
 		e.Port = new(intstr.FromInt32(first))
-		e.EndPort = new(min(65535, first+pick[int32](d.r, 0, 1, 2, 10, 65535-first)))
+		e.EndPort = new(min(65535, first+pick[int32](d.r, 0, 1, 2, 10, 70, 1000, 65535-first)))
 	case 2, 3:
 		e.Port = new(intstr.FromString(pick(d.r, "web", "web", "dns", "dns", "x-1", "nobody")))
 	default:

@@ -34,6 +34,7 @@ func (a *assembly) readable(parts []*part, form Form) bool {
 			}
 		}
 	}
+	a.sortOrigins()
 	return true
 }
 
@@ -41,7 +42,7 @@ func (a *assembly) readable(parts []*part, form Form) bool {
 func (a assembly) judgement(p Pod, form Form, crew func() Crew) Judgement {
 	a.pod, a.rules, a.sources, a.shared = p, slices.Clip(a.rules), slices.Clip(a.sources), slices.Clip(a.shared)
 	own := ruleset.Chain{ID: ruleset.NewChainID(a.direction, p.Namespace, p.Name), Direction: a.direction, Subject: p.String(), Denial: form.Denial}
-	if len(a.jumps) > 0 {
+	if len(a.jumps)+len(a.spans) > 0 {
 		own.Onward = a.lookUpWith(&own, crew())
 	}
 	a.itself()
@@ -53,18 +54,25 @@ func (a assembly) judgement(p Pod, form Form, crew func() Crew) Judgement {
 // returns that one.
 func (a *assembly) lookUpWith(own *ruleset.Chain, crew Crew) ruleset.ChainID {
 	if crew.ID == "" {
-		own.ByPort = true
-		a.ports(own.ID, own.Subject)
+		a.ports(own, own.Subject)
 		return ""
 	}
-	a.ports(crew.ID, crew.Name)
-	a.shared = append(a.shared, ruleset.Chain{ID: crew.ID, Direction: a.direction, Rules: a.rules, ByPort: true, Denial: ruleset.GoBack})
+	shared := ruleset.Chain{ID: crew.ID, Direction: a.direction, Rules: a.rules, Denial: ruleset.GoBack}
+	a.ports(&shared, crew.Name)
+	a.shared = append(a.shared, shared)
 	a.rules = nil
 	return crew.ID
 }
 
-func (a *assembly) ports(of ruleset.ChainID, whose string) {
-	a.sources = append(a.sources, SetSource{ID: ruleset.PortsOf(of), Comment: "ports of " + whose, Jumps: a.jumps})
+// ports has a chain look ports up.
+func (a *assembly) ports(c *ruleset.Chain, whose string) {
+	if c.ByPort = len(a.jumps) > 0; c.ByPort {
+		a.sources = append(a.sources, SetSource{ID: ruleset.PortsOf(c.ID), Comment: "ports of " + whose, Jumps: a.jumps})
+	}
+	for _, spans := range a.spans {
+		a.sources = append(a.sources, spans)
+		c.Spans = append(c.Spans, spans.ID)
+	}
 }
 
 // assembly is a chain in the making.
@@ -73,11 +81,14 @@ type assembly struct {
 	direction ruleset.Direction
 	origin    []ruleset.Origin // of the rule that is being assembled
 	rules     []ruleset.Rule
+	mixed     bool               // rules may have origins that are not in order
 	same      map[permission]int // its place in rules
 	sources   []SetSource
 	known     map[ruleset.SetID]bool   // what sources holds
 	led       map[ruleset.ChainID]bool // what shared holds
 	jumps     []ruleset.Member         // of its PortMap
+	spans     []SetSource              // of its PortRanges, one a protocol
+	endless   bool                     // it would be too much work; there are no rules
 	shared    []ruleset.Chain          // where they lead, and what is shared besides
 }
 
@@ -219,10 +230,17 @@ func (a *assembly) put(rule ruleset.Rule) {
 		a.rules = append(a.rules, rule)
 		return
 	}
-	for _, origin := range rule.Origins {
-		if !slices.Contains(a.rules[at].Origins, origin) {
-			a.rules[at].Origins = append(a.rules[at].Origins, origin)
-			slices.SortFunc(a.rules[at].Origins, ruleset.Origin.Compare)
+	a.rules[at].Origins = append(a.rules[at].Origins, rule.Origins...)
+	a.mixed = true
+}
+
+// sortOrigins brings the origins of rules in order that several had. It does so once: a policy can say the same a
+// hundred thousand times.
+func (a *assembly) sortOrigins() {
+	for i := range a.rules {
+		if origins := a.rules[i].Origins; a.mixed && len(origins) > 1 {
+			slices.SortFunc(origins, ruleset.Origin.Compare)
+			a.rules[i].Origins = slices.Clip(slices.Compact(origins))
 		}
 	}
 }

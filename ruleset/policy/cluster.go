@@ -62,6 +62,7 @@ type Snapshot struct {
 	Tunnels    []ruleset.Tunnel
 	Denial     ruleset.Denial // what happens to a denied packet
 	Readable   int            // see Form
+	Budgets    Budgets        // see Form
 	Strict     bool           // pods of the node that are not known yet are denied
 	Nodes      []Node
 	Namespaces []Namespace

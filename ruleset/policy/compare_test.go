@@ -59,6 +59,16 @@ func isRuled(trace ruleset.Trace) bool {
 func programsOf(w *oracle.World) []*ruleset.Program {
 	snapshot := policy.Objects(*w).Snapshot("")
 	snapshot.Readable = len(w.Policies) % 2
+	var programs []*ruleset.Program
+	for _, snapshot.Node = range nodesOf(w) {
+		program, _ := policy.Compile(snapshot)
+		programs = append(programs, program)
+	}
+	return programs
+}
+
+// nodesOf lists the nodes that a world mentions.
+func nodesOf(w *oracle.World) []string {
 	var nodes []string
 	for _, n := range w.Nodes {
 		nodes = append(nodes, n.Name)
@@ -67,12 +77,7 @@ func programsOf(w *oracle.World) []*ruleset.Program {
 		nodes = append(nodes, p.Spec.NodeName)
 	}
 	slices.Sort(nodes)
-	var programs []*ruleset.Program
-	for _, snapshot.Node = range slices.Compact(nodes) {
-		program, _ := policy.Compile(snapshot)
-		programs = append(programs, program)
-	}
-	return programs
+	return slices.Compact(nodes)
 }
 
 // decide asks every node: a packet passes if none denies it.

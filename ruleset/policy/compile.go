@@ -10,9 +10,9 @@ import (
 
 // Compile says what the kernel of the snapshot's node should hold: chains for its own pods that policies
 // isolate, and the sets that those chains speak of. It works by plain loops over everything; the problems
-// are those of all policies.
+// are those of all policies, and of those for which there is no room on this node.
 func Compile(s Snapshot) (*ruleset.Program, []Problem) {
-	c := compilation{snapshot: s, namespaces: map[string]Namespace{}, subjects: map[string][]subject{}, sources: map[ruleset.SetID]SetSource{}, shared: map[ruleset.ChainID]ruleset.Chain{}}
+	c := compilation{snapshot: s, namespaces: map[string]Namespace{}, subjects: map[string][]Subject{}, sources: map[ruleset.SetID]SetSource{}, shared: map[ruleset.ChainID]ruleset.Chain{}}
 	for _, ns := range s.Namespaces {
 		c.namespaces[ns.Name] = ns
 	}
@@ -27,9 +27,7 @@ func Compile(s Snapshot) (*ruleset.Program, []Problem) {
 	for _, p := range c.pods {
 		c.pod(p)
 	}
-	for alike, subjects := range c.subjects {
-		c.isolate(alike, subjects)
-	}
+	c.isolateAll()
 	c.program.Chains = slices.AppendSeq(c.program.Chains, maps.Values(c.shared))
 	c.sets()
 	c.strict()
@@ -42,10 +40,11 @@ type compilation struct {
 	namespaces map[string]Namespace
 	policies   []*Policy
 	pods       []Pod
-	subjects   map[string][]subject // that are judged alike
+	subjects   map[string][]Subject // that are judged alike
 	sources    map[ruleset.SetID]SetSource
 	shared     map[ruleset.ChainID]ruleset.Chain
 	program    ruleset.Program
+	excess     []Problem
 }
 
 func (c *compilation) namespace(name string) Namespace {
@@ -68,31 +67,50 @@ func (c *compilation) pod(p Pod) {
 		}
 		if len(isolating) > 0 {
 			alike := p.Alike(d, isolating)
-			c.subjects[alike] = append(c.subjects[alike], subject{p, d, isolating})
+			c.subjects[alike] = append(c.subjects[alike], Subject{p, alike, d, isolating})
 		}
 	}
 }
 
-// subject is a pod in a direction in which policies isolate it.
-type subject struct {
-	pod       Pod
-	direction ruleset.Direction
-	policies  []*Policy
+// isolateAll takes in what judges pods, as far as there is room.
+func (c *compilation) isolateAll() {
+	form := Form{c.snapshot.Denial, c.snapshot.Readable, c.snapshot.Budgets, c.reach()}
+	drafts := map[string]*Draft{}
+	var claims []Claim
+	for alike, subjects := range c.subjects {
+		drafts[alike] = new(Drafts).Draft(subjects[0], form)
+		claims = append(claims, drafts[alike].Claim)
+	}
+	refused := form.Room().Refuse(claims)
+	c.excess = form.Room().Excess(claims, refused)
+	for alike, subjects := range c.subjects {
+		c.isolate(drafts[alike], subjects, refused[alike] != "", form)
+	}
+}
+
+// reach counts the pods that meet each demand.
+func (c *compilation) reach() Reach {
+	counts := map[Demand]int{}
+	for _, p := range c.pods {
+		EachDemand(p.Labels, c.namespace(p.Namespace), func(d Demand) { counts[d]++ })
+	}
+	return func(d Demand) int { return counts[d] }
 }
 
 // isolate takes in what judges pods alike.
-func (c *compilation) isolate(alike string, subjects []subject) {
+func (c *compilation) isolate(draft *Draft, subjects []Subject, refused bool, form Form) {
 	var keys []Key
 	for _, s := range subjects {
-		keys = append(keys, s.pod.Key)
+		keys = append(keys, s.Pod.Key)
 	}
-	var drafts Drafts
 	for _, s := range subjects {
-		crew := func() Crew { return NewCrew(s.direction, keys) }
-		judgement := drafts.Judgement(s.pod, alike, s.direction, s.policies, Form{c.snapshot.Denial, c.snapshot.Readable}, crew)
+		judgement := draft.Refused(s.Pod, form)
+		if !refused {
+			judgement = draft.Judgement(s.Pod, form, func() Crew { return NewCrew(s.Direction, keys) })
+		}
 		c.take(judgement)
-		for _, addr := range s.pod.Addrs {
-			c.program.Dispatch = append(c.program.Dispatch, ruleset.Dispatch{Direction: s.direction, Addr: addr, Chain: judgement.Chain.ID})
+		for _, addr := range s.Pod.Addrs {
+			c.program.Dispatch = append(c.program.Dispatch, ruleset.Dispatch{Direction: s.Direction, Addr: addr, Chain: judgement.Chain.ID})
 		}
 	}
 }
@@ -160,7 +178,7 @@ func (c *compilation) problems() []Problem {
 	for _, policy := range c.policies {
 		problems = append(problems, policy.Problems...)
 	}
-	return problems
+	return append(problems, c.excess...)
 }
 
 // settle returns the pods with the addresses that are really theirs: not a node's, and where several pods

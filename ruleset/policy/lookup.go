@@ -7,42 +7,65 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// fewPorts is how many ports a rule may have that are looked up one by one. Rules with more, or with all of a
-// protocol's, stay rules.
-const fewPorts = 64
+// fewPorts is how many ports a rule may have that are looked up one by one. Rules with more are looked up by ranges.
+const fewPorts = 16
 
-func few(r ruleset.Rule) bool {
-	ports := 0
+func portsOf(r ruleset.Rule) (ports int) {
 	for _, p := range r.Ports {
 		ports += int(p.Last-p.First) + 1
 	}
-	return 0 < ports && ports <= fewPorts
+	return ports
 }
 
 // lookUp has every port that a rule names lead to the union of the peers of all rules that name it: one look at the
 // port, one at the peer, however many rules there are. Most ports are named by one policy alone, which knows already
-// where they lead.
-func (a *assembly) lookUp(parts []*part) {
-	var others, single pools
+// where they lead. Rules for many ports have maps of their own, of ranges.
+func (a *assembly) lookUp(parts []*part, form Form) {
+	pieces := 0
+	for _, x := range parts {
+		pieces += x.lookup(a.direction).pieces
+	}
+	if pieces > maxPieces {
+		a.endless = true
+		return
+	}
+	a.others(parts, form)
+	var single pools
 	common := commonPorts(parts, a.direction)
 	for _, x := range parts {
 		l := x.lookup(a.direction)
-		for _, rule := range l.wide {
-			others.take(rule, x)
-		}
 		for _, m := range l.jumps {
 			if !common[portOf(m)] {
 				a.jumps = append(a.jumps, m)
 				a.lookedUp(l.chains[m.Chain], l.sources)
 			}
 		}
-		if len(common) > 0 {
-			single.explode(l.few, x, func(at port) bool { return common[at] })
+		for i := 0; i < len(l.few) && len(common) > 0; i++ {
+			single.explode(l.few[i], x, func(at port) bool { return common[at] })
 		}
 	}
-	a.rules = a.rulesOf(others)
-	a.lead(single)
+	a.jumps = append(a.jumps, a.lead(single)...)
 	slices.SortFunc(a.jumps, ruleset.Member.Compare)
+}
+
+// others takes the rules whose ports are not looked up one by one. Where they are many, those with ports are looked up
+// by ranges.
+func (a *assembly) others(parts []*part, form Form) {
+	var rest, wide pools
+	for _, x := range parts {
+		for _, rule := range x.lookup(a.direction).rest {
+			rest.take(rule, x)
+		}
+		for _, rule := range x.lookup(a.direction).wide {
+			wide.take(rule, x)
+		}
+	}
+	if form.merges(len(wide.list)) {
+		a.byRange(parts)
+	} else {
+		rest.list = append(rest.list, wide.list...)
+	}
+	a.rules = append(a.rules, a.rulesOf(rest)...)
 }
 
 // port is one of a protocol.
@@ -79,22 +102,20 @@ func (a *assembly) lookedUp(c ruleset.Chain, sources map[ruleset.SetID]SetSource
 	}
 }
 
-// explode takes rules with a single port each.
-func (p *pools) explode(rules []ruleset.Rule, from *part, wanted func(port) bool) {
-	for _, rule := range rules {
-		for _, ports := range rule.Ports {
-			for number := int(ports.First); number <= int(ports.Last); number++ {
-				if wanted(port{rule.Proto, uint16(number)}) {
-					rule.Ports = []ruleset.PortRange{{First: uint16(number), Last: uint16(number)}}
-					p.take(rule, from)
-				}
+// explode takes a rule once for each of its ports that is wanted.
+func (p *pools) explode(rule ruleset.Rule, from *part, wanted func(port) bool) {
+	for _, ports := range rule.Ports {
+		for number := int(ports.First); number <= int(ports.Last); number++ {
+			if wanted(port{rule.Proto, uint16(number)}) {
+				rule.Ports = []ruleset.PortRange{{First: uint16(number), Last: uint16(number)}}
+				p.take(rule, from)
 			}
 		}
 	}
 }
 
-// lead makes the chains of peers, one for all ports that have the same, and the map that leads to them.
-func (a *assembly) lead(single pools) {
+// lead makes the chains of peers, one for all ports, or ranges of them, that have the same. It returns what leads there.
+func (a *assembly) lead(single pools) (jumps []ruleset.Member) {
 	slices.SortStableFunc(single.list, comparePorts)
 	rules, made := a.rulesOf(single), map[string]ruleset.ChainID{}
 	for len(rules) > 0 {
@@ -103,9 +124,10 @@ func (a *assembly) lead(single pools) {
 			n++
 		}
 		slices.SortFunc(rules[:n], func(x, y ruleset.Rule) int { return x.Peer.Compare(y.Peer) })
-		a.jumps = append(a.jumps, a.jump(made, rules[:n]))
+		jumps = append(jumps, a.jump(made, rules[:n]))
 		rules = rules[n:]
 	}
+	return jumps
 }
 
 // comparePorts orders pools of one port each.
@@ -120,10 +142,14 @@ func (a *assembly) jump(made map[string]ruleset.ChainID, rules []ruleset.Rule) r
 		origins = append(origins[:len(origins):len(origins)], r.Origins...)
 	}
 	slices.SortFunc(origins, ruleset.Origin.Compare)
-	return ruleset.Member{
+	m := ruleset.Member{
 		Proto: rules[0].Proto, Port: rules[0].Ports[0].First,
 		Chain: a.peersChain(made, rules), Comment: ruleset.ShortOrigins(slices.Compact(origins)),
 	}
+	if last := rules[0].Ports[0].Last; last > m.Port {
+		m.LastPort = last
+	}
+	return m
 }
 
 // peersChain returns the chain that these rules make without ports.

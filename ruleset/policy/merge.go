@@ -10,6 +10,27 @@ import (
 type Form struct {
 	Denial   ruleset.Denial // what happens to a denied packet
 	Readable int            // a chain with more rules than this is merged; 0: 16
+	Budgets  Budgets        // what policies may need; zero: the default
+	Reach    Reach          // how many pods there are; nil: none
+}
+
+// Room returns the budgets.
+func (f Form) Room() Budgets {
+	if f.Budgets == (Budgets{}) {
+		return DefaultBudgets()
+	}
+	return f.Budgets
+}
+
+// Roughly returns how many pods there are, rounded as the budgets say.
+func (f Form) Roughly() Reach {
+	b := f.Room()
+	return func(d Demand) int {
+		if f.Reach == nil {
+			return b.Least
+		}
+		return b.Roughly(f.Reach(d))
+	}
 }
 
 // readable is how many rules a person reads and a packet passes without much ado.
@@ -32,7 +53,7 @@ func (a *assembly) merge(parts []*part, form Form) {
 		for _, rule := range x.rules {
 			all.take(rule, x)
 			if form.merges(len(all.list)) {
-				a.lookUp(parts)
+				a.lookUp(parts, form)
 				return
 			}
 		}

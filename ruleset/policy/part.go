@@ -46,6 +46,7 @@ func (p Pod) part(d ruleset.Direction, policy *Policy) *part {
 		a.origin = []ruleset.Origin{{Policy: name, Direction: d, Rule: rule.Index}}
 		a.rule(rule)
 	}
+	a.sortOrigins()
 	x := &part{rules: a.rules, sources: make(map[ruleset.SetID]*SetSource, len(a.sources))}
 	for i := range a.sources {
 		x.sources[a.sources[i].ID] = &a.sources[i]
@@ -53,12 +54,13 @@ func (p Pod) part(d ruleset.Direction, policy *Policy) *part {
 	return x
 }
 
-// lookup is what one policy contributes where ports are looked up one by one.
+// lookup is what one policy contributes where ports are looked up.
 type lookup struct {
-	few, wide []ruleset.Rule   // the rules whose ports are looked up, and the others
-	jumps     []ruleset.Member // of the policy alone
-	chains    map[ruleset.ChainID]ruleset.Chain
-	sources   map[ruleset.SetID]SetSource // of these chains
+	few, wide, rest []ruleset.Rule   // rules whose ports are looked up one by one, or by ranges, and the others
+	pieces          int              // of the few; see maxPieces
+	jumps           []ruleset.Member // of the policy alone
+	chains          map[ruleset.ChainID]ruleset.Chain
+	sources         map[ruleset.SetID]SetSource // of these chains
 }
 
 // lookup makes what the part contributes to a look at ports, once.
@@ -67,24 +69,40 @@ func (x *part) lookup(d ruleset.Direction) *lookup {
 		return x.ports
 	}
 	l := &lookup{chains: map[ruleset.ChainID]ruleset.Chain{}, sources: map[ruleset.SetID]SetSource{}}
+	x.ports = l
 	for _, rule := range x.rules {
-		list := &l.wide
-		if few(rule) {
-			list = &l.few
+		switch {
+		case len(rule.Ports) == 0:
+			l.rest = append(l.rest, rule)
+		case portsOf(rule) <= fewPorts:
+			l.few = append(l.few, rule)
+			l.pieces += portsOf(rule) * x.weight(rule)
+		default:
+			l.wide = append(l.wide, rule)
 		}
-		*list = append(*list, rule)
+	}
+	if l.pieces > maxPieces {
+		return l
 	}
 	var single pools
-	single.explode(l.few, x, func(port) bool { return true })
+	for _, rule := range l.few {
+		single.explode(rule, x, func(port) bool { return true })
+	}
 	a := newAssembly(Pod{}, d)
-	a.lead(single)
-	l.jumps = a.jumps
+	l.jumps = a.lead(single)
 	for _, c := range a.shared {
 		l.chains[c.ID] = c
 	}
 	for _, source := range a.sources {
 		l.sources[source.ID] = source
 	}
-	x.ports = l
 	return l
+}
+
+// weight is how much work it is to take a rule's peer over.
+func (x *part) weight(r ruleset.Rule) int {
+	if !r.Peer.HasSet() {
+		return 1
+	}
+	return 1 + len(x.sources[r.Peer.Set].Ranges)
 }

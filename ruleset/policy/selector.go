@@ -21,6 +21,7 @@ type Selector struct {
 	Pods       labels.Selector
 	text       string
 	key        string // of the sets that are made from it
+	demands    []Demand
 }
 
 func podsIn(namespace string, pods labels.Selector) *Selector {
@@ -37,6 +38,7 @@ func podsAcross(namespaces, pods labels.Selector) *Selector {
 
 func (s *Selector) named(text string) *Selector {
 	s.text, s.key = text, ruleset.Digest(text)
+	s.demands = s.firstDemands()
 	return s
 }
 

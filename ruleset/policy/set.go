@@ -16,7 +16,7 @@ type SetSource struct {
 	Selectors []*Selector      // for Addresses, of pods that any of them selects, and for AddressPorts, one
 	Port      PortName         // for AddressPorts
 	Ranges    []ruleset.Range  // for Ranges
-	Jumps     []ruleset.Member // for PortMap
+	Jumps     []ruleset.Member // for PortMap and PortRanges
 }
 
 // unite returns the union of sets of addresses of one family; sets of another kind come alone.
@@ -79,7 +79,13 @@ func (s SetSource) Fixed() []ruleset.Member {
 
 // Members returns the elements that a pod which the selector matches puts into the set, sorted.
 func (s SetSource) Members(p Pod) []ruleset.Member {
-	var members []ruleset.Member
+	members := s.AppendMembers(nil, p)
+	slices.SortFunc(members, ruleset.Member.Compare)
+	return members
+}
+
+// AppendMembers appends these elements to a list, in no particular order.
+func (s *SetSource) AppendMembers(members []ruleset.Member, p Pod) []ruleset.Member {
 	for _, addr := range p.Addrs {
 		if ruleset.FamilyOf(addr) != s.ID.Family {
 			continue
@@ -92,6 +98,5 @@ func (s SetSource) Members(p Pod) []ruleset.Member {
 			members = append(members, ruleset.Member{Addr: addr, Proto: s.Port.Proto, Port: number})
 		}
 	}
-	slices.SortFunc(members, ruleset.Member.Compare)
 	return members
 }

@@ -1,0 +1,173 @@
+package controller
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// badPolicies is what is wrong with policies. There can be very many: each costs as much as itself.
+type badPolicies struct {
+	parsed   map[policy.Key][]policy.Problem // what could not be understood
+	excess   map[policy.Key]policy.Problem   // of those for which there is not enough room here
+	told     map[policy.Key]string           // what was logged of each
+	deferred map[string]map[policy.Key]bool  // by namespace: no Event of this node's, so far
+	lines    quota
+}
+
+func newBadPolicies() badPolicies {
+	return badPolicies{
+		parsed: map[policy.Key][]policy.Problem{}, excess: map[policy.Key]policy.Problem{}, told: map[policy.Key]string{},
+		deferred: map[string]map[policy.Key]bool{},
+	}
+}
+
+// all returns the problems of one policy.
+func (b *badPolicies) all(key policy.Key) []policy.Problem {
+	problems := b.parsed[key]
+	if p, is := b.excess[key]; is {
+		problems = append(problems[:len(problems):len(problems)], p)
+	}
+	return problems
+}
+
+// understood takes over what could not be understood of a policy.
+func (c *Controller) understood(key policy.Key, problems []policy.Problem) {
+	delete(c.bad.parsed, key)
+	if len(problems) > 0 {
+		c.bad.parsed[key] = problems
+	}
+	c.judge(key)
+}
+
+// checkRoom takes over for which policies there is not enough room.
+func (c *Controller) checkRoom() {
+	list, news := c.graph.Excess()
+	if !news {
+		return
+	}
+	before := c.bad.excess
+	c.bad.excess = map[policy.Key]policy.Problem{}
+	for _, p := range list {
+		c.bad.excess[p.Policy] = p
+	}
+	for key := range before {
+		c.judge(key)
+	}
+	for key := range c.bad.excess {
+		c.judge(key)
+	}
+	c.Health.beyond(len(list))
+}
+
+// judge reports what is wrong with a policy, once for as long as it stays the same.
+func (c *Controller) judge(key policy.Key) {
+	problems := c.bad.all(key)
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.Error.Error()
+	}
+	text := strings.Join(texts, "; ")
+	if text == c.bad.told[key] {
+		return
+	}
+	c.Health.policy(key, text)
+	delete(c.bad.told, key)
+	delete(c.bad.deferred[key.Namespace], key)
+	if text == "" {
+		return
+	}
+	c.bad.told[key] = text
+	c.bad.lines.log(func(more int) {
+		c.Log.Warn("what a policy says does not work wholly", "policy", key.String(), "problem", text, "and others", more)
+	})
+	c.report(key)
+}
+
+// report has an Event written where that is up to this node: it has pods that the policy selects or, where nobody has
+// any, it is the one of all nodes that is drawn for the policy.
+func (c *Controller) report(key policy.Key) {
+	if c.Reporter == nil {
+		return
+	}
+	if here, anywhere := c.graph.Selected(key); c.synced && (here || !anywhere && c.graph.Drawn(key.String()) == c.Node) {
+		delete(c.bad.deferred[key.Namespace], key)
+		c.Reporter.Report(c.bad.all(key))
+		return
+	}
+	if c.bad.deferred[key.Namespace] == nil {
+		c.bad.deferred[key.Namespace] = map[policy.Key]bool{}
+	}
+	c.bad.deferred[key.Namespace][key] = true
+}
+
+// reportAgain looks at the policies of a namespace that others were to report, after a pod of this node has come.
+func (c *Controller) reportAgain(namespace string) {
+	for key := range c.bad.deferred[namespace] {
+		c.report(key)
+	}
+	if len(c.bad.deferred[namespace]) == 0 {
+		delete(c.bad.deferred, namespace)
+	}
+}
+
+// notice looks at an event for what the graph does not do.
+func (c *Controller) notice(e graph.Event) {
+	switch e := e.(type) {
+	case graph.PolicySet:
+		c.understood(e.Policy.Key, e.Policy.Problems)
+	case graph.PolicyGone:
+		c.understood(e.Key, nil)
+	case graph.PodSet:
+		if e.Pod.Node == c.Node && c.synced {
+			c.reportAgain(e.Pod.Namespace)
+		}
+	}
+}
+
+// quota bounds what is logged of things that others can bring about as often as they like.
+type quota struct {
+	since   time.Time
+	lines   int
+	skipped int
+}
+
+// A minute has room for so many lines.
+const linesAMinute = 100
+
+// log writes a line, with how many were left out since the last, if there is room.
+func (q *quota) log(line func(skipped int)) {
+	if now := time.Now(); now.Sub(q.since) > time.Minute {
+		q.since, q.lines = now, 0
+	}
+	if q.lines++; q.lines > linesAMinute {
+		q.skipped++
+		return
+	}
+	line(q.skipped)
+	q.skipped = 0
+}
+
+// listed is how many bad policies /readyz names.
+const listed = 20
+
+// shortened is as much of a text as /readyz shows of one policy.
+func shortened(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage-3], "") + "..."
+}
+
+// policyWarnings names the first of the bad policies, and counts the others.
+func policyWarnings(warnings, bad map[string]string) {
+	for _, key := range firstOf(bad, listed) {
+		warnings["policy "+key] = bad[key]
+	}
+	if more := len(bad) - listed; more > 0 {
+		warnings["policies"] = fmt.Sprintf("%d more do not work wholly; the metric picket_policies_with_problems counts all", more)
+	}
+}

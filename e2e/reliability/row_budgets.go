@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// budgets has a tenant state policies of which each is as much as somebody can think of. What is too much only isolates
+// and is told; in any case the others notice nothing, and the memory of the agents is bounded.
+type budgets struct{}
+
+func (budgets) Name() string { return "budgets" }
+
+func (budgets) Plan() plan { return plan{} }
+
+func (budgets) Inject(s *scene) error {
+	g, err := s.openGate()
+	if err != nil {
+		return err
+	}
+	t := &crowded{scene: s, gate: g, tenants: tenants{pods: s.times(5000, 200)}}
+	before, err := t.gate.shutOften(s.times(20, 8))
+	if err != nil {
+		return err
+	}
+	if _, err := t.grow(); err != nil {
+		return err
+	}
+	s.note("a change of another namespace counts after %s before", spread(tooks(before)))
+	var errs []error
+	for _, e := range excesses(s) {
+		errs = append(errs, e.try(t, before))
+	}
+	s.done("%d ways to state too much, of %d pods", len(excesses(s)), t.tenants.pods)
+	return errors.Join(append(errs, g.close())...)
+}
+
+// memoryLimit is what the agent's container may have.
+const memoryLimit = 400 * megabyte
+
+// excess is many rules, or policies, at once.
+type excess struct {
+	name     string
+	files    []string
+	beyond   bool // there is no room for it
+	policies int  // with problems
+}
+
+// try states it, measures the others meanwhile and with it, and takes it back.
+func (e excess) try(t *crowded, before []shutting) error {
+	stated := make(chan error, 1)
+	go func() { stated <- e.state(t.scene) }()
+	coming, err := t.gate.shutOften(t.scene.times(10, 4))
+	if err := errors.Join(err, <-stated, e.awaitTold(t.scene)); err != nil {
+		return fmt.Errorf("%s: %w", e.name, err)
+	}
+	there, err := t.gate.shutOften(t.scene.times(10, 4))
+	if err != nil {
+		return fmt.Errorf("%s: %w", e.name, err)
+	}
+	t.judge(e.name+", while it comes", before, coming)
+	t.judge(e.name+", while it is there", before, there)
+	e.judgeMemory(t)
+	return e.end(t.scene)
+}
+
+func (e excess) state(s *scene) (err error) {
+	for n, text := range e.files {
+		err = errors.Join(err, s.folder.put(fmt.Sprintf("excess-%d.json", n), text))
+	}
+	return err
+}
+
+func (e excess) end(s *scene) (err error) {
+	for n := range e.files {
+		err = errors.Join(err, s.folder.drop(fmt.Sprintf("excess-%d.json", n)))
+	}
+	_, awaited := s.await(patience, e.name+" is forgotten", func() error { return e.told(s, 0, 0) })
+	return errors.Join(err, awaited)
+}
+
+// awaitTold waits until the metrics of the first node say what is the matter.
+func (e excess) awaitTold(s *scene) error {
+	beyond := map[bool]float64{true: 1}[e.beyond]
+	took, err := s.await(patience, e.name+" is told", func() error { return e.told(s, beyond, float64(e.policies)) })
+	s.note("%s: read and told after %v", e.name, millis(took))
+	return err
+}
+
+func (e excess) told(s *scene, beyond, problems float64) error {
+	f, err := s.agents[0].figures()
+	if err == nil && (f["picket_policies_beyond_budgets"] != beyond || f["picket_policies_with_problems"] != problems) {
+		err = fmt.Errorf("%v policies are beyond, %v have problems", f["picket_policies_beyond_budgets"], f["picket_policies_with_problems"])
+	}
+	return errors.Join(err, s.ctx.Err())
+}
+
+func (e excess) judgeMemory(t *crowded) {
+	t.noteAgents(e.name)
+	for _, a := range t.scene.agents {
+		if f, err := a.figures(); err != nil || f[memory] > memoryLimit {
+			t.scene.fault("%s: the agent of %s has %.0f MiB, %v", e.name, a.node, f[memory]/megabyte, err)
+		}
+	}
+}
+
+// excesses are what a tenant can think of.
+func excesses(s *scene) []excess {
+	rules := s.times(10_000, 1000)
+	bad := s.times(8000, 400)
+	return []excess{
+		{name: "3,000 selectors of nearly all", beyond: true, policies: 1, files: []string{excessPolicy("not-in", 3000, func(i int) string {
+			return fmt.Sprintf(`{"from": [{"podSelector": {"matchExpressions": [{"key": "x", "operator": "NotIn", "values": ["v%d"]}]}}], "ports": [{"port": %d}]}`, i, 1+i)
+		})}},
+		{name: "a policy of a mebibyte", files: []string{excessPolicy("long", rules, func(i int) string {
+			return fmt.Sprintf(`{"from": [{"podSelector": {"matchLabels": {"group": %q}}}], "ports": [{"protocol": "TCP", "port": %d}]}`, tenantGroup(i), 1+i)
+		})}},
+		{name: "blocks", files: []string{excessPolicy("blocks", rules, func(i int) string {
+			return fmt.Sprintf(`{"from": [{"ipBlock": {"cidr": "100.%d.%d.1/32"}}], "ports": [{"port": 80}]}`, i/250, i%250)
+		})}},
+		{name: "6,000 ranges of ports", files: []string{excessPolicy("ranges", 6000, func(i int) string {
+			return fmt.Sprintf(`{"from": [{"podSelector": {"matchLabels": {"group": %q}}}], "ports": [{"port": %d, "endPort": %d}]}`, tenantGroup(i/100), 1+10*i, 70+10*i)
+		})}},
+		{name: "ranges within ranges", beyond: true, policies: 1, files: []string{excessPolicy("nested", 3000, func(i int) string {
+			return fmt.Sprintf(`{"from": [{"podSelector": {"matchLabels": {"group": %q}}}], "ports": [{"port": %d, "endPort": %d}]}`, tenantGroup(i), 1+i, 60000-i)
+		})}},
+		{name: "3,000 keys of labels", files: []string{excessPolicy("keys", 3000, func(i int) string {
+			return fmt.Sprintf(`{"from": [{"podSelector": {"matchExpressions": [{"key": "key-%d", "operator": "Exists"}]}}], "ports": [{"port": 80}]}`, i)
+		})}},
+		{name: "bad policies", policies: bad, files: badPolicies(bad)},
+	}
+}
+
+// excessPolicy is a policy for all pods of the tenant.
+func excessPolicy(name string, count int, rule func(int) string) string {
+	rules := make([]string, count)
+	for i := range rules {
+		rules[i] = rule(i)
+	}
+	return fmt.Sprintf(`{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"namespace": %q, "name": %q}, "spec": {"podSelector": {}, "ingress": [%s]}}`,
+		tenantSpace, name, strings.Join(rules, ",\n"))
+}
+
+// badPolicies are many policies with something wrong in each, a hundred in a file.
+func badPolicies(count int) (files []string) {
+	for n := 0; n < count; n += tenantLot {
+		var documents []string
+		for i := n; i < n+tenantLot; i++ {
+			documents = append(documents, excessPolicy(fmt.Sprintf("bad-%d", i), 1, func(int) string { return `{"from": [{"ipBlock": {"cidr": "none"}}]}` }))
+		}
+		files = append(files, strings.Join(documents, "\n"))
+	}
+	return files
+}
