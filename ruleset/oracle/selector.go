@@ -75,17 +75,18 @@ func expressionHolds(e metav1.LabelSelectorRequirement, labels map[string]string
 	}
 }
 
-// namespaceLabels returns the labels of a namespace. One that no object
-// describes has the label that the API server gives to all of them.
-func (w *World) namespaceLabels(name string) map[string]string {
-	labels := map[string]string{corev1.LabelMetadataName: name}
+// namespaceLabels returns the labels of a namespace, and if an object describes
+// it. One that none does has the label that the API server gives to all of them.
+func (w *World) namespaceLabels(name string) (labels map[string]string, heard bool) {
+	labels = map[string]string{corev1.LabelMetadataName: name}
 	for _, ns := range w.Namespaces {
 		if ns.Name != name {
 			continue
 		}
+		heard = true
 		for k, v := range ns.Labels {
 			labels[k] = v
 		}
 	}
-	return labels
+	return labels, heard
 }

@@ -15,25 +15,27 @@ type Namespace struct {
 	Name        string
 	Labels      map[string]string // with kubernetes.io/metadata.name
 	Terminating bool              // metadata.deletionTimestamp is set: policies deleted from now on still isolate
+	Unheard     bool              // nobody has said yet which other labels it has
 }
 
 // NewNamespace converts an API object.
 func NewNamespace(n *corev1.Namespace) Namespace {
 	ns := ImpliedNamespace(n.Name)
+	ns.Unheard = false
 	maps.Copy(ns.Labels, n.Labels)
 	ns.Terminating = n.DeletionTimestamp != nil
 	return ns
 }
 
 // ImpliedNamespace is a namespace of which only the name is known: it has the one label that an API server
-// gives to every namespace.
+// gives to every namespace, and nobody knows which others.
 func ImpliedNamespace(name string) Namespace {
-	return Namespace{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}}
+	return Namespace{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}, Unheard: true}
 }
 
 // Equal reports whether nothing that policies look at differs.
 func (n Namespace) Equal(o Namespace) bool {
-	return n.Name == o.Name && n.Terminating == o.Terminating && maps.Equal(n.Labels, o.Labels)
+	return n.Name == o.Name && n.Terminating == o.Terminating && n.Unheard == o.Unheard && maps.Equal(n.Labels, o.Labels)
 }
 
 // Node is a machine of the cluster with its own addresses.
@@ -61,6 +63,10 @@ type Snapshot struct {
 	Denial     ruleset.Denial // what happens to a denied packet
 	Readable   int            // see Form
 	Strict     bool           // pods of the node that are not known yet are denied
+	Anywhere   bool           // addresses of pods can come from outside of all nodes' ranges
+	Own        []netip.Addr   // the node's own addresses as its kernel says; nil: those of its Node object
+	Behind     []netip.Addr   // addresses that its kernel reaches by an interface of its pods
+	Departed   []Pod          // subjects of this node that are gone, but not their addresses: each has one of these
 	Nodes      []Node
 	Namespaces []Namespace
 	Pods       []Pod

@@ -23,7 +23,7 @@ func claimant(t *testing.T, text string) Pod {
 	return p
 }
 
-func TestSettle(t *testing.T) {
+func TestWhoIsAPeerByAnAddress(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		pods, nodes []string
@@ -47,12 +47,12 @@ func TestSettle(t *testing.T) {
 		for _, text := range row.nodes {
 			nodes = append(nodes, Node{Addrs: parseAddrs(strings.Fields(text))})
 		}
-		if got := settledText(settle(pods, nodes)); got != row.want {
+		if got := settledText(newAddresses(Snapshot{Pods: pods, Nodes: nodes}).peers()); got != row.want {
 			t.Errorf("%s: %s, want %s", row.name, got, row.want)
 		}
 		before := settledText(pods)
 		slices.Reverse(pods)
-		reversed := settle(pods, nodes)
+		reversed := newAddresses(Snapshot{Pods: pods, Nodes: nodes}).peers()
 		slices.Reverse(reversed)
 		slices.Reverse(pods)
 		if got := settledText(reversed); got != row.want || settledText(pods) != before {
