@@ -14,15 +14,27 @@ type Graph struct {
 	node       string
 	form       policy.Form
 	strict     bool
+	anywhere   bool // see policy.Snapshot
+	keeps      bool // see KeepDeparted
 	nodes      map[string]policy.Node
-	nodeAddrs  map[netip.Addr]int // how many nodes have it
+	nodeAddrs  map[netip.Addr]int // how many nodes say that they have it
+	podRanges  policy.Ranges
+	tunnels    []policy.Tunnel
+	host       host
+	due        due
 	namespaces map[string]*namespace
 	labelled   map[label]map[*namespace]bool // namespaces by their labels
 	pods       map[policy.Key]*pod
 	residents  map[*pod]bool         // those of this node
 	claims     map[netip.Addr][]*pod // the pods that say they have an address
-	local      int                   // events about pods of this node
-	policies   int                   // of all namespaces
+	loose      map[*pod]bool         // those that claim one outside of their node's ranges
+	departed   map[netip.Addr]policy.Pod
+	standIns   map[netip.Addr]*pod // who is judged where it is not just one live pod of this node
+	outside    *namespace          // which these are in, and which no object can be
+	disputed   map[netip.Addr]bool
+	disputes   int // changes of these
+	local      int // events about pods of this node
+	policies   int // of all namespaces
 	index      index
 	selectors  map[string]*selector // in use, by their text
 
@@ -51,6 +63,11 @@ func New(node string, denial ruleset.Denial) *Graph {
 		pods:       map[policy.Key]*pod{},
 		residents:  map[*pod]bool{},
 		claims:     map[netip.Addr][]*pod{},
+		loose:      map[*pod]bool{},
+		departed:   map[netip.Addr]policy.Pod{},
+		standIns:   map[netip.Addr]*pod{},
+		outside:    newNamespace(""),
+		disputed:   map[netip.Addr]bool{},
 		index:      index{},
 		selectors:  map[string]*selector{},
 		dirty:      map[*pod]bool{},
@@ -74,8 +91,12 @@ func (g *Graph) DenyUnknown() { g.strict = true }
 // event.
 func (g *Graph) MergeFrom(n int) { g.form.Readable = n }
 
-// Ranges returns where the addresses of this node's pods come from, as far as its object says.
-func (g *Graph) Ranges() []netip.Prefix { return g.nodes[g.node].CIDRs }
+// AnyAddress lets addresses of pods come from outside of all nodes' ranges. It is for a graph that has not seen any event.
+func (g *Graph) AnyAddress() { g.anywhere = true }
+
+// KeepDeparted has addresses that a pod of this node had judged as that pod until BehindSet says that they are gone, or
+// another pod of it has them. It is for a graph that has not seen any event.
+func (g *Graph) KeepDeparted() { g.keeps = true }
 
 // Apply takes an event in.
 func (g *Graph) Apply(e Event) { e.apply(g) }
@@ -83,11 +104,18 @@ func (g *Graph) Apply(e Event) { e.apply(g) }
 // Snapshot returns all that is known, in no particular order. A policy that was deleted from a terminating
 // namespace and still isolates is part of it.
 func (g *Graph) Snapshot() policy.Snapshot {
-	s := policy.Snapshot{Node: g.node, Denial: g.form.Denial, Readable: g.form.Readable, Strict: g.strict, Links: slices.Collect(maps.Keys(g.links.now)), Nodes: slices.Collect(maps.Values(g.nodes))}
+	s := policy.Snapshot{
+		Node: g.node, Denial: g.form.Denial, Readable: g.form.Readable, Strict: g.strict, Anywhere: g.anywhere,
+		Links: slices.Collect(maps.Keys(g.links.now)), Nodes: g.allNodes(), Found: g.host.ranges,
+		Behind: slices.Collect(maps.Keys(g.host.behind)), Departed: slices.Collect(maps.Values(g.departed)),
+	}
+	if g.host.own != nil {
+		s.Own = slices.AppendSeq([]netip.Addr{}, maps.Keys(g.host.own))
+	}
 	for _, ns := range g.namespaces {
 		s.Namespaces = append(s.Namespaces, ns.Namespace)
 		for _, p := range ns.policies {
-			s.Policies = append(s.Policies, p.Policy)
+			s.Policies = append(s.Policies, p.stated)
 		}
 		for p := range ns.pods {
 			s.Pods = append(s.Pods, *p.claimed)
@@ -99,11 +127,19 @@ func (g *Graph) Snapshot() policy.Snapshot {
 // LocalEvents counts the events that were about pods of this node.
 func (g *Graph) LocalEvents() int { return g.local }
 
-// LocalAddrs returns the addresses of this node's pods, sorted.
+// LocalAddrs returns the addresses by which pods of this node are judged, sorted.
 func (g *Graph) LocalAddrs() []netip.Addr {
+	g.catchUp()
 	var addrs []netip.Addr
 	for p := range g.residents {
-		addrs = append(addrs, p.held.Addrs...)
+		if p.part != nil {
+			addrs = append(addrs, p.subject.Addrs...)
+		}
+	}
+	for a, p := range g.standIns {
+		if len(p.stands) > 0 {
+			addrs = append(addrs, a)
+		}
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	return addrs
@@ -138,5 +174,3 @@ func (g *Graph) Counts() Counts {
 	}
 	return c
 }
-
-func (g *Graph) setLinks(links []string) { g.links.replace(links) }

@@ -20,22 +20,27 @@ type label struct{ key, value string }
 
 // held is a policy; lingering after its deletion while its namespace terminates.
 type held struct {
-	*policy.Policy
-	lingering bool
+	*policy.Policy                // with the tunnels of nodes
+	stated         *policy.Policy // as its object says
+	lingering      bool
 }
 
 // namespace returns the state of a namespace, an implied one where it was not heard of before.
 func (g *Graph) namespace(name string) *namespace {
 	ns, known := g.namespaces[name]
 	if !known {
-		ns = &namespace{
-			Namespace: policy.ImpliedNamespace(name),
-			pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{}, has: map[label]int{},
-		}
+		ns = newNamespace(name)
 		g.namespaces[name] = ns
 		g.file(ns, true)
 	}
 	return ns
+}
+
+func newNamespace(name string) *namespace {
+	return &namespace{
+		Namespace: policy.ImpliedNamespace(name),
+		pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{}, has: map[label]int{},
+	}
 }
 
 // file puts a namespace under its labels, or takes it away.
@@ -109,7 +114,7 @@ func (g *Graph) setPolicy(p *policy.Policy) {
 	} else {
 		g.drafts.Forget(old.Policy)
 	}
-	ns.policies[p.Key] = &held{Policy: p}
+	ns.policies[p.Key] = &held{Policy: p.WithTunnels(g.tunnels), stated: p}
 	g.touchSubjects(ns, ns.policies[p.Key])
 }
 
@@ -118,7 +123,7 @@ func (g *Graph) setPolicy(p *policy.Policy) {
 func (g *Graph) deletePolicy(key policy.Key) {
 	ns := g.namespace(key.Namespace)
 	p, exists := ns.policies[key]
-	if exists && ns.Terminating && len(ns.pods) > 0 {
+	if exists && ns.Terminating && g.occupied(ns) {
 		p.lingering = true
 		return
 	}
@@ -144,14 +149,35 @@ func (g *Graph) dropLingering(ns *namespace) {
 	}
 }
 
-// touchSubjects marks the pods of this node that a policy selects.
+// occupied reports whether pods of the namespace are there, or addresses that they had.
+func (g *Graph) occupied(ns *namespace) bool {
+	for _, p := range g.departed {
+		if p.Namespace == ns.Name {
+			return true
+		}
+	}
+	return len(ns.pods) > 0
+}
+
+// vacate lets go of what a namespace holds for pods that are gone.
+func (g *Graph) vacate(ns *namespace) {
+	if !g.occupied(ns) {
+		g.dropLingering(ns)
+	}
+	g.forget(ns)
+}
+
+// touchSubjects marks the pods of this node that a policy selects, and what stands for some of them.
 func (g *Graph) touchSubjects(ns *namespace, p *held) {
 	if p == nil {
 		return
 	}
 	for local := range ns.local {
-		if p.Subjects.Matches(local.held, ns.Namespace) {
+		if p.Subjects.Matches(*local.claimed, ns.Namespace) {
 			g.dirty[local] = true
 		}
+	}
+	for _, stand := range g.standIns {
+		g.dirty[stand] = true
 	}
 }

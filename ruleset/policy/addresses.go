@@ -36,7 +36,7 @@ func newAddresses(s Snapshot) *addresses {
 	}
 	for _, n := range s.Nodes {
 		for _, a := range n.Addrs {
-			if len(x.ranges.Owners(a)) == 0 { // else it is a pod's, whatever a Node object says
+			if !x.ranges.Within(a) { // else it is a pod's, whatever a Node object says
 				x.stated[a] = true
 				if n.Name == s.Node && s.Own == nil {
 					x.own[a] = true

@@ -65,6 +65,7 @@ type Snapshot struct {
 	Strict     bool           // pods of the node that are not known yet are denied
 	Anywhere   bool           // addresses of pods can come from outside of all nodes' ranges
 	Own        []netip.Addr   // the node's own addresses as its kernel says; nil: those of its Node object
+	Found      []netip.Prefix // ranges of pods that were found on the node; they count for Strict, see Unknown
 	Behind     []netip.Addr   // addresses that its kernel reaches by an interface of its pods
 	Departed   []Pod          // subjects of this node that are gone, but not their addresses: each has one of these
 	Nodes      []Node

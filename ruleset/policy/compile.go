@@ -135,10 +135,9 @@ func (c *compilation) strict() {
 	if c.program.Strict = c.snapshot.Strict; !c.program.Strict {
 		return
 	}
-	ranges := slices.Clone(c.addresses.ranges.Of(c.snapshot.Node))
+	ranges := Unknown(c.addresses.ranges.Of(c.snapshot.Node), c.snapshot.Found)
 	addrs := c.addresses.known()
 	slices.SortFunc(addrs, netip.Addr.Compare)
-	slices.SortFunc(ranges, netip.Prefix.Compare)
 	c.program.Sets = append(c.program.Sets, ruleset.StrictSets(ranges, addrs)...)
 }
 

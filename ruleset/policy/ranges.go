@@ -58,18 +58,33 @@ func (r *Ranges) Set(node string, cidrs []netip.Prefix) {
 // Of returns the ranges of a node.
 func (r *Ranges) Of(node string) []netip.Prefix { return r.of[node] }
 
-// Owners returns the nodes that have a range with the address.
-func (r *Ranges) Owners(a netip.Addr) []string {
-	var owners []string
+// Holds reports whether the address is in a range of some node, and whether it is in one of that node.
+func (r *Ranges) Holds(a netip.Addr, node string) (some, its bool) {
 	for l := range r.lengths {
 		if l.family != ruleset.FamilyOf(a) {
 			continue
 		}
 		if p, err := a.Prefix(l.bits); err == nil {
-			owners = append(owners, r.nodes[p]...)
+			some, its = some || len(r.nodes[p]) > 0, its || slices.Contains(r.nodes[p], node)
 		}
 	}
-	return owners
+	return some, its
+}
+
+// Within reports whether the address is in a range of some node.
+func (r *Ranges) Within(a netip.Addr) bool {
+	some, _ := r.Holds(a, "")
+	return some
+}
+
+// Starts reports whether a range of some node starts with the address.
+func (r *Ranges) Starts(a netip.Addr) bool {
+	for l := range r.lengths {
+		if l.family == ruleset.FamilyOf(a) && len(r.nodes[netip.PrefixFrom(a, l.bits)]) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Knows reports whether a node has a range of that family.
@@ -80,8 +95,8 @@ func (r *Ranges) Knows(node string, f ruleset.Family) bool {
 // CanBeOf reports whether an address can be that of a pod of the node: one in a range is of the nodes with that range
 // alone. One in no range is anybody's where anywhere is set, else only of nodes without a range of its family.
 func (r *Ranges) CanBeOf(node string, a netip.Addr, anywhere bool) bool {
-	if owners := r.Owners(a); len(owners) > 0 {
-		return slices.Contains(owners, node)
+	if some, its := r.Holds(a, node); some {
+		return its
 	}
 	return anywhere || !r.Knows(node, ruleset.FamilyOf(a))
 }
@@ -90,4 +105,21 @@ func (r *Ranges) CanBeOf(node string, a netip.Addr, anywhere bool) bool {
 // address can be.
 func (r *Ranges) CanBeSubject(node string, a netip.Addr, anywhere bool) bool {
 	return !r.Knows(node, ruleset.FamilyOf(a)) || r.CanBeOf(node, a, anywhere)
+}
+
+// Unknown returns the ranges whose unknown addresses a strict program denies: those that the node is known to have, and of
+// a family of which none is known those that were found on it.
+func Unknown(known, found []netip.Prefix) []netip.Prefix {
+	all := slices.Clone(known)
+	for _, p := range found {
+		if !slices.ContainsFunc(known, func(k netip.Prefix) bool { return ruleset.FamilyOf(k.Addr()) == ruleset.FamilyOf(p.Addr()) }) {
+			all = append(all, p.Masked())
+		}
+	}
+	inside := func(p netip.Prefix) bool {
+		return slices.ContainsFunc(all, func(o netip.Prefix) bool { return o.Bits() < p.Bits() && o.Contains(p.Addr()) })
+	}
+	all = slices.DeleteFunc(slices.Clone(all), inside)
+	slices.SortFunc(all, netip.Prefix.Compare)
+	return slices.Compact(all)
 }

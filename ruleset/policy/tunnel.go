@@ -27,7 +27,7 @@ func Tunnels(nodes []Node, ranges *Ranges, pod func(netip.Addr) bool) []Tunnel {
 	var tunnels []Tunnel
 	for _, n := range nodes {
 		for _, a := range n.Addrs {
-			if stated[a] > 1 || len(ranges.Owners(a)) > 0 {
+			if stated[a] > 1 || ranges.Within(a) {
 				continue
 			}
 			for _, p := range n.CIDRs {
@@ -74,6 +74,12 @@ func (p *Policy) WithTunnels(tunnels []Tunnel) *Policy {
 		}
 	}
 	return wide
+}
+
+// SameBlocks reports whether two forms of one policy have the same ipBlocks.
+func (p *Policy) SameBlocks(o *Policy) bool {
+	same := func(a, b Rule) bool { return slices.Equal(a.Blocks, b.Blocks) }
+	return p == o || slices.EqualFunc(p.Rules[0], o.Rules[0], same) && slices.EqualFunc(p.Rules[1], o.Rules[1], same)
 }
 
 // withTunnels returns ranges, which are disjoint and sorted, with the tunnels of the nodes in them; none where that
