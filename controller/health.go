@@ -72,6 +72,12 @@ func (h *Health) policies(problems map[policy.Key]string) {
 	h.metrics.badPolicies.Set(float64(len(list)))
 }
 
+// disputes takes over how many addresses are disputed, and what is said of some.
+func (h *Health) disputes(count int, texts map[string]string) {
+	h.warn("address", texts)
+	h.metrics.disputed.Set(float64(count))
+}
+
 // warn replaces the warnings of one kind. It reports whether there are new ones.
 func (h *Health) warn(kind string, list map[string]string) (news bool) {
 	h.mu.Lock()

@@ -16,6 +16,7 @@ type metrics struct {
 	latency      prometheus.Histogram
 	badPolicies  prometheus.Gauge
 	complaints   prometheus.Gauge
+	disputed     prometheus.Gauge
 	cuts         prometheus.Counter
 	cut          prometheus.Gauge
 	objects      *prometheus.GaugeVec
@@ -36,6 +37,8 @@ func newMetrics(ready func() float64) *metrics {
 			Name: "picket_enforcement_latency_seconds", Help: "From an event's arrival in the agent to its commit in the kernel.", Buckets: seconds}),
 		badPolicies: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_policies_with_problems", Help: "Policies with parts that match nothing because they could not be understood."}),
 		complaints:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_source_complaints", Help: "Things that the source cannot read."}),
+		disputed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "picket_disputed_addresses", Help: "Addresses that several pods or nodes claim, or one whose they can't be."}),
 		cuts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "picket_connections_cut_total", Help: "Open connections that a change of policy ended."}),
 		cut: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -47,7 +50,7 @@ func newMetrics(ready func() float64) *metrics {
 	m.transactions.WithLabelValues("failed")
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "picket_ready", Help: "1 while the kernel holds what it should, else 0."}, ready),
-		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.complaints, m.cuts, m.cut, m.objects,
+		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.complaints, m.disputed, m.cuts, m.cut, m.objects,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -82,7 +82,7 @@ func startAgent(c *sandbox.Cluster, node string, o orders) (*agentProcess, error
 		return nil, err
 	}
 	cmd := exec.Command("/proc/self/exe", "agent", "--manifests", o.manifests, "--node-name", node,
-		"--health-addr", healthAddr, "--deny", o.deny)
+		"--health-addr", healthAddr, "--deny", o.deny, "--pod-addresses", "any")
 	cmd.Args[0] = os.Args[0]
 	cmd.Stderr, cmd.ExtraFiles = log, o.files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

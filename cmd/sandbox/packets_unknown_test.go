@@ -1,8 +1,11 @@
 package sandbox_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/vishvananda/netlink"
 
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/ruleset/oracle"
@@ -103,9 +106,10 @@ func TestUnknownPodsAreFreeOnRealPackets(t *testing.T) {
 	}
 }
 
-// A node whose range nobody knows says so.
+// A node whose range nobody knows, and no interface tells of, says so.
 func TestUnknownRangeIsSaid(t *testing.T) {
 	r := newRig(t, rigOptions{strict: true, idle: true})
+	r.must(r.InNode("n1", func() error { return rename("cni0", "other0") }))
 	w := newcomers.world(t)
 	w.Nodes[0].Spec.PodCIDRs = nil
 	a := r.agents["n1"]
@@ -114,4 +118,13 @@ func TestUnknownRangeIsSaid(t *testing.T) {
 	a.await(t, "it says so", func() bool {
 		return strings.Contains(a.control.Health.Readiness().Reasons["unknown-pods"], "node n1 has no spec.podCIDRs")
 	})
+}
+
+// rename gives an interface another name.
+func rename(from, to string) error {
+	link, err := netlink.LinkByName(from)
+	if err != nil {
+		return err
+	}
+	return errors.Join(netlink.LinkSetDown(link), netlink.LinkSetName(link, to), netlink.LinkSetUp(link))
 }

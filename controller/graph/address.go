@@ -147,11 +147,14 @@ type host struct {
 
 func (g *Graph) setHost(own []netip.Addr, ranges []netip.Prefix) {
 	old := g.ownAddrs()
-	g.host.own, g.host.ranges = map[netip.Addr]bool{}, ranges
+	g.host.own, g.host.ranges = nil, ranges
+	if own != nil {
+		g.host.own = map[netip.Addr]bool{}
+	}
 	for _, a := range own {
 		g.host.own[a] = true
 	}
-	g.settle(changedAddrs(old, own))
+	g.settle(changedAddrs(old, g.ownAddrs()))
 	g.restrict()
 }
 
@@ -232,6 +235,9 @@ func (g *Graph) DisputeChanges() int {
 	g.catchUp()
 	return g.disputes
 }
+
+// DisputeCount is how many addresses are disputed.
+func (g *Graph) DisputeCount() int { return len(g.disputed) }
 
 // Dispute is an address that several claim, or somebody whose it can't be.
 type Dispute struct {

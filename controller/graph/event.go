@@ -38,7 +38,7 @@ type LinksSet struct{ Links []string }
 
 // HostSet says what the kernel of this node knows of addresses: its own ones, and ranges that it has for pods.
 type HostSet struct {
-	Own    []netip.Addr
+	Own    []netip.Addr // nil: it was not asked, so the Node object is believed
 	Ranges []netip.Prefix
 }
 
