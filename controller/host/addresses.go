@@ -32,7 +32,9 @@ func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) 
 	}
 	slices.SortFunc(own, netip.Addr.Compare)
 	ranges, err = podRanges(listed)
-	return slices.Compact(own), append(ranges, subnets()...), err
+	ranges = append(ranges, subnets()...)
+	slices.SortFunc(ranges, netip.Prefix.Compare)
+	return slices.Compact(own), slices.Compact(ranges), err
 }
 
 // podRanges returns the ranges that interfaces tell of: those of bridges for pods, and those that the tunnels of flannel
