@@ -80,7 +80,7 @@ func (g *Graph) setNamespace(n policy.Namespace, exists bool) {
 	g.file(ns, false)
 	ns.Namespace = n
 	g.file(ns, true)
-	if !n.Terminating {
+	if !g.lingers(ns) {
 		g.dropLingering(ns)
 	}
 	for p := range ns.pods {
@@ -119,11 +119,11 @@ func (g *Graph) setPolicy(p *policy.Policy) {
 }
 
 // deletePolicy: in a namespace that terminates the policies may go before the pods; they go on isolating
-// until the last pod is gone (CVE-2024-7598).
+// until the last pod is gone (CVE-2024-7598), and what it leaves behind.
 func (g *Graph) deletePolicy(key policy.Key) {
 	ns := g.namespace(key.Namespace)
 	p, exists := ns.policies[key]
-	if exists && ns.Terminating && g.occupied(ns) {
+	if exists && g.lingers(ns) {
 		p.lingering = true
 		return
 	}
@@ -149,19 +149,19 @@ func (g *Graph) dropLingering(ns *namespace) {
 	}
 }
 
-// occupied reports whether pods of the namespace are there, or addresses that they had.
-func (g *Graph) occupied(ns *namespace) bool {
+// lingers reports whether policies that are deleted stay in force: while pods are there and the namespace terminates, and
+// where it is gone, while there are addresses that its pods had.
+func (g *Graph) lingers(ns *namespace) bool {
+	departed := false
 	for _, p := range g.departed {
-		if p.Namespace == ns.Name {
-			return true
-		}
+		departed = departed || p.Namespace == ns.Name
 	}
-	return len(ns.pods) > 0
+	return departed && ns.Unheard || ns.Terminating && (departed || len(ns.pods) > 0)
 }
 
 // vacate lets go of what a namespace holds for pods that are gone.
 func (g *Graph) vacate(ns *namespace) {
-	if !g.occupied(ns) {
+	if !g.lingers(ns) {
 		g.dropLingering(ns)
 	}
 	g.forget(ns)

@@ -113,6 +113,7 @@ func (g *Graph) resettle() {
 	for a := range g.nodeAddrs {
 		g.settleAddress(a)
 	}
+	g.loose = maps.Clone(g.loose) // a map stays as large as it ever was: before nodes are known all pods are in it
 }
 
 // retunnel brings policies up to date whose ipBlocks hold addresses of nodes.
