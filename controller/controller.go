@@ -104,6 +104,7 @@ func New(c Config) *Controller {
 func (c *Controller) Run(ctx context.Context) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	c.close(ctx) // also where the source fails at once
 	failed := make(chan error, 1)
 	go func() {
 		defer stop()

@@ -57,7 +57,7 @@ var mutants = []mutant{
 	{"a pod that is gone stays known", "graph", "controller/graph/address.go", "\t\tg.known.delete(a)\n", "\t\t_ = a\n"},
 	{"ranges that came late are not looked at", "graph", "controller/graph/node.go", "g.due.strays, g.due.all = true, g.due.all || len(before) > 0", "_ = before"},
 	{"a departed pod is free", "graph", "controller/graph/address.go", "stands = []policy.Pod{gone}", "_ = gone"},
-	{"a node's range goes with its object", "controller", "controller/graph/node.go", "now = policy.Unknown(now, before)", "_ = before"},
+	{"a node's range goes with its object", "graph", "controller/graph/node.go", "now = policy.Unknown(now, before)", "_ = before"},
 
 	// The difference.
 	{"a chain with other rules is left", "ruleset", "ruleset/diff.go", "if !exists || digest != c.Digest() {", "if !exists || digest == \"\" {"},

@@ -88,3 +88,30 @@ func TestClaimsOnlyIsolateMore(t *testing.T) {
 		}
 	}
 }
+
+// The last known range of a family stays when the object of the node goes, or says no more of it.
+func TestRangeOutlivesItsNode(t *testing.T) {
+	prefix := netip.MustParsePrefix
+	g := graph.New("n1", ruleset.Drop)
+	g.DenyUnknown()
+	for _, step := range []struct {
+		event graph.Event
+		want  string
+	}{
+		{graph.NodeSet{Node: policy.Node{Name: "n1", CIDRs: []netip.Prefix{prefix("10.244.1.0/24"), prefix("fd00:1::/64")}}}, "[10.244.1.0/24 fd00:1::/64]"},
+		{graph.NodeSet{Node: policy.Node{Name: "n1"}}, "[10.244.1.0/24 fd00:1::/64]"},
+		{graph.NodeGone{Name: "n1"}, "[10.244.1.0/24 fd00:1::/64]"},
+		{graph.HostSet{Ranges: []netip.Prefix{prefix("10.9.0.0/24")}}, "[10.244.1.0/24 fd00:1::/64]"},
+		{graph.NodeSet{Node: policy.Node{Name: "n1", CIDRs: []netip.Prefix{prefix("10.244.7.0/24")}}}, "[10.244.7.0/24 fd00:1::/64]"},
+	} {
+		g.Apply(step.event)
+		if got := fmt.Sprint(g.Ranges()); got != step.want {
+			t.Errorf("after %v: %s, want %s", step.event, got, step.want)
+		}
+		for _, words := range strings.Fields(strings.Trim(step.want, "[]")) {
+			if !strings.Contains(g.Program().String(), words) {
+				t.Errorf("after %v: %s is not denied", step.event, words)
+			}
+		}
+	}
+}
