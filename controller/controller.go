@@ -35,6 +35,8 @@ type Config struct {
 	Source      Source
 	Firewall    Firewall
 	Host        Host
+	Addresses   Addresses   // without it, Node objects say which addresses are the node's
+	AnyAddress  bool        // addresses of pods can come from outside of all nodes' ranges
 	Connections Connections // without them, or a Cutter, open connections stay as they are
 	Cutter      Cutter
 	Guard       Guard
@@ -48,27 +50,29 @@ type Config struct {
 // Controller is the loop of one node.
 type Controller struct {
 	Config
-	Health    *Health
-	box       *mailbox
-	graph     *graph.Graph
-	bad       badPolicies
-	complaint map[string]string // the source's, by subject
-	synced    bool
-	blind     bool          // the source has not read all that there is
-	whole     bool          // it had, at some time: what is missing in the graph is gone
-	known     bool          // the kernel holds what the graph has handed out
-	changed   time.Time     // when the oldest change came that the kernel does not hold; zero: none
-	hosted    int           // graph.LocalEvents when the host was last prepared; -1: it is due
-	rehost    attempts      // after an error
-	backoff   time.Duration // between attempts; 0: the last one went well
-	resume    time.Time     // no attempt before this, whatever arrives
-	review    review
-	touched   chan struct{} // holds one token when somebody else may have changed the kernel's rules
-	watching  bool
-	mixed     bool     // the segment may have to change
-	remix     attempts // after an error
-	policed   bool     // there was a policy when it was last looked at
-	settled   sync.Once
+	Health     *Health
+	box        *mailbox
+	graph      *graph.Graph
+	bad        badPolicies
+	complaint  map[string]string // the source's, by subject
+	synced     bool
+	blind      bool          // the source has not read all that there is
+	whole      bool          // it had, at some time: what is missing in the graph is gone
+	known      bool          // the kernel holds what the graph has handed out
+	changed    time.Time     // when the oldest change came that the kernel does not hold; zero: none
+	hosted     int           // graph.LocalEvents when the host was last prepared; -1: it is due
+	rehost     attempts      // after an error
+	backoff    time.Duration // between attempts; 0: the last one went well
+	resume     time.Time     // no attempt before this, whatever arrives
+	review     review
+	touched    chan struct{} // holds one token when somebody else may have changed the kernel's rules
+	watching   bool
+	addressing addressing
+	unclosed   bool     // the kernel may not deny unknown pods yet, and nobody has said which there are
+	mixed      bool     // the segment may have to change
+	remix      attempts // after an error
+	policed    bool     // there was a policy when it was last looked at
+	settled    sync.Once
 }
 
 // New returns a controller that Run starts.
@@ -81,10 +85,16 @@ func New(c Config) *Controller {
 	}
 	controller := &Controller{
 		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), bad: newBadPolicies(), hosted: -1,
-		review: newReview(), touched: make(chan struct{}, 1), rehost: never(), remix: never(),
+		review: newReview(), addressing: newAddressing(), unclosed: true, touched: make(chan struct{}, 1), rehost: never(), remix: never(),
 	}
 	if c.DenyUnknown {
 		controller.graph.DenyUnknown()
+	}
+	if c.AnyAddress {
+		controller.graph.AnyAddress()
+	}
+	if c.Addresses != nil {
+		controller.graph.KeepDeparted()
 	}
 	return controller
 }
@@ -93,6 +103,7 @@ func New(c Config) *Controller {
 func (c *Controller) Run(ctx context.Context) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	c.close(ctx) // also where the source fails at once
 	failed := make(chan error, 1)
 	go func() {
 		defer stop()
@@ -113,7 +124,9 @@ func (c *Controller) loop(ctx context.Context) {
 	for do := c.wait(ctx, audit.C, retry.C); do != nil; do = c.wait(ctx, audit.C, retry.C) {
 		c.Health.work(time.Now())
 		do()
-		if c.synced && !time.Now().Before(c.resume) {
+		if !c.synced {
+			c.close(ctx)
+		} else if !time.Now().Before(c.resume) {
 			c.reconcile(ctx)
 		}
 		if c.backoff > 0 {
@@ -132,7 +145,7 @@ func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (d
 		return c.read
 	case <-audit:
 		return func() {
-			c.hosted = -1
+			c.hosted, c.addressing.due = -1, true
 			c.doubt(ctx)
 			c.recheck(ctx)
 		}
@@ -140,6 +153,12 @@ func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (d
 		return func() { c.doubt(ctx) }
 	case <-retry:
 		return func() {}
+	case <-c.addressing.changed:
+		return func() { c.hosted, c.addressing.due, c.unclosed = -1, true, true }
+	case err := <-c.addressing.ended:
+		return func() { c.unfollowed(err) }
+	case <-c.addressing.retry.due.C:
+		return func() { c.addressing.due = true }
 	case <-c.rehost.due.C:
 		return func() { c.hosted = -1 }
 	case <-c.remix.due.C:
@@ -177,6 +196,7 @@ func (c *Controller) read() {
 	if c.synced {
 		c.Health.set("sync", "")
 		c.checkRange()
+		c.checkNode()
 	}
 }
 
@@ -213,6 +233,8 @@ func (c *Controller) complain(blind bool, list map[string]string) {
 
 // reconcile brings host and kernel to what the graph wants.
 func (c *Controller) reconcile(ctx context.Context) {
+	c.lookAround(ctx)
+	c.tellDisputes()
 	c.prepare()
 	start := time.Now()
 	delta, err := c.next(ctx)
@@ -252,9 +274,14 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	if err != nil {
 		return ruleset.Delta{}, err
 	}
+	c.recall(have)
 	delta := ruleset.Diff(have, c.graph.Program())
+	c.graph.Changes() // what was recalled is in the difference
 	if !c.whole {
 		delta = delta.Isolating()
+	}
+	if !c.whole && c.DenyUnknown {
+		delta = delta.KeepingUnknown()
 	}
 	if c.Health.started() && c.backoff == 0 && changes.Empty() && !delta.Empty() {
 		c.Health.drifted()

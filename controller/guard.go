@@ -56,5 +56,5 @@ func (c *Controller) doubt(ctx context.Context) {
 			return
 		}
 	}
-	c.known, c.mixed = false, true
+	c.known, c.mixed, c.unclosed = false, true, true
 }

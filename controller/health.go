@@ -83,6 +83,12 @@ func firstOf(all map[string]string, most int) []string {
 	return keys[:min(most, len(keys))]
 }
 
+// disputes takes over how many addresses are disputed, and what is said of some.
+func (h *Health) disputes(count int, texts map[string]string) {
+	h.warn("address", texts)
+	h.metrics.disputed.Set(float64(count))
+}
+
 // warn replaces the warnings of one kind. It reports whether there are new ones.
 func (h *Health) warn(kind string, list map[string]string) (news bool) {
 	h.mu.Lock()

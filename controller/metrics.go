@@ -17,6 +17,7 @@ type metrics struct {
 	badPolicies  prometheus.Gauge
 	beyond       prometheus.Gauge
 	complaints   prometheus.Gauge
+	disputed     prometheus.Gauge
 	cuts         prometheus.Counter
 	cut          prometheus.Gauge
 	objects      *prometheus.GaugeVec
@@ -39,6 +40,8 @@ func newMetrics(ready func() float64) *metrics {
 		beyond: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "picket_policies_beyond_budgets", Help: "Policies that allow nothing on this node since they need more than there is room for."}),
 		complaints: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_source_complaints", Help: "Things that the source cannot read."}),
+		disputed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "picket_disputed_addresses", Help: "Addresses that several pods or nodes claim, or one whose they can't be."}),
 		cuts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "picket_connections_cut_total", Help: "Open connections that a change of policy ended."}),
 		cut: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -50,7 +53,7 @@ func newMetrics(ready func() float64) *metrics {
 	m.transactions.WithLabelValues("failed")
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "picket_ready", Help: "1 while the kernel holds what it should, else 0."}, ready),
-		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints, m.cuts, m.cut, m.objects,
+		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints, m.disputed, m.cuts, m.cut, m.objects,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

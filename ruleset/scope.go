@@ -17,6 +17,15 @@ type Scope struct {
 // Everything is the scope of all connections.
 func Everything() Scope { return Scope{all: true} }
 
+// ScopeOfAddrs is the scope of all connections with one of these ends.
+func ScopeOfAddrs(addrs []netip.Addr) Scope {
+	s := Scope{addrs: map[netip.Addr]bool{}}
+	for _, a := range addrs {
+		s.addrs[a] = true
+	}
+	return s
+}
+
 // ScopeOf returns the connections that a delta can have forbidden, where subjects tells which addresses are
 // judged by a chain: those of subjects that have other rules or are newly isolated, and of peers that went.
 // What only allows more is not in it, but a chain whose rules were replaced counts as having lost some.

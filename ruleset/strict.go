@@ -1,6 +1,9 @@
 package ruleset
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // A strict program denies, in both directions, the addresses of its node's pod range that no known pod has:
 // those of pods that have started and that the controller has not heard of yet. What is what stands in two
@@ -40,4 +43,16 @@ func StrictSets(ranges []netip.Prefix, addrs []netip.Addr) []Set {
 func (p *Program) unknown(a netip.Addr) bool {
 	f := FamilyOf(a)
 	return p.Strict && p.set(LocalRange(f)).holds(a, 0, 0) && !p.set(KnownPods(f)).holds(a, 0, 0)
+}
+
+// KeepingUnknown returns a delta that makes no more pods of a strict program known.
+func (d Delta) KeepingUnknown() Delta {
+	d.AddMembers = slices.DeleteFunc(slices.Clone(d.AddMembers), func(m Members) bool { return m.Set.tellsKnown() })
+	d.AddSets = slices.Clone(d.AddSets)
+	for i := range d.AddSets {
+		if d.AddSets[i].ID.tellsKnown() {
+			d.AddSets[i].Members = nil
+		}
+	}
+	return d
 }

@@ -31,7 +31,7 @@ import (
 type agentOptions struct {
 	node, kubeconfig, health, deny string
 	manifests                      []string
-	unknown                        string
+	unknown, addresses             string
 	own                            bool
 	log                            logOptions
 }
@@ -52,6 +52,9 @@ func (o *agentOptions) Validate() error {
 	}
 	if o.unknown != "allow" && o.unknown != "deny" {
 		return fmt.Errorf("--unknown-pods: %q; expected allow or deny", o.unknown)
+	}
+	if o.addresses != "ranges" && o.addresses != "any" {
+		return fmt.Errorf("--pod-addresses: %q; expected ranges or any", o.addresses)
 	}
 	return o.log.Validate()
 }
@@ -83,6 +86,7 @@ last one counts.`,
 	cmd.Flags().StringVar(&o.health, "health-addr", "127.0.0.1:9470", "address for /healthz, /readyz and /metrics")
 	cmd.Flags().StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
 	cmd.Flags().StringVar(&o.unknown, "unknown-pods", "allow", "what pods of this node may send and be sent before the agent knows them: allow or deny")
+	cmd.Flags().StringVar(&o.addresses, "pod-addresses", "ranges", "where addresses of pods come from: ranges (spec.podCIDRs of their node, where it has some) or any")
 	cmd.Flags().BoolVar(&o.own, "own-table", true, "let the kernel refuse everybody else who changes the rules (Linux 6.9 and later)")
 	o.log.bind(cmd.Flags())
 	return cmd
@@ -104,8 +108,10 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	}
 	defer connections.Close()
 	denial, _ := ruleset.ParseDenial(o.deny)
+	machine := &host.Host{}
 	c := controller.New(controller.Config{
-		Node: o.node, Denial: denial, DenyUnknown: o.unknown == "deny", Source: source, Firewall: backend, Host: &host.Host{},
+		Node: o.node, Denial: denial, DenyUnknown: o.unknown == "deny", AnyAddress: o.addresses == "any",
+		Source: source, Firewall: backend, Host: machine, Addresses: machine,
 		Connections: connections, Cutter: backend, Guard: backend, Separator: backend, Reporter: reporter, Log: log, Settled: economise,
 	})
 	listener, err := net.Listen("tcp", o.health)

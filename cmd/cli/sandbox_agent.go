@@ -83,7 +83,7 @@ func startAgent(c *sandbox.Cluster, node string, o orders) (*agentProcess, error
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"agent", "--node-name", node, "--health-addr", healthAddr, "--deny", o.deny}
+	args := []string{"agent", "--node-name", node, "--health-addr", healthAddr, "--deny", o.deny, "--pod-addresses", "any"}
 	for _, path := range o.manifests {
 		args = append(args, "--manifests", path)
 	}

@@ -53,8 +53,9 @@ func (a *agent) start(t testing.TB) {
 	var connections *conntrack.Table
 	a.rig.must(a.rig.InNode(a.node, func() (err error) { connections, err = conntrack.Open(); return err }))
 	source := make(feed, 1)
+	machine := visitor{a.rig, a.node, &host.Host{}}
 	a.control = controller.New(controller.Config{
-		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node, &host.Host{}},
+		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: machine, Addresses: machine,
 		Connections: connections, Cutter: a.tap, Guard: a.tap, Separator: a.tap, Log: errorLog(t),
 	})
 	a.run(t, connections)
@@ -87,6 +88,12 @@ func (a *agent) mark() {
 // marked reports whether the last mark was read.
 func (a *agent) marked() bool {
 	return a.control.Health.Readiness().Warnings["source mark"] == fmt.Sprint(a.marks)
+}
+
+// ready reports whether the node is ready, but that a world may have no object for it.
+func (a *agent) ready() bool {
+	state := a.control.Health.Readiness()
+	return state.Ready || len(state.Reasons) == 1 && state.Reasons["node"] != ""
 }
 
 func (a *agent) await(t testing.TB, what string, condition func() bool) {
@@ -220,4 +227,28 @@ func (v visitor) Prepare(pods []netip.Addr) (links []ruleset.Link, err error) {
 		return nil, err
 	}
 	return links, nil
+}
+
+func (v visitor) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) {
+	entered := v.rig.InNode(v.node, func() (err error) {
+		own, ranges, err = v.host.Addresses()
+		return err
+	})
+	return own, ranges, entered
+}
+
+func (v visitor) Behind(addrs []netip.Addr) (behind []netip.Addr, err error) {
+	entered := v.rig.InNode(v.node, func() (err error) {
+		behind, err = v.host.Behind(addrs)
+		return err
+	})
+	return behind, entered
+}
+
+func (v visitor) Follow(ctx context.Context, changed func()) (ended <-chan error, err error) {
+	entered := v.rig.InNode(v.node, func() (err error) {
+		ended, err = v.host.Follow(ctx, changed)
+		return err
+	})
+	return ended, entered
 }

@@ -54,7 +54,7 @@ func TestChangesOnRealPackets(t *testing.T) {
 // changedWorld is a world after a change.
 func changedWorld(t testing.TB, w *oracle.World, change func(*stage)) *oracle.World {
 	next := &oracle.World{
-		Namespaces: slices.Clone(w.Namespaces), Pods: slices.Clone(w.Pods), Nodes: w.Nodes, Policies: slices.Clone(w.Policies),
+		Namespaces: slices.Clone(w.Namespaces), Pods: slices.Clone(w.Pods), Nodes: slices.Clone(w.Nodes), Policies: slices.Clone(w.Policies),
 	}
 	change(&stage{next, t})
 	return next

@@ -96,8 +96,7 @@ func (r *rig) send(events ...graph.Event) {
 func moves(from, to *oracle.World) []graph.Event {
 	var events []graph.Event
 	changed(&events, from.Namespaces, to.Namespaces, namespaceSet, func(n *corev1.Namespace) graph.Event { return graph.NamespaceGone{Name: n.Name} })
-	changed(&events, from.Nodes, to.Nodes,
-		func(n *corev1.Node) graph.Event { return graph.NodeSet{Node: policy.NewNode(n)} },
+	changed(&events, from.Nodes, to.Nodes, nodeSet,
 		func(n *corev1.Node) graph.Event { return graph.NodeGone{Name: n.Name} })
 	changed(&events, from.Pods, to.Pods, podSet, podGone)
 	changed(&events, from.Policies, to.Policies, policySet, policyGone)
@@ -107,6 +106,8 @@ func moves(from, to *oracle.World) []graph.Event {
 func namespaceSet(n *corev1.Namespace) graph.Event {
 	return graph.NamespaceSet{Namespace: policy.NewNamespace(n)}
 }
+
+func nodeSet(n *corev1.Node) graph.Event { return graph.NodeSet{Node: policy.NewNode(n)} }
 
 func podSet(p *corev1.Pod) graph.Event {
 	if pod, counts := policy.NewPod(p); counts {

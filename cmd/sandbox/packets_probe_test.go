@@ -167,7 +167,7 @@ func (r *rig) agree(w *oracle.World) {
 		s.Denial, s.Strict = a.options.denial, a.options.strict
 		have, err := a.tap.look(r.t.Context())
 		r.must(err)
-		s.Links, s.Tunnels = hostFacts(have)
+		s.Links, s.TunnelPorts = hostFacts(have)
 		want, _ := policy.Compile(s)
 		if d := ruleset.Diff(have, want); !d.Empty() {
 			r.t.Errorf("node %s: the kernel does not hold what was compiled; missing is\n%s\n%s", node, d.String(), r.table(node))

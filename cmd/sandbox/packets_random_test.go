@@ -27,8 +27,8 @@ const (
 // sizes of random worlds, in turn: as an API server admits them, with bad input, and with pods of one family.
 var sizes = []oracle.Size{
 	{Valid: true, Dual: true, NoSCTP: true},
-	{Dual: true, NoSCTP: true},
-	{NoSCTP: true, Policies: 8},
+	{Dual: true, NoSCTP: true, Ranges: true},
+	{NoSCTP: true, Ranges: true, Policies: 8},
 }
 
 // What gets through between pods, hosts and the outside is what the text of the API allows, in random worlds

@@ -128,7 +128,7 @@ func (r *rig) settle() {
 		}
 	}
 	for _, a := range r.agents {
-		a.await(r.t, "it is ready", func() bool { return a.control.Health.Readiness().Ready })
+		a.await(r.t, "it is ready", a.ready)
 	}
 }
 

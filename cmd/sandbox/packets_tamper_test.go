@@ -56,7 +56,7 @@ func (r *rig) holds(node string, s policy.Snapshot) bool {
 	defer other.Close()
 	have, err := other.Observe(r.t.Context())
 	r.must(err)
-	s.Links, s.Tunnels = hostFacts(have)
+	s.Links, s.TunnelPorts = hostFacts(have)
 	want, _ := policy.Compile(s)
 	d := ruleset.Diff(have, want)
 	return d.Empty()

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/ruleset/oracle"
 )
@@ -103,9 +105,10 @@ func TestUnknownPodsAreFreeOnRealPackets(t *testing.T) {
 	}
 }
 
-// A node whose range nobody knows says so.
+// A node whose range nobody knows, and no interface tells of, says so.
 func TestUnknownRangeIsSaid(t *testing.T) {
 	r := newRig(t, rigOptions{strict: true, idle: true})
+	r.must(r.InNode("n1", func() error { return rename("cni0", "other0") }))
 	w := newcomers.world(t)
 	w.Nodes[0].Spec.PodCIDRs = nil
 	a := r.agents["n1"]
@@ -114,4 +117,13 @@ func TestUnknownRangeIsSaid(t *testing.T) {
 	a.await(t, "it says so", func() bool {
 		return strings.Contains(a.control.Health.Readiness().Reasons["unknown-pods"], "node n1 has no spec.podCIDRs")
 	})
+}
+
+// rename gives an interface another name while it is up, so that it keeps its addresses (Linux 6.2).
+func rename(from, to string) error {
+	link, err := netlink.LinkByName(from)
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetName(link, to)
 }

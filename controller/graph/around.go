@@ -11,7 +11,7 @@ import (
 // this leads to. In a large cluster that is a small part of it.
 func (g *Graph) Around(addrs []netip.Addr) *ruleset.Program {
 	g.resolve()
-	x := excerpt{graph: g, program: &ruleset.Program{Strict: g.strict, Node: slices.Clone(g.nodes[g.node].Addrs)}, seen: map[any]bool{}}
+	x := excerpt{graph: g, program: &ruleset.Program{Strict: g.strict, Node: g.ownAddrs()}, seen: map[any]bool{}}
 	for _, a := range addrs {
 		for _, d := range ruleset.Directions {
 			x.subject(ruleset.Subject{Direction: d, Addr: a})

@@ -30,10 +30,9 @@ func (c *crew) crew(d ruleset.Direction) policy.Crew {
 // enlist says by what a pod is judged in a direction, and with whom.
 func (g *Graph) enlist(p *pod, d ruleset.Direction) {
 	j := &p.judged[d]
-	j.by = g.isolating(p, d)
-	alike := ""
-	if len(j.by) > 0 {
-		alike = p.held.Alike(d, j.by)
+	isolated, alike := false, ""
+	if j.as, j.by, isolated = g.subjectOf(p, d); isolated {
+		alike = j.as.Alike(d, j.by)
 	}
 	if j.crew != nil && j.crew.alike == alike {
 		return

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"net/netip"
+
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -38,13 +40,24 @@ type LinksSet struct{ Links []ruleset.Link }
 // TunnelsSet says where this node unpacks what tunnels carry.
 type TunnelsSet struct{ Tunnels []ruleset.Tunnel }
 
+// HostSet says what the kernel of this node knows of addresses: its own ones, and ranges that it has for pods.
+type HostSet struct {
+	Own    []netip.Addr // nil: it was not asked, so the Node object is believed
+	Ranges []netip.Prefix
+}
+
+// BehindSet says which of the addresses in Questions are behind interfaces of pods; the others are not.
+type BehindSet struct{ Addrs []netip.Addr }
+
 func (e PodSet) apply(g *Graph)        { g.setPod(e.Pod) }
 func (e PodGone) apply(g *Graph)       { g.deletePod(e.Key) }
 func (e NamespaceSet) apply(g *Graph)  { g.setNamespace(e.Namespace, true) }
 func (e NamespaceGone) apply(g *Graph) { g.deleteNamespace(e.Name) }
 func (e NodeSet) apply(g *Graph)       { g.setNode(e.Node) }
-func (e NodeGone) apply(g *Graph)      { g.setNode(policy.Node{Name: e.Name}) }
+func (e NodeGone) apply(g *Graph)      { g.deleteNode(e.Name) }
 func (e PolicySet) apply(g *Graph)     { g.setPolicy(e.Policy) }
 func (e PolicyGone) apply(g *Graph)    { g.deletePolicy(e.Key) }
 func (e LinksSet) apply(g *Graph)      { g.setLinks(e.Links) }
-func (e TunnelsSet) apply(g *Graph)    { g.setTunnels(e.Tunnels) }
+func (e TunnelsSet) apply(g *Graph)    { g.setTunnelPorts(e.Tunnels) }
+func (e HostSet) apply(g *Graph)       { g.setHost(e.Own, e.Ranges) }
+func (e BehindSet) apply(g *Graph)     { g.setBehind(e.Addrs) }

@@ -34,10 +34,10 @@ func (g *Graph) setLinks(links []ruleset.Link) {
 	g.linked = links
 }
 
-// setTunnels takes over where the node unpacks tunnels.
-func (g *Graph) setTunnels(tunnels []ruleset.Tunnel) {
-	g.exchange(ruleset.TunnelSets(g.tunnels), ruleset.TunnelSets(tunnels))
-	g.tunnels = tunnels
+// setTunnelPorts takes over where the node unpacks tunnels.
+func (g *Graph) setTunnelPorts(tunnels []ruleset.Tunnel) {
+	g.exchange(ruleset.TunnelSets(g.tunnelPorts), ruleset.TunnelSets(tunnels))
+	g.tunnelPorts = tunnels
 }
 
 // setNodeAddrs brings the set of nodes' addresses up to date for some of them.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -171,11 +173,18 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 		g.DenyUnknown()
 		first.Strict, first.AddSets = true, ruleset.StrictSets(nil, nil)
 	}
+	if r.IntN(2) == 0 {
+		g.KeepDeparted()
+	}
+	if r.IntN(4) == 0 {
+		g.AnyAddress()
+	}
 	kernel := &ruleset.Memory{}
 	apply(t, kernel, first)
 	for i, s := range steps {
 		for _, e := range s.events {
 			g.Apply(e)
+			look(r, g)
 		}
 		want, _ := policy.Compile(g.Snapshot())
 		if r.IntN(2) == 0 {
@@ -202,6 +211,19 @@ func scarce(r *rand.Rand) policy.Budgets {
 		return policy.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
 	}
 	return policy.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), Least: r.IntN(3)}
+}
+
+// look tells the graph now and then what the kernel of its node says of addresses.
+func look(r *rand.Rand, g *graph.Graph) {
+	switch r.IntN(12) {
+	case 0:
+		behind := slices.DeleteFunc(g.Questions(), func(netip.Addr) bool { return r.IntN(2) == 0 })
+		g.Apply(graph.BehindSet{Addrs: behind})
+	case 1:
+		own := slices.DeleteFunc(addrs("10.77.0.11", "fd77::11", "10.244.1.1", "10.244.1.2", "10.77.0.12", "8.8.8.8"), func(netip.Addr) bool { return r.IntN(2) == 0 })
+		ranges := []netip.Prefix{netip.MustParsePrefix("10.244.1.0/25"), netip.MustParsePrefix("fd00:10:244:1::/64")}
+		g.Apply(graph.HostSet{Own: own, Ranges: ranges[:r.IntN(3)]})
+	}
 }
 
 // arrive checks that the way does not matter, only where it leads; while a namespace terminates it does.

@@ -16,23 +16,28 @@ type namespace struct {
 
 // held is a policy; lingering after its deletion while its namespace terminates.
 type held struct {
-	*policy.Policy
-	lingering bool
+	*policy.Policy                // with the tunnels of nodes
+	stated         *policy.Policy // as its object says
+	lingering      bool
 }
 
 // namespace returns the state of a namespace, an implied one where it was not heard of before.
 func (g *Graph) namespace(name string) *namespace {
 	ns, known := g.namespaces[name]
 	if !known {
-		ns = &namespace{
-			Namespace: policy.ImpliedNamespace(name),
-			pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{},
-			groups: map[string]*group{}, places: newPlaces(),
-		}
+		ns = newNamespace(name)
 		g.namespaces[name] = ns
 		g.file(ns, true)
 	}
 	return ns
+}
+
+func newNamespace(name string) *namespace {
+	return &namespace{
+		Namespace: policy.ImpliedNamespace(name),
+		pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{},
+		groups: map[string]*group{}, places: newPlaces(),
+	}
 }
 
 // file puts a namespace under its labels, or takes it away.
@@ -63,7 +68,7 @@ func (g *Graph) setNamespace(n policy.Namespace, exists bool) {
 	ns.Namespace = n
 	g.count(nil, ns.Namespace, len(ns.pods))
 	g.file(ns, true)
-	if !n.Terminating {
+	if !g.lingers(ns) {
 		g.dropLingering(ns)
 	}
 	for _, x := range ns.groups {
@@ -97,16 +102,16 @@ func (g *Graph) setPolicy(p *policy.Policy) {
 	} else {
 		g.drafts.Forget(old.Policy)
 	}
-	ns.policies[p.Key] = &held{Policy: p}
+	ns.policies[p.Key] = &held{Policy: p.WithTunnels(g.tunnels), stated: p}
 	g.touchSubjects(ns, ns.policies[p.Key])
 }
 
 // deletePolicy: in a namespace that terminates the policies may go before the pods; they go on isolating
-// until the last pod is gone (CVE-2024-7598).
+// until the last pod is gone (CVE-2024-7598), and what it leaves behind.
 func (g *Graph) deletePolicy(key policy.Key) {
 	ns := g.namespace(key.Namespace)
 	p, exists := ns.policies[key]
-	if exists && ns.Terminating && len(ns.pods) > 0 {
+	if exists && g.lingers(ns) {
 		p.lingering = true
 		return
 	}
@@ -132,14 +137,35 @@ func (g *Graph) dropLingering(ns *namespace) {
 	}
 }
 
-// touchSubjects marks the pods of this node that a policy selects.
+// lingers reports whether policies that are deleted stay in force: while pods are there and the namespace terminates, and
+// where it is gone, while there are addresses that its pods had.
+func (g *Graph) lingers(ns *namespace) bool {
+	departed := false
+	for _, p := range g.departed {
+		departed = departed || p.Namespace == ns.Name
+	}
+	return departed && ns.Unheard || ns.Terminating && (departed || len(ns.pods) > 0)
+}
+
+// vacate lets go of what a namespace holds for pods that are gone.
+func (g *Graph) vacate(ns *namespace) {
+	if !g.lingers(ns) {
+		g.dropLingering(ns)
+	}
+	g.forget(ns)
+}
+
+// touchSubjects marks the pods of this node that a policy selects, and what stands for some of them.
 func (g *Graph) touchSubjects(ns *namespace, p *held) {
 	if p == nil {
 		return
 	}
 	for local := range ns.local {
-		if p.Subjects.Matches(local.held, ns.Namespace) {
+		if p.Subjects.Matches(*local.claimed, ns.Namespace) {
 			g.dirty[local] = true
 		}
+	}
+	for _, stand := range g.standIns {
+		g.dirty[stand] = true
 	}
 }

@@ -16,10 +16,11 @@ type pod struct {
 	*part          // nil: it never had one, as nearly all of a cluster
 }
 
-// part is what a pod of this node has in the program.
+// part is what a pod of this node has in the program, or what stands for several at one address.
 type part struct {
-	judged [2]judged    // by direction
-	known  []netip.Addr // what it contributes to Graph.known
+	judged  [2]judged    // by direction
+	subject policy.Pod   // with the addresses by which it alone is judged
+	stands  []policy.Pod // that it stands for
 }
 
 func (g *Graph) setPod(claimed policy.Pod) {
@@ -32,6 +33,7 @@ func (g *Graph) setPod(claimed policy.Pod) {
 	p.ns.pods[p] = true
 	old := *p.claimed
 	g.place(p, old.Node, claimed.Node)
+	g.depart(old, claimed)
 	g.unclaim(p)
 	p.claimed = &claimed
 	g.claim(p)
@@ -46,6 +48,7 @@ func (g *Graph) deletePod(key policy.Key) {
 		return
 	}
 	old := *p.claimed
+	g.depart(old, policy.Pod{})
 	g.unclaim(p)
 	p.claimed = &policy.Pod{Key: key}
 	delete(p.ns.pods, p)
@@ -55,10 +58,8 @@ func (g *Graph) deletePod(key policy.Key) {
 	if !g.dirty[p] {
 		delete(g.pods, key)
 	}
-	if len(p.ns.pods) == 0 {
-		g.dropLingering(p.ns)
-	}
-	g.forget(p.ns)
+	delete(g.loose, p)
+	g.vacate(p.ns)
 }
 
 // place keeps track of the pods of this node; one that leaves it loses its chains.
@@ -91,35 +92,34 @@ func (g *Graph) unclaim(p *pod) {
 	}
 }
 
-// holder returns the pod that an address really belongs to: of those that claim it the one that outranks
-// the others, none where it is a node's.
+// holder returns the pod that is the peer by an address: of those that it can belong to the one that outranks the
+// others, none where it is a node's.
 func (g *Graph) holder(a netip.Addr) *pod {
 	var best *pod
 	for _, p := range g.claims[a] {
-		if best == nil || p.claimed.Outranks(*best.claimed) {
+		if (best == nil || p.claimed.Outranks(*best.claimed)) && g.podRanges.CanBeOf(p.claimed.Node, a, g.anywhere) {
 			best = p
 		}
 	}
-	if g.nodeAddrs[a] > 0 {
+	if best == nil || g.isNodes(a) {
 		return nil
 	}
 	return best
 }
 
-// settle brings every pod up to date that may have won or lost one of these addresses.
+// settle brings everybody up to date who may have won or lost one of these addresses.
 func (g *Graph) settle(addrs []netip.Addr) {
 	for _, a := range addrs {
-		holder := g.holder(a)
 		for _, p := range g.claims[a] {
-			if has := slices.Contains(p.held.Addrs, a); has != (holder == p) {
-				g.update(p)
-			}
+			g.update(p)
 		}
+		g.settleAddress(a)
 	}
 }
 
 // update takes over what a pod claims: its addresses, its places in sets, its chains.
 func (g *Graph) update(p *pod) {
+	g.judge(p)
 	claimed := *p.claimed
 	held := claimed.Holding(func(a netip.Addr) bool { return g.holder(a) == p })
 	if held.Equal(p.held) && (p.group != nil) == p.ns.pods[p] {
@@ -131,27 +131,4 @@ func (g *Graph) update(p *pod) {
 		p.claimed = &claimed
 	}
 	g.join(p, was)
-	if p.ns.local[p] {
-		g.dirty[p] = true
-	}
-}
-
-func (g *Graph) setNode(n policy.Node) {
-	old := g.nodes[n.Name]
-	clear(g.drawn)
-	for _, a := range old.Addrs {
-		g.nodeAddrs[a]--
-	}
-	for _, a := range n.Addrs {
-		g.nodeAddrs[a]++
-	}
-	g.setNodeAddrs(slices.Concat(old.Addrs, n.Addrs))
-	g.nodes[n.Name] = n
-	if len(n.Addrs)+len(n.CIDRs) == 0 {
-		delete(g.nodes, n.Name)
-	}
-	if n.Name == g.node && g.strict {
-		g.ranges.replace(n.CIDRs)
-	}
-	g.settle(slices.Concat(old.Addrs, n.Addrs))
 }

@@ -12,7 +12,7 @@ func (g *Graph) Program() *ruleset.Program {
 	g.resolve()
 	p := &ruleset.Program{
 		Strict: g.strict,
-		Node:   slices.Clone(g.nodes[g.node].Addrs),
+		Node:   g.ownAddrs(),
 		Links:  slices.Collect(maps.Keys(g.links.now)),
 		Chains: slices.Collect(maps.Values(g.chains.now)),
 	}

@@ -9,6 +9,7 @@ import (
 
 // resolve assembles the chains of the pods that were touched.
 func (g *Graph) resolve() {
+	g.catchUp()
 	g.drafts.Begin()
 	for p := range g.dirty {
 		if p.part == nil {
@@ -26,20 +27,17 @@ func (g *Graph) resolve() {
 	}
 	g.regroup()
 	for p := range g.dirty {
-		g.know(p)
-		if !p.ns.pods[p] {
-			delete(g.pods, p.claimed.Key)
-		}
+		g.bury(p)
 	}
 	g.dirty = emptied(g.dirty)
 }
 
 // assemble brings one chain, what it speaks of and what is dispatched to it up to date.
 func (g *Graph) assemble(p *pod, d ruleset.Direction) {
-	now := judged{by: p.judged[d].by, crew: p.judged[d].crew}
+	now := judged{as: p.judged[d].as, by: p.judged[d].by, crew: p.judged[d].crew}
 	id := ruleset.NewChainID(d, p.claimed.Namespace, p.claimed.Name)
 	if now.crew != nil {
-		judgement := g.judgement(p, now)
+		judgement := g.judgement(now)
 		now.crew.shares = len(judgement.Shared) > 0
 		for _, source := range judgement.Sources {
 			now.sources = append(now.sources, g.acquire(source))
@@ -48,7 +46,7 @@ func (g *Graph) assemble(p *pod, d ruleset.Direction) {
 			now.shared = append(now.shared, shared.ID)
 			g.share(shared)
 		}
-		for _, a := range p.held.Addrs {
+		for _, a := range now.as.Addrs {
 			now.subjects = append(now.subjects, ruleset.Subject{Direction: d, Addr: a})
 		}
 		g.chains.set(id, judgement.Chain)
@@ -65,18 +63,19 @@ func (g *Graph) assemble(p *pod, d ruleset.Direction) {
 	p.judged[d] = now
 }
 
-// judgement is that of a pod by its crew's policies.
-func (g *Graph) judgement(p *pod, j judged) policy.Judgement {
+// judgement is that of a subject by its crew's policies.
+func (g *Graph) judgement(j judged) policy.Judgement {
 	d := j.crew.direction
-	draft := g.drafts.Draft(policy.Subject{Pod: p.held, Alike: j.crew.alike, Direction: d, Policies: j.by}, g.form)
+	draft := g.drafts.Draft(policy.Subject{Pod: j.as, Alike: j.crew.alike, Direction: d, Policies: j.by}, g.form)
 	if j.crew.refused {
-		return draft.Refused(p.held, g.form)
+		return draft.Refused(j.as, g.form)
 	}
-	return draft.Judgement(p.held, g.form, func() policy.Crew { return j.crew.crew(d) })
+	return draft.Judgement(j.as, g.form, func() policy.Crew { return j.crew.crew(d) })
 }
 
 // judged is what a pod's judgement in one direction takes part in.
 type judged struct {
+	as       policy.Pod
 	by       []*policy.Policy
 	crew     *crew // nil: not isolated
 	sources  []*set
@@ -99,18 +98,42 @@ func (g *Graph) unshare(id ruleset.ChainID) {
 }
 
 // isolating returns the policies that isolate a pod of this node in a direction, sorted.
-func (g *Graph) isolating(p *pod, d ruleset.Direction) []*policy.Policy {
-	var isolating []*policy.Policy
-	if !p.ns.local[p] || len(p.held.Addrs) == 0 {
+func (g *Graph) isolating(p policy.Pod, d ruleset.Direction) []*policy.Policy {
+	ns, known := g.namespaces[p.Namespace]
+	if !known {
 		return nil
 	}
-	for _, policy := range p.ns.policies {
-		if policy.Selects(p.held, p.ns.Namespace, d) {
+	var isolating []*policy.Policy
+	for _, policy := range ns.policies {
+		if policy.Selects(p, ns.Namespace, d) {
 			isolating = append(isolating, policy.Policy)
 		}
 	}
 	slices.SortFunc(isolating, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
 	return isolating
+}
+
+// subjectOf says as whom a pod is judged in a direction, and by which policies, if it is isolated.
+func (g *Graph) subjectOf(p *pod, d ruleset.Direction) (as policy.Pod, by []*policy.Policy, isolated bool) {
+	if len(p.stands) > 0 {
+		isolating := func(one policy.Pod) []*policy.Policy { return g.isolating(one, d) }
+		return policy.StandIn(p.claimed.Addrs[0], p.stands, isolating)
+	}
+	if len(p.subject.Addrs) == 0 {
+		return p.subject, nil, false
+	}
+	by = g.isolating(p.subject, d)
+	return p.subject, by, len(by) > 0
+}
+
+// bury lets go of a pod whose chains are gone.
+func (g *Graph) bury(p *pod) {
+	switch {
+	case p.ns == g.outside && len(p.stands) == 0:
+		delete(g.standIns, p.claimed.Addrs[0])
+	case p.ns != g.outside && !p.ns.pods[p]:
+		delete(g.pods, p.claimed.Key)
+	}
 }
 
 // redirect moves what is dispatched to a chain. An address that another pod took over meanwhile is left to

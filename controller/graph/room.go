@@ -126,7 +126,7 @@ func (g *Graph) redraft(c *crew) {
 	for p := range c.pods {
 		by, left := p.judged[c.direction].by, c.claim.Left
 		g.watch(c, by)
-		c.claim = g.drafts.Draft(policy.Subject{Pod: p.held, Alike: c.alike, Direction: c.direction, Policies: by}, g.form).Claim
+		c.claim = g.drafts.Draft(policy.Subject{Pod: p.judged[c.direction].as, Alike: c.alike, Direction: c.direction, Policies: by}, g.form).Claim
 		if !slices.Equal(left, c.claim.Left) {
 			g.reassemble(c)
 		}

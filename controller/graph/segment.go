@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -34,17 +35,13 @@ func (g *Graph) isolated(a netip.Addr) bool {
 // takenRanges are the addresses of the nodes, of their pods as far as the nodes say, and of this node's pods.
 func (g *Graph) takenRanges() []ruleset.Range {
 	var taken []ruleset.Range
-	for _, n := range g.nodes {
+	for _, n := range g.allNodes() {
 		for _, p := range n.CIDRs {
 			taken = append(taken, ruleset.RangeOf(p))
 		}
 	}
-	for a, nodes := range g.nodeAddrs {
-		if nodes > 0 {
-			taken = append(taken, ruleset.Range{First: a, Last: a})
-		}
-	}
-	for _, a := range g.LocalAddrs() {
+	addrs := slices.Concat(slices.Collect(maps.Keys(g.nodeAddrs)), g.ownAddrs(), g.LocalAddrs())
+	for _, a := range addrs {
 		taken = append(taken, ruleset.Range{First: a, Last: a})
 	}
 	return taken

@@ -36,6 +36,7 @@ func TestSegment(t *testing.T) {
 	}
 	g.Apply(graph.NodeGone{Name: "n2"})
 	g.Apply(graph.NodeSet{Node: policy.Node{Name: "n3", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/24")}}})
+	g.Apply(graph.BehindSet{Addrs: g.Questions()}) // 10.99.0.1, which is outside of the range
 	deny := networkingv1.NetworkPolicy{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "deny"},
 		Spec:       networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, PolicyTypes: []networkingv1.PolicyType{"Ingress"}},

@@ -8,27 +8,6 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// know brings what is known of a pod of this node up to date. An address that another pod of the node has taken
-// over is left to that one.
-func (g *Graph) know(p *pod) {
-	if !g.strict {
-		return
-	}
-	var now []netip.Addr
-	if p.ns.local[p] {
-		now = p.held.Addrs
-	}
-	for _, a := range p.known {
-		if heir := g.holder(a); !slices.Contains(now, a) && (heir == nil || !heir.ns.local[heir]) {
-			g.known.delete(a)
-		}
-	}
-	for _, a := range now {
-		g.known.set(a, true)
-	}
-	p.known = now
-}
-
 func (g *Graph) strictSets() []ruleset.Set {
 	if !g.strict {
 		return nil

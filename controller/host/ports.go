@@ -41,7 +41,7 @@ func (h *Host) Ports(pods []netip.Addr) ([]ruleset.Port, error) {
 			delete(h.ports, name)
 		}
 	}
-	if err := h.meet(veths); err != nil {
+	if err := h.meet(veths, slices.ContainsFunc(pods, h.missing)); err != nil {
 		return nil, err
 	}
 	var ports []ruleset.Port
@@ -79,8 +79,9 @@ func bridgedVeths() (map[string]far, error) {
 // that was interrupted.
 const patience = time.Second
 
-// meet learns who is behind the veths that are new.
-func (h *Host) meet(veths map[string]far) error {
+// meet learns who is behind the veths that are new or, while an address of a pod is missing, behind any: a pod that was
+// looked at between its first address and its second has two by now.
+func (h *Host) meet(veths map[string]far, missing bool) error {
 	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Strict: true})
 	if err != nil {
 		return fmt.Errorf("open netlink socket: %w", err)
@@ -91,7 +92,8 @@ func (h *Host) meet(veths map[string]far) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(veths)) {
 		at := veths[name]
-		if _, known := h.ports[name]; known {
+		known := h.ports[name].addrs
+		if len(known) > 0 && !missing {
 			continue
 		}
 		if err := socket.SetDeadline(time.Now().Add(patience)); err != nil {
@@ -101,20 +103,24 @@ func (h *Host) meet(veths map[string]far) error {
 		if err != nil {
 			return fmt.Errorf("list addresses behind %s: %w", name, err)
 		}
-		if addrs = slices.DeleteFunc(addrs, h.taken); len(addrs) > 0 {
+		if addrs = append(known, slices.DeleteFunc(addrs, h.taken)...); len(addrs) > 0 {
+			slices.SortFunc(addrs, netip.Addr.Compare)
 			h.ports[name] = port{at, addrs}
 		}
 	}
 	return nil
 }
 
-func (h *Host) taken(a netip.Addr) bool {
+func (h *Host) taken(a netip.Addr) bool { return a.IsLinkLocalUnicast() || !h.missing(a) }
+
+// missing reports whether no port is known to have an address.
+func (h *Host) missing(a netip.Addr) bool {
 	for _, p := range h.ports {
 		if p.has(a) {
-			return true
+			return false
 		}
 	}
-	return a.IsLinkLocalUnicast()
+	return true
 }
 
 // addrsAt lists the addresses of an interface in another network namespace, sorted; none if it is gone.

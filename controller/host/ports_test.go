@@ -89,3 +89,25 @@ func TestPortsFindsWhoIsBehindEach(t *testing.T) {
 	wantPorts(t, h, "10.244.1.5 10.244.1.8", onPort("veth5", "10.244.1.8"), onPort("veth9", "10.244.1.5"))
 	wantPorts(t, h, "")
 }
+
+// A pod that was looked at between its first address and its second has both once the second is asked for, and none that
+// another port was seen with before.
+func TestPortsLearnsTheSecondAddress(t *testing.T) {
+	newNetns(t)
+	up(t, &netlink.Bridge{LinkAttrs: named("cni0")}, "10.244.1.1/24")
+	bridge, err := netlink.LinkByName("cni0")
+	must(t, err)
+	h := &Host{}
+	pod := plug(t, bridge, "veth5", "10.244.1.5/24")
+	plug(t, bridge, "veth6", "10.244.1.6/24")
+	wantPorts(t, h, "10.244.1.5 10.244.1.6", onPort("veth5", "10.244.1.5"), onPort("veth6", "10.244.1.6"))
+	in, err := netlink.NewHandleAt(pod)
+	must(t, err)
+	defer in.Close()
+	eth0, err := in.LinkByName("eth0")
+	must(t, err)
+	for _, text := range []string{"fd00::5/64", "10.244.1.6/24"} {
+		addAddr(t, in, eth0, text)
+	}
+	wantPorts(t, h, "10.244.1.5 10.244.1.6 fd00::5", onPort("veth5", "10.244.1.5 fd00::5"), onPort("veth6", "10.244.1.6"))
+}

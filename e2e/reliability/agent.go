@@ -25,7 +25,8 @@ type agent struct {
 	scene           *scene
 	node            string
 	program, health string
-	dir             string // that it works in, and for temporary files; empty: this program's
+	from            []string // flags that say where the state of the cluster comes from; none: the folder
+	dir             string   // that it works in, and for temporary files; empty: this program's
 	log             *os.File
 	cmd             *exec.Cmd
 	ended           chan struct{} // closed after the end of the process; nil: there was none
@@ -54,9 +55,12 @@ func (a *agent) start(wrapper ...string) error { return a.startWith(nil, wrapper
 
 // startWith gives it files, as descriptors from firstFile on.
 func (a *agent) startWith(files []*os.File, wrapper ...string) error {
-	argv := append(wrapper, a.program, "agent", "--manifests", a.scene.folder.dir, "--node-name", a.node,
+	argv := append(wrapper, a.program, "agent", "--node-name", a.node,
 		"--health-addr", a.health, fmt.Sprintf("--own-table=%t", !a.scene.plan.free),
 		"--unknown-pods="+map[bool]string{false: "allow", true: "deny"}[a.scene.plan.strict])
+	if argv = append(argv, a.from...); len(a.from) == 0 {
+		argv = append(argv, "--manifests", a.scene.folder.dir)
+	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr, cmd.ExtraFiles, cmd.Dir = a.log, files, a.dir
 	if a.dir != "" {

@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -9,13 +10,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// PodAt returns the pod that a packet from or to this address belongs to, or
-// nil: the address is a node's, outside, or that of a pod which is over. Of two
-// live pods that claim one address the one that started last has it.
+// PodAt returns the pod that counts as a peer by this address, or nil: the
+// address is a node's, outside, or that of a pod which is over. Of several live
+// pods that claim one address the one that started last has it, of those whose
+// node it can be at.
 func (w *World) PodAt(a netip.Addr) *corev1.Pod {
 	var owner *corev1.Pod
 	for _, p := range w.Pods {
-		if claims(p, a) && (owner == nil || startedAfter(p, owner)) {
+		if claims(p, a) && w.isPlausible(p.Spec.NodeName, a) && (owner == nil || startedAfter(p, owner)) {
 			owner = p
 		}
 	}
@@ -23,6 +25,51 @@ func (w *World) PodAt(a netip.Addr) *corev1.Pod {
 		return nil
 	}
 	return owner
+}
+
+// subjectsAt returns who is judged by this address, one pod a node: each judges
+// its own pods, whatever others say of their addresses. Where several pods of a
+// node claim the address, a made-up pod stands for them.
+func (w *World) subjectsAt(a netip.Addr) [][]*corev1.Pod {
+	byNode := map[string][]*corev1.Pod{}
+	for _, p := range w.Pods {
+		node := p.Spec.NodeName
+		known := len(w.rangesOf(node, a)) > 0
+		if claims(p, a) && !w.isOwnNode(p, a) && (!known || w.isPlausible(node, a)) {
+			byNode[node] = append(byNode[node], p)
+		}
+	}
+	return slices.Collect(maps.Values(byNode))
+}
+
+// isPlausible tells if a pod of the node can have the address: where nodes have
+// pod ranges with it, only those of these nodes; where none has, only those of
+// nodes without a range of its family.
+func (w *World) isPlausible(node string, a netip.Addr) bool {
+	inside := false
+	for _, n := range w.Nodes {
+		for _, r := range w.rangesOf(n.Name, a) {
+			if r.Contains(a) && n.Name == node {
+				return true
+			}
+			inside = inside || r.Contains(a)
+		}
+	}
+	return !inside && len(w.rangesOf(node, a)) == 0
+}
+
+// rangesOf returns the pod ranges of a node that are of the address's family.
+func (w *World) rangesOf(node string, a netip.Addr) []netip.Prefix {
+	var ranges []netip.Prefix
+	for _, n := range w.Nodes {
+		for _, text := range append([]string{n.Spec.PodCIDR}, n.Spec.PodCIDRs...) {
+			r, ok := parseCIDR(text)
+			if ok && n.Name == node && r.Addr().Is4() == a.Is4() {
+				ranges = append(ranges, r)
+			}
+		}
+	}
+	return ranges
 }
 
 // claims tells if the pod is live and its status lists the address. A
@@ -94,7 +141,7 @@ func startOf(p *corev1.Pod) time.Time {
 // isOwnNode tells if the address is one of the node that the pod runs on.
 func (w *World) isOwnNode(p *corev1.Pod, a netip.Addr) bool {
 	for _, n := range w.Nodes {
-		if n.Name == p.Spec.NodeName && hasAddress(n, a) {
+		if n.Name == p.Spec.NodeName && w.hasAddress(n, a) {
 			return true
 		}
 	}
@@ -104,7 +151,7 @@ func (w *World) isOwnNode(p *corev1.Pod, a netip.Addr) bool {
 // isNodeAddress tells if any node has the address.
 func (w *World) isNodeAddress(a netip.Addr) bool {
 	for _, n := range w.Nodes {
-		if hasAddress(n, a) {
+		if w.hasAddress(n, a) {
 			return true
 		}
 	}
@@ -112,8 +159,21 @@ func (w *World) isNodeAddress(a netip.Addr) bool {
 }
 
 // hasAddress tells if the address is an internal or external one of the node.
-func hasAddress(n *corev1.Node, a netip.Addr) bool {
-	return slices.Contains(nodeAddresses(n), a)
+// One in a pod range is not, whatever the node says.
+func (w *World) hasAddress(n *corev1.Node, a netip.Addr) bool {
+	return slices.Contains(nodeAddresses(n), a) && !w.isInRange(a)
+}
+
+// isInRange tells if some node has a pod range with the address.
+func (w *World) isInRange(a netip.Addr) bool {
+	for _, n := range w.Nodes {
+		for _, r := range w.rangesOf(n.Name, a) {
+			if r.Contains(a) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // nodeAddresses returns the usable ones of the node's status.addresses. Those

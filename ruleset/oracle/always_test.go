@@ -96,12 +96,12 @@ func TestHostNetwork(t *testing.T) {
 		policies: []string{"a/p " + denyBoth},
 		flows:    "allow b/lone > 10.244.1.9 TCP 80",
 	}, {
-		name:     "an address that a node has is not a pod's, whoever claims it",
-		change:   func(w *World) { setIPs(w.pod("a/web"), "10.77.0.12", "fd00:10:244:1::2") },
+		name:     "an address that its own node has is not a pod's",
+		change:   func(w *World) { setIPs(w.pod("a/web"), "10.77.0.11", "fd00:10:244:1::2") },
 		policies: []string{"a/p " + denyBoth, "ab/p {ingress: [{from: [{namespaceSelector: {}}]}]}"},
 		flows: `
-			allow b/lone > 10.77.0.12 TCP 80
-			deny-ingress 10.77.0.12 > ab/cli TCP 80
+			allow b/lone > 10.77.0.11 TCP 80
+			deny-ingress 10.77.0.11 > ab/web TCP 80
 			deny-ingress b/lone@6 > a/web@6 TCP 80`,
 	}}.run(t)
 }

@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -10,8 +11,9 @@ import (
 
 // Edit returns the world after one random change to one object, which may have
 // bad input as in Random. It shares the other objects with w and changes none
-// of them. Now and then the new object says the same as the old. Nodes stay as
-// they are; new pods are put on nodes by the names that Random gives to nodes.
+// of them. Now and then the new object says the same as the old. Nodes keep
+// their pod ranges; new pods are put on nodes by the names that Random gives to
+// nodes.
 func Edit(r *rand.Rand, w *World) *World {
 	return Size{}.Edit(r, w)
 }
@@ -26,7 +28,7 @@ func (s Size) Edit(r *rand.Rand, w *World) *World {
 	}
 	changes := []func() bool{
 		d.relabelPod, d.relabelPod, d.agePod, d.agePod, d.movePod, d.movePod, d.addPod, d.deletePod,
-		d.relabelNamespace, d.editPolicy, d.editPolicy, d.addPolicy, d.deletePolicy,
+		d.relabelNamespace, d.editNode, d.editPolicy, d.editPolicy, d.addPolicy, d.deletePolicy,
 	}
 	for !pick(r, changes...)() { // relabelNamespace always can
 	}
@@ -82,10 +84,28 @@ func (d *draw) movePod() bool {
 			d.setAddresses(p, nodeIPs(n))
 		case d.half():
 			d.setAddresses(p, d.freeIPs(n))
-		case d.often():
+		case d.half():
 			d.share(p, n)
+		case d.half():
+			d.claim(p, n)
 		}
 	})
+}
+
+// editNode draws the addresses of a node anew.
+func (d *draw) editNode() bool {
+	if len(d.w.Nodes) == 0 || d.size.Valid {
+		return false
+	}
+	i := d.r.IntN(len(d.w.Nodes))
+	n := d.w.Nodes[i].DeepCopy()
+	var number int
+	if _, err := fmt.Sscanf(n.Name, "n%d", &number); err != nil {
+		return false
+	}
+	n.Status = d.node(number).Status
+	d.w.Nodes[i] = n
+	return true
 }
 
 // changePod replaces one pod by a changed copy.

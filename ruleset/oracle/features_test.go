@@ -41,8 +41,12 @@ func (c features) world(w *World) {
 		c.note("bad: namespace without its name label", !has)
 		c.note("bad: namespace with another's name", has && label != ns.Name)
 	}
+	for _, n := range w.Nodes {
+		c.node(w, n)
+	}
 	for _, p := range w.Pods {
 		c.pod(w, p)
+		c.claims(w, p)
 		c.ports(p)
 	}
 	for _, p := range w.Policies {
@@ -81,6 +85,35 @@ func (c features) pod(w *World, p *corev1.Pod) {
 		c.note("address shared with a dead pod", shared && live && dead)
 		c.note("address shared, other start", shared && live && !dead && !startOf(p).Equal(startOf(q)))
 		c.note("address shared, same start", shared && live && !dead && startOf(p).Equal(startOf(q)))
+	}
+}
+
+func (c features) node(w *World, n *corev1.Node) {
+	c.note("bad: node without ranges", len(n.Spec.PodCIDRs) == 0)
+	c.note("bad: node with a range of one family", len(n.Spec.PodCIDRs) == 1)
+	for _, a := range nodeAddresses(n) {
+		c.note("bad: node lists a pod's address", w.isInRange(a) && len(w.subjectsAt(a)) > 0)
+		c.note("bad: node lists another's address", !w.isInRange(a) && !w.hasAlone(n, a))
+		c.note("bad: node lists a tunnel", strings.HasSuffix(a.String(), ".0") || strings.HasSuffix(a.String(), "::"))
+	}
+}
+
+// claims notes what a live pod says of addresses that others may have.
+func (c features) claims(w *World, p *corev1.Pod) {
+	ips := slices.SortedFunc(slices.Values(podAddresses(p)), netip.Addr.Compare)
+	ips = slices.Compact(ips)
+	void := slices.DeleteFunc(slices.Clone(ips), func(a netip.Addr) bool { return !claims(p, a) || w.isPlausible(p.Spec.NodeName, a) })
+	c.note("bad: one address of two is not its own", len(void) == 1 && len(ips) == 2)
+	for _, a := range void {
+		c.note("bad: address of another node's range", w.isInRange(a))
+		c.note("bad: address of another node's pod", w.isInRange(a) && len(w.subjectsAt(a)) > 0)
+		c.note("bad: address outside of all ranges", !w.isInRange(a))
+	}
+	for _, a := range ips {
+		at := w.subjectsAt(a)
+		c.note("several nodes judge an address", len(at) > 1)
+		c.note("several pods of a node judge an address", slices.ContainsFunc(at, func(pods []*corev1.Pod) bool { return len(pods) > 1 }))
+		c.note("bad: pod has a tunnel's address", w.PodAt(a) == p && strings.HasSuffix(a.String(), ".0"))
 	}
 }
 

@@ -2,9 +2,11 @@ package oracle
 
 import (
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // governs tells if the policy isolates its subjects in the direction. Without
@@ -101,7 +103,7 @@ func receiver(h half) *corev1.Pod {
 func (w *World) peerMatches(namespace string, peer networkingv1.NetworkPolicyPeer, h half) bool {
 	hasSelector := peer.PodSelector != nil || peer.NamespaceSelector != nil
 	if peer.IPBlock != nil {
-		return !hasSelector && blockMatches(*peer.IPBlock, h.peerAddr)
+		return !hasSelector && w.blockMatches(*peer.IPBlock, h.peerAddr)
 	}
 	if !hasSelector || h.peer == nil {
 		return false
@@ -115,7 +117,24 @@ func (w *World) namespaceMatches(own string, peer networkingv1.NetworkPolicyPeer
 	if peer.NamespaceSelector == nil {
 		return pod.Namespace == own
 	}
-	return selects(peer.NamespaceSelector, w.namespaceLabels(pod.Namespace))
+	labels, heard := w.namespaceLabels(pod.Namespace)
+	return selects(peer.NamespaceSelector, labels) && (heard || asksForName(peer.NamespaceSelector))
+}
+
+// asksForName tells if all that the selector asks for is the name that the API
+// server gives to every namespace as a label, or nothing at all.
+func asksForName(s *metav1.LabelSelector) bool {
+	for key := range s.MatchLabels {
+		if key != corev1.LabelMetadataName {
+			return false
+		}
+	}
+	for _, e := range s.MatchExpressions {
+		if e.Key != corev1.LabelMetadataName {
+			return false
+		}
+	}
+	return true
 }
 
 // podMatches tells if the entry's podSelector, if it has one, selects the pod.
@@ -123,9 +142,42 @@ func podMatches(peer networkingv1.NetworkPolicyPeer, pod *corev1.Pod) bool {
 	return peer.PodSelector == nil || selects(peer.PodSelector, pod.Labels)
 }
 
-// blockMatches tells if the address is in the cidr and in none of its excepts.
+// blockMatches tells if the block holds the address, or one of the node whose
+// tunnel has it: what that node itself sends may come from there.
+func (w *World) blockMatches(b networkingv1.IPBlock, a netip.Addr) bool {
+	if blockHolds(b, a) {
+		return true
+	}
+	for _, n := range w.Nodes {
+		for _, own := range nodeAddresses(n) {
+			if w.isTunnelOf(n, a) && own.Is4() == a.Is4() && blockHolds(b, own) && w.hasAlone(n, own) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isTunnelOf tells if the address is the first one of a pod range of the node,
+// which its tunnel has, and no pod's.
+func (w *World) isTunnelOf(n *corev1.Node, a netip.Addr) bool {
+	isFirst := func(r netip.Prefix) bool { return r.Addr() == a }
+	return slices.ContainsFunc(w.rangesOf(n.Name, a), isFirst) && w.PodAt(a) == nil
+}
+
+// hasAlone tells if the address is the node's and no other node's.
+func (w *World) hasAlone(n *corev1.Node, a netip.Addr) bool {
+	for _, other := range w.Nodes {
+		if w.hasAddress(other, a) != (other == n) {
+			return false
+		}
+	}
+	return true
+}
+
+// blockHolds tells if the address is in the cidr and in none of its excepts.
 // An except that cannot be read may have meant any part of the cidr.
-func blockMatches(b networkingv1.IPBlock, a netip.Addr) bool {
+func blockHolds(b networkingv1.IPBlock, a netip.Addr) bool {
 	cidr, ok := parseCIDR(b.CIDR)
 	matches := ok && cidr.Contains(a)
 	for _, text := range b.Except {

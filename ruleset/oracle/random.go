@@ -20,6 +20,7 @@ type Size struct {
 	Valid  bool // nothing that API validation refuses, and every namespace is an object
 	Dual   bool // a pod that has an address has one of each family
 	NoSCTP bool // only TCP and UDP
+	Ranges bool // every node has pod ranges of both families
 }
 
 // withDefaults fills in the bounds that are not given.
@@ -126,8 +127,7 @@ func unused(r *rand.Rand, names []string, taken func(string) bool) string {
 // node makes node number n with its addresses and pod CIDRs.
 func (d *draw) node(n int) *corev1.Node {
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName(n)}}
-	node.Spec.PodCIDRs = []string{fmt.Sprintf("10.244.%d.0/24", n), fmt.Sprintf("fd00:10:244:%d::/64", n)}
-	node.Spec.PodCIDR = node.Spec.PodCIDRs[0]
+	d.setRanges(node, n)
 	add := func(kind corev1.NodeAddressType, address string) {
 		node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: kind, Address: address})
 	}
@@ -141,7 +141,22 @@ func (d *draw) node(n int) *corev1.Node {
 	if d.bad() {
 		add(corev1.NodeInternalIP, pick(d.r, badAddresses()...))
 	}
+	if !d.size.Valid && d.seldom() { // as a lost node and a virtual one do
+		add(corev1.NodeInternalIP, pick(d.r, d.foreignIPs()...)[d.r.IntN(2)].IP)
+	}
 	return node
+}
+
+// setRanges gives node number n its pod ranges: one of each family, or where
+// not all nodes must have them one, or none.
+func (d *draw) setRanges(node *corev1.Node, n int) {
+	ranges := []string{fmt.Sprintf("10.244.%d.0/24", n), fmt.Sprintf("fd00:10:244:%d::/64", n)}
+	if !d.size.Valid && !d.size.Ranges && d.seldom() {
+		ranges = pick(d.r, ranges[:1], ranges[1:], nil)
+	}
+	if node.Spec.PodCIDRs = ranges; len(ranges) > 0 {
+		node.Spec.PodCIDR = ranges[0]
+	}
 }
 
 func nodeName(n int) string { return fmt.Sprintf("n%d", n) }

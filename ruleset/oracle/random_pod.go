@@ -35,6 +35,8 @@ func (d *draw) place(p *corev1.Pod) {
 		if d.half() {
 			p.Spec.NodeName = "" // not scheduled yet
 		}
+	case 5:
+		d.claim(p, n)
 	default:
 		d.setAddresses(p, d.freeIPs(n))
 	}
@@ -69,6 +71,31 @@ func (d *draw) share(p *corev1.Pod, n int) {
 		choice = append(choice, d.freeIPs(n))
 	}
 	d.setAddresses(p, pick(d.r, choice...))
+}
+
+// claim gives the pod two addresses of which one or both cannot be its own.
+func (d *draw) claim(p *corev1.Pod, n int) {
+	ips := d.freeIPs(n)
+	if !d.size.Valid {
+		foreign := pick(d.r, d.foreignIPs()...)
+		for _, i := range pick(d.r, []int{0}, []int{1}, []int{0, 1}) {
+			ips[i] = foreign[i]
+		}
+	}
+	p.Status.PodIP, p.Status.PodIPs = ips[0].IP, ips
+}
+
+// foreignIPs are pairs of addresses that are somebody's, or nobody's: of pods,
+// those that one will have, of nodes and their tunnels, and outside.
+func (d *draw) foreignIPs() [][]corev1.PodIP {
+	pairs := [][]corev1.PodIP{{{IP: "8.8.8.8"}, {IP: "2001:db8::1"}}}
+	for n := range max(2, len(d.w.Nodes)) {
+		pairs = append(pairs, nodeIPs(n+1), []corev1.PodIP{{IP: fmt.Sprintf("10.244.%d.0", n+1)}, {IP: fmt.Sprintf("fd00:10:244:%d::", n+1)}})
+		for x := 2; x < 5; x++ {
+			pairs = append(pairs, []corev1.PodIP{{IP: fmt.Sprintf("10.244.%d.%d", n+1, x)}, {IP: fmt.Sprintf("fd00:10:244:%d::%x", n+1, x)}})
+		}
+	}
+	return pairs
 }
 
 // freeIPs returns the first two addresses of node number n that no pod states.

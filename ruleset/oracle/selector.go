@@ -75,18 +75,20 @@ func expressionHolds(e metav1.LabelSelectorRequirement, labels map[string]string
 	}
 }
 
-// namespaceLabels returns the labels of a namespace. All have the label that the
-// API server gives to them: its value is the name, whatever an object says.
-func (w *World) namespaceLabels(name string) map[string]string {
-	labels := map[string]string{}
+// namespaceLabels returns the labels of a namespace, and if an object describes
+// it. All have the label that the API server gives to them: its value is the
+// name, whatever an object says.
+func (w *World) namespaceLabels(name string) (labels map[string]string, heard bool) {
+	labels = map[string]string{}
 	for _, ns := range w.Namespaces {
 		if ns.Name != name {
 			continue
 		}
+		heard = true
 		for k, v := range ns.Labels {
 			labels[k] = v
 		}
 	}
 	labels[corev1.LabelMetadataName] = name
-	return labels
+	return labels, heard
 }

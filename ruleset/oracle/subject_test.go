@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const denyBoth = "{podSelector: {}, policyTypes: [Ingress, Egress]}"
@@ -97,34 +96,6 @@ func TestSubjects(t *testing.T) {
 		policies: []string{"a/p {podSelector: {}}"},
 		flows:    "deny-ingress ab/cli > a/web TCP 80",
 	}}.run(t)
-}
-
-// Of two live pods with one address it is that of the one that started last.
-func TestSharedAddress(t *testing.T) {
-	share := func(start, created *metav1.Time, id string) func(*World) {
-		return func(w *World) {
-			w.pod("a/web").Status.StartTime = second(5)
-			p := pod(id, "n1", 2, "app=late")
-			p.Status.StartTime = start
-			if created != nil {
-				p.CreationTimestamp = *created
-			}
-			w.Pods = append(w.Pods, p)
-		}
-	}
-	web := []string{"a/p {podSelector: {matchLabels: {app: web}}}", "ab/p {podSelector: {matchLabels: {app: late}}}"}
-	const deniedAsEither = "deny-ingress b/lone > 10.244.1.2 TCP 80"
-	onlyWeb, onlyLate := web[:1], web[1:]
-	table{
-		{name: "startTime: the later one has it", change: share(second(6), nil, "ab/late"), policies: onlyLate, flows: deniedAsEither},
-		{name: "startTime: the earlier one has not", change: share(second(6), nil, "ab/late"), policies: onlyWeb, flows: "allow b/lone > 10.244.1.2 TCP 80"},
-		{name: "startTime: started before", change: share(second(4), nil, "ab/late"), policies: onlyWeb, flows: deniedAsEither},
-		{name: "startTime absent: creationTimestamp, later", change: share(nil, second(6), "ab/late"), policies: onlyLate, flows: deniedAsEither},
-		{name: "startTime absent: creationTimestamp, earlier", change: share(nil, second(4), "ab/late"), policies: onlyWeb, flows: deniedAsEither},
-		{name: "startTime and creationTimestamp absent: first of all", change: share(nil, nil, "ab/late"), policies: onlyWeb, flows: deniedAsEither},
-		{name: "startTime equal: the greater name", change: share(second(5), nil, "ab/late"), policies: onlyLate, flows: deniedAsEither},
-		{name: "startTime equal: the lesser name", change: share(second(5), nil, "a/late"), policies: []string{"a/p {podSelector: {matchLabels: {app: late}}}"}, flows: "allow b/lone > 10.244.1.2 TCP 80"},
-	}.run(t)
 }
 
 func TestUnusableAddresses(t *testing.T) {

@@ -3,6 +3,7 @@ package oracle
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -41,51 +42,100 @@ func (w *World) Allowed(f Flow) bool {
 
 // EgressAllowed tells if the flow may leave From. It is judged at From's node.
 func (w *World) EgressAllowed(f Flow) bool {
-	return w.allowed(half{
-		direction: networkingv1.PolicyTypeEgress,
-		flow:      f,
-		subject:   w.PodAt(f.From),
-		peer:      w.PodAt(f.To),
-		peerAddr:  f.To,
-	})
+	return w.allSubjectsAllow(networkingv1.PolicyTypeEgress, f, f.From, f.To)
 }
 
 // IngressAllowed tells if the flow may enter To. It is judged at To's node.
 func (w *World) IngressAllowed(f Flow) bool {
-	return w.allowed(half{
-		direction: networkingv1.PolicyTypeIngress,
-		flow:      f,
-		subject:   w.PodAt(f.To),
-		peer:      w.PodAt(f.From),
-		peerAddr:  f.From,
-	})
+	return w.allSubjectsAllow(networkingv1.PolicyTypeIngress, f, f.To, f.From)
 }
 
-// half is one of the two judgements of a flow: in one direction, of the pod
-// whose policies count.
+// allSubjectsAllow judges a flow at every node that has pods with the subject's
+// address.
+func (w *World) allSubjectsAllow(d networkingv1.PolicyType, f Flow, subject, peer netip.Addr) bool {
+	for _, claimants := range w.subjectsAt(subject) {
+		h := half{direction: d, flow: f, claimants: claimants, peer: w.PodAt(peer), peerAddr: peer}
+		if subject != peer && !w.allowed(h) {
+			return false
+		}
+	}
+	return true
+}
+
+// half is one of the two judgements of a flow: in one direction, of the pods
+// of one node that claim the subject's address. That is one pod, as a rule.
 type half struct {
 	direction networkingv1.PolicyType
 	flow      Flow
-	subject   *corev1.Pod // nil = that end is no pod
+	claimants []*corev1.Pod
+	subject   *corev1.Pod // of the claimants that are isolated: the only one, or one that stands for them
 	peer      *corev1.Pod // nil = that end is no pod
 	peerAddr  netip.Addr
 }
 
 // allowed applies the sentence of the API: a pod is isolated once a policy
-// selects it, and then only what one of them allows gets through.
+// selects it, and then only what one of them allows gets through. Of several
+// claimants it is each that is isolated which the policy has to select.
 func (w *World) allowed(h half) bool {
-	if h.subject == nil || h.subject == h.peer || w.isOwnNode(h.subject, h.peerAddr) {
+	if w.isSame(h.claimants, h.peerAddr) || w.isOwnNode(h.claimants[0], h.peerAddr) {
 		return true
 	}
-	isolated := false
-	for _, p := range w.Policies {
-		if !governs(p, h.direction) || !hasSubject(p, h.subject) {
-			continue
-		}
-		if w.policyAllows(p, h) {
-			return true
-		}
-		isolated = true
+	isolated := w.isolatedOf(h)
+	if len(isolated) == 0 {
+		return true
 	}
-	return !isolated
+	h.subject = standFor(isolated)
+	return slices.ContainsFunc(w.Policies, func(p *networkingv1.NetworkPolicy) bool {
+		selectsAll := governs(p, h.direction) && !slices.ContainsFunc(isolated, func(pod *corev1.Pod) bool { return !hasSubject(p, pod) })
+		return selectsAll && w.policyAllows(p, h)
+	})
+}
+
+// isSame tells if one pod alone claims both the subject's address and this one.
+func (w *World) isSame(claimants []*corev1.Pod, a netip.Addr) bool {
+	return len(claimants) == 1 && slices.ContainsFunc(w.subjectsAt(a), func(others []*corev1.Pod) bool { return slices.Equal(claimants, others) })
+}
+
+// isolatedOf returns the claimants that a policy selects.
+func (w *World) isolatedOf(h half) []*corev1.Pod {
+	var isolated []*corev1.Pod
+	for _, pod := range h.claimants {
+		if slices.ContainsFunc(w.Policies, func(p *networkingv1.NetworkPolicy) bool { return governs(p, h.direction) && hasSubject(p, pod) }) {
+			isolated = append(isolated, pod)
+		}
+	}
+	return isolated
+}
+
+// standFor returns a pod that has the port names which all of these have, with
+// the same numbers; the pod itself where there is one.
+func standFor(pods []*corev1.Pod) *corev1.Pod {
+	if len(pods) == 1 {
+		return pods[0]
+	}
+	stand := pods[0].DeepCopy()
+	stand.Spec.InitContainers = nil
+	stand.Spec.Containers = []corev1.Container{{}}
+	for _, container := range lastingContainers(pods[0]) {
+		for _, port := range container.Ports {
+			inAll := !slices.ContainsFunc(pods, func(p *corev1.Pod) bool { return !hasPort(p, port) })
+			if inAll {
+				stand.Spec.Containers[0].Ports = append(stand.Spec.Containers[0].Ports, port)
+			}
+		}
+	}
+	return stand
+}
+
+// hasPort tells if a container of the pod has a port of that name, protocol and
+// number.
+func hasPort(p *corev1.Pod, want corev1.ContainerPort) bool {
+	for _, container := range lastingContainers(p) {
+		for _, port := range container.Ports {
+			if port.Name == want.Name && port.ContainerPort == want.ContainerPort && containerProtocol(port) == containerProtocol(want) {
+				return true
+			}
+		}
+	}
+	return false
 }

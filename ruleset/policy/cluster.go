@@ -15,11 +15,13 @@ type Namespace struct {
 	Name        string
 	Labels      map[string]string // with kubernetes.io/metadata.name
 	Terminating bool              // metadata.deletionTimestamp is set: policies deleted from now on still isolate
+	Unheard     bool              // nobody has said yet which other labels it has
 }
 
 // NewNamespace converts an API object.
 func NewNamespace(n *corev1.Namespace) Namespace {
 	ns := ImpliedNamespace(n.Name)
+	ns.Unheard = false
 	maps.Copy(ns.Labels, n.Labels)
 	ns.Labels[corev1.LabelMetadataName] = n.Name // an API server lets nobody say otherwise
 	ns.Terminating = n.DeletionTimestamp != nil
@@ -27,14 +29,14 @@ func NewNamespace(n *corev1.Namespace) Namespace {
 }
 
 // ImpliedNamespace is a namespace of which only the name is known: it has the one label that an API server
-// gives to every namespace.
+// gives to every namespace, and nobody knows which others.
 func ImpliedNamespace(name string) Namespace {
-	return Namespace{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}}
+	return Namespace{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}, Unheard: true}
 }
 
 // Equal reports whether nothing that policies look at differs.
 func (n Namespace) Equal(o Namespace) bool {
-	return n.Name == o.Name && n.Terminating == o.Terminating && maps.Equal(n.Labels, o.Labels)
+	return n.Name == o.Name && n.Terminating == o.Terminating && n.Unheard == o.Unheard && maps.Equal(n.Labels, o.Labels)
 }
 
 // Node is a machine of the cluster with its own addresses.
@@ -57,17 +59,22 @@ func NewNode(n *corev1.Node) Node {
 
 // Snapshot is the cluster at one moment, as one node sees it.
 type Snapshot struct {
-	Node       string         // the node to compile for
-	Links      []ruleset.Link // its interfaces that pods sit behind
-	Tunnels    []ruleset.Tunnel
-	Denial     ruleset.Denial // what happens to a denied packet
-	Readable   int            // see Form
-	Budgets    Budgets        // see Form
-	Strict     bool           // pods of the node that are not known yet are denied
-	Nodes      []Node
-	Namespaces []Namespace
-	Pods       []Pod
-	Policies   []*Policy
+	Node        string           // the node to compile for
+	Links       []ruleset.Link   // its interfaces that pods sit behind
+	Denial      ruleset.Denial   // what happens to a denied packet
+	Readable    int              // see Form
+	Budgets     Budgets          // see Form
+	Strict      bool             // pods of the node that are not known yet are denied
+	Anywhere    bool             // addresses of pods can come from outside of all nodes' ranges
+	Own         []netip.Addr     // the node's own addresses as its kernel says; nil: those of its Node object
+	TunnelPorts []ruleset.Tunnel // where it unpacks what tunnels carry
+	Found       []netip.Prefix   // ranges of pods that were found on the node; they count for Strict, see Unknown
+	Behind      []netip.Addr     // addresses that its kernel reaches by an interface of its pods
+	Departed    []Pod            // subjects of this node that are gone, but not their addresses: each has one of these
+	Nodes       []Node
+	Namespaces  []Namespace
+	Pods        []Pod
+	Policies    []*Policy
 }
 
 // Equal reports whether nothing that policies look at differs.

@@ -12,20 +12,23 @@ import (
 // isolate, and the sets that those chains speak of. It works by plain loops over everything; the problems
 // are those of all policies, and of those for which there is no room on this node.
 func Compile(s Snapshot) (*ruleset.Program, []Problem) {
-	c := compilation{snapshot: s, namespaces: map[string]Namespace{}, subjects: map[string][]Subject{}, sources: map[ruleset.SetID]SetSource{}, shared: map[ruleset.ChainID]ruleset.Chain{}}
+	c := compilation{
+		snapshot: s, addresses: newAddresses(s), namespaces: map[string]Namespace{}, subjects: map[string][]Subject{},
+		sources: map[ruleset.SetID]SetSource{}, shared: map[ruleset.ChainID]ruleset.Chain{},
+	}
 	for _, ns := range s.Namespaces {
 		c.namespaces[ns.Name] = ns
 	}
-	c.policies = slices.SortedFunc(slices.Values(s.Policies), func(a, b *Policy) int { return a.Key.Compare(b.Key) })
-	c.pods = settle(s.Pods, s.Nodes)
-	c.fixed()
-	for _, n := range s.Nodes {
-		if n.Name == s.Node {
-			c.program.Node = slices.Clone(n.Addrs)
-		}
+	tunnels := Tunnels(s.Nodes, c.addresses.ranges, c.addresses.isPods)
+	for _, p := range s.Policies {
+		c.policies = append(c.policies, p.WithTunnels(tunnels))
 	}
-	for _, p := range c.pods {
-		c.pod(p)
+	slices.SortFunc(c.policies, func(a, b *Policy) int { return a.Key.Compare(b.Key) })
+	c.pods = c.addresses.peers()
+	c.fixed()
+	c.program.Node = slices.Collect(maps.Keys(c.addresses.own))
+	for _, d := range ruleset.Directions {
+		c.isolated(d)
 	}
 	c.isolateAll()
 	c.program.Chains = slices.AppendSeq(c.program.Chains, maps.Values(c.shared))
@@ -37,6 +40,7 @@ func Compile(s Snapshot) (*ruleset.Program, []Problem) {
 
 type compilation struct {
 	snapshot   Snapshot
+	addresses  *addresses
 	namespaces map[string]Namespace
 	policies   []*Policy
 	pods       []Pod
@@ -54,22 +58,28 @@ func (c *compilation) namespace(name string) Namespace {
 	return ImpliedNamespace(name)
 }
 
-func (c *compilation) pod(p Pod) {
-	if p.Node != c.snapshot.Node || len(p.Addrs) == 0 {
-		return
+// isolated finds the subjects of policies in one direction.
+func (c *compilation) isolated(d ruleset.Direction) {
+	isolating := func(p Pod) []*Policy {
+		return slices.DeleteFunc(slices.Clone(c.policies), func(policy *Policy) bool {
+			return !policy.Selects(p, c.namespace(p.Namespace), d)
+		})
 	}
-	for _, d := range ruleset.Directions {
-		var isolating []*Policy
-		for _, policy := range c.policies {
-			if policy.Selects(p, c.namespace(p.Namespace), d) {
-				isolating = append(isolating, policy)
-			}
-		}
-		if len(isolating) > 0 {
-			alike := p.Alike(d, isolating)
-			c.subjects[alike] = append(c.subjects[alike], Subject{p, alike, d, isolating})
+	for _, p := range c.addresses.plain() {
+		if policies := isolating(p); len(policies) > 0 {
+			c.subject(p, d, policies)
 		}
 	}
+	for a, pods := range c.addresses.disputed() {
+		if stand, policies, isolated := StandIn(a, pods, isolating); isolated {
+			c.subject(stand, d, policies)
+		}
+	}
+}
+
+func (c *compilation) subject(p Pod, d ruleset.Direction, policies []*Policy) {
+	alike := p.Alike(d, policies)
+	c.subjects[alike] = append(c.subjects[alike], Subject{p, alike, d, policies})
 }
 
 // isolateAll takes in what judges pods, as far as there is room.
@@ -148,7 +158,7 @@ func (c *compilation) fixed() {
 		nodes = append(nodes, n.Addrs...)
 	}
 	c.program.Sets = slices.Concat(c.program.Sets, ruleset.LinkSets(c.snapshot.Links),
-		ruleset.NodeSets(nodes), ruleset.TunnelSets(c.snapshot.Tunnels))
+		ruleset.NodeSets(nodes), ruleset.TunnelSets(c.snapshot.TunnelPorts))
 }
 
 // strict adds the sets that a strict program tells known pods by.
@@ -156,20 +166,9 @@ func (c *compilation) strict() {
 	if c.program.Strict = c.snapshot.Strict; !c.program.Strict {
 		return
 	}
-	var ranges []netip.Prefix
-	var addrs []netip.Addr
-	for _, n := range c.snapshot.Nodes {
-		if n.Name == c.snapshot.Node {
-			ranges = slices.Clone(n.CIDRs)
-		}
-	}
-	for _, p := range c.pods {
-		if p.Node == c.snapshot.Node {
-			addrs = append(addrs, p.Addrs...)
-		}
-	}
+	ranges := Unknown(c.addresses.ranges.Of(c.snapshot.Node), c.snapshot.Found)
+	addrs := c.addresses.known()
 	slices.SortFunc(addrs, netip.Addr.Compare)
-	slices.SortFunc(ranges, netip.Prefix.Compare)
 	c.program.Sets = append(c.program.Sets, ruleset.StrictSets(ranges, addrs)...)
 }
 
@@ -179,30 +178,4 @@ func (c *compilation) problems() []Problem {
 		problems = append(problems, policy.Problems...)
 	}
 	return append(problems, c.excess...)
-}
-
-// settle returns the pods with the addresses that are really theirs: not a node's, and where several pods
-// claim one, the one that outranks the others has it.
-func settle(pods []Pod, nodes []Node) []Pod {
-	holder := map[netip.Addr]Pod{}
-	for _, p := range pods {
-		for _, a := range p.Addrs {
-			if other, taken := holder[a]; !taken || p.Outranks(other) {
-				holder[a] = p
-			}
-		}
-	}
-	for _, n := range nodes {
-		for _, a := range n.Addrs {
-			delete(holder, a)
-		}
-	}
-	return slices.Collect(func(yield func(Pod) bool) {
-		for _, p := range pods {
-			own := p.Holding(func(a netip.Addr) bool { return holder[a].Key == p.Key })
-			if !yield(own) {
-				return
-			}
-		}
-	})
 }

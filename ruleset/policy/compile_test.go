@@ -65,7 +65,7 @@ func TestCompileForOneNode(t *testing.T) {
 func TestCompileFillsTheFixedSets(t *testing.T) {
 	snapshot := policy.Objects(*cluster(t)).Snapshot("n1")
 	snapshot.Links = []ruleset.Link{{Name: "cni0", Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.2")}}}
-	snapshot.Tunnels = []ruleset.Tunnel{{Proto: ruleset.UDP, Port: 8472}}
+	snapshot.TunnelPorts = []ruleset.Tunnel{{Proto: ruleset.UDP, Port: 8472}}
 	program, _ := policy.Compile(snapshot)
 	const want = `node 10.77.0.11
 node fd77::11

@@ -26,6 +26,14 @@ type Subject struct {
 	Policies  []*Policy
 }
 
+// namespace is that of the policies: a subject that stands for several pods has none of its own.
+func (s Subject) namespace() string {
+	if len(s.Policies) == 0 {
+		return ""
+	}
+	return s.Policies[0].Namespace
+}
+
 // Draft is all of a judgement that is the same for the pods of a crew.
 type Draft struct {
 	Claim
@@ -87,7 +95,7 @@ func (x *Drafts) assemble(s Subject, policies []*Policy, form Form) *Draft {
 	}
 	a := s.Pod.assemble(s.Direction, parts, form)
 	return &Draft{
-		Claim:    Claim{Namespace: s.Pod.Namespace, Alike: s.Alike, Policies: s.Policies, Need: a.need(form.Roughly()), Sources: a.sources},
+		Claim:    Claim{Namespace: s.namespace(), Alike: s.Alike, Policies: s.Policies, Need: a.need(form.Roughly()), Sources: a.sources},
 		assembly: a,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -79,7 +80,17 @@ func (s *Selector) MatchesNamespace(ns Namespace) bool {
 	if s.Namespaces == nil {
 		return s.Namespace == ns.Name
 	}
+	if ns.Unheard && !byNameAlone(s.Namespaces) {
+		return false
+	}
 	return s.Namespaces.Matches(labels.Set(ns.Labels))
+}
+
+// byNameAlone reports whether a selector of namespaces asks for nothing but their names. Of a namespace that was not
+// heard of yet, more is not known: what asks for the absence of a label must not take it for one without.
+func byNameAlone(s labels.Selector) bool {
+	requirements, _ := s.Requirements()
+	return !slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() != corev1.LabelMetadataName })
 }
 
 // widened parses the parts of a selector that can be parsed; leaving the others out only selects more.

@@ -106,8 +106,15 @@ func TestSelectorMatches(t *testing.T) {
 	blue := labels.SelectorFromSet(labels.Set{"team": "blue"})
 	ns := func(name, team string) Namespace {
 		n := ImpliedNamespace(name)
-		n.Labels["team"] = team
+		n.Labels["team"], n.Unheard = team, false
 		return n
+	}
+	across := func(text string) *Selector {
+		s, err := labels.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return podsAcross(s, web)
 	}
 	for _, row := range []struct {
 		name     string
@@ -124,6 +131,13 @@ func TestSelectorMatches(t *testing.T) {
 		{"both must hold: not the pod", podsAcross(blue, web), "db", ns("b", "blue"), false},
 		{"every pod", everyPod(), "", ns("b", ""), true},
 		{"by the name of a namespace that is no object", podsAcross(labels.SelectorFromSet(labels.Set{"kubernetes.io/metadata.name": "x"}), web), "web", ImpliedNamespace("x"), true},
+		{"unheard: by any namespace", across(""), "web", ImpliedNamespace("x"), true},
+		{"unheard: by one of several names", across("kubernetes.io/metadata.name in (x,y)"), "web", ImpliedNamespace("x"), true},
+		{"unheard: by another name", across("kubernetes.io/metadata.name=y"), "web", ImpliedNamespace("x"), false},
+		{"unheard: by the absence of a label", across("!team"), "web", ImpliedNamespace("x"), false},
+		{"unheard: by another value of a label", across("team notin (red)"), "web", ImpliedNamespace("x"), false},
+		{"unheard: by name and absence", across("kubernetes.io/metadata.name=x,!team"), "web", ImpliedNamespace("x"), false},
+		{"heard: by the absence of a label", across("!size"), "web", ns("x", "blue"), true},
 	} {
 		pod := Pod{Key: Key{row.ns.Name, "p"}, Labels: map[string]string{"app": row.pod}}
 		if got := row.selector.Matches(pod, row.ns); got != row.want {

@@ -23,7 +23,7 @@ func claimant(t *testing.T, text string) Pod {
 	return p
 }
 
-func TestSettle(t *testing.T) {
+func TestWhoIsAPeerByAnAddress(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		pods, nodes []string
@@ -47,12 +47,12 @@ func TestSettle(t *testing.T) {
 		for _, text := range row.nodes {
 			nodes = append(nodes, Node{Addrs: parseAddrs(strings.Fields(text))})
 		}
-		if got := settledText(settle(pods, nodes)); got != row.want {
+		if got := settledText(newAddresses(Snapshot{Pods: pods, Nodes: nodes}).peers()); got != row.want {
 			t.Errorf("%s: %s, want %s", row.name, got, row.want)
 		}
 		before := settledText(pods)
 		slices.Reverse(pods)
-		reversed := settle(pods, nodes)
+		reversed := newAddresses(Snapshot{Pods: pods, Nodes: nodes}).peers()
 		slices.Reverse(reversed)
 		slices.Reverse(pods)
 		if got := settledText(reversed); got != row.want || settledText(pods) != before {
@@ -83,5 +83,35 @@ func TestNewNodeAddresses(t *testing.T) {
 	}
 	if got := fmt.Sprint(NewNode(n).Addrs); got != "[10.77.0.1 192.0.2.1 fd77::1]" {
 		t.Error(got)
+	}
+}
+
+// Addresses may come from anywhere where that is said, but never from the range of another node; and what the kernel of
+// the node says decides over its own pods, whatever Node objects say.
+func TestAddressesByTheKernel(t *testing.T) {
+	pods := []Pod{
+		{Key: Key{"a", "p"}, Node: "n1", Addrs: parseAddrs([]string{"8.8.8.8", "10.244.1.5", "10.244.2.5", "10.77.0.9"})},
+		{Key: Key{"a", "q"}, Node: "n2", Addrs: parseAddrs([]string{"9.9.9.9"})},
+	}
+	nodes := []Node{
+		{Name: "n1", Addrs: parseAddrs([]string{"10.77.0.1"}), CIDRs: prefixes("10.244.1.0/24")},
+		{Name: "n2", Addrs: parseAddrs([]string{"10.244.1.5", "10.77.0.9"}), CIDRs: prefixes("10.244.2.0/24")},
+	}
+	for _, row := range []struct {
+		name     string
+		snapshot Snapshot
+		want     string // peers, and who is judged
+	}{
+		{"ranges alone", Snapshot{}, "a/p[10.244.1.5] a/q[]; a/p[10.244.1.5]"},
+		{"anywhere", Snapshot{Anywhere: true}, "a/p[8.8.8.8 10.244.1.5] a/q[9.9.9.9]; a/p[8.8.8.8 10.77.0.9 10.244.1.5]"},
+		{"behind an interface", Snapshot{Behind: parseAddrs([]string{"8.8.8.8", "10.244.2.5"})}, "a/p[10.244.1.5] a/q[]; a/p[8.8.8.8 10.244.1.5 10.244.2.5]"},
+		{"the node's own", Snapshot{Own: parseAddrs([]string{"10.244.1.5"})}, "a/p[] a/q[]; "},
+	} {
+		s := row.snapshot
+		s.Node, s.Pods, s.Nodes = "n1", pods, nodes
+		x := newAddresses(s)
+		if got := settledText(x.peers()) + "; " + settledText(x.plain()); got != row.want {
+			t.Errorf("%s: %s, want %s", row.name, got, row.want)
+		}
 	}
 }

@@ -1,0 +1,61 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// close has the kernel deny what may be pods of this node while nobody has said yet which there are: after a reboot
+// there are no rules, and the API server may be away for long. Whatever the kernel denies already, it goes on denying.
+func (c *Controller) close(ctx context.Context) {
+	if !c.DenyUnknown || !c.unclosed || time.Now().Before(c.resume) {
+		return
+	}
+	c.lookAround(ctx)
+	delta, err := c.closing(ctx)
+	if err == nil {
+		err = c.Firewall.Apply(ctx, delta)
+	}
+	if err != nil {
+		c.failed(ctx, err)
+		return
+	}
+	c.unclosed, c.backoff = false, 0
+	c.checkRange()
+	if !delta.Empty() {
+		c.Log.Info("pods are denied until it is known which there are", "ranges", c.graph.Ranges())
+	}
+}
+
+// closing says what must change for that.
+func (c *Controller) closing(ctx context.Context) (ruleset.Delta, error) {
+	have, err := c.Firewall.Observe(ctx)
+	if err != nil {
+		return ruleset.Delta{}, err
+	}
+	c.recall(have)
+	empty := graph.New(c.Node, c.Denial)
+	empty.DenyUnknown()
+	empty.Apply(graph.HostSet{Ranges: c.graph.Ranges()})
+	delta := ruleset.Diff(have, empty.Program())
+	return delta.Isolating().KeepingUnknown(), nil
+}
+
+// recall takes over the ranges that an earlier process has denied unknown pods of, once.
+func (c *Controller) recall(have ruleset.Observed) {
+	if c.addressing.recalled || !c.DenyUnknown {
+		return
+	}
+	c.addressing.recalled = true
+	for _, f := range ruleset.Families {
+		for _, m := range have.Sets[ruleset.LocalRange(f)] {
+			if p, ok := (ruleset.Range{First: m.Addr, Last: m.Last}).Prefix(); ok {
+				c.addressing.left = append(c.addressing.left, p)
+			}
+		}
+	}
+	c.tellHost()
+}

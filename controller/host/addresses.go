@@ -1,0 +1,166 @@
+package host
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	wire "github.com/mdlayher/netlink"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Addresses returns the addresses that the node itself has, and the ranges that it has for pods, as far as its interfaces
+// and its network plugin tell.
+func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) {
+	listed, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the node's addresses: %w", err)
+	}
+	for _, l := range listed {
+		if a, ok := netip.AddrFromSlice(l.IP); ok {
+			a = a.Unmap()
+			if !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() {
+				own = append(own, a)
+			}
+		}
+	}
+	slices.SortFunc(own, netip.Addr.Compare)
+	ranges, err = podRanges(listed)
+	ranges = append(ranges, subnets()...)
+	slices.SortFunc(ranges, netip.Prefix.Compare)
+	return slices.Compact(own), slices.Compact(ranges), err
+}
+
+// podRanges returns the ranges that interfaces tell of: those of bridges for pods, and those that the tunnels of flannel
+// have the first address of.
+func podRanges(listed []netlink.Addr) ([]netip.Prefix, error) {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	var ranges, bridged []netip.Prefix
+	for _, link := range links {
+		for _, p := range prefixesOf(link, listed) {
+			switch {
+			case link.Type() == "bridge":
+				bridged = append(bridged, p.Masked())
+				if slices.Contains(podBridges, link.Attrs().Name) {
+					ranges = append(ranges, p.Masked())
+				}
+			case strings.HasPrefix(link.Attrs().Name, "flannel"):
+				r, err := tunnelRange(link, p.Addr())
+				if err != nil {
+					return nil, err
+				}
+				ranges = append(ranges, r...)
+			}
+		}
+	}
+	for _, p := range bridged { // of another name
+		if slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return r.Addr() == p.Addr() }) {
+			ranges = append(ranges, p)
+		}
+	}
+	return ranges, nil
+}
+
+// podBridges are what plugins call the bridge of a node's pods. Others, such as docker0, are nobody's business.
+var podBridges = []string{"cni0", "cbr0", "kube-bridge"}
+
+func prefixesOf(link netlink.Link, listed []netlink.Addr) []netip.Prefix {
+	var prefixes []netip.Prefix
+	for _, l := range listed {
+		a, ok := netip.AddrFromSlice(l.IP)
+		if a = a.Unmap(); l.LinkIndex != link.Attrs().Index || !ok || a.IsLinkLocalUnicast() {
+			continue
+		}
+		ones, _ := l.Mask.Size()
+		prefixes = append(prefixes, netip.PrefixFrom(a, ones))
+	}
+	return prefixes
+}
+
+// tunnelRange returns the range that a tunnel has the first address of. It is as long as those of other nodes, which
+// routes over the tunnel lead to; without any, as Kubernetes and flannel make them.
+func tunnelRange(link netlink.Link, first netip.Addr) ([]netip.Prefix, error) {
+	family, bits := netlink.FAMILY_V4, 24
+	if first.Is6() {
+		family, bits = netlink.FAMILY_V6, 64
+	}
+	routes, err := netlink.RouteList(link, family)
+	if err != nil && unlessNowhere(err) != nil {
+		return nil, fmt.Errorf("list routes of %s: %w", link.Attrs().Name, err)
+	}
+	for _, r := range routes {
+		if r.Dst != nil && r.Gw != nil && r.Dst.IP.Equal(r.Gw) { // 10.244.2.0/24 via 10.244.2.0 onlink
+			bits, _ = r.Dst.Mask.Size()
+		}
+	}
+	p := netip.PrefixFrom(first, bits)
+	if p.Masked() != p {
+		return nil, nil
+	}
+	return []netip.Prefix{p}, nil
+}
+
+// subnetFile is where flannel writes down the ranges of its node; a container does not see it.
+const subnetFile = "/run/flannel/subnet.env"
+
+// subnets reads it, if it is there.
+func subnets() []netip.Prefix {
+	text, err := os.ReadFile(subnetFile)
+	if err != nil {
+		return nil
+	}
+	return subnetsIn(text)
+}
+
+// subnetsIn finds lines such as FLANNEL_SUBNET=10.244.1.1/24 and FLANNEL_IPV6_SUBNET=fd00::1/64.
+func subnetsIn(text []byte) []netip.Prefix {
+	var ranges []netip.Prefix
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		name, value, _ := strings.Cut(lines.Text(), "=")
+		p, err := netip.ParsePrefix(strings.TrimSpace(value))
+		if err == nil && (name == "FLANNEL_SUBNET" || name == "FLANNEL_IPV6_SUBNET") {
+			ranges = append(ranges, p.Masked())
+		}
+	}
+	return ranges
+}
+
+// Behind returns which of these addresses are at the other end of a veth of this node, as pods' are.
+func (h *Host) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Strict: true})
+	if err != nil {
+		return nil, fmt.Errorf("open netlink socket: %w", err)
+	}
+	defer socket.Close()
+	behind := map[netip.Addr]bool{}
+	for _, l := range links {
+		at := l.Attrs()
+		if l.Type() != "veth" || at.NetNsID < 0 {
+			continue
+		}
+		if err := socket.SetDeadline(time.Now().Add(patience)); err != nil {
+			return nil, err
+		}
+		there, err := addrsAt(socket, far{at.NetNsID, at.ParentIndex})
+		if err != nil {
+			return nil, fmt.Errorf("list addresses behind %s: %w", at.Name, err)
+		}
+		for _, a := range there {
+			behind[a] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !behind[a] }), nil
+}

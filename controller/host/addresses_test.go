@@ -1,0 +1,126 @@
+package host
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+)
+
+var comparePrefixes = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+
+func prefixes(list ...string) []netip.Prefix {
+	var parsed []netip.Prefix
+	for _, text := range list {
+		parsed = append(parsed, netip.MustParsePrefix(text))
+	}
+	return parsed
+}
+
+// The node's own addresses are those of its interfaces, never its pods'; ranges are told by the bridge of its pods and by
+// the tunnels of flannel, as long as those of other nodes, and by nobody else.
+func TestAddresses(t *testing.T) {
+	newNetns(t)
+	up(t, &netlink.Bridge{LinkAttrs: named("cni0")}, "10.244.1.1/25")
+	up(t, &netlink.Bridge{LinkAttrs: named("docker0")}, "172.17.0.1/16")
+	up(t, &netlink.Bridge{LinkAttrs: named("mine0")}, "10.244.3.1/26")
+	up(t, &netlink.Veth{LinkAttrs: named("eth0"), PeerName: "wire"}, "192.0.2.2/24")
+	up(t, &netlink.Veth{LinkAttrs: named("flannel.1"), PeerName: "end"}, "10.244.3.0/32")
+	cni0, err := netlink.LinkByName("cni0")
+	must(t, err)
+	plug(t, cni0, "veth5", "10.244.1.5/25")
+	own, ranges, err := (&Host{}).Addresses()
+	must(t, err)
+	if diff := cmp.Diff(addrs("10.244.1.1 10.244.3.0 10.244.3.1 172.17.0.1 192.0.2.2"), own, compareAddrs); diff != "" {
+		t.Errorf("own (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(prefixes("10.244.1.0/25", "10.244.3.0/24", "10.244.3.0/26"), ranges, comparePrefixes); diff != "" {
+		t.Errorf("ranges (-want +got):\n%s", diff)
+	}
+	flannel, err := netlink.LinkByName("flannel.1")
+	must(t, err)
+	other := netip.MustParseAddr("10.244.7.0")
+	route := &netlink.Route{LinkIndex: flannel.Attrs().Index, Gw: other.AsSlice(), Dst: netlink.NewIPNet(other.AsSlice()), Flags: int(netlink.FLAG_ONLINK)}
+	route.Dst.Mask = []byte{255, 255, 255, 192}
+	end, err := netlink.LinkByName("end")
+	must(t, err)
+	must(t, netlink.LinkSetUp(end))
+	must(t, netlink.RouteAdd(route))
+	_, ranges, err = (&Host{}).Addresses()
+	must(t, err)
+	if !slices.Contains(ranges, netip.MustParsePrefix("10.244.3.0/26")) || slices.Contains(ranges, netip.MustParsePrefix("10.244.3.0/24")) {
+		t.Errorf("beside a node with /26 the range is one of %v", ranges)
+	}
+}
+
+func TestSubnetFile(t *testing.T) {
+	text := "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_IPV6_SUBNET=fd00:1::1/64\nFLANNEL_MTU=1450\nFLANNEL_SUBNET=nonsense\n"
+	if diff := cmp.Diff(prefixes("10.244.1.0/24", "fd00:1::/64"), subnetsIn([]byte(text)), comparePrefixes); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// An address is behind an interface while the other end of a veth has it, on a bridge or not.
+func TestBehind(t *testing.T) {
+	newNetns(t)
+	up(t, &netlink.Bridge{LinkAttrs: named("cni0")}, "10.244.1.1/24")
+	cni0, err := netlink.LinkByName("cni0")
+	must(t, err)
+	plug(t, cni0, "veth5", "10.244.1.5/24", "fd00::5/64")
+	want := func(list string) {
+		t.Helper()
+		got, err := (&Host{}).Behind(addrs("10.244.1.5 10.244.1.6 10.244.1.1 8.8.8.8 fd00::5"))
+		must(t, err)
+		if diff := cmp.Diff(addrs(list), got, compareAddrs); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	want("10.244.1.5 fd00::5")
+	veth5, err := netlink.LinkByName("veth5")
+	must(t, err)
+	must(t, netlink.LinkSetNoMaster(veth5))
+	want("10.244.1.5 fd00::5")
+	must(t, netlink.LinkDel(veth5))
+	got, err := (&Host{}).Behind(addrs("10.244.1.5"))
+	if must(t, err); len(got) > 0 {
+		t.Errorf("%v is behind what is gone", got)
+	}
+}
+
+func TestFollow(t *testing.T) {
+	newNetns(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	changes := make(chan bool, 100)
+	ended, err := (&Host{}).Follow(ctx, func() { changes <- true })
+	must(t, err)
+	told := func(what string) {
+		t.Helper()
+		select {
+		case <-changes:
+		case <-time.After(5 * time.Second):
+			t.Errorf("nobody tells of %s", what)
+		}
+	}
+	up(t, &netlink.Bridge{LinkAttrs: named("cni0")}, "")
+	told("an interface")
+	for len(changes) > 0 {
+		<-changes
+	}
+	cni0, err := netlink.LinkByName("cni0")
+	must(t, err)
+	addr, err := netlink.ParseAddr("10.244.1.1/24")
+	must(t, err)
+	must(t, netlink.AddrAdd(cni0, addr))
+	told("an address")
+	cancel()
+	select {
+	case err := <-ended:
+		must(t, err)
+	case <-time.After(5 * time.Second):
+		t.Error("it goes on after its end")
+	}
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// boot starts agents that deny unknown pods on nodes without any rules, as after a reboot, and nobody tells them which
+// pods there are: until somebody does nothing passes. Later, while traffic runs, it replaces the agents by such that
+// hear of nobody: what was closed stays so, and what was open, too.
+type boot struct{}
+
+func (boot) Name() string { return "boot" }
+
+func (boot) Plan() plan { return plan{strict: true} }
+
+// deafness is a way to hear of nobody.
+type deafness struct {
+	name   string
+	from   func(*scene) ([]string, error) // flags of the agents
+	before func(*scene) error
+	after  func(*scene) error
+}
+
+func deafnesses() []deafness {
+	nothing := func(*scene) error { return nil }
+	return []deafness{
+		{"the API server is away", awayServer, nothing, nothing},
+		{"the folder is not there", func(s *scene) ([]string, error) { return []string{"--manifests", filepath.Join(s.dir, "nowhere")}, nil }, nothing, nothing},
+		{"the folder cannot be read", func(*scene) ([]string, error) { return nil, nil }, hideCast, showCast},
+	}
+}
+
+// awayServer writes a kubeconfig for a server that nobody runs.
+func awayServer(s *scene) ([]string, error) {
+	path := filepath.Join(s.dir, "away.kubeconfig")
+	return []string{"--kubeconfig", path}, os.WriteFile(path, []byte(`apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+users: [{name: u, user: {token: none}}]
+current-context: c
+`), 0o600)
+}
+
+// hideCast puts a file that nobody can read in the place of the one that states nodes, pods and policies.
+func hideCast(s *scene) error {
+	file := filepath.Join(s.folder.dir, "cast.yaml")
+	return errors.Join(os.Rename(file, filepath.Join(s.dir, "cast.yaml")), os.Symlink("cast.yaml", file))
+}
+
+func showCast(s *scene) error {
+	return os.Rename(filepath.Join(s.dir, "cast.yaml"), filepath.Join(s.folder.dir, "cast.yaml"))
+}
+
+// Rehearse is the boots themselves: of a node that has rules nothing else could be told.
+func (boot) Rehearse(s *scene) error {
+	for i, d := range deafnesses() {
+		if err := s.bootDeaf(d, fmt.Sprintf("boot%d-", i)); err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
+		}
+	}
+	return nil
+}
+
+// bootDeaf starts agents on empty nodes and sends all flows, of which none may arrive.
+func (s *scene) bootDeaf(d deafness, prefix string) error {
+	if err := errors.Join(d.before(s), s.startDeaf(d)); err != nil {
+		return err
+	}
+	flows := slices.DeleteFunc(everyFlow(), func(f flow) bool { return f.network == "tcp-held" }) // which would wait for an answer
+	for i := range flows {
+		flows[i].allowed = false
+	}
+	t, err := s.startTraffic(prefix, flows)
+	if err != nil {
+		return err
+	}
+	s.sleep(time.Duration(s.times(5, 2)) * time.Second)
+	if err := t.stop(); err != nil {
+		return err
+	}
+	s.aside.leak += t.tally().leak
+	return errors.Join(d.after(s), s.empty())
+}
+
+// startDeaf starts all agents and waits until their nodes deny unknown pods.
+func (s *scene) startDeaf(d deafness) error {
+	from, err := d.from(s)
+	if err != nil {
+		return err
+	}
+	for _, a := range s.agents {
+		a.kill()
+		a.from = from
+		if err := a.start(); err != nil {
+			return err
+		}
+		took, err := s.await(patience, "the node denies unknown pods", func() error { return s.deniesUnknown(a.node) })
+		if err != nil {
+			return err
+		}
+		s.repairs = append(s.repairs, took)
+	}
+	return nil
+}
+
+func (s *scene) deniesUnknown(node string) error {
+	text, err := s.ruleset(node)
+	for _, p := range nodes()[0].PodCIDRs { // a range of each family is there, and its members
+		set := "cidrs4-local"
+		if p.Addr().Is6() {
+			set = "cidrs6-local"
+		}
+		if !strings.Contains(text, set) {
+			err = errors.Join(err, fmt.Errorf("there is no %s", set))
+		}
+	}
+	return err
+}
+
+// empty ends the agents and removes what they have left.
+func (s *scene) empty() error {
+	var errs []error
+	for _, a := range s.agents {
+		a.kill()
+		a.from = nil
+		_, err := s.inNode(a.node, "", s.lab.picket, "cleanup")
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (boot) Inject(s *scene) error {
+	rounds := s.times(5, 1)
+	for range rounds {
+		for _, d := range deafnesses() {
+			if err := s.goDeaf(d); err != nil {
+				return err
+			}
+		}
+	}
+	s.done("%d boots, %d restarts", len(deafnesses()), rounds*len(deafnesses()))
+	return nil
+}
+
+// goDeaf replaces the agents, and then lets them hear again.
+func (s *scene) goDeaf(d deafness) error {
+	if err := errors.Join(d.before(s), s.startDeaf(d)); err != nil {
+		return err
+	}
+	s.sleep(2 * time.Second)
+	if err := d.after(s); err != nil {
+		return err
+	}
+	for _, a := range s.agents {
+		a.kill()
+		a.from = nil
+	}
+	return s.startAgents()
+}
