@@ -69,6 +69,8 @@ type Controller struct {
 	mixed     bool     // the segment may have to change
 	remix     attempts // after an error
 	policed   bool     // there was a policy when it was last looked at
+	segment   ruleset.Segment
+	wiring    wiring
 	settled   sync.Once
 }
 
@@ -82,7 +84,7 @@ func New(c Config) *Controller {
 	}
 	controller := &Controller{
 		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), problem: map[policy.Key]string{}, hosted: -1,
-		review: newReview(), touched: make(chan struct{}, 1), rehost: never(), remix: never(),
+		review: newReview(), touched: make(chan struct{}, 1), rehost: never(), remix: never(), wiring: newWiring(),
 	}
 	if c.DenyUnknown {
 		controller.graph.DenyUnknown()
@@ -99,6 +101,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		defer stop()
 		failed <- c.Source.Run(running, c.box.put)
 	}()
+	go c.watchHost(running)
 	c.loop(running)
 	if err := <-failed; err != nil && ctx.Err() == nil {
 		return fmt.Errorf("source: %w", err)
@@ -142,6 +145,8 @@ func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (d
 	case <-retry:
 		return func() {}
 	case <-c.rehost.due.C:
+		return func() { c.hosted = -1 }
+	case <-c.wiring.moved:
 		return func() { c.hosted = -1 }
 	case <-c.remix.due.C:
 		return func() { c.mixed = true }
@@ -253,6 +258,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 		return
 	}
 	c.backoff, c.known = 0, c.whole
+	c.checkHidden()
 	c.Health.committed(delta, time.Since(start), c.changed)
 	c.changed = time.Time{}
 	c.Health.set("kernel", "")

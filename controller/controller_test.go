@@ -330,14 +330,17 @@ func TestAProblemIsReportedOnce(t *testing.T) {
 // moody is a Host that fails for a while.
 type moody struct{ fails *atomic.Int32 }
 
-func (h moody) Prepare([]netip.Addr) ([]string, error) {
+func (h moody) Prepare([]netip.Addr) (ruleset.Wiring, error) {
 	if h.fails.Add(-1) >= 0 {
-		return nil, errors.New("no memory")
+		return ruleset.Wiring{}, errors.New("no memory")
 	}
-	return []string{"cni0"}, nil
+	return ruleset.Wiring{Links: []ruleset.Link{{Name: "cni0"}}}, nil
 }
 
-func (moody) Ports([]netip.Addr) ([]ruleset.Port, error) { return nil, nil }
+func (moody) Watch(ctx context.Context, _ func()) error {
+	<-ctx.Done()
+	return nil
+}
 
 // What the host refuses is tried again long before the next audit.
 func TestHostIsPreparedAgainAfterAnError(t *testing.T) {

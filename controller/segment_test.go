@@ -14,16 +14,43 @@ import (
 )
 
 // bridged is a host with one bridge, on which every pod has a port called by its address.
-type bridged struct{}
+type bridged struct{ *surroundings }
 
-func (bridged) Prepare([]netip.Addr) ([]string, error) { return []string{"cni0"}, nil }
+// surroundings are what a test makes of the host.
+type surroundings struct {
+	mu         sync.Mutex // guards the fields below
+	unfiltered error
+	hidden     string // reason why the pod 10.244.1.5 is
+	changed    func()
+}
 
-func (bridged) Ports(pods []netip.Addr) ([]ruleset.Port, error) {
-	var ports []ruleset.Port
+func (h bridged) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w := ruleset.Wiring{Links: []ruleset.Link{{Name: "cni0"}}, Unfiltered: h.unfiltered, Hidden: map[netip.Addr]string{}}
 	for _, a := range pods {
-		ports = append(ports, ruleset.Port{Link: "veth-" + a.String(), Addrs: []netip.Addr{a}})
+		w.Ports = append(w.Ports, ruleset.Port{Link: "veth-" + a.String(), Addrs: []netip.Addr{a}})
+		if h.hidden != "" && a.String() == "10.244.1.5" {
+			w.Hidden[a] = h.hidden
+		}
 	}
-	return ports, nil
+	return w, nil
+}
+
+func (h bridged) Watch(ctx context.Context, changed func()) error {
+	h.mu.Lock()
+	h.changed = changed
+	h.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
+
+// change changes them and says so.
+func (h bridged) change(f func(*surroundings)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f(h.surroundings)
+	h.changed()
 }
 
 // fence is a Separator that refuses the first attempts.
@@ -43,12 +70,16 @@ func (f *fence) PutSegment(_ context.Context, s ruleset.Segment) error {
 	return nil
 }
 
-func (f *fence) isolated() string {
+func (f *fence) isolated() string { return f.portsThat(func(p ruleset.Port) bool { return p.Isolated }) }
+
+func (f *fence) closed() string { return f.portsThat(func(p ruleset.Port) bool { return p.Closed }) }
+
+func (f *fence) portsThat(are func(ruleset.Port) bool) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var links []string
 	for _, p := range f.segment.Ports {
-		if p.Isolated {
+		if are(p) {
 			links = append(links, p.Link)
 		}
 	}
@@ -65,7 +96,7 @@ func (f *fence) ports() int {
 // wrong, and tries again.
 func TestSegmentFollows(t *testing.T) {
 	source, f := script(make(chan Mail)), &fence{refuse: 2}
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{}, Separator: f, Audit: time.Hour})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{&surroundings{}}, Separator: f, Audit: time.Hour})
 	source <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "warned", func() bool {
 		r := c.Health.Readiness()
@@ -78,4 +109,40 @@ func TestSegmentFollows(t *testing.T) {
 	eventually(t, "nothing is left to get around", func() bool { return f.ports() == 0 })
 	source <- Mail{Events: []graph.Event{graph.PolicySet{Policy: deny("elsewhere", "deny")}}}
 	eventually(t, "a policy anywhere", func() bool { return f.ports() == 2 && f.isolated() == "" })
+}
+
+// While bridged packets pass no hook, the ports of isolated pods are closed, and the node is not ready.
+func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {
+	source, f, host := script(make(chan Mail)), &fence{}, bridged{&surroundings{}}
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, Separator: f, Audit: time.Hour})
+	source <- Mail{Events: append(cluster(), graph.PodSet{Pod: pod("elsewhere", "10.244.1.6")}), Synced: true}
+	eventually(t, "open", func() bool { return f.ports() == 2 && f.closed() == "" && c.Health.Readiness().Ready })
+	host.change(func(s *surroundings) { s.unfiltered = errors.New("a switch is off") })
+	eventually(t, "closed", func() bool {
+		return f.closed() == "veth-10.244.1.5 veth-10.244.1.6" && strings.Contains(c.Health.Readiness().Reasons["host"], "a switch is off")
+	})
+	host.change(func(s *surroundings) { s.unfiltered = nil })
+	eventually(t, "open again", func() bool { return f.closed() == "" && c.Health.Readiness().Ready })
+}
+
+// A pod that a policy selects, and whose packets pass no hook, keeps the node from being ready, once it had the time
+// to start; one that no policy selects does not.
+func TestHiddenSubjectIsNotReady(t *testing.T) {
+	source, host := script(make(chan Mail)), bridged{&surroundings{hidden: "it is a macvlan"}}
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, Audit: time.Hour})
+	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
+	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
+	source <- Mail{Events: cluster()}
+	eventually(t, "not ready, with the pod and the reason", func() bool {
+		reason := c.Health.Readiness().Reasons["hidden"]
+		return strings.Contains(reason, "default/web 10.244.1.5") && strings.Contains(reason, "it is a macvlan")
+	})
+	host.change(func(s *surroundings) { s.hidden = "" })
+	eventually(t, "ready again", func() bool { return c.Health.Readiness().Ready })
+	host.change(func(s *surroundings) { s.hidden = "its pod has just started" })
+	time.Sleep(300 * time.Millisecond)
+	if r := c.Health.Readiness(); !r.Ready {
+		t.Errorf("a pod that is hidden for a moment: %v", r.Reasons)
+	}
+	eventually(t, "not ready when that lasts", func() bool { return !c.Health.Readiness().Ready })
 }

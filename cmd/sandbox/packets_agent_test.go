@@ -192,24 +192,17 @@ type visitor struct {
 	host *host.Host
 }
 
-func (v visitor) Ports(pods []netip.Addr) (ports []ruleset.Port, err error) {
+func (v visitor) Prepare(pods []netip.Addr) (wiring ruleset.Wiring, err error) {
 	visit := func() (err error) {
-		ports, err = v.host.Ports(pods)
+		wiring, err = v.host.Prepare(pods)
 		return err
 	}
 	if err := v.rig.InNode(v.node, visit); err != nil {
-		return nil, err
+		return ruleset.Wiring{}, err
 	}
-	return ports, nil
+	return wiring, nil
 }
 
-func (v visitor) Prepare(pods []netip.Addr) (links []string, err error) {
-	visit := func() (err error) {
-		links, err = (&host.Host{}).Prepare(pods)
-		return err
-	}
-	if err := v.rig.InNode(v.node, visit); err != nil {
-		return nil, err
-	}
-	return links, nil
+func (v visitor) Watch(ctx context.Context, changed func()) error {
+	return v.rig.InNode(v.node, func() error { return v.host.Watch(ctx, changed) })
 }

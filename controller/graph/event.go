@@ -1,6 +1,9 @@
 package graph
 
-import "github.com/picket-project/picket/ruleset/policy"
+import (
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
 
 // Event is one thing that became true. The kinds are those below.
 type Event interface{ apply(*Graph) }
@@ -30,7 +33,7 @@ type PolicySet struct{ Policy *policy.Policy }
 type PolicyGone struct{ Key policy.Key }
 
 // LinksSet says behind which interfaces of this node its pods sit.
-type LinksSet struct{ Links []string }
+type LinksSet struct{ Links []ruleset.Link }
 
 func (e PodSet) apply(g *Graph)        { g.setPod(e.Pod) }
 func (e PodGone) apply(g *Graph)       { g.deletePod(e.Key) }

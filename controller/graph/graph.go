@@ -139,4 +139,12 @@ func (g *Graph) Counts() Counts {
 	return c
 }
 
-func (g *Graph) setLinks(links []string) { g.links.replace(links) }
+// setLinks keeps those by which nothing but pods' packets come in: what a pod may not say may come by a shared one from
+// others.
+func (g *Graph) setLinks(links []ruleset.Link) {
+	var names []string
+	for _, l := range links {
+		names = appendIf(names, !l.Shared, l.Name)
+	}
+	g.links.replace(names)
+}

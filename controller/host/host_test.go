@@ -10,6 +10,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+
+	"github.com/picket-project/picket/ruleset"
 )
 
 // newNetns moves the test's thread into a fresh network namespace. A test that cannot have one is skipped;
@@ -78,10 +80,10 @@ func TestPrepareFindsThePodsInterfaces(t *testing.T) {
 	eth0, err := netlink.LinkByName("eth0")
 	must(t, err)
 	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: []byte{192, 0, 2, 1}}))
-	links, err := (&Host{}).Prepare(addrs("10.244.1.5 10.244.1.6 10.9.0.7 10.244.2.5 192.0.2.9 fd00::5"))
+	w, err := (&Host{}).Prepare(addrs("10.244.1.5 10.244.1.6 10.9.0.7 10.244.2.5 192.0.2.9 fd00::5"))
 	must(t, err)
-	if want := []string{"cni0", "pod7"}; !slices.Equal(links, want) {
-		t.Errorf("links %v, want %v", links, want)
+	if want := []ruleset.Link{{Name: "cni0"}, {Name: "pod7"}}; !slices.Equal(w.Links, want) {
+		t.Errorf("links %v, want %v", w.Links, want)
 	}
 }
 
