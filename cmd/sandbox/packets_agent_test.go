@@ -53,8 +53,12 @@ func (a *agent) start(t testing.TB) {
 	var connections *conntrack.Table
 	a.rig.must(a.rig.InNode(a.node, func() (err error) { connections, err = conntrack.Open(); return err }))
 	source := make(feed, 1)
+	var around controller.Host = visitor{a.rig, a.node, &host.Host{}}
+	if a.options.readOnly {
+		around = restrained{visitor{a.rig, a.node, &host.Host{}}, a.ns}
+	}
 	a.control = controller.New(controller.Config{
-		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node, &host.Host{}},
+		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: around,
 		Connections: connections, Cutter: a.tap, Guard: a.tap, Separator: a.tap, Log: errorLog(t),
 	})
 	a.run(t, connections)
