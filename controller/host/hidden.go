@@ -10,7 +10,8 @@ import (
 )
 
 // hiding says why the packets of an address cannot be shown to pass a hook, if they cannot: by the way that leads to
-// it, and by the bridge of the port that it was seen behind, nil if there is none.
+// it, and by the bridge that it was seen on, nil if there is none. An address that a bridge of the node has a route to,
+// and that nobody has there, is that of a pod that does not run.
 func hiding(w way, seen *bridge) string {
 	switch {
 	case w.absent || w.own:
@@ -18,13 +19,11 @@ func hiding(w way, seen *bridge) string {
 	case seen != nil && seen.filtering:
 		return fmt.Sprintf("it is on %s, a bridge with vlan_filtering, which shows no hook what its ports say to each other; "+
 			"switch that off (ip link set %[1]s type bridge vlan_filtering 0)", seen.name)
-	case seen != nil && w.kind == bridgeKind:
+	case w.kind == bridgeKind:
 		return ""
 	case seen != nil:
 		return fmt.Sprintf("it is on %s, a bridge that this node has no address on, nor a route to the pod by; "+
 			"give it one (ip address add ADDRESS dev %[1]s)", seen.name)
-	case w.kind == bridgeKind:
-		return fmt.Sprintf("its route leads to %s, a bridge, but it is seen behind none of its ports; %s", w.name, advice)
 	case w.name == "":
 		return "no interface of this node leads to it; " + advice
 	}

@@ -94,7 +94,11 @@ func (h *Host) wiring(net bridges, pods []netip.Addr) (ruleset.Wiring, error) {
 		used[master] = used[master] || bridged
 		used[way.index] = used[way.index] || way.kind == bridgeKind
 		routed[way.name] = routed[way.name] || way.own
-		if reason := hiding(way, net.byIndex[master]); reason != "" {
+		on := net.byIndex[master]
+		if on == nil && way.kind == bridgeKind {
+			on = net.byIndex[way.index]
+		}
+		if reason := hiding(way, on); reason != "" {
 			w.Hidden[a] = reason
 			delete(h.ways, a) // it is looked for again
 		}
