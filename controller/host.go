@@ -28,6 +28,7 @@ type wiring struct {
 	hidden map[netip.Addr]time.Time // since when each address of Hidden is; zero: from the start
 	moved  chan struct{}            // holds one token when it may have changed
 	grace  time.Duration            // for which a pod may be hidden while it starts
+	routed bool                     // the kernel holds what keeps pods of shared bridges from saying what routers say
 }
 
 func newWiring() wiring {
@@ -44,7 +45,7 @@ func (c *Controller) prepare() {
 	if err == nil {
 		c.wiring.Wiring, c.wiring.fresh = found, true
 		c.wiring.remember(c.Health.started())
-		c.graph.Apply(graph.LinksSet{Links: found.Links})
+		c.graph.Apply(graph.LinksSet{Links: c.wiring.links()})
 		err = found.Unfiltered
 		if found.Mended {
 			c.Log.Warn("packets between the ports of bridges did not pass the firewall; they do now")
@@ -61,6 +62,15 @@ func (c *Controller) prepare() {
 		err = errHidden
 	}
 	c.rehost.after(err)
+}
+
+// links are those of the host. One that is shared is not treated so before the bridge's own rules are in place.
+func (w *wiring) links() []ruleset.Link {
+	links := slices.Clone(w.Links)
+	for i := range links {
+		links[i].Shared = links[i].Shared && w.routed
+	}
+	return links
 }
 
 const errHidden = hiddenError("pods are hidden")

@@ -26,6 +26,10 @@ func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	err := c.Separator.PutSegment(ctx, segment)
 	c.mixed, c.segment = false, segment
 	c.remix.after(err)
+	if routed := err == nil && len(segment.Routers) > 0; routed != c.wiring.routed {
+		c.wiring.routed = routed
+		c.wiring.touch()
+	}
 	problem := map[string]string{}
 	if err != nil {
 		problem["of pods"] = err.Error() + "; a pod can pass for another one of its node"

@@ -21,6 +21,7 @@ type surroundings struct {
 	mu         sync.Mutex // guards the fields below
 	unfiltered error
 	hidden     string // reason why the pod 10.244.1.5 is
+	shared     bool
 	changed    func()
 }
 
@@ -28,6 +29,9 @@ func (h bridged) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	w := ruleset.Wiring{Links: []ruleset.Link{{Name: "cni0"}}, Unfiltered: h.unfiltered, Hidden: map[netip.Addr]string{}}
+	if h.shared {
+		w.Links[0].Shared, w.Routers = true, []string{"eth0"}
+	}
 	for _, a := range pods {
 		w.Ports = append(w.Ports, ruleset.Port{Link: "veth-" + a.String(), Addrs: []netip.Addr{a}})
 		if h.hidden != "" && a.String() == "10.244.1.5" {
@@ -145,4 +149,28 @@ func TestHiddenSubjectIsNotReady(t *testing.T) {
 		t.Errorf("a pod that is hidden for a moment: %v", r.Reasons)
 	}
 	eventually(t, "not ready when that lasts", func() bool { return !c.Health.Readiness().Ready })
+}
+
+// What routers say is left to the bridge's own rules once those are in place, and not before.
+func TestSharedBridgeIsHandedOver(t *testing.T) {
+	k, source, f, host := &kernel{}, script(make(chan Mail)), &fence{refuse: 6}, bridged{&surroundings{shared: true}}
+	c := start(t, Config{Source: source, Firewall: k, Host: host, Separator: f, Audit: time.Hour})
+	source <- Mail{Events: cluster()[1:], Synced: true} // no policy
+	eventually(t, "refused", func() bool { return len(c.Health.Readiness().Warnings) > 0 })
+	for range 3 {
+		host.change(func(*surroundings) {})
+		time.Sleep(20 * time.Millisecond)
+		if !f.routed() && !strings.Contains(k.program(), "link cni0") {
+			t.Fatal("nothing keeps pods from saying what routers say")
+		}
+	}
+	eventually(t, "handed over", func() bool { return f.routed() && !strings.Contains(k.program(), "link cni0") })
+	host.change(func(s *surroundings) { s.shared = false })
+	eventually(t, "taken back", func() bool { return !f.routed() && strings.Contains(k.program(), "link cni0") })
+}
+
+func (f *fence) routed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.segment.Routers) > 0
 }
