@@ -74,7 +74,9 @@ func (f *fence) PutSegment(_ context.Context, s ruleset.Segment) error {
 	return nil
 }
 
-func (f *fence) isolated() string { return f.portsThat(func(p ruleset.Port) bool { return p.Isolated }) }
+func (f *fence) isolated() string {
+	return f.portsThat(func(p ruleset.Port) bool { return p.Isolated })
+}
 
 func (f *fence) closed() string { return f.portsThat(func(p ruleset.Port) bool { return p.Closed }) }
 
