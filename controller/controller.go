@@ -148,6 +148,8 @@ func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (d
 		return func() { c.hosted = -1 }
 	case <-c.wiring.moved:
 		return func() { c.hosted = -1 }
+	case <-c.wiring.opens.C:
+		return c.open
 	case <-c.remix.due.C:
 		return func() { c.mixed = true }
 	case <-c.review.due.C:
@@ -247,7 +249,7 @@ func (c *Controller) judge(key policy.Key, problems []policy.Problem) {
 
 // reconcile brings host and kernel to what the graph wants.
 func (c *Controller) reconcile(ctx context.Context) {
-	c.prepare()
+	c.prepare(ctx)
 	start := time.Now()
 	delta, err := c.next(ctx)
 	if err == nil {

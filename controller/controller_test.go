@@ -337,6 +337,8 @@ func (h moody) Prepare([]netip.Addr) (ruleset.Wiring, error) {
 	return ruleset.Wiring{Links: []ruleset.Link{{Name: "cni0"}}}, nil
 }
 
+func (moody) Filter() error { return nil }
+
 func (moody) Watch(ctx context.Context, _ func()) error {
 	<-ctx.Done()
 	return nil

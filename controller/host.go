@@ -14,9 +14,10 @@ import (
 
 // Host is the machine around the firewall.
 type Host interface {
-	// Prepare makes traffic between pods with these addresses meet the firewall as far as it can, and says how
-	// they are attached. It is asked again and again.
+	// Prepare says how pods with these addresses are attached. It is asked again and again.
 	Prepare(pods []netip.Addr) (ruleset.Wiring, error)
+	// Filter makes packets between the ports of bridges pass the firewall; an error says what keeps it from that.
+	Filter() error
 	// Watch reports, until ctx ends, that what Prepare found may have changed.
 	Watch(ctx context.Context, changed func()) error
 }
@@ -28,40 +29,68 @@ type wiring struct {
 	hidden map[netip.Addr]time.Time // since when each address of Hidden is; zero: from the start
 	moved  chan struct{}            // holds one token when it may have changed
 	grace  time.Duration            // for which a pod may be hidden while it starts
+	opens  *time.Timer              // when ports are opened again
+	closed bool                     // ports of isolated pods are, until then
 	routed bool                     // the kernel holds what keeps pods of shared bridges from saying what routers say
 }
 
 func newWiring() wiring {
-	return wiring{hidden: map[netip.Addr]time.Time{}, moved: make(chan struct{}, 1), grace: 5 * time.Second}
+	return wiring{hidden: map[netip.Addr]time.Time{}, moved: make(chan struct{}, 1), opens: stopped(), grace: 5 * time.Second}
 }
 
 // prepare asks the host after each change that this can depend on, and at the audit.
-func (c *Controller) prepare() {
+func (c *Controller) prepare(ctx context.Context) {
 	if c.Host == nil || c.hosted == c.graph.LocalEvents() {
 		return
 	}
 	c.hosted = c.graph.LocalEvents()
 	found, err := c.Host.Prepare(c.graph.LocalAddrs())
 	if err == nil {
+		off := found.Unfiltered
+		found.Unfiltered = off || c.wiring.closed
 		c.wiring.Wiring, c.wiring.fresh = found, true
 		c.wiring.remember(c.Health.started())
 		c.graph.Apply(graph.LinksSet{Links: c.wiring.links()})
-		err = found.Unfiltered
-		if found.Mended {
-			c.Log.Warn("packets between the ports of bridges did not pass the firewall; they do now")
+		if off {
+			err = c.filter(ctx)
 		}
 	}
-	reason := ""
-	if err != nil {
-		reason = err.Error()
-	}
-	if c.Health.set("host", reason) && err != nil {
-		c.Log.Error("not all traffic of this node's pods can be filtered", "error", err)
+	switch {
+	case err != nil:
+		if c.Health.set("host", err.Error()) {
+			c.Log.Error("not all traffic of this node's pods can be filtered", "error", err)
+		}
+	case c.wiring.closed:
+		c.Health.set("host", "packets between pods passed unseen; for a moment isolated ones exchange nothing with their neighbours")
+	default:
+		c.Health.set("host", "")
 	}
 	if err == nil && len(found.Hidden) > 0 {
 		err = errHidden
 	}
 	c.rehost.after(err)
+}
+
+// quiet is how long ports stay closed after bridged packets passed unseen. What a pod answers to one of them would look
+// like the first packet of a connection of its own.
+const quiet = 500 * time.Millisecond
+
+// filter closes the ports of isolated pods, then makes bridged packets pass the firewall again.
+func (c *Controller) filter(ctx context.Context) error {
+	c.separate(ctx, ruleset.Delta{})
+	if err := c.Host.Filter(); err != nil {
+		return err
+	}
+	c.wiring.closed = true
+	c.wiring.opens.Reset(quiet)
+	c.Log.Warn("packets between the ports of bridges did not pass the firewall; they do now")
+	return nil
+}
+
+// open opens the ports again.
+func (c *Controller) open() {
+	c.wiring.closed = false
+	c.hosted = -1
 }
 
 // links are those of the host. One that is shared is not treated so before the bridge's own rules are in place.

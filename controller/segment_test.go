@@ -19,7 +19,8 @@ type bridged struct{ *surroundings }
 // surroundings are what a test makes of the host.
 type surroundings struct {
 	mu         sync.Mutex // guards the fields below
-	unfiltered error
+	unfiltered bool
+	refusal    error  // of Filter
 	hidden     string // reason why the pod 10.244.1.5 is
 	shared     bool
 	changed    func()
@@ -39,6 +40,13 @@ func (h bridged) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 		}
 	}
 	return w, nil
+}
+
+func (h bridged) Filter() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unfiltered = h.refusal != nil
+	return h.refusal
 }
 
 func (h bridged) Watch(ctx context.Context, changed func()) error {
@@ -123,12 +131,20 @@ func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {
 	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, Separator: f, Audit: time.Hour})
 	source <- Mail{Events: append(cluster(), graph.PodSet{Pod: pod("elsewhere", "10.244.1.6")}), Synced: true}
 	eventually(t, "open", func() bool { return f.ports() == 2 && f.closed() == "" && c.Health.Readiness().Ready })
-	host.change(func(s *surroundings) { s.unfiltered = errors.New("a switch is off") })
+	host.change(func(s *surroundings) { s.unfiltered, s.refusal = true, errors.New("a switch is off") })
 	eventually(t, "closed", func() bool {
 		return f.closed() == "veth-10.244.1.5 veth-10.244.1.6" && strings.Contains(c.Health.Readiness().Reasons["host"], "a switch is off")
 	})
-	host.change(func(s *surroundings) { s.unfiltered = nil })
+	host.change(func(s *surroundings) { s.unfiltered, s.refusal = false, nil })
 	eventually(t, "open again", func() bool { return f.closed() == "" && c.Health.Readiness().Ready })
+	host.change(func(s *surroundings) { s.unfiltered = true })
+	eventually(t, "closed before it is filtered", func() bool { return f.closed() != "" })
+	eventually(t, "open after it is filtered", func() bool { return f.closed() == "" })
+	host.mu.Lock()
+	defer host.mu.Unlock()
+	if host.unfiltered {
+		t.Error("opened before it is filtered")
+	}
 }
 
 // A pod that a policy selects, and whose packets pass no hook, keeps the node from being ready, once it had the time

@@ -13,11 +13,8 @@ type Wiring struct {
 	Routers []string // all other interfaces on bridges, if the pods share a bridge with any; sorted
 	// Hidden has those addresses of pods whose packets cannot be shown to pass a hook of this node, with the
 	// reason and what to do.
-	Hidden map[netip.Addr]string
-	// Unfiltered is why packets between the ports of a bridge do not pass the forward hook; nil: they do, or no
-	// pod is on a bridge.
-	Unfiltered error
-	Mended     bool // they did not, until now
+	Hidden     map[netip.Addr]string
+	Unfiltered bool // packets between the ports of a bridge of pods do not pass the forward hook
 }
 
 // Link is an interface of the node by which packets of its pods come in.

@@ -207,6 +207,8 @@ func (v visitor) Prepare(pods []netip.Addr) (wiring ruleset.Wiring, err error) {
 	return wiring, nil
 }
 
+func (v visitor) Filter() error { return v.rig.InNode(v.node, v.host.Filter) }
+
 func (v visitor) Watch(ctx context.Context, changed func()) error {
 	return v.rig.InNode(v.node, func() error { return v.host.Watch(ctx, changed) })
 }

@@ -2,7 +2,6 @@ package sandbox_test
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -10,8 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/picket-project/picket/ruleset"
 )
 
 // isolatedNeighbours are pods of one bridge of which one may receive nothing, and another may send nothing.
@@ -45,6 +42,7 @@ func TestSwitchIsTurnedOnAgainOnRealPackets(t *testing.T) {
 			if took := time.Since(began); took > time.Second {
 				t.Errorf("it is on again after %v", took)
 			}
+			r.settle()
 			r.check(w, neighbourFlows)
 		})
 	}
@@ -126,13 +124,7 @@ type restrained struct {
 	ns *os.File // of the node
 }
 
-func (v restrained) Prepare(pods []netip.Addr) (wiring ruleset.Wiring, err error) {
-	err = readOnly(v.ns, func() (err error) {
-		wiring, err = v.host.Prepare(pods)
-		return err
-	})
-	return wiring, err
-}
+func (v restrained) Filter() error { return readOnly(v.ns, v.host.Filter) }
 
 // readOnly runs f in a network namespace, on a thread of its own that sees /proc/sys so, and that ends with it.
 func readOnly(ns *os.File, f func() error) error {

@@ -26,7 +26,7 @@ func (g *Graph) MarkPorts(w ruleset.Wiring) []ruleset.Port {
 	}
 	ports := slices.Clone(w.Ports)
 	for i := range ports {
-		g.markPort(&ports[i], w.Unfiltered != nil)
+		g.markPort(&ports[i], w.Unfiltered)
 	}
 	return ports
 }

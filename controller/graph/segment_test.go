@@ -1,7 +1,6 @@
 package graph_test
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -93,10 +92,7 @@ func TestPortMarks(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.Apply(graph.PolicySet{Policy: policy.Parse(&np)})
-		w := ruleset.Wiring{Ports: []ruleset.Port{{Link: "veth1", Addrs: addrs("10.244.1.5")}, {Link: "veth2"}}}
-		if test.unfiltered {
-			w.Unfiltered = errors.New("off")
-		}
+		w := ruleset.Wiring{Ports: []ruleset.Port{{Link: "veth1", Addrs: addrs("10.244.1.5")}, {Link: "veth2"}}, Unfiltered: test.unfiltered}
 		ports := g.MarkPorts(w)
 		for i, want := range []marks{test.marks, test.unknownMarks} {
 			if got := (marks{ports[i].Isolated, ports[i].Bound, ports[i].Closed}); got != want {

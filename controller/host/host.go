@@ -33,8 +33,7 @@ type Host struct {
 // memory is how long it is believed that an address sits where it was found.
 const memory = 20 * time.Second
 
-// Prepare says how the pods with these addresses are attached to the node and, if any is on a bridge, makes
-// bridged packets pass the forward hook.
+// Prepare says how the pods with these addresses are attached to the node.
 func (h *Host) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 	if len(pods) == 0 {
 		clear(h.ports)
@@ -114,8 +113,6 @@ func (h *Host) wiring(net bridges, pods []netip.Addr) (ruleset.Wiring, error) {
 		w.Links = append(w.Links, ruleset.Link{Name: net.byIndex[index].name, Shared: net.shared(index)})
 	}
 	slices.SortFunc(w.Links, func(a, b ruleset.Link) int { return cmp.Compare(a.Name, b.Name) })
-	if len(used) > 0 {
-		w.Mended, w.Unfiltered = filterBridges()
-	}
+	w.Unfiltered = len(used) > 0 && !switchedOn()
 	return w, h.explain(w.Hidden)
 }

@@ -87,7 +87,7 @@ func TestPrepareFindsThePodsInterfaces(t *testing.T) {
 	}
 }
 
-func TestPrepareSwitchesBridgesOn(t *testing.T) {
+func TestPrepareSeesWhetherBridgesAreFiltered(t *testing.T) {
 	newNetns(t)
 	set := func(value string) {
 		for _, name := range bridgeSwitches {
@@ -96,19 +96,22 @@ func TestPrepareSwitchesBridgesOn(t *testing.T) {
 	}
 	set("0")
 	h := &Host{}
-	if _, err := h.Prepare([]netip.Addr{netip.MustParseAddr("10.244.1.5")}); err != nil {
-		t.Fatal(err)
+	wantUnfiltered := func(want bool) {
+		t.Helper()
+		w, err := h.Prepare([]netip.Addr{netip.MustParseAddr("10.244.1.5")})
+		must(t, err)
+		if w.Unfiltered != want {
+			t.Errorf("unfiltered: %t, want %t", w.Unfiltered, want)
+		}
 	}
-	if value(t, bridgeSwitches[0]) != "0" {
-		t.Error("switched on without a bridge")
-	}
+	wantUnfiltered(false) // without a bridge
 	up(t, &netlink.Bridge{LinkAttrs: named("cni0")}, "10.244.1.1/24")
 	h = &Host{}
-	for range 2 { // it is kept on
+	for range 2 {
 		set("0")
-		if _, err := h.Prepare([]netip.Addr{netip.MustParseAddr("10.244.1.5")}); err != nil {
-			t.Fatal(err)
-		}
+		wantUnfiltered(true)
+		must(t, h.Filter())
+		wantUnfiltered(false)
 		for _, name := range bridgeSwitches {
 			if value(t, name) != "1" {
 				t.Errorf("%s is not switched on", name)

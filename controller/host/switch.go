@@ -11,17 +11,13 @@ import (
 // since Linux 5.3.
 var bridgeSwitches = []string{"net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"}
 
-// filterBridges sets the switches that are not set, and reports whether it has set any.
-func filterBridges() (set bool, err error) {
-	if switchedOn() {
-		return false, nil
-	}
+// Filter makes bridged packets pass the forward hook. It sets the switches that are not set.
+func (h *Host) Filter() error {
 	var errs []error
 	for _, name := range bridgeSwitches {
 		errs = append(errs, switchOn(name))
 	}
-	err = errors.Join(errs...)
-	return err == nil, err
+	return errors.Join(errs...)
 }
 
 // switchedOn reports whether all are set.
