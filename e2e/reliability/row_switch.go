@@ -31,6 +31,7 @@ var switches = []string{"/proc/sys/net/bridge/bridge-nf-call-iptables", "/proc/s
 const (
 	switchLimit = time.Second // until a switch that is off has no effect any more
 	closedFor   = 2 * time.Second
+	lateCount   = 500 * time.Millisecond // until servers have counted what is in their queues
 )
 
 func (r switchOff) Inject(s *scene) error {
@@ -84,7 +85,7 @@ func (t *tampering) switchedOff(paths []string, readOnly bool) error {
 	if t.isLate(took, switchLimit, span) {
 		t.late++
 	}
-	t.scene.sleep(50 * time.Millisecond) // for what is on its way
+	t.scene.sleep(lateCount)
 	after, err := t.scene.allArrivals()
 	if err != nil {
 		return err
