@@ -72,6 +72,8 @@ type Controller struct {
 	mixed      bool     // the segment may have to change
 	remix      attempts // after an error
 	policed    bool     // there was a policy when it was last looked at
+	segment    ruleset.Segment
+	wiring     wiring
 	settled    sync.Once
 }
 
@@ -85,7 +87,7 @@ func New(c Config) *Controller {
 	}
 	controller := &Controller{
 		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial), bad: newBadPolicies(), hosted: -1,
-		review: newReview(), addressing: newAddressing(), unclosed: true, touched: make(chan struct{}, 1), rehost: never(), remix: never(),
+		review: newReview(), addressing: newAddressing(), unclosed: true, touched: make(chan struct{}, 1), rehost: never(), remix: never(), wiring: newWiring(),
 	}
 	if c.DenyUnknown {
 		controller.graph.DenyUnknown()
@@ -109,6 +111,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		defer stop()
 		failed <- c.Source.Run(running, c.box.put)
 	}()
+	go c.watchHost(running)
 	c.loop(running)
 	if err := <-failed; err != nil && ctx.Err() == nil {
 		return fmt.Errorf("source: %w", err)
@@ -161,6 +164,10 @@ func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (d
 		return func() { c.addressing.due = true }
 	case <-c.rehost.due.C:
 		return func() { c.hosted = -1 }
+	case <-c.wiring.moved:
+		return func() { c.hosted = -1 }
+	case <-c.wiring.opens.C:
+		return c.open
 	case <-c.remix.due.C:
 		return func() { c.mixed = true }
 	case <-c.review.due.C:
@@ -235,7 +242,7 @@ func (c *Controller) complain(blind bool, list map[string]string) {
 func (c *Controller) reconcile(ctx context.Context) {
 	c.lookAround(ctx)
 	c.tellDisputes()
-	c.prepare()
+	c.prepare(ctx)
 	start := time.Now()
 	delta, err := c.next(ctx)
 	c.checkRoom()
@@ -247,6 +254,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 		return
 	}
 	c.backoff, c.known = 0, c.whole
+	c.checkHidden()
 	c.Health.committed(delta, time.Since(start), c.changed)
 	c.changed = time.Time{}
 	c.Health.set("kernel", "")

@@ -331,16 +331,21 @@ func TestAProblemIsReportedOnce(t *testing.T) {
 // moody is a Host that fails for a while.
 type moody struct{ fails *atomic.Int32 }
 
-func (h moody) Prepare([]netip.Addr) ([]ruleset.Link, error) {
+func (h moody) Prepare([]netip.Addr) (ruleset.Wiring, error) {
 	if h.fails.Add(-1) >= 0 {
-		return nil, errors.New("no memory")
+		return ruleset.Wiring{}, errors.New("no memory")
 	}
-	return []ruleset.Link{{Name: "cni0"}}, nil
+	return ruleset.Wiring{Links: []ruleset.Link{{Name: "cni0"}}}, nil
 }
 
 func (moody) Tunnels() ([]ruleset.Tunnel, error) { return nil, nil }
 
-func (moody) Ports([]netip.Addr) ([]ruleset.Port, error) { return nil, nil }
+func (moody) Filter() error { return nil }
+
+func (moody) Watch(ctx context.Context, _ func()) error {
+	<-ctx.Done()
+	return nil
+}
 
 // What the host refuses is tried again long before the next audit.
 func TestHostIsPreparedAgainAfterAnError(t *testing.T) {

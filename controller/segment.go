@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -13,18 +14,22 @@ type Separator interface {
 
 // separate does so after each change that it can depend on. Where it fails the node is ready: it is a second fence.
 func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
-	policed := c.graph.HasPolicies()
-	c.mixed = c.mixed || d.Frame || len(d.AddDispatch)+len(d.DelDispatch) > 0 || policed != c.policed
-	c.policed = policed
-	if c.Separator == nil || c.Host == nil || !c.whole || !c.mixed {
+	c.mixed = c.mixed || d.Frame
+	if c.Separator == nil || c.Host == nil || !c.whole || !c.mixed && !c.wiring.fresh && !c.remarked(d) {
 		return
 	}
-	c.mixed = false
-	ports, err := c.Host.Ports(c.graph.LocalAddrs())
-	if err == nil {
-		err = c.Separator.PutSegment(ctx, c.graph.Segment(ports))
+	c.wiring.fresh = false
+	segment := c.graph.Segment(c.wiring.Wiring)
+	if !c.mixed && segment.Equal(c.segment) {
+		return
 	}
+	err := c.Separator.PutSegment(ctx, segment)
+	c.mixed, c.segment = false, segment
 	c.remix.after(err)
+	if routed := err == nil && len(segment.Routers) > 0; routed != c.wiring.routed {
+		c.wiring.routed = routed
+		c.wiring.touch()
+	}
 	problem := map[string]string{}
 	if err != nil {
 		problem["of pods"] = err.Error() + "; a pod can pass for another one of its node"
@@ -32,4 +37,15 @@ func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	if c.Health.warn("bridge", problem) {
 		c.Log.Error("pods of one bridge are not kept apart on it", "error", err)
 	}
+}
+
+// remarked reports whether what must hold at any port can have changed.
+func (c *Controller) remarked(d ruleset.Delta) bool {
+	policed := c.graph.HasPolicies()
+	toggled := policed != c.policed
+	c.policed = policed
+	if !toggled && len(d.AddDispatch)+len(d.DelDispatch)+len(d.PutChains) == 0 {
+		return false
+	}
+	return !slices.EqualFunc(c.graph.MarkPorts(c.wiring.Wiring), c.segment.Ports, ruleset.Port.Equal)
 }

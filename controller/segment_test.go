@@ -14,20 +14,57 @@ import (
 )
 
 // bridged is a host with one bridge, on which every pod has a port called by its address.
-type bridged struct{}
+type bridged struct{ *surroundings }
 
-func (bridged) Prepare(pods []netip.Addr) ([]ruleset.Link, error) {
-	return []ruleset.Link{{Name: "cni0", Addrs: pods}}, nil
+// surroundings are what a test makes of the host.
+type surroundings struct {
+	mu         sync.Mutex // guards the fields below
+	unfiltered bool
+	refusal    error  // of Filter
+	hidden     string // reason why the pod 10.244.1.5 is
+	shared     bool
+	changed    func()
 }
 
 func (bridged) Tunnels() ([]ruleset.Tunnel, error) { return nil, nil }
 
-func (bridged) Ports(pods []netip.Addr) ([]ruleset.Port, error) {
-	var ports []ruleset.Port
-	for _, a := range pods {
-		ports = append(ports, ruleset.Port{Link: "veth-" + a.String(), Addrs: []netip.Addr{a}})
+func (h bridged) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w := ruleset.Wiring{Links: []ruleset.Link{{Name: "cni0"}}, Unfiltered: h.unfiltered, Hidden: map[netip.Addr]string{}}
+	if h.shared {
+		w.Links[0].Shared, w.Routers = true, []string{"eth0"}
 	}
-	return ports, nil
+	for _, a := range pods {
+		w.Ports = append(w.Ports, ruleset.Port{Link: "veth-" + a.String(), Addrs: []netip.Addr{a}})
+		if h.hidden != "" && a.String() == "10.244.1.5" {
+			w.Hidden[a] = h.hidden
+		}
+	}
+	return w, nil
+}
+
+func (h bridged) Filter() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unfiltered = h.refusal != nil
+	return h.refusal
+}
+
+func (h bridged) Watch(ctx context.Context, changed func()) error {
+	h.mu.Lock()
+	h.changed = changed
+	h.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
+
+// change changes them and says so.
+func (h bridged) change(f func(*surroundings)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f(h.surroundings)
+	h.changed()
 }
 
 // fence is a Separator that refuses the first attempts.
@@ -48,11 +85,17 @@ func (f *fence) PutSegment(_ context.Context, s ruleset.Segment) error {
 }
 
 func (f *fence) isolated() string {
+	return f.portsThat(func(p ruleset.Port) bool { return p.Isolated })
+}
+
+func (f *fence) closed() string { return f.portsThat(func(p ruleset.Port) bool { return p.Closed }) }
+
+func (f *fence) portsThat(are func(ruleset.Port) bool) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var links []string
 	for _, p := range f.segment.Ports {
-		if p.Isolated {
+		if are(p) {
 			links = append(links, p.Link)
 		}
 	}
@@ -69,7 +112,7 @@ func (f *fence) ports() int {
 // wrong, and tries again.
 func TestSegmentFollows(t *testing.T) {
 	source, f := script(make(chan Mail)), &fence{refuse: 2}
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{}, Separator: f, Audit: time.Hour})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{&surroundings{}}, Separator: f, Audit: time.Hour})
 	source <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "warned", func() bool {
 		r := c.Health.Readiness()
@@ -82,4 +125,72 @@ func TestSegmentFollows(t *testing.T) {
 	eventually(t, "nothing is left to get around", func() bool { return f.ports() == 0 })
 	source <- Mail{Events: []graph.Event{graph.PolicySet{Policy: deny("elsewhere", "deny")}}}
 	eventually(t, "a policy anywhere", func() bool { return f.ports() == 2 && f.isolated() == "" })
+}
+
+// While bridged packets pass no hook, the ports of isolated pods are closed, and the node is not ready.
+func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {
+	source, f, host := script(make(chan Mail)), &fence{}, bridged{&surroundings{}}
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, Separator: f, Audit: time.Hour})
+	source <- Mail{Events: append(cluster(), graph.PodSet{Pod: pod("elsewhere", "10.244.1.6")}), Synced: true}
+	eventually(t, "open", func() bool { return f.ports() == 2 && f.closed() == "" && c.Health.Readiness().Ready })
+	host.change(func(s *surroundings) { s.unfiltered, s.refusal = true, errors.New("a switch is off") })
+	eventually(t, "closed", func() bool {
+		return f.closed() == "veth-10.244.1.5 veth-10.244.1.6" && strings.Contains(c.Health.Readiness().Reasons["host"], "a switch is off")
+	})
+	host.change(func(s *surroundings) { s.unfiltered, s.refusal = false, nil })
+	eventually(t, "open again", func() bool { return f.closed() == "" && c.Health.Readiness().Ready })
+	host.change(func(s *surroundings) { s.unfiltered = true })
+	eventually(t, "closed before it is filtered", func() bool { return f.closed() != "" })
+	eventually(t, "open after it is filtered", func() bool { return f.closed() == "" })
+	host.mu.Lock()
+	defer host.mu.Unlock()
+	if host.unfiltered {
+		t.Error("opened before it is filtered")
+	}
+}
+
+// A pod that a policy selects, and whose packets pass no hook, keeps the node from being ready, once it had the time
+// to start; one that no policy selects does not.
+func TestHiddenSubjectIsNotReady(t *testing.T) {
+	source, host := script(make(chan Mail)), bridged{&surroundings{hidden: "it is a macvlan"}}
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, Audit: time.Hour})
+	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
+	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
+	source <- Mail{Events: cluster()}
+	eventually(t, "not ready, with the pod and the reason", func() bool {
+		reason := c.Health.Readiness().Reasons["hidden"]
+		return strings.Contains(reason, "default/web 10.244.1.5") && strings.Contains(reason, "it is a macvlan")
+	})
+	host.change(func(s *surroundings) { s.hidden = "" })
+	eventually(t, "ready again", func() bool { return c.Health.Readiness().Ready })
+	host.change(func(s *surroundings) { s.hidden = "its pod has just started" })
+	time.Sleep(300 * time.Millisecond)
+	if r := c.Health.Readiness(); !r.Ready {
+		t.Errorf("a pod that is hidden for a moment: %v", r.Reasons)
+	}
+	eventually(t, "not ready when that lasts", func() bool { return !c.Health.Readiness().Ready })
+}
+
+// What routers say is left to the bridge's own rules once those are in place, and not before.
+func TestSharedBridgeIsHandedOver(t *testing.T) {
+	k, source, f, host := &kernel{}, script(make(chan Mail)), &fence{refuse: 6}, bridged{&surroundings{shared: true}}
+	c := start(t, Config{Source: source, Firewall: k, Host: host, Separator: f, Audit: time.Hour})
+	source <- Mail{Events: cluster()[1:], Synced: true} // no policy
+	eventually(t, "refused", func() bool { return len(c.Health.Readiness().Warnings) > 0 })
+	for range 3 {
+		host.change(func(*surroundings) {})
+		time.Sleep(20 * time.Millisecond)
+		if !f.routed() && !strings.Contains(k.program(), "link cni0") {
+			t.Fatal("nothing keeps pods from saying what routers say")
+		}
+	}
+	eventually(t, "handed over", func() bool { return f.routed() && !strings.Contains(k.program(), "link cni0") })
+	host.change(func(s *surroundings) { s.shared = false })
+	eventually(t, "taken back", func() bool { return !f.routed() && strings.Contains(k.program(), "link cni0") })
+}
+
+func (f *fence) routed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.segment.Routers) > 0
 }

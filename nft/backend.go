@@ -103,7 +103,7 @@ func (b *Backend) commit(d ruleset.Delta) error {
 	if !errors.Is(err, unix.ERESTART) {
 		b.overtaken = 0
 	}
-	b.found.links = linksAfter(d, b.found.links)
+	b.found.behind = b.found.behind.after(d)
 	b.found.strict = d.Strict || b.found.strict && !d.Frame
 	b.stuck = d.Frame && !d.Clear && refusal(err)
 	return err

@@ -29,9 +29,9 @@ func (b *batch) fail(err error) {
 
 // delta puts every change to what was found in, field by field.
 func (b *batch) delta(d ruleset.Delta, found listing) error {
-	was := formOf(found.strict, found.links)
-	found.links = linksAfter(d, found.links)
-	if is := formOf(found.strict, found.links); d.Frame {
+	was := formOf(found.strict, found.behind)
+	found.behind = found.behind.after(d)
+	if is := formOf(found.strict, found.behind); d.Frame {
 		b.putFrame(found, d.Strict)
 	} else if is != was {
 		b.reform(was, is)

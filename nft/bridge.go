@@ -2,7 +2,10 @@ package nft
 
 import (
 	"encoding/binary"
+	"net/netip"
+	"strings"
 
+	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
@@ -25,6 +28,68 @@ func onBridge(f ruleset.Family, t term) term {
 	return t
 }
 
+// notARP matches all frames but ARP, notPacket those that are no IP packet either.
+func notARP() term {
+	t := inFrame("!= arp", unix.ETH_P_ARP)
+	t.exprs[len(t.exprs)-1].(*expr.Cmp).Op = expr.CmpOpNeq
+	return t
+}
+
+func notPacket() term {
+	var names []string
+	values := anonymous{set: nftables.Set{KeyType: nftables.TypeEtherType}}
+	for _, f := range ruleset.Families {
+		names = append(names, fields[f].word)
+		values.elements = append(values.elements, nftables.SetElement{Key: port16(fields[f].ether)})
+	}
+	names, values.elements = append(names, "arp"), append(values.elements, nftables.SetElement{Key: port16(unix.ETH_P_ARP)})
+	t := term{text: "meta protocol != ", exprs: []expr.Any{meta(expr.MetaKeyPROTOCOL)}}.among(names, values)
+	t.exprs[len(t.exprs)-1].(*expr.Lookup).Invert = true
+	return t
+}
+
+// notFromLink matches what came in by any interface but those of a set.
+func notFromLink(set string) term {
+	t := fromLink(set)
+	t.text = "iifname != @" + set
+	t.exprs[len(t.exprs)-1].(*expr.Lookup).Invert = true
+	return t
+}
+
+// outside matches a source that none of these prefixes has. It stands behind a term that matches their family.
+func outside(prefixes ...netip.Prefix) term {
+	var t term
+	for _, p := range prefixes {
+		in := inPrefix(p, source)
+		in.exprs = in.exprs[len(isFamily(ruleset.FamilyOf(p.Addr())).exprs):]
+		in.exprs[len(in.exprs)-1].(*expr.Cmp).Op = expr.CmpOpNeq
+		word := fields[ruleset.FamilyOf(p.Addr())].word + " saddr "
+		in.text = word + "!= " + strings.TrimPrefix(in.text, word)
+		t.text, t.exprs = strings.TrimSpace(t.text+" "+in.text), append(t.exprs, in.exprs...)
+	}
+	return t
+}
+
+// toOne matches frames to one interface, not to a group or all.
+func toOne() term {
+	return term{text: "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00", exprs: []expr.Any{
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Len: 6},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 6, Mask: []byte{1, 0, 0, 0, 0, 0}, Xor: make([]byte, 6)},
+		equal(make([]byte, 6)),
+	}}
+}
+
+// otherMAC matches frames that say they come from the interface of a pod behind another port.
+func otherMAC() term {
+	sender := expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Offset: 6, Len: 6}
+	t := term{
+		text:  "iifname . ether saddr != @" + ownMACSet + " ether saddr @" + macSet,
+		exprs: ofPort(expr.MetaKeyIIFNAME, sender, ownMACSet, true),
+	}
+	t.exprs = append(t.exprs, &sender, &expr.Lookup{SourceRegister: register, SetName: macSet})
+	return t
+}
+
 // toLink matches the port a frame goes out by.
 func toLink(set string) term {
 	return term{text: "oifname @" + set, exprs: []expr.Any{
@@ -41,9 +106,9 @@ func vlanZero(word string, etherType uint16) term {
 	}}
 }
 
-// isTaken matches a source address that is a pod's or a node's.
-func isTaken(f ruleset.Family) term {
-	t := onBridge(f, address(f, source))
+// isTaken matches an address of the packet that is a pod's or a node's.
+func isTaken(f ruleset.Family, e end) term {
+	t := onBridge(f, address(f, e))
 	t.text += " @" + takenSetName(f)
 	t.exprs = append(t.exprs, &expr.Lookup{SourceRegister: register, SetName: takenSetName(f)})
 	return t

@@ -106,7 +106,7 @@ func TestManyRangesOfPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := exec.Command("nft", "-c", "-f", "-")
-	again.Stdin = bytes.NewReader(listed)
+	again.Stdin = bytes.NewReader(append([]byte("flush ruleset\n"), listed...))
 	if out, err := again.CombinedOutput(); err != nil {
 		t.Errorf("%v: %.300s", err, out)
 	}

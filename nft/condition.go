@@ -103,7 +103,7 @@ func (l listing) hasFrame(strict bool) bool {
 
 // frame is what the frame must be around what was found: with cut connections, or without.
 func (l listing) frame(strict bool) []frameChain {
-	chains := frame(formOf(strict, l.links))
+	chains := frame(formOf(strict, l.behind))
 	if l.cutting() {
 		chains = append(chains, cutFrame())
 	}

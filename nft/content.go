@@ -81,7 +81,7 @@ func exprText(e expr.Any, values func(set string) ([]nftables.SetElement, bool))
 	case *expr.Verdict:
 		return fmt.Sprintf("verdict %d %s", e.Kind, e.Chain)
 	case *expr.Fib:
-		return fmt.Sprintf("fib %t %t %t", e.FlagSADDR, e.FlagDADDR, e.ResultADDRTYPE)
+		return fmt.Sprintf("fib %t %t %t %t %t", e.FlagSADDR, e.FlagDADDR, e.FlagIIF, e.ResultADDRTYPE, e.ResultOIF)
 	case *expr.Reject:
 		return fmt.Sprintf("reject %d %d", e.Type, e.Code)
 	case *expr.Lookup:

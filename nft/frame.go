@@ -30,12 +30,6 @@ func (b *batch) putFrame(found listing, strict bool) {
 	}
 }
 
-// linksAfter returns the interfaces that pods sit behind once a delta is carried out, sorted.
-func linksAfter(d ruleset.Delta, links []string) []string {
-	kept := slices.DeleteFunc(slices.Clone(links), func(l string) bool { return slices.Contains(d.DelLinks, l) })
-	return slices.Sorted(slices.Values(append(kept, d.AddLinks...)))
-}
-
 // reform gives the chains that are not the same in another form their rules.
 func (b *batch) reform(was, is form) {
 	old := frame(was)

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -58,16 +59,67 @@ var (
 // form is which of its forms the frame has.
 type form struct {
 	strict bool
-	link   string // the only interface that pods sit behind; empty: there are several, or none
+	bridge string // the only interface that pods are behind; empty: there are several, or none
 }
 
-// formOf returns the form for pods behind these interfaces. To compare with the name of the only one costs a
-// tenth of looking several up.
-func formOf(strict bool, links []string) form {
-	if len(links) == 1 {
-		return form{strict, links[0]}
+// formOf returns the form for pods that are behind interfaces as counted. To compare with the name of the only one
+// costs a tenth of looking several up. An interface with one address in a family is taken for one of several.
+func formOf(strict bool, behind behindCounts) form {
+	links, bridge := map[string]bool{}, ""
+	for at, addrs := range behind {
+		if links[at.link] = true; addrs > 1 {
+			bridge = at.link
+		}
 	}
-	return form{strict: strict}
+	if len(links) != 1 {
+		bridge = ""
+	}
+	return form{strict, bridge}
+}
+
+// behindCounts is how many addresses of pods are behind each interface.
+type behindCounts map[behindKey]int
+
+type behindKey struct {
+	link   string
+	family ruleset.Family
+}
+
+// countBehind counts the members of the program's sets.
+func countBehind(sets []ruleset.Set) behindCounts {
+	counts := behindCounts{}
+	for _, s := range sets {
+		counts.add(s.ID, s.Members, 1)
+	}
+	return counts
+}
+
+// add counts members of a set in (1) or out (-1), if they say who is behind which interface.
+func (x behindCounts) add(id ruleset.SetID, members []ruleset.Member, by int) {
+	if id != ruleset.Behind(id.Family) {
+		return
+	}
+	for _, m := range members {
+		at := behindKey{m.Link, id.Family}
+		if x[at] += by; x[at] == 0 {
+			delete(x, at)
+		}
+	}
+}
+
+// after returns the counts once a delta is carried out.
+func (x behindCounts) after(d ruleset.Delta) behindCounts {
+	next := maps.Clone(x)
+	if next == nil {
+		next = behindCounts{}
+	}
+	for _, c := range d.DelMembers {
+		next.add(c.Set, c.Members, -1)
+	}
+	for _, c := range d.AddMembers {
+		next.add(c.Set, c.Members, 1)
+	}
+	return next
 }
 
 // frame lists the chains that every packet meets, each before it is jumped to.
@@ -122,20 +174,25 @@ func (f form) forwarded(family ruleset.Family) []rule {
 	if family == ruleset.IPv6 {
 		rules = append(rules, noLinkLocal()...)
 	}
-	rules = append(rules, f.ownLink(family))
+	rules = append(rules, f.ownLink(family)...)
 	if f.strict {
 		rules = append(rules, noUnknown(family)...)
 	}
 	return append(rules, dispatch(ruleset.Egress, family), rule{[]term{verdict(expr.VerdictGoto, arrival)}, ""})
 }
 
-// ownLink drops what says that it is from a pod of this node, and did not come in by the pod's interface.
-func (f form) ownLink(family ruleset.Family) rule {
-	elsewhere := []term{notBehind(family), alsoInSet(ruleset.Bound(family), source)}
-	if f.link != "" {
-		elsewhere = []term{notFrom(f.link), inSet(ruleset.Bound(family), source)}
+// ownLink drops what says that it is from a pod of this node, and did not come in by the pod's interface. Where pods
+// have interfaces of their own, what comes in by one must have a source that is reached by it; on a bridge, the
+// table of bridges sees to that.
+func (f form) ownLink(family ruleset.Family) []rule {
+	const why = "a pod of this node sends by its own link only"
+	if f.bridge != "" {
+		return []rule{{[]term{notFrom(f.bridge), inSet(ruleset.Bound(family), source), counter(), drop()}, why}}
 	}
-	return rule{append(elsewhere, counter(), drop()), "a pod of this node sends by its own link only"}
+	return []rule{
+		{[]term{notBehind(family), alsoInSet(ruleset.Bound(family), source), counter(), drop()}, why},
+		{[]term{notBehind(family), fromLink(linkSet), noWayBack(), counter(), drop()}, "nobody with this source is there"},
+	}
 }
 
 // onBehalf is what a packet meets that a process or IPVS of this node sends. With an address of the node it is

@@ -1,12 +1,13 @@
 package nft
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
+
+	"github.com/picket-project/picket/ruleset"
 )
 
 // listing is what the kernel holds in the table.
@@ -14,7 +15,7 @@ type listing struct {
 	table     *nftables.Table // nil: there is none
 	chains    map[string]*nftables.Chain
 	rules     map[string][]*nftables.Rule
-	links     []string                         // elements of podlinks
+	behind    behindCounts                     // of the elements of the sets that say who is behind which interface
 	strict    bool                             // the frame is that of a strict program
 	sets      map[string]*nftables.Set         // that have a name
 	anonymous map[string][]nftables.SetElement // of sets that stand in rules
@@ -39,20 +40,23 @@ func list(conn *nftables.Conn, table *nftables.Table) (listing, error) {
 	if l.table, err = findTable(conn, table); err != nil || l.table == nil {
 		return l, err
 	}
-	return l, errors.Join(l.listChains(conn), l.listSets(conn), l.listLinks(conn))
+	return l, errors.Join(l.listChains(conn), l.listSets(conn), l.listBehind(conn))
 }
 
-// listLinks reads behind which interfaces pods are, which the form of the frame depends on.
-func (l *listing) listLinks(conn *nftables.Conn) error {
-	s := l.sets[linkSet]
-	if s == nil {
-		return nil
+// listBehind counts who is behind which interface: the form of the frame depends on it.
+func (l *listing) listBehind(conn *nftables.Conn) error {
+	l.behind = behindCounts{}
+	for _, f := range ruleset.Families {
+		id := ruleset.Behind(f)
+		if s := l.sets[id.String()]; s != nil {
+			list, err := elements(conn, s)
+			if err != nil {
+				return err
+			}
+			l.behind.add(id, decodeMembers(id, list), 1)
+		}
 	}
-	list, err := elements(conn, s)
-	for _, e := range list {
-		l.links = append(l.links, string(bytes.TrimRight(e.Key, "\x00")))
-	}
-	return err
+	return nil
 }
 
 func (l *listing) listChains(conn *nftables.Conn) error {

@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -76,11 +77,7 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 			o.Chains[ruleset.ChainID(name)] = l.digest(name)
 		}
 	}
-	o.Links = slices.Sorted(slices.Values(l.links))
 	for _, s := range l.sets {
-		if s.Name == linkSet {
-			continue
-		}
 		if _, _, cut := parseCutSet(s.Name); cut {
 			continue // Cuts reads them
 		}
@@ -90,11 +87,18 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 		}
 		readSet(&o, s, list)
 	}
+	slices.Sort(o.Links)
 	return o, nil
 }
 
 // readSet takes the elements of one set in, if it is one of ours.
 func readSet(o *ruleset.Observed, s *nftables.Set, elements []nftables.SetElement) {
+	if s.Name == linkSet {
+		for _, e := range elements {
+			o.Links = append(o.Links, string(bytes.TrimRight(e.Key, "\x00")))
+		}
+		return
+	}
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
 			if s.Name == mapName(d, f) {

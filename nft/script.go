@@ -28,7 +28,7 @@ func Script(p *ruleset.Program) string {
 			b.WriteString(namedSetText(s))
 		}
 	}
-	b.WriteString(frameText(frame(formOf(p.Strict, p.Links))))
+	b.WriteString(frameText(frame(formOf(p.Strict, countBehind(p.Sets)))))
 	for _, c := range p.Chains {
 		b.WriteString(chainText(string(c.ID), "", rulesOf(c)))
 	}

@@ -8,22 +8,30 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
-	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/ruleset"
 )
 
-// A table of the bridge family keeps pods from being taken for others on the bridge that they share, and from
-// reaching an isolated neighbour by anything but its address, which the frame would judge:
+// A table of the bridge family keeps pods from being taken for others on the bridge that they share, from
+// reaching an isolated neighbour by anything but its address, which the frame would judge, and from receiving
+// what is for another:
 //
-//	bridge prerouting ──► chain sender: tag of VLAN 0? drop; port and source in own4/6? go on; else in taken4/6? drop
-//	bridge forward ─────► chain receiver: port and destination in own4/6? go on; else isolated port? drop
+//	bridge prerouting ──► chain sender: tag of VLAN 0? another port's MAC address? drop; port and source in own4/6?
+//	                      go on; else in taken4/6, or from a bound port? drop
+//	bridge forward ─────► chain receiver: port and destination in own4/6? go on; else isolated port? for another? drop
+//	bridge output ──────► chain outgoing: port and destination in own4/6? go on; for another? drop
 //
-// What is no pod's port yet passes both.
+// What is no pod's port yet passes all of them, but for what only routers say where the pods share a bridge with one.
+// While a switch keeps bridged packets from the frame, the chain closed stands before receiver.
 const (
 	podPorts    = "ports"    // interfaces whose pods are known
 	isolatedSet = "isolated" // those whose pods are isolated for ingress
+	boundSet    = "bound"    // those from which only their pods' own addresses may send
+	closedSet   = "closed"   // those that nothing passes to or from
+	routerSet   = "routers"  // interfaces behind which there can be a router
+	macSet      = "macs"     // MAC addresses of pods
+	ownMACSet   = "ownmac"   // the same, with their ports
 )
 
 func ownSetName(f ruleset.Family) string   { return fmt.Sprintf("own%d", f) }
@@ -36,32 +44,6 @@ func segmentTable(flags nftables.TableFlags) *nftables.Table {
 	return &nftables.Table{Name: tableName, Family: nftables.TableFamilyBridge, Flags: flags}
 }
 
-// segmentFrame lists the chains of that table.
-func segmentFrame() []frameChain {
-	drop, accept := verdict(expr.VerdictDrop, ""), verdict(expr.VerdictAccept, "")
-	sender := []rule{
-		{[]term{vlanZero("vlan", unix.ETH_P_8021Q), fromLink(podPorts), counter(), drop}, "hidden behind a tag"},
-		{[]term{vlanZero("8021ad", unix.ETH_P_8021AD), fromLink(podPorts), counter(), drop}, "hidden behind a tag"},
-	}
-	var receiver []rule
-	for _, f := range ruleset.Families {
-		sender = append(sender, rule{[]term{ownAddress(f, source), accept}, ""})
-		receiver = append(receiver, rule{[]term{ownAddress(f, destination), accept}, ""})
-	}
-	for _, f := range ruleset.Families {
-		sender = append(sender, rule{[]term{isTaken(f), fromLink(podPorts), counter(), drop}, "another's address"})
-	}
-	sender = append(sender, rule{[]term{arpTaken(), fromLink(podPorts), arpByOther(), counter(), drop}, "another's address"})
-	receiver = append(receiver, rule{[]term{onBridge(ruleset.IPv6, isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert)), accept}, "neighbours find each other"})
-	for _, f := range ruleset.Families {
-		receiver = append(receiver, rule{[]term{isEther(f), toLink(isolatedSet), counter(), drop}, "not sent to its address"})
-	}
-	return []frameChain{
-		{"sender", &hook{"prerouting", *nftables.ChainHookPrerouting, bridgePriority}, sender},
-		{"receiver", &hook{"forward", *nftables.ChainHookForward, bridgePriority}, receiver},
-	}
-}
-
 // filledSet is a set with its elements.
 type filledSet struct {
 	*nftables.Set
@@ -69,14 +51,26 @@ type filledSet struct {
 }
 
 func segmentSets(s ruleset.Segment) []filledSet {
-	var ports, isolated []string
-	for _, p := range s.Ports {
-		ports = append(ports, p.Link)
-		if p.Isolated {
-			isolated = append(isolated, p.Link)
+	portsThat := func(are func(ruleset.Port) bool) (links []string) {
+		for _, p := range s.Ports {
+			if are(p) {
+				links = append(links, p.Link)
+			}
 		}
+		return links
 	}
-	sets := []filledSet{linksIn(podPorts, ports), linksIn(isolatedSet, isolated)}
+	sets := []filledSet{
+		linksIn(podPorts, portsThat(func(p ruleset.Port) bool { return len(p.Addrs) > 0 })),
+		linksIn(isolatedSet, portsThat(func(p ruleset.Port) bool { return p.Isolated })),
+		linksIn(boundSet, portsThat(func(p ruleset.Port) bool { return p.Bound })),
+		macsOf(s.Ports), ownMACsOf(s.Ports),
+	}
+	if closed := portsThat(func(p ruleset.Port) bool { return p.Closed }); closed != nil {
+		sets = append(sets, linksIn(closedSet, closed))
+	}
+	if len(s.Routers) > 0 {
+		sets = append(sets, linksIn(routerSet, s.Routers))
+	}
 	for _, f := range ruleset.Families {
 		sets = append(sets, filledSet{ownSetOf(f), ownElements(f, s.Ports)}, filledSet{takenSetOf(f), takenElements(f, s.Taken)})
 	}
@@ -87,6 +81,28 @@ func linksIn(set string, links []string) filledSet {
 	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: set, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}}
 	for _, link := range links {
 		s.elements = append(s.elements, nftables.SetElement{Key: linkKey(link)})
+	}
+	return s
+}
+
+func macsOf(ports []ruleset.Port) filledSet {
+	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: macSet, KeyType: nftables.TypeEtherAddr}}
+	for _, p := range ports {
+		if p.MAC != (ruleset.MAC{}) {
+			s.elements = append(s.elements, nftables.SetElement{Key: p.MAC[:]})
+		}
+	}
+	return s
+}
+
+func ownMACsOf(ports []ruleset.Port) filledSet {
+	keys := nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeEtherAddr)
+	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: ownMACSet, KeyType: keys, Concatenation: true}}
+	for _, p := range ports {
+		if p.MAC != (ruleset.MAC{}) {
+			key := append(append(linkKey(p.Link), p.MAC[:]...), 0, 0) // registers of 4 bytes
+			s.elements = append(s.elements, nftables.SetElement{Key: key})
+		}
 	}
 	return s
 }
@@ -126,8 +142,8 @@ func takenElements(f ruleset.Family, taken []ruleset.Range) []nftables.SetElemen
 	return encodeMembers(ruleset.SetID{Kind: ruleset.Ranges, Family: f}, members)
 }
 
-// PutSegment makes the kernel hold it, in one transaction where anything must change. Without ports there is no
-// table.
+// PutSegment makes the kernel hold it, in one transaction where anything must change. Where everything may pass
+// there is no table.
 func (b *Backend) PutSegment(_ context.Context, s ruleset.Segment) error {
 	if err := b.putSegment(s); err != nil {
 		return errors.Join(fmt.Errorf("filter on bridges: %w", err), b.hangUp())
@@ -144,13 +160,13 @@ func (b *Backend) putSegment(s ruleset.Segment) error {
 		return err
 	}
 	there, err := findTable(conn, segmentTable(0))
-	if err != nil || there == nil && len(s.Ports) == 0 {
+	if err != nil || there == nil && s.Empty() {
 		return err
 	}
 	if err := b.claimSegment(conn); err != nil {
 		return err
 	}
-	if len(s.Ports) == 0 {
+	if s.Empty() {
 		return b.delSegment(conn)
 	}
 	found, err := list(conn, segmentTable(0))
@@ -158,10 +174,10 @@ func (b *Backend) putSegment(s ruleset.Segment) error {
 		return err
 	}
 	batch := batch{conn: conn, table: segmentTable(0)}
-	sets := segmentSets(s)
-	if !found.hasSegment(sets) {
+	sets, chains := segmentSets(s), segmentFrame(s)
+	if !found.hasSegment(chains, sets) {
 		b.clear(&batch, found)
-		batch.makeSegment(sets)
+		batch.makeSegment(chains, sets)
 		found = listing{}
 	}
 	changed, err := batch.fill(found, sets)
@@ -210,18 +226,17 @@ func (b *Backend) claimSegment(conn *nftables.Conn) error {
 }
 
 // makeSegment makes chains and sets in an empty table.
-func (b *batch) makeSegment(sets []filledSet) {
+func (b *batch) makeSegment(chains []frameChain, sets []filledSet) {
 	for _, s := range sets {
 		b.fail(b.conn.AddSet(s.Set, nil))
 	}
-	for _, c := range segmentFrame() {
+	for _, c := range chains {
 		b.addFrameChain(c)
 	}
 }
 
 // hasSegment reports whether chains and sets, not their elements, are as they are made here.
-func (l listing) hasSegment(sets []filledSet) bool {
-	chains := segmentFrame()
+func (l listing) hasSegment(chains []frameChain, sets []filledSet) bool {
 	if l.table == nil || l.table.Flags&nftables.TableFlagDormant != 0 || l.alien || len(l.chains) != len(chains) || len(l.sets) != len(sets) {
 		return false
 	}

@@ -371,10 +371,11 @@ func fromLink(set string) term {
 		meta(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: register, SetName: set}}}
 }
 
-// notFromLink matches a packet that came in by another interface, or by none.
-func notFromLink(set string) term {
-	return term{text: "iifname != @" + set, exprs: []expr.Any{
-		meta(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: register, SetName: set, Invert: true}}}
+// noWayBack matches a packet whose source the node would not reach by the interface that it came in by. It stands
+// behind a term that matches the family.
+func noWayBack() term {
+	return term{text: "fib saddr . iif oif 0", exprs: []expr.Any{
+		&expr.Fib{Register: register, ResultOIF: true, FlagSADDR: true, FlagIIF: true}, equal(make([]byte, 4))}}
 }
 
 // notFrom matches a packet that came in by another interface than one.

@@ -38,10 +38,11 @@ func (id SetID) Fixed() bool {
 	return id == Behind(id.Family) || id == Bound(id.Family) || id == NodeAddrs(id.Family) || id == TunnelPorts()
 }
 
-// Link is an interface of the node, and the addresses of pods that were found behind it.
+// Link is an interface of the node by which packets of its pods come in.
 type Link struct {
-	Name  string
-	Addrs []netip.Addr
+	Name   string
+	Addrs  []netip.Addr // of pods that are behind it and whose packets come in by no other
+	Shared bool         // a bridge that others are on, too, such as the router of the network outside
 }
 
 // Tunnel is a protocol and port at which this node unpacks what a tunnel carries.

@@ -2,22 +2,65 @@ package ruleset
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
+
+// Wiring is how the pods of a node are attached to it.
+type Wiring struct {
+	Links   []Link   // interfaces of the node by which their packets come in, sorted by name
+	Ports   []Port   // interfaces on bridges that lead to pods: Link, MAC and Addrs; sorted by interface
+	Routers []string // all other interfaces on bridges, if the pods share a bridge with any; sorted
+	// Hidden has those addresses of pods whose packets cannot be shown to pass a hook of this node, with the
+	// reason and what to do.
+	Hidden     map[netip.Addr]string
+	Unfiltered bool // packets between the ports of a bridge of pods do not pass the forward hook
+}
 
 // Segment is what holds on the bridges that pods of a node share. There a pod can put any address into a frame
 // and can reach its neighbours past the network layer.
 type Segment struct {
-	Ports []Port  // sorted by interface
-	Taken []Range // addresses of pods and nodes: nobody else may send from them; sorted, disjoint
+	Ports   []Port   // sorted by interface
+	Taken   []Range  // addresses of pods and nodes: nobody else may send from them; sorted, disjoint
+	Routers []string // if there are any, only these ports may say what routers say; sorted
 }
+
+// MAC is the address of an Ethernet interface; the zero value is none.
+type MAC [6]byte
 
 // Port is an interface on a bridge, and the pod behind it.
 type Port struct {
 	Link     string
-	Addrs    []netip.Addr // sorted, not empty
-	Isolated bool         // for ingress, by any of its addresses
+	MAC      MAC          // of the pod's own interface
+	Addrs    []netip.Addr // of the pod, sorted; none: it is not known yet which one it is
+	Isolated bool         // for ingress, by any of its addresses; not if everything is allowed
+	Bound    bool         // what it sends must come from one of its addresses
+	Closed   bool         // nothing passes between it and other ports: no hook would judge that
 }
 
 // Compare orders ports by their interfaces.
 func (p Port) Compare(o Port) int { return strings.Compare(p.Link, o.Link) }
+
+// Equal reports whether two ports are the same, with the same pod, which is treated alike.
+func (p Port) Equal(o Port) bool {
+	return p.Link == o.Link && p.MAC == o.MAC && p.Isolated == o.Isolated && p.Bound == o.Bound && p.Closed == o.Closed &&
+		slices.Equal(p.Addrs, o.Addrs)
+}
+
+// Equal reports whether the same holds.
+func (s Segment) Equal(o Segment) bool {
+	return slices.EqualFunc(s.Ports, o.Ports, Port.Equal) && slices.Equal(s.Taken, o.Taken) && slices.Equal(s.Routers, o.Routers)
+}
+
+// Empty reports whether everything may pass.
+func (s Segment) Empty() bool {
+	judged := func(p Port) bool { return len(p.Addrs) > 0 || p.Closed }
+	return len(s.Routers) == 0 && !slices.ContainsFunc(s.Ports, judged)
+}
+
+// AllowsAll reports whether a chain lets everything pass, from or to anybody, without a look at another chain.
+func (c Chain) AllowsAll() bool {
+	return slices.ContainsFunc(c.Rules, func(r Rule) bool {
+		return r.Peer == Peer{} && r.Proto == AnyProtocol && len(r.Ports) == 0
+	})
+}

@@ -92,7 +92,7 @@ var mutants = []mutant{
 	{"a Service's client is reset by a stranger", "packets", "nft/rule.go", "rule{terms: []term{isTranslated(), counter(), rejectProhibited()}},", "rule{terms: []term{isTranslated(), counter()}},"},
 	{"an interval ends too early", "nft", "nft/batch.go", "after := m.Last.Next()", "after := m.Last"},
 	{"a rule taken out of a chain is not noticed", "nft", "nft/rule.go", "n != 3 || sealed(end, digest, contents) != comment", "n != 3 || end == \"\""},
-	{"bridged IPv6 is not filtered", "packets", "controller/host/host.go", "{\"net/bridge/bridge-nf-call-iptables\", \"net/bridge/bridge-nf-call-ip6tables\"}", "{\"net/bridge/bridge-nf-call-iptables\"}"},
+	{"bridged IPv6 is not filtered", "packets", "controller/host/switch.go", "{\"net/bridge/bridge-nf-call-iptables\", \"net/bridge/bridge-nf-call-ip6tables\"}", "{\"net/bridge/bridge-nf-call-iptables\"}"},
 
 	{"a cut is not read back", "nft", "nft/cut.go", "ok && e.Comment != answers", "ok && e.Comment == answers"},
 	{"a changed cut chain is not noticed", "nft", "nft/condition.go", "\t\tchains = append(chains, cutFrame())\n", "\t\tdelete(l.chains, cutChain)\n"},
@@ -101,7 +101,14 @@ var mutants = []mutant{
 	{"a stray chain is taken for intact", "nft", "nft/condition.go", "len(l.strayChains())+len(l.straySets()) > 0", "false"},
 	{"the comment of an element is believed", "nft", "nft/observe.go", "string(chain) == e.Comment {\n\t\treturn chain", "chain != \"x\" {\n\t\treturn ruleset.ChainID(e.Comment)"},
 	{"a forged source passes", "packets", "nft/bridge.go", "ofPort(link, *at, ownSetName(f), false)", "ofPort(link, *at, ownSetName(f), true)"},
-	{"a broadcast reaches an isolated pod", "packets", "controller/graph/segment.go", "slices.ContainsFunc(p.Addrs, g.isolated)", "slices.ContainsFunc(p.Addrs[:0], g.isolated)"},
+	{"a broadcast reaches an isolated pod", "packets", "controller/graph/segment.go", "hasIn && !g.allowsAll(in)", "false && hasIn && !g.allowsAll(in)"},
+	{"a subject of egress sends from any address", "graph", "controller/graph/segment.go", "p.Bound || hasOut || g.strict", "p.Bound || g.strict"},
+	{"who everything may reach is fenced", "graph", "controller/graph/segment.go", "if c.AllowsAll() {", "if false {"},
+	{"a neighbour's MAC address is anybody's", "packets", "nft/bridge.go", "ofPort(expr.MetaKeyIIFNAME, sender, ownMACSet, true)", "ofPort(expr.MetaKeyIIFNAME, sender, ownMACSet, false)"},
+	{"what the bridge floods reaches other pods", "packets", "nft/fence.go", "toOne(), isTaken(f, destination), toLink(podPorts))", "toOne(), isTaken(f, destination), toLink(boundSet), toLink(isolatedSet))"},
+	{"ports stay open while bridges are not filtered", "controller", "controller/host.go", "found.Unfiltered = off || c.wiring.closed", "found.Unfiltered = false"},
+	{"a pod that no hook sees is thought to be isolated", "controller", "controller/host.go", "if c.graph.IsSubject(a) &&", "if false && c.graph.IsSubject(a) &&"},
+	{"a shared bridge is handed over before its rules are in place", "controller", "controller/host.go", "links[i].Shared && w.routed", "links[i].Shared"},
 	{"what others change is not noticed", "nft", "nft/guard.go", "m.Header.PID != b.port.Load() && isOurTable(m)", "m.Header.PID == 1"},
 
 	// The loop.

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
 
 	"github.com/picket-project/picket/cmd/sandbox"
 )
@@ -27,6 +29,7 @@ func TestAgentAddsOnePodWithOneElement(t *testing.T) {
 	here, err := sandbox.NewNetns()
 	must(t, err)
 	t.Cleanup(func() { _ = here.Close() })
+	must(t, here.Do(podBridge))
 	dir := t.TempDir()
 	put(t, dir, "cluster.yaml", thousands())
 	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health, deny: "drop", own: true})
@@ -47,6 +50,16 @@ func TestAgentAddsOnePodWithOneElement(t *testing.T) {
 			t.Fatal("nothing reached the kernel")
 		}
 	}
+}
+
+// podBridge makes a bridge with a route to the pod of this node.
+func podBridge() error {
+	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "cni0", Flags: net.FlagUp}}
+	subnet, err := netlink.ParseAddr("10.2.0.254/24")
+	if err != nil {
+		return err
+	}
+	return errors.Join(netlink.LinkAdd(bridge), netlink.AddrAdd(bridge, subnet))
 }
 
 func checkElement(t *testing.T, got *nftables.MonitorEvents, want []byte) {

@@ -54,8 +54,12 @@ func (a *agent) start(t testing.TB) {
 	a.rig.must(a.rig.InNode(a.node, func() (err error) { connections, err = conntrack.Open(); return err }))
 	source := make(feed, 1)
 	machine := visitor{a.rig, a.node, &host.Host{}}
+	var around controller.Host = machine
+	if a.options.readOnly {
+		around = restrained{machine, a.ns}
+	}
 	a.control = controller.New(controller.Config{
-		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: machine, Addresses: machine,
+		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: around, Addresses: machine,
 		Connections: connections, Cutter: a.tap, Guard: a.tap, Separator: a.tap, Log: errorLog(t),
 	})
 	a.run(t, connections)
@@ -199,15 +203,15 @@ type visitor struct {
 	host *host.Host
 }
 
-func (v visitor) Ports(pods []netip.Addr) (ports []ruleset.Port, err error) {
+func (v visitor) Prepare(pods []netip.Addr) (wiring ruleset.Wiring, err error) {
 	visit := func() (err error) {
-		ports, err = v.host.Ports(pods)
+		wiring, err = v.host.Prepare(pods)
 		return err
 	}
 	if err := v.rig.InNode(v.node, visit); err != nil {
-		return nil, err
+		return ruleset.Wiring{}, err
 	}
-	return ports, nil
+	return wiring, nil
 }
 
 func (v visitor) Tunnels() (tunnels []ruleset.Tunnel, err error) {
@@ -218,15 +222,10 @@ func (v visitor) Tunnels() (tunnels []ruleset.Tunnel, err error) {
 	return tunnels, v.rig.InNode(v.node, visit)
 }
 
-func (v visitor) Prepare(pods []netip.Addr) (links []ruleset.Link, err error) {
-	visit := func() (err error) {
-		links, err = (&host.Host{}).Prepare(pods)
-		return err
-	}
-	if err := v.rig.InNode(v.node, visit); err != nil {
-		return nil, err
-	}
-	return links, nil
+func (v visitor) Filter() error { return v.rig.InNode(v.node, v.host.Filter) }
+
+func (v visitor) Watch(ctx context.Context, changed func()) error {
+	return v.rig.InNode(v.node, func() error { return v.host.Watch(ctx, changed) })
 }
 
 func (v visitor) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) {

@@ -35,10 +35,11 @@ type rig struct {
 
 // rigOptions say how the nodes of a rig are run.
 type rigOptions struct {
-	denial ruleset.Denial
-	idle   bool // nobody runs the nodes until start
-	strict bool // pods are denied until they are known
-	shared bool // the kernel lets anybody change the tables
+	denial   ruleset.Denial
+	idle     bool // nobody runs the nodes until start
+	strict   bool // pods are denied until they are known
+	shared   bool // the kernel lets anybody change the tables
+	readOnly bool // the controller may not write to /proc/sys
 }
 
 func newRig(t testing.TB, o rigOptions) *rig {

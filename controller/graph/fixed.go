@@ -23,11 +23,12 @@ func elementsOf(sets []ruleset.Set) []element {
 	return elements
 }
 
-// setLinks takes over behind which interfaces pods sit.
+// setLinks takes over behind which interfaces pods sit. What a pod may not say may come from others by one that is
+// shared.
 func (g *Graph) setLinks(links []ruleset.Link) {
 	var names []string
 	for _, l := range links {
-		names = append(names, l.Name)
+		names = appendIf(names, !l.Shared, l.Name)
 	}
 	g.links.replace(names)
 	g.exchange(ruleset.LinkSets(g.linked), ruleset.LinkSets(links))

@@ -9,27 +9,74 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Segment returns what should hold on the bridges of this node, where these ports were found: nothing while there is
-// no policy that a pod could get around.
-func (g *Graph) Segment(ports []ruleset.Port) ruleset.Segment {
-	g.resolve()
-	if !g.HasPolicies() {
-		return ruleset.Segment{}
-	}
-	s := ruleset.Segment{Taken: policy.Union(g.takenRanges())}
-	for _, p := range ports {
-		p.Isolated = slices.ContainsFunc(p.Addrs, g.isolated)
-		s.Ports = append(s.Ports, p)
+// Segment returns what should hold on the bridges of this node, where this was found: of the pods nothing while
+// there is no policy that one could get around.
+func (g *Graph) Segment(w ruleset.Wiring) ruleset.Segment {
+	s := ruleset.Segment{Routers: w.Routers, Ports: g.MarkPorts(w)}
+	if s.Ports != nil {
+		s.Taken = policy.Union(g.takenRanges())
 	}
 	return s
+}
+
+// MarkPorts returns the ports with what must hold at each.
+func (g *Graph) MarkPorts(w ruleset.Wiring) []ruleset.Port {
+	g.resolve()
+	if !g.HasPolicies() && !g.strict {
+		return nil
+	}
+	ports := slices.Clone(w.Ports)
+	for i := range ports {
+		g.markPort(&ports[i], w.Unfiltered)
+	}
+	return ports
+}
+
+// markPort: a port that nobody is known to be behind is that of a pod that has just started.
+func (g *Graph) markPort(p *ruleset.Port, unfiltered bool) {
+	for _, a := range p.Addrs {
+		out, hasOut := g.dispatch.now[ruleset.Subject{Direction: ruleset.Egress, Addr: a}]
+		in, hasIn := g.dispatch.now[ruleset.Subject{Direction: ruleset.Ingress, Addr: a}]
+		p.Bound = p.Bound || hasOut || g.strict
+		p.Isolated = p.Isolated || hasIn && !g.allowsAll(in)
+		p.Closed = p.Closed || unfiltered && (p.Isolated || hasOut && !g.allowsAll(out))
+	}
+	if len(p.Addrs) == 0 {
+		p.Closed = unfiltered && g.strict
+	}
+}
+
+// allowsAll reports whether a chain, or one that it leads to, lets everything pass.
+func (g *Graph) allowsAll(id ruleset.ChainID) bool {
+	for id != "" {
+		c := g.chains.now[id]
+		if c.AllowsAll() {
+			return true
+		}
+		id = c.Onward
+	}
+	return false
 }
 
 // HasPolicies reports whether there is a policy in any namespace.
 func (g *Graph) HasPolicies() bool { return g.policies > 0 }
 
-func (g *Graph) isolated(a netip.Addr) bool {
-	_, isolated := g.dispatch.now[ruleset.Subject{Direction: ruleset.Ingress, Addr: a}]
-	return isolated
+// IsSubject reports whether a policy isolates the pod with an address, in any direction.
+func (g *Graph) IsSubject(a netip.Addr) bool {
+	return slices.ContainsFunc(ruleset.Directions[:], func(d ruleset.Direction) bool {
+		_, isolated := g.dispatch.now[ruleset.Subject{Direction: d, Addr: a}]
+		return isolated
+	})
+}
+
+// PodAt names the pod of this node that has an address; it is empty if none has.
+func (g *Graph) PodAt(a netip.Addr) string {
+	for p := range g.residents {
+		if slices.Contains(p.held.Addrs, a) {
+			return p.held.Key.String()
+		}
+	}
+	return ""
 }
 
 // takenRanges are the addresses of the nodes, of their pods as far as the nodes say, and of this node's pods.

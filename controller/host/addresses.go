@@ -154,11 +154,11 @@ func (h *Host) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
 		if err := socket.SetDeadline(time.Now().Add(patience)); err != nil {
 			return nil, err
 		}
-		there, err := addrsAt(socket, far{at.NetNsID, at.ParentIndex})
+		there, err := addrsIn(socket, at.NetNsID)
 		if err != nil {
 			return nil, fmt.Errorf("list addresses behind %s: %w", at.Name, err)
 		}
-		for _, a := range there {
+		for _, a := range there[at.ParentIndex] {
 			behind[a] = true
 		}
 	}

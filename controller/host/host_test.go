@@ -80,15 +80,15 @@ func TestPrepareFindsThePodsInterfaces(t *testing.T) {
 	eth0, err := netlink.LinkByName("eth0")
 	must(t, err)
 	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: []byte{192, 0, 2, 1}}))
-	links, err := (&Host{}).Prepare(addrs("10.244.1.5 10.244.1.6 10.9.0.7 10.244.2.5 192.0.2.9 fd00::5"))
+	w, err := (&Host{}).Prepare(addrs("10.244.1.5 10.244.1.6 10.9.0.7 10.244.2.5 192.0.2.9 fd00::5"))
 	must(t, err)
 	want := []ruleset.Link{{Name: "cni0", Addrs: addrs("10.244.1.5 10.244.1.6")}, {Name: "pod7", Addrs: addrs("10.9.0.7")}}
-	if diff := cmp.Diff(want, links, compareAddrs); diff != "" {
+	if diff := cmp.Diff(want, w.Links, compareAddrs); diff != "" {
 		t.Errorf("links (-want, +got):\n%s", diff)
 	}
 }
 
-func TestPrepareSwitchesBridgesOn(t *testing.T) {
+func TestPrepareSeesWhetherBridgesAreFiltered(t *testing.T) {
 	newNetns(t)
 	set := func(value string) {
 		for _, name := range bridgeSwitches {
@@ -97,19 +97,22 @@ func TestPrepareSwitchesBridgesOn(t *testing.T) {
 	}
 	set("0")
 	h := &Host{}
-	if _, err := h.Prepare([]netip.Addr{netip.MustParseAddr("10.244.1.5")}); err != nil {
-		t.Fatal(err)
+	wantUnfiltered := func(want bool) {
+		t.Helper()
+		w, err := h.Prepare([]netip.Addr{netip.MustParseAddr("10.244.1.5")})
+		must(t, err)
+		if w.Unfiltered != want {
+			t.Errorf("unfiltered: %t, want %t", w.Unfiltered, want)
+		}
 	}
-	if value(t, bridgeSwitches[0]) != "0" {
-		t.Error("switched on without a bridge")
-	}
+	wantUnfiltered(false) // without a bridge
 	up(t, &netlink.Bridge{LinkAttrs: named("cni0")}, "10.244.1.1/24")
 	h = &Host{}
-	for range 2 { // it is kept on
+	for range 2 {
 		set("0")
-		if _, err := h.Prepare([]netip.Addr{netip.MustParseAddr("10.244.1.5")}); err != nil {
-			t.Fatal(err)
-		}
+		wantUnfiltered(true)
+		must(t, h.Filter())
+		wantUnfiltered(false)
 		for _, name := range bridgeSwitches {
 			if value(t, name) != "1" {
 				t.Errorf("%s is not switched on", name)

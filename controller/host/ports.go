@@ -1,8 +1,6 @@
 package host
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -10,49 +8,17 @@ import (
 	"time"
 
 	wire "github.com/mdlayher/netlink"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/ruleset"
 )
 
-// far is the other end of a veth, as the kernel names it at this one.
-type far struct{ namespace, index int }
-
 // port is what was learnt of an interface on a bridge.
 type port struct {
-	far   far
-	addrs []netip.Addr // sorted
-}
-
-// Ports finds the interfaces on bridges that pods with these addresses sit behind: by the addresses that the
-// kernel has at the other end of each veth. It tells them to who has NET_ADMIN (IFA_TARGET_NETNSID, Linux 4.20).
-// An address that two pods have set is that of the one that was seen with it first.
-func (h *Host) Ports(pods []netip.Addr) ([]ruleset.Port, error) {
-	if len(pods) == 0 {
-		return nil, nil
-	}
-	veths, err := bridgedVeths()
-	if err != nil {
-		return nil, err
-	}
-	for name, p := range h.ports {
-		if veths[name] != p.far || !slices.ContainsFunc(pods, p.has) {
-			delete(h.ports, name)
-		}
-	}
-	if err := h.meet(veths, slices.ContainsFunc(pods, h.missing)); err != nil {
-		return nil, err
-	}
-	var ports []ruleset.Port
-	for name, p := range h.ports {
-		addrs := slices.DeleteFunc(slices.Clone(pods), func(a netip.Addr) bool { return !p.has(a) })
-		if len(addrs) > 0 {
-			ports = append(ports, ruleset.Port{Link: name, Addrs: addrs})
-		}
-	}
-	slices.SortFunc(ports, ruleset.Port.Compare)
-	return ports, nil
+	far    far
+	master int // index of the bridge
+	mac    ruleset.MAC
+	addrs  []netip.Addr // sorted
 }
 
 func (p port) has(a netip.Addr) bool {
@@ -60,54 +26,70 @@ func (p port) has(a netip.Addr) bool {
 	return found
 }
 
-// bridgedVeths returns the veths on bridges, by name.
-func bridgedVeths() (map[string]far, error) {
-	links, err := netlink.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("list interfaces: %w", err)
+// findPorts finds the interfaces on bridges that pods with these addresses sit behind: by the addresses that the
+// kernel has at the other end of each veth. It tells them to who has NET_ADMIN (IFA_TARGET_NETNSID, Linux 4.20).
+// An address, or a MAC address, that two pods have set is that of the one that was seen with it first.
+func (h *Host) findPorts(net bridges, pods []netip.Addr) error {
+	if h.ports == nil {
+		h.ports = map[string]port{}
 	}
-	veths := map[string]far{}
-	for _, l := range links {
-		if a := l.Attrs(); l.Type() == "veth" && a.MasterIndex != 0 && a.NetNsID >= 0 {
-			veths[a.Name] = far{a.NetNsID, a.ParentIndex}
+	for name, p := range h.ports {
+		master := net.byIndex[p.master]
+		if master == nil || master.pods[name] != p.far || !slices.ContainsFunc(pods, p.has) {
+			delete(h.ports, name)
 		}
 	}
-	return veths, nil
+	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Strict: true})
+	if err != nil {
+		return fmt.Errorf("open netlink socket: %w", err)
+	}
+	defer socket.Close()
+	missing := slices.ContainsFunc(pods, h.missing)
+	for index, bridge := range net.byIndex {
+		for _, name := range slices.Sorted(maps.Keys(bridge.pods)) {
+			if err := h.meet(socket, name, port{far: bridge.pods[name], master: index}, missing); err != nil {
+				return fmt.Errorf("look behind %s: %w", name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // patience is for the kernel to list the addresses of one interface. The library waits for ever after a system call
 // that was interrupted.
 const patience = time.Second
 
-// meet learns who is behind the veths that are new or, while an address of a pod is missing, behind any: a pod that was
+// meet learns who is behind a port that is new or, while an address of a pod is missing, behind any: a pod that was
 // looked at between its first address and its second has two by now.
-func (h *Host) meet(veths map[string]far, missing bool) error {
-	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Strict: true})
+func (h *Host) meet(socket *wire.Conn, name string, p port, missing bool) error {
+	known, met := h.ports[name]
+	if met && !missing {
+		return nil
+	}
+	if err := socket.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	addrs, err := addrsIn(socket, p.far.namespace)
 	if err != nil {
-		return fmt.Errorf("open netlink socket: %w", err)
+		return err
 	}
-	defer socket.Close()
-	if h.ports == nil {
-		h.ports = map[string]port{}
+	if p.addrs = append(known.addrs, slices.DeleteFunc(addrs[p.far.index], h.taken)...); len(p.addrs) == 0 {
+		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(veths)) {
-		at := veths[name]
-		known := h.ports[name].addrs
-		if len(known) > 0 && !missing {
-			continue
-		}
-		if err := socket.SetDeadline(time.Now().Add(patience)); err != nil {
-			return err
-		}
-		addrs, err := addrsAt(socket, at)
-		if err != nil {
-			return fmt.Errorf("list addresses behind %s: %w", name, err)
-		}
-		if addrs = append(known, slices.DeleteFunc(addrs, h.taken)...); len(addrs) > 0 {
-			slices.SortFunc(addrs, netip.Addr.Compare)
-			h.ports[name] = port{at, addrs}
-		}
+	slices.SortFunc(p.addrs, netip.Addr.Compare)
+	if met {
+		p.mac = known.mac
+		h.ports[name] = p
+		return nil
 	}
+	inside, err := linkIn(socket, p.far)
+	if err != nil {
+		return err
+	}
+	if p.mac = inside.mac; slices.ContainsFunc(slices.Collect(maps.Values(h.ports)), func(o port) bool { return o.mac == p.mac }) {
+		p.mac = ruleset.MAC{}
+	}
+	h.ports[name] = p
 	return nil
 }
 
@@ -123,51 +105,27 @@ func (h *Host) missing(a netip.Addr) bool {
 	return true
 }
 
-// addrsAt lists the addresses of an interface in another network namespace, sorted; none if it is gone.
-func addrsAt(socket *wire.Conn, at far) ([]netip.Addr, error) {
-	// struct ifaddrmsg, then the attribute
-	request, err := wire.MarshalAttributes([]wire.Attribute{{
-		Type: unix.IFA_TARGET_NETNSID, Data: binary.NativeEndian.AppendUint32(nil, uint32(at.namespace)),
-	}})
-	if err != nil {
-		return nil, err
-	}
-	answers, err := socket.Execute(wire.Message{
-		Header: wire.Header{Type: unix.RTM_GETADDR, Flags: wire.Request | wire.Dump},
-		Data:   append(make([]byte, unix.SizeofIfAddrmsg), request...),
-	})
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) {
-		return nil, nil // the namespace is gone
-	}
-	if err != nil {
-		return nil, err
-	}
-	var addrs []netip.Addr
-	for _, m := range answers {
-		if a, ok := addrOf(m.Data, at.index); ok {
-			addrs = append(addrs, a)
+// behind says on which bridge each address is.
+func (h *Host) behind() map[netip.Addr]int {
+	masters := map[netip.Addr]int{}
+	for _, p := range h.ports {
+		for _, a := range p.addrs {
+			masters[a] = p.master
 		}
 	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	return addrs, nil
+	return masters
 }
 
-// addrOf reads the address of a message, if it is of that interface.
-func addrOf(message []byte, index int) (addr netip.Addr, ok bool) {
-	if len(message) < unix.SizeofIfAddrmsg || binary.NativeEndian.Uint32(message[4:]) != uint32(index) {
-		return addr, false
-	}
-	attributes, err := wire.NewAttributeDecoder(message[unix.SizeofIfAddrmsg:])
-	if err != nil {
-		return addr, false
-	}
-	for attributes.Next() {
-		switch attributes.Type() {
-		case unix.IFA_LOCAL: // of a point-to-point interface IFA_ADDRESS is its peer's
-			return netip.AddrFromSlice(attributes.Bytes())
-		case unix.IFA_ADDRESS:
-			addr, ok = netip.AddrFromSlice(attributes.Bytes())
+// portsOn lists the ports that lead to pods on some bridges.
+func (h *Host) portsOn(net bridges, used map[int]bool, pods []netip.Addr) []ruleset.Port {
+	var ports []ruleset.Port
+	for index := range used {
+		for name := range net.byIndex[index].pods {
+			known := h.ports[name]
+			addrs := slices.DeleteFunc(slices.Clone(pods), func(a netip.Addr) bool { return !known.has(a) })
+			ports = append(ports, ruleset.Port{Link: name, MAC: known.mac, Addrs: addrs})
 		}
 	}
-	return addr, ok
+	slices.SortFunc(ports, ruleset.Port.Compare)
+	return ports
 }

@@ -1,0 +1,83 @@
+package sandbox_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/ruleset/oracle"
+)
+
+// A pod that a policy isolates, but whose packets pass no hook of its node, keeps the node from being ready, until it
+// is attached as others are.
+func TestHiddenPodOnRealPackets(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	odd := netip.MustParseAddr("10.77.0.200")
+	w := scene{
+		pods:     trio + "\na/odd n1 app=odd",
+		policies: []string{`a/out {podSelector: {matchLabels: {app: odd}}, policyTypes: [Egress]}`},
+		change:   func(w *oracle.World) { setAddrs(w.Pods[len(w.Pods)-1], odd) },
+	}.world(t)
+	r.build(changedWorld(t, w, func(s *stage) { s.dropPod("a/odd") }))
+	inside := r.macvlan("n1", netip.PrefixFrom(odd, 24))
+	r.send(r.news(w)...)
+	health := r.agents["n1"].control.Health
+	r.agents["n1"].await(t, "not ready, with the pod and what it is behind", func() bool {
+		reason := health.Readiness().Reasons["hidden"]
+		return strings.Contains(reason, "a/odd 10.77.0.200") && strings.Contains(reason, "macvlan") && strings.Contains(reason, "eth0")
+	})
+	ear := r.hears("n2", "hidden")
+	eventually(t, "its packets pass by the rules", func() bool {
+		r.must(inside.Do(func() error {
+			return frame{packet: marked(odd, rigNodes()[2].Addrs[0], "hidden")}.sendRaw("eth0")
+		}))
+		return poll2(func() bool { return ear.Count() > 0 })
+	})
+	r.must(inside.Close())
+	r.build(w)
+	began := time.Now()
+	r.settle()
+	t.Logf("ready %v after it was attached", time.Since(began))
+	r.check(w, "deny a/odd > a/cli TCP 80\nallow a/odd > n1 TCP 80")
+}
+
+// macvlan makes a namespace whose eth0 is a macvlan on a node's.
+func (r *rig) macvlan(node string, addr netip.Prefix) sandbox.Netns {
+	r.t.Helper()
+	inside, err := sandbox.NewNetns()
+	r.must(err)
+	var ns *os.File
+	r.must(inside.Do(func() (err error) { ns, err = os.Open("/proc/thread-self/ns/net"); return err }))
+	defer ns.Close()
+	err = r.InNode(node, func() error {
+		eth0, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		link := &netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Name: "moved", ParentIndex: eth0.Attrs().Index}, Mode: netlink.MACVLAN_MODE_BRIDGE}
+		if err := netlink.LinkAdd(link); err != nil {
+			return err
+		}
+		return netlink.LinkSetNsFd(link, int(ns.Fd()))
+	})
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		r.t.Skip("SKIPPED, NOTHING WAS TESTED: this kernel has no macvlan")
+	}
+	r.must(err)
+	r.must(inside.Do(func() error {
+		link, err := netlink.LinkByName("moved")
+		if err != nil {
+			return err
+		}
+		ip, err := netlink.ParseAddr(addr.String())
+		return errors.Join(err, netlink.LinkSetName(link, "eth0"), netlink.AddrAdd(link, ip), netlink.LinkSetUp(link))
+	}))
+	return inside
+}

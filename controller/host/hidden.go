@@ -1,0 +1,80 @@
+package host
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	wire "github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// hiding says why the packets of an address cannot be shown to pass a hook, if they cannot: by the way that leads to
+// it, and by the bridge that it was seen on, nil if there is none. An address that a bridge of the node has a route to,
+// and that nobody has there, is that of a pod that does not run.
+func hiding(w way, seen *bridge) string {
+	switch {
+	case w.absent || w.own:
+		return ""
+	case seen != nil && seen.filtering:
+		return fmt.Sprintf("it is on %s, a bridge with vlan_filtering, which shows no hook what its ports say to each other; "+
+			"switch that off (ip link set %[1]s type bridge vlan_filtering 0)", seen.name)
+	case w.kind == bridgeKind:
+		return ""
+	case seen != nil:
+		return fmt.Sprintf("it is on %s, a bridge that this node has no address on, nor a route to the pod by; "+
+			"give it one (ip address add ADDRESS dev %[1]s)", seen.name)
+	case w.name == "":
+		return "no interface of this node leads to it; " + advice
+	}
+	return fmt.Sprintf("the way to it is %s, %s, which is not its own; %s", w.name, kindName(w.kind), advice)
+}
+
+const advice = "attach the pod to a bridge of this node, or by a veth with a route to it"
+
+// kindName says what people call a kind of interface.
+func kindName(kind string) string {
+	if kind == "device" {
+		return "a physical interface"
+	}
+	return "of kind " + kind
+}
+
+// explain adds which interface the pods have themselves, where the kernel tells: it has a number for the namespaces
+// that an interface of this one was moved to.
+func (h *Host) explain(hidden map[netip.Addr]string) error {
+	if len(hidden) == 0 {
+		return nil
+	}
+	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Strict: true})
+	if err != nil {
+		return fmt.Errorf("open netlink socket: %w", err)
+	}
+	defer socket.Close()
+	if err := socket.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	all, err := namespaces(socket)
+	if err != nil {
+		return nil // it is more than what has to be known
+	}
+	for _, namespace := range all {
+		h.explainIn(socket, namespace, hidden)
+	}
+	return nil
+}
+
+func (h *Host) explainIn(socket *wire.Conn, namespace int, hidden map[netip.Addr]string) {
+	addrs, err := addrsIn(socket, namespace)
+	if err != nil {
+		return
+	}
+	for index, list := range addrs {
+		for _, a := range list {
+			reason, is := hidden[a]
+			if inside, err := linkIn(socket, far{namespace, index}); is && err == nil && inside.kind != "veth" {
+				hidden[a] = fmt.Sprintf("its interface %s is %s; %s", inside.name, kindName(inside.kind), reason)
+			}
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+)
+
+// forged has pods send what is not theirs, over and over: from addresses that are nobody's, by one that may send
+// nothing, and from the MAC address or with the address of a neighbour, to have what is for that.
+type forged struct{}
+
+func (forged) Name() string { return "forged" }
+
+func (forged) Plan() plan { return plan{} }
+
+// Rehearse shows that it has an effect while nobody filters. It leaves ARP out, whose effect would last.
+func (forged) Rehearse(s *scene) error {
+	f, err := s.newForger("from nobody, open")
+	if err != nil {
+		return err
+	}
+	f.frames = f.frames[:len(f.frames)-1]
+	for range 20 {
+		if err := f.once(); err != nil {
+			return err
+		}
+		if err := s.sendFrame("near", "web", 0, udpTo(podOf("near").Addrs[four], webAddr(four), "")); err != nil {
+			return err
+		}
+	}
+	s.sleep(50 * time.Millisecond)
+	if f.nobody.Count() == 0 || f.stolen.Count() == 0 {
+		s.fault("while nobody filters %d packets from nobody arrive, and %d are stolen", f.nobody.Count(), f.stolen.Count())
+	}
+	// What the bridge has learnt of web's MAC address is forgotten when web sends.
+	return errors.Join(s.sendFrame("web", "near", 0, udpTo(webAddr(four), podOf("near").Addrs[four], "")), f.close())
+}
+
+func (forged) Inject(s *scene) error {
+	f, err := s.newForger("from nobody, closed")
+	if err != nil {
+		return err
+	}
+	rounds := s.times(2000, 200)
+	for range rounds {
+		if err := f.once(); err != nil {
+			return err
+		}
+		s.sleep(5 * time.Millisecond)
+	}
+	s.sleep(50 * time.Millisecond)
+	s.done("%d times each of %d", rounds, len(f.frames))
+	if nobody, stolen := f.nobody.Count(), f.stolen.Count(); nobody+stolen > 0 {
+		s.aside.leak += nobody + stolen
+		s.fault("%d packets from nobody arrive, and %d are stolen", nobody, stolen)
+	}
+	return f.close()
+}
+
+// forger does it. What is for web, alien may not hear.
+type forger struct {
+	scene          *scene
+	frames         []forgedFrame
+	nobody, stolen *sandbox.Sniffer
+}
+
+// forgedFrame is a frame that a pod sends.
+type forgedFrame struct {
+	actor    string
+	to, from net.HardwareAddr
+	kind     uint16
+	packet   []byte
+}
+
+func (s *scene) newForger(mark string) (f *forger, err error) {
+	f = &forger{scene: s}
+	web, err := s.nextHop("near", "web")
+	if err != nil {
+		return nil, err
+	}
+	for _, add := range []func(net.HardwareAddr, string) error{f.addNobody, f.addMAC, f.addARP} {
+		if err := add(web, mark); err != nil {
+			return nil, err
+		}
+	}
+	if f.nobody, err = s.Sniff(podOf("free").Name, func(p []byte) bool { return bytes.Contains(p, []byte(mark)) }); err != nil {
+		return nil, err
+	}
+	f.stolen, err = s.Sniff(podOf("alien").Name, isForWeb)
+	return f, err
+}
+
+// isForWeb recognises a packet that somebody else than alien sends to web.
+func isForWeb(p []byte) bool {
+	var from, to netip.Addr
+	switch {
+	case len(p) > 20 && p[0]>>4 == 4:
+		from, to = netip.AddrFrom4([4]byte(p[12:16])), netip.AddrFrom4([4]byte(p[16:20]))
+	case len(p) > 40 && p[0]>>4 == 6:
+		from, to = netip.AddrFrom16([16]byte(p[8:24])), netip.AddrFrom16([16]byte(p[24:40]))
+	}
+	return slices.Contains(podOf("web").Addrs, to) && !slices.Contains(podOf("alien").Addrs, from)
+}
+
+var etherTypes = []uint16{unix.ETH_P_IP, unix.ETH_P_IPV6}
+
+// addNobody has caged, which may send nothing, send from addresses that nobody has.
+func (f *forger) addNobody(_ net.HardwareAddr, mark string) error {
+	gateway, err := f.scene.nextHop("caged", "free")
+	own, errOwn := f.scene.macOf("caged")
+	for family, nobody := range []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:7::7")} {
+		f.frames = append(f.frames, forgedFrame{"caged", gateway, own, etherTypes[family], udpTo(nobody, freeAddr(family), mark)})
+	}
+	return errors.Join(err, errOwn)
+}
+
+// addMAC has alien send from web's MAC address under its own address.
+func (f *forger) addMAC(web net.HardwareAddr, _ string) error {
+	free, err := f.scene.nextHop("near", "free")
+	for family, own := range podOf("alien").Addrs {
+		f.frames = append(f.frames, forgedFrame{"alien", free, web, etherTypes[family], udpTo(own, freeAddr(family), "")})
+	}
+	return err
+}
+
+// addARP has alien say that it has web's address (RFC 826).
+func (f *forger) addARP(net.HardwareAddr, string) error {
+	own, err := f.scene.macOf("alien")
+	address := webAddr(four).AsSlice()
+	packet := slices.Concat([]byte{0, 1, 8, 0, 6, 4, 0, 2}, own, address, own, address)
+	everybody := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	f.frames = append(f.frames, forgedFrame{"alien", everybody, own, unix.ETH_P_ARP, packet})
+	return err
+}
+
+func udpTo(from, to netip.Addr, data string) []byte {
+	payload := datagram(netip.AddrPortFrom(from, 5000), netip.AddrPortFrom(to, 9), []byte(data))
+	return packetOf(from, to, unix.IPPROTO_UDP, 1, piece{0, true, payload})
+}
+
+func (s *scene) macOf(actor string) (mac net.HardwareAddr, err error) {
+	err = s.InPod(podOf(actor).Name, func() error {
+		eth0, err := net.InterfaceByName("eth0")
+		if err == nil {
+			mac = eth0.HardwareAddr
+		}
+		return err
+	})
+	return mac, err
+}
+
+// once sends each frame.
+func (f *forger) once() error {
+	for _, frame := range f.frames {
+		if err := f.scene.InPod(podOf(frame.actor).Name, frame.send); err != nil {
+			return fmt.Errorf("forge: %w", err)
+		}
+	}
+	return nil
+}
+
+func (f forgedFrame) send() error {
+	eth0, err := net.InterfaceByName("eth0")
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	frame := binary.BigEndian.AppendUint16(slices.Concat(f.to, f.from), f.kind)
+	return os.NewSyscallError("sendto", unix.Sendto(fd, append(frame, f.packet...), 0, &unix.SockaddrLinklayer{Ifindex: eth0.Index}))
+}
+
+func (f *forger) close() error { return errors.Join(f.nobody.Close(), f.stolen.Close()) }
