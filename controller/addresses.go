@@ -129,9 +129,10 @@ func (c *Controller) tellHost() {
 	c.graph.Apply(graph.HostSet{Own: c.addressing.own, Ranges: slices.Concat(c.addressing.left, c.addressing.ranges)})
 }
 
-// reviewOf has open connections reviewed that no delta speaks of.
+// reviewOf has open connections reviewed that no delta speaks of. Before the first ruleset nobody knows what it allows;
+// then all of them are.
 func (c *Controller) reviewOf(s ruleset.Scope) {
-	if c.reviews() && !s.Empty() {
+	if c.reviews() && c.review.begun && !s.Empty() {
 		c.review.scope = c.review.scope.Union(s)
 		c.review.schedule(settle)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/ruleset"
@@ -180,5 +181,36 @@ func TestNodeThatIsNotThere(t *testing.T) {
 	eventually(t, "it is gone", func() bool {
 		state := ctl.Health.Readiness()
 		return state.Ready && strings.Contains(state.Warnings["node object"], "there are 2: n2, n3")
+	})
+}
+
+// A change of the node's own addresses has the connections with these ends judged anew, but not before it is known what
+// is allowed.
+func TestChangeOfOwnAddressesIsReviewed(t *testing.T) {
+	w, m, source := newWire("10.244.1.7"), &machine{own: []netip.Addr{addr("10.77.0.11")}}, make(script)
+	start(t, Config{Firewall: &kernel{}, Source: source, Addresses: m, Connections: w, Cutter: w, DenyUnknown: true})
+	looks := func() int {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.looks
+	}
+	eventually(t, "it listens", func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.changed != nil
+	})
+	m.change(func() { m.own = append(m.own, addr("10.244.1.5")) })
+	time.Sleep(3 * settle)
+	if looks() > 0 {
+		t.Fatal("connections are judged before it is known what is allowed")
+	}
+	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24"), onNode("n1", "web", "10.244.1.5"), onNode("n1", "cli", "10.244.1.7"), graph.PolicySet{Policy: deny("default", "deny")}}}
+	eventually(t, "all are judged once", func() bool { return looks() > 0 })
+	before := looks()
+	m.change(func() { m.own = m.own[:1] })
+	eventually(t, "what was open to an address that was the node's is cut", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.looks > before && w.held[toWeb("10.244.1.7")]
 	})
 }

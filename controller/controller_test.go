@@ -214,6 +214,7 @@ func TestBackoffHoldsUnderAStormOfEvents(t *testing.T) {
 	begin := time.Now()
 	for i := 0; time.Since(begin) < 4*firstBackoff; i++ {
 		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("late", fmt.Sprintf("10.244.1.%d", 10+i%2))}}}
+		time.Sleep(time.Millisecond) // or the loop reads many at once
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

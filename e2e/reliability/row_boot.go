@@ -137,15 +137,15 @@ func (s *scene) empty() error {
 }
 
 func (boot) Inject(s *scene) error {
-	rounds := s.times(5, 1)
+	rounds, deaf := s.times(5, 1), deafnesses()[:2] // who can read some is to isolate more by it
 	for range rounds {
-		for _, d := range deafnesses() {
+		for _, d := range deaf {
 			if err := s.goDeaf(d); err != nil {
 				return err
 			}
 		}
 	}
-	s.done("%d boots, %d restarts", len(deafnesses()), rounds*len(deafnesses()))
+	s.done("%d boots, %d restarts", len(deafnesses()), rounds*len(deaf))
 	return nil
 }
 
