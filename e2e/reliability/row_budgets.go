@@ -51,11 +51,11 @@ type excess struct {
 func (e excess) try(t *crowded, before []shutting) error {
 	stated := make(chan error, 1)
 	go func() { stated <- e.state(t.scene) }()
-	coming, err := t.gate.shutOften(t.scene.times(10, 4))
+	coming, err := t.gate.shutOften(t.scene.times(12, 8))
 	if err := errors.Join(err, <-stated, e.awaitTold(t.scene)); err != nil {
 		return fmt.Errorf("%s: %w", e.name, err)
 	}
-	there, err := t.gate.shutOften(t.scene.times(10, 4))
+	there, err := t.gate.shutOften(t.scene.times(12, 8))
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.name, err)
 	}

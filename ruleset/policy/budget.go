@@ -31,12 +31,13 @@ type Budgets struct {
 	Least     int // pods that a selector counts for at least
 }
 
-// DefaultBudgets are generous: a set of all pods of a cluster of 100,000 has room in every pod's several times.
+// DefaultBudgets are generous: a set of all pods of a cluster of 100,000 with both families has room in every pod's
+// twice, and a million members of sets in the memory that an agent may have.
 func DefaultBudgets() Budgets {
 	return Budgets{
-		Pod:       Need{Members: 1 << 20, Sets: 1 << 13, Rules: 1 << 18, Longest: 1 << 10},
-		Namespace: Need{Members: 1 << 20, Sets: 1 << 13, Rules: 1 << 19, Longest: 1 << 10},
-		Node:      Need{Members: 1 << 21, Sets: 1 << 14, Rules: 1 << 20, Longest: 1 << 10},
+		Pod:       Need{Members: 1 << 19, Sets: 1 << 13, Rules: 1 << 18, Longest: 1 << 10},
+		Namespace: Need{Members: 1 << 19, Sets: 1 << 13, Rules: 1 << 19, Longest: 1 << 10},
+		Node:      Need{Members: 1 << 20, Sets: 1 << 14, Rules: 1 << 20, Longest: 1 << 10},
 		Least:     16,
 	}
 }

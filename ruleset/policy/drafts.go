@@ -82,7 +82,12 @@ func (x *Drafts) fit(s Subject, form Form) *Draft {
 func (x *Drafts) leastFirst(s Subject, form Form) []*Policy {
 	alone := map[*Policy]Need{}
 	for _, policy := range s.Policies {
-		alone[policy] = x.assemble(s, []*Policy{policy}, form).Need
+		known := x.of(s.Pod, s.Direction, policy)
+		if known.alone == nil {
+			known.alone = &x.assemble(s, []*Policy{policy}, form).Claim
+		}
+		known.alone.Weigh(form.Roughly())
+		alone[policy] = known.alone.Need
 	}
 	return slices.SortedStableFunc(slices.Values(s.Policies), func(a, b *Policy) int { return alone[a].Compare(alone[b]) })
 }

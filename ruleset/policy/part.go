@@ -11,6 +11,7 @@ type part struct {
 	rules   []ruleset.Rule
 	sources map[ruleset.SetID]*SetSource // that they speak of
 	ports   *lookup                      // nil: not needed yet
+	alone   *Claim                       // of this policy without others; nil: not needed yet
 }
 
 // Parts keeps what policies contribute to the judgements of pods, each until it is forgotten: of thousands of rules few
