@@ -80,6 +80,8 @@ func exprText(e expr.Any, values func(set string) ([]nftables.SetElement, bool))
 		return fmt.Sprintf("cmp %d %x, cmp %d %x", expr.CmpOpGte, e.FromData, expr.CmpOpLte, e.ToData)
 	case *expr.Verdict:
 		return fmt.Sprintf("verdict %d %s", e.Kind, e.Chain)
+	case *expr.Fib:
+		return fmt.Sprintf("fib %t %t %t", e.FlagSADDR, e.FlagDADDR, e.ResultADDRTYPE)
 	case *expr.Reject:
 		return fmt.Sprintf("reject %d %d", e.Type, e.Code)
 	case *expr.Lookup:

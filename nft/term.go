@@ -275,6 +275,16 @@ func isAnyICMP() term {
 	})
 }
 
+// rtnLocal is the type of a route to an address of the node itself (RTN_LOCAL).
+const rtnLocal = 2
+
+// fibLocal matches an address that is the node's own.
+func fibLocal(e end) term {
+	return term{text: "fib " + e.word() + " type local", exprs: []expr.Any{
+		&expr.Fib{Register: register, ResultADDRTYPE: true, FlagSADDR: e == source, FlagDADDR: e == destination},
+		equal(binaryutil.NativeEndian.PutUint32(rtnLocal))}}
+}
+
 // onLink matches packets that no router has passed on: neighbour discovery has the hop limit 255
 // (RFC 4861), a routed packet at most 254. It stands behind a term that matches IPv6 alone.
 func onLink() term {
