@@ -172,6 +172,29 @@ func TestWhatEndsIsGone(t *testing.T) {
 	}
 }
 
+// What is cut leaves the table where a flowtable would go on forwarding it, and only there.
+func TestWhatIsOffloadedEndsWhenItIsCut(t *testing.T) {
+	table := newTable(t)
+	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP}.add(t)
+	for _, offloaded := range []bool{false, true} {
+		b := bundle{asker: table.one, keep: everything, judge: func([]ruleset.Connection) ([]ruleset.Fate, error) {
+			return []ruleset.Fate{ruleset.Cut}, nil
+		}}
+		if err := table.one.each(t.Context(), wholeTable()[0], b.take); err != nil || len(b.entries) != 1 {
+			t.Fatal(b.entries, err)
+		}
+		b.entries[0].offloaded = offloaded
+		b.handOver()
+		if left := len(list(t, table, everything)); b.err != nil || (left == 0) != offloaded {
+			t.Errorf("offloaded %t: %d left, %v", offloaded, left, b.err)
+		}
+	}
+	message := slices.Concat(make([]byte, header), []byte{8, 0, nl.CTA_STATUS, 0, 0, 0, 1 << 6, 8})
+	if e, _ := parse(message); !e.offloaded {
+		t.Errorf("not read from the status of an entry: %+v", e)
+	}
+}
+
 // An error of the judge ends the look, and the next one works.
 func TestAfterAnErrorOfTheJudge(t *testing.T) {
 	table := newTable(t)
