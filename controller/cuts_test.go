@@ -15,7 +15,9 @@ import (
 // toPort is a UDP connection of a client to a port of the pod of wire.
 func toPort(client netip.Addr, from, to uint16) ruleset.Connection {
 	server := netip.MustParseAddr("10.244.1.5")
-	return ruleset.Connection{From: netip.AddrPortFrom(client, from), To: netip.AddrPortFrom(server, to), Proto: ruleset.UDP}
+	return ruleset.Connection{
+		From: netip.AddrPortFrom(client, from), To: netip.AddrPortFrom(server, to), Proto: ruleset.UDP,
+	}
 }
 
 // client is another address for each number.
@@ -36,9 +38,12 @@ func TestCutsAreBounded(t *testing.T) {
 		open                 func(n int) ruleset.Connection
 		flows, clients, left int
 	}{
-		{"from many ports", func(n int) ruleset.Connection { return toPort(client(1), uint16(n+1), 80) }, 1, 0, 50_000},
-		{"to many ports", func(n int) ruleset.Connection { return toPort(client(1), 40000, uint16(n+1)) }, maxCutsOfClient, 1, maxCutsOfClient},
-		{"of many clients", func(n int) ruleset.Connection { return toPort(client(n), 40000, 80) }, maxCuts, maxCutClients, maxCuts},
+		{"from many ports", func(n int) ruleset.Connection { return toPort(client(1), uint16(n+1), 80) },
+			1, 0, 50_000},
+		{"to many ports", func(n int) ruleset.Connection { return toPort(client(1), 40000, uint16(n+1)) },
+			maxCutsOfClient, 1, maxCutsOfClient},
+		{"of many clients", func(n int) ruleset.Connection { return toPort(client(n), 40000, 80) },
+			maxCuts, maxCutClients, maxCuts},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newWire()
@@ -103,7 +108,8 @@ func TestEitherEndIsJudged(t *testing.T) {
 	}{
 		{"nobody forbids the other way", ruleset.UDP, 80, []graph.Event{away("out")}, ruleset.Ended, 0},
 		{"without ports", 47, 0, []graph.Event{away("out")}, ruleset.Ended, 0},
-		{"the other node forbids it", ruleset.UDP, 80, []graph.Event{away("out"), graph.PolicySet{Policy: deny("other", "deny")}}, ruleset.Cut, 1},
+		{"the other node forbids it", ruleset.UDP, 80,
+			[]graph.Event{away("out"), graph.PolicySet{Policy: deny("other", "deny")}}, ruleset.Cut, 1},
 		{"of TCP", ruleset.TCP, 80, []graph.Event{away("out")}, ruleset.Ended, 1},
 		{"another port", ruleset.UDP, 40000, []graph.Event{away("out")}, ruleset.Cut, 1},
 	} {
@@ -127,7 +133,8 @@ func TestAPolicyElsewhereIsReasonToLook(t *testing.T) {
 	out.Namespace, out.Node = "other", "n2"
 	w.change(func() { w.open = []ruleset.Connection{toPort(netip.MustParseAddr("10.244.2.1"), 80, 80)} })
 	elsewhere := deny("other", "deny")
-	source <- Mail{Events: append([]graph.Event{graph.PodSet{Pod: out}, graph.PolicySet{Policy: elsewhere}}, isolate.Events...)}
+	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: out}, graph.PolicySet{Policy: elsewhere}}}
+	source <- isolate
 	eventually(t, "cut", func() bool { flows, _, open := w.size(); return flows == 1 && open == 1 })
 	source <- Mail{Events: []graph.Event{graph.PolicyGone{Key: elsewhere.Key}}}
 	eventually(t, "ended", func() bool { _, _, open := w.size(); return open == 0 })
@@ -144,10 +151,13 @@ func TestHandOverComesBeforeTheRules(t *testing.T) {
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: old}}}
 	eventually(t, "settled", func() bool { return c.Health.Readiness().Ready })
 	w.change(func() {
-		w.open = []ruleset.Connection{{From: netip.MustParseAddrPort("10.244.2.1:40000"), To: netip.AddrPortFrom(old.Addrs[0], 80), Proto: ruleset.UDP}}
+		w.open = []ruleset.Connection{{
+			From: netip.MustParseAddrPort("10.244.2.1:40000"), To: netip.AddrPortFrom(old.Addrs[0], 80), Proto: ruleset.UDP,
+		}}
 		w.slow = make(chan bool) // no look after a commit ends
 	})
-	source <- Mail{Events: append([]graph.Event{graph.PodGone{Key: old.Key}, graph.PodSet{Pod: next}}, isolate.Events...)}
+	handing := []graph.Event{graph.PodGone{Key: old.Key}, graph.PodSet{Pod: next}}
+	source <- Mail{Events: append(handing, isolate.Events...)}
 	eventually(t, "cut", func() bool { flows, clients, _ := w.size(); return flows == 1 && clients == 0 })
 	close(w.slow)
 	source <- free

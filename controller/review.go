@@ -197,9 +197,9 @@ func (c *Controller) warnFull() {
 		c.Health.warn("connections", nil)
 		return
 	}
-	const text = "too many clients have open connections that are no longer allowed: they are ended, and what " +
-		"their servers still send is judged as if it were new; expected fewer clients, or policies that " +
-		"let their servers open nothing to them"
+	const text = "too many clients have open connections that are no longer allowed: they are ended, " +
+		"and what their servers still send is judged as if it were new; " +
+		"expected fewer clients, or policies that let their servers open nothing to them"
 	if c.Health.warn("connections", map[string]string{"cut": text}) {
 		c.Log.Warn(text, "clients", maxCutClients)
 	}

@@ -98,7 +98,8 @@ func cutRules() []rule {
 			dropped("a server takes up what may have been cut", inCutClients(f)))
 	}
 	goesOn := ctState("established,related", ctEstablished|ctRelated)
-	opened = append(opened, rule{[]term{goesOn, accept}, "as it was"}, rule{[]term{opensTCP(), accept}, "opens a connection"})
+	opened = append(opened, rule{[]term{goesOn, accept}, "as it was"},
+		rule{[]term{opensTCP(), accept}, "opens a connection"})
 	return append(opened, first...)
 }
 
@@ -156,7 +157,9 @@ func (k cutKey) answerer(f ruleset.Family) cutKey { return k.tracked(f, "reply",
 
 func (k cutKey) tracked(f ruleset.Family, word string, direction uint32) cutKey {
 	at := fields[f]
-	keys := map[ruleset.Family]expr.CtKey{ruleset.IPv4: expr.CtKeySRCIP, ruleset.IPv6: expr.CtKeySRCIP6}
+	keys := map[ruleset.Family]expr.CtKey{
+		ruleset.IPv4: expr.CtKeySRCIP, ruleset.IPv6: expr.CtKeySRCIP6,
+	}
 	return k.part(fmt.Sprintf("ct %s %s saddr", word, at.word), at.length, func(r uint32) expr.Any {
 		return &expr.Ct{Key: keys[f], Direction: direction, Register: r}
 	})

@@ -31,7 +31,8 @@ func (c Client) Compare(o Client) int {
 // Compare orders by protocol, then by the addresses and the port.
 func (f Flow) Compare(o Flow) int {
 	return cmp.Or(
-		cmp.Compare(f.Proto, o.Proto), f.From.Compare(o.From), f.To.Compare(o.To), cmp.Compare(f.Port, o.Port),
+		cmp.Compare(f.Proto, o.Proto), f.From.Compare(o.From), f.To.Compare(o.To),
+		cmp.Compare(f.Port, o.Port),
 	)
 }
 

@@ -92,7 +92,9 @@ func (a asker) close() {
 }
 
 // review asks with each filter; an entry that several of them find is handed over as often.
-func (a asker) review(ctx context.Context, filters []*filter, keep Keep, judge ruleset.Judge) error {
+func (a asker) review(
+	ctx context.Context, filters []*filter, keep Keep, judge ruleset.Judge,
+) error {
 	own, err := a.ownAddrs()
 	if err != nil {
 		return fmt.Errorf("list addresses of this node: %w", err)

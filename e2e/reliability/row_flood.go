@@ -139,7 +139,8 @@ func (f *flooding) judge(usual figures, before, during []shutting) {
 	if f.most > usual[memory]+floodMemory {
 		s.fault("the agent has grown from %.0f to %.0f MiB", usual[memory]/megabyte, f.most/megabyte)
 	}
-	s.note("a change of others counts after %s, before %s", spread(tooks(during)), spread(tooks(before)))
+	s.note("a change of others counts after %s", spread(tooks(during)))
+	s.note("before, after %s", spread(tooks(before)))
 	if was, is := medianOwn(before), medianOwn(during); is > 2*was+slack {
 		s.fault("a change of others takes %v, before %v, without what the agent waited for a processor",
 			millis(is), millis(was))
