@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/picket-project/picket/controller/graph"
-	"github.com/picket-project/picket/ruleset"
 )
 
 // Addresses is what the kernel of the node knows of addresses: nobody else's word counts for which are the node's own,
@@ -112,30 +111,14 @@ func (c *Controller) askOwn() error {
 	if slices.Equal(own, c.addressing.own) && slices.Equal(ranges, c.addressing.ranges) {
 		return nil
 	}
-	had := c.addressing.own
 	c.addressing.own, c.addressing.ranges = own, ranges
 	c.tellHost()
-	c.reviewOf(ruleset.ScopeOfAddrs(slices.Concat(besides(had, own), besides(own, had))))
 	return nil
-}
-
-// besides returns what is in one list and not in another.
-func besides(list, other []netip.Addr) []netip.Addr {
-	return slices.DeleteFunc(slices.Clone(list), func(a netip.Addr) bool { return slices.Contains(other, a) })
 }
 
 // tellHost has the graph know what was found on the node.
 func (c *Controller) tellHost() {
 	c.graph.Apply(graph.HostSet{Own: c.addressing.own, Ranges: slices.Concat(c.addressing.left, c.addressing.ranges)})
-}
-
-// reviewOf has open connections reviewed that no delta speaks of. Before the first ruleset nobody knows what it allows;
-// then all of them are.
-func (c *Controller) reviewOf(s ruleset.Scope) {
-	if c.reviews() && c.review.begun && !s.Empty() {
-		c.review.scope = c.review.scope.Union(s)
-		c.review.schedule(settle)
-	}
 }
 
 // askBehind asks who is behind addresses where only the kernel can tell.

@@ -211,6 +211,6 @@ func TestChangeOfOwnAddressesIsReviewed(t *testing.T) {
 	eventually(t, "what was open to an address that was the node's is cut", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return w.looks > before && w.held[toWeb("10.244.1.7")]
+		return w.looks > before && w.held[toWeb("10.244.1.7").Flow()]
 	})
 }

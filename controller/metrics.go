@@ -43,9 +43,9 @@ func newMetrics(ready func() float64) *metrics {
 		disputed: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "picket_disputed_addresses", Help: "Addresses that several pods or nodes claim, or one whose they can't be."}),
 		cuts: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "picket_connections_cut_total", Help: "Open connections that a change of policy ended."}),
+			Name: "picket_connections_cut_total", Help: "Flows whose open connections a change of policy ended."}),
 		cut: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "picket_connections_cut", Help: "Connections that were ended and are still kept from going on."}),
+			Name: "picket_connections_cut", Help: "Flows, and clients of too many, that are kept from going on."}),
 		objects: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "picket_objects", Help: "How much is known (namespaces, pods, policies) and programmed (selectors, sets, elements, chains)."}, []string{"kind"}),
 	}

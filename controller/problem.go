@@ -119,8 +119,10 @@ func (c *Controller) notice(e graph.Event) {
 	switch e := e.(type) {
 	case graph.PolicySet:
 		c.understood(e.Policy.Key, e.Policy.Problems)
+		c.review.policyChanged()
 	case graph.PolicyGone:
 		c.understood(e.Key, nil)
+		c.review.policyChanged()
 	case graph.PodSet:
 		if e.Pod.Node == c.Node && c.synced {
 			c.reportAgain(e.Pod.Namespace)

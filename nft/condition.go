@@ -57,8 +57,8 @@ func ownSet(name string) *nftables.Set {
 			return s
 		}
 	}
-	if f, ports, ok := parseCutSet(name); ok {
-		return b.cutSet(f, ports)
+	if f, kind, ok := parseCutSet(name); ok {
+		return b.cutSet(f, kind)
 	}
 	if id, ok := parseSetID(name); ok {
 		return b.set(id)
@@ -73,7 +73,7 @@ func isPodChain(name string) bool { return strings.Contains(name, "/") }
 func (l listing) strayChains() []string {
 	var names []string
 	for name := range l.chains {
-		isFrame := slices.ContainsFunc(append(frame(form{}), cutFrame()), func(c frameChain) bool { return c.name == name })
+		isFrame := slices.ContainsFunc(append(frame(form{}), cutFrame()...), func(c frameChain) bool { return c.name == name })
 		if !isFrame && !isPodChain(name) {
 			names = append(names, name)
 		}
@@ -105,7 +105,7 @@ func (l listing) hasFrame(strict bool) bool {
 func (l listing) frame(strict bool) []frameChain {
 	chains := frame(formOf(strict, l.behind))
 	if l.cutting() {
-		chains = append(chains, cutFrame())
+		chains = append(chains, cutFrame()...)
 	}
 	return chains
 }
@@ -121,7 +121,7 @@ func (l listing) frameSets() []*nftables.Set {
 
 // cutting reports whether anything of the cut connections is there.
 func (l listing) cutting() bool {
-	found := l.chains[cutChain] != nil
+	found := l.chains[cutChain] != nil || l.chains[cutOutputChain] != nil
 	b := batch{table: table(0)}
 	b.eachCutSet(func(s *nftables.Set) { found = found || l.sets[s.Name] != nil })
 	return found

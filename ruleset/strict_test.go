@@ -25,8 +25,8 @@ func TestKeepingUnknown(t *testing.T) {
 
 func TestScopeOfAddrs(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.5")
-	s := ScopeOfAddrs([]netip.Addr{a})
-	if s.Empty() || !s.has(a) || s.has(a.Next()) || !ScopeOfAddrs(nil).Empty() {
+	s := ScopeOfAddrs(a)
+	if s.Empty() || !s.Has(a) || s.Has(a.Next()) || !ScopeOfAddrs().Empty() {
 		t.Errorf("%v", s)
 	}
 }

@@ -24,6 +24,7 @@ var suites = map[string][]string{
 	"controller": {"./controller"},
 	"manifests":  {"./controller/manifests"},
 	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|InputIsJudged"},
+	"conntrack":  {"./controller/conntrack"},
 	"packets":    {"./cmd/sandbox", "-run=OnRealPackets|Case", "-packet-worlds=12"},
 }
 

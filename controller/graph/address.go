@@ -21,6 +21,9 @@ func (g *Graph) isOwn(a netip.Addr) bool {
 	return slices.Contains(g.nodes[g.node].Addrs, a) && !g.podRanges.Within(a)
 }
 
+// OwnAddrs returns the addresses of this node, in no order.
+func (g *Graph) OwnAddrs() []netip.Addr { return g.ownAddrs() }
+
 // ownAddrs returns the addresses of this node.
 func (g *Graph) ownAddrs() []netip.Addr {
 	var own []netip.Addr

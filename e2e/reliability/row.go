@@ -31,7 +31,7 @@ func rows() []row {
 	return []row{
 		upgrade{}, twoAgents{}, twoAgents{free: true}, tamperOwned{}, unrelated{}, restart{}, message{}, conntrack{},
 		switchOff{}, switchOff{readOnly: true}, forged{}, tamperFree{}, kernelErrors{}, buffers{}, descriptors{},
-		openConnections{}, podStart{}, boot{}, claims{}, &spoofing{}, &clock{}, diskFull{}, badInput{}, tenant{}, budgets{}, soak{},
+		openConnections{}, flood{}, podStart{}, boot{}, claims{}, &spoofing{}, &clock{}, diskFull{}, badInput{}, tenant{}, budgets{}, soak{},
 	}
 }
 
