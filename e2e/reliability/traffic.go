@@ -11,10 +11,12 @@ import (
 	"net/http"
 	"os/exec"
 	"slices"
+	"strings"
 	"time"
 )
 
-// flow is steady traffic from one actor to another.
+// flow is steady traffic from one actor to another. From far@n2 it is a process of node n2 that sends, with far's
+// addresses.
 type flow struct {
 	from, to string
 	family   int // index of the addresses: 0 is IPv4, 1 is IPv6
@@ -95,6 +97,10 @@ func (s *scene) newSender(f flow, name string) (*sender, error) {
 		return nil, err
 	}
 	d.stdin, d.cmd.Stdout, d.cmd.Stderr = stdin, &d.out, &d.out
+	if actor, node, is := strings.Cut(f.from, "@"); is {
+		d.cmd.Args = append(d.cmd.Args, "--from", addrsOf(actor)[f.family].String())
+		return d, s.StartInNode(node, d.cmd)
+	}
 	return d, s.StartInPod(shop+"/"+f.from, d.cmd)
 }
 
