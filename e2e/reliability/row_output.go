@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -35,8 +37,8 @@ func outputFlows() []flow {
 
 // Rehearse shows that what is forbidden arrives while nobody filters.
 func (output) Rehearse(s *scene) error {
-	for _, n := range nodes() {
-		if err := s.InNode(n.Name, takeReplies); err != nil {
+	for n := 1; n <= 2; n++ {
+		if err := s.InNode(nodeName(n), func() error { return takeReplies(n) }); err != nil {
 			return err
 		}
 	}
@@ -61,30 +63,33 @@ func (output) Inject(s *scene) error {
 	return nil
 }
 
-// The ports that a node's processes send from; nothing else of the traffic uses them.
-const (
-	firstReply = 10_000
-	lastReply  = 31_999
-)
+// portsOf are the ports that processes of a node send from. Nobody else uses them: a node takes what
+// comes back to them, and passes on what comes back to the other's.
+func portsOf(node int) (first, last uint16) {
+	first = uint16(10_000 * node)
+	return first, first + 9_999
+}
 
 // takeReplies hands the node's processes what comes back to these ports, whoever's address it is for.
-func takeReplies() error {
-	if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("10000 31999"), 0o644); err != nil {
+func takeReplies(node int) error {
+	first, last := portsOf(node)
+	ports := fmt.Appendf(nil, "%d %d", first, last)
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", ports, 0o644); err != nil {
 		return err
 	}
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return err
 	}
-	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		everything := &netlink.Route{
-			LinkIndex: lo.Attrs().Index, Family: family, Table: 100, Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST,
-		}
-		err = errors.Join(err, netlink.RouteAdd(everything))
+	for family, everybody := range map[int]string{unix.AF_INET: "0.0.0.0/0", unix.AF_INET6: "::/0"} {
+		_, to, _ := net.ParseCIDR(everybody)
+		err = errors.Join(err, netlink.RouteAdd(&netlink.Route{
+			LinkIndex: lo.Attrs().Index, Dst: to, Table: 100, Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST,
+		}))
 		for _, arrival := range []string{"eth0", "cni0"} {
 			rule := netlink.NewRule()
 			rule.Family, rule.IifName, rule.Table, rule.Priority = family, arrival, 100, 100
-			rule.Dport = netlink.NewRulePortRange(firstReply, lastReply)
+			rule.Dport = netlink.NewRulePortRange(first, last)
 			err = errors.Join(err, netlink.RuleAdd(rule))
 		}
 	}
