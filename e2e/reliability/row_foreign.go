@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -23,62 +25,112 @@ func (r foreignCommits) Plan() plan { return plan{free: r.free} }
 const foreignPause = 20 * time.Millisecond
 
 func (r foreignCommits) Inject(s *scene) error {
+	if err := s.stateRanges(); err != nil {
+		return err
+	}
 	g, err := s.openGate()
 	if err != nil {
 		return err
 	}
-	usual, err := g.shutOften(s.times(10, 2))
+	alone, beside := &restarts{gate: g}, &restarts{gate: g}
+	if err := alone.many(s.times(3, 1)); err != nil {
+		return err
+	}
+	s.note("while nobody else committed, %s", alone)
+	c, err := s.commitEverywhere()
 	if err != nil {
 		return err
 	}
-	s.note("while nobody else committed, changes counted after %s", spread(tooks(usual)))
-	f, err := s.commitEverywhere()
-	if err != nil {
+	kills := s.times(12, 2)
+	if err := errors.Join(beside.many(kills), c.stop(), g.close()); err != nil {
 		return err
 	}
-	took, err := g.shutBetweenKills(s.times(12, 2))
-	if err := errors.Join(err, f.stop(), g.close()); err != nil {
-		return err
-	}
-	s.judgeForeign(took)
+	s.done("%d kills of %d nodes, %d changes each way", kills, len(s.agents), len(beside.took))
+	s.note("while others committed, %s", beside)
+	beside.judge(alone)
 	return nil
 }
 
-// shutBetweenKills kills all agents, waits until they are ready again and isolates the pod some
-// times, again and again.
-func (g *gate) shutBetweenKills(kills int) (took []shutting, err error) {
+// stateRanges makes the tables of all nodes so large that an agent which starts does not read them
+// between two commits of others.
+func (s *scene) stateRanges() error {
+	var errs []error
+	for n := range 2 {
+		var blocks strings.Builder
+		for i := range 8000 {
+			fmt.Fprintf(&blocks, "{ipBlock: {cidr: 100.%d.%d.%d/32}}, ", 64+n, i/200, 1+i%200)
+		}
+		errs = append(errs, s.folder.put(fmt.Sprintf("ranges-%d.yaml", n), fmt.Sprintf(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {namespace: crowd, name: ranges-%d}
+spec: {podSelector: {}, ingress: [{from: [%s]}]}
+`, n, &blocks)))
+	}
+	return errors.Join(errs...)
+}
+
+// restarts are of all agents, with changes of policies after each.
+type restarts struct {
+	gate   *gate
+	starts []time.Duration // until all agents were ready, without what the machine held them up
+	took   []shutting
+}
+
+// many kills all agents some times, and isolates and opens a pod some times after each start.
+func (r *restarts) many(kills int) error {
+	s := r.gate.scene
 	for range kills {
 		began := time.Now()
-		errs := []error{g.scene.killAll()}
-		for _, a := range g.scene.agents {
+		errs := []error{s.killAll()}
+		spans := s.spans()
+		for _, a := range s.agents {
 			errs = append(errs, a.awaitReady(patience))
 		}
-		g.scene.repairs = append(g.scene.repairs, time.Since(began))
-		some, err := g.shutOften(g.scene.times(5, 3))
+		r.starts = append(r.starts, max(0, time.Since(began)-longestHeld(spans)))
+		took, err := r.gate.shutOften(s.times(5, 3))
 		if err := errors.Join(append(errs, err)...); err != nil {
-			return took, err
+			return err
 		}
-		took = append(took, some...)
+		r.took = append(r.took, took...)
 	}
-	g.scene.done("%d kills of %d nodes, %d changes each way", kills, len(g.scene.agents), len(took))
-	return took, nil
+	return nil
+}
+
+// opened are the times until policies that were taken back did not count any more.
+func (r *restarts) opened() (all []time.Duration) {
+	for _, one := range r.took {
+		all = append(all, one.opened)
+	}
+	return all
+}
+
+func (r *restarts) String() string {
+	return fmt.Sprintf("agents were ready after %s, policies counted after %s, and no more after %s",
+		spread(r.starts), spread(tooks(r.took)), spread(r.opened()))
 }
 
 // usually is what the median of changes may take at most, however often others commit.
 const usually = time.Second
 
-// judgeForeign says after what time changes have counted, those that isolate and those that open.
-func (s *scene) judgeForeign(took []shutting) {
-	s.judgeShut(took)
-	var opened []time.Duration
-	for _, one := range took {
-		opened = append(opened, one.opened)
-	}
-	s.note("and in the other direction after %s", spread(opened))
-	for _, all := range [][]time.Duration{tooks(took), opened} {
-		slices.Sort(all)
-		if median := all[len(all)/2]; median >= usually {
-			s.fault("half of the changes took %v or longer", millis(median))
+// judge compares with what was measured while nobody else committed.
+func (r *restarts) judge(alone *restarts) {
+	s := r.gate.scene
+	for _, one := range r.took {
+		if one.own() > shutWithin {
+			s.fault("a change counted after %v, of which the agent waited %v for a processor", millis(one.took), millis(one.held))
 		}
 	}
+	for _, all := range [][]time.Duration{tooks(r.took), r.opened()} {
+		if half := middle(all); half >= usually {
+			s.fault("half of the changes took %v or longer", millis(half))
+		}
+	}
+	if half, before := middle(r.starts), middle(alone.starts); half > 2*before+time.Second {
+		s.fault("half of the starts took %v or longer; %v while nobody else committed", millis(half), millis(before))
+	}
+}
+
+func middle(all []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(all))[len(all)/2]
 }
