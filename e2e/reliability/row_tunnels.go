@@ -83,10 +83,10 @@ const followed = time.Second
 // moved moves the tunnels under the eyes of the agents. What passes until they know is told, and
 // does not count; an agent that does not see it is restarted.
 func (t *tunnels) moved() error {
-	span := t.scene.agents[0].span()
 	if err := t.move(); err != nil {
 		return err
 	}
+	span := t.scene.agents[0].span()
 	for passed := 0; ; {
 		began := span.took()
 		arrived, err := t.tryAll()
