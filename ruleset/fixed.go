@@ -15,7 +15,8 @@ func Behind(f Family) SetID { return SetID{Kind: LinkAddresses, Family: f, Key: 
 // Bound names the set of the addresses in Behind: they come in by their own interface only.
 func Bound(f Family) SetID { return SetID{Kind: Addresses, Family: f, Key: "bound"} }
 
-// NodeAddrs names the set of the addresses of all nodes (Node.status.addresses).
+// NodeAddrs names the set of the addresses by which pods reach the nodes themselves: those of
+// Node.status.addresses, and those of tunnels and bridges in their pod ranges.
 func NodeAddrs(f Family) SetID { return SetID{Kind: Addresses, Family: f, Key: "nodes"} }
 
 // TunnelPorts names the set of the protocols and ports at which a node unpacks what a tunnel carries.

@@ -87,7 +87,7 @@ var mutants = []mutant{
 	{"what leaves by output is not judged", "packets", "nft/layout.go", "slices.Concat(rules, dispatches(ruleset.Egress), []rule", "slices.Concat(rules, []rule"},
 	{"a pod reaches its node's tunnel", "packets", "nft/layout.go", "[]rule{{[]term{verdict(expr.VerdictJump, tunnels)}, \"\"}},\n", "nil,\n"},
 	{"a pod reaches another node's tunnel", "packets", "nft/layout.go", "slices.Concat(dispatches(ruleset.Ingress), toTunnelsOfNodes(),", "slices.Concat(dispatches(ruleset.Ingress),"},
-	{"a pod's address may come from elsewhere", "packets", "nft/layout.go", "return rule{append(elsewhere, counter(), drop()),", "return rule{append(elsewhere, counter()),"},
+	{"a pod's address may come from elsewhere", "packets", "nft/layout.go", "inSet(ruleset.Bound(family), source), counter(), drop()}, why}}", "inSet(ruleset.Bound(family), source), counter()}, why}}"},
 	{"others who commit keep rules out", "nft", "nft/backend.go", "if b.ownership == owned || b.overtaken", "if false || b.overtaken"},
 	{"a Service's client is reset by a stranger", "packets", "nft/rule.go", "rule{terms: []term{isTranslated(), counter(), rejectProhibited()}},", "rule{terms: []term{isTranslated(), counter()}},"},
 	{"an interval ends too early", "nft", "nft/batch.go", "after := m.Last.Next()", "after := m.Last"},

@@ -61,6 +61,7 @@ func TestTunnelsOnRealPackets(t *testing.T) {
 		{"a pod, to its own node", "a/cli", "n1", "a/far", false},
 		{"a pod, to its own node by its bridge's address", "a/cli", "bridge", "a/far", false},
 		{"a pod of another node, to the victim's", "a/far", "n1", "a/far", false},
+		{"a pod of another node, to the victim's by its bridge's address", "a/far", "bridge", "a/far", false},
 		{"another node, with its own pod's address", "host/n2", "n1", "a/far", true},
 		{"another node, with an address of a pod of this one", "host/n2", "n1", "a/cli", false},
 	} {

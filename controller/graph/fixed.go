@@ -41,13 +41,20 @@ func (g *Graph) setTunnelPorts(tunnels []ruleset.Tunnel) {
 	g.tunnelPorts = tunnels
 }
 
-// setNodeAddrs brings the set of nodes' addresses up to date for some of them.
-func (g *Graph) setNodeAddrs(addrs []netip.Addr) {
-	for _, a := range addrs {
+// setReached replaces addresses by which one node is reached by others.
+func (g *Graph) setReached(was, is []netip.Addr) {
+	for _, a := range was {
+		g.reached[a]--
+	}
+	for _, a := range is {
+		g.reached[a]++
+	}
+	for _, a := range slices.Concat(was, is) {
 		e := elementsOf(ruleset.NodeSets([]netip.Addr{a}))[0]
-		if g.nodeAddrs[a] > 0 {
+		if g.reached[a] > 0 {
 			g.fixed.set(e, true)
 		} else {
+			delete(g.reached, a)
 			g.fixed.delete(e)
 		}
 	}

@@ -18,6 +18,7 @@ type Graph struct {
 	keeps      bool // see KeepDeparted
 	nodes      map[string]policy.Node
 	nodeAddrs  map[netip.Addr]int // how many nodes say that they have it
+	reached    map[netip.Addr]int // how many nodes are reached by it
 	drawn      map[uint8]string   // see Drawn
 	podRanges  policy.Ranges
 	tunnels    []policy.Tunnel
@@ -71,6 +72,7 @@ func New(node string, denial ruleset.Denial) *Graph {
 		node: node, form: policy.Form{Denial: denial},
 		nodes:      map[string]policy.Node{},
 		nodeAddrs:  map[netip.Addr]int{},
+		reached:    map[netip.Addr]int{},
 		drawn:      map[uint8]string{},
 		namespaces: map[string]*namespace{},
 		labelled:   map[label]map[*namespace]bool{},

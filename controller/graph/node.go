@@ -27,11 +27,18 @@ func (g *Graph) setNode(n policy.Node) {
 		g.nodeAddrs[a]++
 	}
 	clear(g.drawn)
-	g.setNodeAddrs(slices.Concat(old.Addrs, n.Addrs))
 	g.nodes[n.Name] = n
+	was := g.reachedBy(policy.Node{Name: n.Name, Addrs: old.Addrs})
 	g.setRanges(n)
+	g.setReached(was, g.reachedBy(n))
 	g.due.tunnels = g.due.tunnels || !old.Equal(n)
 	g.settle(slices.Concat(old.Addrs, n.Addrs))
+}
+
+// reachedBy returns the addresses that a node is reached by, with the ranges that count for it.
+func (g *Graph) reachedBy(n policy.Node) []netip.Addr {
+	n.CIDRs = g.podRanges.Of(n.Name)
+	return n.Reached()
 }
 
 func (g *Graph) deleteNode(name string) {

@@ -26,6 +26,7 @@ type Sent struct {
 // flow is what is to be sent.
 type flow struct {
 	name, network, to string
+	from              string // address; empty: the kernel's choice
 	rate              int
 	patience          time.Duration
 }
@@ -37,6 +38,7 @@ func send(ctx context.Context, args []string) error {
 	flags.StringVar(&f.name, "flow", "flow", "name of the flow, 16 bytes at most")
 	flags.StringVar(&f.network, "network", "udp", "udp: datagrams of one socket; udp-new: of a socket each, without answers; tcp: a connection each; tcp-held: one connection for all")
 	flags.StringVar(&f.to, "to", "", "ADDRESS:PORT")
+	flags.StringVar(&f.from, "from", "", "source address, which need not be this machine's; not with tcp-held")
 	flags.IntVar(&f.rate, "rate", 1000, "packets a second")
 	flags.DurationVar(&f.patience, "patience", 3*time.Second, "how long to wait for an answer")
 	length := flags.Duration("for", 5*time.Minute, "how long to send; the end of standard input ends it too")
@@ -96,7 +98,7 @@ func (f flow) pace(ctx context.Context, each func(number uint64) error) *Sent {
 }
 
 func (f flow) sendUDP(ctx context.Context) (*Sent, error) {
-	conn, err := net.Dial("udp", f.to)
+	conn, err := f.dialer().Dial("udp", f.to)
 	if err != nil {
 		return nil, err
 	}
@@ -112,14 +114,18 @@ func (f flow) sendUDP(ctx context.Context) (*Sent, error) {
 	return result, nil
 }
 
-// sendAlone sends a packet by a socket of its own, so that it is no part of a connection that the kernel knows.
+// sendAlone sends a packet by a socket of its own, so that it is no part of a connection that the kernel knows. What
+// this machine's own filter refuses counts as sent: it is lost like what is dropped on its way.
 func (f flow) sendAlone(number uint64) error {
-	conn, err := net.Dial("udp", f.to)
+	conn, err := f.dialer().Dial("udp", f.to)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	_, err = conn.Write(packet{Flow: f.name, Number: number, Quiet: true}.encode())
+	if errors.Is(err, syscall.EPERM) {
+		return nil
+	}
 	return err
 }
 
@@ -141,7 +147,7 @@ func (f flow) sendTCP(ctx context.Context) *Sent {
 	var open sync.WaitGroup
 	result := f.pace(ctx, func(number uint64) error {
 		open.Go(func() {
-			switch err := exchange(context.WithoutCancel(ctx), f.to, packet{Flow: f.name, Number: number}.encode(), f.patience); {
+			switch err := exchange(context.WithoutCancel(ctx), f.dialer(), f.to, packet{Flow: f.name, Number: number}.encode()); {
 			case err == nil:
 				answered.Add(1)
 			case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
@@ -155,17 +161,16 @@ func (f flow) sendTCP(ctx context.Context) *Sent {
 	return result
 }
 
-// exchange opens a connection, sends data and waits until it comes back. It leaves no port behind: the end of
-// the connection is a reset.
-func exchange(ctx context.Context, to string, data []byte, patience time.Duration) error {
-	dialer := net.Dialer{Timeout: patience}
+// exchange opens a connection, sends data and waits until it comes back, each as long as the dialer waits. It leaves
+// no port behind: the end of the connection is a reset.
+func exchange(ctx context.Context, dialer *net.Dialer, to string, data []byte) error {
 	conn, err := dialer.DialContext(ctx, "tcp", to)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	_ = conn.(*net.TCPConn).SetLinger(0)
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(dialer.Timeout))
 	if _, err := conn.Write(data); err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func ask(ctx context.Context, target string, patience time.Duration) error {
 	data := packet{Flow: "try"}.encode()
 	switch {
 	case found && network == "tcp":
-		return exchange(ctx, to, data, patience)
+		return exchange(ctx, &net.Dialer{Timeout: patience}, to, data)
 	case found && network == "udp":
 		return askUDP(to, data, patience)
 	default:

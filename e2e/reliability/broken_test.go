@@ -73,3 +73,55 @@ func TestBrokenProductsAreFound(t *testing.T) {
 		})
 	}
 }
+
+// frameWithout is Picket with another text in its frame, where rules are missing.
+func frameWithout(t *testing.T, scratch, name, old, new string) (program string) {
+	t.Helper()
+	overlay, err := overlaid(t.TempDir(), edit{"../../nft/layout.go", old, new})
+	if err == nil {
+		program = filepath.Join(scratch, name)
+		err = compile(t.Context(), "../..", "-overlay", overlay, "-o", program, "./cmd/picket")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// What rules of the frame keep out arrives where they are missing, and is counted.
+func TestBrokenFramesAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds two programs")
+	}
+	needKernel(t)
+	scratch := t.TempDir()
+	if err := build(t.Context(), "../..", scratch); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, old, new string
+		row            row
+		want           []string
+	}{
+		{"nothing is a tunnel", "{tunnels, nil, []rule{\n", "{tunnels, nil, []rule{\n{[]term{accept()}, \"\"},\n", &tunnels{}, []string{
+			"vxlan from alien to 10.77.0.1", "vxlan from caged to 10.77.0.2", "vxlan from alien to 10.244.1.1",
+			"vxlan from rogue to 10.77.0.1", "protocol 4 from alien", "protocol 41 from caged", "protocol 47 from alien"}},
+		{"output is not judged", `slices.Concat(rules, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})`, "rules", output{}, []string{
+			"caged@n2 > free udp-new IPv4: sent", "caged@n2 > free tcp IPv6: sent", "stranger@n1 > web udp-new IPv6: sent", "alien@n1 > web udp-new IPv6: sent"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l, err := newLab(frameWithout(t, scratch, test.row.Name(), test.old, test.new), scratch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.short, l.source = true, "../.."
+			r := l.try(t.Context(), test.row)
+			table := tabulate([]*result{r})
+			for _, want := range test.want {
+				if r.leaked() == 0 || !strings.Contains(table, want) {
+					t.Errorf("LEAK %d; %q is not among what was found:\n%s", r.leaked(), want, table)
+				}
+			}
+		})
+	}
+}

@@ -43,6 +43,19 @@ func podOf(name string) sandbox.Pod {
 	return all[slices.IndexFunc(all, func(a actor) bool { return a.name == name })].pod()
 }
 
+// addrsOf are those of an actor or a den, by family, or of a stranger who is nobody in the cluster.
+func addrsOf(name string) []netip.Addr {
+	switch name {
+	case "stranger":
+		return []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8::7")}
+	case den(1).name:
+		return den(1).pod().Addrs
+	case den(2).name:
+		return den(2).pod().Addrs
+	}
+	return podOf(name).Addrs
+}
+
 func nodeName(node int) string { return fmt.Sprintf("n%d", node) }
 
 // addrs are those of a pod, by family.

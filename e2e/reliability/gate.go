@@ -102,7 +102,10 @@ func (g *gate) heard() time.Time { return time.Unix(0, g.last.Load()) }
 const silence = 200 * time.Millisecond
 
 // shutting is after what time the last knock arrived, and how much of it the agent waited for a processor.
-type shutting struct{ took, held time.Duration }
+type shutting struct {
+	took, held time.Duration
+	opened     time.Duration // from the moment when the policy was taken back until a knock arrived
+}
 
 // own is what the agent itself took.
 func (s shutting) own() time.Duration { return max(0, s.took-s.held) }
@@ -133,8 +136,16 @@ func (g *gate) shut() (shutting, error) {
 	if err != nil {
 		return shutting{}, err
 	}
-	took := shutting{max(0, g.heard().Sub(span.began)), span.held()}
-	return took, errors.Join(g.scene.folder.drop("gate.yaml"), g.awaitOpen())
+	took := shutting{took: max(0, g.heard().Sub(span.began)), held: span.held()}
+	took.opened, err = g.open()
+	return took, err
+}
+
+// open takes the policy back and returns how long it took until a knock arrived.
+func (g *gate) open() (time.Duration, error) {
+	began := time.Now()
+	err := errors.Join(g.scene.folder.drop("gate.yaml"), g.awaitOpen())
+	return time.Since(began), err
 }
 
 // shutOften does so some times.

@@ -125,15 +125,15 @@ func (s *tally) add(f flow, here sent, there arrived) {
 }
 
 // selfCheck shows that what is forbidden does arrive while nobody forbids it: that the prober can see a leak.
-func (s *scene) selfCheck() error {
+func (s *scene) selfCheck(prefix string, flows []flow) error {
 	var forbidden []flow
-	for _, f := range everyFlow() {
+	for _, f := range flows {
 		if !f.allowed {
 			f.allowed = true
 			forbidden = append(forbidden, f)
 		}
 	}
-	t, err := s.startTraffic("open", forbidden)
+	t, err := s.startTraffic(prefix, forbidden)
 	if err != nil {
 		return fmt.Errorf("self-check, without an agent: %w", err)
 	}

@@ -68,7 +68,7 @@ func (s *scene) play(r row) (err error) {
 		return err
 	}
 	defer s.close()
-	if err := s.selfCheck(); err != nil {
+	if err := s.selfCheck("open", everyFlow()); err != nil {
 		return err
 	}
 	if r, is := r.(rehearsed); is {

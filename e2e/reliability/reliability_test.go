@@ -15,7 +15,7 @@ import (
 )
 
 // fast are the rows that take some seconds each when they are short.
-const fast = "upgrade,two-agents,tamper-owned,unrelated,restart"
+const fast = "upgrade,two-agents,tamper-owned,unrelated,restart,output,tunnels,foreign-commits,foreign-commits-free"
 
 // The program that is tested is that of the variable PICKET; without it, one is built.
 func TestFastRows(t *testing.T) {

@@ -15,15 +15,20 @@ func (restart) Plan() plan { return plan{} }
 
 func (restart) Inject(s *scene) error {
 	stop := s.churn.keep(10 * time.Millisecond)
-	wanted, kills := s.times(100, 10), 0
+	return errors.Join(s.killOften(s.times(100, 10)), stop())
+}
+
+// killOften kills all agents some times, at random moments, and starts them again.
+func (s *scene) killOften(times int) error {
 	var errs []error
-	for kills < wanted && s.ctx.Err() == nil {
+	kills := 0
+	for kills < times && s.ctx.Err() == nil {
 		s.sleep(time.Duration(s.random.IntN(600)) * time.Millisecond)
 		errs = append(errs, s.killAll())
 		kills++
 	}
 	s.done("%d kills of %d nodes at random moments", kills, len(s.agents))
-	return errors.Join(append(errs, stop(), s.ctx.Err())...)
+	return errors.Join(append(errs, s.ctx.Err())...)
 }
 
 // killAll kills the agents of all nodes and starts them again.

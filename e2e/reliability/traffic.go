@@ -11,10 +11,12 @@ import (
 	"net/http"
 	"os/exec"
 	"slices"
+	"strings"
 	"time"
 )
 
-// flow is steady traffic from one actor to another.
+// flow is steady traffic from one actor to another. From far@n2 it is a process of node n2 that sends, with far's
+// addresses.
 type flow struct {
 	from, to string
 	family   int // index of the addresses: 0 is IPv4, 1 is IPv6
@@ -41,6 +43,9 @@ func everyFlow() []flow {
 
 // rates are packets, or connections, a second. What happens between two of them goes unseen.
 var rates = map[string]int{"udp": 1000, "udp-new": 1000, "tcp": 50, "tcp-held": 100}
+
+// onNodes is how many times less a process of a node sends: there is other traffic, too.
+const onNodes = 5
 
 func (f flow) String() string {
 	return fmt.Sprintf("%s > %s %s IPv%d", f.from, f.to, f.network, 4+2*f.family)
@@ -88,13 +93,22 @@ type sender struct {
 // newSender starts a flow. A server counts flows by their names, for as long as it lives.
 func (s *scene) newSender(f flow, name string) (*sender, error) {
 	to := net.JoinHostPort(podOf(f.to).Addrs[f.family].String(), servicePort)
+	actor, node, onNode := strings.Cut(f.from, "@")
+	rate := rates[f.network]
+	if onNode {
+		rate /= onNodes
+	}
 	d := &sender{flow: f, name: name}
-	d.cmd = s.probe("send", "--flow", name, "--network", f.network, "--to", to, "--rate", fmt.Sprint(rates[f.network]), "--for", "1h")
+	d.cmd = s.probe("send", "--flow", name, "--network", f.network, "--to", to, "--rate", fmt.Sprint(rate), "--for", "1h")
 	stdin, err := d.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
 	d.stdin, d.cmd.Stdout, d.cmd.Stderr = stdin, &d.out, &d.out
+	if onNode {
+		d.cmd.Args = append(d.cmd.Args, "--from", addrsOf(actor)[f.family].String())
+		return d, s.StartInNode(node, d.cmd)
+	}
 	return d, s.StartInPod(shop+"/"+f.from, d.cmd)
 }
 

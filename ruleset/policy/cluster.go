@@ -46,6 +46,20 @@ type Node struct {
 	CIDRs []netip.Prefix // spec.podCIDRs, which its pods' addresses come from; masked
 }
 
+// Reached returns the addresses by which pods reach the node itself: those that it states, and the
+// first two of each of its pod ranges, which its vxlan device and its bridge have with flannel.
+func (n Node) Reached() []netip.Addr {
+	addrs := slices.Clone(n.Addrs)
+	for _, p := range n.CIDRs {
+		first := p.Masked().Addr()
+		addrs = append(addrs, first)
+		if second := first.Next(); p.Contains(second) {
+			addrs = append(addrs, second)
+		}
+	}
+	return addrs
+}
+
 // NewNode converts an API object.
 func NewNode(n *corev1.Node) Node {
 	var texts []string

@@ -155,7 +155,7 @@ func (c *compilation) fixed() {
 	}
 	var nodes []netip.Addr
 	for _, n := range c.snapshot.Nodes {
-		nodes = append(nodes, n.Addrs...)
+		nodes = append(nodes, n.Reached()...)
 	}
 	c.program.Sets = slices.Concat(c.program.Sets, ruleset.LinkSets(c.snapshot.Links),
 		ruleset.NodeSets(nodes), ruleset.TunnelSets(c.snapshot.TunnelPorts))

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/cmd/sandbox"
+)
+
+// way is how a pod or a node may try to reach a pod through a tunnel that a node unpacks.
+type way struct {
+	name      string
+	from      place
+	to        []netip.Addr // of a node, by family
+	packed    packed       // in vxlan
+	protocol  int          // that a node unpacks instead, without anything in it; 0: vxlan
+	permitted bool
+}
+
+// place is where a way begins.
+type place struct {
+	name string
+	node bool
+}
+
+// packed is whose address a packed datagram bears, and for whom it is. The dens let clients in; no
+// policy selects free.
+type packed struct{ source, target string }
+
+func (p packed) String() string { return p.source + " to " + p.target }
+
+// den is a pod that lets clients in, and that nothing else is sent to.
+func den(node int) actor { return actor{fmt.Sprintf("den%d", node), "den", node, 60} }
+
+// unpacker is a node that unpacks, and who tries to use it.
+type unpacker struct {
+	node      sandbox.Node
+	bridge    []netip.Addr // by family
+	senders   []string     // pods of this node and of the other
+	stolen    []packed     // what they pack
+	neighbour string       // the other node
+	own       packed       // what that packs: with an address of its pod
+	forged    packed       // likewise, with one of a pod of the node that unpacks
+}
+
+func unpackers() []unpacker {
+	return []unpacker{
+		{nodes()[0], addrs(1, 1), []string{"alien", "rogue"}, []packed{{"far", "den1"}, {"near", "den1"}, {"rogue", "free"}},
+			"n2", packed{"far", "den1"}, packed{"near", "den1"}},
+		{nodes()[1], addrs(2, 1), []string{"caged", "alien"}, []packed{{"near", "den2"}, {"far", "den2"}},
+			"n1", packed{"near", "den2"}, packed{"far", "den2"}},
+	}
+}
+
+// ways lists them, those that are permitted last.
+func ways() []way {
+	var refused, permitted []way
+	for _, u := range unpackers() {
+		neighbour := place{u.neighbour, true}
+		for _, sender := range u.senders {
+			for _, p := range u.stolen {
+				refused = append(refused,
+					way{from: place{name: sender}, to: u.node.Addrs, packed: p},
+					way{from: place{name: sender}, to: u.bridge, packed: p})
+			}
+			for _, protocol := range []int{unix.IPPROTO_IPIP, unix.IPPROTO_IPV6, unix.IPPROTO_GRE} {
+				refused = append(refused, way{from: place{name: sender}, to: u.node.Addrs, protocol: protocol})
+			}
+		}
+		refused = append(refused, way{from: neighbour, to: u.node.Addrs, packed: u.forged})
+		permitted = append(permitted,
+			way{from: neighbour, to: u.node.Addrs, packed: u.own, permitted: true},
+			way{from: neighbour, to: u.node.Addrs, protocol: unix.IPPROTO_GRE, permitted: true})
+	}
+	all := append(refused, permitted...)
+	for i := range all {
+		all[i].name = all[i].describe()
+	}
+	return all
+}
+
+func (w way) describe() string {
+	if w.protocol != 0 {
+		return fmt.Sprintf("protocol %d from %s to %s", w.protocol, w.from.name, w.to[0])
+	}
+	return fmt.Sprintf("vxlan from %s to %s, packed %s", w.from.name, w.to[0], w.packed)
+}
+
+// tries is how often a packet goes each way, in each family.
+const tries = 2
+
+// packets is how many a way takes: what is packed has each family within each.
+func (w way) packets() int {
+	if w.protocol != 0 {
+		return 2 * tries
+	}
+	return 4 * tries
+}
+
+// enter runs f where ways begin.
+func (p place) enter(s *scene, f func() error) error {
+	if p.node {
+		return s.InNode(p.name, f)
+	}
+	return s.InPod(podOf(p.name).Name, f)
+}
+
+// send sends the packets of a way, with a socket each, from where it begins.
+func (w way) send(port int, flow string) error {
+	for n := range w.packets() {
+		data, outer := numbered(flow, n, true), n&1
+		err := error(nil)
+		if w.protocol != 0 {
+			err = sendProtocol(w.to[outer], w.protocol, data)
+		} else {
+			err = sendVxlan(netip.AddrPortFrom(w.to[outer], uint16(port)), w.packed.frame(n>>1&1, data))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
+	return nil
+}
+
+// tunnelMAC is the hardware address of every node's tunnels.
+var tunnelMAC = [6]byte{2, 0, 0, 0, 0x84, 0x72}
+
+// frame is the datagram as a tunnel carries it.
+func (p packed) frame(family int, data []byte) []byte {
+	source, target := addrsOf(p.source)[family], addrsOf(p.target)[family]
+	payload := datagram(netip.AddrPortFrom(source, 4000), netip.AddrPortFrom(target, 80), data)
+	kind := [][]byte{{0x08, 0x00}, {0x86, 0xdd}}[family]
+	frame := append(append(slices.Clone(tunnelMAC[:]), 2, 0, 0, 0, 0, 9), kind...)
+	return append(frame, packetOf(source, target, unix.IPPROTO_UDP, 0, piece{0, true, payload})...)
+}
+
+// sendVxlan sends a frame in network 1 (RFC 7348).
+func sendVxlan(to netip.AddrPort, frame []byte) error {
+	conn, err := net.Dial("udp", to.String())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write(append([]byte{8, 0, 0, 0, 0, 0, 1, 0}, frame...))
+	return err
+}
+
+func sendProtocol(to netip.Addr, protocol int, data []byte) error {
+	family, addr := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Addr: [4]byte(to.AsSlice())})
+	if to.Is6() {
+		family, addr = unix.AF_INET6, &unix.SockaddrInet6{Addr: to.As16()}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	return os.NewSyscallError("sendto", unix.Sendto(fd, data, 0, addr))
+}
