@@ -39,7 +39,8 @@ type Config struct {
 	Connections Connections // without them, or a Cutter, open connections stay as they are
 	Cutter      Cutter
 	Guard       Guard
-	Separator   Separator // without it, or a Host, pods of one bridge are not kept apart there
+	Flowtables  FlowtableLister // without it, connections are taken to be in none
+	Separator   Separator       // without it, or a Host, pods of one bridge are not kept apart there
 	Reporter    Reporter
 	Log         *slog.Logger  // nil: slog.Default()
 	Audit       time.Duration // between looks at the kernel and the host; 0: 30 s
@@ -68,6 +69,7 @@ type Controller struct {
 	watching  bool
 	mixed     bool     // the segment may have to change
 	remix     attempts // after an error
+	bypassed  bool     // packets of open connections can pass by the kernel's rules
 	policed   bool     // there was a policy when it was last looked at
 	settled   sync.Once
 }
@@ -111,6 +113,7 @@ func (c *Controller) loop(ctx context.Context) {
 	defer audit.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	c.checkFlowtables(ctx)
 	for do := c.wait(ctx, audit.C, retry.C); do != nil; do = c.wait(ctx, audit.C, retry.C) {
 		c.Health.work(time.Now())
 		do()
@@ -135,6 +138,7 @@ func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (d
 		return func() {
 			c.hosted = -1
 			c.doubt(ctx)
+			c.checkFlowtables(ctx)
 			c.recheck(ctx)
 		}
 	case <-c.touched:

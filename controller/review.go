@@ -14,6 +14,8 @@ import (
 type Connections interface {
 	// List returns those that keep wants. It may take long; the loop does not wait for it.
 	List(ctx context.Context, keep func(ruleset.Connection) bool) ([]ruleset.Connection, error)
+	// End takes some out of what the kernel knows, so that the next packet of each is judged as its first.
+	End(context.Context, []ruleset.Connection) error
 }
 
 // Cutter is a kernel that can drop all packets of single connections.
@@ -183,7 +185,7 @@ func (c *Controller) judgeOpen(ctx context.Context, l look) error {
 		c.Log.Info("open connections judged anew", "cut", len(change.Add), "lifted", len(change.Lift), "cut in all", len(c.review.cuts))
 	}
 	c.Health.cut(len(change.Add), len(c.review.cuts))
-	return nil
+	return c.endCut(ctx, l.list)
 }
 
 // knowCuts reads what the kernel cuts, as an earlier process may have left it.

@@ -23,7 +23,8 @@ type wire struct {
 	held  map[ruleset.Connection]bool
 	looks int
 	slow  chan bool // a look waits for it; nil: it does not
-	fail  error     // of whatever is asked
+	ended []ruleset.Connection
+	fail  error // of whatever is asked
 }
 
 func newWire(clients ...string) *wire {
@@ -49,6 +50,20 @@ func (w *wire) List(_ context.Context, keep func(ruleset.Connection) bool) ([]ru
 		w.mu.Lock()
 	}
 	return slices.DeleteFunc(slices.Clone(w.open), func(c ruleset.Connection) bool { return !keep(c) }), w.fail
+}
+
+// End demands that what ends is cut: an entry could come back else.
+func (w *wire) End(_ context.Context, list []ruleset.Connection) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range list {
+		if !w.held[c] {
+			return fmt.Errorf("%s ends and is not cut", c)
+		}
+		w.ended = append(w.ended, c)
+		w.open = slices.DeleteFunc(w.open, func(o ruleset.Connection) bool { return o == c })
+	}
+	return w.fail
 }
 
 func (w *wire) Cuts(context.Context) ([]ruleset.Connection, error) {

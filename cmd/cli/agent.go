@@ -98,7 +98,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	denial, _ := ruleset.ParseDenial(o.deny)
 	c := controller.New(controller.Config{
 		Node: o.node, Denial: denial, DenyUnknown: o.unknown == "deny", Source: source, Firewall: backend, Host: &host.Host{},
-		Connections: connections, Cutter: backend, Guard: backend, Separator: backend, Reporter: reporter, Log: log, Settled: economise,
+		Connections: connections, Cutter: backend, Guard: backend, Flowtables: backend, Separator: backend, Reporter: reporter, Log: log, Settled: economise,
 	})
 	listener, err := net.Listen("tcp", o.health)
 	if err != nil {

@@ -55,7 +55,7 @@ func (a *agent) start(t testing.TB) {
 	source := make(feed, 1)
 	a.control = controller.New(controller.Config{
 		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: visitor{a.rig, a.node, &host.Host{}},
-		Connections: connections, Cutter: a.tap, Guard: a.tap, Separator: a.tap, Log: errorLog(t),
+		Connections: connections, Cutter: a.tap, Guard: a.tap, Flowtables: a.tap, Separator: a.tap, Log: errorLog(t),
 	})
 	a.run(t, connections)
 	a.deliver = <-source
@@ -150,6 +150,12 @@ func (p *tap) Cut(ctx context.Context, c ruleset.Cuts) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.Backend.Cut(ctx, c)
+}
+
+func (p *tap) Flowtables(ctx context.Context) ([]string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Backend.Flowtables(ctx)
 }
 
 func (p *tap) PutSegment(ctx context.Context, s ruleset.Segment) error {

@@ -49,7 +49,7 @@ func (t *Table) List(ctx context.Context, keep func(ruleset.Connection) bool) ([
 	}
 	var list []ruleset.Connection
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		err := t.each(ctx, family, func(c ruleset.Connection) {
+		err := t.each(ctx, family, func(c ruleset.Connection, _ []byte) {
 			if !own[c.From.Addr()] && !own[c.To.Addr()] && keep(c) {
 				list = append(list, c)
 			}
@@ -73,14 +73,12 @@ func (t *Table) ownAddrs() (map[netip.Addr]bool, error) {
 	return own, err
 }
 
-// each calls do for every entry of a family.
-func (t *Table) each(ctx context.Context, family uint8, do func(ruleset.Connection)) error {
-	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP)
-	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: t.entries}
-	request.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
+// each calls do for every entry of a family, with the message that it was read from.
+func (t *Table) each(ctx context.Context, family uint8, do func(ruleset.Connection, []byte)) error {
+	request := t.request(nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP, family)
 	err := request.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(message []byte) bool {
 		if c, ok := parse(message); ok {
-			do(c)
+			do(c, message)
 		}
 		return ctx.Err() == nil
 	})

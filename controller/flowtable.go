@@ -1,0 +1,70 @@
+package controller
+
+import (
+	"context"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// FlowtableLister is a kernel that can be told to send packets of open connections past the firewall.
+type FlowtableLister interface {
+	// Flowtables names what has been told so.
+	Flowtables(context.Context) ([]string, error)
+}
+
+const (
+	flowtableText = "packets of the connections in it pass by the rules; a connection that is no longer allowed " +
+		"is taken out of it, which can take seconds longer; expected none on a node with pods"
+	unlistedText = "; it is assumed that connections may pass by the rules"
+)
+
+// checkFlowtables is for the start and the audit. Where there are flowtables, or nobody knows, what is cut has
+// to leave conntrack, because a flowtable holds what conntrack does.
+func (c *Controller) checkFlowtables(ctx context.Context) {
+	if c.Flowtables == nil {
+		return
+	}
+	names, err := c.Flowtables.Flowtables(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	list := map[string]string{}
+	for _, name := range names {
+		list[name] = flowtableText
+	}
+	if err != nil {
+		list["unknown"] = err.Error() + unlistedText
+	} else {
+		c.Health.metrics.flowtables.Set(float64(len(names)))
+	}
+	if c.Health.warn("flowtable", list) {
+		c.Log.Warn("open connections can pass by the rules", "flowtables", names, "error", err)
+	}
+	if bypassed := len(list) > 0; bypassed != c.bypassed {
+		c.bypassed = bypassed
+		c.reviewAll()
+	}
+}
+
+// reviewAll has every open connection looked at again.
+func (c *Controller) reviewAll() {
+	if c.reviews() && c.review.begun {
+		c.review.scope = ruleset.Everything()
+		c.review.schedule(settle)
+	}
+}
+
+// endCut takes those of some connections that are cut out of conntrack, and so out of flowtables. It comes
+// after the kernel drops their packets: none of them can make an entry then.
+func (c *Controller) endCut(ctx context.Context, list []ruleset.Connection) error {
+	var gone []ruleset.Connection
+	for _, connection := range list {
+		if _, cut := c.review.cuts[connection]; cut {
+			gone = append(gone, connection)
+		}
+	}
+	if !c.bypassed || len(gone) == 0 {
+		return nil
+	}
+	return c.Connections.End(ctx, gone)
+}
