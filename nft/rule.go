@@ -119,7 +119,7 @@ func denial(c ruleset.Chain) []rule {
 	rules := []rule{{terms: []term{logged(logPrefix + string(c.ID) + " ")}}}
 	last := verdict(expr.VerdictDrop, "")
 	if c.Denial == ruleset.Reject {
-		rules = append(rules, rule{terms: []term{isProtocol(ruleset.TCP), notTranslated(), counter(), rejectReset()}})
+		rules = append(rules, rule{terms: []term{isProtocol(ruleset.TCP), notTranslated(), isForwarded(), counter(), rejectReset()}})
 		last = rejectProhibited()
 	}
 	return append(rules, rule{terms: []term{counter(), last}})

@@ -183,7 +183,7 @@ func openThroughIPVS(t *testing.T) (r *rig, forbidden, permitted []*stream) {
 func (r *rig) throughIPVS(node string, streams []*stream) []*stream {
 	r.t.Helper()
 	for _, s := range streams {
-		s.slow = true
+		s.slow, s.answered = true, true
 		s.through = alike([]netip.Addr{netip.MustParseAddr(webService[0]), netip.MustParseAddr(webService[1])}, s.to.Addr())
 		r.must(r.serveByIPVS(node, []virtual{{s.through, s.to.Port(), s.to.Addr(), s.to.Port()}}))
 	}

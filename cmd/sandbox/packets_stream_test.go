@@ -24,6 +24,7 @@ type stream struct {
 	through        netip.Addr // what the client connects to instead of the server's address; may be invalid
 	proto          ruleset.Protocol
 	serverTalks    bool
+	answered       bool         // a datagram goes back first, so that conntrack takes it for a connection
 	slow           bool         // a tenth as often, for kernels that are slow to run
 	heard          atomic.Int64 // numbers that arrived
 	lost           atomic.Int64 // numbers below the highest that did not
@@ -98,6 +99,11 @@ func (s *stream) open(r *rig) error {
 		return err
 	}
 	s.ends = [2]io.Closer{client, server}
+	if s.answered && s.proto == ruleset.UDP && !s.serverTalks {
+		if _, err := server.Write(make([]byte, 8)); err != nil {
+			return err
+		}
+	}
 	if s.serverTalks {
 		go s.talk(server)
 		go s.hear(client)
