@@ -151,8 +151,13 @@ func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (d
 		return func() { c.mixed = true }
 	case <-c.review.due.C:
 		return func() { c.look(ctx) }
-	case l := <-c.review.found:
-		return func() { c.judged(ctx, l) }
+	case b := <-c.review.found:
+		return func() {
+			list, err := c.judgeOpen(ctx, b.list)
+			b.answer <- fates{list, err}
+		}
+	case l := <-c.review.over:
+		return func() { c.looked(ctx, l) }
 	}
 }
 
@@ -164,7 +169,7 @@ func (c *Controller) read() {
 	}
 	for _, m := range mail {
 		for _, e := range m.Events {
-			c.graph.Apply(e)
+			c.apply(e)
 			c.notice(e)
 		}
 		c.synced = c.synced || m.Synced
@@ -216,8 +221,10 @@ func (c *Controller) notice(e graph.Event) {
 	switch e := e.(type) {
 	case graph.PolicySet:
 		c.judge(e.Policy.Key, e.Policy.Problems)
+		c.review.policyChanged()
 	case graph.PolicyGone:
 		c.judge(e.Key, nil)
+		c.review.policyChanged()
 	}
 }
 
@@ -250,6 +257,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 	start := time.Now()
 	delta, err := c.next(ctx)
 	if err == nil {
+		c.handOver(ctx, delta)
 		err = c.Firewall.Apply(ctx, delta)
 	}
 	if err != nil {
@@ -264,7 +272,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 		c.settled.Do(func() { go c.Settled() })
 	}
 	c.guard(ctx)
-	c.widen(delta)
+	c.widen(ctx, delta)
 	c.separate(ctx, delta)
 	c.Health.count(c.graph.Counts)
 	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) { // a delta's text costs more than its commit

@@ -54,17 +54,12 @@ func (c *Controller) reviewAll() {
 	}
 }
 
-// endCut takes those of some connections that are cut out of conntrack, and so out of flowtables. It comes
-// after the kernel drops their packets: none of them can make an entry then.
-func (c *Controller) endCut(ctx context.Context, list []ruleset.Connection) error {
-	var gone []ruleset.Connection
-	for _, connection := range list {
-		if _, cut := c.review.cuts[connection]; cut {
-			gone = append(gone, connection)
+// endCut has what is cut leave conntrack, and so flowtables, where there are any. Its packets are dropped by
+// then: none of them can make an entry.
+func (c *Controller) endCut(all []ruleset.Fate) {
+	for i, f := range all {
+		if c.bypassed && f == ruleset.Cut {
+			all[i] = ruleset.Ended
 		}
 	}
-	if !c.bypassed || len(gone) == 0 {
-		return nil
-	}
-	return c.Connections.End(ctx, gone)
 }

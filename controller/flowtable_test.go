@@ -46,11 +46,11 @@ func TestAFlowtableIsSaidAndWhatIsCutLeavesIt(t *testing.T) {
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
 	source <- isolate
 	eventually(t, "cut", w.cut("10.244.2.1"))
-	if w.change(func() {}); len(w.ended) > 0 || said() != "" {
-		t.Errorf("without a flowtable: %v %s", w.ended, said())
+	if w.change(func() {}); len(w.open) == 0 || said() != "" {
+		t.Errorf("without a flowtable: %v %s", w.open, said())
 	}
 	f.become(nil, "inet fast ft")
-	eventually(t, "it ends", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.ended) == 1 })
+	eventually(t, "it ends", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.open) == 0 })
 	eventually(t, "cut still", w.cut("10.244.2.1"))
 	if r := c.Health.Readiness(); !r.Ready || said() == "" || !counted("1") {
 		t.Errorf("%+v", r)
@@ -66,7 +66,7 @@ func TestFlowtablesThatCannotBeListed(t *testing.T) {
 	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w, Flowtables: f})
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
 	source <- isolate
-	eventually(t, "it ends", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.ended) == 1 })
+	eventually(t, "it ends", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.open) == 0 })
 	if r := c.Health.Readiness(); !r.Ready || !strings.Contains(r.Warnings["flowtable unknown"], "no answer") {
 		t.Errorf("%+v", r)
 	}

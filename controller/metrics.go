@@ -38,9 +38,9 @@ func newMetrics(ready func() float64) *metrics {
 		badPolicies: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_policies_with_problems", Help: "Policies with parts that match nothing because they could not be understood."}),
 		complaints:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_source_complaints", Help: "Things that the source cannot read."}),
 		cuts: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "picket_connections_cut_total", Help: "Open connections that a change of policy ended."}),
+			Name: "picket_connections_cut_total", Help: "Flows whose open connections a change of policy ended."}),
 		cut: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "picket_connections_cut", Help: "Connections that were ended and are still kept from going on."}),
+			Name: "picket_connections_cut", Help: "Flows, and clients of too many, that are kept from going on."}),
 		flowtables: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "picket_flowtables", Help: "Flowtables on this node, by which packets of open connections pass by the rules."}),
 		objects: prometheus.NewGaugeVec(prometheus.GaugeOpts{

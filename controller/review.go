@@ -12,76 +12,108 @@ import (
 
 // Connections is what is open through this node.
 type Connections interface {
-	// List returns those that keep wants. It may take long; the loop does not wait for it.
-	List(ctx context.Context, keep func(ruleset.Connection) bool) ([]ruleset.Connection, error)
-	// End takes some out of what the kernel knows, so that the next packet of each is judged as its first.
-	End(context.Context, []ruleset.Connection) error
+	// Review hands over those that keep wants, some at a time, and ends what judge wants to end. It
+	// may take long; the loop does not wait for it.
+	Review(ctx context.Context, keep func(ruleset.Connection) bool, judge ruleset.Judge) error
+	// ReviewOf is Review for those with an address at one end. The loop waits for it.
+	ReviewOf(ctx context.Context, end netip.Addr, judge ruleset.Judge) error
 }
 
 // Cutter is a kernel that can drop all packets of single connections.
 type Cutter interface {
-	// Cuts says whose packets it drops now.
-	Cuts(context.Context) ([]ruleset.Connection, error)
+	// Cuts says what it drops now.
+	Cuts(context.Context) (ruleset.Cuts, error)
 	// Cut changes that, all or nothing; after an error nothing is known.
-	Cut(context.Context, ruleset.Cuts) error
+	Cut(context.Context, ruleset.CutChange) error
 }
 
-// review cuts the open connections that a change of policy forbids, and lets those go on that it allows
-// again:
+// review cuts the open connections that a change of policy forbids, and lets those go on that it
+// allows again:
 //
-//	commit ─► scope of what it can have forbidden ─► look: conntrack, in a goroutine ─► judge: Decide ─► Cut
+//	commit ─► scope of what it can have forbidden ─► look: conntrack, in a goroutine ─► judge ─► Cut
+//	   └────► cuts that it can have allowed again ────────────────────────────────────► judge ─► Cut
 //
-// The look comes after the commit, so a connection that is opened too late for it is judged by the new rules.
-// Changes that come meanwhile share the next look.
+// The look comes after the commit, so a connection that is opened too late for it is judged by the
+// new rules. Changes that come meanwhile share the next look. It hands over some connections at a
+// time, so that it takes no more memory where there are a million.
 type review struct {
 	begun   bool          // a ruleset was committed
 	scope   ruleset.Scope // of all that was committed since the last look; at first, everything
 	due     *time.Timer
 	looking bool
-	found   chan look
-	cuts    map[ruleset.Connection]time.Time // and when conntrack last had it; nil: not known
-	refresh time.Time                        // when conntrack was last asked for all of them
+	found   chan bundle
+	over    chan look
+	cuts    *cuts               // nil: not known
+	refresh time.Time           // when conntrack was last asked for all of them
+	full    bool                // no more clients are listed in them
+	waiting ruleset.Scope       // of cuts that depend on policies of other nodes' pods
+	own     []netip.Addr        // addresses of this node at the last commit, sorted
+	handed  map[netip.Addr]bool // addresses that have another pod since the last commit
 }
 
-// look is what one look at conntrack was for, and what it found.
+// look is what one look at conntrack was for, and what came of it.
 type look struct {
 	scope ruleset.Scope
-	whole bool // the cuts themselves were asked for, too
-	list  []ruleset.Connection
+	whole bool                  // it has seen all connections of what is cut
+	seen  map[ruleset.Flow]bool // flows that were cut before and have connections
 	took  time.Duration
 	err   error
 }
 
 const (
-	settle       = 50 * time.Millisecond  // from a commit to the look: packets that were judged before it are through
+	// settle is from a commit to the look: packets that were judged before it are through.
+	settle       = 50 * time.Millisecond
 	longestPause = 500 * time.Millisecond // between looks, which take a fifth of a processor at most
 	retryReview  = time.Second
-	refreshCuts  = time.Hour
-	// forgetCut is how long a cut outlives its entry in conntrack. Until then the server can't open it anew by
-	// speaking first, not even if its client makes conntrack believe that it is over.
-	forgetCut = 24 * time.Hour
+	refreshCuts  = 5 * time.Minute
 )
 
 func newReview() review {
-	return review{scope: ruleset.Everything(), due: stopped(), found: make(chan look, 1)}
+	return review{
+		scope: ruleset.Everything(), due: stopped(), handed: map[netip.Addr]bool{},
+		found: make(chan bundle), over: make(chan look, 1),
+	}
 }
 
 // reviews reports whether connections can be cut here.
 func (c *Controller) reviews() bool { return c.Connections != nil && c.Cutter != nil }
 
 // widen takes a delta that the kernel holds now into the next review.
-func (c *Controller) widen(delta ruleset.Delta) {
-	if !c.reviews() || !c.whole || delta.Empty() && c.review.begun {
+func (c *Controller) widen(ctx context.Context, delta ruleset.Delta) {
+	if !c.reviews() || !c.whole {
+		return
+	}
+	moved := c.movedOwn()
+	if delta.Empty() && len(moved) == 0 && c.review.begun {
 		return
 	}
 	c.review.begun = true
 	if delta.Clear {
 		c.review.cuts = nil
 	}
-	c.review.scope = c.review.scope.Union(ruleset.ScopeOf(delta, c.graph.Subjects))
-	if !c.review.scope.Empty() || len(c.review.cuts) > 0 {
+	forbidden := ruleset.ScopeOf(delta, c.graph.Subjects).Union(ruleset.ScopeOfAddrs(moved...))
+	c.review.scope = c.review.scope.Union(forbidden)
+	if !c.review.scope.Empty() {
 		c.review.schedule(settle)
 	}
+	if err := c.relift(ctx, delta); err != nil {
+		c.reviewFailed(ctx, err)
+	}
+}
+
+// movedOwn returns the addresses that this node has got or lost since it was last asked. What was
+// open to one that goes to another node passes the forward hook from then on, and nobody has judged
+// it.
+func (c *Controller) movedOwn() (moved []netip.Addr) {
+	was, is := c.review.own, c.graph.Around(nil).Node
+	slices.SortFunc(is, netip.Addr.Compare)
+	c.review.own = is
+	for _, a := range slices.Concat(was, is) {
+		if slices.Contains(was, a) != slices.Contains(is, a) {
+			moved = append(moved, a)
+		}
+	}
+	return moved
 }
 
 func (r *review) schedule(pause time.Duration) {
@@ -90,9 +122,10 @@ func (r *review) schedule(pause time.Duration) {
 	}
 }
 
-// recheck is for the audit: what the kernel cuts is read anew, and what conntrack knows of it, now and then.
+// recheck is for the audit: what the kernel cuts is read anew, and what conntrack knows of it, now
+// and then.
 func (c *Controller) recheck(ctx context.Context) {
-	if !c.reviews() || len(c.review.cuts) == 0 {
+	if !c.reviews() || c.review.cuts.len() == 0 {
 		return
 	}
 	held, err := c.Cutter.Cuts(ctx)
@@ -100,55 +133,76 @@ func (c *Controller) recheck(ctx context.Context) {
 		c.reviewFailed(ctx, err)
 		return
 	}
-	missing := maps.Clone(c.review.cuts)
-	for _, connection := range held {
-		delete(missing, connection)
-	}
-	if len(missing) > 0 || len(held) != len(c.review.cuts) {
+	c.review.policyChanged()
+	if !c.review.cuts.is(held) {
 		c.review.cuts, c.review.scope = nil, ruleset.Everything()
 	}
-	c.review.schedule(0)
+	if !c.review.scope.Empty() || time.Since(c.review.refresh) > refreshCuts {
+		c.review.schedule(0)
+	}
+}
+
+// policyChanged has what waits for policies of other nodes' pods judged again.
+func (r *review) policyChanged() {
+	if !r.waiting.Empty() {
+		r.scope, r.waiting = r.scope.Union(r.waiting), ruleset.Scope{}
+		r.schedule(settle)
+	}
 }
 
 // look asks conntrack for what is in the scope.
 func (c *Controller) look(ctx context.Context) {
-	l := look{scope: c.review.scope, whole: len(c.review.cuts) > 0 && time.Since(c.review.refresh) > refreshCuts}
-	c.review.scope, c.review.looking = ruleset.Scope{}, true
-	if l.scope.Empty() && !l.whole {
-		c.review.found <- l
-		return
+	l := look{scope: c.review.scope, seen: map[ruleset.Flow]bool{}}
+	known := map[ruleset.Flow]time.Time{}
+	if c.review.cuts != nil {
+		known, l.whole = maps.Clone(c.review.cuts.flows), true
 	}
-	keep := l.scope.Covers
-	if l.whole {
-		cuts := maps.Clone(c.review.cuts)
-		keep = func(connection ruleset.Connection) bool {
-			_, cut := cuts[connection]
-			return cut || l.scope.Covers(connection)
+	c.review.scope, c.review.looking = ruleset.Scope{}, true
+	again := c.bypassed
+	keep := func(connection ruleset.Connection) bool {
+		if _, cut := known[connection.Flow()]; cut {
+			l.seen[connection.Flow()] = true
+			return (again || connection.EitherEnd()) && l.scope.Covers(connection)
 		}
+		return l.scope.Covers(connection)
 	}
 	go func() {
 		began := time.Now()
-		l.list, l.err = c.Connections.List(ctx, keep)
+		l.err = c.Connections.Review(ctx, keep, c.review.asker(ctx))
 		l.took = time.Since(began)
-		c.review.found <- l
+		c.review.over <- l
 	}()
 }
 
-// judged ends a look: what it found is decided by the program as it is now.
-func (c *Controller) judged(ctx context.Context, l look) {
+// looked ends a look.
+func (c *Controller) looked(ctx context.Context, l look) {
 	c.review.looking = false
 	err := l.err
 	if err == nil {
-		err = c.judgeOpen(ctx, l)
+		err = c.renew(ctx, l)
 	}
 	if err != nil {
 		c.review.scope = c.review.scope.Union(l.scope)
 		c.reviewFailed(ctx, err)
 		return
 	}
-	c.Health.warn("connections", nil)
+	c.warnFull()
 	if !c.review.scope.Empty() {
 		c.review.schedule(min(max(settle, 4*l.took), longestPause))
+	}
+}
+
+// warnFull says where so many clients have been cut that no more are listed.
+func (c *Controller) warnFull() {
+	if !c.review.full {
+		c.Health.warn("connections", nil)
+		return
+	}
+	const text = "too many clients have open connections that are no longer allowed: they are ended, " +
+		"and what their servers still send is judged as if it were new; " +
+		"expected fewer clients, or policies that let their servers open nothing to them"
+	if c.Health.warn("connections", map[string]string{"cut": text}) {
+		c.Log.Warn(text, "clients", maxCutClients)
 	}
 }
 
@@ -161,84 +215,4 @@ func (c *Controller) reviewFailed(ctx context.Context, err error) {
 	if c.Health.warn("connections", map[string]string{"open": err.Error()}) {
 		c.Log.Error("connections that are no longer allowed may stay open; trying again", "error", err)
 	}
-}
-
-func (c *Controller) judgeOpen(ctx context.Context, l look) error {
-	if err := c.knowCuts(ctx); err != nil {
-		return err
-	}
-	if len(l.list)+len(c.review.cuts) == 0 {
-		return nil
-	}
-	now := time.Now()
-	change := c.recut(l, now)
-	if err := c.Cutter.Cut(ctx, change); err != nil {
-		return err
-	}
-	for _, connection := range change.Lift {
-		delete(c.review.cuts, connection)
-	}
-	for _, connection := range change.Add {
-		c.review.cuts[connection] = now
-	}
-	if len(change.Add)+len(change.Lift) > 0 {
-		c.Log.Info("open connections judged anew", "cut", len(change.Add), "lifted", len(change.Lift), "cut in all", len(c.review.cuts))
-	}
-	c.Health.cut(len(change.Add), len(c.review.cuts))
-	return c.endCut(ctx, l.list)
-}
-
-// knowCuts reads what the kernel cuts, as an earlier process may have left it.
-func (c *Controller) knowCuts(ctx context.Context) error {
-	if c.review.cuts != nil {
-		return nil
-	}
-	held, err := c.Cutter.Cuts(ctx)
-	if err != nil {
-		return err
-	}
-	c.review.cuts, c.review.refresh = map[ruleset.Connection]time.Time{}, time.Now()
-	for _, connection := range held {
-		c.review.cuts[connection] = time.Now()
-	}
-	return nil
-}
-
-// ends are the addresses of these connections and of all that are cut.
-func (c *Controller) ends(list []ruleset.Connection) []netip.Addr {
-	all := map[netip.Addr]bool{}
-	for _, connection := range list {
-		all[connection.From.Addr()], all[connection.To.Addr()] = true, true
-	}
-	for connection := range c.review.cuts {
-		all[connection.From.Addr()], all[connection.To.Addr()] = true, true
-	}
-	return slices.Collect(maps.Keys(all))
-}
-
-// recut says what becomes of each connection that was found or is cut.
-func (c *Controller) recut(l look, now time.Time) ruleset.Cuts {
-	var change ruleset.Cuts
-	program := c.graph.Around(c.ends(l.list))
-	denies := func(connection ruleset.Connection) bool {
-		verdict, _ := program.Decide(connection.Flow())
-		return verdict == ruleset.Deny
-	}
-	for _, connection := range l.list {
-		if _, cut := c.review.cuts[connection]; cut {
-			c.review.cuts[connection] = now
-		} else if denies(connection) {
-			change.Add = append(change.Add, connection)
-		}
-	}
-	for connection, seen := range c.review.cuts {
-		if l.whole && now.Sub(seen) > forgetCut || !denies(connection) {
-			change.Lift = append(change.Lift, connection)
-		}
-	}
-	if l.whole {
-		c.review.refresh = now
-	}
-	change.Last = len(change.Lift) > 0 && len(c.review.cuts)+len(change.Add) == len(change.Lift)
-	return change
 }

@@ -20,15 +20,15 @@ import (
 type wire struct {
 	mu    sync.Mutex // guards the fields below
 	open  []ruleset.Connection
-	held  map[ruleset.Connection]bool
+	held  map[ruleset.Flow]bool
+	named map[ruleset.Client]bool
 	looks int
 	slow  chan bool // a look waits for it; nil: it does not
-	ended []ruleset.Connection
-	fail  error // of whatever is asked
+	fail  error     // of whatever is asked
 }
 
 func newWire(clients ...string) *wire {
-	w := &wire{held: map[ruleset.Connection]bool{}}
+	w := &wire{held: map[ruleset.Flow]bool{}, named: map[ruleset.Client]bool{}}
 	for _, c := range clients {
 		w.open = append(w.open, toWeb(c))
 	}
@@ -40,55 +40,71 @@ func toWeb(client string) ruleset.Connection {
 	return ruleset.Connection{From: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), To: netip.MustParseAddrPort("10.244.1.5:80"), Proto: ruleset.TCP}
 }
 
-func (w *wire) List(_ context.Context, keep func(ruleset.Connection) bool) ([]ruleset.Connection, error) {
+func (w *wire) Review(_ context.Context, keep func(ruleset.Connection) bool, judge ruleset.Judge) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.looks++
-	if slow := w.slow; slow != nil {
-		w.mu.Unlock()
+	slow := w.slow
+	w.mu.Unlock()
+	if slow != nil {
 		<-slow
-		w.mu.Lock()
 	}
-	return slices.DeleteFunc(slices.Clone(w.open), func(c ruleset.Connection) bool { return !keep(c) }), w.fail
+	return w.review(keep, judge)
 }
 
-// End demands that what ends is cut: an entry could come back else.
-func (w *wire) End(_ context.Context, list []ruleset.Connection) error {
+func (w *wire) ReviewOf(_ context.Context, end netip.Addr, judge ruleset.Judge) error {
+	return w.review(func(c ruleset.Connection) bool { return c.From.Addr() == end || c.To.Addr() == end }, judge)
+}
+
+// review hands over 1,000 at a time.
+func (w *wire) review(keep func(ruleset.Connection) bool, judge ruleset.Judge) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range list {
-		if !w.held[c] {
-			return fmt.Errorf("%s ends and is not cut", c)
+	open, fail := w.open, w.fail
+	w.mu.Unlock()
+	if fail != nil {
+		return fail
+	}
+	var stays []ruleset.Connection
+	for some := range slices.Chunk(open, 1000) {
+		kept := slices.DeleteFunc(slices.Clone(some), func(c ruleset.Connection) bool { return !keep(c) })
+		all, err := judge(kept)
+		if err != nil {
+			return err
 		}
-		w.ended = append(w.ended, c)
-		w.open = slices.DeleteFunc(w.open, func(o ruleset.Connection) bool { return o == c })
-	}
-	return w.fail
-}
-
-func (w *wire) Cuts(context.Context) ([]ruleset.Connection, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var list []ruleset.Connection
-	for c := range w.held {
-		list = append(list, c)
-	}
-	return list, w.fail
-}
-
-func (w *wire) Cut(_ context.Context, c ruleset.Cuts) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, connection := range c.Add {
-		w.held[connection] = true
-	}
-	for _, connection := range c.Lift {
-		if !w.held[connection] {
-			return fmt.Errorf("%s is not cut", connection)
+		ended := map[ruleset.Connection]bool{}
+		for i, f := range all {
+			ended[kept[i]] = f == ruleset.Ended
 		}
-		delete(w.held, connection)
+		stays = append(stays, slices.DeleteFunc(slices.Clone(some), func(c ruleset.Connection) bool { return ended[c] })...)
 	}
-	if c.Last != (len(c.Lift) > 0 && len(w.held) == 0) {
+	w.change(func() { w.open = stays })
+	return nil
+}
+
+func (w *wire) Cuts(context.Context) (c ruleset.Cuts, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return ruleset.Cuts{Flows: collect(w.held), Clients: collect(w.named)}, w.fail
+}
+
+func (w *wire) Cut(_ context.Context, c ruleset.CutChange) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range c.Add.Flows {
+		w.held[f] = true
+	}
+	for _, client := range c.Add.Clients {
+		w.named[client] = true
+	}
+	for _, f := range c.Lift.Flows {
+		if !w.held[f] {
+			return fmt.Errorf("%s is not cut", f)
+		}
+		delete(w.held, f)
+	}
+	for _, client := range c.Lift.Clients {
+		delete(w.named, client)
+	}
+	if c.Last != (len(w.held)+len(w.named) == 0) {
 		return errors.New("the last of all is not what was said")
 	}
 	return w.fail
@@ -106,7 +122,7 @@ func (w *wire) cut(clients ...string) func() bool {
 	return func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return len(w.held) == len(clients) && !slices.ContainsFunc(clients, func(c string) bool { return !w.held[toWeb(c)] })
+		return len(w.held) == len(clients) && !slices.ContainsFunc(clients, func(c string) bool { return !w.held[toWeb(c).Flow()] })
 	}
 }
 
@@ -209,7 +225,7 @@ func TestAFailedReviewIsSaidAndMadeUpFor(t *testing.T) {
 // A new process finds what the one before has cut; the audit finds what somebody took away.
 func TestCutsOfOthers(t *testing.T) {
 	w := newWire("10.244.2.1", "10.244.2.2")
-	w.held[toWeb("10.244.2.3")] = true // allowed by now, and conntrack has forgotten it
+	w.held[toWeb("10.244.2.3").Flow()] = true // allowed by now, and conntrack has forgotten it
 	_, source := reviewing(t, w, 20*time.Millisecond)
 	eventually(t, "lifted", w.cut())
 	source <- isolate
@@ -218,24 +234,38 @@ func TestCutsOfOthers(t *testing.T) {
 	eventually(t, "cut again", w.cut("10.244.2.1", "10.244.2.2"))
 }
 
-// A cut goes once conntrack has not had its connection for long.
+// settled is a controller over a wire that knows a cluster, without its loop.
+func settled(w *wire, events ...graph.Event) *Controller {
+	c := New(Config{Node: "n1", Firewall: &kernel{}, Connections: w, Cutter: w})
+	for _, e := range append(cluster(), events...) {
+		c.graph.Apply(e)
+	}
+	return c
+}
+
+// A cut goes once conntrack has not had its connection for long, of TCP much later: a client can make conntrack
+// believe that it is over.
 func TestCutsAreForgotten(t *testing.T) {
-	program := cluster()
-	g := graph.New("n1", ruleset.Drop)
-	for _, e := range program {
-		g.Apply(e)
+	w := newWire()
+	c, now := settled(w), time.Now()
+	tcp, udp := toWeb("10.244.2.1").Flow(), toWeb("10.244.2.2").Flow()
+	udp.Proto = ruleset.UDP
+	kept := udp
+	kept.Port = 81
+	c.review.cuts = newCuts(ruleset.Cuts{Flows: []ruleset.Flow{tcp, udp, kept}}, now.Add(-2*keepOther))
+	for f := range c.review.cuts.flows {
+		w.held[f] = true
 	}
-	now := time.Now()
-	lost, kept, fresh := toWeb("10.244.2.1"), toWeb("10.244.2.2"), toWeb("10.244.2.3")
-	c := &Controller{graph: g, review: newReview()}
-	c.review.cuts = map[ruleset.Connection]time.Time{lost: now.Add(-2 * forgetCut), kept: now.Add(-2 * forgetCut), fresh: now}
-	found := look{list: []ruleset.Connection{kept}}
-	if change := c.recut(found, now); !change.Empty() {
-		t.Errorf("without having asked conntrack for them: %+v", change)
+	l := look{seen: map[ruleset.Flow]bool{kept: true}}
+	if err := c.renew(t.Context(), l); err != nil || len(w.held) != 3 {
+		t.Fatalf("without having asked conntrack for them: %v, %v", w.held, err)
 	}
-	c.review.cuts[kept] = now.Add(-2 * forgetCut)
-	found.whole = true
-	if change := c.recut(found, now); !slices.Equal(change.Lift, []ruleset.Connection{lost}) || len(change.Add) > 0 || change.Last {
-		t.Errorf("lifts %v", change.Lift)
+	c.review.cuts.flows[kept], l.whole = now.Add(-2*keepOther), true
+	if err := c.renew(t.Context(), l); err != nil || len(w.held) != 2 || w.held[udp] {
+		t.Fatalf("of UDP: %v, %v", w.held, err)
+	}
+	c.review.cuts.flows[tcp] = now.Add(-2 * keepTCP)
+	if err := c.renew(t.Context(), l); err != nil || len(w.held) != 1 || !w.held[kept] {
+		t.Fatalf("of TCP: %v, %v", w.held, err)
 	}
 }

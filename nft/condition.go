@@ -73,7 +73,7 @@ func isPodChain(name string) bool { return strings.Contains(name, "/") }
 func (l listing) strayChains() []string {
 	var names []string
 	for name := range l.chains {
-		isFrame := slices.ContainsFunc(append(frame(form{}), cutFrame()), func(c frameChain) bool { return c.name == name })
+		isFrame := slices.ContainsFunc(append(frame(form{}), cutFrame()...), func(c frameChain) bool { return c.name == name })
 		if !isFrame && !isPodChain(name) {
 			names = append(names, name)
 		}
@@ -105,7 +105,7 @@ func (l listing) hasFrame(strict bool) bool {
 func (l listing) frame(strict bool) []frameChain {
 	chains := frame(formOf(strict, l.links))
 	if l.cutting() {
-		chains = append(chains, cutFrame())
+		chains = append(chains, cutFrame()...)
 	}
 	return chains
 }

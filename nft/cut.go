@@ -1,10 +1,7 @@
 package nft
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/google/nftables"
@@ -15,74 +12,99 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Connections that a change of the program forbids are cut by a chain and sets of their own, which are there
-// only while there are any, because every packet has to be looked up in them:
+// Connections that a change of the program forbids are cut by chains and sets of their own, which
+// are there only while there are any, because every packet has to be looked up in them:
 //
-//	forward hook, just before the frame ──► chain cut
-//	                    either direction of a connection with ports, in set cut4/6 ──► drop
-//	                    either direction of another one, in set cutother4/6 ─────────► drop
+//	forward, output, just before the frame ──► chain cut, cutoutput
+//	     in a connection: who opened it to whom, in set cutflows4/6 or cutpairs4/6 ────────► drop
+//	     in none: a server's packet from the middle of a connection in cutflows4/6,
+//	              or of any, to a client in cutclients4/6 ─────────────────────────────────► drop
 //
-// Nothing is taken from conntrack. A connection that is deleted there comes to life again with its next
-// packet, the other way round if that is the server's; and one that is allowed again could not go on. A
-// connection with ports is recognised by what stands in the packet, so that it stays cut where conntrack
-// has forgotten it. Each is in its set as both directions see it, the second with a comment.
+// What is cut stays in conntrack, so that it can go on where it is allowed again. Where conntrack
+// has forgotten it, the frame judges its next packet: one of the client is denied, but the server
+// might be allowed to open a connection to its client. The last rows keep it from taking up the old
+// one.
 const (
-	cutChain    = "cut"
-	cutPriority = priority - 1
-	answers     = "answers"
+	cutChain       = "cut"
+	cutOutputChain = "cutoutput"
+	cutPriority    = priority - 1
 )
 
-// cutSetName names the set of a family's connections, with ports or without.
-func cutSetName(f ruleset.Family, ports bool) string {
-	if ports {
-		return fmt.Sprintf("cut%d", f)
-	}
-	return fmt.Sprintf("cutother%d", f)
+// cutKind is what a set of cuts holds.
+type cutKind uint8
+
+const (
+	cutFlows   cutKind = iota // client, server, protocol and the server's port
+	cutPairs                  // client and server, of the protocols without ports
+	cutClients                // client and protocol
+)
+
+var cutKinds = [...]cutKind{cutFlows, cutPairs, cutClients}
+
+// cutSetName names the set of a family's cuts of a kind.
+func cutSetName(f ruleset.Family, k cutKind) string {
+	return fmt.Sprintf("cut%s%d", [...]string{"flows", "pairs", "clients"}[k], f)
 }
 
 // cutSet describes that set.
-func (b *batch) cutSet(f ruleset.Family, ports bool) *nftables.Set {
+func (b *batch) cutSet(f ruleset.Family, k cutKind) *nftables.Set {
 	addr := fields[f].keyType
-	key := []nftables.SetDatatype{addr, addr, nftables.TypeInetProto}
-	if ports {
-		key = append(key, nftables.TypeInetService, nftables.TypeInetService)
-	}
+	key := [...][]nftables.SetDatatype{
+		cutFlows:   {addr, addr, nftables.TypeInetProto, nftables.TypeInetService},
+		cutPairs:   {addr, addr},
+		cutClients: {addr, nftables.TypeInetProto},
+	}[k]
 	return &nftables.Set{
-		Table: b.table, Name: cutSetName(f, ports), KeyType: nftables.MustConcatSetType(key...),
+		Table: b.table, Name: cutSetName(f, k), KeyType: nftables.MustConcatSetType(key...),
 		KeyByteOrder: binaryutil.BigEndian, Concatenation: true,
 	}
 }
 
-// cutFrame is the chain. A related packet carries the connection that it is about, so the last rules ask for
-// packets of the connection itself.
-func cutFrame() frameChain {
-	drop := verdict(expr.VerdictDrop, "")
-	var rules []rule
+// parseCutSet reads the name of a set of cuts.
+func parseCutSet(name string) (f ruleset.Family, k cutKind, ok bool) {
 	for _, f := range ruleset.Families {
-		rules = append(rules, rule{[]term{inCut(f), counter(), drop}, "no longer allowed"})
+		for _, k := range cutKinds {
+			if name == cutSetName(f, k) {
+				return f, k, true
+			}
+		}
 	}
-	for _, f := range ruleset.Families {
-		terms := []term{ctState("established", ctEstablished), inCutOther(f), counter(), drop}
-		rules = append(rules, rule{terms, "no longer allowed"})
-	}
-	return frameChain{cutChain, &hook{"forward", *nftables.ChainHookForward, cutPriority}, rules}
+	return 0, 0, false
 }
 
-// inCut matches a packet by all that identifies its connection.
-func inCut(f ruleset.Family) term {
-	at, first := fields[f], uint32(unix.NFT_REG32_00)
-	next := first + at.length/4 // registers of 4 bytes
-	return term{
-		text: fmt.Sprintf("%s saddr . %s daddr . meta l4proto . th sport . th dport @%s", at.word, at.word, cutSetName(f, true)),
-		exprs: append(isFamily(f).exprs,
-			&expr.Payload{DestRegister: first, Base: expr.PayloadBaseNetworkHeader, Offset: at.source, Len: at.length},
-			&expr.Payload{DestRegister: next, Base: expr.PayloadBaseNetworkHeader, Offset: at.dest, Len: at.length},
-			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: next + at.length/4},
-			&expr.Payload{DestRegister: next + at.length/4 + 1, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 2},
-			&expr.Payload{DestRegister: next + at.length/4 + 2, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-			&expr.Lookup{SourceRegister: register, SetName: cutSetName(f, true)},
-		),
+// cutFrame is the chains. What the node itself sends by output is nobody's that could be cut.
+func cutFrame() []frameChain {
+	own := rule{[]term{fibLocal(source), verdict(expr.VerdictAccept, "")}, "the node's own"}
+	forward := &hook{"forward", *nftables.ChainHookForward, cutPriority}
+	output := &hook{"output", *nftables.ChainHookOutput, cutPriority}
+	return []frameChain{
+		{cutChain, forward, cutRules()},
+		{cutOutputChain, output, append([]rule{own}, cutRules()...)},
 	}
+}
+
+func cutRules() []rule {
+	accept := verdict(expr.VerdictAccept, "")
+	var opened, first []rule
+	for _, f := range ruleset.Families {
+		established := ctState("established", ctEstablished)
+		opened = append(opened,
+			dropped("no longer allowed", established, ctDirection("original", ctOriginal), toServer(f)),
+			dropped("no longer allowed", established, ctDirection("reply", ctReply), asServer(f)),
+			dropped("no longer allowed", established, hasNoPorts(), inCutPairs(f)))
+		first = append(first,
+			dropped("a server takes up what was cut", asTCPServer(f)),
+			dropped("a server takes up what was cut", isNoTCP(), asServer(f), notToServer(f)),
+			dropped("a server takes up what may have been cut", inCutClients(f)))
+	}
+	goesOn := ctState("established,related", ctEstablished|ctRelated)
+	opened = append(opened, rule{[]term{goesOn, accept}, "as it was"},
+		rule{[]term{opensTCP(), accept}, "opens a connection"})
+	return append(opened, first...)
+}
+
+func dropped(comment string, terms ...term) rule {
+	return rule{append(terms, counter(), verdict(expr.VerdictDrop, "")), comment}
 }
 
 // Directions of a connection (enum ip_conntrack_dir).
@@ -91,189 +113,147 @@ const (
 	ctReply    = 1
 )
 
-// inCutOther matches a packet by who opened its connection to whom, and its protocol (Linux 4.17).
-func inCutOther(f ruleset.Family) term {
-	at, first := fields[f], uint32(unix.NFT_REG32_00)
-	key := map[ruleset.Family]expr.CtKey{ruleset.IPv4: expr.CtKeySRCIP, ruleset.IPv6: expr.CtKeySRCIP6}[f]
-	return term{
-		text: fmt.Sprintf("ct original %s saddr . ct reply %s saddr . meta l4proto @%s", at.word, at.word, cutSetName(f, false)),
-		exprs: []expr.Any{
-			&expr.Ct{Key: key, Direction: ctOriginal, Register: first},
-			&expr.Ct{Key: key, Direction: ctReply, Register: first + at.length/4},
-			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: first + at.length/2},
-			&expr.Lookup{SourceRegister: register, SetName: cutSetName(f, false)},
-		},
-	}
+// ctDirection matches a packet by whether the end that opened its connection has sent it.
+func ctDirection(name string, direction byte) term {
+	return term{text: "ct direction " + name, exprs: []expr.Any{
+		&expr.Ct{Key: expr.CtKeyDIRECTION, Register: register}, equal([]byte{direction})}}
 }
 
-// Cuts lists the connections that are cut, sorted.
-func (b *Backend) Cuts(context.Context) ([]ruleset.Connection, error) {
-	cuts, err := b.cuts()
-	if err != nil {
-		err = errors.Join(fmt.Errorf("list cut connections: %w", err), b.hangUp())
-	}
-	return cuts, err
+// cutKey loads parts of a key into the 4-byte registers from the first on, and looks it up.
+type cutKey struct {
+	term
+	next uint32
 }
 
-func (b *Backend) cuts() ([]ruleset.Connection, error) {
-	conn, err := b.dial()
-	if err != nil {
-		return nil, err
+func newCutKey(first ...expr.Any) cutKey { return cutKey{term{exprs: first}, unix.NFT_REG32_00} }
+
+// packetKey is for packets of one family.
+func packetKey(f ruleset.Family) cutKey { return newCutKey(isFamily(f).exprs...) }
+
+func (k cutKey) part(text string, length uint32, load func(register uint32) expr.Any) cutKey {
+	if k.text != "" {
+		text = k.text + " . " + text
 	}
-	sets, err := conn.GetSets(table(0))
-	if err != nil {
-		return nil, err
-	}
-	var cuts []ruleset.Connection
-	for _, s := range sets {
-		f, ports, ok := parseCutSet(s.Name)
-		if !ok {
-			continue
-		}
-		list, err := elements(conn, s)
-		if err != nil {
-			return nil, err
-		}
-		cuts = append(cuts, decodeCuts(f, ports, list)...)
-	}
-	slices.SortFunc(cuts, ruleset.Connection.Compare)
-	return cuts, nil
+	exprs := append(slices.Clip(k.exprs), load(k.next))
+	return cutKey{term{text: text, exprs: exprs}, k.next + (length+3)/4}
 }
 
-// parseCutSet reads the name of a set of connections.
-func parseCutSet(name string) (f ruleset.Family, ports, ok bool) {
-	for _, f := range ruleset.Families {
-		for _, ports := range []bool{true, false} {
-			if name == cutSetName(f, ports) {
-				return f, ports, true
-			}
-		}
-	}
-	return 0, false, false
+func (k cutKey) in(set string, invert bool) term {
+	not := map[bool]string{true: "!= "}[invert]
+	lookup := &expr.Lookup{SourceRegister: register, SetName: set, Invert: invert}
+	return term{text: k.text + " " + not + "@" + set, exprs: append(slices.Clip(k.exprs), lookup)}
 }
 
-// Cut makes the kernel drop every packet of some connections, or of some no longer, in one transaction. After
-// an error nothing is known of either.
-func (b *Backend) Cut(_ context.Context, c ruleset.Cuts) error {
-	if c.Empty() {
-		return nil
-	}
-	if err := b.cut(c); err != nil {
-		return errors.Join(fmt.Errorf("cut connections: %w", err), b.hangUp())
-	}
-	return nil
+func (k cutKey) proto() cutKey {
+	return k.part("meta l4proto", 1, func(r uint32) expr.Any {
+		return &expr.Meta{Key: expr.MetaKeyL4PROTO, Register: r}
+	})
 }
 
-func (b *Backend) cut(c ruleset.Cuts) error {
-	conn, err := b.writer()
-	if err != nil {
-		return err
+// opener and answerer are the addresses of the two ends in conntrack (Linux 4.17); there are none
+// of the other family.
+func (k cutKey) opener(f ruleset.Family) cutKey   { return k.tracked(f, "original", ctOriginal) }
+func (k cutKey) answerer(f ruleset.Family) cutKey { return k.tracked(f, "reply", ctReply) }
+
+func (k cutKey) tracked(f ruleset.Family, word string, direction uint32) cutKey {
+	at := fields[f]
+	keys := map[ruleset.Family]expr.CtKey{
+		ruleset.IPv4: expr.CtKeySRCIP, ruleset.IPv6: expr.CtKeySRCIP6,
 	}
-	if err := b.claim(conn); err != nil {
-		return err
-	}
-	cutting, err := hasCutChain(conn)
-	if err != nil {
-		return err
-	}
-	batch := batch{conn: conn, table: table(0)}
-	if len(c.Add) > 0 && !cutting {
-		batch.addCutFrame()
-	}
-	batch.cuts(conn.SetAddElements, c.Add)
-	batch.cuts(conn.SetDeleteElements, c.Lift)
-	if c.Last && (cutting || len(c.Add) > 0) {
-		batch.delCutFrame()
-	}
-	if err := errors.Join(batch.errs...); err != nil {
-		return err
-	}
-	b.checked = 0
-	return b.count(b.flush(conn, 0))
+	return k.part(fmt.Sprintf("ct %s %s saddr", word, at.word), at.length, func(r uint32) expr.Any {
+		return &expr.Ct{Key: keys[f], Direction: direction, Register: r}
+	})
 }
 
-func hasCutChain(conn *nftables.Conn) (bool, error) {
-	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
-	return slices.ContainsFunc(chains, func(c *nftables.Chain) bool { return c.Table.Name == tableName && c.Name == cutChain }), err
-}
-
-func (b *batch) addCutFrame() {
-	b.eachCutSet(func(s *nftables.Set) { b.fail(b.conn.AddSet(s, nil)) })
-	b.addFrameChain(cutFrame())
-}
-
-func (b *batch) delCutFrame() {
-	b.conn.FlushChain(b.chain(cutChain))
-	b.conn.DelChain(b.chain(cutChain))
-	b.eachCutSet(b.conn.DelSet)
-}
-
-func (b *batch) eachCutSet(do func(*nftables.Set)) {
-	for _, f := range ruleset.Families {
-		for _, ports := range []bool{true, false} {
-			do(b.cutSet(f, ports))
-		}
-	}
-}
-
-// cuts changes the elements of the sets.
-func (b *batch) cuts(do change, list []ruleset.Connection) {
-	elements := map[string][]nftables.SetElement{}
-	for _, c := range list {
-		name := cutSetName(ruleset.FamilyOf(c.From.Addr()), c.Proto.HasPorts())
-		elements[name] = append(elements[name], encodeCut(c)...)
-	}
-	b.eachCutSet(func(s *nftables.Set) {
-		if len(elements[s.Name]) > 0 {
-			b.fail(do(s, elements[s.Name]))
+// addr and port are those in the packet.
+func (k cutKey) addr(f ruleset.Family, e end) cutKey {
+	at := fields[f]
+	return k.part(at.word+" "+e.word(), at.length, func(r uint32) expr.Any {
+		return &expr.Payload{
+			DestRegister: r, Base: expr.PayloadBaseNetworkHeader, Len: at.length,
+			Offset: [...]uint32{at.source, at.dest}[e],
 		}
 	})
 }
 
-// encodeCut turns a connection into the keys that its packets are looked up by.
-func encodeCut(c ruleset.Connection) []nftables.SetElement {
-	if !c.Proto.HasPorts() {
-		return []nftables.SetElement{{Key: slices.Concat(c.From.Addr().AsSlice(), c.To.Addr().AsSlice(), []byte{byte(c.Proto), 0, 0, 0})}}
-	}
-	return []nftables.SetElement{{Key: cutKey(c.From, c.To, c.Proto)}, {Key: cutKey(c.To, c.From, c.Proto), Comment: answers}}
-}
-
-// cutKey pads each field to 4 bytes.
-func cutKey(source, destination netip.AddrPort, proto ruleset.Protocol) []byte {
-	return slices.Concat(
-		source.Addr().AsSlice(), destination.Addr().AsSlice(), []byte{byte(proto), 0, 0, 0},
-		port16(source.Port()), []byte{0, 0}, port16(destination.Port()), []byte{0, 0},
-	)
-}
-
-func decodeCuts(f ruleset.Family, ports bool, elements []nftables.SetElement) []ruleset.Connection {
-	var cuts []ruleset.Connection
-	for _, e := range elements {
-		if c, ok := decodeCut(f, ports, e.Key); ok && e.Comment != answers {
-			cuts = append(cuts, c)
+func (k cutKey) port(header string, e end) cutKey {
+	return k.part(header+[...]string{" sport", " dport"}[e], 2, func(r uint32) expr.Any {
+		return &expr.Payload{
+			DestRegister: r, Base: expr.PayloadBaseTransportHeader, Len: 2,
+			Offset: [...]uint32{0, 2}[e],
 		}
-	}
-	return cuts
+	})
 }
 
-func decodeCut(f ruleset.Family, ports bool, key []byte) (ruleset.Connection, bool) {
-	length := int(fields[f].length)
-	want := 2*length + 4
-	if ports {
-		want += 8
+// toServer matches a packet that the client of a cut flow could have sent.
+func toServer(f ruleset.Family) term {
+	key := packetKey(f).addr(f, source).addr(f, destination).proto().port("th", destination)
+	return key.in(cutSetName(f, cutFlows), false)
+}
+
+// inCutPairs matches a packet by who opened its connection to whom.
+func inCutPairs(f ruleset.Family) term {
+	return newCutKey().opener(f).answerer(f).in(cutSetName(f, cutPairs), false)
+}
+
+// asServer matches a packet that the server of a cut flow could have sent.
+func asServer(f ruleset.Family) term {
+	return fromServer(packetKey(f), f).port("th", source).in(cutSetName(f, cutFlows), false)
+}
+
+func asTCPServer(f ruleset.Family) term {
+	key := newCutKey(slices.Concat(isFamily(f).exprs, isProtocol(ruleset.TCP).exprs)...)
+	return fromServer(key, f).port("tcp", source).in(cutSetName(f, cutFlows), false)
+}
+
+// notToServer matches one that does not also go to such a port, as it does where both ends have the
+// same. It stands behind asServer.
+func notToServer(f ruleset.Family) term {
+	t := fromServer(packetKey(f), f).port("th", destination).in(cutSetName(f, cutFlows), true)
+	t.exprs = t.exprs[len(isFamily(f).exprs):]
+	return t
+}
+
+func fromServer(k cutKey, f ruleset.Family) cutKey {
+	return k.addr(f, destination).addr(f, source).proto()
+}
+
+// inCutClients matches a packet by the client it goes to.
+func inCutClients(f ruleset.Family) term {
+	return packetKey(f).addr(f, destination).proto().in(cutSetName(f, cutClients), false)
+}
+
+// hasNoPorts matches the protocols that a NetworkPolicy can't name.
+func hasNoPorts() term {
+	t := term{text: "meta l4proto != ", exprs: []expr.Any{meta(expr.MetaKeyL4PROTO)}}
+	var names []string
+	values := anonymous{set: nftables.Set{KeyType: nftables.TypeInetProto}}
+	for _, p := range ruleset.Protocols {
+		names = append(names, p.String())
+		values.elements = append(values.elements, nftables.SetElement{Key: []byte{byte(p)}})
 	}
-	if len(key) != want {
-		return ruleset.Connection{}, false
-	}
-	from, _ := netip.AddrFromSlice(key[:length])
-	to, _ := netip.AddrFromSlice(key[length : 2*length])
-	rest := key[2*length:]
-	c := ruleset.Connection{Proto: ruleset.Protocol(rest[0])}
-	if ports {
-		c.From = netip.AddrPortFrom(from, uint16(rest[4])<<8|uint16(rest[5]))
-		c.To = netip.AddrPortFrom(to, uint16(rest[8])<<8|uint16(rest[9]))
-		return c, true
-	}
-	c.From, c.To = netip.AddrPortFrom(from, 0), netip.AddrPortFrom(to, 0)
-	return c, true
+	t = t.among(names, values)
+	t.exprs[len(t.exprs)-1].(*expr.Lookup).Invert = true
+	return t
+}
+
+func isNoTCP() term {
+	t := isProtocol(ruleset.TCP)
+	t.text = "meta l4proto != tcp"
+	t.exprs[len(t.exprs)-1].(*expr.Cmp).Op = expr.CmpOpNeq
+	return t
+}
+
+// opensTCP matches a connection's first segment: of the flags FIN, SYN, RST and ACK it has SYN
+// alone (RFC 9293).
+func opensTCP() term {
+	const fin, syn, rst, ack = 1, 2, 4, 16
+	return term{text: "tcp flags syn / fin,syn,rst,ack", exprs: append(isProtocol(ruleset.TCP).exprs,
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
+		&expr.Bitwise{
+			SourceRegister: register, DestRegister: register, Len: 1,
+			Mask: []byte{fin | syn | rst | ack}, Xor: []byte{0},
+		},
+		equal([]byte{syn}),
+	)}
 }

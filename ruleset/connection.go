@@ -6,9 +6,9 @@ import (
 	"net/netip"
 )
 
-// Connection is a connection that is open: its two ends as the forward hook sees them, which is after the
-// destination was translated and before the source is. From opened it. The ports are 0 where the protocol
-// has none that a NetworkPolicy could name; then all connections of that protocol between the two are one.
+// Connection is a connection that is open: its two ends as the forward hook sees them, which is
+// after the destination was translated and before the source is. From opened it. The ports are 0
+// where the protocol has none that a NetworkPolicy could name.
 type Connection struct {
 	From, To netip.AddrPort
 	Proto    Protocol // never AnyProtocol
@@ -26,6 +26,17 @@ func (c Connection) Flow() Flow {
 	return f
 }
 
+// Reverse is the same connection as if the other end had opened it.
+func (c Connection) Reverse() Connection {
+	return Connection{From: c.To, To: c.From, Proto: c.Proto}
+}
+
+// EitherEnd reports whether a packet of either end looks like one that opens a connection: both
+// have the same port, as in gossip, SIP, NTP, IKE and WireGuard, or the protocol has none. With
+// other ports the one that opened it is a client, whose port its kernel chose, and the other end
+// only answers.
+func (c Connection) EitherEnd() bool { return c.From.Port() == c.To.Port() }
+
 // Compare orders by protocol, then by the ends.
 func (c Connection) Compare(o Connection) int {
 	return cmp.Or(cmp.Compare(c.Proto, o.Proto), c.From.Compare(o.From), c.To.Compare(o.To))
@@ -38,12 +49,15 @@ func (c Connection) String() string {
 	return fmt.Sprintf("%s > %s %s", c.From, c.To, c.Proto)
 }
 
-// Cuts is what must change about the connections that are cut: those whose packets are dropped in both
-// directions, because the program forbids what it once allowed.
-type Cuts struct {
-	Add, Lift []Connection
-	Last      bool // none is cut afterwards
-}
+// Judge says what becomes of connections, of each in their order.
+type Judge func([]Connection) ([]Fate, error)
 
-// Empty reports whether nothing must change.
-func (c Cuts) Empty() bool { return len(c.Add)+len(c.Lift) == 0 && !c.Last }
+// Fate is what becomes of an open connection after a change. The zero value leaves it alone.
+type Fate uint8
+
+// The fates.
+const (
+	Stays Fate = iota
+	Cut        // its packets are dropped, whichever end sends them, and conntrack keeps it
+	Ended      // conntrack forgets it, so that its next packet is judged as if it were the first
+)

@@ -30,7 +30,13 @@ func ScopeOf(d Delta, subjects func(ChainID) []netip.Addr) Scope {
 	for _, e := range d.AddDispatch {
 		s.addrs[e.Addr] = true
 	}
-	for _, change := range d.DelMembers {
+	s.takeIn(d.DelMembers, subjects)
+	return s
+}
+
+// takeIn adds the peers that come or go, and the subjects whose ports do.
+func (s *Scope) takeIn(changes []Members, subjects func(ChainID) []netip.Addr) {
+	for _, change := range changes {
 		if change.Set.Fixed() {
 			continue // whom the base chains know is no peer of a rule
 		}
@@ -48,6 +54,15 @@ func ScopeOf(d Delta, subjects func(ChainID) []netip.Addr) Scope {
 			}
 		}
 	}
+}
+
+// TouchedBy returns the connections whose verdict a delta can have changed, to either.
+func TouchedBy(d Delta, subjects func(ChainID) []netip.Addr) Scope {
+	s := ScopeOf(d, subjects)
+	for _, e := range d.DelDispatch {
+		s.addrs[e.Addr] = true
+	}
+	s.takeIn(d.AddMembers, subjects)
 	return s
 }
 
@@ -69,11 +84,29 @@ func (s Scope) Empty() bool { return !s.all && len(s.addrs)+len(s.ranges) == 0 }
 
 // Covers reports whether the connection is in it.
 func (s Scope) Covers(c Connection) bool {
-	return s.all || s.has(c.From.Addr()) || s.has(c.To.Addr())
+	return s.Has(c.From.Addr()) || s.Has(c.To.Addr())
 }
 
-func (s Scope) has(a netip.Addr) bool {
-	return s.addrs[a] || slices.ContainsFunc(s.ranges, func(m Member) bool {
+// ScopeOfAddrs returns the scope of all connections with one of these ends.
+func ScopeOfAddrs(addrs ...netip.Addr) Scope {
+	s := Scope{addrs: map[netip.Addr]bool{}}
+	for _, a := range addrs {
+		s.addrs[a] = true
+	}
+	return s
+}
+
+// Addrs lists the ends of its connections, where they can be listed.
+func (s Scope) Addrs() (addrs []netip.Addr, listed bool) {
+	if s.all || len(s.ranges) > 0 {
+		return nil, false
+	}
+	return slices.Collect(maps.Keys(s.addrs)), true
+}
+
+// Has reports whether all connections with this end are in it.
+func (s Scope) Has(a netip.Addr) bool {
+	return s.all || s.addrs[a] || slices.ContainsFunc(s.ranges, func(m Member) bool {
 		return Range{m.Addr, m.Last}.Contains(a)
 	})
 }

@@ -22,6 +22,7 @@ var suites = map[string][]string{
 	"ruleset":    {"./ruleset"},
 	"nft":        {"./nft"},
 	"controller": {"./controller"},
+	"conntrack":  {"./controller/conntrack"},
 	"packets":    {"./cmd/sandbox", "-run=OnRealPackets|Case", "-packet-worlds=12"},
 }
 

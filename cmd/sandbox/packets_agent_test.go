@@ -140,13 +140,13 @@ func (p *tap) Untouched(ctx context.Context) (bool, error) {
 	return p.Backend.Untouched(ctx)
 }
 
-func (p *tap) Cuts(ctx context.Context) ([]ruleset.Connection, error) {
+func (p *tap) Cuts(ctx context.Context) (ruleset.Cuts, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.Backend.Cuts(ctx)
 }
 
-func (p *tap) Cut(ctx context.Context, c ruleset.Cuts) error {
+func (p *tap) Cut(ctx context.Context, c ruleset.CutChange) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.Backend.Cut(ctx, c)

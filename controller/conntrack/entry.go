@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"bytes"
 	"encoding/binary"
 	"iter"
 	"net/netip"
@@ -21,30 +22,54 @@ type tuple struct {
 	proto ruleset.Protocol
 }
 
+// entry is a connection, and what the kernel finds its entry by. Its bytes are those of the
+// message.
+type entry struct {
+	ruleset.Connection
+	original, zone, id []byte // values of CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID; nil: there is none
+	offloaded          bool   // a flowtable forwards its packets, past all hooks
+}
+
+// offload is the bit of IPS_OFFLOAD in an entry's status (Linux 4.16).
+const offload = 1 << 14
+
 // parse reads an entry (enum ctattr_type); ok is false for one without addresses.
-func parse(message []byte) (c ruleset.Connection, ok bool) {
+func parse(message []byte) (e entry, ok bool) {
 	if len(message) < header {
-		return c, false
+		return e, false
 	}
-	var original, reply tuple
+	var reply tuple
 	for kind, value := range attributes(message[header:]) {
 		switch kind {
 		case nl.CTA_TUPLE_ORIG:
-			original = parseTuple(value)
+			e.original = value
 		case nl.CTA_TUPLE_REPLY:
 			reply = parseTuple(value)
+		case nl.CTA_ZONE:
+			e.zone = value
+		case nl.CTA_ID:
+			e.id = value
+		case nl.CTA_STATUS:
+			e.offloaded = len(value) == 4 && binary.BigEndian.Uint32(value)&offload != 0
 		}
 	}
+	original := parseTuple(e.original)
 	if !original.addr.IsValid() || !reply.addr.IsValid() {
-		return c, false
+		return e, false
 	}
 	if !original.proto.HasPorts() { // an identifier in its place, of ICMP for instance
 		original.port, reply.port = 0, 0
 	}
-	c = ruleset.Connection{
-		From: netip.AddrPortFrom(original.addr, original.port), To: netip.AddrPortFrom(reply.addr, reply.port), Proto: original.proto,
-	}
-	return c, true
+	e.From = netip.AddrPortFrom(original.addr, original.port)
+	e.To = netip.AddrPortFrom(reply.addr, reply.port)
+	e.Proto = original.proto
+	return e, true
+}
+
+// kept returns the entry with bytes of its own.
+func (e entry) kept() entry {
+	e.original, e.zone, e.id = bytes.Clone(e.original), bytes.Clone(e.zone), bytes.Clone(e.id)
+	return e
 }
 
 func parseTuple(b []byte) (t tuple) {
@@ -78,8 +103,8 @@ func (t *tuple) parseProto(b []byte) {
 	}
 }
 
-// attributes yields the kind and value of each netlink attribute, without copying any: a decoder that does
-// makes 1.4 kB of garbage an entry. It ends where the bytes are no attribute.
+// attributes yields the kind and value of each netlink attribute, without copying any: a decoder
+// that does makes 1.4 kB of garbage an entry. It ends where the bytes are no attribute.
 func attributes(b []byte) iter.Seq2[uint16, []byte] {
 	return func(yield func(uint16, []byte) bool) {
 		for len(b) >= unix.SizeofNlAttr {

@@ -2,9 +2,9 @@ package conntrack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -14,76 +14,146 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Table is conntrack's table of one network namespace. It is for one goroutine at a time.
+// Table is conntrack's table of one network namespace. Review and ReviewOf may be called at the
+// same time as the other, but not as themselves.
 type Table struct {
-	links   *netlink.Handle
-	entries *nl.SocketHandle
+	all, one asker
 }
 
 // Open gets hold of the table of the calling thread's network namespace.
 func Open() (*Table, error) {
-	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	all, err := newAsker()
 	if err != nil {
-		return nil, fmt.Errorf("open netlink socket: %w", err)
+		return nil, err
 	}
-	socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_NETFILTER)
+	one, err := newAsker()
 	if err != nil {
-		links.Close()
-		return nil, fmt.Errorf("open netlink socket: %w", err)
+		all.close()
+		return nil, err
 	}
-	return &Table{links: links, entries: &nl.SocketHandle{Socket: socket}}, nil
+	return &Table{all: all, one: one}, nil
 }
 
 // Close lets go of it.
 func (t *Table) Close() {
-	t.links.Close()
-	t.entries.Close()
+	t.all.close()
+	t.one.close()
 }
 
-// List returns the connections that keep wants, sorted. Those of the node itself are not asked for: they do
-// not pass the forward hook. It costs about 2 µs an entry of the whole table.
-func (t *Table) List(ctx context.Context, keep func(ruleset.Connection) bool) ([]ruleset.Connection, error) {
-	own, err := t.ownAddrs()
-	if err != nil {
-		return nil, fmt.Errorf("list addresses of this node: %w", err)
+// atOnce is how many connections are handed over together: what a look keeps in memory.
+const atOnce = 4096
+
+// Keep reports whether a connection is wanted.
+type Keep = func(ruleset.Connection) bool
+
+// Review hands over the connections that keep wants, some at a time, and takes those out of the
+// table that are to end; those that are cut, too, where a flowtable would go on forwarding them.
+// The node's own are left out: they do not pass the forward hook. It costs about 2 µs an entry of
+// the whole table.
+func (t *Table) Review(ctx context.Context, keep Keep, judge ruleset.Judge) error {
+	return t.all.review(ctx, wholeTable(), keep, judge)
+}
+
+// ReviewOf is Review for the connections with an address at one end. From Linux 5.8 on it does not
+// cost more for all the others than the kernel needs to pass them by.
+func (t *Table) ReviewOf(ctx context.Context, end netip.Addr, judge ruleset.Judge) error {
+	keep := func(c ruleset.Connection) bool { return c.From.Addr() == end || c.To.Addr() == end }
+	return t.one.review(ctx, withSource(end), keep, judge)
+}
+
+// asker is the sockets that one look at a time needs.
+type asker struct {
+	links            *netlink.Handle
+	entries, endings *nl.SocketHandle
+}
+
+func newAsker() (a asker, err error) {
+	if a.links, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return a, fmt.Errorf("open netlink socket: %w", err)
 	}
-	var list []ruleset.Connection
-	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		err := t.each(ctx, family, func(c ruleset.Connection, _ []byte) {
-			if !own[c.From.Addr()] && !own[c.To.Addr()] && keep(c) {
-				list = append(list, c)
-			}
-		})
+	for _, socket := range []**nl.SocketHandle{&a.entries, &a.endings} {
+		s, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_NETFILTER)
 		if err != nil {
-			return nil, fmt.Errorf("list connections: %w", err)
+			a.close()
+			return a, fmt.Errorf("open netlink socket: %w", err)
+		}
+		*socket = &nl.SocketHandle{Socket: s}
+	}
+	return a, nil
+}
+
+func (a asker) close() {
+	a.links.Close()
+	for _, socket := range []*nl.SocketHandle{a.entries, a.endings} {
+		if socket != nil {
+			socket.Close()
 		}
 	}
-	slices.SortFunc(list, ruleset.Connection.Compare)
-	return slices.Compact(list), nil
 }
 
-func (t *Table) ownAddrs() (map[netip.Addr]bool, error) {
-	list, err := t.links.AddrList(nil, netlink.FAMILY_ALL)
+// review asks with each filter; an entry that several of them find is handed over as often.
+func (a asker) review(
+	ctx context.Context, filters []*filter, keep Keep, judge ruleset.Judge,
+) error {
+	own, err := a.ownAddrs()
+	if err != nil {
+		return fmt.Errorf("list addresses of this node: %w", err)
+	}
+	b := bundle{asker: a, judge: judge, keep: func(c ruleset.Connection) bool {
+		return !own[c.From.Addr()] && !own[c.To.Addr()] && keep(c)
+	}}
+	for _, f := range filters {
+		if err := errors.Join(a.each(ctx, f, b.take), b.err); err != nil {
+			return fmt.Errorf("list connections: %w", err)
+		}
+	}
+	b.handOver()
+	return b.err
+}
+
+func (a asker) ownAddrs() (map[netip.Addr]bool, error) {
+	list, err := a.links.AddrList(nil, netlink.FAMILY_ALL)
 	own := map[netip.Addr]bool{}
-	for _, a := range list {
-		if addr, ok := netip.AddrFromSlice(a.IP); ok {
+	for _, address := range list {
+		if addr, ok := netip.AddrFromSlice(address.IP); ok {
 			own[addr.Unmap()] = true
 		}
 	}
 	return own, err
 }
 
-// each calls do for every entry of a family, with the message that it was read from.
-func (t *Table) each(ctx context.Context, family uint8, do func(ruleset.Connection, []byte)) error {
-	request := t.request(nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP, family)
-	err := request.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(message []byte) bool {
-		if c, ok := parse(message); ok {
-			do(c, message)
-		}
-		return ctx.Err() == nil
-	})
-	if err == nil {
-		err = ctx.Err()
+// bundle collects entries until there are enough to be judged together.
+type bundle struct {
+	asker   asker
+	keep    Keep
+	judge   ruleset.Judge
+	entries []entry
+	err     error // after one, nothing more is collected
+}
+
+func (b *bundle) take(e entry) {
+	if b.err != nil || !b.keep(e.Connection) {
+		return
 	}
-	return err
+	if b.entries = append(b.entries, e.kept()); len(b.entries) == atOnce {
+		b.handOver()
+	}
+}
+
+func (b *bundle) handOver() {
+	if b.err != nil || len(b.entries) == 0 {
+		return
+	}
+	list := make([]ruleset.Connection, len(b.entries))
+	for i, e := range b.entries {
+		list[i] = e.Connection
+	}
+	fates, err := b.judge(list)
+	b.err = err
+	for i, fate := range fates {
+		if e := b.entries[i]; fate == ruleset.Ended || fate == ruleset.Cut && e.offloaded {
+			b.err = errors.Join(b.err, b.asker.end(e))
+		}
+	}
+	b.entries = b.entries[:0]
 }

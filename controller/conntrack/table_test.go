@@ -35,13 +35,13 @@ func newTable(t testing.TB) *Table {
 	return table
 }
 
-// entry is what the kernel remembers: client to service, server to what it takes the client for.
-type entry struct {
+// opened is what the kernel remembers: client to service, server to what it takes the client for.
+type opened struct {
 	client, service, server, seen string
 	proto                         uint8
 }
 
-func (e entry) add(t testing.TB) {
+func (e opened) add(t testing.TB) {
 	t.Helper()
 	end := func(s string) (net.IP, uint16) {
 		a := netip.MustParseAddrPort(s)
@@ -67,16 +67,23 @@ func (e entry) add(t testing.TB) {
 
 func everything(ruleset.Connection) bool { return true }
 
+// stay leaves all connections alone and notes them.
+func stay(texts *[]string) ruleset.Judge {
+	return func(list []ruleset.Connection) ([]ruleset.Fate, error) {
+		for _, c := range list {
+			*texts = append(*texts, c.String())
+		}
+		return make([]ruleset.Fate, len(list)), nil
+	}
+}
+
 func list(t testing.TB, table *Table, keep func(ruleset.Connection) bool) []string {
 	t.Helper()
-	connections, err := table.List(t.Context(), keep)
-	if err != nil {
+	var texts []string
+	if err := table.Review(t.Context(), keep, stay(&texts)); err != nil {
 		t.Fatal(err)
 	}
-	var texts []string
-	for _, c := range connections {
-		texts = append(texts, c.String())
-	}
+	slices.Sort(texts)
 	return texts
 }
 
@@ -85,7 +92,7 @@ func TestBothEndsAreWhatTheForwardHookSees(t *testing.T) {
 	if got := list(t, table, everything); len(got) > 0 {
 		t.Fatalf("in a new namespace: %v", got)
 	}
-	for _, e := range []entry{
+	for _, e := range []opened{
 		{"10.1.0.5:40000", "10.1.0.7:80", "10.1.0.7:80", "10.1.0.5:40000", unix.IPPROTO_TCP},          // plain
 		{"10.1.0.5:40001", "10.96.0.1:443", "10.1.0.7:6443", "10.1.0.5:40001", unix.IPPROTO_TCP},      // a Service
 		{"10.1.0.5:40002", "9.9.9.9:53", "9.9.9.9:53", "192.0.2.1:61000", unix.IPPROTO_UDP},           // masqueraded
@@ -95,14 +102,14 @@ func TestBothEndsAreWhatTheForwardHookSees(t *testing.T) {
 		e.add(t)
 	}
 	want := []string{
-		"10.1.0.5:40000 > 10.1.0.7:80 tcp", "10.1.0.5:40001 > 10.1.0.7:6443 tcp", "192.0.2.9:40003 > 10.1.0.7:80 tcp",
-		"10.1.0.5:40002 > 9.9.9.9:53 udp", "[fd00::5]:40004 > [fd00::7]:5353 udp",
+		"10.1.0.5:40000 > 10.1.0.7:80 tcp", "10.1.0.5:40001 > 10.1.0.7:6443 tcp", "10.1.0.5:40002 > 9.9.9.9:53 udp",
+		"192.0.2.9:40003 > 10.1.0.7:80 tcp", "[fd00::5]:40004 > [fd00::7]:5353 udp",
 	}
 	if got := list(t, table, everything); !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
 	kept := list(t, table, func(c ruleset.Connection) bool { return c.To.Port() == 80 })
-	if !slices.Equal(kept, []string{want[0], want[2]}) {
+	if !slices.Equal(kept, []string{want[0], want[3]}) {
 		t.Errorf("to port 80: %q", kept)
 	}
 }
@@ -123,7 +130,7 @@ func TestTheNodesOwnConnectionsAreLeftOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, e := range []entry{
+	for _, e := range []opened{
 		{"10.1.0.1:40000", "10.1.0.7:80", "10.1.0.7:80", "10.1.0.1:40000", unix.IPPROTO_TCP},
 		{"10.1.0.7:40000", "10.1.0.1:22", "10.1.0.1:22", "10.1.0.7:40000", unix.IPPROTO_TCP},
 		{"[fd00::1]:40000", "[fd00::7]:80", "[fd00::7]:80", "[fd00::1]:40000", unix.IPPROTO_UDP},
@@ -136,18 +143,127 @@ func TestTheNodesOwnConnectionsAreLeftOut(t *testing.T) {
 	}
 }
 
-// A look at a table of 100,000 entries, of which a few are wanted.
-func BenchmarkList(b *testing.B) {
+// What ends is gone, nothing else is, and more than are handed over at once are.
+func TestWhatEndsIsGone(t *testing.T) {
+	table := newTable(t)
+	const count = 2*atOnce + 10
+	for i := range count {
+		client := fmt.Sprintf("10.1.%d.%d:40000", i>>8, i&255)
+		opened{client, "10.96.0.1:53", "10.200.0.1:53", client, unix.IPPROTO_UDP}.add(t)
+	}
+	odd := func(c ruleset.Connection) bool { return c.From.Addr().As4()[3]%2 == 1 }
+	calls := 0
+	err := table.Review(t.Context(), everything, func(list []ruleset.Connection) ([]ruleset.Fate, error) {
+		calls++
+		fates := make([]ruleset.Fate, len(list))
+		for i, c := range list {
+			fates[i] = map[bool]ruleset.Fate{true: ruleset.Ended, false: ruleset.Cut}[odd(c)]
+		}
+		return fates, nil
+	})
+	if err != nil || calls < 3 {
+		t.Fatalf("%d calls, %v", calls, err)
+	}
+	if left := list(t, table, everything); len(left) != count/2 {
+		t.Errorf("%d are left of %d", len(left), count)
+	}
+	if left := list(t, table, odd); len(left) > 0 {
+		t.Errorf("not ended: %d", len(left))
+	}
+}
+
+// What is cut leaves the table where a flowtable would go on forwarding it, and only there.
+func TestWhatIsOffloadedEndsWhenItIsCut(t *testing.T) {
+	table := newTable(t)
+	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP}.add(t)
+	for _, offloaded := range []bool{false, true} {
+		b := bundle{asker: table.one, keep: everything, judge: func([]ruleset.Connection) ([]ruleset.Fate, error) {
+			return []ruleset.Fate{ruleset.Cut}, nil
+		}}
+		if err := table.one.each(t.Context(), wholeTable()[0], b.take); err != nil || len(b.entries) != 1 {
+			t.Fatal(b.entries, err)
+		}
+		b.entries[0].offloaded = offloaded
+		b.handOver()
+		if left := len(list(t, table, everything)); b.err != nil || (left == 0) != offloaded {
+			t.Errorf("offloaded %t: %d left, %v", offloaded, left, b.err)
+		}
+	}
+	message := slices.Concat(make([]byte, header), []byte{8, 0, nl.CTA_STATUS, 0, 0, 0, 1 << 6, 8})
+	if e, _ := parse(message); !e.offloaded {
+		t.Errorf("not read from the status of an entry: %+v", e)
+	}
+}
+
+// An error of the judge ends the look, and the next one works.
+func TestAfterAnErrorOfTheJudge(t *testing.T) {
+	table := newTable(t)
+	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP}.add(t)
+	fault := errors.New("no")
+	err := table.Review(t.Context(), everything, func([]ruleset.Connection) ([]ruleset.Fate, error) { return nil, fault })
+	if !errors.Is(err, fault) {
+		t.Errorf("got %v", err)
+	}
+	if got := list(t, table, everything); len(got) != 1 {
+		t.Errorf("got %q", got)
+	}
+}
+
+// The kernel finds the connections with an address at either end, also behind a Service.
+func TestReviewOfAnAddress(t *testing.T) {
+	table := newTable(t)
+	for _, e := range []opened{
+		{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP},
+		{"10.1.0.9:1", "10.96.0.1:2", "10.1.0.5:2", "10.1.0.9:1", unix.IPPROTO_TCP},
+		{"10.1.0.9:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.9:1", unix.IPPROTO_UDP},
+		{"[fd00::5]:1", "[fd00::7]:2", "[fd00::7]:2", "[fd00::5]:1", unix.IPPROTO_UDP},
+	} {
+		e.add(t)
+	}
+	for end, want := range map[string][]string{
+		"10.1.0.5": {"10.1.0.5:1 > 10.1.0.7:2 udp", "10.1.0.9:1 > 10.1.0.5:2 tcp"},
+		"fd00::7":  {"[fd00::5]:1 > [fd00::7]:2 udp"},
+		"10.1.0.1": nil,
+	} {
+		var got []string
+		if err := table.ReviewOf(t.Context(), netip.MustParseAddr(end), stay(&got)); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("of %s: %q", end, got)
+		}
+	}
+}
+
+// fill makes a table of 100,000 entries.
+func fill(b *testing.B) *Table {
 	table := newTable(b)
 	for i := range 100_000 {
 		client := fmt.Sprintf("10.%d.%d.%d:%d", 1+i>>16, i>>8&255, i&255, 1024+i%60000)
-		entry{client, "10.200.0.1:80", "10.200.0.1:80", client, unix.IPPROTO_UDP}.add(b)
+		opened{client, "10.200.0.1:80", "10.200.0.1:80", client, unix.IPPROTO_UDP}.add(b)
 	}
-	wanted := netip.MustParseAddr("10.1.7.7")
+	return table
+}
+
+// A look at a table of 100,000 entries, of which a few are wanted.
+func BenchmarkReview(b *testing.B) {
+	table, wanted := fill(b), netip.MustParseAddr("10.1.7.7")
 	b.ReportAllocs()
 	for b.Loop() {
 		if got := list(b, table, func(c ruleset.Connection) bool { return c.From.Addr() == wanted }); len(got) != 1 {
 			b.Fatalf("%d connections", len(got))
+		}
+	}
+}
+
+// The same for what one address has open.
+func BenchmarkReviewOf(b *testing.B) {
+	table, wanted := fill(b), netip.MustParseAddr("10.1.7.7")
+	b.ReportAllocs()
+	for b.Loop() {
+		var got []string
+		if err := table.ReviewOf(b.Context(), wanted, stay(&got)); err != nil || len(got) != 1 {
+			b.Fatal(got, err)
 		}
 	}
 }

@@ -30,7 +30,7 @@ type plan struct {
 func rows() []row {
 	return []row{
 		upgrade{}, twoAgents{}, twoAgents{free: true}, tamperOwned{}, unrelated{}, restart{}, message{}, conntrack{}, tamperFree{}, kernelErrors{}, buffers{}, descriptors{},
-		openConnections{}, podStart{}, &spoofing{}, &clock{}, diskFull{}, badInput{}, tenant{}, soak{},
+		openConnections{}, flood{}, podStart{}, &spoofing{}, &clock{}, diskFull{}, badInput{}, tenant{}, soak{},
 	}
 }
 

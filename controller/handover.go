@@ -1,0 +1,80 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// maxHandovers is how many addresses the kernel is asked about before a commit. Each costs a pass
+// over conntrack there; where more change hands at once, the look after the commit finds what is
+// open.
+const maxHandovers = 8
+
+// apply takes an event into the graph and notes the addresses that get another pod by it.
+func (c *Controller) apply(e graph.Event) {
+	key, isPod := podOf(e)
+	if !isPod || !c.review.begun {
+		c.graph.Apply(e)
+		return
+	}
+	was := c.graph.Pod(key)
+	c.graph.Apply(e)
+	is := c.graph.Pod(key)
+	for _, a := range slices.Concat(was.Addrs, is.Addrs) {
+		kept := slices.Contains(was.Addrs, a) && slices.Contains(is.Addrs, a) && was.Started == is.Started
+		if !kept && c.graph.Held(a) {
+			c.review.handed[a] = true
+		}
+	}
+}
+
+func podOf(e graph.Event) (policy.Key, bool) {
+	switch e := e.(type) {
+	case graph.PodSet:
+		return e.Pod.Key, true
+	case graph.PodGone:
+		return e.Key, true
+	default:
+		return policy.Key{}, false
+	}
+}
+
+// handOver ends what is open to addresses that have another pod now, where that pod's rules forbid
+// it. It comes before these are committed: what the pod before has left must not be taken for the
+// new one's.
+func (c *Controller) handOver(ctx context.Context, delta ruleset.Delta) {
+	if len(c.review.handed) == 0 {
+		return
+	}
+	handed, scope := collect(c.review.handed), ruleset.ScopeOf(delta, c.graph.Subjects)
+	clear(c.review.handed)
+	errs := []error{c.forgetClients(ctx, handed)}
+	judge := func(list []ruleset.Connection) ([]ruleset.Fate, error) {
+		return c.judgeOpen(ctx, list)
+	}
+	touched := slices.DeleteFunc(handed, func(a netip.Addr) bool { return !scope.Has(a) })
+	for _, a := range touched[:min(len(touched), maxHandovers)] {
+		errs = append(errs, c.Connections.ReviewOf(ctx, a, judge))
+	}
+	if err := errors.Join(errs...); err != nil {
+		c.reviewFailed(ctx, err)
+	}
+}
+
+// forgetClients leaves alone whoever has the address of a client that is gone.
+func (c *Controller) forgetClients(ctx context.Context, addrs []netip.Addr) error {
+	if c.review.cuts.len() == 0 {
+		return nil
+	}
+	var gone ruleset.Cuts
+	for _, a := range addrs {
+		gone.Clients = append(gone.Clients, c.review.cuts.of(a).Clients...)
+	}
+	return c.recut(ctx, ruleset.CutChange{Lift: gone})
+}

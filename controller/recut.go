@@ -1,0 +1,246 @@
+package controller
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// bundle is connections that a look found, for the loop to judge.
+type bundle struct {
+	list   []ruleset.Connection
+	answer chan<- fates
+}
+
+type fates struct {
+	list []ruleset.Fate
+	err  error
+}
+
+// asker returns a judge for a look's goroutine: it asks the loop.
+func (r *review) asker(ctx context.Context) ruleset.Judge {
+	return func(list []ruleset.Connection) ([]ruleset.Fate, error) {
+		answer := make(chan fates, 1)
+		select {
+		case r.found <- bundle{list, answer}:
+			f := <-answer
+			return f.list, f.err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// judgeOpen says what becomes of open connections, by the program as it is now, and cuts those that
+// are to be.
+func (c *Controller) judgeOpen(
+	ctx context.Context, list []ruleset.Connection,
+) ([]ruleset.Fate, error) {
+	if err := c.knowCuts(ctx); err != nil {
+		return nil, err
+	}
+	ends := map[netip.Addr]bool{}
+	for _, connection := range list {
+		ends[connection.From.Addr()], ends[connection.To.Addr()] = true, true
+	}
+	t := trial{cuts: c.review.cuts, denies: c.denials(ends), elsewhere: c.elsewhere(), now: time.Now()}
+	all := make([]ruleset.Fate, len(list))
+	for i, connection := range list {
+		all[i] = t.fate(connection)
+	}
+	c.endCut(all)
+	c.review.full = c.review.full || t.full
+	c.review.waiting = c.review.waiting.Union(ruleset.ScopeOfAddrs(t.waiting...))
+	return all, c.recut(ctx, ruleset.CutChange{Add: t.added})
+}
+
+// denials returns what the program denies between some addresses.
+func (c *Controller) denials(ends map[netip.Addr]bool) func(ruleset.Flow) bool {
+	program, known := c.graph.Around(collect(ends)), map[ruleset.Flow]bool{}
+	return func(f ruleset.Flow) bool {
+		denied, is := known[f]
+		if !is {
+			verdict, _ := program.Decide(f)
+			denied = verdict == ruleset.Deny
+			known[f] = denied
+		}
+		return denied
+	}
+}
+
+// maxElsewhere is how many pairs of addresses are judged for other nodes at once.
+const maxElsewhere = 64
+
+// elsewhere returns whether other nodes deny a flow.
+func (c *Controller) elsewhere() func(ruleset.Flow) bool {
+	known := map[[2]netip.Addr][]*ruleset.Program{}
+	return func(f ruleset.Flow) bool {
+		pair := [2]netip.Addr{f.From, f.To}
+		programs, is := known[pair]
+		if !is && len(known) == maxElsewhere {
+			return true // asked again with the next bundle, or the next time
+		}
+		if !is {
+			programs = c.graph.Elsewhere(f.From, f.To)
+			known[pair] = programs
+		}
+		return slices.ContainsFunc(programs, func(p *ruleset.Program) bool {
+			verdict, _ := p.Decide(f)
+			return verdict == ruleset.Deny
+		})
+	}
+}
+
+// trial decides over connections, one after the other.
+type trial struct {
+	cuts              *cuts // that there are, with those that were added
+	denies, elsewhere func(ruleset.Flow) bool
+	now               time.Time
+	added             ruleset.Cuts
+	full              bool         // a client found no room
+	waiting           []netip.Addr // of connections that another node denies to the other end
+}
+
+// fate says what becomes of a connection. Of one that either end could have opened, conntrack tells
+// only who was first. If the other may open it, it has to: the entry ends, and so do its replies. A
+// TCP connection is not its to take over, only to open.
+func (t *trial) fate(c ruleset.Connection) ruleset.Fate {
+	switch {
+	case !t.denies(c.Flow()):
+		return ruleset.Stays
+	case !c.EitherEnd() || !t.mayOpen(c.Reverse()):
+		return t.cut(c)
+	case c.Proto == ruleset.TCP:
+		t.cut(c)
+	}
+	return ruleset.Ended
+}
+
+// mayOpen reports whether a connection may be opened, on this node and on that of the other end.
+// Else this node would let out what looks like a reply to the other, which knows nothing of what
+// was denied here.
+func (t *trial) mayOpen(c ruleset.Connection) bool {
+	if t.denies(c.Flow()) {
+		return false
+	}
+	if t.elsewhere(c.Flow()) {
+		t.waiting = append(t.waiting, c.From.Addr(), c.To.Addr())
+		return false
+	}
+	return true
+}
+
+// cut adds the flow of a connection while there is room.
+func (t *trial) cut(c ruleset.Connection) ruleset.Fate {
+	f := c.Flow()
+	_, known := t.cuts.flows[f]
+	switch {
+	case known:
+		t.cuts.flows[f] = t.now
+	case t.cuts.opened[f.From] < maxCutsOfClient && len(t.cuts.flows) < maxCuts:
+		t.add(ruleset.Cuts{Flows: []ruleset.Flow{f}})
+	default:
+		t.list(c)
+		return ruleset.Ended
+	}
+	return ruleset.Cut
+}
+
+// list has the server of a connection kept from taking it up again, where it could.
+func (t *trial) list(c ruleset.Connection) {
+	client := ruleset.Client{Addr: c.From.Addr(), Proto: c.Proto}
+	_, known := t.cuts.clients[client]
+	if known || !c.Proto.HasPorts() || t.denies(c.Reverse().Flow()) {
+		return
+	}
+	if len(t.cuts.clients) == maxCutClients {
+		t.full = true
+		return
+	}
+	t.add(ruleset.Cuts{Clients: []ruleset.Client{client}})
+}
+
+func (t *trial) add(added ruleset.Cuts) {
+	t.cuts.add(added, t.now)
+	t.added.Flows = append(t.added.Flows, added.Flows...)
+	t.added.Clients = append(t.added.Clients, added.Clients...)
+}
+
+// knowCuts reads what the kernel cuts, as an earlier process may have left it.
+func (c *Controller) knowCuts(ctx context.Context) error {
+	if c.review.cuts != nil {
+		return nil
+	}
+	held, err := c.Cutter.Cuts(ctx)
+	if err != nil {
+		return err
+	}
+	c.review.cuts, c.review.refresh = newCuts(held, time.Now()), time.Now()
+	if held.Len() == 0 { // chains that were left behind go
+		return c.recut(ctx, ruleset.CutChange{Last: true})
+	}
+	return c.lift(ctx, c.review.cuts.flowsIn(ruleset.Everything()))
+}
+
+// relift lets go on what is cut and allowed by a delta.
+func (c *Controller) relift(ctx context.Context, delta ruleset.Delta) error {
+	if c.review.cuts.len() == 0 {
+		return nil
+	}
+	return c.lift(ctx, c.review.cuts.flowsIn(ruleset.TouchedBy(delta, c.graph.Subjects)))
+}
+
+// lift lets those of some flows go on that are allowed now.
+func (c *Controller) lift(ctx context.Context, flows []ruleset.Flow) error {
+	if len(flows) == 0 {
+		return nil
+	}
+	ends := map[netip.Addr]bool{}
+	for _, f := range flows {
+		ends[f.From], ends[f.To] = true, true
+	}
+	denies := c.denials(ends)
+	flows = slices.DeleteFunc(flows, denies)
+	return c.recut(ctx, ruleset.CutChange{Lift: ruleset.Cuts{Flows: flows}})
+}
+
+// renew takes over what a look has seen of what is cut, and forgets what has been gone for long.
+func (c *Controller) renew(ctx context.Context, l look) error {
+	if err := c.knowCuts(ctx); err != nil {
+		return err
+	}
+	now := time.Now()
+	for f := range l.seen {
+		if _, still := c.review.cuts.flows[f]; still {
+			c.review.cuts.flows[f] = now
+		}
+	}
+	if !l.whole {
+		return nil
+	}
+	c.review.refresh, c.review.full = now, c.review.full && len(c.review.cuts.clients) == maxCutClients
+	return c.recut(ctx, ruleset.CutChange{Lift: c.review.cuts.stale(now)})
+}
+
+// recut changes what the kernel cuts. What is added is in the cuts already.
+func (c *Controller) recut(ctx context.Context, change ruleset.CutChange) error {
+	if change.Empty() {
+		return nil
+	}
+	c.review.cuts.lift(change.Lift)
+	change.Last = c.review.cuts.len() == 0
+	if err := c.Cutter.Cut(ctx, change); err != nil {
+		c.review.cuts = nil
+		return err
+	}
+	c.Health.cut(len(change.Add.Flows), c.review.cuts.len())
+	if change.Add.Len()+change.Lift.Len() == 0 {
+		return nil
+	}
+	c.Log.Info("open connections judged anew",
+		"cut", change.Add.Len(), "lifted", change.Lift.Len(), "cut in all", c.review.cuts.len())
+	return nil
+}
