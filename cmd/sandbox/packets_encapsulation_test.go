@@ -24,7 +24,8 @@ const (
 	fouPort    = 5555
 )
 
-// encapsulation is a kind of tunnel: the device that takes packets out of it, and how they are packed.
+// encapsulation is a kind of tunnel: the device that takes packets out of it, and how they are
+// packed.
 type encapsulation struct {
 	name   string
 	device func(node net.IP) error // in the node's namespace
@@ -80,7 +81,8 @@ func addSIT(node net.IP) error {
 	return linkUp(&netlink.Sittun{LinkAttrs: attrs, Local: node})
 }
 
-// addFou uses the program, because the library says of gue that it carries the protocol 0, which Linux 6.1 refuses.
+// addFou uses the program, because the library says of gue that it carries the protocol 0, which
+// Linux 6.1 refuses.
 func addFou(kind ...string) func(net.IP) error {
 	return func(node net.IP) error {
 		add := append([]string{"fou", "add", "port", fmt.Sprint(fouPort)}, kind...)
@@ -138,7 +140,8 @@ func TestEncapsulationsOnRealPackets(t *testing.T) {
 	}
 }
 
-// onlyNodesEncapsulate demands that what pods send does not arrive: neither before nor after another node's.
+// onlyNodesEncapsulate demands that what pods send does not arrive: neither before nor after
+// another node's.
 func (r *rig) onlyNodesEncapsulate(e encapsulation, heard *atomic.Int64) {
 	r.t.Helper()
 	r.forgetConnections()

@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,16 +24,17 @@ func identify(family uint8, message []byte) identity {
 	for kind, value := range attributes(message[header:]) {
 		switch kind {
 		case nl.CTA_TUPLE_ORIG:
-			e.attributes = append(e.attributes, nl.NewRtAttr(nl.CTA_TUPLE_ORIG|unix.NLA_F_NESTED, append([]byte{}, value...)))
+			copied := nl.NewRtAttr(nl.CTA_TUPLE_ORIG|unix.NLA_F_NESTED, bytes.Clone(value))
+			e.attributes = append(e.attributes, copied)
 		case nl.CTA_ZONE, nl.CTA_ID:
-			e.attributes = append(e.attributes, nl.NewRtAttr(int(kind), append([]byte{}, value...)))
+			e.attributes = append(e.attributes, nl.NewRtAttr(int(kind), bytes.Clone(value)))
 		}
 	}
 	return e
 }
 
-// End takes some connections out of the table. A flowtable passes packets on only for a connection that is in
-// it. It costs as much as List.
+// End takes some connections out of the table. A flowtable passes packets on only for a
+// connection that is in it. It costs as much as List.
 func (t *Table) End(ctx context.Context, list []ruleset.Connection) error {
 	wanted := map[ruleset.Connection]bool{}
 	for _, c := range list {
@@ -58,8 +60,9 @@ func (t *Table) End(ctx context.Context, list []ruleset.Connection) error {
 	return errors.Join(errs...)
 }
 
-// end takes one entry out; it may be gone already. Older kernels refuse that while it is in a flowtable (EBUSY,
-// some of those before Linux 6.4): there it is made to be over, and the next look for it takes it out.
+// end takes one entry out; it may be gone already. Older kernels refuse that while it is in a
+// flowtable (EBUSY, some of those before Linux 6.4): there it is made to be over, and the next
+// look for it takes it out.
 func (t *Table) end(e identity) error {
 	err := t.change(nl.IPCTNL_MSG_CT_DELETE, e)
 	if errors.Is(err, unix.EBUSY) {

@@ -9,7 +9,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// What ends leaves the table, translated or not; one that is gone is no error, and no other one ends.
+// What ends leaves the table, translated or not; one that is gone is no error, and no other one
+// ends.
 func TestEnd(t *testing.T) {
 	table := newTable(t)
 	for _, e := range []entry{
