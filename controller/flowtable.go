@@ -6,20 +6,22 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// FlowtableLister is a kernel that can be told to send packets of open connections past the firewall.
+// FlowtableLister is a kernel that can be told to send packets of open connections past the
+// firewall.
 type FlowtableLister interface {
 	// Flowtables names what has been told so.
 	Flowtables(context.Context) ([]string, error)
 }
 
 const (
-	flowtableText = "packets of the connections in it pass by the rules; a connection that is no longer allowed " +
-		"is taken out of it, which can take seconds longer; expected none on a node with pods"
+	flowtableText = "packets of the connections in it pass by the rules; one that is no longer " +
+		"allowed is taken out of it, and may then have to be opened anew when it is allowed " +
+		"again; expected none on a node with pods"
 	unlistedText = "; it is assumed that connections may pass by the rules"
 )
 
-// checkFlowtables is for the start and the audit. Where there are flowtables, or nobody knows, what is cut has
-// to leave conntrack, because a flowtable holds what conntrack does.
+// checkFlowtables is for the start and the audit. Where there are flowtables, or nobody knows,
+// what is cut has to leave conntrack, because a flowtable holds what conntrack does.
 func (c *Controller) checkFlowtables(ctx context.Context) {
 	if c.Flowtables == nil {
 		return

@@ -32,8 +32,8 @@ func (f *flowtables) become(fail error, names ...string) {
 	f.names, f.fail = names, fail
 }
 
-// A flowtable is a warning while it is there, not a reason to be not ready, and what was cut before it came
-// leaves conntrack, too.
+// A flowtable is a warning while it is there, not a reason to be not ready, and what was cut
+// before it came leaves conntrack, too.
 func TestAFlowtableIsSaidAndWhatIsCutLeavesIt(t *testing.T) {
 	w, f, source := newWire("10.244.2.1"), &flowtables{}, script(make(chan Mail))
 	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w, Flowtables: f, Audit: 10 * time.Millisecond})

@@ -14,8 +14,8 @@ var flowtableFamilies = map[nftables.TableFamily]string{
 	nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet",
 }
 
-// Flowtables names the flowtables in the namespace, sorted, each by its family, table and own name. Packets of
-// the connections in them pass no forward hook (Linux 4.16).
+// Flowtables names the flowtables in the namespace, sorted, each by its family, table and own
+// name. Packets of the connections in them pass no forward hook (Linux 4.16).
 func (b *Backend) Flowtables(context.Context) ([]string, error) {
 	names, err := b.flowtables()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Flowtables are found in any table that can have some, and one's own table has none. A kernel without them is
-// no error.
+// Flowtables are found in any table that can have some, and one's own table has none. A kernel
+// without them is no error.
 func TestFlowtablesOfOthersAreFound(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{})

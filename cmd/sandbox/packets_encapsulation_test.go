@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -23,7 +24,8 @@ const (
 	fouPort    = 5555
 )
 
-// encapsulation is a kind of tunnel: the device that takes packets out of it, and how they are packed.
+// encapsulation is a kind of tunnel: the device that takes packets out of it, and how they are
+// packed.
 type encapsulation struct {
 	name   string
 	device func(node net.IP) error // in the node's namespace
@@ -42,8 +44,8 @@ func encapsulations() []encapsulation {
 		{name: "ipip", device: addIPIP, proto: unix.IPPROTO_IPIP},
 		{name: "gre", device: addGRE, proto: unix.IPPROTO_GRE, header: []byte{0, 0, 8, 0}},
 		{name: "sit", device: addSIT, proto: unix.IPPROTO_IPV6, six: true},
-		{name: "fou", device: addFou(netlink.FOU_ENCAP_DIRECT, unix.IPPROTO_IPIP), proto: unix.IPPROTO_UDP, port: fouPort},
-		{name: "gue", device: addFou(netlink.FOU_ENCAP_GUE, 0), proto: unix.IPPROTO_UDP, port: fouPort,
+		{name: "fou", device: addFou("ipproto", "4"), proto: unix.IPPROTO_UDP, port: fouPort},
+		{name: "gue", device: addFou("gue"), proto: unix.IPPROTO_UDP, port: fouPort,
 			header: []byte{0, unix.IPPROTO_IPIP, 0, 0}},
 	}
 }
@@ -79,11 +81,13 @@ func addSIT(node net.IP) error {
 	return linkUp(&netlink.Sittun{LinkAttrs: attrs, Local: node})
 }
 
-func addFou(kind, proto int) func(net.IP) error {
+// addFou uses the program, because the library says of gue that it carries the protocol 0, which
+// Linux 6.1 refuses.
+func addFou(kind ...string) func(net.IP) error {
 	return func(node net.IP) error {
-		err := netlink.FouAdd(netlink.Fou{Family: unix.AF_INET, Port: fouPort, Protocol: proto, EncapType: kind})
-		if err != nil {
-			return err
+		add := append([]string{"fou", "add", "port", fmt.Sprint(fouPort)}, kind...)
+		if text, err := exec.Command("ip", add...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%w %s", err, text)
 		}
 		return addIPIP(node)
 	}
@@ -136,7 +140,8 @@ func TestEncapsulationsOnRealPackets(t *testing.T) {
 	}
 }
 
-// onlyNodesEncapsulate demands that what pods send does not arrive: neither before nor after another node's.
+// onlyNodesEncapsulate demands that what pods send does not arrive: neither before nor after
+// another node's.
 func (r *rig) onlyNodesEncapsulate(e encapsulation, heard *atomic.Int64) {
 	r.t.Helper()
 	r.forgetConnections()

@@ -18,8 +18,8 @@ const fastpath = `table inet fastpath {
 }
 `
 
-// needFlowtables skips a test where the kernel has none. That is no failure even with REQUIRE_KERNEL=1: a
-// kernel without the module nf_flow_table sends nothing past the firewall.
+// needFlowtables skips a test where the kernel has none. That is no failure even with
+// REQUIRE_KERNEL=1: a kernel without the module nf_flow_table sends nothing past the firewall.
 func (r *rig) needFlowtables(node string) {
 	r.t.Helper()
 	if err := r.nft(node, fastpath); err != nil {
@@ -38,8 +38,8 @@ func (r *rig) offloaded(node string) int {
 	return strings.Count(string(list), "[OFFLOAD]")
 }
 
-// What is in a flowtable is cut like everything else, by the sender's node and by the receiver's, and the nodes
-// say that there is one.
+// What is in a flowtable is cut like everything else, by the sender's node and by the
+// receiver's, and the nodes say that there is one.
 func TestFlowtablesOnRealPackets(t *testing.T) {
 	needNft(t)
 	for _, narrow := range []int{0, 2} {

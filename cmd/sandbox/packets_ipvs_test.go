@@ -36,8 +36,8 @@ func needIPVS(t *testing.T) {
 	}
 }
 
-// addServiceDevice makes an interface like kube-ipvs0, in the calling thread's namespace, and lets conntrack
-// know of what IPVS translates, as kube-proxy does.
+// addServiceDevice makes an interface like kube-ipvs0, in the calling thread's namespace, and
+// lets conntrack know of what IPVS translates, as kube-proxy does.
 func addServiceDevice() error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "kube-ipvs0"
@@ -69,7 +69,8 @@ func (r *rig) serveByIPVS(node string, list []virtual) error {
 	return r.runInNode(node, script.String(), exec.Command("ipvsadm", "-R"))
 }
 
-// virtuals are the Services of services on a node, and one of a host process on n1. Its pods must be there.
+// virtuals are the Services of services on a node, and one of a host process on n1. Its pods
+// must be there.
 func (r *rig) virtuals(node string) (list []virtual) {
 	for f := range 2 {
 		web, far := r.addrsOf("a/web")[f], r.addrsOf("a/far")[f]
@@ -85,8 +86,8 @@ func (r *rig) virtuals(node string) (list []virtual) {
 	return list
 }
 
-// masqueraded has the node's address taken as the source: by its own processes, by a pod that reaches itself,
-// and by clients of these ports.
+// masqueraded has the node's address taken as the source: by its own processes, by a pod that
+// reaches itself, and by clients of these ports.
 func masqueraded(ports string) string {
 	return `table inet services {
 	chain prerouting {
@@ -110,7 +111,8 @@ func masqueraded(ports string) string {
 `
 }
 
-// ipvsModes are the ports at which clients get the node's address: those of pods on other nodes, or all.
+// ipvsModes are the ports at which clients get the node's address: those of pods on other nodes,
+// or all.
 var ipvsModes = map[string]string{"direct": "30081", "masqueraded": "80, 443, 30080, 30081"}
 
 // A Service by IPVS, whose packets leave by the output hook, is judged like one by nftables.
@@ -129,7 +131,8 @@ func TestIPVSOnRealPackets(t *testing.T) {
 	}
 }
 
-// proxyByIPVS runs Services by IPVS on all nodes, where clients of some ports get the node's address.
+// proxyByIPVS runs Services by IPVS on all nodes, where clients of some ports get the node's
+// address.
 func (r *rig) proxyByIPVS(masquerading string) {
 	r.t.Helper()
 	r.build(scene{pods: trio}.world(r.t))
@@ -191,8 +194,8 @@ func (r *rig) throughIPVS(node string, streams []*stream) []*stream {
 	return streams
 }
 
-// What is open through IPVS is cut by a change that forbids it, and goes on by one that allows it again;
-// servers that may open nothing themselves go on answering.
+// What is open through IPVS is cut by a change that forbids it, and goes on by one that allows
+// it again; servers that may open nothing themselves go on answering.
 func TestOpenConnectionsThroughIPVSOnRealPackets(t *testing.T) {
 	needIPVS(t)
 	r, forbidden, permitted := openThroughIPVS(t)
