@@ -40,7 +40,8 @@ type Config struct {
 	Connections Connections // without them, or a Cutter, open connections stay as they are
 	Cutter      Cutter
 	Guard       Guard
-	Separator   Separator // without it, or a Host, pods of one bridge are not kept apart there
+	Flowtables  FlowtableLister // without it, connections are taken to be in none
+	Separator   Separator       // without it, or a Host, pods of one bridge are not kept apart there
 	Reporter    Reporter
 	Log         *slog.Logger  // nil: slog.Default()
 	Audit       time.Duration // between looks at the kernel and the host; 0: 30 s
@@ -71,6 +72,7 @@ type Controller struct {
 	unclosed   bool     // the kernel may not deny unknown pods yet, and nobody has said which there are
 	mixed      bool     // the segment may have to change
 	remix      attempts // after an error
+	bypassed   bool     // packets of open connections can pass by the kernel's rules
 	policed    bool     // there was a policy when it was last looked at
 	segment    ruleset.Segment
 	wiring     wiring
@@ -124,6 +126,7 @@ func (c *Controller) loop(ctx context.Context) {
 	defer audit.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	c.checkFlowtables(ctx)
 	for do := c.wait(ctx, audit.C, retry.C); do != nil; do = c.wait(ctx, audit.C, retry.C) {
 		c.Health.work(time.Now())
 		do()
@@ -150,6 +153,7 @@ func (c *Controller) wait(ctx context.Context, audit, retry <-chan time.Time) (d
 		return func() {
 			c.hosted, c.addressing.due = -1, true
 			c.doubt(ctx)
+			c.checkFlowtables(ctx)
 			c.recheck(ctx)
 		}
 	case <-c.touched:

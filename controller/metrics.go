@@ -20,6 +20,7 @@ type metrics struct {
 	disputed     prometheus.Gauge
 	cuts         prometheus.Counter
 	cut          prometheus.Gauge
+	flowtables   prometheus.Gauge
 	objects      *prometheus.GaugeVec
 }
 
@@ -46,6 +47,8 @@ func newMetrics(ready func() float64) *metrics {
 			Name: "picket_connections_cut_total", Help: "Flows whose open connections a change of policy ended."}),
 		cut: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "picket_connections_cut", Help: "Flows, and clients of too many, that are kept from going on."}),
+		flowtables: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "picket_flowtables", Help: "Flowtables on this node, by which packets of open connections pass by the rules."}),
 		objects: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "picket_objects", Help: "How much is known (namespaces, pods, policies) and programmed (selectors, sets, elements, chains)."}, []string{"kind"}),
 	}
@@ -53,7 +56,7 @@ func newMetrics(ready func() float64) *metrics {
 	m.transactions.WithLabelValues("failed")
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "picket_ready", Help: "1 while the kernel holds what it should, else 0."}, ready),
-		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints, m.disputed, m.cuts, m.cut, m.objects,
+		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints, m.disputed, m.cuts, m.cut, m.flowtables, m.objects,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

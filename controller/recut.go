@@ -51,6 +51,7 @@ func (c *Controller) judgeOpen(
 	for i, connection := range list {
 		all[i] = t.fate(connection)
 	}
+	c.endCut(all)
 	c.review.full = c.review.full || t.full
 	c.review.waiting = c.review.waiting.Union(ruleset.ScopeOfAddrs(t.waiting...))
 	return all, c.recut(ctx, ruleset.CutChange{Add: t.added})

@@ -158,10 +158,11 @@ func (c *Controller) look(ctx context.Context) {
 		known, l.whole = maps.Clone(c.review.cuts.flows), true
 	}
 	c.review.scope, c.review.looking = ruleset.Scope{}, true
+	again := c.bypassed
 	keep := func(connection ruleset.Connection) bool {
 		if _, cut := known[connection.Flow()]; cut {
 			l.seen[connection.Flow()] = true
-			return connection.EitherEnd() && l.scope.Covers(connection)
+			return (again || connection.EitherEnd()) && l.scope.Covers(connection)
 		}
 		return l.scope.Covers(connection)
 	}

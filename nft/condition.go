@@ -57,8 +57,8 @@ func ownSet(name string) *nftables.Set {
 			return s
 		}
 	}
-	if f, kind, ok := parseCutSet(name); ok {
-		return b.cutSet(f, kind)
+	if f, ports, ok := parseCutSet(name); ok {
+		return b.cutSet(f, ports)
 	}
 	if id, ok := parseSetID(name); ok {
 		return b.set(id)
@@ -121,7 +121,7 @@ func (l listing) frameSets() []*nftables.Set {
 
 // cutting reports whether anything of the cut connections is there.
 func (l listing) cutting() bool {
-	found := l.chains[cutChain] != nil || l.chains[cutOutputChain] != nil
+	found := l.chains[cutChain] != nil
 	b := batch{table: table(0)}
 	b.eachCutSet(func(s *nftables.Set) { found = found || l.sets[s.Name] != nil })
 	return found

@@ -123,7 +123,7 @@ func denial(c ruleset.Chain) []rule {
 	last := verdict(expr.VerdictDrop, "")
 	if c.Denial == ruleset.Reject {
 		rules = append(rules, rule{terms: []term{isTranslated(), counter(), rejectProhibited()}},
-			rule{terms: []term{isProtocol(ruleset.TCP), counter(), rejectReset()}})
+			rule{terms: []term{isProtocol(ruleset.TCP), isForwarded(), counter(), rejectReset()}})
 		last = rejectProhibited()
 	}
 	return append(rules, rule{terms: []term{counter(), last}})

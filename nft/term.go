@@ -273,6 +273,13 @@ func isTranslated() term {
 	return term{text: "ct status dnat", exprs: ctBit(expr.CtKeySTATUS, dnat)}
 }
 
+// isForwarded matches a packet at the forward hook: at the output hook there is no interface that it came in by. What
+// is there may be translated by IPVS, which the connection's status does not say.
+func isForwarded() term {
+	return term{text: "iif != 0", exprs: []expr.Any{
+		meta(expr.MetaKeyIIF), &expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: make([]byte, 4)}}}
+}
+
 // isICMP matches messages of these types: of ICMP (family IPv4) or ICMPv6.
 func isICMP(f ruleset.Family, types ...icmpType) term {
 	word, proto, keyType := "icmp", byte(unix.IPPROTO_ICMP), nftables.TypeICMPType

@@ -112,7 +112,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	c := controller.New(controller.Config{
 		Node: o.node, Denial: denial, DenyUnknown: o.unknown == "deny", AnyAddress: o.addresses == "any",
 		Source: source, Firewall: backend, Host: machine, Addresses: machine,
-		Connections: connections, Cutter: backend, Guard: backend, Separator: backend, Reporter: reporter, Log: log, Settled: economise,
+		Connections: connections, Cutter: backend, Guard: backend, Flowtables: backend, Separator: backend, Reporter: reporter, Log: log, Settled: economise,
 	})
 	listener, err := net.Listen("tcp", o.health)
 	if err != nil {

@@ -60,7 +60,7 @@ func (a *agent) start(t testing.TB) {
 	}
 	a.control = controller.New(controller.Config{
 		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: around, Addresses: machine,
-		Connections: connections, Cutter: a.tap, Guard: a.tap, Separator: a.tap, Log: errorLog(t),
+		Connections: connections, Cutter: a.tap, Guard: a.tap, Flowtables: a.tap, Separator: a.tap, Log: errorLog(t),
 	})
 	a.run(t, connections)
 	a.deliver = <-source
@@ -161,6 +161,12 @@ func (p *tap) Cut(ctx context.Context, c ruleset.CutChange) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.Backend.Cut(ctx, c)
+}
+
+func (p *tap) Flowtables(ctx context.Context) ([]string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Backend.Flowtables(ctx)
 }
 
 func (p *tap) PutSegment(ctx context.Context, s ruleset.Segment) error {

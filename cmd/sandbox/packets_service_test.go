@@ -56,7 +56,11 @@ func services() string {
 
 // nft feeds a script to the nft program on a node.
 func (r *rig) nft(node, script string) error {
-	cmd := exec.Command("nft", "-f", "-")
+	return r.runInNode(node, script, exec.Command("nft", "-f", "-"))
+}
+
+// runInNode feeds a script to a program on a node, and waits until it has ended.
+func (r *rig) runInNode(node, script string, cmd *exec.Cmd) error {
 	var text bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(script), &text, &text
 	if err := r.StartInNode(node, cmd); err != nil {
@@ -102,7 +106,13 @@ func TestServicesOnRealPackets(t *testing.T) {
 	for node := range r.agents {
 		r.must(r.nft(node, services()))
 	}
-	for _, row := range serviceScenes() {
+	r.playServices(t, serviceScenes())
+}
+
+// playServices goes from scene to scene and asks for Services in both protocols.
+func (r *rig) playServices(t *testing.T, scenes []serviceScene) {
+	t.Helper()
+	for _, row := range scenes {
 		t.Run(row.name, func(t *testing.T) {
 			r.play(t, row.scene)
 			var questions []question
@@ -186,6 +196,12 @@ func TestRejectThroughServicesOnRealPackets(t *testing.T) {
 		r.must(r.nft(node, services()))
 	}
 	r.play(t, closed)
+	r.allRefused()
+}
+
+// allRefused asks for Services where nobody may have anything, and wants to be told at once.
+func (r *rig) allRefused() {
+	r.t.Helper()
 	var denied []question
 	for _, row := range []struct {
 		from string
@@ -199,10 +215,10 @@ func TestRejectThroughServicesOnRealPackets(t *testing.T) {
 	began := time.Now()
 	for i, got := range r.answers(denied, patience) {
 		if got != sandbox.Refused {
-			t.Errorf("%s: %s", denied[i], got)
+			r.t.Errorf("%s: %s", denied[i], got)
 		}
 	}
 	if took := time.Since(began); took > patience/4 {
-		t.Errorf("answers took %v", took)
+		r.t.Errorf("answers took %v", took)
 	}
 }

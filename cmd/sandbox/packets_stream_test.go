@@ -21,8 +21,11 @@ import (
 type stream struct {
 	client, server string
 	to             netip.AddrPort
+	through        netip.Addr // what the client connects to instead of the server's address; may be invalid
 	proto          ruleset.Protocol
 	serverTalks    bool
+	answered       bool         // a datagram goes back first, so that conntrack takes it for a connection
+	slow           bool         // a tenth as often, for kernels that are slow to run
 	heard          atomic.Int64 // numbers that arrived
 	lost           atomic.Int64 // numbers below the highest that did not
 	last           atomic.Int64 // when one arrived, in nanoseconds since 1970
@@ -40,8 +43,23 @@ func (s *stream) String() string {
 }
 
 // openStreams opens one for every protocol, family and talker.
-func (r *rig) openStreams(client, server string, firstPort uint16) (streams []*stream) {
+func (r *rig) openStreams(client, server string, firstPort uint16) []*stream {
 	r.t.Helper()
+	streams := r.newStreams(client, server, firstPort)
+	r.openAll(streams)
+	return streams
+}
+
+func (r *rig) openAll(streams []*stream) {
+	r.t.Helper()
+	for _, s := range streams {
+		r.must(s.open(r))
+		r.t.Cleanup(s.close)
+	}
+}
+
+// newStreams is openStreams without opening them.
+func (r *rig) newStreams(client, server string, firstPort uint16) (streams []*stream) {
 	for _, addr := range r.pods[server].Addrs {
 		for _, proto := range []ruleset.Protocol{ruleset.TCP, ruleset.UDP} {
 			for _, serverTalks := range []bool{false, true} {
@@ -49,8 +67,6 @@ func (r *rig) openStreams(client, server string, firstPort uint16) (streams []*s
 					client: client, server: server, proto: proto, serverTalks: serverTalks,
 					to: netip.AddrPortFrom(addr, firstPort+uint16(len(streams))),
 				}
-				r.must(s.open(r))
-				r.t.Cleanup(s.close)
 				streams = append(streams, s)
 			}
 		}
@@ -63,9 +79,13 @@ func (s *stream) open(r *rig) error {
 	if err != nil {
 		return err
 	}
+	to := s.to
+	if s.through.IsValid() {
+		to = netip.AddrPortFrom(s.through, to.Port())
+	}
 	var client net.Conn
 	err = r.InPod(s.client, func() (err error) {
-		client, err = (&net.Dialer{Timeout: patience, KeepAlive: -1}).Dial(s.proto.String(), s.to.String())
+		client, err = (&net.Dialer{Timeout: patience, KeepAlive: -1}).Dial(s.proto.String(), to.String())
 		return err
 	})
 	if err == nil && s.proto == ruleset.UDP {
@@ -79,11 +99,16 @@ func (s *stream) open(r *rig) error {
 		return err
 	}
 	s.ends = [2]io.Closer{client, server}
+	if s.answered && s.proto == ruleset.UDP && !s.serverTalks {
+		if _, err := server.Write(make([]byte, 8)); err != nil {
+			return err
+		}
+	}
 	if s.serverTalks {
-		go talk(server)
+		go s.talk(server)
 		go s.hear(client)
 	} else {
-		go talk(client)
+		go s.talk(client)
 		go s.hear(server)
 	}
 	return nil
@@ -130,12 +155,16 @@ type peer struct {
 func (p peer) Write(b []byte) (int, error) { return p.WriteTo(b, p.client) }
 
 // talk goes on through errors: a UDP socket reports ICMP messages, too.
-func talk(to net.Conn) {
+func (s *stream) talk(to net.Conn) {
+	pause := beat
+	if s.slow {
+		pause *= 10
+	}
 	for number := uint64(1); ; number++ {
 		if _, err := to.Write(binary.BigEndian.AppendUint64(nil, number)); errors.Is(err, net.ErrClosed) {
 			return
 		}
-		time.Sleep(beat)
+		time.Sleep(pause)
 	}
 }
 

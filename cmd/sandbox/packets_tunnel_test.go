@@ -103,6 +103,7 @@ func (r *rig) wantTunnelled(row tunnelRow, heard *atomic.Int64, wait func()) {
 
 // What carries packets without ports is dropped, too, on its way from a pod to its node or to another.
 func TestTunnelProtocolsOnRealPackets(t *testing.T) {
+	nothing := []byte("nothing that can be unpacked")
 	for name, proto := range map[string]int{"IP in IP": unix.IPPROTO_IPIP, "IPv6 in IP": unix.IPPROTO_IPV6, "GRE": unix.IPPROTO_GRE} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, rigOptions{idle: true})
@@ -110,7 +111,7 @@ func TestTunnelProtocolsOnRealPackets(t *testing.T) {
 			r.build(w)
 			for at, node := range []string{"n1", "n2"} {
 				heard := r.hearProtocol(node, proto)
-				r.must(r.sendProtocol("a/cli", r.addrsOf(node)[0], proto))
+				r.must(r.sendProtocol("a/cli", r.addrsOf(node)[0], proto, nothing))
 				eventually(t, "it arrives while nobody filters", func() bool { return heard.Load() == 1 })
 				if at == 1 {
 					r.start()
@@ -119,8 +120,8 @@ func TestTunnelProtocolsOnRealPackets(t *testing.T) {
 			}
 			for _, node := range []string{"n1", "n2"} {
 				heard := r.hearProtocol(node, proto)
-				r.must(r.sendProtocol("a/cli", r.addrsOf(node)[0], proto))
-				r.must(r.sendProtocol("host/out", r.addrsOf(node)[0], proto))
+				r.must(r.sendProtocol("a/cli", r.addrsOf(node)[0], proto, nothing))
+				r.must(r.sendProtocol("host/out", r.addrsOf(node)[0], proto, nothing))
 				eventually(t, "another host's arrives", func() bool { return heard.Load() > 0 })
 				if heard.Load() != 1 {
 					t.Errorf("LEAK: a pod's arrives at %s", node)
@@ -154,13 +155,13 @@ func listenProtocol(proto int) (net.PacketConn, error) {
 	return net.FilePacketConn(file)
 }
 
-func (r *rig) sendProtocol(from string, to netip.Addr, proto int) error {
+func (r *rig) sendProtocol(from string, to netip.Addr, proto int, payload []byte) error {
 	return r.InPod(from, func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, proto)
 		if err != nil {
 			return os.NewSyscallError("socket", err)
 		}
 		defer unix.Close(fd)
-		return os.NewSyscallError("sendto", unix.Sendto(fd, []byte("nothing that can be unpacked"), 0, &unix.SockaddrInet4{Addr: to.As4()}))
+		return os.NewSyscallError("sendto", unix.Sendto(fd, payload, 0, &unix.SockaddrInet4{Addr: to.As4()}))
 	})
 }

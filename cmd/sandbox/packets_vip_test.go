@@ -58,7 +58,7 @@ func newEcho(r *rig, client, port string) *echo {
 		return err
 	}))
 	r.t.Cleanup(func() { conn.Close() })
-	go talk(conn)
+	go new(stream).talk(conn)
 	go func() {
 		for buffer := make([]byte, 8); ; {
 			if _, err := conn.Read(buffer); errors.Is(err, net.ErrClosed) {
