@@ -79,7 +79,7 @@ var mutants = []mutant{
 	{"the last address of a range is left out", "ruleset", "ruleset/address.go", "a.Compare(r.Last) <= 0", "a.Compare(r.Last) < 0"},
 
 	// The kernel.
-	{"what a flowtable has is cut in vain", "controller", "controller/flowtable.go", "return c.Connections.End(ctx, gone)", "return nil"},
+	{"what a flowtable has is cut in vain", "controller", "controller/flowtable.go", "if c.bypassed && f == ruleset.Cut {", "if false && f == ruleset.Cut {"},
 	{"a flowtable is not said", "controller", "controller/flowtable.go", "list[name] = flowtableText", "_ = name"},
 	{"consent to egress skips ingress", "packets", "nft/rule.go", "consent = verdict(expr.VerdictGoto, arrival)", "consent = verdict(expr.VerdictAccept, \"\")"},
 	{"the peer is looked for at the subject's end", "packets", "nft/term.go", "return 1 - subjectEnd(d)", "return subjectEnd(d)"},
