@@ -47,7 +47,7 @@ func (c *Controller) prepare(ctx context.Context) {
 		return
 	}
 	c.hosted = c.graph.LocalEvents()
-	found, err := c.Host.Prepare(c.graph.LocalAddrs())
+	found, err := c.Host.Prepare(c.graph.ClaimedAddrs())
 	tunnels, tunnelsErr := c.Host.Tunnels()
 	err = errors.Join(err, tunnelsErr)
 	if err == nil {

@@ -159,18 +159,29 @@ func hostFacts(have ruleset.Observed) (links []ruleset.Link, tunnels []ruleset.T
 }
 
 // agree demands that each kernel holds what a compiler makes of the whole world: nothing may be lost or left
-// behind by the way that led there.
+// behind by the way that led there. What was isolated stays so until the kernel has let go of its address.
 func (r *rig) agree(w *oracle.World) {
 	r.t.Helper()
 	for node, a := range r.agents {
-		s := policy.Objects(*w).Snapshot(node)
-		s.Denial, s.Strict = a.options.denial, a.options.strict
-		have, err := a.tap.look(r.t.Context())
-		r.must(err)
-		s.Links, s.TunnelPorts = hostFacts(have)
-		want, _ := policy.Compile(s)
-		if d := ruleset.Diff(have, want); !d.Empty() {
-			r.t.Errorf("node %s: the kernel does not hold what was compiled; missing is\n%s\n%s", node, d.String(), r.table(node))
+		var left ruleset.Delta
+		held := poll(func() bool {
+			left = r.leftToDo(w, a)
+			return left.Empty()
+		})
+		if !held {
+			r.t.Errorf("node %s: the kernel does not hold what was compiled; missing is\n%s\n%s", node, left.String(), r.table(node))
 		}
 	}
+}
+
+// leftToDo is what a node's kernel lacks of what is compiled.
+func (r *rig) leftToDo(w *oracle.World, a *agent) ruleset.Delta {
+	r.t.Helper()
+	s := policy.Objects(*w).Snapshot(a.node)
+	s.Denial, s.Strict = a.options.denial, a.options.strict
+	have, err := a.tap.look(r.t.Context())
+	r.must(err)
+	s.Links, s.TunnelPorts = hostFacts(have)
+	want, _ := policy.Compile(s)
+	return ruleset.Diff(have, want)
 }

@@ -89,8 +89,10 @@ func (g *Graph) loosen(p *pod) {
 // settleAddress brings up to date what depends on who claims an address, beside these pods.
 func (g *Graph) settleAddress(a netip.Addr) {
 	local := g.residentsAt(a)
-	if len(local) > 0 {
+	gone, departed := g.departed[a]
+	if departed && len(local) > 0 {
 		delete(g.departed, a)
+		defer g.vacate(g.namespace(gone.Namespace))
 	}
 	g.stand(a, local)
 	if g.strict && len(local) > 0 {

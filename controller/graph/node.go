@@ -35,8 +35,12 @@ func (g *Graph) setNode(n policy.Node) {
 	g.settle(slices.Concat(old.Addrs, n.Addrs))
 }
 
-// reachedBy returns the addresses that a node is reached by, with the ranges that count for it.
+// reachedBy returns the addresses that a node is reached by, with the ranges that count for it. What is sent to
+// this one never passes the forward hook, whatever its addresses are.
 func (g *Graph) reachedBy(n policy.Node) []netip.Addr {
+	if n.Name == g.node {
+		return n.Addrs
+	}
 	n.CIDRs = g.podRanges.Of(n.Name)
 	return n.Reached()
 }

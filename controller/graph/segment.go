@@ -61,22 +61,34 @@ func (g *Graph) allowsAll(id ruleset.ChainID) bool {
 // HasPolicies reports whether there is a policy in any namespace.
 func (g *Graph) HasPolicies() bool { return g.policies > 0 }
 
-// IsSubject reports whether a policy isolates the pod with an address, in any direction.
+// IsSubject reports whether a policy selects a pod of this node that says it has an address, also where that is
+// nobody's by the ranges of nodes: its packets may come from there all the same.
 func (g *Graph) IsSubject(a netip.Addr) bool {
 	return slices.ContainsFunc(ruleset.Directions[:], func(d ruleset.Direction) bool {
 		_, isolated := g.dispatch.now[ruleset.Subject{Direction: d, Addr: a}]
-		return isolated
+		return isolated || slices.ContainsFunc(g.claims[a], func(p *pod) bool {
+			return p.claimed.Node == g.node && len(g.isolating(*p.claimed, d)) > 0
+		})
 	})
 }
 
-// PodAt names the pod of this node that has an address; it is empty if none has.
+// PodAt names a pod of this node that says it has an address; it is empty if none does.
 func (g *Graph) PodAt(a netip.Addr) string {
-	for p := range g.residents {
-		if slices.Contains(p.held.Addrs, a) {
-			return p.held.Key.String()
+	for _, p := range g.claims[a] {
+		if p.claimed.Node == g.node {
+			return p.claimed.Key.String()
 		}
 	}
 	return ""
+}
+
+// ClaimedAddrs returns the addresses by which pods of this node are judged, and the others that they say they have,
+// but the node's own; sorted.
+func (g *Graph) ClaimedAddrs() []netip.Addr {
+	addrs := slices.Concat(g.LocalAddrs(), g.Questions())
+	addrs = slices.DeleteFunc(addrs, g.isOwn)
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return slices.Compact(addrs)
 }
 
 // takenRanges are the addresses of the nodes, of their pods as far as the nodes say, and of this node's pods.

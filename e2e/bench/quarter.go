@@ -50,6 +50,7 @@ func quarterEvents(node string) []graph.Event {
 
 func labelled(name string, more map[string]string) policy.Namespace {
 	ns := policy.ImpliedNamespace(name)
+	ns.Unheard = false
 	maps.Copy(ns.Labels, more)
 	return ns
 }
@@ -121,6 +122,7 @@ type town struct {
 func newTown(size world.Size) town {
 	w := world.New(size, 1)
 	t := town{w.Node, graph.New(w.Node, ruleset.Drop)}
+	t.graph.AnyAddress()
 	for _, e := range append(w.Events(), quarterEvents(w.Node)...) {
 		t.graph.Apply(e)
 	}

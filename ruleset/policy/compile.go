@@ -155,6 +155,10 @@ func (c *compilation) fixed() {
 	}
 	var nodes []netip.Addr
 	for _, n := range c.snapshot.Nodes {
+		if n.Name == c.snapshot.Node {
+			nodes = append(nodes, n.Addrs...)
+			continue
+		}
 		nodes = append(nodes, n.Reached()...)
 	}
 	c.program.Sets = slices.Concat(c.program.Sets, ruleset.LinkSets(c.snapshot.Links),
