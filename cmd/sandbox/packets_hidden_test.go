@@ -10,6 +10,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/ruleset/oracle"
@@ -41,11 +42,13 @@ func TestHiddenPodOnRealPackets(t *testing.T) {
 		return poll2(func() bool { return ear.Count() > 0 })
 	})
 	r.must(inside.Close())
-	r.build(w)
+	r.pods["a/odd"] = sandbox.Pod{Name: "a/odd", Node: "n1", Addrs: []netip.Addr{odd}}
+	r.must(r.AddPod(r.pods["a/odd"]))
 	began := time.Now()
 	r.settle()
 	t.Logf("ready %v after it was attached", time.Since(began))
-	r.check(w, "deny a/odd > a/cli TCP 80\nallow a/odd > n1 TCP 80")
+	r.expect(w, append(byHand(false, "a/odd", "a/cli", corev1.ProtocolTCP, 80, "10.244.1.3"),
+		byHand(true, "a/odd", hostOf("n1"), corev1.ProtocolTCP, 10250, "10.77.0.11")...))
 }
 
 // macvlan makes a namespace whose eth0 is a macvlan on a node's.
