@@ -71,6 +71,11 @@ func TestClaimsOnlyIsolateMore(t *testing.T) {
 			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, graph.NamespaceGone{Name: "a"},
 			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}}, graph.BehindSet{Addrs: addrs("10.244.1.5")},
 		}, "10.244.1.5=by_address/10.244.1.5"},
+		{"and another pod takes what was left", []graph.Event{
+			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, graph.NamespaceGone{Name: "a"},
+			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}},
+			podAt("n1", "b/heir", "9", "10.244.1.5", "fd00:1::5"), podAt("n1", "a/new", "9", "10.244.1.6"),
+		}, ""},
 		{"and nothing is left", []graph.Event{
 			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, graph.NamespaceGone{Name: "a"},
 			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}}, graph.BehindSet{}, podAt("n1", "a/new", "9", "10.244.1.5"),
