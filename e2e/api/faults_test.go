@@ -59,6 +59,7 @@ func TestFaults(t *testing.T) {
 			forbidden, permitted := w.stream("far", "web"), w.stream("steady", "web")
 			w.suffer(f)
 			w.recovers(f)
+			w.vacate("gone")
 			held := w.settled()
 			w.flowed(permitted)
 			w.leaked(forbidden)

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -10,11 +11,13 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// listing is the canonical text of what the kernel of a node holds of Picket's.
+// listing is the canonical text of what the kernel of a node holds of Picket's, without the nodes of the cluster:
+// those of other tests come and go.
 func (w *world) listing(node string) (string, error) {
 	objects, err := listing.Read(func(options ...string) (string, error) {
 		return w.inNode(node, "", append([]string{"nft"}, options...)...)
 	})
+	objects = slices.DeleteFunc(objects, func(o listing.Object) bool { return strings.HasSuffix(o.Name, "-nodes") })
 	return listing.Canonical(objects), err
 }
 

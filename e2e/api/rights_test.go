@@ -74,6 +74,9 @@ func TestMissingRightsAreNamed(t *testing.T) {
 	w.apply(denyAll)
 	var accounts []identity
 	for i, missing := range rights {
+		name := fmt.Sprintf("p%d", i) // an agent tells of a policy that selects its pods
+		w.addPod(name, i, 5)
+		w.label(name, "none")
 		accounts = append(accounts, w.shipped.as(fmt.Sprintf("picket-without-%d", i), without(rights, []right{missing})))
 		w.must(nil, accounts[i].install(w.Admin))
 		w.agents = append(w.agents, w.startAgent(w.nodes[i], accounts[i]))

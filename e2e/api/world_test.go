@@ -194,6 +194,13 @@ func (w *world) unregister(name string) {
 	w.must(nil, w.Admin.CoreV1().Pods(w.namespace).Delete(context.Background(), name, now))
 }
 
+// vacate ends a pod that is out of the API: until then its address stays isolated.
+func (w *world) vacate(name string) {
+	w.Helper()
+	w.must(nil, w.cluster.DeletePod(w.pods[name].Name))
+	delete(w.pods, name)
+}
+
 func (w *world) label(pod, value string) {
 	w.Helper()
 	patch := fmt.Sprintf(`{"metadata":{"labels":{"app":%q}}}`, value)
