@@ -247,11 +247,28 @@ func (c *Controller) complain(blind bool, list map[string]string) {
 	c.Health.complaints(blind, list)
 }
 
-// reconcile brings host and kernel to what the graph wants.
+// reconcile brings host and kernel to what the graph wants. The host is asked before the first ruleset, and from then
+// on after each: where interfaces come and go it can take a second to answer, and no policy waits for that.
 func (c *Controller) reconcile(ctx context.Context) {
+	if !c.Health.started() {
+		c.askHost(ctx)
+		c.commit(ctx)
+	} else if c.commit(ctx) && c.askHost(ctx) {
+		c.commit(ctx)
+	}
+}
+
+// askHost takes over what the host has to say, and reports whether it was asked for what can have changed.
+func (c *Controller) askHost(ctx context.Context) bool {
+	due := c.hosted != c.graph.LocalEvents() || c.addressing.due
 	c.lookAround(ctx)
 	c.tellDisputes()
 	c.prepare(ctx)
+	return due
+}
+
+// commit brings the kernel to what the graph wants, and reports whether it is there.
+func (c *Controller) commit(ctx context.Context) bool {
 	start := time.Now()
 	delta, err := c.next(ctx)
 	c.checkRoom()
@@ -261,7 +278,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 	}
 	if err != nil {
 		c.failed(ctx, err)
-		return
+		return false
 	}
 	c.backoff, c.known = 0, c.whole
 	c.checkHidden()
@@ -278,6 +295,7 @@ func (c *Controller) reconcile(ctx context.Context) {
 	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) { // a delta's text costs more than its commit
 		c.Log.Debug("committed", "delta", delta.String(), "took", time.Since(start))
 	}
+	return true
 }
 
 // next returns what must change: what the graph changed where the kernel is known, else the difference to
