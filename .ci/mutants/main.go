@@ -25,8 +25,13 @@ var suites = map[string][]string{
 	"manifests":  {"./controller/manifests"},
 	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|InputIsJudged"},
 	"conntrack":  {"./controller/conntrack"},
-	"packets":    {"./cmd/sandbox", "-run=OnRealPackets|Case", "-packet-worlds=12"},
+	"packets":    {"./cmd/sandbox", "-run=" + packets, "-packet-worlds=12"},
+	"frame":      {"./cmd/sandbox", "-run=^Test(Output|Tunnels|RejectThroughServices)OnRealPackets$"},
+	"bridges":    {"./cmd/sandbox", "-run=^Test(Thief|Flood)OnRealPackets$"},
 }
+
+// packets are the tests of what policies mean on real packets.
+const packets = "^Test(Rules|TerminatingNamespace|Errors.*|PodsAreNoRouters|OwnNode|Itself|Neighbours|Segment|ForgedSource|AllOfIPv6|RandomWorlds)OnRealPackets$|Case"
 
 func main() {
 	only := flag.String("run", "", "plant only faults whose description contains this")
