@@ -1,10 +1,13 @@
 package host
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/mdlayher/genetlink"
+	wire "github.com/mdlayher/netlink"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -65,19 +68,44 @@ func tunnelPort(l netlink.Link) uint16 {
 }
 
 // addFouPorts adds those of foo over UDP and generic UDP encapsulation, which are no interfaces. A kernel
-// without the module has none.
+// without the module has none. The list is asked for by genetlink: netlink.FouList reads beyond its header.
 func addFouPorts(ports map[uint16]bool) error {
-	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		list, err := netlink.FouList(family)
-		switch {
-		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EAFNOSUPPORT):
-			continue
-		case err != nil:
-			return fmt.Errorf("list foo over UDP ports: %w", err)
+	list, err := fouList()
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPROTONOSUPPORT) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list foo over UDP ports: %w", err)
+	}
+	for _, m := range list {
+		attributes, err := wire.NewAttributeDecoder(m.Data)
+		if err != nil {
+			return fmt.Errorf("read a foo over UDP port: %w", err)
 		}
-		for _, f := range list {
-			ports[uint16(f.Port)] = true
+		attributes.ByteOrder = binary.BigEndian
+		for attributes.Next() {
+			if attributes.Type() == netlink.FOU_ATTR_PORT {
+				ports[attributes.Uint16()] = true
+			}
+		}
+		if err := attributes.Err(); err != nil {
+			return fmt.Errorf("read a foo over UDP port: %w", err)
 		}
 	}
 	return nil
+}
+
+// fouList asks for the receive ports of foo over UDP, of both families at once.
+func fouList() ([]genetlink.Message, error) {
+	conn, err := genetlink.Dial(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	family, err := conn.GetFamily("fou")
+	if err != nil {
+		return nil, err
+	}
+	get := genetlink.Message{Header: genetlink.Header{Command: netlink.FOU_CMD_GET, Version: family.Version}}
+	return conn.Execute(get, family.ID, wire.Request|wire.Dump)
 }
