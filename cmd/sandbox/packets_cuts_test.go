@@ -112,14 +112,14 @@ func TestWhatIsCutKeepsItsEntryOnRealPackets(t *testing.T) {
 	r.become(talkers.world(t))
 	near := r.pods["a/near"].Addrs[0]
 	for _, name := range []string{"nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"} {
-		short := func() error { return os.WriteFile("/proc/sys/net/netfilter/"+name, []byte("1"), 0) }
+		short := func() error { return os.WriteFile("/proc/sys/net/netfilter/"+name, []byte("3"), 0) }
 		r.must(r.InNode("n1", short))
 	}
 	c := r.chat(t, "a/cli", near, "a/near", 20000, 1)
 	eventually(t, "it hears", func() bool { return c.heard.Load() > 10 })
 	r.tell(changedWorld(t, r.told, narrowings[0].do))
 	falls(t, &c.heard)
-	time.Sleep(3 * time.Second) // several times what conntrack remembers
+	time.Sleep(9 * time.Second) // three times what conntrack remembers
 	if entries := r.entries("n1", c.conn.LocalAddr()); entries != 1 {
 		t.Errorf("while its server speaks there are %d entries", entries)
 	}
