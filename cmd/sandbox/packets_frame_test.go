@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
@@ -15,45 +14,11 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// frame is what a pod with raw sockets may send.
-type frame struct {
-	to, from net.HardwareAddr // nil: everybody, or the pod itself
-	kind     uint16           // EtherType; zero: that of the packet
-	packet   []byte
-}
-
-var everybody = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-
-// sendRaw sends a frame by an interface of the calling thread's namespace.
-func (f frame) sendRaw(by string) error {
-	link, err := net.InterfaceByName(by)
-	if err != nil {
-		return err
-	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("socket", err)
-	}
-	defer unix.Close(fd)
-	to, from, kind := f.to, f.from, f.kind
-	if to == nil {
-		to = everybody
-	}
-	if from == nil {
-		from = link.HardwareAddr
-	}
-	if kind == 0 {
-		kind = map[byte]uint16{4: unix.ETH_P_IP, 6: unix.ETH_P_IPV6}[f.packet[0]>>4]
-	}
-	data := binary.BigEndian.AppendUint16(append(append([]byte{}, to...), from...), kind)
-	return os.NewSyscallError("sendto", unix.Sendto(fd, append(data, f.packet...), 0, &unix.SockaddrLinklayer{Ifindex: link.Index}))
-}
-
-func (r *rig) sendFrames(from string, frames ...frame) {
+func (r *rig) sendFrames(from string, frames ...sandbox.Frame) {
 	r.t.Helper()
 	r.must(r.InPod(from, func() error {
 		for _, f := range frames {
-			if err := f.sendRaw("eth0"); err != nil {
+			if err := f.Send("eth0"); err != nil {
 				return err
 			}
 		}
@@ -61,25 +26,17 @@ func (r *rig) sendFrames(from string, frames ...frame) {
 	}))
 }
 
-func (r *rig) macOf(pod string) (mac net.HardwareAddr) {
-	r.t.Helper()
-	r.must(r.InPod(pod, func() error {
-		eth0, err := net.InterfaceByName("eth0")
-		if err == nil {
-			mac = eth0.HardwareAddr
-		}
-		return err
-	}))
-	return mac
-}
+func (r *rig) macOf(pod string) net.HardwareAddr { return r.mac(r.InPod, pod, "eth0") }
 
 // macOfNode is that of the bridge of a node's pods.
-func (r *rig) macOfNode(node string) (mac net.HardwareAddr) {
+func (r *rig) macOfNode(node string) net.HardwareAddr { return r.mac(r.InNode, node, "cni0") }
+
+func (r *rig) mac(inside func(string, func() error) error, place, link string) (mac net.HardwareAddr) {
 	r.t.Helper()
-	r.must(r.InNode(node, func() error {
-		cni0, err := net.InterfaceByName("cni0")
+	r.must(inside(place, func() error {
+		found, err := net.InterfaceByName(link)
 		if err == nil {
-			mac = cni0.HardwareAddr
+			mac = found.HardwareAddr
 		}
 		return err
 	}))
@@ -128,7 +85,7 @@ func (r *rig) awaitMark(from, to string, n int) {
 	ear := r.hears(to, mark)
 	source, target := r.pods[from].Addrs[0], r.pods[to].Addrs[0]
 	for deadline := time.Now().Add(patience); ear.Count() == 0; time.Sleep(2 * time.Millisecond) {
-		r.sendFrames(from, frame{to: r.macOf(to), packet: marked(source, target, mark)})
+		r.sendFrames(from, sandbox.Frame{To: r.macOf(to), Packet: marked(source, target, mark)})
 		if time.Now().After(deadline) {
 			r.t.Fatalf("what %s may send does not reach %s", from, to)
 		}
@@ -187,7 +144,7 @@ func (f forgery) send(r *rig, mark string) {
 	case f.to == "out":
 		mac = r.macOfNode("n1")
 	}
-	r.sendFrames("a/cli", frame{to: mac, packet: marked(f.source, target, mark)})
+	r.sendFrames("a/cli", sandbox.Frame{To: mac, Packet: marked(f.source, target, mark)})
 }
 
 // What a subject of egress sends has one of its own sources, or goes nowhere; so has what any pod sends that is known
@@ -207,7 +164,7 @@ func TestSourceIsItsOwnOnRealPackets(t *testing.T) {
 				ear := r.hears(f.to, mark)
 				eventually(t, f.name+" arrives while nobody filters", func() bool {
 					f.send(r, mark)
-					return poll2(func() bool { return ear.Count() > 0 })
+					return holdsWithin(silence, func() bool { return ear.Count() > 0 })
 				})
 			}
 			r.restart(w, func() {})
@@ -226,16 +183,6 @@ func TestSourceIsItsOwnOnRealPackets(t *testing.T) {
 	}
 }
 
-// poll2 waits a moment.
-func poll2(condition func() bool) bool {
-	for deadline := time.Now().Add(50 * time.Millisecond); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			return false
-		}
-	}
-	return true
-}
-
 // What is no IP packet passes neither to a pod that is isolated nor from one whose sources are its own.
 func TestOtherFramesOnRealPackets(t *testing.T) {
 	for isolated, policy := range map[string]string{
@@ -248,7 +195,9 @@ func TestOtherFramesOnRealPackets(t *testing.T) {
 			s.policies = []string{policy}
 			w := s.world(t)
 			r.build(w)
-			strange := func(mark string) frame { return frame{to: r.macOf("a/friend"), kind: 0x88b5, packet: []byte(mark)} }
+			strange := func(mark string) sandbox.Frame {
+				return sandbox.Frame{To: r.macOf("a/friend"), Kind: 0x88b5, Packet: []byte(mark)}
+			}
 			before, after := r.hears("a/friend", "open strange."), r.hears("a/friend", "fenced strange.")
 			r.sendFrames("a/cli", strange("open strange."))
 			eventually(t, "it arrives while nobody filters", func() bool { return before.Count() > 0 })
@@ -277,6 +226,6 @@ func TestDuplicateAddressIsFoundOnRealPackets(t *testing.T) {
 	r.must(err)
 	defer answer.Close()
 	group := net.HardwareAddr{0x33, 0x33, 0xff, target[13], target[14], target[15]}
-	r.sendFrames("a/cli", frame{to: group, packet: solicitation})
+	r.sendFrames("a/cli", sandbox.Frame{To: group, Packet: solicitation})
 	eventually(t, "the neighbour says that it has the address", func() bool { return answer.Count() > 0 })
 }

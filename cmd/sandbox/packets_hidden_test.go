@@ -37,9 +37,9 @@ func TestHiddenPodOnRealPackets(t *testing.T) {
 	ear := r.hears("n2", "hidden")
 	eventually(t, "its packets pass by the rules", func() bool {
 		r.must(inside.Do(func() error {
-			return frame{packet: marked(odd, rigNodes()[2].Addrs[0], "hidden")}.sendRaw("eth0")
+			return sandbox.Frame{Packet: marked(odd, rigNodes()[2].Addrs[0], "hidden")}.Send("eth0")
 		}))
-		return poll2(func() bool { return ear.Count() > 0 })
+		return holdsWithin(silence, func() bool { return ear.Count() > 0 })
 	})
 	r.must(inside.Close())
 	r.pods["a/odd"] = sandbox.Pod{Name: "a/odd", Node: "n1", Addrs: []netip.Addr{odd}}

@@ -201,15 +201,7 @@ func TestOpenConnectionsThroughIPVSOnRealPackets(t *testing.T) {
 	r, forbidden, permitted := openThroughIPVS(t)
 	first := r.told
 	for _, narrow := range narrowings[:3] {
-		t.Run(narrow.name, func(t *testing.T) {
-			r.report(t)
-			r.tell(changedWorld(t, first, narrow.do))
-			stayCut(t, forbidden)
-			undisturbed(t, permitted)
-			r.tell(first)
-			goOn(t, forbidden)
-			undisturbed(t, permitted)
-		})
+		t.Run(narrow.name, func(t *testing.T) { r.narrowAndAllow(t, narrow.do, forbidden, permitted) })
 	}
 	t.Run("servers may only answer", func(t *testing.T) {
 		r.report(t)

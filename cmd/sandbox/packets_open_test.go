@@ -92,21 +92,26 @@ func undisturbed(t *testing.T, streams []*stream) {
 	}
 }
 
+// narrowAndAllow changes the world, which cuts what it forbids and nothing else, and changes it back.
+func (r *rig) narrowAndAllow(t *testing.T, change func(*stage), forbidden, permitted []*stream) {
+	t.Helper()
+	r.report(t)
+	first := r.told
+	r.tell(changedWorld(t, first, change))
+	stayCut(t, forbidden)
+	undisturbed(t, permitted)
+	r.tell(first)
+	goOn(t, forbidden)
+	undisturbed(t, permitted)
+}
+
 // What a change forbids ends, whoever talks, and stays so where conntrack forgets it; what a change allows
 // again goes on; nobody else notices.
 func TestOpenConnectionsOnRealPackets(t *testing.T) {
 	r, forbidden, permitted := openRig(t)
 	first := r.told
 	for _, narrow := range narrowings {
-		t.Run(narrow.name, func(t *testing.T) {
-			r.report(t)
-			r.tell(changedWorld(t, first, narrow.do))
-			stayCut(t, forbidden)
-			undisturbed(t, permitted)
-			r.tell(first)
-			goOn(t, forbidden)
-			undisturbed(t, permitted)
-		})
+		t.Run(narrow.name, func(t *testing.T) { r.narrowAndAllow(t, narrow.do, forbidden, permitted) })
 	}
 	t.Run("and conntrack forgets", func(t *testing.T) {
 		r.tell(changedWorld(t, first, narrowings[0].do))

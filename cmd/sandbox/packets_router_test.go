@@ -34,9 +34,9 @@ func TestRouterOnThePodsBridgeOnRealPackets(t *testing.T) {
 			r.become(w)
 			r.must(r.InNode("n1", hearRouters))
 			r.must(r.InNode("n1", plugUplink))
-			r.awaitRoute(lanRouter, func() error { return r.InNode("n1", func() error { return advert(lanRouter).sendRaw("lan0") }) })
+			r.awaitRoute(lanRouter, func() error { return r.InNode("n1", func() error { return advert(lanRouter).Send("lan0") }) })
 			heard := r.hearsRouter("a/friend", lanRouter)
-			r.must(r.InNode("n1", func() error { return advert(lanRouter).sendRaw("lan0") }))
+			r.must(r.InNode("n1", func() error { return advert(lanRouter).Send("lan0") }))
 			eventually(t, "a pod hears the router", func() bool { return heard.Count() > 0 })
 
 			r.noRouter("a/cli", netip.MustParseAddr("fe80::bad:1"))
@@ -75,12 +75,12 @@ func (r *rig) noRouter(pod string, as netip.Addr) {
 }
 
 // advert is a router advertisement to everybody, from a MAC address made of its source.
-func advert(from netip.Addr) frame {
+func advert(from netip.Addr) sandbox.Frame {
 	bytes := from.As16()
 	body := []byte{134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0}
-	return frame{
-		to: net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, from: append(net.HardwareAddr{2, 0}, bytes[12:]...),
-		packet: packetOf(from, netip.MustParseAddr("ff02::1"), unix.IPPROTO_ICMPV6, body),
+	return sandbox.Frame{
+		To: net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, From: append(net.HardwareAddr{2, 0}, bytes[12:]...),
+		Packet: packetOf(from, netip.MustParseAddr("ff02::1"), unix.IPPROTO_ICMPV6, body),
 	}
 }
 

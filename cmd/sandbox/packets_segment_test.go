@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/ruleset/oracle"
+
+	"github.com/picket-project/picket/cmd/sandbox"
 )
 
 // listen counts the datagrams that a pod's sockets receive, whatever address they were sent to.
@@ -146,33 +148,8 @@ func (r *rig) sendTagged(from, to string, port, tags int) error {
 
 // sendFrame sends one by the pod's eth0 that says it comes from an address.
 func (r *rig) sendFrame(from, to string, source netip.Addr, port, tags int) error {
-	var mac net.HardwareAddr
-	r.must(r.InPod(to, func() error {
-		eth0, err := net.InterfaceByName("eth0")
-		if err == nil {
-			mac = eth0.HardwareAddr
-		}
-		return err
-	}))
-	target := r.pods[to].Addrs[0]
-	return r.InPod(from, func() error {
-		eth0, err := net.InterfaceByName("eth0")
-		if err != nil {
-			return err
-		}
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return os.NewSyscallError("socket", err)
-		}
-		defer unix.Close(fd)
-		frame := append(append([]byte{}, mac...), eth0.HardwareAddr...)
-		for range tags {
-			frame = append(frame, 0x81, 0, 0, 0)
-		}
-		frame = append(frame, 8, 0)
-		frame = append(frame, datagram(source, target, port)...)
-		return os.NewSyscallError("sendto", unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: eth0.Index}))
-	})
+	f := sandbox.Frame{To: r.macOf(to), Tags: tags, Packet: datagram(source, r.pods[to].Addrs[0], port)}
+	return r.InPod(from, func() error { return f.Send("eth0") })
 }
 
 // datagram is an IPv4 packet with an empty UDP datagram without checksum.

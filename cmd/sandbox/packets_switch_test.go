@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/cmd/sandbox"
 )
 
 // isolatedNeighbours are pods of one bridge of which one may receive nothing, and another may send nothing.
@@ -92,7 +94,7 @@ func (r *rig) leaks(mark string) int {
 	web, friend := r.hears("a/web", mark), r.hears("a/friend", mark)
 	for _, way := range [][2]string{{"a/cli", "a/web"}, {"a/caged", "a/friend"}} {
 		for i, from := range r.pods[way[0]].Addrs {
-			r.sendFrames(way[0], frame{to: r.macOf(way[1]), packet: marked(from, r.pods[way[1]].Addrs[i], mark)})
+			r.sendFrames(way[0], sandbox.Frame{To: r.macOf(way[1]), Packet: marked(from, r.pods[way[1]].Addrs[i], mark)})
 		}
 	}
 	r.awaitMark("a/cli", "a/friend", int(time.Now().UnixNano()))

@@ -10,6 +10,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/cmd/sandbox"
 )
 
 // thieves are ways by which a/cli may try to receive what a/friend and the node send to a/web.
@@ -22,17 +24,17 @@ var thieves = []struct {
 		own := r.pods["a/cli"].Addrs
 		for _, a := range own {
 			to := map[bool]netip.Addr{true: netip.MustParseAddr("224.0.0.1"), false: netip.MustParseAddr("ff02::1")}[a.Is4()]
-			r.sendFrames("a/cli", frame{from: r.macOf("a/web"), packet: marked(a, to, "theft")})
+			r.sendFrames("a/cli", sandbox.Frame{From: r.macOf("a/web"), Packet: marked(a, to, "theft")})
 		}
 	}, true},
 	{"its neighbour's MAC address in a frame of any kind", func(r *rig) {
-		r.sendFrames("a/cli", frame{from: r.macOf("a/web"), kind: 0x88b5, packet: []byte("theft")})
+		r.sendFrames("a/cli", sandbox.Frame{From: r.macOf("a/web"), Kind: 0x88b5, Packet: []byte("theft")})
 	}, true},
 	{"a neighbour advertisement", func(r *rig) {
 		target := r.pods["a/web"].Addrs[1].As16()
 		body := append(append([]byte{136, 0, 0, 0, 0x20, 0, 0, 0}, target[:]...), append([]byte{2, 1}, r.macOf("a/cli")...)...)
 		to := netip.MustParseAddr("ff02::1")
-		r.sendFrames("a/cli", frame{packet: packetOf(r.pods["a/cli"].Addrs[1], to, unix.IPPROTO_ICMPV6, body)})
+		r.sendFrames("a/cli", sandbox.Frame{Packet: packetOf(r.pods["a/cli"].Addrs[1], to, unix.IPPROTO_ICMPV6, body)})
 	}, false},
 }
 
@@ -77,7 +79,7 @@ func (r *rig) theft(steal func(*rig), mark string) (stolen, kept, sent int) {
 		time.Sleep(2 * time.Millisecond)
 		steal(r)
 	}
-	poll2(func() bool { return victim.Count() >= sent })
+	holdsWithin(silence, func() bool { return victim.Count() >= sent })
 	return thief.Count(), victim.Count(), sent
 }
 
@@ -103,9 +105,9 @@ func TestFloodOnRealPackets(t *testing.T) {
 		stranger, pod := r.hears("a/cli", mark), r.hears("a/web", mark)
 		r.must(r.InNode("n1", func() error { return forget(r.macOf("a/web")) }))
 		packet := marked(r.pods["a/friend"].Addrs[0], r.pods["a/web"].Addrs[0], mark)
-		r.sendFrames("a/friend", frame{to: r.macOf("a/web"), packet: packet})
+		r.sendFrames("a/friend", sandbox.Frame{To: r.macOf("a/web"), Packet: packet})
 		eventually(t, "it arrives", func() bool { return pod.Count() > 0 })
-		poll2(func() bool { return false })
+		holdsWithin(silence, func() bool { return false })
 		return stranger.Count(), pod.Count()
 	}
 	if others, _ := flood("open flood."); others == 0 {
@@ -150,8 +152,8 @@ func TestEverythingAllowedIsNotFencedOnRealPackets(t *testing.T) {
 			mark := fmt.Sprintf("%s %s.", ingress, name)
 			ear := r.hears("a/web", mark)
 			from := alike(r.pods["a/cli"].Addrs, to)
-			r.sendFrames("a/cli", frame{packet: marked(from, to, mark)})
-			if want := ingress == `[{}]` || ingress == `[{ports: [{port: 7}]}, {}]`; poll2(func() bool { return ear.Count() > 0 }) != want {
+			r.sendFrames("a/cli", sandbox.Frame{Packet: marked(from, to, mark)})
+			if want := ingress == `[{}]` || ingress == `[{ports: [{port: 7}]}, {}]`; holdsWithin(silence, func() bool { return ear.Count() > 0 }) != want {
 				t.Errorf("ingress %s: %s arrives: %t, want %t", ingress, name, !want, want)
 			}
 		}

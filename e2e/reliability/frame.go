@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/cmd/sandbox"
 )
 
 // datagram is UDP, sealed with the checksum that its addresses ask for.
@@ -89,25 +90,8 @@ func (s *scene) sendFrame(actor, target string, tags int, packet []byte) error {
 	if err != nil {
 		return err
 	}
-	err = s.InPod(podOf(actor).Name, func() error {
-		eth0, err := net.InterfaceByName("eth0")
-		if err != nil {
-			return err
-		}
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return os.NewSyscallError("socket", err)
-		}
-		defer unix.Close(fd)
-		frame := append(append([]byte{}, to...), eth0.HardwareAddr...)
-		for range tags {
-			frame = append(frame, 0x81, 0, 0, 0)
-		}
-		kind := map[byte][]byte{4: {0x08, 0x00}, 6: {0x86, 0xdd}}[packet[0]>>4]
-		frame = append(append(frame, kind...), packet...)
-		return os.NewSyscallError("sendto", unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: eth0.Index}))
-	})
-	if err != nil {
+	frame := sandbox.Frame{To: to, Tags: tags, Packet: packet}
+	if err := s.InPod(podOf(actor).Name, func() error { return frame.Send("eth0") }); err != nil {
 		return fmt.Errorf("send a frame from %s: %w", actor, err)
 	}
 	return nil

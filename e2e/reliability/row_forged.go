@@ -2,12 +2,10 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -77,10 +75,8 @@ type forger struct {
 
 // forgedFrame is a frame that a pod sends.
 type forgedFrame struct {
-	actor    string
-	to, from net.HardwareAddr
-	kind     uint16
-	packet   []byte
+	actor string
+	sandbox.Frame
 }
 
 func (s *scene) newForger(mark string) (f *forger, err error) {
@@ -113,23 +109,20 @@ func isForWeb(p []byte) bool {
 	return slices.Contains(podOf("web").Addrs, to) && !slices.Contains(podOf("alien").Addrs, from)
 }
 
-var etherTypes = []uint16{unix.ETH_P_IP, unix.ETH_P_IPV6}
-
 // addNobody has caged, which may send nothing, send from addresses that nobody has.
 func (f *forger) addNobody(_ net.HardwareAddr, mark string) error {
 	gateway, err := f.scene.nextHop("caged", "free")
-	own, errOwn := f.scene.macOf("caged")
 	for family, nobody := range []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:7::7")} {
-		f.frames = append(f.frames, forgedFrame{"caged", gateway, own, etherTypes[family], udpTo(nobody, freeAddr(family), mark)})
+		f.frames = append(f.frames, forgedFrame{"caged", sandbox.Frame{To: gateway, Packet: udpTo(nobody, freeAddr(family), mark)}})
 	}
-	return errors.Join(err, errOwn)
+	return err
 }
 
 // addMAC has alien send from web's MAC address under its own address.
 func (f *forger) addMAC(web net.HardwareAddr, _ string) error {
 	free, err := f.scene.nextHop("near", "free")
 	for family, own := range podOf("alien").Addrs {
-		f.frames = append(f.frames, forgedFrame{"alien", free, web, etherTypes[family], udpTo(own, freeAddr(family), "")})
+		f.frames = append(f.frames, forgedFrame{"alien", sandbox.Frame{To: free, From: web, Packet: udpTo(own, freeAddr(family), "")}})
 	}
 	return err
 }
@@ -139,8 +132,7 @@ func (f *forger) addARP(net.HardwareAddr, string) error {
 	own, err := f.scene.macOf("alien")
 	address := webAddr(four).AsSlice()
 	packet := slices.Concat([]byte{0, 1, 8, 0, 6, 4, 0, 2}, own, address, own, address)
-	everybody := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	f.frames = append(f.frames, forgedFrame{"alien", everybody, own, unix.ETH_P_ARP, packet})
+	f.frames = append(f.frames, forgedFrame{"alien", sandbox.Frame{Kind: unix.ETH_P_ARP, Packet: packet}})
 	return err
 }
 
@@ -149,39 +141,17 @@ func udpTo(from, to netip.Addr, data string) []byte {
 	return packetOf(from, to, unix.IPPROTO_UDP, 1, piece{0, true, payload})
 }
 
-func (s *scene) macOf(actor string) (mac net.HardwareAddr, err error) {
-	err = s.InPod(podOf(actor).Name, func() error {
-		eth0, err := net.InterfaceByName("eth0")
-		if err == nil {
-			mac = eth0.HardwareAddr
-		}
-		return err
-	})
-	return mac, err
-}
+// macOf is that of the actor itself, which who is on its node uses.
+func (s *scene) macOf(actor string) (net.HardwareAddr, error) { return s.nextHop(actor, actor) }
 
 // once sends each frame.
 func (f *forger) once() error {
 	for _, frame := range f.frames {
-		if err := f.scene.InPod(podOf(frame.actor).Name, frame.send); err != nil {
+		if err := f.scene.InPod(podOf(frame.actor).Name, func() error { return frame.Send("eth0") }); err != nil {
 			return fmt.Errorf("forge: %w", err)
 		}
 	}
 	return nil
-}
-
-func (f forgedFrame) send() error {
-	eth0, err := net.InterfaceByName("eth0")
-	if err != nil {
-		return err
-	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("socket", err)
-	}
-	defer unix.Close(fd)
-	frame := binary.BigEndian.AppendUint16(slices.Concat(f.to, f.from), f.kind)
-	return os.NewSyscallError("sendto", unix.Sendto(fd, append(frame, f.packet...), 0, &unix.SockaddrLinklayer{Ifindex: eth0.Index}))
 }
 
 func (f *forger) close() error { return errors.Join(f.nobody.Close(), f.stolen.Close()) }
