@@ -40,9 +40,9 @@ func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) 
 // podRanges returns the ranges that interfaces tell of: those of bridges for pods, and those that the tunnels of flannel
 // have the first address of.
 func podRanges(listed []netlink.Addr) ([]netip.Prefix, error) {
-	links, err := netlink.LinkList()
+	links, err := listLinks()
 	if err != nil {
-		return nil, fmt.Errorf("list interfaces: %w", err)
+		return nil, err
 	}
 	var ranges, bridged []netip.Prefix
 	for _, link := range links {
@@ -136,9 +136,9 @@ func subnetsIn(text []byte) []netip.Prefix {
 
 // Behind returns which of these addresses are at the other end of a veth of this node, as pods' are.
 func (h *Host) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
-	links, err := netlink.LinkList()
+	links, err := listLinks()
 	if err != nil {
-		return nil, fmt.Errorf("list interfaces: %w", err)
+		return nil, err
 	}
 	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Strict: true})
 	if err != nil {

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/vishvananda/netlink"
@@ -25,9 +24,9 @@ type far struct{ namespace, index int }
 
 func listBridges() (bridges, error) {
 	b := bridges{byIndex: map[int]*bridge{}}
-	links, err := netlink.LinkList()
+	links, err := listLinks()
 	if err != nil {
-		return b, fmt.Errorf("list interfaces: %w", err)
+		return b, err
 	}
 	for _, l := range links {
 		if found, is := l.(*netlink.Bridge); is {

@@ -27,9 +27,9 @@ const flannelTun = "flannel0"
 // gtp and fou devices, and flannel's udp backend. IP in IP and GRE have no ports. WireGuard and IPsec are not
 // among them: they take nothing from who has no key.
 func (h *Host) Tunnels() ([]ruleset.Tunnel, error) {
-	links, err := netlink.LinkList()
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return nil, fmt.Errorf("list interfaces: %w", err)
+	links, err := listLinks()
+	if err != nil {
+		return nil, err
 	}
 	ports := map[uint16]bool{}
 	for _, l := range links {
