@@ -107,12 +107,12 @@ func (c *cuts) flowsIn(s ruleset.Scope) []ruleset.Flow {
 	found := map[ruleset.Flow]bool{}
 	ends, listed := s.Addrs()
 	if !listed {
-		ends = slices.DeleteFunc(collect(c.ends), func(a netip.Addr) bool { return !s.Has(a) })
+		ends = slices.DeleteFunc(slices.Collect(maps.Keys(c.ends)), func(a netip.Addr) bool { return !s.Has(a) })
 	}
 	for _, end := range ends {
 		maps.Copy(found, c.ends[end])
 	}
-	return collect(found)
+	return slices.Collect(maps.Keys(found))
 }
 
 // of returns what there is of a client.
@@ -124,14 +124,6 @@ func (c *cuts) of(client netip.Addr) (its ruleset.Cuts) {
 		}
 	}
 	return its
-}
-
-func collect[K comparable, V any](m map[K]V) []K {
-	list := make([]K, 0, len(m))
-	for key := range m {
-		list = append(list, key)
-	}
-	return list
 }
 
 // stale returns what can be forgotten.

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -52,7 +53,7 @@ func (c *Controller) handOver(ctx context.Context, delta ruleset.Delta) {
 	if len(c.review.handed) == 0 {
 		return
 	}
-	handed, scope := collect(c.review.handed), ruleset.ScopeOf(delta, c.graph.Subjects)
+	handed, scope := slices.Collect(maps.Keys(c.review.handed)), ruleset.ScopeOf(delta, c.graph.Subjects)
 	clear(c.review.handed)
 	errs := []error{c.forgetClients(ctx, handed)}
 	judge := func(list []ruleset.Connection) ([]ruleset.Fate, error) {

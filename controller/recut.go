@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -59,7 +60,7 @@ func (c *Controller) judgeOpen(
 
 // denials returns what the program denies between some addresses.
 func (c *Controller) denials(ends map[netip.Addr]bool) func(ruleset.Flow) bool {
-	program, known := c.graph.Around(collect(ends)), map[ruleset.Flow]bool{}
+	program, known := c.graph.Around(slices.Collect(maps.Keys(ends))), map[ruleset.Flow]bool{}
 	return func(f ruleset.Flow) bool {
 		denied, is := known[f]
 		if !is {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func (w *wire) review(keep func(ruleset.Connection) bool, judge ruleset.Judge) e
 func (w *wire) Cuts(context.Context) (c ruleset.Cuts, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return ruleset.Cuts{Flows: collect(w.held), Clients: collect(w.named)}, w.fail
+	return ruleset.Cuts{Flows: slices.Collect(maps.Keys(w.held)), Clients: slices.Collect(maps.Keys(w.named))}, w.fail
 }
 
 func (w *wire) Cut(_ context.Context, c ruleset.CutChange) error {

@@ -89,22 +89,18 @@ func cutRules() []rule {
 	for _, f := range ruleset.Families {
 		established := ctState("established", ctEstablished)
 		opened = append(opened,
-			dropped("no longer allowed", established, ctDirection("original", ctOriginal), toServer(f)),
-			dropped("no longer allowed", established, ctDirection("reply", ctReply), asServer(f)),
-			dropped("no longer allowed", established, hasNoPorts(), inCutPairs(f)))
+			dropping("no longer allowed", established, ctDirection("original", ctOriginal), toServer(f)),
+			dropping("no longer allowed", established, ctDirection("reply", ctReply), asServer(f)),
+			dropping("no longer allowed", established, hasNoPorts(), inCutPairs(f)))
 		first = append(first,
-			dropped("a server takes up what was cut", asTCPServer(f)),
-			dropped("a server takes up what was cut", isNoTCP(), asServer(f), notToServer(f)),
-			dropped("a server takes up what may have been cut", inCutClients(f)))
+			dropping("a server takes up what was cut", asTCPServer(f)),
+			dropping("a server takes up what was cut", isNoTCP(), asServer(f), notToServer(f)),
+			dropping("a server takes up what may have been cut", inCutClients(f)))
 	}
 	goesOn := ctState("established,related", ctEstablished|ctRelated)
 	opened = append(opened, rule{[]term{goesOn, accept}, "as it was"},
 		rule{[]term{opensTCP(), accept}, "opens a connection"})
 	return append(opened, first...)
-}
-
-func dropped(comment string, terms ...term) rule {
-	return rule{append(terms, counter(), verdict(expr.VerdictDrop, "")), comment}
 }
 
 // Directions of a connection (enum ip_conntrack_dir).

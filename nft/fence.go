@@ -28,7 +28,7 @@ func segmentFrame(s ruleset.Segment) []frameChain {
 
 // dropping is a rule that counts what it drops.
 func dropping(comment string, terms ...term) rule {
-	return rule{append(terms, counter(), verdict(expr.VerdictDrop, "")), comment}
+	return rule{append(terms, counter(), drop()), comment}
 }
 
 func accepting(comment string, terms ...term) rule {
@@ -64,10 +64,11 @@ func senderRules(shared bool) []rule {
 // ask for an address, or say which groups they are in. It never routes them.
 var addressless = map[ruleset.Family][]netip.Prefix{
 	ruleset.IPv4: {netip.MustParsePrefix("0.0.0.0/32")},
-	ruleset.IPv6: {netip.MustParsePrefix("::/128"), linkScope},
+	ruleset.IPv6: {netip.MustParsePrefix("::/128"), linkLocal},
 }
 
-var linkScope = netip.MustParsePrefix("fe80::/10")
+// linkLocal are addresses that count on one link only (RFC 4291, 2.5.6).
+var linkLocal = netip.MustParsePrefix("fe80::/10")
 
 // receiverRules judge what goes from port to port.
 func receiverRules(shared bool) []rule {
@@ -81,7 +82,7 @@ func receiverRules(shared bool) []rule {
 	if shared {
 		for _, e := range []end{source, destination} {
 			rules = append(rules, dropping("a link-local address is no pod's",
-				onBridge(ruleset.IPv6, inPrefix(linkScope, e)), fromLink(podPorts)))
+				onBridge(ruleset.IPv6, inPrefix(linkLocal, e)), fromLink(podPorts)))
 		}
 	}
 	rules = append(rules, deliveryRules()...)

@@ -3,7 +3,6 @@ package nft
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -231,7 +230,6 @@ func noRouter(f ruleset.Family) []rule {
 // noLinkLocal drops what pods of one node say to each other by IPv6 link-local addresses, with which a pod
 // could pass by its policies: none of them is known to be a pod's.
 func noLinkLocal() []rule {
-	linkLocal := netip.MustParsePrefix("fe80::/10")
 	var rules []rule
 	for _, e := range []end{source, destination} {
 		terms := []term{inPrefix(linkLocal, e), fromLink(linkSet), counter(), drop()}

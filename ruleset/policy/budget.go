@@ -192,9 +192,9 @@ func (r Refusals) beyond(budget Need, claims []*Claim, of string) (taken []*Clai
 	sum = Need{}
 	counted := map[ruleset.SetID]bool{}
 	for _, c := range claims {
-		with := sum.add(c.Need)
-		with.Sets -= c.counted(counted).Sets
-		with.Members -= c.counted(counted).Members
+		with, again := sum.add(c.Need), c.counted(counted)
+		with.Sets -= again.Sets
+		with.Members -= again.Members
 		if !with.within(budget) {
 			r[c.Alike] = of
 			continue
