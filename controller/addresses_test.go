@@ -39,11 +39,12 @@ func (m *machine) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
 	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !m.behind[a] }), m.err
 }
 
-func (m *machine) Follow(_ context.Context, changed func()) (<-chan error, error) {
+func (m *machine) Watch(ctx context.Context, changed func()) error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.changed = changed
-	return make(chan error), nil
+	m.mu.Unlock()
+	<-ctx.Done()
+	return nil
 }
 
 // change changes what the machine says, and tells of it.
@@ -52,7 +53,9 @@ func (m *machine) change(do func()) {
 	do()
 	changed := m.changed
 	m.mu.Unlock()
-	changed()
+	if changed != nil { // else it is asked when it begins
+		changed()
+	}
 }
 
 func addr(text string) netip.Addr { return netip.MustParseAddr(text) }
@@ -75,7 +78,7 @@ const judged = "dispatch ingress 10.244.1.5"
 // not answer, and no longer.
 func TestDepartedPodStaysIsolated(t *testing.T) {
 	k, m, source := &kernel{}, &machine{behind: map[netip.Addr]bool{addr("10.244.1.5"): true}}, make(script)
-	ctl := start(t, Config{Firewall: k, Source: source, Addresses: m})
+	ctl := start(t, Config{Firewall: k, Source: source, Addresses: m, HostWatcher: m})
 	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24"), onNode("n1", "web", "10.244.1.5"), graph.PolicySet{Policy: deny("default", "deny")}}}
 	eventually(t, "it is isolated", func() bool { return strings.Contains(k.program(), judged) })
 	m.change(func() { m.err = errors.New("no answer") })
@@ -103,7 +106,7 @@ func TestStrictNodeClosesAtOnce(t *testing.T) {
 	if err := k.memory.Apply(t.Context(), ruleset.Delta{Clear: true, Frame: true, Strict: true, AddSets: known}); err != nil {
 		t.Fatal(err)
 	}
-	ctl := start(t, Config{Firewall: k, Source: source, Addresses: m, DenyUnknown: true})
+	ctl := start(t, Config{Firewall: k, Source: source, Addresses: m, HostWatcher: m, DenyUnknown: true})
 	for _, want := range []string{"10.244.1.0/24", "10.9.0.0/24", "10.9.0.5"} {
 		eventually(t, want+" is there", func() bool { return strings.Contains(k.program(), want) })
 	}
@@ -188,7 +191,7 @@ func TestNodeThatIsNotThere(t *testing.T) {
 // is allowed.
 func TestChangeOfOwnAddressesIsReviewed(t *testing.T) {
 	w, m, source := newWire("10.244.1.7"), &machine{own: []netip.Addr{addr("10.77.0.11")}}, make(script)
-	start(t, Config{Firewall: &kernel{}, Source: source, Addresses: m, Connections: w, Cutter: w, DenyUnknown: true})
+	start(t, Config{Firewall: &kernel{}, Source: source, Addresses: m, HostWatcher: m, Connections: w, Cutter: w, DenyUnknown: true})
 	looks := func() int {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -200,7 +203,7 @@ func TestChangeOfOwnAddressesIsReviewed(t *testing.T) {
 		return m.changed != nil
 	})
 	m.change(func() { m.own = append(m.own, addr("10.244.1.5")) })
-	time.Sleep(3 * settle)
+	time.Sleep(3 * reviewDelay)
 	if looks() > 0 {
 		t.Fatal("connections are judged before it is known what is allowed")
 	}

@@ -11,10 +11,10 @@ import (
 // close has the kernel deny what may be pods of this node while nobody has said yet which there are: after a reboot
 // there are no rules, and the API server may be away for long. Whatever the kernel denies already, it goes on denying.
 func (c *Controller) close(ctx context.Context) {
-	if !c.DenyUnknown || !c.unclosed || time.Now().Before(c.resume) {
+	if !c.DenyUnknown || !c.kernel.unclosed || time.Now().Before(c.kernel.resume) {
 		return
 	}
-	c.lookAround(ctx)
+	c.consultHost(ctx)
 	delta, err := c.closing(ctx)
 	if err == nil {
 		err = c.Firewall.Apply(ctx, delta)
@@ -23,7 +23,7 @@ func (c *Controller) close(ctx context.Context) {
 		c.failed(ctx, err)
 		return
 	}
-	c.unclosed, c.backoff = false, 0
+	c.kernel.unclosed, c.kernel.backoff = false, 0
 	c.checkRange()
 	if !delta.Empty() {
 		c.Log.Info("pods are denied until it is known which there are", "ranges", c.graph.Ranges())
@@ -46,14 +46,14 @@ func (c *Controller) closing(ctx context.Context) (ruleset.Delta, error) {
 
 // recall takes over the ranges that an earlier process has denied unknown pods of, once.
 func (c *Controller) recall(have ruleset.Observed) {
-	if c.addressing.recalled || !c.DenyUnknown {
+	if c.host.recalled || !c.DenyUnknown {
 		return
 	}
-	c.addressing.recalled = true
+	c.host.recalled = true
 	for _, f := range ruleset.Families {
 		for _, m := range have.Sets[ruleset.LocalRange(f)] {
 			if p, ok := (ruleset.Range{First: m.Addr, Last: m.Last}).Prefix(); ok {
-				c.addressing.left = append(c.addressing.left, p)
+				c.host.left = append(c.host.left, p)
 			}
 		}
 	}

@@ -42,8 +42,8 @@ func (c *Controller) checkFlowtables(ctx context.Context) {
 	if c.Health.warn("flowtable", list) {
 		c.Log.Warn("open connections can pass by the rules", "flowtables", names, "error", err)
 	}
-	if bypassed := len(list) > 0; bypassed != c.bypassed {
-		c.bypassed = bypassed
+	if bypassed := len(list) > 0; bypassed != c.kernel.bypassed {
+		c.kernel.bypassed = bypassed
 		c.reviewAll()
 	}
 }
@@ -52,7 +52,7 @@ func (c *Controller) checkFlowtables(ctx context.Context) {
 func (c *Controller) reviewAll() {
 	if c.reviews() && c.review.begun {
 		c.review.scope = ruleset.Everything()
-		c.review.schedule(settle)
+		c.review.schedule(reviewDelay)
 	}
 }
 
@@ -60,7 +60,7 @@ func (c *Controller) reviewAll() {
 // then: none of them can make an entry.
 func (c *Controller) endCut(all []ruleset.Fate) {
 	for i, f := range all {
-		if c.bypassed && f == ruleset.Cut {
+		if c.kernel.bypassed && f == ruleset.Cut {
 			all[i] = ruleset.Ended
 		}
 	}

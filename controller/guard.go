@@ -17,7 +17,7 @@ type Guard interface {
 
 // guard watches from the first commit on, where the kernel leaves the rules to be changed by anybody.
 func (c *Controller) guard(ctx context.Context) {
-	if c.Guard == nil || c.watching {
+	if c.Guard == nil || c.kernel.watching {
 		return
 	}
 	owned := c.Guard.Owned()
@@ -25,7 +25,7 @@ func (c *Controller) guard(ctx context.Context) {
 	if owned {
 		return
 	}
-	c.watching = true
+	c.kernel.watching = true
 	go c.watch(ctx)
 }
 
@@ -44,17 +44,17 @@ func (c *Controller) watch(ctx context.Context) {
 // touch tells the loop.
 func (c *Controller) touch() {
 	select {
-	case c.touched <- struct{}{}:
+	case c.kernel.touched <- struct{}{}:
 	default:
 	}
 }
 
-// doubt lets the kernel be observed again, unless surely nobody else has changed anything.
-func (c *Controller) doubt(ctx context.Context) {
-	if c.Guard != nil && c.known {
+// checkKernel lets the kernel be observed again, unless surely nobody else has changed anything.
+func (c *Controller) checkKernel(ctx context.Context) {
+	if c.Guard != nil && c.kernel.known {
 		if untouched, err := c.Guard.Untouched(ctx); err == nil && untouched {
 			return
 		}
 	}
-	c.known, c.mixed, c.unclosed = false, true, true
+	c.kernel.known, c.bridge.unknown, c.kernel.unclosed = false, true, true
 }

@@ -106,7 +106,10 @@ func (h *Health) warn(kind string, list map[string]string) (news bool) {
 func (h *Health) guarded(owned bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.table = map[bool]string{true: "owned", false: "watched"}[owned]
+	h.table = "watched"
+	if owned {
+		h.table = "owned"
+	}
 }
 
 // cut counts connections that were cut now, and those that are.
@@ -147,11 +150,20 @@ func (h *Health) failed() { h.metrics.transactions.WithLabelValues("failed").Inc
 
 func (h *Health) drifted() { h.metrics.drift.Inc() }
 
-// work says that the loop is at something from now on, or, with a zero time, that it waits.
-func (h *Health) work(since time.Time) {
+// work says that the loop is at something, from now on if it was idle.
+func (h *Health) work() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.busy = since
+	if h.busy.IsZero() {
+		h.busy = time.Now()
+	}
+}
+
+// idle says that the loop waits.
+func (h *Health) idle() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.busy = time.Time{}
 }
 
 // slow is how long the loop may be at one thing before people are told. All but very large changes take well under

@@ -23,7 +23,7 @@ func TestBusyForLongIsNotReady(t *testing.T) {
 		{"at work for long", time.Now().Add(-2 * slow), "busy with one thing for 10 s: the kernel does not answer"},
 		{"waiting again", time.Time{}, ""},
 	} {
-		h.work(test.since)
+		h.busy = test.since
 		r := h.Readiness()
 		if r.Ready != (test.reason == "") || !strings.HasPrefix(r.Reasons["busy"], test.reason) {
 			t.Errorf("%s: %+v", test.what, r)

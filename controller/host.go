@@ -3,181 +3,288 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Host is the machine around the firewall.
+// Host is the machine around the firewall. It is asked one thing at a time, by any goroutine.
 type Host interface {
 	// Prepare says how pods with these addresses are attached. It is asked again and again.
 	Prepare(pods []netip.Addr) (ruleset.Wiring, error)
 	// Tunnels says where the node unpacks what tunnels carry.
 	Tunnels() ([]ruleset.Tunnel, error)
-	// Filter makes packets between the ports of bridges pass the firewall; an error says what keeps it from that.
+	// Filter makes packets between the ports of bridges pass the firewall; an error says what keeps
+	// it from that.
 	Filter() error
-	// Watch reports, until ctx ends, that what Prepare found may have changed.
+}
+
+// HostWatcher tells of changes of the machine.
+type HostWatcher interface {
+	// Watch reports that what Host and Addresses say may have changed, once when it begins to
+	// listen and then as it happens, until ctx ends.
 	Watch(ctx context.Context, changed func()) error
 }
 
-// wiring is what the host said last.
-type wiring struct {
-	ruleset.Wiring
+// hostState is what the loop knows of the node, and what it has to ask. The node is asked outside of
+// the loop, one question at a time: where interfaces come and go, the kernel can take a second to
+// answer.
+//
+//	pod of this node, change of the host, audit ─► question ─► goroutine: Host, Addresses
+//	graph, wiring ◄──────────────────────────────── answer ◄───────────┘
+type hostState struct {
+	attached  int  // graph.LocalEvents when it was last asked how pods are attached; -1: it is due
+	ownDue    bool // it is to be asked which addresses are its own
+	asking    bool
+	answers   chan answer
+	retry     attempts
+	changed   chan struct{} // holds one token when anything may be different
+	pause     *time.Timer   // is due when the next question may be asked, if one is waiting
+	notBefore time.Time
+
+	wiring ruleset.Wiring           // as it was found last
 	fresh  bool                     // what holds on bridges was not compared with it yet
 	hidden map[netip.Addr]time.Time // since when each address of Hidden is; zero: from the start
-	moved  chan struct{}            // holds one token when it may have changed
 	grace  time.Duration            // for which a pod may be hidden while it starts
 	opens  *time.Timer              // when ports are opened again
 	closed bool                     // ports of isolated pods are, until then
-	routed bool                     // the kernel holds what keeps pods of shared bridges from saying what routers say
+
+	own       []netip.Addr // of the node itself
+	ranges    []netip.Prefix
+	recalled  bool           // the kernel was asked for what an earlier process left
+	left      []netip.Prefix // ranges that it has denied unknown pods of
+	questions []netip.Addr   // of which it was asked whether somebody is behind them
+	present   []netip.Addr   // behind which somebody is
+	asked     int            // graph.LocalEvents at that time
+
+	disputes int // graph.DisputeChanges when people were told of them
+	told     time.Time
+	texts    map[string]string // of these, by address
+	met      bool              // there was an object for this node
 }
 
-func newWiring() wiring {
-	return wiring{hidden: map[netip.Addr]time.Time{}, moved: make(chan struct{}, 1), opens: stopped(), grace: 5 * time.Second}
+func newHostState() hostState {
+	return hostState{
+		attached: -1, ownDue: true, answers: make(chan answer, 1), retry: never(),
+		changed: make(chan struct{}, 1), pause: stopped(),
+		hidden: map[netip.Addr]time.Time{}, opens: stopped(), grace: 5 * time.Second,
+	}
 }
 
-// prepare asks the host after each change that this can depend on, and at the audit.
-func (c *Controller) prepare(ctx context.Context) {
-	if c.Host == nil || c.hosted == c.graph.LocalEvents() {
+// question is what the node is asked.
+type question struct {
+	attached bool         // how pods are attached that have these addresses, and where tunnels end
+	pods     []netip.Addr // sorted
+	own      bool         // which addresses and ranges are its own
+	behind   bool         // behind which of these somebody is
+	claimed  []netip.Addr
+	events   int // graph.LocalEvents when it was asked
+}
+
+func (q question) empty() bool { return !q.attached && !q.own && !q.behind }
+
+// answer is what the node says.
+type answer struct {
+	question
+	wiring     ruleset.Wiring
+	tunnels    []ruleset.Tunnel
+	attachErr  error
+	addrs      []netip.Addr // its own
+	ranges     []netip.Prefix
+	present    []netip.Addr // of those that were claimed
+	addressErr error
+	took       time.Duration
+}
+
+// nextQuestion returns what has to be asked now. How pods are attached is of no interest before it is
+// known which there are.
+func (c *Controller) nextQuestion() question {
+	q := question{events: c.graph.LocalEvents()}
+	if q.attached = c.Host != nil && c.source.synced && c.host.attached != q.events; q.attached {
+		q.pods = c.graph.ClaimedAddrs()
+	}
+	if c.Addresses != nil {
+		q.own = c.host.ownDue
+		q.claimed, q.behind = c.doubtfulAddrs(q.events)
+	}
+	return q
+}
+
+// ask puts a question to the node. It changes nothing, so that any goroutine may call it.
+func (c *Controller) ask(q question) answer {
+	began := time.Now()
+	a := answer{question: q}
+	if q.attached {
+		var tunnelsErr error
+		a.wiring, a.attachErr = c.Host.Prepare(q.pods)
+		a.tunnels, tunnelsErr = c.Host.Tunnels()
+		a.attachErr = errors.Join(a.attachErr, tunnelsErr)
+	}
+	if q.own {
+		a.addrs, a.ranges, a.addressErr = c.Addresses.Addresses()
+	}
+	if len(q.claimed) > 0 && a.addressErr == nil {
+		a.present, a.addressErr = c.Addresses.Behind(q.claimed)
+	}
+	a.took = time.Since(began)
+	return a
+}
+
+// mostQuestions is how often what the node says leads to another question before the first ruleset.
+const mostQuestions = 3
+
+// consultHost asks what there is to ask, and waits for the answers.
+func (c *Controller) consultHost(ctx context.Context) {
+	for range mostQuestions {
+		q := c.nextQuestion()
+		if q.empty() {
+			break
+		}
+		c.questionAsked(q)
+		c.takeAnswer(ctx, c.ask(q))
+	}
+}
+
+// askHost asks what there is to ask, without waiting for the answer. No more than a fifth of the time
+// is spent on that, whatever a tenant's pods do.
+func (c *Controller) askHost() {
+	if c.host.asking {
 		return
 	}
-	c.hosted = c.graph.LocalEvents()
-	found, err := c.Host.Prepare(c.graph.ClaimedAddrs())
-	tunnels, tunnelsErr := c.Host.Tunnels()
-	err = errors.Join(err, tunnelsErr)
-	if err == nil {
-		off := found.Unfiltered
-		found.Unfiltered = off || c.wiring.closed
-		c.wiring.Wiring, c.wiring.fresh = found, true
-		c.wiring.remember(c.Health.started())
-		c.graph.Apply(graph.LinksSet{Links: c.wiring.links()})
-		c.graph.Apply(graph.TunnelsSet{Tunnels: tunnels})
-		if off {
-			err = c.filter(ctx)
-		}
+	q := c.nextQuestion()
+	if q.empty() {
+		return
 	}
-	switch {
-	case err != nil:
-		if c.Health.set("host", err.Error()) {
-			c.Log.Error("not all traffic of this node's pods can be filtered", "error", err)
-		}
-	case c.wiring.closed:
-		c.Health.set("host", "packets between pods passed unseen; for a moment isolated ones exchange nothing with their neighbours")
-	default:
-		c.Health.set("host", "")
+	if wait := time.Until(c.host.notBefore); wait > 0 {
+		c.host.pause.Reset(wait)
+		return
 	}
-	if err == nil && len(found.Hidden) > 0 {
-		err = errHidden
-	}
-	c.rehost.after(err)
+	c.questionAsked(q)
+	c.host.asking = true
+	go func() { c.host.answers <- c.ask(q) }()
 }
 
-// quiet is how long ports stay closed after bridged packets passed unseen. What a pod answers to one of them would look
-// like the first packet of a connection of its own.
-const quiet = 500 * time.Millisecond
-
-// filter closes the ports of isolated pods, then makes bridged packets pass the firewall again.
-func (c *Controller) filter(ctx context.Context) error {
-	c.separate(ctx, ruleset.Delta{})
-	if err := c.Host.Filter(); err != nil {
-		return err
+// questionAsked notes what is not due any more. What changes from now on is another question.
+func (c *Controller) questionAsked(q question) {
+	if q.attached {
+		c.host.attached = q.events
 	}
-	c.wiring.closed = true
-	c.wiring.opens.Reset(quiet)
-	c.Log.Warn("packets between the ports of bridges did not pass the firewall; they do now")
-	return nil
+	if q.own {
+		c.host.ownDue = false
+	}
 }
 
-// open opens the ports again.
-func (c *Controller) open() {
-	c.wiring.closed = false
-	c.hosted = -1
+// awaitAnswer leaves no goroutine behind.
+func (c *Controller) awaitAnswer() {
+	if c.host.asking {
+		<-c.host.answers
+	}
 }
 
-// links are those of the host. One that is shared is not treated so before the bridge's own rules are in place.
-func (w *wiring) links() []ruleset.Link {
-	links := slices.Clone(w.Links)
-	for i := range links {
-		links[i].Shared = links[i].Shared && w.routed
+// longestRest is between two questions at most.
+const longestRest = 500 * time.Millisecond
+
+// takeAnswer takes over what the node says. After an error what was known last stays in force.
+func (c *Controller) takeAnswer(ctx context.Context, a answer) {
+	c.host.asking = false
+	c.host.notBefore = time.Now().Add(min(4*a.took, longestRest))
+	if c.Addresses != nil && (a.own || a.behind) {
+		c.takeAddresses(a)
 	}
-	return links
+	err := a.addressErr
+	if a.attached {
+		err = errors.Join(err, c.takeWiring(ctx, a))
+	}
+	again := err
+	if err == nil && len(c.host.wiring.Hidden) > 0 {
+		again = errHidden
+	}
+	c.host.retry.after(again)
+	if err != nil {
+		c.host.notBefore = time.Now().Add(min(c.host.retry.backoff, longestRest))
+	}
 }
 
 const errHidden = hiddenError("pods are hidden")
 
-// hiddenError lets the host be asked again: the kernel tells nobody of what happens at a pod's end of its link.
+// hiddenError has the node asked again: the kernel tells nobody of what happens at a pod's end of its
+// link.
 type hiddenError string
 
 func (e hiddenError) Error() string { return string(e) }
 
-// remember keeps since when addresses are hidden. Those that were so before the first ruleset have no grace.
-func (w *wiring) remember(started bool) {
-	for a := range w.hidden {
-		if _, still := w.Hidden[a]; !still {
-			delete(w.hidden, a)
-		}
-	}
-	for a := range w.Hidden {
-		if _, known := w.hidden[a]; known {
-			continue
-		}
-		w.hidden[a] = time.Time{}
-		if started {
-			w.hidden[a] = time.Now()
-		}
-	}
+// hostChanged has everything asked again.
+func (c *Controller) hostChanged() {
+	c.host.attached, c.host.ownDue, c.kernel.unclosed = -1, true, true
 }
 
-// shownHidden is how many pods are named.
-const shownHidden = 5
-
-// checkHidden says which pods are isolated in vain: their packets pass no hook.
-func (c *Controller) checkHidden() {
-	var all []string
-	for a, reason := range c.wiring.Hidden {
-		if c.graph.IsSubject(a) && time.Since(c.wiring.hidden[a]) >= c.wiring.grace {
-			all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s: %s", c.graph.PodAt(a), a, reason)))
-		}
-	}
-	slices.Sort(all)
-	reason := ""
-	if len(all) > 0 {
-		reason = "policies select pods whose packets no hook of this node sees: " + strings.Join(all[:min(len(all), shownHidden)], "; ")
-	}
-	if more := len(all) - shownHidden; more > 0 {
-		reason += fmt.Sprintf("; and %d more", more)
-	}
-	if c.Health.set("hidden", reason) && reason != "" {
-		c.Log.Error(reason)
-		if c.Reporter != nil {
-			c.Reporter.Warn(reason)
-		}
-	}
-}
-
-// watchHost lets the host be asked again when something changed there. It starts anew after an error, when changes
-// may have been missed.
+// watchHost has the node asked again when something changed there. It starts anew after an error,
+// when changes may have been missed.
 func (c *Controller) watchHost(ctx context.Context) {
-	for c.Host != nil && ctx.Err() == nil {
-		err := c.Host.Watch(ctx, c.wiring.touch)
+	for ctx.Err() == nil {
+		err := c.HostWatcher.Watch(ctx, func() {
+			c.Health.warn("host", nil)
+			c.host.change()
+		})
 		if ctx.Err() != nil {
 			return
 		}
-		c.Log.Error("changes of interfaces and routes are noticed late: by the audit only", "error", err)
-		c.wiring.touch()
+		text := "changes of interfaces, addresses and routes are noticed late: by the audit only"
+		if c.Health.warn("host", map[string]string{"changes": text}) {
+			c.Log.Error(text, "error", err)
+		}
+		c.host.change()
 		sleep(ctx, time.Second)
 	}
 }
 
-// touch tells the loop.
-func (w *wiring) touch() {
+// change tells the loop.
+func (h *hostState) change() {
 	select {
-	case w.moved <- struct{}{}:
+	case h.changed <- struct{}{}:
 	default:
+	}
+}
+
+// doubtfulAddrs returns the addresses of which only the kernel can tell whether somebody is behind
+// them, and whether it has to be asked again.
+func (c *Controller) doubtfulAddrs(events int) (claimed []netip.Addr, due bool) {
+	claimed = c.graph.Questions()
+	stale := c.host.ownDue || events != c.host.asked || !slices.Equal(claimed, c.host.questions)
+	if len(claimed)+len(c.host.present) == 0 || !stale {
+		return nil, false
+	}
+	return claimed, true
+}
+
+// takeAddresses has the graph know what the kernel says of addresses. Whether somebody is behind them
+// it is asked again if pods came or went meanwhile: who was not there yet would be forgotten.
+func (c *Controller) takeAddresses(a answer) {
+	reason := ""
+	if a.addressErr != nil {
+		reason = a.addressErr.Error() + "; what was known last stays in force"
+	}
+	if c.Health.set("addresses", reason) && reason != "" {
+		c.Log.Error("the kernel does not tell which addresses are the node's and its pods'",
+			"error", a.addressErr)
+	}
+	if a.addressErr != nil {
+		return
+	}
+	if a.own && !(slices.Equal(a.addrs, c.host.own) && slices.Equal(a.ranges, c.host.ranges)) {
+		c.host.own, c.host.ranges = a.addrs, a.ranges
+		c.host.attached = -1 // it was asked with other addresses for the pods'
+		c.tellHost()
+	}
+	if a.behind && a.events == c.graph.LocalEvents() && slices.Equal(a.claimed, c.graph.Questions()) {
+		if !slices.Equal(a.present, c.host.present) {
+			c.host.attached = -1
+		}
+		c.graph.Apply(graph.BehindSet{Addrs: a.present})
+		c.host.asked, c.host.present = a.events, a.present
+		c.host.questions = c.graph.Questions()
 	}
 }

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -56,4 +57,73 @@ func (b *mailbox) take() ([]Mail, time.Time) {
 	mail := b.mail
 	b.mail = nil
 	return mail, b.since
+}
+
+// sourceState is what the loop knows of its source.
+type sourceState struct {
+	complaints map[string]string // what it cannot read, by subject
+	synced     bool
+	blind      bool // it has not read all that there is
+	whole      bool // it had, at some time: what is missing in the graph is gone
+}
+
+// read takes the mail into the graph.
+func (c *Controller) read() {
+	mail, since := c.box.take()
+	if c.kernel.changed.IsZero() {
+		c.kernel.changed = since
+	}
+	for _, m := range mail {
+		for _, e := range m.Events {
+			c.apply(e)
+			c.notice(e)
+		}
+		if m.Synced && !c.source.synced {
+			c.source.synced = true
+			for namespace := range c.bad.deferred {
+				c.reportAgain(namespace)
+			}
+		}
+		if m.Complaints != nil {
+			c.source.blind = m.Blind
+			c.complain(m.Blind, m.Complaints)
+		}
+	}
+	c.source.whole = c.source.whole || c.source.synced && !c.source.blind
+	if c.source.synced {
+		c.Health.set("sync", "")
+		c.checkRange()
+		c.checkNode()
+	}
+}
+
+// checkRange says where unknown pods should be denied and it is not known which addresses could be theirs.
+func (c *Controller) checkRange() {
+	reason := ""
+	if c.DenyUnknown && len(c.graph.Ranges()) == 0 {
+		reason = fmt.Sprintf("pods that are not known yet are not denied: node %s has no spec.podCIDRs; "+
+			"expected the ranges that its pods' addresses come from; let the controller manager allocate them (--allocate-node-cidrs), or run with --unknown-pods=allow", c.Node)
+	}
+	if c.Health.set("unknown-pods", reason) && reason != "" {
+		c.Log.Error(reason)
+		if c.Reporter != nil {
+			c.Reporter.Warn(reason)
+		}
+	}
+}
+
+// complain takes over what the source has to complain of, and logs what is new in that.
+func (c *Controller) complain(blind bool, list map[string]string) {
+	for subject, text := range list {
+		if _, known := c.source.complaints[subject]; !known {
+			c.Log.Warn("not everything works; what was known last stays in force", "subject", subject, "problem", text)
+		}
+	}
+	for subject := range c.source.complaints {
+		if _, still := list[subject]; !still {
+			c.Log.Info("works again", "subject", subject)
+		}
+	}
+	c.source.complaints = list
+	c.Health.complaints(blind, list)
 }

@@ -93,7 +93,7 @@ func (c *Controller) report(key policy.Key) {
 	if c.Reporter == nil {
 		return
 	}
-	if here, anywhere := c.graph.Selected(key); c.synced && (here || !anywhere && c.graph.Drawn(key.String()) == c.Node) {
+	if here, anywhere := c.graph.Selected(key); c.source.synced && (here || !anywhere && c.graph.Drawn(key.String()) == c.Node) {
 		delete(c.bad.deferred[key.Namespace], key)
 		c.Reporter.Report(c.bad.all(key))
 		return
@@ -124,7 +124,7 @@ func (c *Controller) notice(e graph.Event) {
 		c.understood(e.Key, nil)
 		c.review.policyChanged()
 	case graph.PodSet:
-		if e.Pod.Node == c.Node && c.synced {
+		if e.Pod.Node == c.Node && c.source.synced {
 			c.reportAgain(e.Pod.Namespace)
 		}
 	}

@@ -61,8 +61,8 @@ type look struct {
 }
 
 const (
-	// settle is from a commit to the look: packets that were judged before it are through.
-	settle       = 50 * time.Millisecond
+	// reviewDelay is from a commit to the look: packets that were judged before it are through.
+	reviewDelay  = 50 * time.Millisecond
 	longestPause = 500 * time.Millisecond // between looks, which take a fifth of a processor at most
 	retryReview  = time.Second
 	refreshCuts  = 5 * time.Minute
@@ -80,7 +80,7 @@ func (c *Controller) reviews() bool { return c.Connections != nil && c.Cutter !=
 
 // widen takes a delta that the kernel holds now into the next review.
 func (c *Controller) widen(ctx context.Context, delta ruleset.Delta) {
-	if !c.reviews() || !c.whole {
+	if !c.reviews() || !c.source.whole {
 		return
 	}
 	moved := c.movedOwn()
@@ -94,7 +94,7 @@ func (c *Controller) widen(ctx context.Context, delta ruleset.Delta) {
 	forbidden := ruleset.ScopeOf(delta, c.graph.Subjects).Union(ruleset.ScopeOfAddrs(moved...))
 	c.review.scope = c.review.scope.Union(forbidden)
 	if !c.review.scope.Empty() {
-		c.review.schedule(settle)
+		c.review.schedule(reviewDelay)
 	}
 	if err := c.relift(ctx, delta); err != nil {
 		c.reviewFailed(ctx, err)
@@ -146,7 +146,7 @@ func (c *Controller) recheck(ctx context.Context) {
 func (r *review) policyChanged() {
 	if !r.waiting.Empty() {
 		r.scope, r.waiting = r.scope.Union(r.waiting), ruleset.Scope{}
-		r.schedule(settle)
+		r.schedule(reviewDelay)
 	}
 }
 
@@ -158,7 +158,7 @@ func (c *Controller) look(ctx context.Context) {
 		known, l.whole = maps.Clone(c.review.cuts.flows), true
 	}
 	c.review.scope, c.review.looking = ruleset.Scope{}, true
-	again := c.bypassed
+	again := c.kernel.bypassed
 	keep := func(connection ruleset.Connection) bool {
 		if _, cut := known[connection.Flow()]; cut {
 			l.seen[connection.Flow()] = true
@@ -188,7 +188,7 @@ func (c *Controller) looked(ctx context.Context, l look) {
 	}
 	c.warnFull()
 	if !c.review.scope.Empty() {
-		c.review.schedule(min(max(settle, 4*l.took), longestPause))
+		c.review.schedule(min(max(reviewDelay, 4*l.took), longestPause))
 	}
 }
 

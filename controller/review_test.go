@@ -169,7 +169,7 @@ func TestNoLookWithoutNeed(t *testing.T) {
 	for range 3 {
 		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: elsewhere}, graph.PodSet{Pod: pod("free", "10.244.1.6")}}}
 		source <- free
-		time.Sleep(2 * settle)
+		time.Sleep(2 * reviewDelay)
 	}
 	if w.change(func() {}); w.looks != 1 {
 		t.Errorf("%d looks", w.looks)
@@ -189,7 +189,7 @@ func TestABurstSharesALook(t *testing.T) {
 	close(w.slow)
 	eventually(t, "another look", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == 3 })
 	eventually(t, "cut", w.cut("10.244.2.1"))
-	time.Sleep(2 * settle)
+	time.Sleep(2 * reviewDelay)
 	if w.change(func() {}); w.looks != 3 {
 		t.Errorf("%d looks", w.looks)
 	}

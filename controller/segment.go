@@ -12,23 +12,34 @@ type Separator interface {
 	PutSegment(context.Context, ruleset.Segment) error
 }
 
+// bridgeState is what the loop knows of the rules on bridges.
+type bridgeState struct {
+	segment ruleset.Segment // what was put there last
+	unknown bool            // it may not hold any more
+	retry   attempts
+	policed bool // there was a policy when it was last looked at
+	routed  bool // it keeps pods of shared bridges from saying what routers say
+}
+
+func newBridgeState() bridgeState { return bridgeState{retry: never()} }
+
 // separate does so after each change that it can depend on. Where it fails the node is ready: it is a second fence.
 func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
-	c.mixed = c.mixed || d.Frame
-	if c.Separator == nil || c.Host == nil || !c.whole || !c.mixed && !c.wiring.fresh && !c.remarked(d) {
+	c.bridge.unknown = c.bridge.unknown || d.Frame
+	if c.Separator == nil || c.Host == nil || !c.source.whole || !c.bridge.unknown && !c.host.fresh && !c.remarked(d) {
 		return
 	}
-	c.wiring.fresh = false
-	segment := c.graph.Segment(c.wiring.Wiring)
-	if !c.mixed && segment.Equal(c.segment) {
+	c.host.fresh = false
+	segment := c.graph.Segment(c.host.wiring)
+	if !c.bridge.unknown && segment.Equal(c.bridge.segment) {
 		return
 	}
 	err := c.Separator.PutSegment(ctx, segment)
-	c.mixed, c.segment = false, segment
-	c.remix.after(err)
-	if routed := err == nil && len(segment.Routers) > 0; routed != c.wiring.routed {
-		c.wiring.routed = routed
-		c.wiring.touch()
+	c.bridge.unknown, c.bridge.segment = false, segment
+	c.bridge.retry.after(err)
+	if routed := err == nil && len(segment.Routers) > 0; routed != c.bridge.routed {
+		c.bridge.routed = routed
+		c.host.attached = -1
 	}
 	problem := map[string]string{}
 	if err != nil {
@@ -42,10 +53,10 @@ func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 // remarked reports whether what must hold at any port can have changed.
 func (c *Controller) remarked(d ruleset.Delta) bool {
 	policed := c.graph.HasPolicies()
-	toggled := policed != c.policed
-	c.policed = policed
+	toggled := policed != c.bridge.policed
+	c.bridge.policed = policed
 	if !toggled && len(d.AddDispatch)+len(d.DelDispatch)+len(d.PutChains) == 0 {
 		return false
 	}
-	return !slices.EqualFunc(c.graph.MarkPorts(c.wiring.Wiring), c.segment.Ports, ruleset.Port.Equal)
+	return !slices.EqualFunc(c.graph.MarkPorts(c.host.wiring), c.bridge.segment.Ports, ruleset.Port.Equal)
 }

@@ -130,7 +130,7 @@ func TestSegmentFollows(t *testing.T) {
 // While bridged packets pass no hook, the ports of isolated pods are closed, and the node is not ready.
 func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {
 	source, f, host := script(make(chan Mail)), &fence{}, bridged{&surroundings{}}
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, Separator: f, Audit: time.Hour})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host, Separator: f, Audit: time.Hour})
 	source <- Mail{Events: append(cluster(), graph.PodSet{Pod: pod("elsewhere", "10.244.1.6")}), Synced: true}
 	eventually(t, "open", func() bool { return f.ports() == 2 && f.closed() == "" && c.Health.Readiness().Ready })
 	host.change(func(s *surroundings) { s.unfiltered, s.refusal = true, errors.New("a switch is off") })
@@ -153,7 +153,7 @@ func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {
 // to start; one that no policy selects does not.
 func TestHiddenSubjectIsNotReady(t *testing.T) {
 	source, host := script(make(chan Mail)), bridged{&surroundings{hidden: "it is a macvlan"}}
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, Audit: time.Hour})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host, Audit: time.Hour})
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
 	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
 	source <- Mail{Events: cluster()}
@@ -174,7 +174,7 @@ func TestHiddenSubjectIsNotReady(t *testing.T) {
 // What routers say is left to the bridge's own rules once those are in place, and not before.
 func TestSharedBridgeIsHandedOver(t *testing.T) {
 	k, source, f, host := &kernel{}, script(make(chan Mail)), &fence{refuse: 6}, bridged{&surroundings{shared: true}}
-	c := start(t, Config{Source: source, Firewall: k, Host: host, Separator: f, Audit: time.Hour})
+	c := start(t, Config{Source: source, Firewall: k, Host: host, HostWatcher: host, Separator: f, Audit: time.Hour})
 	source <- Mail{Events: cluster()[1:], Synced: true} // no policy
 	eventually(t, "refused", func() bool { return len(c.Health.Readiness().Warnings) > 0 })
 	for range 3 {

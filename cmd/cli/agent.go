@@ -111,8 +111,8 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	machine := &host.Host{}
 	c := controller.New(controller.Config{
 		Node: o.node, Denial: denial, DenyUnknown: o.unknown == "deny", AnyAddress: o.addresses == "any",
-		Source: source, Firewall: backend, Host: machine, Addresses: machine,
-		Connections: connections, Cutter: backend, Guard: backend, Flowtables: backend, Separator: backend, Reporter: reporter, Log: log, Settled: economise,
+		Source: source, Firewall: backend, Host: machine, Addresses: machine, HostWatcher: machine,
+		Connections: connections, Cutter: backend, Guard: backend, Flowtables: backend, Separator: backend, Reporter: reporter, Log: log, InForce: economise,
 	})
 	listener, err := net.Listen("tcp", o.health)
 	if err != nil {

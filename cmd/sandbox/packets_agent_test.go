@@ -59,7 +59,7 @@ func (a *agent) start(t testing.TB) {
 		around = restrained{machine, a.ns}
 	}
 	a.control = controller.New(controller.Config{
-		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: around, Addresses: machine,
+		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: around, Addresses: machine, HostWatcher: machine,
 		Connections: connections, Cutter: a.tap, Guard: a.tap, Flowtables: a.tap, Separator: a.tap, Log: errorLog(t),
 	})
 	a.run(t, connections)
@@ -248,12 +248,4 @@ func (v visitor) Behind(addrs []netip.Addr) (behind []netip.Addr, err error) {
 		return err
 	})
 	return behind, entered
-}
-
-func (v visitor) Follow(ctx context.Context, changed func()) (ended <-chan error, err error) {
-	entered := v.rig.InNode(v.node, func() (err error) {
-		ended, err = v.host.Follow(ctx, changed)
-		return err
-	})
-	return ended, entered
 }

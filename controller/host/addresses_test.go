@@ -1,11 +1,9 @@
 package host
 
 import (
-	"context"
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
@@ -88,39 +86,5 @@ func TestBehind(t *testing.T) {
 	got, err := (&Host{}).Behind(addrs("10.244.1.5"))
 	if must(t, err); len(got) > 0 {
 		t.Errorf("%v is behind what is gone", got)
-	}
-}
-
-func TestFollow(t *testing.T) {
-	newNetns(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	changes := make(chan bool, 100)
-	ended, err := (&Host{}).Follow(ctx, func() { changes <- true })
-	must(t, err)
-	told := func(what string) {
-		t.Helper()
-		select {
-		case <-changes:
-		case <-time.After(5 * time.Second):
-			t.Errorf("nobody tells of %s", what)
-		}
-	}
-	up(t, &netlink.Bridge{LinkAttrs: named("cni0")}, "")
-	told("an interface")
-	for len(changes) > 0 {
-		<-changes
-	}
-	cni0, err := netlink.LinkByName("cni0")
-	must(t, err)
-	addr, err := netlink.ParseAddr("10.244.1.1/24")
-	must(t, err)
-	must(t, netlink.AddrAdd(cni0, addr))
-	told("an address")
-	cancel()
-	select {
-	case err := <-ended:
-		must(t, err)
-	case <-time.After(5 * time.Second):
-		t.Error("it goes on after its end")
 	}
 }

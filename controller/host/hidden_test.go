@@ -148,7 +148,11 @@ func TestWatch(t *testing.T) {
 		stop()
 		must(t, <-ended)
 	})
-	time.Sleep(200 * time.Millisecond)
+	select {
+	case <-reports: // it listens
+	case <-time.After(5 * time.Second):
+		t.Fatal("it does not say that it listens")
+	}
 	for what, change := range map[string]func(){
 		"interface": func() { up(t, &netlink.Bridge{LinkAttrs: named("br1")}, "") },
 		"address":   func() { addAddr(t, &netlink.Handle{}, linkNamed(t, "lo"), "192.0.2.1/32") },
@@ -163,7 +167,7 @@ func TestWatch(t *testing.T) {
 		case <-time.After(time.Second):
 			t.Errorf("%s: no report within a second", what)
 		}
-		time.Sleep(2 * watchEvery) // for what else comes of it
+		time.Sleep(2 * switchesEvery) // for what else comes of it
 	}
 	for len(reports) > 0 {
 		<-reports
@@ -171,7 +175,7 @@ func TestWatch(t *testing.T) {
 	select {
 	case <-reports:
 		t.Error("a report of nothing")
-	case <-time.After(3 * watchEvery):
+	case <-time.After(3 * switchesEvery):
 	}
 }
 

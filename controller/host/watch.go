@@ -11,16 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchEvery is how often the switches are read, of which the kernel tells no change, and how long news are
-// collected.
-const watchEvery = 500 * time.Millisecond
+const (
+	// gather is for the rest of a change to arrive: an interface comes with several messages.
+	gather = 5 * time.Millisecond
+	// switchesEvery is how often the switches are read, of which the kernel tells no change.
+	switchesEvery = 500 * time.Millisecond
+)
 
 // watchGroups are the kernel's news of interfaces, addresses and routes.
-const watchGroups = 1<<(unix.RTNLGRP_LINK-1) | 1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_IFADDR-1) |
+const watchGroups = 1<<(unix.RTNLGRP_LINK-1) |
+	1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_IFADDR-1) |
 	1<<(unix.RTNLGRP_IPV4_ROUTE-1) | 1<<(unix.RTNLGRP_IPV6_ROUTE-1)
 
-// Watch reports at most twice a second, until ctx ends, that what Prepare found may have changed: interfaces,
-// addresses, routes, or the switches. It looks at the namespace of the calling thread.
+// Watch reports that what Prepare, Tunnels or Addresses found may have changed: once when it listens,
+// then after each change of interfaces, addresses, routes or switches, until ctx ends. It looks at
+// the namespace of the calling thread.
 func (h *Host) Watch(ctx context.Context, changed func()) error {
 	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Groups: watchGroups})
 	if err != nil {
@@ -28,11 +33,8 @@ func (h *Host) Watch(ctx context.Context, changed func()) error {
 	}
 	defer context.AfterFunc(ctx, func() { _ = socket.Close() })()
 	defer socket.Close()
-	for on := true; ctx.Err() == nil; {
-		news, err := collect(socket, time.Now().Add(watchEvery))
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("listen to the kernel: %w", err)
-		}
+	on := switchedOn()
+	for news := true; ctx.Err() == nil; {
 		was := on
 		if on = switchedOn(); news {
 			h.stale.Store(true)
@@ -40,23 +42,29 @@ func (h *Host) Watch(ctx context.Context, changed func()) error {
 		if news || on != was {
 			changed()
 		}
+		if news, err = receive(socket); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("listen to the kernel: %w", err)
+		}
 	}
 	return nil
 }
 
-// collect takes what the kernel has to say until then. Of more than the socket holds it knows that there was some.
-func collect(socket *wire.Conn, until time.Time) (news bool, err error) {
-	if err := socket.SetReadDeadline(until); err != nil {
-		return false, err
-	}
+// receive waits for news until the switches are to be read again, and then for what belongs to them.
+// Of more than the socket holds it knows that there was some.
+func receive(socket *wire.Conn) (news bool, err error) {
+	deadline := time.Now().Add(switchesEvery)
 	for {
+		if err := socket.SetReadDeadline(deadline); err != nil {
+			return news, err
+		}
 		_, err := socket.Receive()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return news, nil
 		case err != nil && !errors.Is(err, unix.ENOBUFS):
 			return news, err
+		case !news:
+			news, deadline = true, time.Now().Add(gather)
 		}
-		news = true
 	}
 }

@@ -1,0 +1,117 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// takeWiring has the graph know how pods are attached, and makes bridged packets pass the firewall.
+func (c *Controller) takeWiring(ctx context.Context, a answer) error {
+	err := a.attachErr
+	if err == nil {
+		unfiltered := a.wiring.Unfiltered
+		c.host.wiring, c.host.fresh = a.wiring, true
+		c.host.wiring.Unfiltered = unfiltered || c.host.closed
+		c.host.rememberHidden(c.Health.started())
+		c.graph.Apply(graph.LinksSet{Links: c.links()})
+		c.graph.Apply(graph.TunnelsSet{Tunnels: a.tunnels})
+		if unfiltered {
+			err = c.filter(ctx)
+		}
+	}
+	switch {
+	case err != nil:
+		if c.Health.set("host", err.Error()) {
+			c.Log.Error("not all traffic of this node's pods can be filtered", "error", err)
+		}
+	case c.host.closed:
+		c.Health.set("host", "packets between pods passed unseen; "+
+			"for a moment isolated ones exchange nothing with their neighbours")
+	default:
+		c.Health.set("host", "")
+	}
+	return err
+}
+
+// unseenPause is how long ports stay closed after bridged packets passed unseen. What a pod answers to one of them would look
+// like the first packet of a connection of its own.
+const unseenPause = 500 * time.Millisecond
+
+// filter closes the ports of isolated pods, then makes bridged packets pass the firewall again.
+func (c *Controller) filter(ctx context.Context) error {
+	c.separate(ctx, ruleset.Delta{})
+	if err := c.Host.Filter(); err != nil {
+		return err
+	}
+	c.host.closed = true
+	c.host.opens.Reset(unseenPause)
+	c.Log.Warn("packets between the ports of bridges did not pass the firewall; they do now")
+	return nil
+}
+
+// openPorts opens the ports of isolated pods again.
+func (c *Controller) openPorts() {
+	c.host.closed = false
+	c.host.attached = -1
+}
+
+// links are those of the host. One that is shared is not treated so before the bridge's own rules are
+// in place.
+func (c *Controller) links() []ruleset.Link {
+	links := slices.Clone(c.host.wiring.Links)
+	for i := range links {
+		links[i].Shared = links[i].Shared && c.bridge.routed
+	}
+	return links
+}
+
+// rememberHidden keeps since when addresses are hidden. Those that were so before the first ruleset have no grace.
+func (h *hostState) rememberHidden(started bool) {
+	for a := range h.hidden {
+		if _, still := h.wiring.Hidden[a]; !still {
+			delete(h.hidden, a)
+		}
+	}
+	for a := range h.wiring.Hidden {
+		if _, known := h.hidden[a]; known {
+			continue
+		}
+		h.hidden[a] = time.Time{}
+		if started {
+			h.hidden[a] = time.Now()
+		}
+	}
+}
+
+// shownHidden is how many pods are named.
+const shownHidden = 5
+
+// checkHidden says which pods are isolated in vain: their packets pass no hook.
+func (c *Controller) checkHidden() {
+	var all []string
+	for a, reason := range c.host.wiring.Hidden {
+		if c.graph.IsSubject(a) && time.Since(c.host.hidden[a]) >= c.host.grace {
+			all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s: %s", c.graph.PodAt(a), a, reason)))
+		}
+	}
+	slices.Sort(all)
+	reason := ""
+	if len(all) > 0 {
+		reason = "policies select pods whose packets no hook of this node sees: " + strings.Join(all[:min(len(all), shownHidden)], "; ")
+	}
+	if more := len(all) - shownHidden; more > 0 {
+		reason += fmt.Sprintf("; and %d more", more)
+	}
+	if c.Health.set("hidden", reason) && reason != "" {
+		c.Log.Error(reason)
+		if c.Reporter != nil {
+			c.Reporter.Warn(reason)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package controller
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// kernelState is what the loop knows of the kernel's rules.
+type kernelState struct {
+	known    bool          // the kernel holds what the graph has handed out
+	changed  time.Time     // when the oldest change came that it does not hold; zero: none
+	backoff  time.Duration // between attempts; 0: the last one went well
+	resume   time.Time     // no attempt before this, whatever arrives
+	retry    *time.Timer   // is due then
+	touched  chan struct{} // holds one token when somebody else may have changed the rules
+	watching bool          // for that
+	unclosed bool          // it may not deny unknown pods yet, and nobody has said which there are
+	bypassed bool          // packets of open connections can pass by the rules
+	inForce  sync.Once
+}
+
+func newKernelState() kernelState {
+	return kernelState{unclosed: true, touched: make(chan struct{}, 1), retry: stopped()}
+}
+
+// reconcile brings the kernel to what the graph wants. The first ruleset waits for what the node has
+// to say. Later ones do not: where interfaces come and go, that can take a second.
+func (c *Controller) reconcile(ctx context.Context) {
+	if !c.Health.started() {
+		c.consultHost(ctx)
+	}
+	c.commit(ctx)
+	c.tellDisputes()
+	c.askHost()
+}
+
+// commit brings the kernel to what the graph wants, in one transaction.
+func (c *Controller) commit(ctx context.Context) {
+	start := time.Now()
+	delta, err := c.next(ctx)
+	c.checkRoom()
+	if err == nil {
+		c.handOver(ctx, delta)
+		err = c.Firewall.Apply(ctx, delta)
+	}
+	if err != nil {
+		c.failed(ctx, err)
+		return
+	}
+	c.kernel.backoff, c.kernel.known = 0, c.source.whole
+	c.checkHidden()
+	c.Health.committed(delta, time.Since(start), c.kernel.changed)
+	c.kernel.changed = time.Time{}
+	c.Health.set("kernel", "")
+	if c.source.whole && c.InForce != nil {
+		c.kernel.inForce.Do(func() { go c.InForce() })
+	}
+	c.guard(ctx)
+	c.widen(ctx, delta)
+	c.separate(ctx, delta)
+	c.Health.count(c.graph.Counts)
+	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) { // a delta's text costs more than its commit
+		c.Log.Debug("committed", "delta", delta.String(), "took", time.Since(start))
+	}
+}
+
+// next returns what must change: what the graph changed where the kernel is known, else the difference to
+// what the kernel is found to hold. Until all has been read once, nobody's isolation ends: it may be for what
+// was not read yet.
+func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
+	changes := c.graph.Changes()
+	if c.kernel.known {
+		return changes, nil
+	}
+	have, err := c.Firewall.Observe(ctx)
+	if err != nil {
+		return ruleset.Delta{}, err
+	}
+	c.recall(have)
+	delta := ruleset.Diff(have, c.graph.Program())
+	c.graph.Changes() // what was recalled is in the difference
+	if !c.source.whole {
+		delta = delta.Isolating()
+	}
+	if !c.source.whole && c.DenyUnknown {
+		delta = delta.KeepingUnknown()
+	}
+	if c.Health.started() && c.kernel.backoff == 0 && changes.Empty() && !delta.Empty() {
+		c.Health.drifted()
+		c.Log.Warn("the kernel did not hold what it should; repairing", "delta", delta.String())
+	}
+	return delta, nil
+}
+
+// failed keeps the last good rules and tries again later, from what the kernel is then found to hold.
+func (c *Controller) failed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	c.kernel.known = false
+	c.kernel.backoff = longer(c.kernel.backoff)
+	c.kernel.resume = time.Now().Add(c.kernel.backoff)
+	c.kernel.retry.Reset(c.kernel.backoff)
+	if c.Health.set("kernel", err.Error()) {
+		c.Log.Error("the kernel does not hold what it should; the last rules stay", "error", err)
+	}
+	c.Health.failed()
+}

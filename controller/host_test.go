@@ -1,0 +1,119 @@
+package controller
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// slowHost is a machine that keeps its answers until it is let go, once it is told to.
+type slowHost struct {
+	*machine
+	gate    sync.Mutex // is held while nobody gets an answer
+	mu      sync.Mutex // guards the field below
+	waiting int
+}
+
+func (h *slowHost) Prepare([]netip.Addr) (ruleset.Wiring, error) { return ruleset.Wiring{}, nil }
+func (h *slowHost) Tunnels() ([]ruleset.Tunnel, error)           { return nil, nil }
+func (h *slowHost) Filter() error                                { return nil }
+
+func (h *slowHost) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
+	present, err := h.machine.Behind(addrs) // as it is now
+	h.count(1)
+	h.gate.Lock()
+	defer h.gate.Unlock()
+	h.count(-1)
+	return present, err
+}
+
+func (h *slowHost) count(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.waiting += n
+}
+
+func (h *slowHost) isAsked() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.waiting > 0
+}
+
+func podGone(name string) graph.Event {
+	return graph.PodGone{Key: policy.Key{Namespace: "default", Name: name}}
+}
+
+// While the host does not answer, policies and pods get into the kernel all the same. What it says
+// at last is not believed of pods that went after it was asked.
+func TestNoPolicyWaitsForTheHost(t *testing.T) {
+	k, source := &kernel{}, make(script)
+	h := &slowHost{machine: &machine{behind: map[netip.Addr]bool{}}}
+	ctl := start(t, Config{Firewall: k, Source: source, Host: h, Addresses: h, HostWatcher: h, Audit: time.Hour})
+	source <- Mail{Synced: true, Events: []graph.Event{
+		nodeWith("n1", "10.244.1.0/24"), graph.PolicySet{Policy: deny("default", "deny")},
+		onNode("n1", "web", "10.244.1.5"), onNode("n1", "old", "10.244.1.4"),
+	}}
+	eventually(t, "ready", func() bool { return ctl.Health.Readiness().Ready })
+	isolated := func(a string) bool { return strings.Contains(k.program(), "dispatch ingress "+a+" ") }
+	h.gate.Lock()
+	source <- Mail{Events: []graph.Event{podGone("old")}}
+	eventually(t, "the host is asked", h.isAsked)
+	source <- Mail{Events: []graph.Event{onNode("n1", "new", "10.244.1.6")}}
+	eventually(t, "a new pod is isolated", func() bool { return isolated("10.244.1.6") })
+	h.change(func() { h.behind[addr("10.244.1.5")] = true })
+	source <- Mail{Events: []graph.Event{podGone("web")}}
+	source <- Mail{Events: []graph.Event{onNode("n1", "newer", "10.244.1.7")}}
+	eventually(t, "another pod is isolated", func() bool { return isolated("10.244.1.7") })
+	h.gate.Unlock()
+	eventually(t, "who is gone is forgotten", func() bool { return !isolated("10.244.1.4") })
+	if !isolated("10.244.1.5") {
+		t.Error("an answer from before a pod went has freed it")
+	}
+}
+
+// However often pods come and go, the host is asked one question at a time.
+func TestHostIsAskedOneQuestionAtATime(t *testing.T) {
+	source := make(script)
+	h := &countingHost{}
+	start(t, Config{Firewall: &kernel{}, Source: source, Host: h, Audit: time.Hour})
+	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24")}}
+	begin := time.Now()
+	for i := 0; time.Since(begin) < 300*time.Millisecond; i++ {
+		source <- Mail{Events: []graph.Event{onNode("n1", "web", netip.AddrFrom4([4]byte{10, 244, 1, byte(i)}).String())}}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if most := 3 + int(time.Since(begin)/(5*answerTime)); h.most != 1 || h.asked > most {
+		t.Errorf("%d questions, %d at once; expected at most %d, one at a time", h.asked, h.most, most)
+	}
+}
+
+const answerTime = 10 * time.Millisecond
+
+// countingHost takes answerTime for each answer.
+type countingHost struct {
+	mu               sync.Mutex // guards the fields below
+	now, most, asked int
+}
+
+func (h *countingHost) Prepare([]netip.Addr) (ruleset.Wiring, error) {
+	h.mu.Lock()
+	h.now++
+	h.most = max(h.most, h.now)
+	h.mu.Unlock()
+	time.Sleep(answerTime)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now--
+	h.asked++
+	return ruleset.Wiring{}, nil
+}
+
+func (h *countingHost) Tunnels() ([]ruleset.Tunnel, error) { return nil, nil }
+func (h *countingHost) Filter() error                      { return nil }
