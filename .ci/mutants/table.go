@@ -28,7 +28,7 @@ var mutants = []mutant{
 	{"a merged rule forgets peers", "policy", "ruleset/policy/set.go", "all.Selectors = append(all.Selectors, s.Selectors...)", "all.Selectors = s.Selectors"},
 	{"the last port of a range is not looked up", "policy", "ruleset/policy/lookup.go", "number <= int(ports.Last)", "number < int(ports.Last)"},
 	{"a port leads to one kind of peers", "policy", "ruleset/policy/lookup.go", "a.jump(made, rules[:n])", "a.jump(made, rules[:1])"},
-	{"what the host refuses waits for the audit", "controller", "controller/host.go", "c.host.retry.after(again)", ""},
+	{"what the host refuses waits for the audit", "controller", "controller/host.go", "c.host.retry.after(again)", "_ = again"},
 	{"what bridges refuse waits for the audit", "controller", "controller/segment.go", "c.bridge.retry.after(err)", ""},
 	{"ports of one pod lead another's way", "graph", "controller/graph/selector.go", "if source.ID.Kind == ruleset.PortMap {", "if false {"},
 	{"chains that ports lead to are not counted", "graph", "controller/graph/resolve.go", "if g.shared[id]--; g.shared[id] == 0 {", "if g.shared[id]--; g.shared[id] >= 0 {"},
