@@ -38,27 +38,53 @@ func main() {
 	flag.Parse()
 	planted := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !strings.Contains(m.fault, *only) })
 	checkSuites(planted)
+	verdicts := make([]chan string, len(planted))
+	for i := range verdicts {
+		verdicts[i] = make(chan string, 1)
+	}
+	go tryAll(planted, verdicts)
 	survivors := 0
-	for _, m := range planted {
-		start := time.Now()
-		found, err := m.found()
-		verdict := "found"
-		switch {
-		case err != nil:
-			verdict = "UNUSABLE"
-			fmt.Fprintf(os.Stderr, "mutants: %s: %v\n", m.fault, err)
-		case !found:
-			verdict = "SURVIVED"
-		}
-		if verdict != "found" {
+	for i, m := range planted {
+		verdict := <-verdicts[i]
+		fmt.Printf("%s  %-10s %s\n", verdict, m.suite, m.fault)
+		if !strings.HasPrefix(verdict, found) {
 			survivors++
 		}
-		fmt.Printf("%-8s %5.1fs  %-10s %s\n", verdict, time.Since(start).Seconds(), m.suite, m.fault)
 	}
 	if survivors > 0 {
 		fmt.Printf("%d faults were not found\n", survivors)
 		os.Exit(1)
 	}
+}
+
+// found is the verdict that every fault must get.
+const found = "found"
+
+// tryAll tries two faults at a time: tests of packets and of time mostly wait.
+func tryAll(planted []mutant, verdicts []chan string) {
+	free := make(chan bool, 2)
+	for i, m := range planted {
+		free <- true
+		go func() {
+			verdicts[i] <- m.verdict()
+			<-free
+		}()
+	}
+}
+
+// verdict says what came of a fault, and how long that took.
+func (m mutant) verdict() string {
+	began := time.Now()
+	is, err := m.found()
+	verdict := found
+	switch {
+	case err != nil:
+		verdict = "UNUSABLE"
+		fmt.Fprintf(os.Stderr, "mutants: %s: %v\n", m.fault, err)
+	case !is:
+		verdict = "SURVIVED"
+	}
+	return fmt.Sprintf("%-8s %5.1fs", verdict, time.Since(began).Seconds())
 }
 
 // checkSuites ends the program if tests fail without a fault: they would seem to find every one.
