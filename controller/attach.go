@@ -20,7 +20,7 @@ func (c *Controller) takeWiring(ctx context.Context, a answer) error {
 		c.host.wiring.Unfiltered = unfiltered || c.host.closed
 		c.host.rememberHidden(c.Health.started())
 		c.graph.Apply(graph.LinksSet{Links: c.links()})
-		c.graph.Apply(graph.TunnelsSet{Tunnels: a.tunnels})
+		c.graph.Apply(graph.TunnelsSet{Tunnels: a.wiring.Tunnels})
 		if unfiltered {
 			err = c.filter(ctx)
 		}

@@ -24,13 +24,14 @@ type kernelState struct {
 }
 
 func newKernelState() kernelState {
-	return kernelState{unclosed: true, touched: make(chan struct{}, 1), retry: stopped()}
+	return kernelState{unclosed: true, touched: make(chan struct{}, 1), retry: stoppedTimer()}
 }
 
 // reconcile brings the kernel to what the graph wants. The first ruleset waits for what the node has
-// to say. Later ones do not: where interfaces come and go, that can take a second.
+// to say. Later ones do not, as long as what bridges carry passes the rules: where interfaces come
+// and go, the answer can take a second.
 func (c *Controller) reconcile(ctx context.Context) {
-	if !c.Health.started() {
+	if !c.Health.started() || c.mustConsultHost() {
 		c.consultHost(ctx)
 	}
 	c.commit(ctx)
@@ -60,7 +61,7 @@ func (c *Controller) commit(ctx context.Context) {
 		c.kernel.inForce.Do(func() { go c.InForce() })
 	}
 	c.guard(ctx)
-	c.widen(ctx, delta)
+	c.scheduleReview(ctx, delta)
 	c.separate(ctx, delta)
 	c.Health.count(c.graph.Counts)
 	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) { // a delta's text costs more than its commit

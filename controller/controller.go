@@ -157,14 +157,14 @@ func (c *Controller) wait(ctx context.Context, audit <-chan time.Time) bool {
 		c.bridge.unknown = true
 	case <-c.review.due.C:
 		c.Health.work()
-		c.look(ctx)
+		c.startReview(ctx)
 	case b := <-c.review.found:
 		c.Health.work()
-		list, err := c.judgeOpen(ctx, b.list)
+		list, err := c.decideOpen(ctx, b.list)
 		b.answer <- fates{list, err}
 	case l := <-c.review.over:
 		c.Health.work()
-		c.looked(ctx, l)
+		c.finishReview(ctx, l)
 	}
 	c.Health.work()
 	return true
@@ -175,5 +175,5 @@ func (c *Controller) audit(ctx context.Context) {
 	c.hostChanged()
 	c.checkKernel(ctx)
 	c.checkFlowtables(ctx)
-	c.recheck(ctx)
+	c.auditCuts(ctx)
 }

@@ -118,7 +118,7 @@ func TestEitherEndIsJudged(t *testing.T) {
 		if connection.Proto = row.proto; row.port == 40000 {
 			connection = toPort(netip.MustParseAddr("10.244.2.1"), row.port, 80)
 		}
-		got, err := c.judgeOpen(t.Context(), []ruleset.Connection{connection})
+		got, err := c.decideOpen(t.Context(), []ruleset.Connection{connection})
 		if err != nil || !slices.Equal(got, []ruleset.Fate{row.want}) || c.review.cuts.len() != row.cuts {
 			t.Errorf("%s: %v, %d cuts, %v", row.name, got, c.review.cuts.len(), err)
 		}
@@ -174,8 +174,8 @@ func BenchmarkRelift(b *testing.B) {
 	c.review.cuts = newCuts(ruleset.Cuts{Flows: flows}, time.Now())
 	delta := ruleset.Delta{AddMembers: []ruleset.Members{{Members: []ruleset.Member{{Addr: client(1)}}}}}
 	for b.Loop() {
-		if err := c.relift(b.Context(), delta); err != nil {
-			b.Fatal(fmt.Errorf("relift: %w", err))
+		if err := c.liftAllowed(b.Context(), delta); err != nil {
+			b.Fatal(fmt.Errorf("liftAllowed: %w", err))
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (c *Controller) handOver(ctx context.Context, delta ruleset.Delta) {
 	clear(c.review.handed)
 	errs := []error{c.forgetClients(ctx, handed)}
 	judge := func(list []ruleset.Connection) ([]ruleset.Fate, error) {
-		return c.judgeOpen(ctx, list)
+		return c.decideOpen(ctx, list)
 	}
 	touched := slices.DeleteFunc(handed, func(a netip.Addr) bool { return !scope.Has(a) })
 	for _, a := range touched[:min(len(touched), maxHandovers)] {
@@ -77,5 +77,5 @@ func (c *Controller) forgetClients(ctx context.Context, addrs []netip.Addr) erro
 	for _, a := range addrs {
 		gone.Clients = append(gone.Clients, c.review.cuts.of(a).Clients...)
 	}
-	return c.recut(ctx, ruleset.CutChange{Lift: gone})
+	return c.changeCuts(ctx, ruleset.CutChange{Lift: gone})
 }

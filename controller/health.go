@@ -22,6 +22,7 @@ type Health struct {
 	mu       sync.Mutex        // guards the fields below
 	reasons  map[string]string // why the node is not ready, by part: sync, kernel, host, source
 	warnings map[string]string // what is wrong without that
+	pending  map[string]string // what is being found out, by whom
 	bad      map[string]string // policies that do not work wholly
 	commits  int
 	table    string // who can change the rules; empty: not known yet
@@ -31,7 +32,10 @@ type Health struct {
 }
 
 func newHealth() *Health {
-	h := &Health{reasons: map[string]string{}, warnings: map[string]string{}, bad: map[string]string{}}
+	h := &Health{
+		reasons: map[string]string{}, warnings: map[string]string{}, pending: map[string]string{},
+		bad: map[string]string{},
+	}
 	h.metrics = newMetrics(func() float64 { return map[bool]float64{true: 1}[h.Readiness().Ready] })
 	h.set("sync", "the source has not said yet all that there is")
 	h.set("kernel", "no ruleset has been committed yet")
@@ -50,6 +54,15 @@ func (h *Health) set(part, reason string) bool {
 		h.reasons[part] = reason
 	}
 	return old != reason
+}
+
+// setPending says what a part is finding out; an empty text says that it is known.
+func (h *Health) setPending(part, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if delete(h.pending, part); text != "" {
+		h.pending[part] = text
+	}
 }
 
 // complaints takes over what a source could not read.
@@ -182,6 +195,7 @@ type Readiness struct {
 	Ready    bool              `json:"ready"`
 	Reasons  map[string]string `json:"reasons,omitempty"`  // why not, by part
 	Warnings map[string]string `json:"warnings,omitempty"` // what is wrong besides
+	Pending  map[string]string `json:"pending,omitempty"`  // what is being found out, by part
 	Table    string            `json:"table,omitempty"`    // owned: the kernel refuses changes by others; watched: they are repaired
 }
 
@@ -195,7 +209,7 @@ func (h *Health) Readiness() Readiness {
 	}
 	warnings := maps.Clone(h.warnings)
 	policyWarnings(warnings, h.bad)
-	return Readiness{Ready: len(reasons) == 0, Reasons: reasons, Warnings: warnings, Table: h.table}
+	return Readiness{Ready: len(reasons) == 0, Reasons: reasons, Warnings: warnings, Pending: maps.Clone(h.pending), Table: h.table}
 }
 
 // Handler serves /healthz, /readyz and /metrics.

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -13,10 +14,12 @@ import (
 
 // Host is the machine around the firewall. It is asked one thing at a time, by any goroutine.
 type Host interface {
-	// Prepare says how pods with these addresses are attached. It is asked again and again.
+	// Prepare says how pods with these addresses are attached, and where tunnels end on the node. It
+	// is asked again and again.
 	Prepare(pods []netip.Addr) (ruleset.Wiring, error)
-	// Tunnels says where the node unpacks what tunnels carry.
-	Tunnels() ([]ruleset.Tunnel, error)
+	// Filtered reports whether packets between the ports of bridges pass the firewall. It answers at
+	// once, to any goroutine.
+	Filtered() bool
 	// Filter makes packets between the ports of bridges pass the firewall; an error says what keeps
 	// it from that.
 	Filter() error
@@ -40,7 +43,7 @@ type hostState struct {
 	ownDue    bool // it is to be asked which addresses are its own
 	asking    bool
 	answers   chan answer
-	retry     attempts
+	retry     retryTimer
 	changed   chan struct{} // holds one token when anything may be different
 	pause     *time.Timer   // is due when the next question may be asked, if one is waiting
 	notBefore time.Time
@@ -68,9 +71,9 @@ type hostState struct {
 
 func newHostState() hostState {
 	return hostState{
-		attached: -1, ownDue: true, answers: make(chan answer, 1), retry: never(),
-		changed: make(chan struct{}, 1), pause: stopped(),
-		hidden: map[netip.Addr]time.Time{}, opens: stopped(), grace: 5 * time.Second,
+		attached: -1, ownDue: true, answers: make(chan answer, 1), retry: newRetryTimer(),
+		changed: make(chan struct{}, 1), pause: stoppedTimer(),
+		hidden: map[netip.Addr]time.Time{}, opens: stoppedTimer(), grace: 5 * time.Second,
 	}
 }
 
@@ -86,11 +89,22 @@ type question struct {
 
 func (q question) empty() bool { return !q.attached && !q.own && !q.behind }
 
+// text says what is asked, for people.
+func (q question) text() string {
+	switch {
+	case q.empty():
+		return ""
+	case q.attached:
+		return fmt.Sprintf("it is asked how %d addresses of pods are attached", len(q.pods))
+	default:
+		return "it is asked which addresses are its own and its pods'"
+	}
+}
+
 // answer is what the node says.
 type answer struct {
 	question
 	wiring     ruleset.Wiring
-	tunnels    []ruleset.Tunnel
 	attachErr  error
 	addrs      []netip.Addr // its own
 	ranges     []netip.Prefix
@@ -118,10 +132,7 @@ func (c *Controller) ask(q question) answer {
 	began := time.Now()
 	a := answer{question: q}
 	if q.attached {
-		var tunnelsErr error
 		a.wiring, a.attachErr = c.Host.Prepare(q.pods)
-		a.tunnels, tunnelsErr = c.Host.Tunnels()
-		a.attachErr = errors.Join(a.attachErr, tunnelsErr)
 	}
 	if q.own {
 		a.addrs, a.ranges, a.addressErr = c.Addresses.Addresses()
@@ -136,8 +147,17 @@ func (c *Controller) ask(q question) answer {
 // mostQuestions is how often what the node says leads to another question before the first ruleset.
 const mostQuestions = 3
 
+// mustConsultHost reports whether the rules would be in vain without knowing how a pod is attached:
+// while packets between the ports of bridges pass them by, nobody has found a pod on one so far.
+func (c *Controller) mustConsultHost() bool {
+	return c.Host != nil && c.host.attached != c.graph.LocalEvents() && !c.Host.Filtered()
+}
+
 // consultHost asks what there is to ask, and waits for the answers.
 func (c *Controller) consultHost(ctx context.Context) {
+	if c.host.asking {
+		c.takeAnswer(ctx, <-c.host.answers)
+	}
 	for range mostQuestions {
 		q := c.nextQuestion()
 		if q.empty() {
@@ -155,6 +175,7 @@ func (c *Controller) askHost() {
 		return
 	}
 	q := c.nextQuestion()
+	c.Health.setPending("host", q.text())
 	if q.empty() {
 		return
 	}

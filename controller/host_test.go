@@ -21,7 +21,7 @@ type slowHost struct {
 }
 
 func (h *slowHost) Prepare([]netip.Addr) (ruleset.Wiring, error) { return ruleset.Wiring{}, nil }
-func (h *slowHost) Tunnels() ([]ruleset.Tunnel, error)           { return nil, nil }
+func (h *slowHost) Filtered() bool                               { return true }
 func (h *slowHost) Filter() error                                { return nil }
 
 func (h *slowHost) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
@@ -115,5 +115,5 @@ func (h *countingHost) Prepare([]netip.Addr) (ruleset.Wiring, error) {
 	return ruleset.Wiring{}, nil
 }
 
-func (h *countingHost) Tunnels() ([]ruleset.Tunnel, error) { return nil, nil }
-func (h *countingHost) Filter() error                      { return nil }
+func (h *countingHost) Filtered() bool { return true }
+func (h *countingHost) Filter() error  { return nil }

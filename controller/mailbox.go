@@ -76,12 +76,12 @@ func (c *Controller) read() {
 	for _, m := range mail {
 		for _, e := range m.Events {
 			c.apply(e)
-			c.notice(e)
+			c.handleReports(e)
 		}
 		if m.Synced && !c.source.synced {
 			c.source.synced = true
 			for namespace := range c.bad.deferred {
-				c.reportAgain(namespace)
+				c.writeDeferredEvents(namespace)
 			}
 		}
 		if m.Complaints != nil {

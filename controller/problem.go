@@ -34,13 +34,13 @@ func (b *badPolicies) all(key policy.Key) []policy.Problem {
 	return problems
 }
 
-// understood takes over what could not be understood of a policy.
-func (c *Controller) understood(key policy.Key, problems []policy.Problem) {
+// setProblems takes over what could not be understood of a policy.
+func (c *Controller) setProblems(key policy.Key, problems []policy.Problem) {
 	delete(c.bad.parsed, key)
 	if len(problems) > 0 {
 		c.bad.parsed[key] = problems
 	}
-	c.judge(key)
+	c.reportProblems(key)
 }
 
 // checkRoom takes over for which policies there is not enough room.
@@ -55,16 +55,16 @@ func (c *Controller) checkRoom() {
 		c.bad.excess[p.Policy] = p
 	}
 	for key := range before {
-		c.judge(key)
+		c.reportProblems(key)
 	}
 	for key := range c.bad.excess {
-		c.judge(key)
+		c.reportProblems(key)
 	}
 	c.Health.beyond(len(list))
 }
 
-// judge reports what is wrong with a policy, once for as long as it stays the same.
-func (c *Controller) judge(key policy.Key) {
+// reportProblems reports what is wrong with a policy, once for as long as it stays the same.
+func (c *Controller) reportProblems(key policy.Key) {
 	problems := c.bad.all(key)
 	texts := make([]string, len(problems))
 	for i, p := range problems {
@@ -84,12 +84,12 @@ func (c *Controller) judge(key policy.Key) {
 	c.bad.lines.log(func(more int) {
 		c.Log.Warn("what a policy says does not work wholly", "policy", key.String(), "problem", text, "and others", more)
 	})
-	c.report(key)
+	c.writeEvent(key)
 }
 
-// report has an Event written where that is up to this node: it has pods that the policy selects or, where nobody has
+// writeEvent has an Event written where that is up to this node: it has pods that the policy selects or, where nobody has
 // any, it is the one of all nodes that is drawn for the policy.
-func (c *Controller) report(key policy.Key) {
+func (c *Controller) writeEvent(key policy.Key) {
 	if c.Reporter == nil {
 		return
 	}
@@ -104,28 +104,28 @@ func (c *Controller) report(key policy.Key) {
 	c.bad.deferred[key.Namespace][key] = true
 }
 
-// reportAgain looks at the policies of a namespace that others were to report, after a pod of this node has come.
-func (c *Controller) reportAgain(namespace string) {
+// writeDeferredEvents looks at the policies of a namespace that others were to report, after a pod of this node has come.
+func (c *Controller) writeDeferredEvents(namespace string) {
 	for key := range c.bad.deferred[namespace] {
-		c.report(key)
+		c.writeEvent(key)
 	}
 	if len(c.bad.deferred[namespace]) == 0 {
 		delete(c.bad.deferred, namespace)
 	}
 }
 
-// notice looks at an event for what the graph does not do.
-func (c *Controller) notice(e graph.Event) {
+// handleReports looks at an event for what the graph does not do.
+func (c *Controller) handleReports(e graph.Event) {
 	switch e := e.(type) {
 	case graph.PolicySet:
-		c.understood(e.Policy.Key, e.Policy.Problems)
-		c.review.policyChanged()
+		c.setProblems(e.Policy.Key, e.Policy.Problems)
+		c.review.reviewWaiting()
 	case graph.PolicyGone:
-		c.understood(e.Key, nil)
-		c.review.policyChanged()
+		c.setProblems(e.Key, nil)
+		c.review.reviewWaiting()
 	case graph.PodSet:
 		if e.Pod.Node == c.Node && c.source.synced {
-			c.reportAgain(e.Pod.Namespace)
+			c.writeDeferredEvents(e.Pod.Namespace)
 		}
 	}
 }

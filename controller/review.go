@@ -41,7 +41,7 @@ type review struct {
 	scope   ruleset.Scope // of all that was committed since the last look; at first, everything
 	due     *time.Timer
 	looking bool
-	found   chan bundle
+	found   chan openBatch
 	over    chan look
 	cuts    *cuts               // nil: not known
 	refresh time.Time           // when conntrack was last asked for all of them
@@ -70,16 +70,16 @@ const (
 
 func newReview() review {
 	return review{
-		scope: ruleset.Everything(), due: stopped(), handed: map[netip.Addr]bool{},
-		found: make(chan bundle), over: make(chan look, 1),
+		scope: ruleset.Everything(), due: stoppedTimer(), handed: map[netip.Addr]bool{},
+		found: make(chan openBatch), over: make(chan look, 1),
 	}
 }
 
 // reviews reports whether connections can be cut here.
 func (c *Controller) reviews() bool { return c.Connections != nil && c.Cutter != nil }
 
-// widen takes a delta that the kernel holds now into the next review.
-func (c *Controller) widen(ctx context.Context, delta ruleset.Delta) {
+// scheduleReview takes a delta that the kernel holds now into the next review.
+func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	if !c.reviews() || !c.source.whole {
 		return
 	}
@@ -96,7 +96,7 @@ func (c *Controller) widen(ctx context.Context, delta ruleset.Delta) {
 	if !c.review.scope.Empty() {
 		c.review.schedule(reviewDelay)
 	}
-	if err := c.relift(ctx, delta); err != nil {
+	if err := c.liftAllowed(ctx, delta); err != nil {
 		c.reviewFailed(ctx, err)
 	}
 }
@@ -122,9 +122,9 @@ func (r *review) schedule(pause time.Duration) {
 	}
 }
 
-// recheck is for the audit: what the kernel cuts is read anew, and what conntrack knows of it, now
+// auditCuts is for the audit: what the kernel cuts is read anew, and what conntrack knows of it, now
 // and then.
-func (c *Controller) recheck(ctx context.Context) {
+func (c *Controller) auditCuts(ctx context.Context) {
 	if !c.reviews() || c.review.cuts.len() == 0 {
 		return
 	}
@@ -133,7 +133,7 @@ func (c *Controller) recheck(ctx context.Context) {
 		c.reviewFailed(ctx, err)
 		return
 	}
-	c.review.policyChanged()
+	c.review.reviewWaiting()
 	if !c.review.cuts.is(held) {
 		c.review.cuts, c.review.scope = nil, ruleset.Everything()
 	}
@@ -142,16 +142,16 @@ func (c *Controller) recheck(ctx context.Context) {
 	}
 }
 
-// policyChanged has what waits for policies of other nodes' pods judged again.
-func (r *review) policyChanged() {
+// reviewWaiting has what waits for policies of other nodes' pods judged again.
+func (r *review) reviewWaiting() {
 	if !r.waiting.Empty() {
 		r.scope, r.waiting = r.scope.Union(r.waiting), ruleset.Scope{}
 		r.schedule(reviewDelay)
 	}
 }
 
-// look asks conntrack for what is in the scope.
-func (c *Controller) look(ctx context.Context) {
+// startReview asks conntrack for what is in the scope.
+func (c *Controller) startReview(ctx context.Context) {
 	l := look{scope: c.review.scope, seen: map[ruleset.Flow]bool{}}
 	known := map[ruleset.Flow]time.Time{}
 	if c.review.cuts != nil {
@@ -168,18 +168,18 @@ func (c *Controller) look(ctx context.Context) {
 	}
 	go func() {
 		began := time.Now()
-		l.err = c.Connections.Review(ctx, keep, c.review.asker(ctx))
+		l.err = c.Connections.Review(ctx, keep, c.review.decider(ctx))
 		l.took = time.Since(began)
 		c.review.over <- l
 	}()
 }
 
-// looked ends a look.
-func (c *Controller) looked(ctx context.Context, l look) {
+// finishReview takes over what a look has found.
+func (c *Controller) finishReview(ctx context.Context, l look) {
 	c.review.looking = false
 	err := l.err
 	if err == nil {
-		err = c.renew(ctx, l)
+		err = c.updateCuts(ctx, l)
 	}
 	if err != nil {
 		c.review.scope = c.review.scope.Union(l.scope)

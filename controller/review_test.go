@@ -258,15 +258,15 @@ func TestCutsAreForgotten(t *testing.T) {
 		w.held[f] = true
 	}
 	l := look{seen: map[ruleset.Flow]bool{kept: true}}
-	if err := c.renew(t.Context(), l); err != nil || len(w.held) != 3 {
+	if err := c.updateCuts(t.Context(), l); err != nil || len(w.held) != 3 {
 		t.Fatalf("without having asked conntrack for them: %v, %v", w.held, err)
 	}
 	c.review.cuts.flows[kept], l.whole = now.Add(-2*keepOther), true
-	if err := c.renew(t.Context(), l); err != nil || len(w.held) != 2 || w.held[udp] {
+	if err := c.updateCuts(t.Context(), l); err != nil || len(w.held) != 2 || w.held[udp] {
 		t.Fatalf("of UDP: %v, %v", w.held, err)
 	}
 	c.review.cuts.flows[tcp] = now.Add(-2 * keepTCP)
-	if err := c.renew(t.Context(), l); err != nil || len(w.held) != 1 || !w.held[kept] {
+	if err := c.updateCuts(t.Context(), l); err != nil || len(w.held) != 1 || !w.held[kept] {
 		t.Fatalf("of TCP: %v, %v", w.held, err)
 	}
 }

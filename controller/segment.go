@@ -16,12 +16,12 @@ type Separator interface {
 type bridgeState struct {
 	segment ruleset.Segment // what was put there last
 	unknown bool            // it may not hold any more
-	retry   attempts
+	retry   retryTimer
 	policed bool // there was a policy when it was last looked at
 	routed  bool // it keeps pods of shared bridges from saying what routers say
 }
 
-func newBridgeState() bridgeState { return bridgeState{retry: never()} }
+func newBridgeState() bridgeState { return bridgeState{retry: newRetryTimer()} }
 
 // separate does so after each change that it can depend on. Where it fails the node is ready: it is a second fence.
 func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {

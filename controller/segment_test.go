@@ -26,7 +26,11 @@ type surroundings struct {
 	changed    func()
 }
 
-func (bridged) Tunnels() ([]ruleset.Tunnel, error) { return nil, nil }
+func (h bridged) Filtered() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.unfiltered
+}
 
 func (h bridged) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 	h.mu.Lock()

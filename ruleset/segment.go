@@ -14,7 +14,8 @@ type Wiring struct {
 	// Hidden has those addresses of pods whose packets cannot be shown to pass a hook of this node, with the
 	// reason and what to do.
 	Hidden     map[netip.Addr]string
-	Unfiltered bool // packets between the ports of a bridge of pods do not pass the forward hook
+	Unfiltered bool     // packets between the ports of a bridge of pods do not pass the forward hook
+	Tunnels    []Tunnel // where the node unpacks what tunnels carry; sorted
 }
 
 // Segment is what holds on the bridges that pods of a node share. There a pod can put any address into a frame

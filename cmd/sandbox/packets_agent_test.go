@@ -94,10 +94,12 @@ func (a *agent) marked() bool {
 	return a.control.Health.Readiness().Warnings["source mark"] == fmt.Sprint(a.marks)
 }
 
-// ready reports whether the node is ready, but that a world may have no object for it.
+// ready reports whether the node is ready, but that a world may have no object for it, and nothing is
+// being found out of it.
 func (a *agent) ready() bool {
 	state := a.control.Health.Readiness()
-	return state.Ready || len(state.Reasons) == 1 && state.Reasons["node"] != ""
+	ready := state.Ready || len(state.Reasons) == 1 && state.Reasons["node"] != ""
+	return ready && len(state.Pending) == 0
 }
 
 func (a *agent) await(t testing.TB, what string, condition func() bool) {
@@ -220,12 +222,10 @@ func (v visitor) Prepare(pods []netip.Addr) (wiring ruleset.Wiring, err error) {
 	return wiring, nil
 }
 
-func (v visitor) Tunnels() (tunnels []ruleset.Tunnel, err error) {
-	visit := func() (err error) {
-		tunnels, err = v.host.Tunnels()
-		return err
-	}
-	return tunnels, v.rig.InNode(v.node, visit)
+func (v visitor) Filtered() bool {
+	on := false
+	visit := func() error { on = v.host.Filtered(); return nil }
+	return v.rig.InNode(v.node, visit) == nil && on
 }
 
 func (v visitor) Filter() error { return v.rig.InNode(v.node, v.host.Filter) }

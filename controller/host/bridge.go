@@ -22,12 +22,9 @@ type bridge struct {
 // far is the other end of a veth, as the kernel names it at this one.
 type far struct{ namespace, index int }
 
-func listBridges() (bridges, error) {
+// bridgesOf returns the bridges among the interfaces of the node.
+func bridgesOf(links []netlink.Link) bridges {
 	b := bridges{byIndex: map[int]*bridge{}}
-	links, err := listLinks()
-	if err != nil {
-		return b, err
-	}
 	for _, l := range links {
 		if found, is := l.(*netlink.Bridge); is {
 			filtering := found.VlanFiltering != nil && *found.VlanFiltering
@@ -45,7 +42,7 @@ func listBridges() (bridges, error) {
 			master.others = append(master.others, a.Name)
 		}
 	}
-	return b, nil
+	return b
 }
 
 // shared reports whether a bridge has ports that are no pods'.

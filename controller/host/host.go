@@ -33,18 +33,30 @@ type Host struct {
 // memory is how long it is believed that an address sits where it was found.
 const memory = 20 * time.Second
 
-// Prepare says how the pods with these addresses are attached to the node.
+// Prepare says how the pods with these addresses are attached to the node, and where tunnels end on
+// it.
 func (h *Host) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
-	if len(pods) == 0 {
-		clear(h.ports)
-		return ruleset.Wiring{}, nil
-	}
-	if h.stale.Swap(false) || time.Since(h.looked) > memory {
-		h.ways, h.looked = map[netip.Addr]way{}, time.Now()
-	}
-	net, err := listBridges()
+	links, err := listLinks()
 	if err != nil {
 		return ruleset.Wiring{}, err
+	}
+	tunnels, err := tunnelsOf(links)
+	if err != nil {
+		return ruleset.Wiring{}, err
+	}
+	if len(pods) == 0 {
+		clear(h.ports)
+		return ruleset.Wiring{Tunnels: tunnels}, nil
+	}
+	wiring, err := h.attachments(bridgesOf(links), pods)
+	wiring.Tunnels = tunnels
+	return wiring, err
+}
+
+// attachments says how the pods with these addresses are attached.
+func (h *Host) attachments(net bridges, pods []netip.Addr) (ruleset.Wiring, error) {
+	if h.stale.Swap(false) || time.Since(h.looked) > memory {
+		h.ways, h.looked = map[netip.Addr]way{}, time.Now()
 	}
 	if err := h.findPorts(net, pods); err != nil {
 		return ruleset.Wiring{}, err

@@ -20,6 +20,9 @@ func (h *Host) Filter() error {
 	return errors.Join(errs...)
 }
 
+// Filtered reports whether bridged packets pass the forward hook. It only reads the switches.
+func (h *Host) Filtered() bool { return switchedOn() }
+
 // switchedOn reports whether all are set.
 func switchedOn() bool {
 	for _, name := range bridgeSwitches {

@@ -23,14 +23,10 @@ const (
 // flannelTun is the tun device of flannel's udp backend.
 const flannelTun = "flannel0"
 
-// Tunnels lists where this node takes packets out of others that anybody can send to it: vxlan, geneve, bareudp,
-// gtp and fou devices, and flannel's udp backend. IP in IP and GRE have no ports. WireGuard and IPsec are not
-// among them: they take nothing from who has no key.
-func (h *Host) Tunnels() ([]ruleset.Tunnel, error) {
-	links, err := listLinks()
-	if err != nil {
-		return nil, err
-	}
+// tunnelsOf lists where this node takes packets out of others that anybody can send to it: vxlan,
+// geneve, bareudp, gtp and fou devices, and flannel's udp backend. IP in IP and GRE have no ports.
+// WireGuard and IPsec are not among them: they take nothing from who has no key.
+func tunnelsOf(links []netlink.Link) ([]ruleset.Tunnel, error) {
 	ports := map[uint16]bool{}
 	for _, l := range links {
 		if port := tunnelPort(l); port != 0 {

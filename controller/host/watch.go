@@ -15,7 +15,7 @@ const (
 	// gather is for the rest of a change to arrive: an interface comes with several messages.
 	gather = 5 * time.Millisecond
 	// switchesEvery is how often the switches are read, of which the kernel tells no change.
-	switchesEvery = 500 * time.Millisecond
+	switchesEvery = 250 * time.Millisecond
 )
 
 // watchGroups are the kernel's news of interfaces, addresses and routes.

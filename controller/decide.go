@@ -10,23 +10,24 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// bundle is connections that a look found, for the loop to judge.
-type bundle struct {
+// openBatch is connections that a look at conntrack found, for the loop to decide over.
+type openBatch struct {
 	list   []ruleset.Connection
 	answer chan<- fates
 }
 
+// fates is what becomes of the connections of a batch.
 type fates struct {
 	list []ruleset.Fate
 	err  error
 }
 
-// asker returns a judge for a look's goroutine: it asks the loop.
-func (r *review) asker(ctx context.Context) ruleset.Judge {
+// decider returns what lets the goroutine of a look ask the loop what becomes of connections.
+func (r *review) decider(ctx context.Context) ruleset.Judge {
 	return func(list []ruleset.Connection) ([]ruleset.Fate, error) {
 		answer := make(chan fates, 1)
 		select {
-		case r.found <- bundle{list, answer}:
+		case r.found <- openBatch{list, answer}:
 			f := <-answer
 			return f.list, f.err
 		case <-ctx.Done():
@@ -35,27 +36,27 @@ func (r *review) asker(ctx context.Context) ruleset.Judge {
 	}
 }
 
-// judgeOpen says what becomes of open connections, by the program as it is now, and cuts those that
+// decideOpen says what becomes of open connections, by the program as it is now, and cuts those that
 // are to be.
-func (c *Controller) judgeOpen(
+func (c *Controller) decideOpen(
 	ctx context.Context, list []ruleset.Connection,
 ) ([]ruleset.Fate, error) {
-	if err := c.knowCuts(ctx); err != nil {
+	if err := c.loadCuts(ctx); err != nil {
 		return nil, err
 	}
 	ends := map[netip.Addr]bool{}
 	for _, connection := range list {
 		ends[connection.From.Addr()], ends[connection.To.Addr()] = true, true
 	}
-	t := trial{cuts: c.review.cuts, denies: c.denials(ends), elsewhere: c.elsewhere(), now: time.Now()}
+	d := decision{cuts: c.review.cuts, denies: c.denials(ends), elsewhere: c.elsewhere(), now: time.Now()}
 	all := make([]ruleset.Fate, len(list))
 	for i, connection := range list {
-		all[i] = t.fate(connection)
+		all[i] = d.fate(connection)
 	}
 	c.endCut(all)
-	c.review.full = c.review.full || t.full
-	c.review.waiting = c.review.waiting.Union(ruleset.ScopeOfAddrs(t.waiting...))
-	return all, c.recut(ctx, ruleset.CutChange{Add: t.added})
+	c.review.full = c.review.full || d.full
+	c.review.waiting = c.review.waiting.Union(ruleset.ScopeOfAddrs(d.waiting...))
+	return all, c.changeCuts(ctx, ruleset.CutChange{Add: d.added})
 }
 
 // denials returns what the program denies between some addresses.
@@ -72,7 +73,7 @@ func (c *Controller) denials(ends map[netip.Addr]bool) func(ruleset.Flow) bool {
 	}
 }
 
-// maxElsewhere is how many pairs of addresses are judged for other nodes at once.
+// maxElsewhere is how many pairs of addresses are compiled for other nodes at once.
 const maxElsewhere = 64
 
 // elsewhere returns whether other nodes deny a flow.
@@ -82,7 +83,7 @@ func (c *Controller) elsewhere() func(ruleset.Flow) bool {
 		pair := [2]netip.Addr{f.From, f.To}
 		programs, is := known[pair]
 		if !is && len(known) == maxElsewhere {
-			return true // asked again with the next bundle, or the next time
+			return true // asked again with the next batch, or the next time
 		}
 		if !is {
 			programs = c.graph.Elsewhere(f.From, f.To)
@@ -95,8 +96,8 @@ func (c *Controller) elsewhere() func(ruleset.Flow) bool {
 	}
 }
 
-// trial decides over connections, one after the other.
-type trial struct {
+// decision is what is decided over connections, one after the other.
+type decision struct {
 	cuts              *cuts // that there are, with those that were added
 	denies, elsewhere func(ruleset.Flow) bool
 	now               time.Time
@@ -108,14 +109,14 @@ type trial struct {
 // fate says what becomes of a connection. Of one that either end could have opened, conntrack tells
 // only who was first. If the other may open it, it has to: the entry ends, and so do its replies. A
 // TCP connection is not its to take over, only to open.
-func (t *trial) fate(c ruleset.Connection) ruleset.Fate {
+func (d *decision) fate(c ruleset.Connection) ruleset.Fate {
 	switch {
-	case !t.denies(c.Flow()):
+	case !d.denies(c.Flow()):
 		return ruleset.Stays
-	case !c.EitherEnd() || !t.mayOpen(c.Reverse()):
-		return t.cut(c)
+	case !c.EitherEnd() || !d.mayOpen(c.Reverse()):
+		return d.cut(c)
 	case c.Proto == ruleset.TCP:
-		t.cut(c)
+		d.cut(c)
 	}
 	return ruleset.Ended
 }
@@ -123,55 +124,55 @@ func (t *trial) fate(c ruleset.Connection) ruleset.Fate {
 // mayOpen reports whether a connection may be opened, on this node and on that of the other end.
 // Else this node would let out what looks like a reply to the other, which knows nothing of what
 // was denied here.
-func (t *trial) mayOpen(c ruleset.Connection) bool {
-	if t.denies(c.Flow()) {
+func (d *decision) mayOpen(c ruleset.Connection) bool {
+	if d.denies(c.Flow()) {
 		return false
 	}
-	if t.elsewhere(c.Flow()) {
-		t.waiting = append(t.waiting, c.From.Addr(), c.To.Addr())
+	if d.elsewhere(c.Flow()) {
+		d.waiting = append(d.waiting, c.From.Addr(), c.To.Addr())
 		return false
 	}
 	return true
 }
 
 // cut adds the flow of a connection while there is room.
-func (t *trial) cut(c ruleset.Connection) ruleset.Fate {
+func (d *decision) cut(c ruleset.Connection) ruleset.Fate {
 	f := c.Flow()
-	_, known := t.cuts.flows[f]
+	_, known := d.cuts.flows[f]
 	switch {
 	case known:
-		t.cuts.flows[f] = t.now
-	case t.cuts.opened[f.From] < maxCutsOfClient && len(t.cuts.flows) < maxCuts:
-		t.add(ruleset.Cuts{Flows: []ruleset.Flow{f}})
+		d.cuts.flows[f] = d.now
+	case d.cuts.opened[f.From] < maxCutsOfClient && len(d.cuts.flows) < maxCuts:
+		d.add(ruleset.Cuts{Flows: []ruleset.Flow{f}})
 	default:
-		t.list(c)
+		d.list(c)
 		return ruleset.Ended
 	}
 	return ruleset.Cut
 }
 
 // list has the server of a connection kept from taking it up again, where it could.
-func (t *trial) list(c ruleset.Connection) {
+func (d *decision) list(c ruleset.Connection) {
 	client := ruleset.Client{Addr: c.From.Addr(), Proto: c.Proto}
-	_, known := t.cuts.clients[client]
-	if known || !c.Proto.HasPorts() || t.denies(c.Reverse().Flow()) {
+	_, known := d.cuts.clients[client]
+	if known || !c.Proto.HasPorts() || d.denies(c.Reverse().Flow()) {
 		return
 	}
-	if len(t.cuts.clients) == maxCutClients {
-		t.full = true
+	if len(d.cuts.clients) == maxCutClients {
+		d.full = true
 		return
 	}
-	t.add(ruleset.Cuts{Clients: []ruleset.Client{client}})
+	d.add(ruleset.Cuts{Clients: []ruleset.Client{client}})
 }
 
-func (t *trial) add(added ruleset.Cuts) {
-	t.cuts.add(added, t.now)
-	t.added.Flows = append(t.added.Flows, added.Flows...)
-	t.added.Clients = append(t.added.Clients, added.Clients...)
+func (d *decision) add(added ruleset.Cuts) {
+	d.cuts.add(added, d.now)
+	d.added.Flows = append(d.added.Flows, added.Flows...)
+	d.added.Clients = append(d.added.Clients, added.Clients...)
 }
 
-// knowCuts reads what the kernel cuts, as an earlier process may have left it.
-func (c *Controller) knowCuts(ctx context.Context) error {
+// loadCuts reads what the kernel cuts, as an earlier process may have left it.
+func (c *Controller) loadCuts(ctx context.Context) error {
 	if c.review.cuts != nil {
 		return nil
 	}
@@ -181,13 +182,13 @@ func (c *Controller) knowCuts(ctx context.Context) error {
 	}
 	c.review.cuts, c.review.refresh = newCuts(held, time.Now()), time.Now()
 	if held.Len() == 0 { // chains that were left behind go
-		return c.recut(ctx, ruleset.CutChange{Last: true})
+		return c.changeCuts(ctx, ruleset.CutChange{Last: true})
 	}
 	return c.lift(ctx, c.review.cuts.flowsIn(ruleset.Everything()))
 }
 
-// relift lets go on what is cut and allowed by a delta.
-func (c *Controller) relift(ctx context.Context, delta ruleset.Delta) error {
+// liftAllowed lets go on what is cut and allowed by a delta.
+func (c *Controller) liftAllowed(ctx context.Context, delta ruleset.Delta) error {
 	if c.review.cuts.len() == 0 {
 		return nil
 	}
@@ -205,12 +206,12 @@ func (c *Controller) lift(ctx context.Context, flows []ruleset.Flow) error {
 	}
 	denies := c.denials(ends)
 	flows = slices.DeleteFunc(flows, denies)
-	return c.recut(ctx, ruleset.CutChange{Lift: ruleset.Cuts{Flows: flows}})
+	return c.changeCuts(ctx, ruleset.CutChange{Lift: ruleset.Cuts{Flows: flows}})
 }
 
-// renew takes over what a look has seen of what is cut, and forgets what has been gone for long.
-func (c *Controller) renew(ctx context.Context, l look) error {
-	if err := c.knowCuts(ctx); err != nil {
+// updateCuts takes over what a look has seen of what is cut, and forgets what has been gone for long.
+func (c *Controller) updateCuts(ctx context.Context, l look) error {
+	if err := c.loadCuts(ctx); err != nil {
 		return err
 	}
 	now := time.Now()
@@ -223,11 +224,11 @@ func (c *Controller) renew(ctx context.Context, l look) error {
 		return nil
 	}
 	c.review.refresh, c.review.full = now, c.review.full && len(c.review.cuts.clients) == maxCutClients
-	return c.recut(ctx, ruleset.CutChange{Lift: c.review.cuts.stale(now)})
+	return c.changeCuts(ctx, ruleset.CutChange{Lift: c.review.cuts.stale(now)})
 }
 
-// recut changes what the kernel cuts. What is added is in the cuts already.
-func (c *Controller) recut(ctx context.Context, change ruleset.CutChange) error {
+// changeCuts changes what the kernel cuts. What is added is in the cuts already.
+func (c *Controller) changeCuts(ctx context.Context, change ruleset.CutChange) error {
 	if change.Empty() {
 		return nil
 	}

@@ -1,0 +1,40 @@
+package controller
+
+import "time"
+
+const (
+	firstBackoff = 50 * time.Millisecond
+	lastBackoff  = 5 * time.Second
+)
+
+// longer returns the pause that follows a pause which ended in another failure.
+func longer(backoff time.Duration) time.Duration {
+	return min(max(2*backoff, firstBackoff), lastBackoff)
+}
+
+// retryTimer is due when something that failed is to be tried again: after each failure in a row a
+// little later.
+type retryTimer struct {
+	due     *time.Timer
+	backoff time.Duration // from the last failure until then; 0: it went well
+}
+
+// newRetryTimer returns one that waits for a failure.
+func newRetryTimer() retryTimer { return retryTimer{due: stoppedTimer()} }
+
+// after takes an attempt into account; nil is one that went well.
+func (t *retryTimer) after(err error) {
+	if err == nil {
+		t.backoff = 0
+		return
+	}
+	t.backoff = longer(t.backoff)
+	t.due.Reset(t.backoff)
+}
+
+// stoppedTimer returns a timer that fires once it is set.
+func stoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
