@@ -10,10 +10,11 @@ import (
 	"github.com/picket-project/picket/controller/graph"
 )
 
-// Addresses is what the kernel of the node knows of addresses: nobody else's word counts for which are the node's own,
-// and for whether somebody is behind one.
+// Addresses is what the kernel of the node knows of addresses: nobody else's word counts for which
+// are the node's own, and for whether somebody is behind one.
 type Addresses interface {
-	// Addresses returns those that the node itself has, and the ranges that it has for pods, as far as it shows.
+	// Addresses returns those that the node itself has, and the ranges that it has for pods, as far
+	// as it shows.
 	Addresses() (own []netip.Addr, ranges []netip.Prefix, err error)
 	// Behind returns which of these are behind interfaces of pods.
 	Behind(addrs []netip.Addr) ([]netip.Addr, error)
@@ -33,7 +34,8 @@ const (
 // tellDisputes says which addresses are claimed by somebody whose they can't be, or by several.
 func (c *Controller) tellDisputes() {
 	changes := c.graph.DisputeChanges()
-	if changes == c.host.disputes || len(c.host.texts) > 0 && c.graph.DisputeCount() > manyDisputes && time.Since(c.host.told) < disputesEvery {
+	if changes == c.host.disputes || len(c.host.texts) > 0 &&
+		c.graph.DisputeCount() > manyDisputes && time.Since(c.host.told) < disputesEvery {
 		return
 	}
 	c.host.disputes, c.host.told = changes, time.Now()
@@ -47,7 +49,8 @@ func (c *Controller) tellDisputes() {
 	}
 	for addr, text := range texts {
 		if text != c.host.texts[addr] {
-			c.Log.Warn("an address is disputed; no pod loses its isolation by that", "address", addr, "claims", text)
+			c.Log.Warn("an address is disputed; no pod loses its isolation by that", "address",
+				addr, "claims", text)
 		}
 	}
 	c.host.texts = texts
@@ -80,7 +83,8 @@ func (c *Controller) checkNode() {
 	c.host.met = c.host.met || c.graph.KnowsNode()
 	missing := ""
 	if !c.graph.KnowsNode() && len(names) > 0 && !c.source.blind {
-		missing = fmt.Sprintf("no Node is called %s (--node-name); there are %d: %s", c.Node, len(names), strings.Join(names[:min(len(names), mostDisputes)], ", "))
+		missing = fmt.Sprintf("no Node is called %s (--node-name); there are %d: %s", c.Node,
+			len(names), strings.Join(names[:min(len(names), mostDisputes)], ", "))
 	}
 	reason, warning := missing, map[string]string{}
 	if missing != "" && c.host.met {

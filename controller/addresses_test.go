@@ -36,7 +36,9 @@ func (m *machine) Addresses() ([]netip.Addr, []netip.Prefix, error) {
 func (m *machine) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !m.behind[a] }), m.err
+	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool {
+		return !m.behind[a]
+	}), m.err
 }
 
 func (m *machine) Watch(ctx context.Context, changed func()) error {
@@ -61,7 +63,8 @@ func (m *machine) change(do func()) {
 func addr(text string) netip.Addr { return netip.MustParseAddr(text) }
 
 func onNode(node, name, address string) graph.Event {
-	return graph.PodSet{Pod: policy.Pod{Key: policy.Key{Namespace: "default", Name: name}, Node: node, Addrs: []netip.Addr{addr(address)}}}
+	return graph.PodSet{Pod: policy.Pod{Key: policy.Key{Namespace: "default", Name: name},
+		Node: node, Addrs: []netip.Addr{addr(address)}}}
 }
 
 func nodeWith(name, cidr string, addrs ...netip.Addr) graph.Event {
@@ -74,15 +77,18 @@ func nodeWith(name, cidr string, addrs ...netip.Addr) graph.Event {
 
 const judged = "dispatch ingress 10.244.1.5"
 
-// A pod that is gone from the API is isolated as long as its address is behind its interface, also while the kernel does
-// not answer, and no longer.
+// A pod that is gone from the API is isolated as long as its address is behind its interface, also
+// while the kernel does not answer, and no longer.
 func TestDepartedPodStaysIsolated(t *testing.T) {
-	k, m, source := &kernel{}, &machine{behind: map[netip.Addr]bool{addr("10.244.1.5"): true}}, make(script)
+	k, m, source := &kernel{}, &machine{behind: map[netip.Addr]bool{addr("10.244.1.5"): true}},
+		make(script)
 	ctl := start(t, Config{Firewall: k, Source: source, Addresses: m, HostWatcher: m})
-	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24"), onNode("n1", "web", "10.244.1.5"), graph.PolicySet{Policy: deny("default", "deny")}}}
+	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24"),
+		onNode("n1", "web", "10.244.1.5"), graph.PolicySet{Policy: deny("default", "deny")}}}
 	eventually(t, "it is isolated", func() bool { return strings.Contains(k.program(), judged) })
 	m.change(func() { m.err = errors.New("no answer") })
-	source <- Mail{Events: []graph.Event{graph.PodGone{Key: policy.Key{Namespace: "default", Name: "web"}}}}
+	source <- Mail{Events: []graph.Event{graph.PodGone{Key: policy.Key{Namespace: "default",
+		Name: "web"}}}}
 	eventually(t, "the node is not ready, since the kernel does not answer", func() bool {
 		return strings.Contains(ctl.Health.Readiness().Reasons["addresses"], "no answer")
 	})
@@ -95,35 +101,46 @@ func TestDepartedPodStaysIsolated(t *testing.T) {
 		t.Error("not isolated any more, though its address is behind its interface")
 	}
 	m.change(func() { clear(m.behind) })
-	eventually(t, "it is forgotten", func() bool { return !strings.Contains(k.program(), "10.244.1.5") })
+	eventually(t, "it is forgotten", func() bool {
+		return !strings.Contains(k.program(), "10.244.1.5")
+	})
 }
 
-// A strict node closes before anybody has said which pods there are, again when a range appears, and takes nothing of
-// what it finds away.
+// A strict node closes before anybody has said which pods there are, again when a range appears,
+// and takes nothing of what it finds away.
 func TestStrictNodeClosesAtOnce(t *testing.T) {
-	k, m, source := &kernel{}, &machine{ranges: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}}, make(script)
-	known := ruleset.StrictSets([]netip.Prefix{netip.MustParsePrefix("10.9.0.0/24")}, []netip.Addr{addr("10.9.0.5")})
-	if err := k.memory.Apply(t.Context(), ruleset.Delta{Clear: true, Frame: true, Strict: true, AddSets: known}); err != nil {
+	k, m, source := &kernel{}, &machine{ranges: []netip.Prefix{netip.MustParsePrefix(
+		"10.244.1.0/24")}}, make(script)
+	known := ruleset.StrictSets([]netip.Prefix{netip.MustParsePrefix("10.9.0.0/24")},
+		[]netip.Addr{addr("10.9.0.5")})
+	if err := k.memory.Apply(t.Context(), ruleset.Delta{Clear: true, Frame: true, Strict: true,
+		AddSets: known}); err != nil {
 		t.Fatal(err)
 	}
-	ctl := start(t, Config{Firewall: k, Source: source, Addresses: m, HostWatcher: m, DenyUnknown: true})
+	ctl := start(t, Config{Firewall: k, Source: source, Addresses: m, HostWatcher: m,
+		DenyUnknown: true})
 	for _, want := range []string{"10.244.1.0/24", "10.9.0.0/24", "10.9.0.5"} {
 		eventually(t, want+" is there", func() bool { return strings.Contains(k.program(), want) })
 	}
 	m.change(func() { m.ranges = append(m.ranges, netip.MustParsePrefix("fd00:1::/64")) })
-	eventually(t, "the other range is there", func() bool { return strings.Contains(k.program(), "fd00:1::/64") })
+	eventually(t, "the other range is there", func() bool {
+		return strings.Contains(k.program(), "fd00:1::/64")
+	})
 	if ctl.Health.Readiness().Ready {
 		t.Error("ready, though nobody has said anything")
 	}
 	source <- Mail{Events: []graph.Event{onNode("n1", "web", "10.244.1.5")}}
 	source <- Mail{Synced: true, Blind: true, Complaints: map[string]string{"policies": "unread"}}
-	eventually(t, "it is blind", func() bool { return ctl.Health.Readiness().Reasons["source"] != "" })
+	eventually(t, "it is blind", func() bool {
+		return ctl.Health.Readiness().Reasons["source"] != ""
+	})
 	if strings.Contains(k.program(), "10.244.1.5") {
 		t.Error("a pod is known before its policies")
 	}
 	source <- Mail{Complaints: map[string]string{}}
 	eventually(t, "it is known", func() bool { return strings.Contains(k.program(), "10.244.1.5") })
-	if text := k.program(); !strings.Contains(text, "10.244.1.0/24") || strings.Contains(text, "10.9.0.5") {
+	if text := k.program(); !strings.Contains(text, "10.244.1.0/24") ||
+		strings.Contains(text, "10.9.0.5") {
 		t.Errorf("after all was read:\n%s", text)
 	}
 }
@@ -133,10 +150,14 @@ func TestDisputesAreTold(t *testing.T) {
 	source := make(script)
 	ctl := start(t, Config{Firewall: &kernel{}, Source: source})
 	source <- Mail{Synced: true, Events: []graph.Event{
-		nodeWith("n1", "10.244.1.0/24"), nodeWith("n2", "10.244.2.0/24", addr("10.244.1.5")), onNode("n1", "web", "10.244.1.5"), onNode("n2", "thief", "10.244.1.5"),
+		nodeWith("n1", "10.244.1.0/24"), nodeWith("n2", "10.244.2.0/24", addr("10.244.1.5")),
+		onNode("n1", "web", "10.244.1.5"), onNode("n2", "thief", "10.244.1.5"),
 	}}
-	const want = "claimed by pod default/thief of node n2, pod default/web of node n1, node n2; it is in the pod range of node n1"
-	eventually(t, "it is told", func() bool { return ctl.Health.Readiness().Warnings["address 10.244.1.5"] == want })
+	const want = "claimed by pod default/thief of node n2, pod default/web of node n1, node n2; " +
+		"it is in the pod range of node n1"
+	eventually(t, "it is told", func() bool {
+		return ctl.Health.Readiness().Warnings["address 10.244.1.5"] == want
+	})
 	metric := func() string {
 		answer := httptest.NewRecorder()
 		ctl.Health.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
@@ -146,7 +167,8 @@ func TestDisputesAreTold(t *testing.T) {
 	if !strings.Contains(metric(), "picket_disputed_addresses 1\n") {
 		t.Errorf("the metric says:\n%s", metric())
 	}
-	source <- Mail{Events: []graph.Event{graph.PodGone{Key: policy.Key{Namespace: "default", Name: "thief"}}, nodeWith("n2", "10.244.2.0/24")}}
+	source <- Mail{Events: []graph.Event{graph.PodGone{Key: policy.Key{Namespace: "default",
+		Name: "thief"}}, nodeWith("n2", "10.244.2.0/24")}}
 	eventually(t, "it is over", func() bool { return len(ctl.Health.Readiness().Warnings) == 0 })
 	if !strings.Contains(metric(), "picket_disputed_addresses 0\n") {
 		t.Error("the metric goes on")
@@ -159,11 +181,14 @@ func TestManyDisputesAreCounted(t *testing.T) {
 	ctl := start(t, Config{Firewall: &kernel{}, Source: source})
 	mail := Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24")}}
 	for i := range 300 {
-		mail.Events = append(mail.Events, onNode("n1", "p"+netip.AddrFrom4([4]byte{0, 0, byte(i >> 8), byte(i)}).String(), netip.AddrFrom4([4]byte{9, 9, byte(i >> 8), byte(i)}).String()))
+		mail.Events = append(mail.Events, onNode("n1", "p"+
+			netip.AddrFrom4([4]byte{0, 0, byte(i >> 8), byte(i)}).String(),
+			netip.AddrFrom4([4]byte{9, 9, byte(i >> 8), byte(i)}).String()))
 	}
 	source <- mail
 	eventually(t, "they are counted", func() bool {
-		return strings.HasPrefix(ctl.Health.Readiness().Warnings["address and more"], "300 addresses")
+		return strings.HasPrefix(ctl.Health.Readiness().Warnings["address and more"],
+			"300 addresses")
 	})
 	if told := len(ctl.Health.Readiness().Warnings); told != mostDisputes+1 {
 		t.Errorf("%d are told", told)
@@ -176,7 +201,8 @@ func TestNodeThatIsNotThere(t *testing.T) {
 	ctl := start(t, Config{Firewall: &kernel{}, Source: source})
 	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n2", ""), nodeWith("n3", "")}}
 	eventually(t, "it says which there are", func() bool {
-		return ctl.Health.Readiness().Reasons["node"] == "no Node is called n1 (--node-name); there are 2: n2, n3"
+		return ctl.Health.Readiness().Reasons["node"] == "no Node is called n1 (--node-name); "+
+			"there are 2: n2, n3"
 	})
 	source <- Mail{Events: []graph.Event{nodeWith("n1", "")}}
 	eventually(t, "it is there", func() bool { return ctl.Health.Readiness().Ready })
@@ -187,11 +213,13 @@ func TestNodeThatIsNotThere(t *testing.T) {
 	})
 }
 
-// A change of the node's own addresses has the connections with these ends judged anew, but not before it is known what
-// is allowed.
+// A change of the node's own addresses has the connections with these ends judged anew, but not
+// before it is known what is allowed.
 func TestChangeOfOwnAddressesIsReviewed(t *testing.T) {
-	w, m, source := newWire("10.244.1.7"), &machine{own: []netip.Addr{addr("10.77.0.11")}}, make(script)
-	start(t, Config{Firewall: &kernel{}, Source: source, Addresses: m, HostWatcher: m, Connections: w, Cutter: w, DenyUnknown: true})
+	w, m, source := newWire("10.244.1.7"), &machine{own: []netip.Addr{addr("10.77.0.11")}},
+		make(script)
+	start(t, Config{Firewall: &kernel{}, Source: source, Addresses: m, HostWatcher: m,
+		Connections: w, Cutter: w, DenyUnknown: true})
 	looks := func() int {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -207,7 +235,9 @@ func TestChangeOfOwnAddressesIsReviewed(t *testing.T) {
 	if looks() > 0 {
 		t.Fatal("connections are judged before it is known what is allowed")
 	}
-	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24"), onNode("n1", "web", "10.244.1.5"), onNode("n1", "cli", "10.244.1.7"), graph.PolicySet{Policy: deny("default", "deny")}}}
+	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24"),
+		onNode("n1", "web", "10.244.1.5"), onNode("n1", "cli", "10.244.1.7"),
+		graph.PolicySet{Policy: deny("default", "deny")}}}
 	eventually(t, "all are judged once", func() bool { return looks() > 0 })
 	before := looks()
 	m.change(func() { m.own = m.own[:1] })

@@ -39,8 +39,8 @@ func (c *Controller) takeWiring(ctx context.Context, a answer) error {
 	return err
 }
 
-// unseenPause is how long ports stay closed after bridged packets passed unseen. What a pod answers to one of them would look
-// like the first packet of a connection of its own.
+// unseenPause is how long ports stay closed after bridged packets passed unseen. What a pod answers
+// to one of them would look like the first packet of a connection of its own.
 const unseenPause = 500 * time.Millisecond
 
 // filter closes the ports of isolated pods, then makes bridged packets pass the firewall again.
@@ -61,8 +61,8 @@ func (c *Controller) openPorts() {
 	c.host.attached = -1
 }
 
-// links are those of the host. One that is shared is not treated so before the bridge's own rules are
-// in place.
+// links are those of the host. One that is shared is not treated so before the bridge's own rules
+// are in place.
 func (c *Controller) links() []ruleset.Link {
 	links := slices.Clone(c.host.wiring.Links)
 	for i := range links {
@@ -71,7 +71,8 @@ func (c *Controller) links() []ruleset.Link {
 	return links
 }
 
-// rememberHidden keeps since when addresses are hidden. Those that were so before the first ruleset have no grace.
+// rememberHidden keeps since when addresses are hidden. Those that were so before the first ruleset
+// have no grace.
 func (h *hostState) rememberHidden(started bool) {
 	for a := range h.hidden {
 		if _, still := h.wiring.Hidden[a]; !still {
@@ -97,13 +98,15 @@ func (c *Controller) checkHidden() {
 	var all []string
 	for a, reason := range c.host.wiring.Hidden {
 		if c.graph.IsSubject(a) && time.Since(c.host.hidden[a]) >= c.host.grace {
-			all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s: %s", c.graph.PodAt(a), a, reason)))
+			all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s: %s", c.graph.PodAt(a), a,
+				reason)))
 		}
 	}
 	slices.Sort(all)
 	reason := ""
 	if len(all) > 0 {
-		reason = "policies select pods whose packets no hook of this node sees: " + strings.Join(all[:min(len(all), shownHidden)], "; ")
+		reason = "policies select pods whose packets no hook of this node sees: " +
+			strings.Join(all[:min(len(all), shownHidden)], "; ")
 	}
 	if more := len(all) - shownHidden; more > 0 {
 		reason += fmt.Sprintf("; and %d more", more)

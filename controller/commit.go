@@ -27,9 +27,9 @@ func newKernelState() kernelState {
 	return kernelState{unclosed: true, touched: make(chan struct{}, 1), retry: stoppedTimer()}
 }
 
-// reconcile brings the kernel to what the graph wants. The first ruleset waits for what the node has
-// to say. Later ones do not, as long as what bridges carry passes the rules: where interfaces come
-// and go, the answer can take a second.
+// reconcile brings the kernel to what the graph wants. The first ruleset waits for what the node
+// has to say. Later ones do not, as long as what bridges carry passes the rules: where interfaces
+// come and go, the answer can take a second.
 func (c *Controller) reconcile(ctx context.Context) {
 	if !c.Health.started() || c.mustConsultHost() {
 		c.consultHost(ctx)
@@ -64,14 +64,15 @@ func (c *Controller) commit(ctx context.Context) {
 	c.scheduleReview(ctx, delta)
 	c.separate(ctx, delta)
 	c.Health.count(c.graph.Counts)
-	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) { // a delta's text costs more than its commit
+	// a delta's text costs more than its commit
+	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) {
 		c.Log.Debug("committed", "delta", delta.String(), "took", time.Since(start))
 	}
 }
 
-// next returns what must change: what the graph changed where the kernel is known, else the difference to
-// what the kernel is found to hold. Until all has been read once, nobody's isolation ends: it may be for what
-// was not read yet.
+// next returns what must change: what the graph changed where the kernel is known, else the
+// difference to what the kernel is found to hold. Until all has been read once, nobody's isolation
+// ends: it may be for what was not read yet.
 func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	changes := c.graph.Changes()
 	if c.kernel.known {
@@ -97,7 +98,8 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	return delta, nil
 }
 
-// failed keeps the last good rules and tries again later, from what the kernel is then found to hold.
+// failed keeps the last good rules and tries again later, from what the kernel is then found to
+// hold.
 func (c *Controller) failed(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return

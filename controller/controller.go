@@ -42,10 +42,11 @@ type Config struct {
 	Cutter      Cutter
 	Guard       Guard
 	Flowtables  FlowtableLister // without it, connections are taken to be in none
-	Separator   Separator       // without it, or a Host, pods of one bridge are not kept apart there
-	Reporter    Reporter
-	Log         *slog.Logger  // nil: slog.Default()
-	Audit       time.Duration // between looks at the kernel and the host; 0: 30 s
+	// without it, or a Host, pods of one bridge are not kept apart there
+	Separator Separator
+	Reporter  Reporter
+	Log       *slog.Logger  // nil: slog.Default()
+	Audit     time.Duration // between looks at the kernel and the host; 0: 30 s
 	// InForce is called once, from a goroutine of its own, when the kernel holds all that there
 	// was; it may be nil.
 	InForce func()

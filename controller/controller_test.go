@@ -132,33 +132,43 @@ func cluster() []graph.Event {
 	}
 }
 
-// A controller that starts and can't read everything leaves the isolation that it finds, also of pods that it
-// knows, and takes it away when it knows all.
+// A controller that starts and can't read everything leaves the isolation that it finds, also of
+// pods that it knows, and takes it away when it knows all.
 func TestWhatWasNotReadStaysIsolated(t *testing.T) {
 	k, first := &kernel{}, script(make(chan Mail))
 	_, stop := run(t, Config{Source: first, Firewall: k})
-	first <- Mail{Events: append(cluster(), graph.PodSet{Pod: pod("other", "10.244.1.6")}), Synced: true}
-	eventually(t, "isolated", func() bool { return strings.Contains(k.program(), "ingress 10.244.1.6") })
+	first <- Mail{Events: append(cluster(), graph.PodSet{Pod: pod("other", "10.244.1.6")}),
+		Synced: true}
+	eventually(t, "isolated", func() bool {
+		return strings.Contains(k.program(), "ingress 10.244.1.6")
+	})
 	stop()
 
 	second := script(make(chan Mail))
 	start(t, Config{Source: second, Firewall: k})
 	known, fresh := graph.PodSet{Pod: pod("web", "10.244.1.5")}, pod("new", "10.244.1.7")
 	fresh.Namespace = "elsewhere"
-	second <- Mail{Events: []graph.Event{known}, Synced: true, Blind: true, Complaints: map[string]string{"policies.yaml": "is no YAML"}}
-	second <- Mail{Events: []graph.Event{graph.PodSet{Pod: fresh}, graph.PolicySet{Policy: deny("elsewhere", "deny")}}}
-	eventually(t, "what is read is isolated", func() bool { return strings.Contains(k.program(), "ingress 10.244.1.7") })
+	second <- Mail{Events: []graph.Event{known}, Synced: true, Blind: true,
+		Complaints: map[string]string{"policies.yaml": "is no YAML"}}
+	second <- Mail{Events: []graph.Event{graph.PodSet{Pod: fresh},
+		graph.PolicySet{Policy: deny("elsewhere", "deny")}}}
+	eventually(t, "what is read is isolated", func() bool {
+		return strings.Contains(k.program(), "ingress 10.244.1.7")
+	})
 	for _, addr := range []string{"10.244.1.5", "10.244.1.6"} {
 		if program := k.program(); !strings.Contains(program, "ingress "+addr) {
 			t.Errorf("%s is free:\n%s", addr, program)
 		}
 	}
 	second <- Mail{Complaints: map[string]string{}}
-	eventually(t, "no policy is left", func() bool { return !strings.Contains(k.program(), "10.244.1.5") })
+	eventually(t, "no policy is left", func() bool {
+		return !strings.Contains(k.program(), "10.244.1.5")
+	})
 }
 
 func pod(name, addr string) policy.Pod {
-	return policy.Pod{Key: policy.Key{Namespace: "default", Name: name}, Node: "n1", Addrs: []netip.Addr{netip.MustParseAddr(addr)}}
+	return policy.Pod{Key: policy.Key{Namespace: "default", Name: name}, Node: "n1",
+		Addrs: []netip.Addr{netip.MustParseAddr(addr)}}
 }
 
 func TestNothingIsTouchedBeforeTheSourceIsSynced(t *testing.T) {
@@ -183,7 +193,8 @@ func TestNothingIsTouchedBeforeTheSourceIsSynced(t *testing.T) {
 
 // Whatever the kernel answers, the loop converges, says so meanwhile, and never runs hot.
 func TestKernelErrors(t *testing.T) {
-	for _, err := range []error{unix.EBUSY, unix.EINTR, unix.ENOBUFS, unix.ENOMEM, unix.EPERM, unix.ERESTART, unix.EMSGSIZE} {
+	for _, err := range []error{unix.EBUSY, unix.EINTR, unix.ENOBUFS, unix.ENOMEM, unix.EPERM,
+		unix.ERESTART, unix.EMSGSIZE} {
 		t.Run(err.Error(), func(t *testing.T) {
 			t.Parallel()
 			k, source := &kernel{}, script(make(chan Mail))
@@ -195,13 +206,17 @@ func TestKernelErrors(t *testing.T) {
 			}
 			c := start(t, Config{Source: source, Firewall: k})
 			source <- Mail{Events: cluster(), Synced: true}
-			eventually(t, "the reason is named", func() bool { return strings.Contains(c.Health.Readiness().Reasons["kernel"], err.Error()) })
+			eventually(t, "the reason is named", func() bool {
+				return strings.Contains(c.Health.Readiness().Reasons["kernel"], err.Error())
+			})
 			k.mu.Lock()
 			k.fail = nil
 			k.mu.Unlock()
 			eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
 			source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("late", "10.244.1.6")}}}
-			eventually(t, "the next event arrives", func() bool { return strings.Contains(k.program(), "10.244.1.6") })
+			eventually(t, "the next event arrives", func() bool {
+				return strings.Contains(k.program(), "10.244.1.6")
+			})
 		})
 	}
 }
@@ -213,7 +228,8 @@ func TestBackoffHoldsUnderAStormOfEvents(t *testing.T) {
 	source <- Mail{Events: cluster(), Synced: true}
 	begin := time.Now()
 	for i := 0; time.Since(begin) < 4*firstBackoff; i++ {
-		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("late", fmt.Sprintf("10.244.1.%d", 10+i%2))}}}
+		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("late",
+			fmt.Sprintf("10.244.1.%d", 10+i%2))}}}
 		time.Sleep(time.Millisecond) // or the loop reads many at once
 	}
 	k.mu.Lock()
@@ -237,7 +253,9 @@ func TestRefusedAfterAllWasWell(t *testing.T) {
 	k.mu.Lock()
 	k.fail = nil
 	k.mu.Unlock()
-	eventually(t, "the pod is isolated", func() bool { return strings.Contains(k.program(), "dispatch ingress 10.244.1.6") })
+	eventually(t, "the pod is isolated", func() bool {
+		return strings.Contains(k.program(), "dispatch ingress 10.244.1.6")
+	})
 }
 
 // A transaction whose answer is lost may have been carried out: it is observed, not repeated.
@@ -273,7 +291,9 @@ func TestAuditRepairsDrift(t *testing.T) {
 	k.memory = ruleset.Memory{}
 	k.mu.Unlock()
 	eventually(t, "repaired", func() bool { return k.program() == want })
-	eventually(t, "counted", func() bool { return strings.Contains(get(c, "/metrics"), "picket_drift_repairs_total 1") })
+	eventually(t, "counted", func() bool {
+		return strings.Contains(get(c, "/metrics"), "picket_drift_repairs_total 1")
+	})
 }
 
 func get(c *Controller, path string) string {
@@ -285,27 +305,37 @@ func get(c *Controller, path string) string {
 func TestHealthOverHTTP(t *testing.T) {
 	k, source := &kernel{}, script(make(chan Mail))
 	c := start(t, Config{Source: source, Firewall: k})
-	if got := get(c, "/readyz"); !strings.HasPrefix(got, "503") || !strings.Contains(got, `"sync"`) {
+	if got := get(c, "/readyz"); !strings.HasPrefix(got, "503") ||
+		!strings.Contains(got, `"sync"`) {
 		t.Errorf("/readyz before: %s", got)
 	}
 	bad := deny("default", "bad")
 	bad.Problems = policy.Parse(badPolicy).Problems
-	source <- Mail{Events: append(cluster(), graph.PolicySet{Policy: bad}), Synced: true, Complaints: map[string]string{"x.yaml": "is no YAML"}}
+	source <- Mail{Events: append(cluster(), graph.PolicySet{Policy: bad}), Synced: true,
+		Complaints: map[string]string{"x.yaml": "is no YAML"}}
 	eventually(t, "ready", func() bool { return strings.HasPrefix(get(c, "/readyz"), "200") })
-	for _, want := range []string{`"policy default/bad"`, "spec.ingress[0].from[0].ipBlock.cidr", `"source x.yaml"`} {
+	for _, want := range []string{`"policy default/bad"`, "spec.ingress[0].from[0].ipBlock.cidr",
+		`"source x.yaml"`} {
 		if got := get(c, "/readyz"); !strings.Contains(got, want) {
 			t.Errorf("/readyz lacks %s: %s", want, got)
 		}
 	}
-	for _, want := range []string{"picket_ready 1", "picket_policies_with_problems 1", "picket_source_complaints 1", `picket_transactions_total{result="committed"} 1`, `picket_objects{kind="pods"} 1`} {
+	for _, want := range []string{"picket_ready 1", "picket_policies_with_problems 1",
+		"picket_source_complaints 1", `picket_transactions_total{result="committed"} 1`,
+		`picket_objects{kind="pods"} 1`} {
 		if got := get(c, "/metrics"); !strings.Contains(got, want) {
 			t.Errorf("/metrics lacks %s", want)
 		}
 	}
 	source <- Mail{Complaints: map[string]string{"y.yaml": "was never read"}, Blind: true}
-	eventually(t, "not ready while something was never read", func() bool { return strings.HasPrefix(get(c, "/readyz"), "503") })
-	source <- Mail{Complaints: map[string]string{}, Events: []graph.Event{graph.PolicyGone{Key: bad.Key}}}
-	eventually(t, "all is well", func() bool { return !strings.Contains(get(c, "/readyz"), "warnings") })
+	eventually(t, "not ready while something was never read", func() bool {
+		return strings.HasPrefix(get(c, "/readyz"), "503")
+	})
+	source <- Mail{Complaints: map[string]string{},
+		Events: []graph.Event{graph.PolicyGone{Key: bad.Key}}}
+	eventually(t, "all is well", func() bool {
+		return !strings.Contains(get(c, "/readyz"), "warnings")
+	})
 }
 
 // reports counts what reaches the people.
@@ -354,7 +384,9 @@ func TestHostIsPreparedAgainAfterAnError(t *testing.T) {
 	host.fails.Store(3)
 	c := start(t, Config{Source: source, Firewall: k, Host: host, Audit: time.Hour})
 	source <- Mail{Events: cluster(), Synced: true}
-	eventually(t, "not ready", func() bool { return strings.Contains(fmt.Sprint(c.Health.Readiness()), "no memory") })
+	eventually(t, "not ready", func() bool {
+		return strings.Contains(fmt.Sprint(c.Health.Readiness()), "no memory")
+	})
 	eventually(t, "ready, with the link", func() bool {
 		return c.Health.Readiness().Ready && strings.Contains(k.program(), "link cni0")
 	})

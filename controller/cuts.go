@@ -107,7 +107,9 @@ func (c *cuts) flowsIn(s ruleset.Scope) []ruleset.Flow {
 	found := map[ruleset.Flow]bool{}
 	ends, listed := s.Addrs()
 	if !listed {
-		ends = slices.DeleteFunc(slices.Collect(maps.Keys(c.ends)), func(a netip.Addr) bool { return !s.Has(a) })
+		ends = slices.DeleteFunc(slices.Collect(maps.Keys(c.ends)), func(a netip.Addr) bool {
+			return !s.Has(a)
+		})
 	}
 	for _, end := range ends {
 		maps.Copy(found, c.ends[end])

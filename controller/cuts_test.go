@@ -16,7 +16,8 @@ import (
 func toPort(client netip.Addr, from, to uint16) ruleset.Connection {
 	server := netip.MustParseAddr("10.244.1.5")
 	return ruleset.Connection{
-		From: netip.AddrPortFrom(client, from), To: netip.AddrPortFrom(server, to), Proto: ruleset.UDP,
+		From: netip.AddrPortFrom(client, from), To: netip.AddrPortFrom(server, to),
+		Proto: ruleset.UDP,
 	}
 }
 
@@ -38,9 +39,13 @@ func TestCutsAreBounded(t *testing.T) {
 		open                 func(n int) ruleset.Connection
 		flows, clients, left int
 	}{
-		{"from many ports", func(n int) ruleset.Connection { return toPort(client(1), uint16(n+1), 80) },
+		{"from many ports", func(n int) ruleset.Connection {
+			return toPort(client(1), uint16(n+1), 80)
+		},
 			1, 0, 50_000},
-		{"to many ports", func(n int) ruleset.Connection { return toPort(client(1), 40000, uint16(n+1)) },
+		{"to many ports", func(n int) ruleset.Connection {
+			return toPort(client(1), 40000, uint16(n+1))
+		},
 			maxCutsOfClient, 1, maxCutsOfClient},
 		{"of many clients", func(n int) ruleset.Connection { return toPort(client(n), 40000, 80) },
 			maxCuts, maxCutClients, maxCuts},
@@ -60,7 +65,8 @@ func TestCutsAreBounded(t *testing.T) {
 			})
 			full := row.clients == maxCutClients
 			eventually(t, "said", func() bool {
-				return strings.Contains(c.Health.Readiness().Warnings["connections cut"], "too many clients") == full
+				return strings.Contains(c.Health.Readiness().Warnings["connections cut"],
+					"too many clients") == full
 			})
 			source <- free
 			eventually(t, "lifted", func() bool { flows, _, _ := w.size(); return flows == 0 })
@@ -106,10 +112,12 @@ func TestEitherEndIsJudged(t *testing.T) {
 		want   ruleset.Fate
 		cuts   int
 	}{
-		{"nobody forbids the other way", ruleset.UDP, 80, []graph.Event{away("out")}, ruleset.Ended, 0},
+		{"nobody forbids the other way", ruleset.UDP, 80, []graph.Event{away("out")}, ruleset.Ended,
+			0},
 		{"without ports", 47, 0, []graph.Event{away("out")}, ruleset.Ended, 0},
 		{"the other node forbids it", ruleset.UDP, 80,
-			[]graph.Event{away("out"), graph.PolicySet{Policy: deny("other", "deny")}}, ruleset.Cut, 1},
+			[]graph.Event{away("out"), graph.PolicySet{Policy: deny("other", "deny")}}, ruleset.Cut,
+			1},
 		{"of TCP", ruleset.TCP, 80, []graph.Event{away("out")}, ruleset.Ended, 1},
 		{"another port", ruleset.UDP, 40000, []graph.Event{away("out")}, ruleset.Cut, 1},
 	} {
@@ -119,7 +127,8 @@ func TestEitherEndIsJudged(t *testing.T) {
 			connection = toPort(netip.MustParseAddr("10.244.2.1"), row.port, 80)
 		}
 		got, err := c.decideOpen(t.Context(), []ruleset.Connection{connection})
-		if err != nil || !slices.Equal(got, []ruleset.Fate{row.want}) || c.review.cuts.len() != row.cuts {
+		if err != nil || !slices.Equal(got, []ruleset.Fate{row.want}) ||
+			c.review.cuts.len() != row.cuts {
 			t.Errorf("%s: %v, %d cuts, %v", row.name, got, c.review.cuts.len(), err)
 		}
 	}
@@ -131,9 +140,12 @@ func TestAPolicyElsewhereIsReasonToLook(t *testing.T) {
 	_, source := reviewing(t, w, time.Hour)
 	out := pod("out", "10.244.2.1")
 	out.Namespace, out.Node = "other", "n2"
-	w.change(func() { w.open = []ruleset.Connection{toPort(netip.MustParseAddr("10.244.2.1"), 80, 80)} })
+	w.change(func() {
+		w.open = []ruleset.Connection{toPort(netip.MustParseAddr("10.244.2.1"), 80, 80)}
+	})
 	elsewhere := deny("other", "deny")
-	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: out}, graph.PolicySet{Policy: elsewhere}}}
+	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: out},
+		graph.PolicySet{Policy: elsewhere}}}
 	source <- isolate
 	eventually(t, "cut", func() bool { flows, _, open := w.size(); return flows == 1 && open == 1 })
 	source <- Mail{Events: []graph.Event{graph.PolicyGone{Key: elsewhere.Key}}}
@@ -143,7 +155,8 @@ func TestAPolicyElsewhereIsReasonToLook(t *testing.T) {
 // A change of hands is looked at before the new rules begin, and the next pod is not taken for a
 // client before it.
 func TestHandOverComesBeforeTheRules(t *testing.T) {
-	w, crowd := newWire(), ruleset.Client{Addr: netip.MustParseAddr("10.244.1.6"), Proto: ruleset.UDP}
+	w, crowd := newWire(), ruleset.Client{Addr: netip.MustParseAddr("10.244.1.6"),
+		Proto: ruleset.UDP}
 	w.named[crowd] = true
 	c, source := reviewing(t, w, time.Hour)
 	old, next := pod("old", "10.244.1.6"), pod("next", "10.244.1.6")
@@ -152,13 +165,17 @@ func TestHandOverComesBeforeTheRules(t *testing.T) {
 	eventually(t, "settled", func() bool { return c.Health.Readiness().Ready })
 	w.change(func() {
 		w.open = []ruleset.Connection{{
-			From: netip.MustParseAddrPort("10.244.2.1:40000"), To: netip.AddrPortFrom(old.Addrs[0], 80), Proto: ruleset.UDP,
+			From: netip.MustParseAddrPort("10.244.2.1:40000"), To: netip.AddrPortFrom(old.Addrs[0],
+				80), Proto: ruleset.UDP,
 		}}
 		w.slow = make(chan bool) // no look after a commit ends
 	})
 	handing := []graph.Event{graph.PodGone{Key: old.Key}, graph.PodSet{Pod: next}}
 	source <- Mail{Events: append(handing, isolate.Events...)}
-	eventually(t, "cut", func() bool { flows, clients, _ := w.size(); return flows == 1 && clients == 0 })
+	eventually(t, "cut", func() bool {
+		flows, clients, _ := w.size()
+		return flows == 1 && clients == 0
+	})
 	close(w.slow)
 	source <- free
 	eventually(t, "lifted", func() bool { flows, _, _ := w.size(); return flows == 0 })
@@ -172,7 +189,8 @@ func BenchmarkRelift(b *testing.B) {
 		flows = append(flows, toPort(client(n), 40000, 80).Flow())
 	}
 	c.review.cuts = newCuts(ruleset.Cuts{Flows: flows}, time.Now())
-	delta := ruleset.Delta{AddMembers: []ruleset.Members{{Members: []ruleset.Member{{Addr: client(1)}}}}}
+	delta := ruleset.Delta{AddMembers: []ruleset.Members{{Members: []ruleset.Member{{Addr: client(
+		1)}}}}}
 	for b.Loop() {
 		if err := c.liftAllowed(b.Context(), delta); err != nil {
 			b.Fatal(fmt.Errorf("liftAllowed: %w", err))

@@ -36,8 +36,8 @@ func (r *review) decider(ctx context.Context) ruleset.Judge {
 	}
 }
 
-// decideOpen says what becomes of open connections, by the program as it is now, and cuts those that
-// are to be.
+// decideOpen says what becomes of open connections, by the program as it is now, and cuts those
+// that are to be.
 func (c *Controller) decideOpen(
 	ctx context.Context, list []ruleset.Connection,
 ) ([]ruleset.Fate, error) {
@@ -48,7 +48,8 @@ func (c *Controller) decideOpen(
 	for _, connection := range list {
 		ends[connection.From.Addr()], ends[connection.To.Addr()] = true, true
 	}
-	d := decision{cuts: c.review.cuts, denies: c.denials(ends), elsewhere: c.elsewhere(), now: time.Now()}
+	d := decision{cuts: c.review.cuts, denies: c.denials(ends), elsewhere: c.elsewhere(),
+		now: time.Now()}
 	all := make([]ruleset.Fate, len(list))
 	for i, connection := range list {
 		all[i] = d.fate(connection)
@@ -209,7 +210,8 @@ func (c *Controller) lift(ctx context.Context, flows []ruleset.Flow) error {
 	return c.changeCuts(ctx, ruleset.CutChange{Lift: ruleset.Cuts{Flows: flows}})
 }
 
-// updateCuts takes over what a look has seen of what is cut, and forgets what has been gone for long.
+// updateCuts takes over what a look has seen of what is cut, and forgets what has been gone for
+// long.
 func (c *Controller) updateCuts(ctx context.Context, l look) error {
 	if err := c.loadCuts(ctx); err != nil {
 		return err
@@ -223,7 +225,8 @@ func (c *Controller) updateCuts(ctx context.Context, l look) error {
 	if !l.whole {
 		return nil
 	}
-	c.review.refresh, c.review.full = now, c.review.full && len(c.review.cuts.clients) == maxCutClients
+	c.review.refresh, c.review.full = now, c.review.full &&
+		len(c.review.cuts.clients) == maxCutClients
 	return c.changeCuts(ctx, ruleset.CutChange{Lift: c.review.cuts.stale(now)})
 }
 

@@ -56,8 +56,8 @@ func (c *Controller) reviewAll() {
 	}
 }
 
-// endCut has what is cut leave conntrack, and so flowtables, where there are any. Its packets are dropped by
-// then: none of them can make an entry.
+// endCut has what is cut leave conntrack, and so flowtables, where there are any. Its packets are
+// dropped by then: none of them can make an entry.
 func (c *Controller) endCut(all []ruleset.Fate) {
 	for i, f := range all {
 		if c.kernel.bypassed && f == ruleset.Cut {

@@ -36,7 +36,8 @@ func (f *flowtables) become(fail error, names ...string) {
 // before it came leaves conntrack, too.
 func TestAFlowtableIsSaidAndWhatIsCutLeavesIt(t *testing.T) {
 	w, f, source := newWire("10.244.2.1"), &flowtables{}, script(make(chan Mail))
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w, Flowtables: f, Audit: 10 * time.Millisecond})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w,
+		Flowtables: f, Audit: 10 * time.Millisecond})
 	said := func() string { return c.Health.Readiness().Warnings["flowtable inet fast ft"] }
 	counted := func(n string) bool {
 		answer := httptest.NewRecorder()
@@ -50,7 +51,11 @@ func TestAFlowtableIsSaidAndWhatIsCutLeavesIt(t *testing.T) {
 		t.Errorf("without a flowtable: %v %s", w.open, said())
 	}
 	f.become(nil, "inet fast ft")
-	eventually(t, "it ends", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.open) == 0 })
+	eventually(t, "it ends", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.open) == 0
+	})
 	eventually(t, "cut still", w.cut("10.244.2.1"))
 	if r := c.Health.Readiness(); !r.Ready || said() == "" || !counted("1") {
 		t.Errorf("%+v", r)
@@ -63,11 +68,17 @@ func TestAFlowtableIsSaidAndWhatIsCutLeavesIt(t *testing.T) {
 func TestFlowtablesThatCannotBeListed(t *testing.T) {
 	w, source := newWire("10.244.2.1"), script(make(chan Mail))
 	f := &flowtables{fail: errors.New("no answer")}
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w, Flowtables: f})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w,
+		Flowtables: f})
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
 	source <- isolate
-	eventually(t, "it ends", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.open) == 0 })
-	if r := c.Health.Readiness(); !r.Ready || !strings.Contains(r.Warnings["flowtable unknown"], "no answer") {
+	eventually(t, "it ends", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.open) == 0
+	})
+	if r := c.Health.Readiness(); !r.Ready || !strings.Contains(r.Warnings["flowtable unknown"],
+		"no answer") {
 		t.Errorf("%+v", r)
 	}
 }

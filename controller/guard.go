@@ -15,7 +15,8 @@ type Guard interface {
 	Watch(ctx context.Context, changed func()) error
 }
 
-// guard watches from the first commit on, where the kernel leaves the rules to be changed by anybody.
+// guard watches from the first commit on, where the kernel leaves the rules to be changed by
+// anybody.
 func (c *Controller) guard(ctx context.Context) {
 	if c.Guard == nil || c.kernel.watching {
 		return

@@ -28,7 +28,8 @@ func (c *Controller) apply(e graph.Event) {
 	c.graph.Apply(e)
 	is := c.graph.Pod(key)
 	for _, a := range slices.Concat(was.Addrs, is.Addrs) {
-		kept := slices.Contains(was.Addrs, a) && slices.Contains(is.Addrs, a) && was.Started == is.Started
+		kept := slices.Contains(was.Addrs, a) && slices.Contains(is.Addrs, a) &&
+			was.Started == is.Started
 		if !kept && c.graph.Held(a) {
 			c.review.handed[a] = true
 		}
@@ -53,7 +54,8 @@ func (c *Controller) handOver(ctx context.Context, delta ruleset.Delta) {
 	if len(c.review.handed) == 0 {
 		return
 	}
-	handed, scope := slices.Collect(maps.Keys(c.review.handed)), ruleset.ScopeOf(delta, c.graph.Subjects)
+	handed, scope := slices.Collect(maps.Keys(c.review.handed)), ruleset.ScopeOf(delta,
+		c.graph.Subjects)
 	clear(c.review.handed)
 	errs := []error{c.forgetClients(ctx, handed)}
 	judge := func(list []ruleset.Connection) ([]ruleset.Fate, error) {

@@ -42,8 +42,8 @@ func newHealth() *Health {
 	return h
 }
 
-// set says why a part keeps the node from being ready; an empty reason says that it does not. It reports
-// whether that is new.
+// set says why a part keeps the node from being ready; an empty reason says that it does not. It
+// reports whether that is new.
 func (h *Health) set(part, reason string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -70,7 +70,8 @@ func (h *Health) complaints(blind bool, list map[string]string) {
 	h.warn("source", list)
 	reason := ""
 	if blind && len(list) > 0 {
-		reason = "not everything could be read: " + list[slices.Min(slices.Collect(maps.Keys(list)))]
+		reason = "not everything could be read: " +
+			list[slices.Min(slices.Collect(maps.Keys(list)))]
 	}
 	h.set("source", reason)
 	h.metrics.complaints.Set(float64(len(list)))
@@ -107,7 +108,9 @@ func (h *Health) warn(kind string, list map[string]string) (news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := maps.Clone(h.warnings)
-	maps.DeleteFunc(h.warnings, func(name, _ string) bool { return strings.HasPrefix(name, kind+" ") })
+	maps.DeleteFunc(h.warnings, func(name, _ string) bool {
+		return strings.HasPrefix(name, kind+" ")
+	})
 	for name, text := range list {
 		name = kind + " " + name
 		h.warnings[name], news = text, news || before[name] != text
@@ -131,7 +134,8 @@ func (h *Health) cut(now, all int) {
 	h.metrics.cut.Set(float64(all))
 }
 
-// committed counts a transaction (or an audit that found nothing to do), as soon as the kernel has it.
+// committed counts a transaction (or an audit that found nothing to do), as soon as the kernel has
+// it.
 func (h *Health) committed(d ruleset.Delta, took time.Duration, changed time.Time) {
 	h.mu.Lock()
 	h.commits++
@@ -179,8 +183,8 @@ func (h *Health) idle() {
 	h.busy = time.Time{}
 }
 
-// slow is how long the loop may be at one thing before people are told. All but very large changes take well under
-// a second.
+// slow is how long the loop may be at one thing before people are told. All but very large changes
+// take well under a second.
 const slow = 5 * time.Second
 
 // started reports whether a ruleset was committed.
@@ -196,7 +200,8 @@ type Readiness struct {
 	Reasons  map[string]string `json:"reasons,omitempty"`  // why not, by part
 	Warnings map[string]string `json:"warnings,omitempty"` // what is wrong besides
 	Pending  map[string]string `json:"pending,omitempty"`  // what is being found out, by part
-	Table    string            `json:"table,omitempty"`    // owned: the kernel refuses changes by others; watched: they are repaired
+	// owned: the kernel refuses changes by others; watched: they are repaired
+	Table string `json:"table,omitempty"`
 }
 
 // Readiness says whether the first ruleset is committed, and the kernel agrees and answers.
@@ -205,17 +210,21 @@ func (h *Health) Readiness() Readiness {
 	defer h.mu.Unlock()
 	reasons := maps.Clone(h.reasons)
 	if busy := time.Since(h.busy); !h.busy.IsZero() && busy >= slow {
-		reasons["busy"] = fmt.Sprintf("busy with one thing for %d s: the kernel does not answer, or it is a very large change", int(busy.Seconds()))
+		reasons["busy"] = fmt.Sprintf("busy with one thing for %d s: the kernel does not answer, "+
+			"or it is a very large change", int(busy.Seconds()))
 	}
 	warnings := maps.Clone(h.warnings)
 	policyWarnings(warnings, h.bad)
-	return Readiness{Ready: len(reasons) == 0, Reasons: reasons, Warnings: warnings, Pending: maps.Clone(h.pending), Table: h.table}
+	return Readiness{Ready: len(reasons) == 0, Reasons: reasons, Warnings: warnings,
+		Pending: maps.Clone(h.pending), Table: h.table}
 }
 
 // Handler serves /healthz, /readyz and /metrics.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "ok")
+	})
 	mux.HandleFunc("/readyz", h.serveReadiness)
 	mux.Handle("/metrics", promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{}))
 	return mux

@@ -20,7 +20,8 @@ func TestBusyForLongIsNotReady(t *testing.T) {
 	}{
 		{"waiting", time.Time{}, ""},
 		{"at work", time.Now(), ""},
-		{"at work for long", time.Now().Add(-2 * slow), "busy with one thing for 10 s: the kernel does not answer"},
+		{"at work for long", time.Now().Add(-2 * slow),
+			"busy with one thing for 10 s: the kernel does not answer"},
 		{"waiting again", time.Time{}, ""},
 	} {
 		h.busy = test.since

@@ -14,11 +14,11 @@ import (
 
 // Host is the machine around the firewall. It is asked one thing at a time, by any goroutine.
 type Host interface {
-	// Prepare says how pods with these addresses are attached, and where tunnels end on the node. It
-	// is asked again and again.
+	// Prepare says how pods with these addresses are attached, and where tunnels end on the node.
+	// It is asked again and again.
 	Prepare(pods []netip.Addr) (ruleset.Wiring, error)
-	// Filtered reports whether packets between the ports of bridges pass the firewall. It answers at
-	// once, to any goroutine.
+	// Filtered reports whether packets between the ports of bridges pass the firewall. It answers
+	// at once, to any goroutine.
 	Filtered() bool
 	// Filter makes packets between the ports of bridges pass the firewall; an error says what keeps
 	// it from that.
@@ -32,9 +32,9 @@ type HostWatcher interface {
 	Watch(ctx context.Context, changed func()) error
 }
 
-// hostState is what the loop knows of the node, and what it has to ask. The node is asked outside of
-// the loop, one question at a time: where interfaces come and go, the kernel can take a second to
-// answer.
+// hostState is what the loop knows of the node, and what it has to ask. The node is asked outside
+// of the loop, one question at a time: where interfaces come and go, the kernel can take a second
+// to answer.
 //
 //	pod of this node, change of the host, audit ─► question ─► goroutine: Host, Addresses
 //	graph, wiring ◄──────────────────────────────── answer ◄───────────┘
@@ -113,8 +113,8 @@ type answer struct {
 	took       time.Duration
 }
 
-// nextQuestion returns what has to be asked now. How pods are attached is of no interest before it is
-// known which there are.
+// nextQuestion returns what has to be asked now. How pods are attached is of no interest before it
+// is known which there are.
 func (c *Controller) nextQuestion() question {
 	q := question{events: c.graph.LocalEvents()}
 	if q.attached = c.Host != nil && c.source.synced && c.host.attached != q.events; q.attached {
@@ -168,8 +168,8 @@ func (c *Controller) consultHost(ctx context.Context) {
 	}
 }
 
-// askHost asks what there is to ask, without waiting for the answer. No more than a fifth of the time
-// is spent on that, whatever a tenant's pods do.
+// askHost asks what there is to ask, without waiting for the answer. No more than a fifth of the
+// time is spent on that, whatever a tenant's pods do.
 func (c *Controller) askHost() {
 	if c.host.asking {
 		return
@@ -231,8 +231,8 @@ func (c *Controller) takeAnswer(ctx context.Context, a answer) {
 
 const errHidden = hiddenError("pods are hidden")
 
-// hiddenError has the node asked again: the kernel tells nobody of what happens at a pod's end of its
-// link.
+// hiddenError has the node asked again: the kernel tells nobody of what happens at a pod's end of
+// its link.
 type hiddenError string
 
 func (e hiddenError) Error() string { return string(e) }
@@ -281,8 +281,8 @@ func (c *Controller) doubtfulAddrs(events int) (claimed []netip.Addr, due bool) 
 	return claimed, true
 }
 
-// takeAddresses has the graph know what the kernel says of addresses. Whether somebody is behind them
-// it is asked again if pods came or went meanwhile: who was not there yet would be forgotten.
+// takeAddresses has the graph know what the kernel says of addresses. Whether somebody is behind
+// them it is asked again if pods came or went meanwhile: who was not there yet would be forgotten.
 func (c *Controller) takeAddresses(a answer) {
 	reason := ""
 	if a.addressErr != nil {
@@ -300,7 +300,8 @@ func (c *Controller) takeAddresses(a answer) {
 		c.host.attached = -1 // it was asked with other addresses for the pods'
 		c.tellHost()
 	}
-	if a.behind && a.events == c.graph.LocalEvents() && slices.Equal(a.claimed, c.graph.Questions()) {
+	if a.behind && a.events == c.graph.LocalEvents() &&
+		slices.Equal(a.claimed, c.graph.Questions()) {
 		if !slices.Equal(a.present, c.host.present) {
 			c.host.attached = -1
 		}

@@ -54,13 +54,16 @@ func podGone(name string) graph.Event {
 func TestNoPolicyWaitsForTheHost(t *testing.T) {
 	k, source := &kernel{}, make(script)
 	h := &slowHost{machine: &machine{behind: map[netip.Addr]bool{}}}
-	ctl := start(t, Config{Firewall: k, Source: source, Host: h, Addresses: h, HostWatcher: h, Audit: time.Hour})
+	ctl := start(t, Config{Firewall: k, Source: source, Host: h, Addresses: h, HostWatcher: h,
+		Audit: time.Hour})
 	source <- Mail{Synced: true, Events: []graph.Event{
 		nodeWith("n1", "10.244.1.0/24"), graph.PolicySet{Policy: deny("default", "deny")},
 		onNode("n1", "web", "10.244.1.5"), onNode("n1", "old", "10.244.1.4"),
 	}}
 	eventually(t, "ready", func() bool { return ctl.Health.Readiness().Ready })
-	isolated := func(a string) bool { return strings.Contains(k.program(), "dispatch ingress "+a+" ") }
+	isolated := func(a string) bool {
+		return strings.Contains(k.program(), "dispatch ingress "+a+" ")
+	}
 	h.gate.Lock()
 	source <- Mail{Events: []graph.Event{podGone("old")}}
 	eventually(t, "the host is asked", h.isAsked)
@@ -85,12 +88,14 @@ func TestHostIsAskedOneQuestionAtATime(t *testing.T) {
 	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24")}}
 	begin := time.Now()
 	for i := 0; time.Since(begin) < 300*time.Millisecond; i++ {
-		source <- Mail{Events: []graph.Event{onNode("n1", "web", netip.AddrFrom4([4]byte{10, 244, 1, byte(i)}).String())}}
+		source <- Mail{Events: []graph.Event{onNode("n1", "web",
+			netip.AddrFrom4([4]byte{10, 244, 1, byte(i)}).String())}}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if most := 3 + int(time.Since(begin)/(5*answerTime)); h.most != 1 || h.asked > most {
-		t.Errorf("%d questions, %d at once; expected at most %d, one at a time", h.asked, h.most, most)
+		t.Errorf("%d questions, %d at once; expected at most %d, one at a time", h.asked, h.most,
+			most)
 	}
 }
 

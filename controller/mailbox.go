@@ -11,8 +11,8 @@ import (
 
 // Source is where the state of the cluster comes from.
 type Source interface {
-	// Run delivers what there is and then what changes, until ctx ends. An error means that the source
-	// cannot work at all; whatever may pass is a complaint in Mail.
+	// Run delivers what there is and then what changes, until ctx ends. An error means that the
+	// source cannot work at all; whatever may pass is a complaint in Mail.
 	Run(ctx context.Context, deliver func(Mail)) error
 }
 
@@ -22,8 +22,9 @@ type Mail struct {
 	Synced bool // everything that there was at the start has been said by now
 	// Complaints replace the source's earlier ones, if not nil: what it cannot read, by subject.
 	Complaints map[string]string
-	// Blind says that some of it was never read, or cannot be followed from the start: the node is not ready.
-	// Otherwise the last good state of all that Complaints speak of is in force, and they are warnings.
+	// Blind says that some of it was never read, or cannot be followed from the start: the node is
+	// not ready. Otherwise the last good state of all that Complaints speak of is in force, and
+	// they are warnings.
 	Blind bool
 }
 
@@ -97,12 +98,15 @@ func (c *Controller) read() {
 	}
 }
 
-// checkRange says where unknown pods should be denied and it is not known which addresses could be theirs.
+// checkRange says where unknown pods should be denied and it is not known which addresses could be
+// theirs.
 func (c *Controller) checkRange() {
 	reason := ""
 	if c.DenyUnknown && len(c.graph.Ranges()) == 0 {
-		reason = fmt.Sprintf("pods that are not known yet are not denied: node %s has no spec.podCIDRs; "+
-			"expected the ranges that its pods' addresses come from; let the controller manager allocate them (--allocate-node-cidrs), or run with --unknown-pods=allow", c.Node)
+		reason = fmt.Sprintf(
+			"pods that are not known yet are not denied: node %s has no spec.podCIDRs; "+
+				"expected the ranges that its pods' addresses come from; let the controller manager "+
+				"allocate them (--allocate-node-cidrs), or run with --unknown-pods=allow", c.Node)
 	}
 	if c.Health.set("unknown-pods", reason) && reason != "" {
 		c.Log.Error(reason)
@@ -116,7 +120,8 @@ func (c *Controller) checkRange() {
 func (c *Controller) complain(blind bool, list map[string]string) {
 	for subject, text := range list {
 		if _, known := c.source.complaints[subject]; !known {
-			c.Log.Warn("not everything works; what was known last stays in force", "subject", subject, "problem", text)
+			c.Log.Warn("not everything works; what was known last stays in force", "subject",
+				subject, "problem", text)
 		}
 	}
 	for subject := range c.source.complaints {

@@ -30,40 +30,59 @@ func newMetrics(ready func() float64) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		transactions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "picket_transactions_total", Help: "Kernel transactions by result: committed or failed."}, []string{"result"}),
+			Name: "picket_transactions_total",
+			Help: "Kernel transactions by result: committed or failed."}, []string{"result"}),
 		drift: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "picket_drift_repairs_total", Help: "Times that the kernel was found to hold something else than was committed."}),
+			Name: "picket_drift_repairs_total",
+			Help: "Times that the kernel was found to hold something else than was committed."}),
 		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "picket_commit_seconds", Help: "Computing and committing one delta.", Buckets: seconds}),
+			Name: "picket_commit_seconds", Help: "Computing and committing one delta.",
+			Buckets: seconds}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "picket_enforcement_latency_seconds", Help: "From an event's arrival in the agent to its commit in the kernel.", Buckets: seconds}),
-		badPolicies: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_policies_with_problems", Help: "Policies with parts that match nothing because they could not be understood, or for which there is not enough room."}),
+			Name:    "picket_enforcement_latency_seconds",
+			Help:    "From an event's arrival in the agent to its commit in the kernel.",
+			Buckets: seconds}),
+		badPolicies: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_policies_with_problems",
+			Help: "Policies with parts that match nothing because they could not be understood, " +
+				"or for which there is not enough room."}),
 		beyond: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "picket_policies_beyond_budgets", Help: "Policies that allow nothing on this node since they need more than there is room for."}),
-		complaints: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_source_complaints", Help: "Things that the source cannot read."}),
+			Name: "picket_policies_beyond_budgets",
+			Help: "Policies that allow nothing on this node since they need more than there " +
+				"is room for."}),
+		complaints: prometheus.NewGauge(prometheus.GaugeOpts{Name: "picket_source_complaints",
+			Help: "Things that the source cannot read."}),
 		disputed: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "picket_disputed_addresses", Help: "Addresses that several pods or nodes claim, or one whose they can't be."}),
+			Name: "picket_disputed_addresses",
+			Help: "Addresses that several pods or nodes claim, or one whose they can't be."}),
 		cuts: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "picket_connections_cut_total", Help: "Flows whose open connections a change of policy ended."}),
+			Name: "picket_connections_cut_total",
+			Help: "Flows whose open connections a change of policy ended."}),
 		cut: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "picket_connections_cut", Help: "Flows, and clients of too many, that are kept from going on."}),
+			Name: "picket_connections_cut", Help: "Flows, and clients of too many, that are kept " +
+				"from going on."}),
 		flowtables: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "picket_flowtables", Help: "Flowtables on this node, by which packets of open connections pass by the rules."}),
+			Name: "picket_flowtables", Help: "Flowtables on this node, by which packets of open " +
+				"connections pass by the rules."}),
 		objects: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "picket_objects", Help: "How much is known (namespaces, pods, policies) and programmed (selectors, sets, elements, chains)."}, []string{"kind"}),
+			Name: "picket_objects", Help: "How much is known (namespaces, pods, policies) and " +
+				"programmed (selectors, sets, elements, chains)."}, []string{"kind"}),
 	}
 	m.transactions.WithLabelValues("committed")
 	m.transactions.WithLabelValues("failed")
 	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "picket_ready", Help: "1 while the kernel holds what it should, else 0."}, ready),
-		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints, m.disputed, m.cuts, m.cut, m.flowtables, m.objects,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "picket_ready",
+			Help: "1 while the kernel holds what it should, else 0."}, ready),
+		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints,
+		m.disputed, m.cuts, m.cut, m.flowtables, m.objects,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(
+			collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) count(c graph.Counts) {
 	for kind, n := range map[string]int{
-		"namespaces": c.Namespaces, "pods": c.Pods, "local_pods": c.LocalPods, "policies": c.Policies,
+		"namespaces": c.Namespaces, "pods": c.Pods, "local_pods": c.LocalPods,
+		"policies":  c.Policies,
 		"selectors": c.Selectors, "sets": c.Sets, "elements": c.Elements, "chains": c.Chains,
 	} {
 		m.objects.WithLabelValues(kind).Set(float64(n))

@@ -20,7 +20,8 @@ type badPolicies struct {
 
 func newBadPolicies() badPolicies {
 	return badPolicies{
-		parsed: map[policy.Key][]policy.Problem{}, excess: map[policy.Key]policy.Problem{}, told: map[policy.Key]string{},
+		parsed: map[policy.Key][]policy.Problem{}, excess: map[policy.Key]policy.Problem{},
+		told:     map[policy.Key]string{},
 		deferred: map[string]map[policy.Key]bool{},
 	}
 }
@@ -82,18 +83,20 @@ func (c *Controller) reportProblems(key policy.Key) {
 	}
 	c.bad.told[key] = text
 	c.bad.lines.log(func(more int) {
-		c.Log.Warn("what a policy says does not work wholly", "policy", key.String(), "problem", text, "and others", more)
+		c.Log.Warn("what a policy says does not work wholly", "policy", key.String(), "problem",
+			text, "and others", more)
 	})
 	c.writeEvent(key)
 }
 
-// writeEvent has an Event written where that is up to this node: it has pods that the policy selects or, where nobody has
-// any, it is the one of all nodes that is drawn for the policy.
+// writeEvent has an Event written where that is up to this node: it has pods that the policy
+// selects or, where nobody has any, it is the one of all nodes that is drawn for the policy.
 func (c *Controller) writeEvent(key policy.Key) {
 	if c.Reporter == nil {
 		return
 	}
-	if here, anywhere := c.graph.Selected(key); c.source.synced && (here || !anywhere && c.graph.Drawn(key.String()) == c.Node) {
+	if here, anywhere := c.graph.Selected(key); c.source.synced &&
+		(here || !anywhere && c.graph.Drawn(key.String()) == c.Node) {
 		delete(c.bad.deferred[key.Namespace], key)
 		c.Reporter.Report(c.bad.all(key))
 		return
@@ -104,7 +107,8 @@ func (c *Controller) writeEvent(key policy.Key) {
 	c.bad.deferred[key.Namespace][key] = true
 }
 
-// writeDeferredEvents looks at the policies of a namespace that others were to report, after a pod of this node has come.
+// writeDeferredEvents looks at the policies of a namespace that others were to report, after a pod
+// of this node has come.
 func (c *Controller) writeDeferredEvents(namespace string) {
 	for key := range c.bad.deferred[namespace] {
 		c.writeEvent(key)
@@ -170,6 +174,7 @@ func policyWarnings(warnings, bad map[string]string) {
 		warnings["policy "+key] = bad[key]
 	}
 	if more := len(bad) - listed; more > 0 {
-		warnings["policies"] = fmt.Sprintf("%d more do not work wholly; the metric picket_policies_with_problems counts all", more)
+		warnings["policies"] = fmt.Sprintf("%d more do not work wholly; the metric "+
+			"picket_policies_with_problems counts all", more)
 	}
 }

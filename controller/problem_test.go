@@ -21,9 +21,10 @@ func badAgain(name, app string) *policy.Policy {
 		p.Spec.PodSelector = metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
 	}
 	for range 10 {
-		p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{
-			{IPBlock: &networkingv1.IPBlock{CIDR: strings.Repeat("wrong", 100)}},
-		}})
+		p.Spec.Ingress = append(p.Spec.Ingress,
+			networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{
+				{IPBlock: &networkingv1.IPBlock{CIDR: strings.Repeat("wrong", 100)}},
+			}})
 	}
 	return policy.Parse(p)
 }
@@ -43,24 +44,29 @@ func TestManyBadPoliciesAreCounted(t *testing.T) {
 	if size := len(got); size > 64<<10 {
 		t.Errorf("/readyz has %d bytes", size)
 	}
-	for _, want := range []string{`"policy default/bad-0000"`, `"policy default/bad-0019"`, `"policies": "7980 more`} {
+	for _, want := range []string{`"policy default/bad-0000"`, `"policy default/bad-0019"`,
+		`"policies": "7980 more`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("/readyz lacks %s", want)
 		}
 	}
-	if !strings.Contains(get(c, "/metrics"), fmt.Sprintf("picket_policies_with_problems %d", count)) {
+	if !strings.Contains(get(c, "/metrics"), fmt.Sprintf("picket_policies_with_problems %d",
+		count)) {
 		t.Error("not all are counted")
 	}
 	events = nil
 	for i := range count {
-		events = append(events, graph.PolicyGone{Key: policy.Key{Namespace: "default", Name: fmt.Sprintf("bad-%04d", i)}})
+		events = append(events, graph.PolicyGone{Key: policy.Key{Namespace: "default",
+			Name: fmt.Sprintf("bad-%04d", i)}})
 	}
 	source <- Mail{Events: events}
-	eventually(t, "all is well", func() bool { return !strings.Contains(get(c, "/readyz"), "warnings") })
+	eventually(t, "all is well", func() bool {
+		return !strings.Contains(get(c, "/readyz"), "warnings")
+	})
 }
 
-// An Event on a bad policy comes from the nodes whose pods it selects, from one node where it selects nobody, and from
-// that of a pod that comes later.
+// An Event on a bad policy comes from the nodes whose pods it selects, from one node where it
+// selects nobody, and from that of a pod that comes later.
 func TestEventsComeFromFewNodes(t *testing.T) {
 	told := map[string]reports{}
 	var sources []script
@@ -70,7 +76,8 @@ func TestEventsComeFromFewNodes(t *testing.T) {
 		c := start(t, Config{Node: node, Source: source, Firewall: &kernel{}, Reporter: told[node]})
 		source <- Mail{Events: threeNodes()}
 		source <- Mail{Events: []graph.Event{
-			graph.PolicySet{Policy: badAgain("of-web", "web")}, graph.PolicySet{Policy: badAgain("of-nobody", "nobody")},
+			graph.PolicySet{Policy: badAgain("of-web", "web")},
+			graph.PolicySet{Policy: badAgain("of-nobody", "nobody")},
 			graph.PodSet{Pod: labelled("web", "n2", "10.244.2.5")},
 		}, Synced: true}
 		eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
@@ -86,13 +93,15 @@ func TestEventsComeFromFewNodes(t *testing.T) {
 		s <- Mail{}
 	}
 	eventually(t, "told by n3, unless it was before", func() bool {
-		return before["of-nobody"][0] == "n3" || strings.Join(toldBy(told)["of-nobody"], " ") == "n3"
+		return before["of-nobody"][0] == "n3" || strings.Join(toldBy(told)["of-nobody"],
+			" ") == "n3"
 	})
 }
 
 func threeNodes() (events []graph.Event) {
 	for i := 1; i <= 3; i++ {
-		events = append(events, graph.NodeSet{Node: policy.Node{Name: fmt.Sprintf("n%d", i), Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})}}})
+		events = append(events, graph.NodeSet{Node: policy.Node{Name: fmt.Sprintf("n%d", i),
+			Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})}}})
 	}
 	return events
 }
@@ -115,33 +124,43 @@ func toldBy(told map[string]reports) map[string][]string {
 	return by
 }
 
-// A policy for which there is not enough room is a warning, a metric and an Event, until it is gone.
+// A policy for which there is not enough room is a warning, a metric and an Event, until it is
+// gone.
 func TestPolicyBeyondTheBudgetsIsReported(t *testing.T) {
 	k, source, told := &kernel{}, script(make(chan Mail)), reports(make(chan []policy.Problem, 10))
 	c := start(t, Config{Source: source, Firewall: k, Reporter: told})
-	big := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "big"}}
+	big := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "default",
+		Name: "big"}}
 	for i := range 3000 {
-		big.Spec.Ingress = append(big.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{{
-			PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-				{Key: "app", Operator: metav1.LabelSelectorOpNotIn, Values: []string{fmt.Sprint(i)}},
-			}},
-		}}})
+		big.Spec.Ingress = append(big.Spec.Ingress,
+			networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{{
+				PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+					{Key: "app", Operator: metav1.LabelSelectorOpNotIn,
+						Values: []string{fmt.Sprint(i)}},
+				}},
+			}}})
 	}
 	events := []graph.Event{graph.PolicySet{Policy: policy.Parse(big)}}
 	for i := range 1000 {
-		events = append(events, graph.PodSet{Pod: pod(fmt.Sprintf("p%d", i), fmt.Sprintf("10.244.%d.%d", i/200, i%200))})
+		events = append(events, graph.PodSet{Pod: pod(fmt.Sprintf("p%d", i),
+			fmt.Sprintf("10.244.%d.%d", i/200, i%200))})
 	}
 	source <- Mail{Events: events, Synced: true}
 	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
-	if text := c.Health.Readiness().Warnings["policy default/big"]; !strings.Contains(text, "needs more") {
+	if text := c.Health.Readiness().Warnings["policy default/big"]; !strings.Contains(text,
+		"needs more") {
 		t.Errorf("the warning is %q", text)
 	}
 	if !strings.Contains(get(c, "/metrics"), "picket_policies_beyond_budgets 1") || len(told) != 1 {
 		t.Errorf("reported %d times, and by no metric", len(told))
 	}
-	if program := k.program(); !strings.Contains(program, "dispatch ingress 10.244.0.1 ") || strings.Contains(program, "default/big") {
+	if program := k.program(); !strings.Contains(program, "dispatch ingress 10.244.0.1 ") ||
+		strings.Contains(program, "default/big") {
 		t.Errorf("%.2000s", program)
 	}
-	source <- Mail{Events: []graph.Event{graph.PolicyGone{Key: policy.Key{Namespace: "default", Name: "big"}}}}
-	eventually(t, "all is well", func() bool { return !strings.Contains(get(c, "/readyz"), "warnings") })
+	source <- Mail{Events: []graph.Event{graph.PolicyGone{Key: policy.Key{Namespace: "default",
+		Name: "big"}}}}
+	eventually(t, "all is well", func() bool {
+		return !strings.Contains(get(c, "/readyz"), "warnings")
+	})
 }

@@ -62,8 +62,9 @@ type look struct {
 
 const (
 	// reviewDelay is from a commit to the look: packets that were judged before it are through.
-	reviewDelay  = 50 * time.Millisecond
-	longestPause = 500 * time.Millisecond // between looks, which take a fifth of a processor at most
+	reviewDelay = 50 * time.Millisecond
+	// between looks, which take a fifth of a processor at most
+	longestPause = 500 * time.Millisecond
 	retryReview  = time.Second
 	refreshCuts  = 5 * time.Minute
 )
@@ -122,8 +123,8 @@ func (r *review) schedule(pause time.Duration) {
 	}
 }
 
-// auditCuts is for the audit: what the kernel cuts is read anew, and what conntrack knows of it, now
-// and then.
+// auditCuts is for the audit: what the kernel cuts is read anew, and what conntrack knows of it,
+// now and then.
 func (c *Controller) auditCuts(ctx context.Context) {
 	if !c.reviews() || c.review.cuts.len() == 0 {
 		return
@@ -213,6 +214,7 @@ func (c *Controller) reviewFailed(ctx context.Context, err error) {
 	c.review.cuts = nil
 	c.review.schedule(retryReview)
 	if c.Health.warn("connections", map[string]string{"open": err.Error()}) {
-		c.Log.Error("connections that are no longer allowed may stay open; trying again", "error", err)
+		c.Log.Error("connections that are no longer allowed may stay open; trying again", "error",
+			err)
 	}
 }

@@ -38,10 +38,12 @@ func newWire(clients ...string) *wire {
 
 // toWeb is a connection from a client.
 func toWeb(client string) ruleset.Connection {
-	return ruleset.Connection{From: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), To: netip.MustParseAddrPort("10.244.1.5:80"), Proto: ruleset.TCP}
+	return ruleset.Connection{From: netip.AddrPortFrom(netip.MustParseAddr(client), 40000),
+		To: netip.MustParseAddrPort("10.244.1.5:80"), Proto: ruleset.TCP}
 }
 
-func (w *wire) Review(_ context.Context, keep func(ruleset.Connection) bool, judge ruleset.Judge) error {
+func (w *wire) Review(_ context.Context, keep func(ruleset.Connection) bool,
+	judge ruleset.Judge) error {
 	w.mu.Lock()
 	w.looks++
 	slow := w.slow
@@ -53,7 +55,9 @@ func (w *wire) Review(_ context.Context, keep func(ruleset.Connection) bool, jud
 }
 
 func (w *wire) ReviewOf(_ context.Context, end netip.Addr, judge ruleset.Judge) error {
-	return w.review(func(c ruleset.Connection) bool { return c.From.Addr() == end || c.To.Addr() == end }, judge)
+	return w.review(func(c ruleset.Connection) bool {
+		return c.From.Addr() == end || c.To.Addr() == end
+	}, judge)
 }
 
 // review hands over 1,000 at a time.
@@ -66,7 +70,9 @@ func (w *wire) review(keep func(ruleset.Connection) bool, judge ruleset.Judge) e
 	}
 	var stays []ruleset.Connection
 	for some := range slices.Chunk(open, 1000) {
-		kept := slices.DeleteFunc(slices.Clone(some), func(c ruleset.Connection) bool { return !keep(c) })
+		kept := slices.DeleteFunc(slices.Clone(some), func(c ruleset.Connection) bool {
+			return !keep(c)
+		})
 		all, err := judge(kept)
 		if err != nil {
 			return err
@@ -75,7 +81,10 @@ func (w *wire) review(keep func(ruleset.Connection) bool, judge ruleset.Judge) e
 		for i, f := range all {
 			ended[kept[i]] = f == ruleset.Ended
 		}
-		stays = append(stays, slices.DeleteFunc(slices.Clone(some), func(c ruleset.Connection) bool { return ended[c] })...)
+		stays = append(stays, slices.DeleteFunc(slices.Clone(some),
+			func(c ruleset.Connection) bool {
+				return ended[c]
+			})...)
 	}
 	w.change(func() { w.open = stays })
 	return nil
@@ -84,7 +93,8 @@ func (w *wire) review(keep func(ruleset.Connection) bool, judge ruleset.Judge) e
 func (w *wire) Cuts(context.Context) (c ruleset.Cuts, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return ruleset.Cuts{Flows: slices.Collect(maps.Keys(w.held)), Clients: slices.Collect(maps.Keys(w.named))}, w.fail
+	return ruleset.Cuts{Flows: slices.Collect(maps.Keys(w.held)),
+		Clients: slices.Collect(maps.Keys(w.named))}, w.fail
 }
 
 func (w *wire) Cut(_ context.Context, c ruleset.CutChange) error {
@@ -123,14 +133,17 @@ func (w *wire) cut(clients ...string) func() bool {
 	return func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return len(w.held) == len(clients) && !slices.ContainsFunc(clients, func(c string) bool { return !w.held[toWeb(c).Flow()] })
+		return len(w.held) == len(clients) && !slices.ContainsFunc(clients, func(c string) bool {
+			return !w.held[toWeb(c).Flow()]
+		})
 	}
 }
 
 // reviewing is a controller that has settled on a pod that everybody may reach.
 func reviewing(t *testing.T, w *wire, audit time.Duration) (*Controller, script) {
 	source := script(make(chan Mail))
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w, Audit: audit})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w,
+		Audit: audit})
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
 	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
 	eventually(t, "the first look", func() bool {
@@ -144,13 +157,15 @@ func reviewing(t *testing.T, w *wire, audit time.Duration) (*Controller, script)
 // isolate and free are mails about the one policy.
 var (
 	isolate = Mail{Events: []graph.Event{graph.PolicySet{Policy: deny("default", "deny")}}}
-	free    = Mail{Events: []graph.Event{graph.PolicyGone{Key: policy.Key{Namespace: "default", Name: "deny"}}}}
+	free    = Mail{Events: []graph.Event{graph.PolicyGone{Key: policy.Key{Namespace: "default",
+		Name: "deny"}}}}
 )
 
 func TestWhatIsForbiddenIsCutAndLiftedAgain(t *testing.T) {
 	w := newWire("10.244.2.1", "10.244.2.2")
 	w.open = append(w.open, ruleset.Connection{ // the pod's own
-		From: netip.MustParseAddrPort("10.244.1.5:40000"), To: netip.MustParseAddrPort("10.244.2.1:80"), Proto: ruleset.TCP})
+		From: netip.MustParseAddrPort("10.244.1.5:40000"),
+		To:   netip.MustParseAddrPort("10.244.2.1:80"), Proto: ruleset.TCP})
 	_, source := reviewing(t, w, time.Hour)
 	for range 3 {
 		source <- isolate
@@ -167,7 +182,8 @@ func TestNoLookWithoutNeed(t *testing.T) {
 	elsewhere := pod("far", "10.244.2.9")
 	elsewhere.Node = "n2"
 	for range 3 {
-		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: elsewhere}, graph.PodSet{Pod: pod("free", "10.244.1.6")}}}
+		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: elsewhere},
+			graph.PodSet{Pod: pod("free", "10.244.1.6")}}}
 		source <- free
 		time.Sleep(2 * reviewDelay)
 	}
@@ -184,10 +200,15 @@ func TestABurstSharesALook(t *testing.T) {
 	source <- isolate
 	eventually(t, "a look", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == 2 })
 	for i := range 20 {
-		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod(fmt.Sprint("late", i), fmt.Sprintf("10.244.1.%d", 100+i))}}}
+		source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod(fmt.Sprint("late", i),
+			fmt.Sprintf("10.244.1.%d", 100+i))}}}
 	}
 	close(w.slow)
-	eventually(t, "another look", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == 3 })
+	eventually(t, "another look", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.looks == 3
+	})
 	eventually(t, "cut", w.cut("10.244.2.1"))
 	time.Sleep(2 * reviewDelay)
 	if w.change(func() {}); w.looks != 3 {
@@ -204,7 +225,9 @@ func TestALookHoldsNothingUp(t *testing.T) {
 	source <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "a look", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == 1 })
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("late", "10.244.1.6")}}}
-	eventually(t, "the next event arrives", func() bool { return strings.Contains(k.program(), "10.244.1.6") })
+	eventually(t, "the next event arrives", func() bool {
+		return strings.Contains(k.program(), "10.244.1.6")
+	})
 	w.slow <- true
 }
 
@@ -244,8 +267,8 @@ func settled(w *wire, events ...graph.Event) *Controller {
 	return c
 }
 
-// A cut goes once conntrack has not had its connection for long, of TCP much later: a client can make conntrack
-// believe that it is over.
+// A cut goes once conntrack has not had its connection for long, of TCP much later: a client can
+// make conntrack believe that it is over.
 func TestCutsAreForgotten(t *testing.T) {
 	w := newWire()
 	c, now := settled(w), time.Now()
@@ -253,7 +276,8 @@ func TestCutsAreForgotten(t *testing.T) {
 	udp.Proto = ruleset.UDP
 	kept := udp
 	kept.Port = 81
-	c.review.cuts = newCuts(ruleset.Cuts{Flows: []ruleset.Flow{tcp, udp, kept}}, now.Add(-2*keepOther))
+	c.review.cuts = newCuts(ruleset.Cuts{Flows: []ruleset.Flow{tcp, udp, kept}},
+		now.Add(-2*keepOther))
 	for f := range c.review.cuts.flows {
 		w.held[f] = true
 	}

@@ -9,7 +9,9 @@ import (
 
 // deny is a policy that isolates every pod of its namespace for ingress.
 func deny(namespace, name string) *policy.Policy {
-	return policy.Parse(&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
+	return policy.Parse(
+		&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace,
+			Name: name}})
 }
 
 // badPolicy has a part that can't be understood.

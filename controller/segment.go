@@ -23,10 +23,12 @@ type bridgeState struct {
 
 func newBridgeState() bridgeState { return bridgeState{retry: newRetryTimer()} }
 
-// separate does so after each change that it can depend on. Where it fails the node is ready: it is a second fence.
+// separate does so after each change that it can depend on. Where it fails the node is ready: it is
+// a second fence.
 func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	c.bridge.unknown = c.bridge.unknown || d.Frame
-	if c.Separator == nil || c.Host == nil || !c.source.whole || !c.bridge.unknown && !c.host.fresh && !c.remarked(d) {
+	if c.Separator == nil || c.Host == nil || !c.source.whole || !c.bridge.unknown &&
+		!c.host.fresh && !c.remarked(d) {
 		return
 	}
 	c.host.fresh = false
@@ -58,5 +60,6 @@ func (c *Controller) remarked(d ruleset.Delta) bool {
 	if !toggled && len(d.AddDispatch)+len(d.DelDispatch)+len(d.PutChains) == 0 {
 		return false
 	}
-	return !slices.EqualFunc(c.graph.MarkPorts(c.host.wiring), c.bridge.segment.Ports, ruleset.Port.Equal)
+	return !slices.EqualFunc(c.graph.MarkPorts(c.host.wiring), c.bridge.segment.Ports,
+		ruleset.Port.Equal)
 }

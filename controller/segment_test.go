@@ -35,7 +35,8 @@ func (h bridged) Filtered() bool {
 func (h bridged) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	w := ruleset.Wiring{Links: []ruleset.Link{{Name: "cni0"}}, Unfiltered: h.unfiltered, Hidden: map[netip.Addr]string{}}
+	w := ruleset.Wiring{Links: []ruleset.Link{{Name: "cni0"}}, Unfiltered: h.unfiltered,
+		Hidden: map[netip.Addr]string{}}
 	if h.shared {
 		w.Links[0].Shared, w.Routers = true, []string{"eth0"}
 	}
@@ -92,7 +93,9 @@ func (f *fence) isolated() string {
 	return f.portsThat(func(p ruleset.Port) bool { return p.Isolated })
 }
 
-func (f *fence) closed() string { return f.portsThat(func(p ruleset.Port) bool { return p.Closed }) }
+func (f *fence) closed() string {
+	return f.portsThat(func(p ruleset.Port) bool { return p.Closed })
+}
 
 func (f *fence) portsThat(are func(ruleset.Port) bool) string {
 	f.mu.Lock()
@@ -112,37 +115,52 @@ func (f *fence) ports() int {
 	return len(f.segment.Ports)
 }
 
-// Pods are kept apart as they come and as policies select them; where that fails the node is ready, says what is
-// wrong, and tries again.
+// Pods are kept apart as they come and as policies select them; where that fails the node is ready,
+// says what is wrong, and tries again.
 func TestSegmentFollows(t *testing.T) {
 	source, f := script(make(chan Mail)), &fence{refuse: 2}
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{&surroundings{}}, Separator: f, Audit: time.Hour})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{&surroundings{}},
+		Separator: f, Audit: time.Hour})
 	source <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "warned", func() bool {
 		r := c.Health.Readiness()
 		return r.Ready && strings.Contains(r.Warnings["bridge of pods"], "no bridges here")
 	})
-	eventually(t, "tried again", func() bool { return f.isolated() == "veth-10.244.1.5" && len(c.Health.Readiness().Warnings) == 0 })
+	eventually(t, "tried again", func() bool {
+		return f.isolated() == "veth-10.244.1.5" && len(c.Health.Readiness().Warnings) == 0
+	})
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("other", "10.244.1.6")}}}
-	eventually(t, "a second pod", func() bool { return f.isolated() == "veth-10.244.1.5 veth-10.244.1.6" })
+	eventually(t, "a second pod", func() bool {
+		return f.isolated() == "veth-10.244.1.5 veth-10.244.1.6"
+	})
 	source <- Mail{Events: []graph.Event{graph.PolicyGone{Key: deny("default", "deny").Key}}}
 	eventually(t, "nothing is left to get around", func() bool { return f.ports() == 0 })
 	source <- Mail{Events: []graph.Event{graph.PolicySet{Policy: deny("elsewhere", "deny")}}}
 	eventually(t, "a policy anywhere", func() bool { return f.ports() == 2 && f.isolated() == "" })
 }
 
-// While bridged packets pass no hook, the ports of isolated pods are closed, and the node is not ready.
+// While bridged packets pass no hook, the ports of isolated pods are closed, and the node is not
+// ready.
 func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {
 	source, f, host := script(make(chan Mail)), &fence{}, bridged{&surroundings{}}
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host, Separator: f, Audit: time.Hour})
-	source <- Mail{Events: append(cluster(), graph.PodSet{Pod: pod("elsewhere", "10.244.1.6")}), Synced: true}
-	eventually(t, "open", func() bool { return f.ports() == 2 && f.closed() == "" && c.Health.Readiness().Ready })
-	host.change(func(s *surroundings) { s.unfiltered, s.refusal = true, errors.New("a switch is off") })
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host,
+		Separator: f, Audit: time.Hour})
+	source <- Mail{Events: append(cluster(), graph.PodSet{Pod: pod("elsewhere", "10.244.1.6")}),
+		Synced: true}
+	eventually(t, "open", func() bool {
+		return f.ports() == 2 && f.closed() == "" && c.Health.Readiness().Ready
+	})
+	host.change(func(s *surroundings) {
+		s.unfiltered, s.refusal = true, errors.New("a switch is off")
+	})
 	eventually(t, "closed", func() bool {
-		return f.closed() == "veth-10.244.1.5 veth-10.244.1.6" && strings.Contains(c.Health.Readiness().Reasons["host"], "a switch is off")
+		return f.closed() == "veth-10.244.1.5 veth-10.244.1.6" &&
+			strings.Contains(c.Health.Readiness().Reasons["host"], "a switch is off")
 	})
 	host.change(func(s *surroundings) { s.unfiltered, s.refusal = false, nil })
-	eventually(t, "open again", func() bool { return f.closed() == "" && c.Health.Readiness().Ready })
+	eventually(t, "open again", func() bool {
+		return f.closed() == "" && c.Health.Readiness().Ready
+	})
 	host.change(func(s *surroundings) { s.unfiltered = true })
 	eventually(t, "closed before it is filtered", func() bool { return f.closed() != "" })
 	eventually(t, "open after it is filtered", func() bool { return f.closed() == "" })
@@ -153,17 +171,19 @@ func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {
 	}
 }
 
-// A pod that a policy selects, and whose packets pass no hook, keeps the node from being ready, once it had the time
-// to start; one that no policy selects does not.
+// A pod that a policy selects, and whose packets pass no hook, keeps the node from being ready,
+// once it had the time to start; one that no policy selects does not.
 func TestHiddenSubjectIsNotReady(t *testing.T) {
 	source, host := script(make(chan Mail)), bridged{&surroundings{hidden: "it is a macvlan"}}
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host, Audit: time.Hour})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host,
+		Audit: time.Hour})
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
 	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
 	source <- Mail{Events: cluster()}
 	eventually(t, "not ready, with the pod and the reason", func() bool {
 		reason := c.Health.Readiness().Reasons["hidden"]
-		return strings.Contains(reason, "default/web 10.244.1.5") && strings.Contains(reason, "it is a macvlan")
+		return strings.Contains(reason, "default/web 10.244.1.5") &&
+			strings.Contains(reason, "it is a macvlan")
 	})
 	host.change(func(s *surroundings) { s.hidden = "" })
 	eventually(t, "ready again", func() bool { return c.Health.Readiness().Ready })
@@ -177,8 +197,10 @@ func TestHiddenSubjectIsNotReady(t *testing.T) {
 
 // What routers say is left to the bridge's own rules once those are in place, and not before.
 func TestSharedBridgeIsHandedOver(t *testing.T) {
-	k, source, f, host := &kernel{}, script(make(chan Mail)), &fence{refuse: 6}, bridged{&surroundings{shared: true}}
-	c := start(t, Config{Source: source, Firewall: k, Host: host, HostWatcher: host, Separator: f, Audit: time.Hour})
+	k, source, f, host := &kernel{}, script(make(chan Mail)), &fence{refuse: 6},
+		bridged{&surroundings{shared: true}}
+	c := start(t, Config{Source: source, Firewall: k, Host: host, HostWatcher: host, Separator: f,
+		Audit: time.Hour})
 	source <- Mail{Events: cluster()[1:], Synced: true} // no policy
 	eventually(t, "refused", func() bool { return len(c.Health.Readiness().Warnings) > 0 })
 	for range 3 {
@@ -188,9 +210,13 @@ func TestSharedBridgeIsHandedOver(t *testing.T) {
 			t.Fatal("nothing keeps pods from saying what routers say")
 		}
 	}
-	eventually(t, "handed over", func() bool { return f.routed() && !strings.Contains(k.program(), "link cni0") })
+	eventually(t, "handed over", func() bool {
+		return f.routed() && !strings.Contains(k.program(), "link cni0")
+	})
 	host.change(func(s *surroundings) { s.shared = false })
-	eventually(t, "taken back", func() bool { return !f.routed() && strings.Contains(k.program(), "link cni0") })
+	eventually(t, "taken back", func() bool {
+		return !f.routed() && strings.Contains(k.program(), "link cni0")
+	})
 }
 
 func (f *fence) routed() bool {

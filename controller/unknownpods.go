@@ -8,8 +8,9 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// close has the kernel deny what may be pods of this node while nobody has said yet which there are: after a reboot
-// there are no rules, and the API server may be away for long. Whatever the kernel denies already, it goes on denying.
+// close has the kernel deny what may be pods of this node while nobody has said yet which there
+// are: after a reboot there are no rules, and the API server may be away for long. Whatever the
+// kernel denies already, it goes on denying.
 func (c *Controller) close(ctx context.Context) {
 	if !c.DenyUnknown || !c.kernel.unclosed || time.Now().Before(c.kernel.resume) {
 		return

@@ -117,7 +117,7 @@ var mutants = []mutant{
 	{"a pod is known before its policies", "controller", "controller/commit.go", "delta = delta.KeepingUnknown()", "_ = delta"},
 	{"a strict node waits for the source", "controller", "controller/controller.go", "\t\t\tc.close(ctx)\n", ""},
 	{"the kernel is not asked again who is behind an address", "controller", "controller/host.go", "stale := c.host.ownDue ||", "stale :="},
-	{"an answer from before a pod went is believed", "controller", "controller/host.go", "a.behind && a.events == c.graph.LocalEvents() && slices.Equal(a.claimed, c.graph.Questions())", "a.behind"},
+	{"an answer from before a pod went is believed", "controller", "controller/host.go", "a.behind && a.events == c.graph.LocalEvents() &&\n\t\tslices.Equal(a.claimed, c.graph.Questions())", "a.behind"},
 	{"a wrong name of the node is not said", "controller", "controller/mailbox.go", "\t\tc.checkNode()\n", ""},
 	{"what was not read yet is freed", "controller", "controller/commit.go", "delta = delta.Isolating()", "_ = delta"},
 	{"events break the backoff", "controller", "controller/controller.go", "case !time.Now().Before(c.kernel.resume):", "default:"},
