@@ -1,5 +1,5 @@
 # Picket. Everything that a target needs, it installs, builds or names itself: `make help`.
-# Recipes of more than a few words are scripts in .ci, which use the variables that are exported here.
+# Longer recipes are scripts in .ci, which use the variables that are exported here.
 SHELL    := bash
 .SHELLFLAGS := -eu -o pipefail -c
 CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/picket
@@ -16,8 +16,9 @@ export GOFLAGS := -buildvcs=false
 export CACHE CLUSTER VARIANT VERSION WORLDS ROWS SOAK
 
 .DEFAULT_GOAL := help
-.PHONY: help build image manifests demo test tools lint unit race laws packets api mutants fuzz clean
-.PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak bench bench-compare
+.PHONY: help build image manifests demo test tools lint unit race laws packets api mutants fuzz
+.PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak clean
+.PHONY: bench bench-compare
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 build: ## bin/picket, one static binary
