@@ -46,10 +46,10 @@ func services() string {
 			chain postrouting { type nat hook postrouting priority srcnat
 				%[3]s saddr %[4]s %[3]s daddr %[4]s masquerade
 				%[3]s saddr %[5]s %[3]s daddr %[5]s masquerade
-				iifname eth0 oifname eth0 ct status dnat masquerade
+				oifname eth0 ct original %[3]s daddr %[6]s masquerade
 			}
 		}
-		`, f.table, rules, f.word, web, far)
+		`, f.table, rules, f.word, web, far, f.node)
 	}
 	return b.String()
 }
@@ -183,6 +183,15 @@ func serviceScenes() []serviceScene {
 			{"deny", "host/n2", "a/web", 30080, node1},
 			{"allow", "host/out", "a/far", 30081, node1},
 			{"deny", "host/out", "a/far", 30081, []string{"10.77.0.12", "fd77::12"}},
+			{"allow", "a/cli", "a/far", 30081, node1},
+			{"deny", "a/cli", "a/far", 80, farService},
+		}},
+		{scene{name: "a pod at a NodePort of its own node counts as that elsewhere", pods: trio,
+			policies: []string{
+				`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{from: [{podSelector: {}}]}]}`,
+			}}, []serviceRow{
+			{"allow", "a/cli", "a/far", 80, farService},
+			{"deny", "a/cli", "a/far", 30081, node1},
 		}},
 	}
 }
