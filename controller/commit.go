@@ -23,6 +23,7 @@ type kernelState struct {
 	inForce  sync.Once
 }
 
+// newKernelState returns the state before the first look: nothing is known, nothing is closed.
 func newKernelState() kernelState {
 	return kernelState{unclosed: true, touched: make(chan struct{}, 1), retry: stoppedTimer()}
 }

@@ -35,6 +35,7 @@ type cuts struct {
 	clients map[ruleset.Client]time.Time // that have too many, and since when
 }
 
+// newCuts returns cuts that the kernel was found to have, as if conntrack had shown all of them now.
 func newCuts(held ruleset.Cuts, now time.Time) *cuts {
 	c := &cuts{
 		flows: map[ruleset.Flow]time.Time{}, ends: map[netip.Addr]map[ruleset.Flow]bool{},
@@ -44,6 +45,7 @@ func newCuts(held ruleset.Cuts, now time.Time) *cuts {
 	return c
 }
 
+// add takes in what is cut from now on, also under each of its ends.
 func (c *cuts) add(added ruleset.Cuts, now time.Time) {
 	for _, f := range added.Flows {
 		if _, known := c.flows[f]; !known {
@@ -62,6 +64,7 @@ func (c *cuts) add(added ruleset.Cuts, now time.Time) {
 	}
 }
 
+// lift takes out what is not cut any more.
 func (c *cuts) lift(lifted ruleset.Cuts) {
 	for _, f := range lifted.Flows {
 		delete(c.flows, f)
@@ -143,6 +146,7 @@ func (c *cuts) stale(now time.Time) (gone ruleset.Cuts) {
 	return gone
 }
 
+// keptFor says how long a cut outlives its last entry in conntrack.
 func keptFor(p ruleset.Protocol) time.Duration {
 	if p == ruleset.TCP {
 		return keepTCP

@@ -166,6 +166,7 @@ func (d *decision) list(c ruleset.Connection) {
 	d.add(ruleset.Cuts{Clients: []ruleset.Client{client}})
 }
 
+// add takes in a cut, for the decisions that follow and for the kernel.
 func (d *decision) add(added ruleset.Cuts) {
 	d.cuts.add(added, d.now)
 	d.added.Flows = append(d.added.Flows, added.Flows...)

@@ -36,6 +36,7 @@ func (c *Controller) apply(e graph.Event) {
 	}
 }
 
+// podOf returns which pod an event is about, if it is about one.
 func podOf(e graph.Event) (policy.Key, bool) {
 	switch e := e.(type) {
 	case graph.PodSet:

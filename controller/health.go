@@ -31,6 +31,7 @@ type Health struct {
 	metrics  *metrics
 }
 
+// newHealth returns the health of a node that has not heard from its source and holds no rules.
 func newHealth() *Health {
 	h := &Health{
 		reasons: map[string]string{}, warnings: map[string]string{}, pending: map[string]string{},
@@ -163,8 +164,10 @@ func (h *Health) count(counts func() graph.Counts) {
 	}
 }
 
+// failed counts a transaction that the kernel refused.
 func (h *Health) failed() { h.metrics.transactions.WithLabelValues("failed").Inc() }
 
+// drifted counts that the kernel did not hold what was committed.
 func (h *Health) drifted() { h.metrics.drift.Inc() }
 
 // work says that the loop is at something, from now on if it was idle.
@@ -230,6 +233,7 @@ func (h *Health) Handler() http.Handler {
 	return mux
 }
 
+// serveReadiness answers with status 200 or 503 and a Readiness in JSON.
 func (h *Health) serveReadiness(w http.ResponseWriter, _ *http.Request) {
 	r := h.Readiness()
 	w.Header().Set("Content-Type", "application/json")

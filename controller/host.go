@@ -69,6 +69,7 @@ type hostState struct {
 	met      bool              // there was an object for this node
 }
 
+// newHostState returns the state before the first question: everything is to be asked.
 func newHostState() hostState {
 	return hostState{
 		attached: -1, ownDue: true, answers: make(chan answer, 1), retry: newRetryTimer(),
@@ -87,6 +88,7 @@ type question struct {
 	events   int // graph.LocalEvents when it was asked
 }
 
+// empty reports whether there is nothing to ask.
 func (q question) empty() bool { return !q.attached && !q.own && !q.behind }
 
 // text says what is asked, for people.

@@ -36,8 +36,10 @@ type mailbox struct {
 	ready chan struct{} // holds one token while there is mail
 }
 
+// newMailbox returns an empty one.
 func newMailbox() *mailbox { return &mailbox{ready: make(chan struct{}, 1)} }
 
+// put adds a mail for the loop to read. Any goroutine may call it.
 func (b *mailbox) put(m Mail) {
 	b.mu.Lock()
 	if len(b.mail) == 0 {

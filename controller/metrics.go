@@ -79,6 +79,7 @@ func newMetrics(ready func() float64) *metrics {
 	return m
 }
 
+// count takes over how much there is of each kind.
 func (m *metrics) count(c graph.Counts) {
 	for kind, n := range map[string]int{
 		"namespaces": c.Namespaces, "pods": c.Pods, "local_pods": c.LocalPods,

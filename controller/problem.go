@@ -18,6 +18,7 @@ type badPolicies struct {
 	lines    quota
 }
 
+// newBadPolicies returns a list of none.
 func newBadPolicies() badPolicies {
 	return badPolicies{
 		parsed: map[policy.Key][]policy.Problem{}, excess: map[policy.Key]policy.Problem{},

@@ -69,6 +69,7 @@ const (
 	refreshCuts  = 5 * time.Minute
 )
 
+// newReview returns the state before the first commit: all open connections are to be looked at.
 func newReview() review {
 	return review{
 		scope: ruleset.Everything(), due: stoppedTimer(), handed: map[netip.Addr]bool{},
@@ -117,6 +118,7 @@ func (c *Controller) movedOwn() (moved []netip.Addr) {
 	return moved
 }
 
+// schedule has a look begin after a pause; while there is one, its end begins the next.
 func (r *review) schedule(pause time.Duration) {
 	if !r.looking {
 		r.due.Reset(pause)
@@ -207,6 +209,7 @@ func (c *Controller) warnFull() {
 	}
 }
 
+// reviewFailed forgets what is cut, since that is not sure any more, says so, and tries again.
 func (c *Controller) reviewFailed(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return

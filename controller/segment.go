@@ -21,6 +21,7 @@ type bridgeState struct {
 	routed  bool // it keeps pods of shared bridges from saying what routers say
 }
 
+// newBridgeState returns the state before anything was put on bridges.
 func newBridgeState() bridgeState { return bridgeState{retry: newRetryTimer()} }
 
 // separate does so after each change that it can depend on. Where it fails the node is ready: it is

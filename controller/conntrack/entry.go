@@ -72,6 +72,7 @@ func (e entry) kept() entry {
 	return e
 }
 
+// parseTuple reads who sends in one direction of an entry.
 func parseTuple(b []byte) (t tuple) {
 	for kind, value := range attributes(b) {
 		switch kind {
@@ -84,6 +85,7 @@ func parseTuple(b []byte) (t tuple) {
 	return t
 }
 
+// parseAddr reads the source address, of either family.
 func (t *tuple) parseAddr(b []byte) {
 	for kind, value := range attributes(b) {
 		if kind == nl.CTA_IP_V4_SRC || kind == nl.CTA_IP_V6_SRC {
@@ -92,6 +94,7 @@ func (t *tuple) parseAddr(b []byte) {
 	}
 }
 
+// parseProto reads the protocol and, where it has ports, that of the source.
 func (t *tuple) parseProto(b []byte) {
 	for kind, value := range attributes(b) {
 		switch {

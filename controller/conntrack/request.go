@@ -38,6 +38,7 @@ func withSource(source netip.Addr) []*filter {
 	return list
 }
 
+// sourceFilter has the kernel list entries of one source only (CTA_FILTER_ORIG_FLAGS and its like, Linux 5.8).
 func sourceFilter(tuple int, source netip.Addr) *filter {
 	kind, flags, family := nl.CTA_IP_V4_SRC, ctaFilterOrigFlags, uint8(unix.AF_INET)
 	if source.Is6() {
@@ -91,6 +92,7 @@ func (a asker) end(e entry) error {
 	return nil
 }
 
+// request builds a message to conntrack for one family.
 func (asker) request(what, flags int, family uint8, socket *nl.SocketHandle) *nl.NetlinkRequest {
 	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|what, flags)
 	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: socket}

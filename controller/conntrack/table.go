@@ -67,6 +67,7 @@ type asker struct {
 	entries, endings *nl.SocketHandle
 }
 
+// newAsker opens the sockets; the caller closes them.
 func newAsker() (a asker, err error) {
 	if a.links, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return a, fmt.Errorf("open netlink socket: %w", err)
@@ -82,6 +83,7 @@ func newAsker() (a asker, err error) {
 	return a, nil
 }
 
+// close closes those that were opened.
 func (a asker) close() {
 	a.links.Close()
 	for _, socket := range []*nl.SocketHandle{a.entries, a.endings} {
@@ -99,7 +101,7 @@ func (a asker) review(
 	if err != nil {
 		return fmt.Errorf("list addresses of this node: %w", err)
 	}
-	b := bundle{asker: a, judge: judge, keep: func(c ruleset.Connection) bool {
+	b := openEntries{asker: a, judge: judge, keep: func(c ruleset.Connection) bool {
 		return !own[c.From.Addr()] && !own[c.To.Addr()] && keep(c)
 	}}
 	for _, f := range filters {
@@ -111,6 +113,7 @@ func (a asker) review(
 	return b.err
 }
 
+// ownAddrs lists the addresses of the node: what is open to them never passes the forward hook.
 func (a asker) ownAddrs() (map[netip.Addr]bool, error) {
 	list, err := a.links.AddrList(nil, netlink.FAMILY_ALL)
 	own := map[netip.Addr]bool{}
@@ -122,8 +125,8 @@ func (a asker) ownAddrs() (map[netip.Addr]bool, error) {
 	return own, err
 }
 
-// bundle collects entries until there are enough to be judged together.
-type bundle struct {
+// openEntries collects entries until there are enough to be judged together.
+type openEntries struct {
 	asker   asker
 	keep    Keep
 	judge   ruleset.Judge
@@ -131,7 +134,8 @@ type bundle struct {
 	err     error // after one, nothing more is collected
 }
 
-func (b *bundle) take(e entry) {
+// take adds an entry, and hands the batch over once it is large enough.
+func (b *openEntries) take(e entry) {
 	if b.err != nil || !b.keep(e.Connection) {
 		return
 	}
@@ -140,7 +144,8 @@ func (b *bundle) take(e entry) {
 	}
 }
 
-func (b *bundle) handOver() {
+// handOver has the batch decided over, and deletes the entries of what is to end.
+func (b *openEntries) handOver() {
 	if b.err != nil || len(b.entries) == 0 {
 		return
 	}

@@ -177,7 +177,7 @@ func TestWhatIsOffloadedEndsWhenItIsCut(t *testing.T) {
 	table := newTable(t)
 	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP}.add(t)
 	for _, offloaded := range []bool{false, true} {
-		b := bundle{asker: table.one, keep: everything, judge: func([]ruleset.Connection) ([]ruleset.Fate, error) {
+		b := openEntries{asker: table.one, keep: everything, judge: func([]ruleset.Connection) ([]ruleset.Fate, error) {
 			return []ruleset.Fate{ruleset.Cut}, nil
 		}}
 		if err := table.one.each(t.Context(), wholeTable()[0], b.take); err != nil || len(b.entries) != 1 {
