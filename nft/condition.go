@@ -73,7 +73,7 @@ func isPodChain(name string) bool { return strings.Contains(name, "/") }
 func (l listing) strayChains() []string {
 	var names []string
 	for name := range l.chains {
-		isFrame := slices.ContainsFunc(append(frame(form{}), cutFrame()...), func(c frameChain) bool { return c.name == name })
+		isFrame := slices.ContainsFunc(append(frame(formOf(false, nil)), cutFrame()...), func(c frameChain) bool { return c.name == name })
 		if !isFrame && !isPodChain(name) {
 			names = append(names, name)
 		}

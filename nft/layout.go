@@ -29,6 +29,9 @@ const (
 // here, and before source translation (100).
 const priority = 10
 
+// earlyPriority is behind destination translation (-100), which says where a packet goes.
+const earlyPriority = -90
+
 // frameChain is a chain that is there whatever the program is.
 type frameChain struct {
 	name  string
@@ -59,6 +62,8 @@ var (
 type form struct {
 	strict bool
 	bridge string // the only interface that pods are behind; empty: there are several, or none
+	// early: the kernel looks for the way back to a source in prerouting only (before Linux 5.17).
+	early bool
 }
 
 // formOf returns the form for pods that are behind interfaces as counted. To compare with the name of the only one
@@ -73,7 +78,7 @@ func formOf(strict bool, behind behindCounts) form {
 	if len(links) != 1 {
 		bridge = ""
 	}
-	return form{strict, bridge}
+	return form{strict, bridge, kernelBefore(5, 17)}
 }
 
 // behindCounts is how many addresses of pods are behind each interface.
@@ -146,6 +151,11 @@ func frame(f form) []frameChain {
 			[]rule{{[]term{verdict(expr.VerdictJump, tunnels)}, ""}},
 		)},
 	}
+	if f.early {
+		chains = append(chains, frameChain{
+			"prerouting", &hook{"prerouting", *nftables.ChainHookPrerouting, earlyPriority}, f.onArrival(),
+		})
+	}
 	first := &chains[0].rules[0]
 	first.comment += "; layout " + ruleset.Digest(frameText(chains))
 	return chains
@@ -188,10 +198,33 @@ func (f form) ownLink(family ruleset.Family) []rule {
 	if f.bridge != "" {
 		return []rule{{[]term{notFrom(f.bridge), inSet(ruleset.Bound(family), source), counter(), drop()}, why}}
 	}
-	return []rule{
-		{[]term{notBehind(family), alsoInSet(ruleset.Bound(family), source), counter(), drop()}, why},
-		{[]term{notBehind(family), fromLink(linkSet), noWayBack(), counter(), drop()}, "nobody with this source is there"},
+	rules := []rule{{[]term{notBehind(family), alsoInSet(ruleset.Bound(family), source), counter(), drop()}, why}}
+	if f.early {
+		return rules
 	}
+	return append(rules, fromNobody(notBehind(family), fromLink(linkSet)))
+}
+
+// fromNobody is the rule for what came in by an interface that does not lead to its source.
+func fromNobody(terms ...term) rule {
+	return rule{append(terms, noWayBack(), counter(), drop()), "nobody with this source is there"}
+}
+
+// onArrival looks for the way back to the source of what will be forwarded, where the kernel refuses
+// to do that in forward.
+func (f form) onArrival() []rule {
+	if f.bridge != "" {
+		return nil
+	}
+	rules := []rule{
+		{[]term{notFromLink(linkSet), accept()}, "not from a pod of this node"},
+		{[]term{ctState("established", ctEstablished), accept()}, "forward judges it"},
+		{[]term{ctState("related", ctRelated), accept()}, "forward judges it"},
+	}
+	for _, family := range ruleset.Families {
+		rules = append(rules, fromNobody(notBehind(family), fibUnicast(destination)))
+	}
+	return rules
 }
 
 // onBehalf is what a packet meets that a process or IPVS of this node sends. With an address of the node it is

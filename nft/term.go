@@ -355,14 +355,15 @@ func notBehind(f ruleset.Family) term {
 	return t
 }
 
-// rtnLocal is the type of a route to an address of the node itself (RTN_LOCAL).
-const rtnLocal = 2
+// fibLocal matches an address that is the node's own, fibUnicast one that packets are sent on to.
+func fibLocal(e end) term { return fibType(e, "local", unix.RTN_LOCAL) }
 
-// fibLocal matches an address that is the node's own.
-func fibLocal(e end) term {
-	return term{text: "fib " + e.word() + " type local", exprs: []expr.Any{
+func fibUnicast(e end) term { return fibType(e, "unicast", unix.RTN_UNICAST) }
+
+func fibType(e end, word string, number uint32) term {
+	return term{text: "fib " + e.word() + " type " + word, exprs: []expr.Any{
 		&expr.Fib{Register: register, ResultADDRTYPE: true, FlagSADDR: e == source, FlagDADDR: e == destination},
-		equal(binaryutil.NativeEndian.PutUint32(rtnLocal))}}
+		equal(binaryutil.NativeEndian.PutUint32(number))}}
 }
 
 // onLink matches packets that no router has passed on: neighbour discovery has the hop limit 255
