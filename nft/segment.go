@@ -60,7 +60,7 @@ func segmentSets(s ruleset.Segment) []filledSet {
 		return links
 	}
 	sets := []filledSet{
-		linksIn(podPorts, portsThat(func(p ruleset.Port) bool { return len(p.Addrs) > 0 })),
+		linksIn(podPorts, portsThat(ruleset.Port.Known)),
 		linksIn(isolatedSet, portsThat(func(p ruleset.Port) bool { return p.Isolated })),
 		linksIn(boundSet, portsThat(func(p ruleset.Port) bool { return p.Bound })),
 		macsOf(s.Ports), ownMACsOf(s.Ports),

@@ -37,6 +37,7 @@ type Port struct {
 	Isolated bool         // for ingress, by any of its addresses; not if everything is allowed
 	Bound    bool         // what it sends must come from one of its addresses
 	Closed   bool         // nothing passes between it and other ports: no hook would judge that
+	Refused  string       // why nothing that it sends is taken for a pod's; empty: it is
 }
 
 // Compare orders ports by their interfaces.
@@ -45,6 +46,7 @@ func (p Port) Compare(o Port) int { return strings.Compare(p.Link, o.Link) }
 // Equal reports whether two ports are the same, with the same pod, which is treated alike.
 func (p Port) Equal(o Port) bool {
 	return p.Link == o.Link && p.MAC == o.MAC && p.Isolated == o.Isolated && p.Bound == o.Bound && p.Closed == o.Closed &&
+		p.Refused == o.Refused &&
 		slices.Equal(p.Addrs, o.Addrs)
 }
 
@@ -53,10 +55,12 @@ func (s Segment) Equal(o Segment) bool {
 	return slices.EqualFunc(s.Ports, o.Ports, Port.Equal) && slices.Equal(s.Taken, o.Taken) && slices.Equal(s.Routers, o.Routers)
 }
 
+// Known reports whether it is known what may be sent from the port: from its addresses, or nothing.
+func (p Port) Known() bool { return len(p.Addrs) > 0 || p.Refused != "" }
+
 // Empty reports whether everything may pass.
 func (s Segment) Empty() bool {
-	judged := func(p Port) bool { return len(p.Addrs) > 0 || p.Closed }
-	return len(s.Routers) == 0 && !slices.ContainsFunc(s.Ports, judged)
+	return len(s.Routers) == 0 && !slices.ContainsFunc(s.Ports, func(p Port) bool { return p.Known() || p.Closed })
 }
 
 // AllowsAll reports whether a chain lets everything pass, from or to anybody, without a look at another chain.

@@ -41,6 +41,7 @@ func (g *Graph) markPort(p *ruleset.Port, unfiltered bool) {
 		p.Isolated = p.Isolated || hasIn && !g.allowsAll(in)
 		p.Closed = p.Closed || unfiltered && (p.Isolated || hasOut && !g.allowsAll(out))
 	}
+	p.Bound = p.Bound || p.Refused != ""
 	if len(p.Addrs) == 0 {
 		p.Closed = unfiltered && g.strict
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"net"
 	"slices"
 
 	"github.com/vishvananda/netlink"
@@ -14,9 +15,16 @@ type bridges struct {
 // bridge is one of them.
 type bridge struct {
 	name      string
-	filtering bool           // by VLAN: frames between its ports are tagged inside
-	pods      map[string]far // ports whose other end is in another network namespace
+	filtering bool               // by VLAN: frames between its ports are tagged inside
+	pods      map[string]podLink // ports whose other end is in another network namespace
 	others    []string
+}
+
+// podLink is the node's end of a veth of a pod.
+type podLink struct {
+	index int
+	mac   net.HardwareAddr
+	far   far
 }
 
 // far is the other end of a veth, as the kernel names it at this one.
@@ -28,7 +36,7 @@ func bridgesOf(links []netlink.Link) bridges {
 	for _, l := range links {
 		if found, is := l.(*netlink.Bridge); is {
 			filtering := found.VlanFiltering != nil && *found.VlanFiltering
-			b.byIndex[found.Index] = &bridge{name: found.Name, filtering: filtering, pods: map[string]far{}}
+			b.byIndex[found.Index] = &bridge{name: found.Name, filtering: filtering, pods: map[string]podLink{}}
 		}
 	}
 	for _, l := range links {
@@ -37,7 +45,7 @@ func bridgesOf(links []netlink.Link) bridges {
 		switch {
 		case master == nil:
 		case l.Type() == "veth" && a.NetNsID >= 0:
-			master.pods[a.Name] = far{a.NetNsID, a.ParentIndex}
+			master.pods[a.Name] = podLink{a.Index, a.HardwareAddr, far{a.NetNsID, a.ParentIndex}}
 		default:
 			master.others = append(master.others, a.Name)
 		}

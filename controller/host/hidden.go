@@ -1,12 +1,10 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
-
-	wire "github.com/mdlayher/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // hiding says why the packets of an address cannot be shown to pass a hook, if they cannot: by the way that leads to
@@ -42,38 +40,32 @@ func kindName(kind string) string {
 
 // explain adds which interface the pods have themselves, where the kernel tells: it has a number for the namespaces
 // that an interface of this one was moved to.
-func (h *Host) explain(hidden map[netip.Addr]string) error {
+func explain(hidden map[netip.Addr]string) {
 	if len(hidden) == 0 {
-		return nil
+		return
 	}
-	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Strict: true})
+	all, err := namespaces()
 	if err != nil {
-		return fmt.Errorf("open netlink socket: %w", err)
+		return // it is more than what has to be known
 	}
-	defer socket.Close()
-	if err := socket.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err
+	for began := time.Now(); len(all) > 0 && time.Since(began) < patience; all = all[1:] {
+		explainIn(all[0], hidden)
 	}
-	all, err := namespaces(socket)
-	if err != nil {
-		return nil // it is more than what has to be known
-	}
-	for _, namespace := range all {
-		h.explainIn(socket, namespace, hidden)
-	}
-	return nil
 }
 
-func (h *Host) explainIn(socket *wire.Conn, namespace int, hidden map[netip.Addr]string) {
-	addrs, err := addrsIn(socket, namespace)
-	if err != nil {
+func explainIn(namespace int, hidden map[netip.Addr]string) {
+	addrs, err := addrsIn(namespace, 0)
+	if err != nil && !errors.Is(err, errTooMany) {
 		return
 	}
 	for index, list := range addrs {
-		for _, a := range list {
-			reason, is := hidden[a]
-			if inside, err := linkIn(socket, far{namespace, index}); is && err == nil && inside.kind != "veth" {
-				hidden[a] = fmt.Sprintf("its interface %s is %s; %s", inside.name, kindName(inside.kind), reason)
+		for _, held := range list {
+			reason, is := hidden[held.addr]
+			if !is {
+				continue
+			}
+			if inside, err := linkIn(far{namespace, index}); err == nil && inside.kind != "veth" {
+				hidden[held.addr] = fmt.Sprintf("its interface %s is %s; %s", inside.name, kindName(inside.kind), reason)
 			}
 		}
 	}

@@ -26,8 +26,9 @@ import (
 type Host struct {
 	ways   map[netip.Addr]way // what was found, for a while
 	looked time.Time
-	ports  map[string]port // that pods were seen behind, by interface
-	stale  atomic.Bool     // Watch saw that something changed
+	ports  map[string]*port // on bridges, by interface
+	owners map[netip.Addr]*port
+	stale  atomic.Bool // Watch saw that something changed
 }
 
 // memory is how long it is believed that an address sits where it was found.
@@ -46,6 +47,7 @@ func (h *Host) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 	}
 	if len(pods) == 0 {
 		clear(h.ports)
+		clear(h.owners)
 		return ruleset.Wiring{Tunnels: tunnels}, nil
 	}
 	wiring, err := h.attachments(bridgesOf(links), pods)
@@ -64,7 +66,7 @@ func (h *Host) attachments(net bridges, pods []netip.Addr) (ruleset.Wiring, erro
 	if err := h.findWays(pods); err != nil {
 		return ruleset.Wiring{}, err
 	}
-	return h.wiring(net, pods)
+	return h.wiring(net, pods), nil
 }
 
 // findWays learns by which interfaces those addresses are reached of which it is not known. It asks the kernel over
@@ -95,9 +97,9 @@ func (h *Host) findWays(pods []netip.Addr) error {
 }
 
 // wiring puts together what was found.
-func (h *Host) wiring(net bridges, pods []netip.Addr) (ruleset.Wiring, error) {
+func (h *Host) wiring(net bridges, pods []netip.Addr) ruleset.Wiring {
 	w := ruleset.Wiring{Hidden: map[netip.Addr]string{}}
-	behind := h.behind()
+	behind := h.masters()
 	used, routed := map[int]bool{}, map[string]bool{} // bridges by index, other interfaces by name
 	bound := map[string][]netip.Addr{}
 	for _, a := range pods {
@@ -118,7 +120,7 @@ func (h *Host) wiring(net bridges, pods []netip.Addr) (ruleset.Wiring, error) {
 		}
 	}
 	maps.DeleteFunc(used, func(index int, used bool) bool { return !used || net.byIndex[index] == nil })
-	w.Ports, w.Routers = h.portsOn(net, used, pods), net.routers(used)
+	w.Ports, w.Routers = h.portsOn(net, used), net.routers(used)
 	for name := range routed {
 		if routed[name] {
 			w.Links = append(w.Links, ruleset.Link{Name: name, Addrs: bound[name]})
@@ -130,5 +132,6 @@ func (h *Host) wiring(net bridges, pods []netip.Addr) (ruleset.Wiring, error) {
 	}
 	slices.SortFunc(w.Links, func(a, b ruleset.Link) int { return cmp.Compare(a.Name, b.Name) })
 	w.Unfiltered = len(used) > 0 && !switchedOn()
-	return w, h.explain(w.Hidden)
+	explain(w.Hidden)
+	return w
 }

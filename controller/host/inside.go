@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
-	"slices"
+	"time"
 
 	wire "github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -14,16 +14,16 @@ import (
 
 // What the kernel says of other network namespaces, by the numbers that this one has for them.
 
-// ask sends a question about a namespace: the message of its kind, then the attribute that names it. A namespace or
-// interface that is gone answers nothing.
-func ask(socket *wire.Conn, header wire.Header, message []byte, attribute uint16, namespace int) ([]wire.Message, error) {
+// askIn asks about a namespace: the message of its kind, then the attribute that names it. A namespace
+// or interface that is gone answers nothing.
+func askIn(namespace int, kind, flags uint16, message []byte, attribute uint16) ([][]byte, error) {
 	target, err := wire.MarshalAttributes([]wire.Attribute{{
 		Type: attribute, Data: binary.NativeEndian.AppendUint32(nil, uint32(namespace)),
 	}})
 	if err != nil {
 		return nil, err
 	}
-	answers, err := socket.Execute(wire.Message{Header: header, Data: append(message, target...)})
+	answers, err := ask(kind, flags, append(message, target...))
 	for _, gone := range []error{unix.EINVAL, unix.ENOENT, unix.ENODEV} {
 		if errors.Is(err, gone) {
 			return nil, nil
@@ -32,45 +32,83 @@ func ask(socket *wire.Conn, header wire.Header, message []byte, attribute uint16
 	return answers, err
 }
 
-// addrsIn lists the addresses in a namespace, sorted, by the index of their interface.
-func addrsIn(socket *wire.Conn, namespace int) (map[int][]netip.Addr, error) {
-	header := wire.Header{Type: unix.RTM_GETADDR, Flags: wire.Request | wire.Dump}
-	answers, err := ask(socket, header, make([]byte, unix.SizeofIfAddrmsg), unix.IFA_TARGET_NETNSID, namespace)
-	if err != nil {
-		return nil, err
-	}
-	addrs := map[int][]netip.Addr{}
-	for _, m := range answers {
-		if a, index, ok := addrOf(m.Data); ok {
-			addrs[index] = append(addrs[index], a)
-		}
-	}
-	for index := range addrs {
-		slices.SortFunc(addrs[index], netip.Addr.Compare)
-	}
-	return addrs, nil
+// heldAddr is an address of an interface.
+type heldAddr struct {
+	addr  netip.Addr
+	since time.Duration // when it was set, or changed, by the clock of the kernel's start
 }
 
-// addrOf reads the address of a message and the index of its interface.
-func addrOf(message []byte) (addr netip.Addr, index int, ok bool) {
+// addrsOf lists the addresses of an interface in another namespace, in the kernel's order. The error
+// may be errTooMany.
+func addrsOf(at far) ([]heldAddr, error) {
+	all, err := addrsIn(at.namespace, at.index)
+	return all[at.index], err
+}
+
+// addrsIn lists the addresses in a namespace by the index of their interface, of all interfaces or of
+// one (index not 0).
+func addrsIn(namespace, index int) (map[int][]heldAddr, error) {
+	message := make([]byte, unix.SizeofIfAddrmsg)
+	binary.NativeEndian.PutUint32(message[4:], uint32(index))
+	answers, err := askIn(namespace, unix.RTM_GETADDR, unix.NLM_F_DUMP, message, unix.IFA_TARGET_NETNSID)
+	if err != nil && !errors.Is(err, errTooMany) {
+		return nil, err
+	}
+	addrs := map[int][]heldAddr{}
+	for _, data := range answers {
+		if a, at, ok := decodeAddr(data); ok {
+			addrs[at] = append(addrs[at], a)
+		}
+	}
+	return addrs, err
+}
+
+// decodeAddr reads the address of a message and the index of its interface.
+func decodeAddr(message []byte) (held heldAddr, index int, ok bool) {
 	if len(message) < unix.SizeofIfAddrmsg {
-		return addr, 0, false
+		return held, 0, false
 	}
 	index = int(binary.NativeEndian.Uint32(message[4:]))
 	attributes, err := wire.NewAttributeDecoder(message[unix.SizeofIfAddrmsg:])
 	if err != nil {
-		return addr, index, false
+		return held, index, false
 	}
+	var local, address netip.Addr
 	for attributes.Next() {
 		switch attributes.Type() {
 		case unix.IFA_LOCAL: // of a point-to-point interface IFA_ADDRESS is its peer's
-			addr, ok = netip.AddrFromSlice(attributes.Bytes())
-			return addr, index, ok
+			local, _ = netip.AddrFromSlice(attributes.Bytes())
 		case unix.IFA_ADDRESS:
-			addr, ok = netip.AddrFromSlice(attributes.Bytes())
+			address, _ = netip.AddrFromSlice(attributes.Bytes())
+		case unix.IFA_CACHEINFO:
+			if info := attributes.Bytes(); len(info) >= unix.SizeofIfaCacheinfo {
+				held.since = sinceTicks(binary.NativeEndian.Uint32(info[12:])) // tstamp
+			}
 		}
 	}
-	return addr, index, ok
+	if held.addr = local; !local.IsValid() {
+		held.addr = address
+	}
+	return held, index, held.addr.IsValid()
+}
+
+// tick is the kernel's unit of time towards programs (USER_HZ, which is 100 on all architectures that
+// Go has but one).
+const tick = 10 * time.Millisecond
+
+// now is the time since the kernel's start, without sleep.
+func now() time.Duration {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // fails for unknown clocks only
+	return time.Duration(ts.Nano())
+}
+
+// sinceTicks completes a number of ticks since the kernel's start, whose 32 bits are full after 497
+// days. The kernel's ticks can be a little ahead of its clock.
+func sinceTicks(ticks uint32) time.Duration {
+	const ahead = time.Second
+	at := int64((now() + ahead) / tick)
+	return time.Duration(at-int64(uint32(at)-ticks)) * tick
 }
 
 // insideLink is an interface in another namespace; its zero value is one that is gone.
@@ -79,14 +117,14 @@ type insideLink struct {
 	mac        ruleset.MAC
 }
 
-func linkIn(socket *wire.Conn, at far) (insideLink, error) {
+func linkIn(at far) (insideLink, error) {
 	message := make([]byte, unix.SizeofIfInfomsg)
 	binary.NativeEndian.PutUint32(message[4:], uint32(at.index))
-	answers, err := ask(socket, wire.Header{Type: unix.RTM_GETLINK, Flags: wire.Request}, message, unix.IFLA_TARGET_NETNSID, at.namespace)
-	if err != nil || len(answers) == 0 || len(answers[0].Data) < unix.SizeofIfInfomsg {
+	answers, err := askIn(at.namespace, unix.RTM_GETLINK, 0, message, unix.IFLA_TARGET_NETNSID)
+	if err != nil || len(answers) == 0 || len(answers[0]) < unix.SizeofIfInfomsg {
 		return insideLink{}, err
 	}
-	return decodeLink(answers[0].Data[unix.SizeofIfInfomsg:])
+	return decodeLink(answers[0][unix.SizeofIfInfomsg:])
 }
 
 func decodeLink(data []byte) (insideLink, error) {
@@ -116,16 +154,14 @@ func decodeLink(data []byte) (insideLink, error) {
 }
 
 // namespaces lists those that this one has numbers for.
-func namespaces(socket *wire.Conn) ([]int, error) {
-	answers, err := socket.Execute(wire.Message{
-		Header: wire.Header{Type: unix.RTM_GETNSID, Flags: wire.Request | wire.Dump}, Data: make([]byte, rtgenmsgSize),
-	})
+func namespaces() ([]int, error) {
+	answers, err := ask(unix.RTM_GETNSID, unix.NLM_F_DUMP, make([]byte, rtgenmsgSize))
 	if err != nil {
 		return nil, err
 	}
 	var all []int
-	for _, m := range answers {
-		attributes, err := wire.NewAttributeDecoder(m.Data[min(len(m.Data), rtgenmsgSize):])
+	for _, data := range answers {
+		attributes, err := wire.NewAttributeDecoder(data[min(len(data), rtgenmsgSize):])
 		if err != nil {
 			return nil, err
 		}

@@ -1,129 +1,137 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
-	wire "github.com/mdlayher/netlink"
-	"golang.org/x/sys/unix"
-
 	"github.com/picket-project/picket/ruleset"
 )
 
 // port is what was learnt of an interface on a bridge.
 type port struct {
-	far    far
+	podLink
 	master int // index of the bridge
 	mac    ruleset.MAC
-	addrs  []netip.Addr // sorted
+	// first are the addresses that the pod's interface had first, one of each family: those that
+	// the network plugin set before the pod ran.
+	first   map[ruleset.Family]heldAddr
+	held    []heldAddr                    // all that it had when it was looked at last
+	own     map[ruleset.Family]netip.Addr // those that belong to this port
+	crowded bool                          // it had more than are read
+	joined  time.Duration                 // when it came to its bridge; 0: not asked
 }
 
-func (p port) has(a netip.Addr) bool {
-	_, found := slices.BinarySearchFunc(p.addrs, a, netip.Addr.Compare)
-	return found
-}
-
-// findPorts finds the interfaces on bridges that pods with these addresses sit behind: by the addresses that the
-// kernel has at the other end of each veth. It tells them to who has NET_ADMIN (IFA_TARGET_NETNSID, Linux 4.20).
-// An address, or a MAC address, that two pods have set is that of the one that was seen with it first.
+// findPorts finds the interfaces on bridges that pods with these addresses sit behind: by the
+// addresses that the kernel has at the other end of each veth. It tells them to who has NET_ADMIN
+// (IFA_TARGET_NETNSID, Linux 4.20).
 func (h *Host) findPorts(net bridges, pods []netip.Addr) error {
-	if h.ports == nil {
-		h.ports = map[string]port{}
-	}
-	for name, p := range h.ports {
-		master := net.byIndex[p.master]
-		if master == nil || master.pods[name] != p.far || !slices.ContainsFunc(pods, p.has) {
-			delete(h.ports, name)
-		}
-	}
-	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Strict: true})
-	if err != nil {
-		return fmt.Errorf("open netlink socket: %w", err)
-	}
-	defer socket.Close()
-	missing := slices.ContainsFunc(pods, h.missing)
+	h.forgetPorts(net)
+	missing := slices.DeleteFunc(slices.Clone(pods), func(a netip.Addr) bool { return h.owners[a] != nil })
 	for index, bridge := range net.byIndex {
-		for _, name := range slices.Sorted(maps.Keys(bridge.pods)) {
-			if err := h.meet(socket, name, port{far: bridge.pods[name], master: index}, missing); err != nil {
+		for name, link := range bridge.pods {
+			p := h.ports[name]
+			if p == nil {
+				p = &port{own: map[ruleset.Family]netip.Addr{}, first: map[ruleset.Family]heldAddr{}}
+				h.ports[name] = p
+			} else if p.far == link.far && !p.wants(missing, pods) {
+				continue
+			}
+			p.podLink, p.master = link, index
+			if err := p.look(); err != nil {
 				return fmt.Errorf("look behind %s: %w", name, err)
 			}
 		}
 	}
+	h.assign(pods)
+	h.findMACs()
 	return nil
 }
 
-// patience is for the kernel to list the addresses of one interface. The library waits for ever after a system call
-// that was interrupted.
-const patience = time.Second
-
-// meet learns who is behind a port that is new or, while an address of a pod is missing, behind any: a pod that was
-// looked at between its first address and its second has two by now.
-func (h *Host) meet(socket *wire.Conn, name string, p port, missing bool) error {
-	known, met := h.ports[name]
-	if met && !missing {
-		return nil
+// forgetPorts forgets the ports that are gone. An interface of the node keeps its number, whatever
+// its pod does.
+func (h *Host) forgetPorts(net bridges) {
+	if h.ports == nil {
+		h.ports = map[string]*port{}
 	}
-	if err := socket.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	addrs, err := addrsIn(socket, p.far.namespace)
-	if err != nil {
-		return err
-	}
-	if p.addrs = append(known.addrs, slices.DeleteFunc(addrs[p.far.index], h.taken)...); len(p.addrs) == 0 {
-		return nil
-	}
-	slices.SortFunc(p.addrs, netip.Addr.Compare)
-	if met {
-		p.mac = known.mac
-		h.ports[name] = p
-		return nil
-	}
-	inside, err := linkIn(socket, p.far)
-	if err != nil {
-		return err
-	}
-	if p.mac = inside.mac; slices.ContainsFunc(slices.Collect(maps.Values(h.ports)), func(o port) bool { return o.mac == p.mac }) {
-		p.mac = ruleset.MAC{}
-	}
-	h.ports[name] = p
-	return nil
+	maps.DeleteFunc(h.ports, func(name string, p *port) bool {
+		master := net.byIndex[p.master]
+		return master == nil || master.pods[name].index != p.index
+	})
 }
 
-func (h *Host) taken(a netip.Addr) bool { return a.IsLinkLocalUnicast() || !h.missing(a) }
+// wants reports whether a port may have one of the addresses that no port is known to have: a pod that
+// was looked at between its first address and its second has two by now.
+func (p *port) wants(missing, pods []netip.Addr) bool {
+	return slices.ContainsFunc(missing, func(a netip.Addr) bool {
+		_, settled := slices.BinarySearchFunc(pods, p.own[ruleset.FamilyOf(a)], netip.Addr.Compare)
+		return !settled
+	})
+}
 
-// missing reports whether no port is known to have an address.
-func (h *Host) missing(a netip.Addr) bool {
-	for _, p := range h.ports {
-		if p.has(a) {
-			return false
+// look reads the addresses behind a port. What it had first stays so, whatever else it has by now.
+func (p *port) look() error {
+	held, err := addrsOf(p.far)
+	if p.crowded = errors.Is(err, errTooMany); p.crowded {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.held = slices.DeleteFunc(held, func(a heldAddr) bool { return a.addr.IsLinkLocalUnicast() })
+	for _, a := range p.held {
+		family := ruleset.FamilyOf(a.addr)
+		if first, has := p.first[family]; !has || a.since < first.since {
+			p.first[family] = a
 		}
 	}
-	return true
+	return nil
 }
 
-// behind says on which bridge each address is.
-func (h *Host) behind() map[netip.Addr]int {
+// findMACs learns the MAC addresses of pods whose addresses are known. One that another pod was seen
+// with before is not theirs; of those that are new at the same time nobody has it. It is no error if
+// one is not told: a pod can make what is said of its interface too long.
+func (h *Host) findMACs() {
+	found, count := map[*port]ruleset.MAC{}, map[ruleset.MAC]int{}
+	for _, p := range h.ports {
+		mac := p.mac
+		if mac == (ruleset.MAC{}) && len(p.own) > 0 {
+			inside, _ := linkIn(p.far)
+			mac, found[p] = inside.mac, inside.mac
+		}
+		count[mac]++
+	}
+	for p, mac := range found {
+		if count[mac] == 1 {
+			p.mac = mac
+		}
+	}
+}
+
+// masters says on which bridge each address is.
+func (h *Host) masters() map[netip.Addr]int {
 	masters := map[netip.Addr]int{}
-	for _, p := range h.ports {
-		for _, a := range p.addrs {
-			masters[a] = p.master
-		}
+	for a, p := range h.owners {
+		masters[a] = p.master
 	}
 	return masters
 }
 
 // portsOn lists the ports that lead to pods on some bridges.
-func (h *Host) portsOn(net bridges, used map[int]bool, pods []netip.Addr) []ruleset.Port {
+func (h *Host) portsOn(net bridges, used map[int]bool) []ruleset.Port {
 	var ports []ruleset.Port
 	for index := range used {
 		for name := range net.byIndex[index].pods {
 			known := h.ports[name]
-			addrs := slices.DeleteFunc(slices.Clone(pods), func(a netip.Addr) bool { return !known.has(a) })
-			ports = append(ports, ruleset.Port{Link: name, MAC: known.mac, Addrs: addrs})
+			port := ruleset.Port{Link: name, MAC: known.mac}
+			port.Addrs = slices.SortedFunc(maps.Values(known.own), netip.Addr.Compare)
+			if known.crowded && len(port.Addrs) == 0 {
+				port.Refused = fmt.Sprintf("the pod has %s addresses", errTooMany)
+			}
+			ports = append(ports, port)
 		}
 	}
 	slices.SortFunc(ports, ruleset.Port.Compare)
