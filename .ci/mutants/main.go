@@ -26,7 +26,7 @@ var suites = map[string][]string{
 	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|InputIsJudged"},
 	"conntrack":  {"./controller/conntrack"},
 	"packets":    {"./cmd/sandbox", "-run=" + packets, "-packet-worlds=12"},
-	"frame":      {"./cmd/sandbox", "-run=^Test(Output|Tunnels|RejectThroughServices)OnRealPackets$"},
+	"frame":      {"./cmd/sandbox", "-run=^Test(Output|Tunnels|RejectThroughServices|LinkLocalIsNoWayAround)OnRealPackets$"},
 	"bridges":    {"./cmd/sandbox", "-run=^Test(Thief|Flood)OnRealPackets$"},
 }
 

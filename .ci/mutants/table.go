@@ -85,6 +85,7 @@ var mutants = []mutant{
 	{"the peer is looked for at the subject's end", "packets", "nft/term.go", "return 1 - subjectEnd(d)", "return subjectEnd(d)"},
 	{"replies are not let through", "packets", "nft/layout.go", "{[]term{ctState(\"established\", ctEstablished), accept()}", "{[]term{ctState(\"established\", 64), accept()}"},
 	{"pods may advertise routers to their node", "packets", "nft/layout.go", "noRouter(ruleset.IPv4), noRouter(ruleset.IPv6),\n", "noRouter(ruleset.IPv4),\n"},
+	{"pods may talk by link-local addresses", "frame", "nft/layout.go", "range []end{source, destination} {\n\t\tterms := []term{inPrefix", "range []end{} {\n\t\tterms := []term{inPrefix"},
 	{"what leaves by output is not judged", "frame", "nft/layout.go", "slices.Concat(rules, dispatches(ruleset.Egress), []rule", "slices.Concat(rules, []rule"},
 	{"a pod reaches its node's tunnel", "frame", "nft/layout.go", "[]rule{{[]term{verdict(expr.VerdictJump, tunnels)}, \"\"}},\n", "nil,\n"},
 	{"a pod reaches another node's tunnel", "frame", "nft/layout.go", "slices.Concat(dispatches(ruleset.Ingress), toTunnelsOfNodes(),", "slices.Concat(dispatches(ruleset.Ingress),"},

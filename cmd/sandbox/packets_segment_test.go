@@ -80,6 +80,49 @@ func TestSegmentOnRealPackets(t *testing.T) {
 	}
 }
 
+// linkLocalWays are packets with one link-local address, and policies that allow all addresses but
+// those of pods.
+var linkLocalWays = []struct {
+	name, policy string
+	ends         func(r *rig) (from, to netip.Addr)
+}{
+	{
+		"from a link-local address",
+		`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{ipBlock: {cidr: "::/0", except: ["fd00:10:244::/48"]}}]}]}`,
+		func(r *rig) (from, to netip.Addr) { return r.linkLocal("a/cli"), r.addrsOf("a/web")[1] },
+	},
+	{
+		"to a link-local address",
+		`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress],
+			egress: [{to: [{ipBlock: {cidr: "::/0", except: ["fd00:10:244::/48"]}}]}]}`,
+		func(r *rig) (from, to netip.Addr) { return r.addrsOf("a/cli")[1], r.linkLocal("a/web") },
+	},
+}
+
+// A link-local address is no pod's, so that a policy which excepts pods does not allow it either.
+func TestLinkLocalIsNoWayAroundOnRealPackets(t *testing.T) {
+	for _, way := range linkLocalWays {
+		t.Run(way.name, func(t *testing.T) {
+			r := newRig(t, rigOptions{idle: true})
+			w := scene{pods: trio, policies: []string{way.policy}}.world(t)
+			r.build(w)
+			from, to := way.ends(r)
+			send := func(mark string) *sandbox.Sniffer {
+				ear := r.hears("a/web", mark)
+				r.sendFrames("a/cli", sandbox.Frame{To: r.macOf("a/web"), Packet: marked(from, to, mark)})
+				return ear
+			}
+			open := send("open.")
+			eventually(t, "it arrives while nobody filters", func() bool { return open.Count() > 0 })
+			r.start()
+			r.tell(w)
+			if fenced := send("fenced."); holdsWithin(silence, func() bool { return fenced.Count() > 0 }) {
+				t.Error("LEAK: it reaches a pod that the policy excepts")
+			}
+		})
+	}
+}
+
 // A pod is judged as itself, whatever address it writes into its frames.
 func TestForgedSourceOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{idle: true})
