@@ -301,9 +301,17 @@ func mapName(d ruleset.Direction, f ruleset.Family) string { return fmt.Sprintf(
 func (c frameChain) text() string {
 	head := ""
 	if c.hook != nil {
-		head = fmt.Sprintf("\t\ttype filter hook %s priority filter + %d; policy accept;\n", c.hook.name, c.hook.priority)
+		head = fmt.Sprintf("\t\ttype filter hook %s priority %s; policy accept;\n", c.hook.name, c.hook.when())
 	}
 	return chainText(c.name, head, c.rules)
+}
+
+// when prints the priority as nft does, by the nearest of its names before it.
+func (h hook) when() string {
+	if h.priority >= *nftables.ChainPriorityFilter {
+		return fmt.Sprintf("filter + %d", h.priority)
+	}
+	return fmt.Sprintf("dstnat + %d", h.priority-*nftables.ChainPriorityNATDest)
 }
 
 func frameText(chains []frameChain) string {
