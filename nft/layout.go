@@ -216,10 +216,9 @@ func (f form) onArrival() []rule {
 	if f.bridge != "" {
 		return nil
 	}
-	rules := []rule{
-		{[]term{notFromLink(linkSet), accept()}, "not from a pod of this node"},
-		{[]term{ctState("established", ctEstablished), accept()}, "forward judges it"},
-		{[]term{ctState("related", ctRelated), accept()}, "forward judges it"},
+	rules := []rule{{[]term{notFromLink(linkSet), accept()}, "not from a pod of this node"}}
+	for _, state := range []term{ctState("established", ctEstablished), ctState("related", ctRelated)} {
+		rules = append(rules, rule{[]term{state, accept()}, "forward judges it"})
 	}
 	for _, family := range ruleset.Families {
 		rules = append(rules, fromNobody(notBehind(family), fibUnicast(destination)))

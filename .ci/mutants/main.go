@@ -21,6 +21,7 @@ var suites = map[string][]string{
 	"graph":      {"./controller/graph", "-histories=100"},
 	"ruleset":    {"./ruleset"},
 	"nft":        {"./nft"},
+	"host":       {"./controller/host"},
 	"controller": {"./controller"},
 	"manifests":  {"./controller/manifests"},
 	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|InputIsJudged"},

@@ -94,6 +94,9 @@ var mutants = []mutant{
 	{"a Service's client is reset by a stranger", "frame", "nft/rule.go", "rule{terms: []term{isTranslated(), counter(), rejectProhibited()}},", "rule{terms: []term{isTranslated(), counter()}},"},
 	{"an interval ends too early", "nft", "nft/batch.go", "after := m.Last.Next()", "after := m.Last"},
 	{"a rule taken out of a chain is not noticed", "nft", "nft/rule.go", "n != 3 || sealed(end, digest, contents) != comment", "n != 3 || end == \"\""},
+	{"the address that came last is a port's", "host", "controller/host/owner.go", "return held.since - p.joined", "return p.joined - held.since"},
+	{"what an interface had first is forgotten", "host", "controller/host/ports.go", "|| a.since < first.since {", "|| true {"},
+	{"a pod's addresses are read without end", "host", "controller/host/ask.go", "len(answers) > mostMessages", "len(answers) < 0"},
 	{"bridged IPv6 is not filtered", "packets", "controller/host/switch.go", "{\"net/bridge/bridge-nf-call-iptables\", \"net/bridge/bridge-nf-call-ip6tables\"}", "{\"net/bridge/bridge-nf-call-iptables\"}"},
 
 	{"a cut is not read back", "nft", "nft/cuts.go", "cuts.Flows = append(cuts.Flows, flow)", "_ = flow"},
