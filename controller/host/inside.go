@@ -14,8 +14,8 @@ import (
 
 // What the kernel says of other network namespaces, by the numbers that this one has for them.
 
-// askIn asks about a namespace: the message of its kind, then the attribute that names it. A namespace
-// or interface that is gone answers nothing.
+// askIn asks about a namespace: the message of its kind, then the attribute that names it. A
+// namespace or interface that is gone answers nothing.
 func askIn(namespace int, kind, flags uint16, message []byte, attribute uint16) ([][]byte, error) {
 	target, err := wire.MarshalAttributes([]wire.Attribute{{
 		Type: attribute, Data: binary.NativeEndian.AppendUint32(nil, uint32(namespace)),
@@ -38,15 +38,15 @@ type heldAddr struct {
 	since time.Duration // when it was set, or changed, by the clock of the kernel's start
 }
 
-// addrsOf lists the addresses of an interface in another namespace, in the kernel's order. The error
-// may be errTooMany.
+// addrsOf lists the addresses of an interface in another namespace, in the kernel's order. The
+// error may be errTooMany.
 func addrsOf(at far) ([]heldAddr, error) {
 	all, err := addrsIn(at.namespace, at.index)
 	return all[at.index], err
 }
 
-// addrsIn lists the addresses in a namespace by the index of their interface, of all interfaces or of
-// one (index not 0).
+// addrsIn lists the addresses in a namespace by the index of their interface, of all interfaces
+// or of one (index not 0).
 func addrsIn(namespace, index int) (map[int][]heldAddr, error) {
 	message := make([]byte, unix.SizeofIfAddrmsg)
 	binary.NativeEndian.PutUint32(message[4:], uint32(index))
@@ -92,8 +92,8 @@ func decodeAddr(message []byte) (held heldAddr, index int, ok bool) {
 	return held, index, held.addr.IsValid()
 }
 
-// tick is the kernel's unit of time towards programs (USER_HZ, which is 100 on all architectures that
-// Go has but one).
+// tick is the kernel's unit of time towards programs (USER_HZ, which is 100 on all architectures
+// that Go has but one).
 const tick = 10 * time.Millisecond
 
 // now is the time since the kernel's start, without sleep.

@@ -30,7 +30,8 @@ type port struct {
 // (IFA_TARGET_NETNSID, Linux 4.20).
 func (h *Host) findPorts(net bridges, pods []netip.Addr) error {
 	h.forgetPorts(net)
-	missing := slices.DeleteFunc(slices.Clone(pods), func(a netip.Addr) bool { return h.owners[a] != nil })
+	hasOwner := func(a netip.Addr) bool { return h.owners[a] != nil }
+	missing := slices.DeleteFunc(slices.Clone(pods), hasOwner)
 	for index, bridge := range net.byIndex {
 		for name, link := range bridge.pods {
 			p := h.ports[name]
@@ -63,8 +64,8 @@ func (h *Host) forgetPorts(net bridges) {
 	})
 }
 
-// wants reports whether a port may have one of the addresses that no port is known to have: a pod that
-// was looked at between its first address and its second has two by now.
+// wants reports whether a port may have one of the addresses that no port is known to have: a
+// pod that was looked at between its first address and its second has two by now.
 func (p *port) wants(missing, pods []netip.Addr) bool {
 	return slices.ContainsFunc(missing, func(a netip.Addr) bool {
 		_, settled := slices.BinarySearchFunc(pods, p.own[ruleset.FamilyOf(a)], netip.Addr.Compare)
@@ -91,9 +92,9 @@ func (p *port) look() error {
 	return nil
 }
 
-// findMACs learns the MAC addresses of pods whose addresses are known. One that another pod was seen
-// with before is not theirs; of those that are new at the same time nobody has it. It is no error if
-// one is not told: a pod can make what is said of its interface too long.
+// findMACs learns the MAC addresses of pods whose addresses are known. One that another pod was
+// seen with before is not theirs; of those that are new at the same time nobody has it. It is no
+// error if one is not told: a pod can make what is said of its interface too long.
 func (h *Host) findMACs() {
 	found, count := map[*port]ruleset.MAC{}, map[ruleset.MAC]int{}
 	for _, p := range h.ports {
