@@ -9,8 +9,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/picket-project/picket/cmd/sandbox"
-	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -88,7 +88,7 @@ func (r *rig) feed(events ...graph.Event) {
 // send does not wait.
 func (r *rig) send(events ...graph.Event) {
 	for _, a := range r.agents {
-		a.deliver(controller.Mail{Events: events})
+		a.deliver(source.Mail{Events: events})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/e2e/bench/world"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
@@ -127,8 +128,8 @@ func (f *firstCommit) Apply(ctx context.Context, d ruleset.Delta) error {
 type caches struct{ policy.Objects }
 
 // Run delivers all there is.
-func (c caches) Run(ctx context.Context, deliver func(controller.Mail)) error {
-	say := func(e graph.Event) { deliver(controller.Mail{Events: []graph.Event{e}}) }
+func (c caches) Run(ctx context.Context, deliver func(source.Mail)) error {
+	say := func(e graph.Event) { deliver(source.Mail{Events: []graph.Event{e}}) }
 	for _, n := range c.Nodes {
 		say(graph.NodeSet{Node: policy.NewNode(n)})
 	}
@@ -143,7 +144,7 @@ func (c caches) Run(ctx context.Context, deliver func(controller.Mail)) error {
 			say(graph.PodSet{Pod: pod})
 		}
 	}
-	deliver(controller.Mail{Synced: true})
+	deliver(source.Mail{Synced: true})
 	<-ctx.Done()
 	return nil
 }

@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -70,5 +71,5 @@ func (g *graveyard) release(namespace string, count int, events []graph.Event) {
 	if g.dead[namespace] = g.dead[namespace][count:]; len(g.dead[namespace]) == 0 {
 		delete(g.dead, namespace)
 	}
-	g.cluster.deliver(Mail{Events: events})
+	g.cluster.deliver(source.Mail{Events: events})
 }

@@ -1,4 +1,5 @@
-package controller
+// Package folder is the source that reads manifests, and goes on to watch them.
+package folder
 
 import (
 	"context"
@@ -7,7 +8,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/picket-project/picket/controller/graph"
-	"github.com/picket-project/picket/controller/manifests"
+	"github.com/picket-project/picket/controller/source"
+	"github.com/picket-project/picket/controller/source/manifests"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -16,12 +18,12 @@ import (
 type Folder struct{ Paths []string }
 
 // Run delivers what the files state, and what changes in them as soon as it does.
-func (f Folder) Run(ctx context.Context, deliver func(Mail)) error {
+func (f Folder) Run(ctx context.Context, deliver func(source.Mail)) error {
 	return manifests.Watch(ctx, f.Paths, func(u manifests.Update) { deliver(folderMail(u)) })
 }
 
-func folderMail(u manifests.Update) Mail {
-	m := Mail{Synced: true, Complaints: map[string]string{}, Blind: u.Unread}
+func folderMail(u manifests.Update) source.Mail {
+	m := source.Mail{Synced: true, Complaints: map[string]string{}, Blind: u.Unread}
 	for _, change := range u.Changes {
 		m.Events = append(m.Events, folderEvent(change))
 	}

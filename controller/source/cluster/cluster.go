@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -21,7 +22,7 @@ type Cluster struct {
 	Client  kubernetes.Interface
 	Node    string             // in whose name Events are written
 	mirrors map[string]*mirror // by resource
-	deliver func(Mail)
+	deliver func(source.Mail)
 	graves  *graveyard
 	herald  *herald
 
@@ -33,7 +34,7 @@ type Cluster struct {
 }
 
 // Run delivers the state of the cluster and its changes until ctx ends.
-func (c *Cluster) Run(ctx context.Context, deliver func(Mail)) error {
+func (c *Cluster) Run(ctx context.Context, deliver func(source.Mail)) error {
 	core := c.Client.CoreV1()
 	c.deliver, c.outages, c.ids, c.wrong = deliver, outages{}, map[policy.Key]identity{}, map[policy.Key][]policy.Problem{}
 	c.mirrors = map[string]*mirror{
@@ -51,7 +52,7 @@ func (c *Cluster) Run(ctx context.Context, deliver func(Mail)) error {
 		running.Go(func() { m.run(ctx) })
 	}
 	if c.complete(ctx) {
-		deliver(Mail{Synced: true})
+		deliver(source.Mail{Synced: true})
 	}
 	<-ctx.Done()
 	return nil
@@ -74,8 +75,8 @@ func follow[List runtime.Object](c *Cluster, resource string, kind runtime.Objec
 	c.outages.expect(resource)
 	d := newDigest()
 	m := newMirror(persistent(resource, from, d.read, func(err error) { c.note(resource, err) }), kind, d)
-	m.tell = func(n *news) { c.deliver(Mail{Events: []graph.Event{n.event}}) }
-	m.gone = func(key policy.Key) { c.deliver(Mail{Events: []graph.Event{ended(kind, key)}}) }
+	m.tell = func(n *news) { c.deliver(source.Mail{Events: []graph.Event{n.event}}) }
+	m.gone = func(key policy.Key) { c.deliver(source.Mail{Events: []graph.Event{ended(kind, key)}}) }
 	return m
 }
 
@@ -98,7 +99,7 @@ func (c *Cluster) note(subject string, err error) {
 	}
 	if list, blind := c.outages.complaints(now); !maps.Equal(list, c.told) {
 		c.told = list
-		c.deliver(Mail{Complaints: list, Blind: blind})
+		c.deliver(source.Mail{Complaints: list, Blind: blind})
 	}
 }
 
@@ -107,7 +108,7 @@ func (c *Cluster) setPolicy(n *news) {
 	defer c.mu.Unlock()
 	delete(c.wrong, n.key)
 	c.ids[n.key] = identity{n.uid, n.revision}
-	c.deliver(Mail{Events: []graph.Event{n.event}})
+	c.deliver(source.Mail{Events: []graph.Event{n.event}})
 }
 
 func (c *Cluster) buryPolicy(key policy.Key) {

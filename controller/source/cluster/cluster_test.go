@@ -1,8 +1,7 @@
-package controller
+package cluster
 
 import (
 	"errors"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,13 +15,14 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // idle is a Cluster that knows a policy with a bad part and watches nothing; what it delivers is kept.
-func idle(t *testing.T, client *fake.Clientset) (*Cluster, *[]Mail) {
-	c, mail := &Cluster{Client: client, Node: "n1", outages: outages{}}, &[]Mail{}
-	c.deliver = func(m Mail) { *mail = append(*mail, m) }
+func idle(t *testing.T, client *fake.Clientset) (*Cluster, *[]source.Mail) {
+	c, mail := &Cluster{Client: client, Node: "n1", outages: outages{}}, &[]source.Mail{}
+	c.deliver = func(m source.Mail) { *mail = append(*mail, m) }
 	c.graves, c.herald = newGraveyard(c), newHerald(c)
 	t.Cleanup(c.graves.queue.ShutDown)
 	t.Cleanup(c.herald.queue.ShutDown)
@@ -35,7 +35,7 @@ func idle(t *testing.T, client *fake.Clientset) (*Cluster, *[]Mail) {
 	return c, mail
 }
 
-func gone(mail []Mail) (names []string) {
+func gone(mail []source.Mail) (names []string) {
 	for _, m := range mail {
 		for _, e := range m.Events {
 			if e, ok := e.(graph.PolicyGone); ok {
@@ -154,22 +154,4 @@ func TestAnEventIsNotNeededAnyMore(t *testing.T) {
 			t.Errorf("told: %+v", *mail)
 		}
 	})
-}
-
-// What the source complains of is logged when it begins and when it is over, however its text changes.
-func TestComplaintsAreLoggedOnce(t *testing.T) {
-	var log strings.Builder
-	c := New(Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
-	for _, text := range []string{"refused", "forbidden", "refused", ""} {
-		list := map[string]string{"pods": text}
-		if text == "" {
-			delete(list, "pods")
-		}
-		c.complain(false, list)
-	}
-	for _, want := range []string{"not everything works", "subject=pods problem=refused", "works again"} {
-		if n := strings.Count(log.String(), want); n != 1 {
-			t.Errorf("%d times %q in:\n%s", n, want, &log)
-		}
-	}
 }

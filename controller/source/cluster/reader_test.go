@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// source is an API server of pods.
-type source struct {
+// server is an API server of pods.
+type server struct {
 	answer         func() error             // to every call; nil: always well
 	watched        func(*watch.FakeWatcher) // what becomes of a watch; nil: nothing
 	items          func(list int32) int     // how many pods a list has, by its number; nil: none
@@ -25,7 +25,7 @@ type source struct {
 	lists, watches atomic.Int32             // that went well
 }
 
-func (s *source) List(_ context.Context, o metav1.ListOptions) (*corev1.PodList, error) {
+func (s *server) List(_ context.Context, o metav1.ListOptions) (*corev1.PodList, error) {
 	s.asked = o
 	if s.answer != nil {
 		if err := s.answer(); err != nil {
@@ -39,7 +39,7 @@ func (s *source) List(_ context.Context, o metav1.ListOptions) (*corev1.PodList,
 	return list, nil
 }
 
-func (s *source) Watch(context.Context, metav1.ListOptions) (watch.Interface, error) {
+func (s *server) Watch(context.Context, metav1.ListOptions) (watch.Interface, error) {
 	if s.answer != nil {
 		if err := s.answer(); err != nil {
 			return nil, err
@@ -68,7 +68,7 @@ func TestAnEmptyListIsDoubted(t *testing.T) {
 		{"never empty", []int{1, 3}, 2, 3, 2},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &source{items: func(list int32) int { return row.items[list-1] }}
+			s := &server{items: func(list int32) int { return row.items[list-1] }}
 			reader := persistent("pods", s, newDigest().read, func(error) {})
 			got := -1
 			for range row.calls {
@@ -88,7 +88,7 @@ func TestAnEmptyListIsDoubted(t *testing.T) {
 // Whatever version is asked for, a list is of now.
 func TestNoListIsOfLongAgo(t *testing.T) {
 	for _, version := range []string{"0", "7", ""} {
-		s := &source{items: func(int32) int { return 1 }}
+		s := &server{items: func(int32) int { return 1 }}
 		_, err := persistent("pods", s, newDigest().read, func(error) {}).ListWithContext(t.Context(), metav1.ListOptions{ResourceVersion: version, Limit: 500})
 		if want := (metav1.ListOptions{Limit: atOnce}); err != nil || s.asked != want {
 			t.Errorf("version %s: asked for %+v, %v", version, s.asked, err)
@@ -102,7 +102,7 @@ func TestReaderComesBackSoon(t *testing.T) {
 		const away = time.Hour
 		start, attempts, told := time.Now(), 0, error(nil)
 		attempt, longest := start, time.Duration(0)
-		s := &source{answer: func() error {
+		s := &server{answer: func() error {
 			attempts++
 			longest = max(longest, time.Since(attempt))
 			attempt = time.Now()
@@ -145,7 +145,7 @@ func TestReaderDoesNotInsist(t *testing.T) {
 		{ended, errors.New("refused")},
 	} {
 		ctx, cancel := context.WithTimeout(c.ctx, time.Second)
-		reader := persistent("pods", &source{answer: func() error { return c.err }}, newDigest().read, func(err error) { t.Errorf("told %v", err) })
+		reader := persistent("pods", &server{answer: func() error { return c.err }}, newDigest().read, func(err error) { t.Errorf("told %v", err) })
 		if _, err := reader.ListWithContext(ctx, metav1.ListOptions{}); err != c.err {
 			t.Errorf("list: got %v, want %v", err, c.err)
 		}
@@ -177,7 +177,7 @@ func TestWatchesLast(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start, events := time.Now(), 0
-				w, err := persistent("pods", &source{watched: c.watched}, newDigest().read, func(error) {}).WatchWithContext(t.Context(), metav1.ListOptions{})
+				w, err := persistent("pods", &server{watched: c.watched}, newDigest().read, func(error) {}).WatchWithContext(t.Context(), metav1.ListOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -210,7 +210,7 @@ func TestAWatchNeverGoesBack(t *testing.T) {
 		{"all that there is, in whatever order", metav1.ListOptions{ResourceVersion: "4", SendInitialEvents: &initial}, []string{"3", "1"}, 2, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &source{watched: func(w *watch.FakeWatcher) {
+			s := &server{watched: func(w *watch.FakeWatcher) {
 				for _, version := range c.told {
 					w.Modify(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}})
 				}
@@ -238,7 +238,7 @@ func TestAWatchNeverGoesBack(t *testing.T) {
 // Nothing is left of a watch that nobody reads any more; else the bubble could not end.
 func TestWatchIsStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &source{watched: func(w *watch.FakeWatcher) { w.Add(&corev1.Pod{}) }}
+		s := &server{watched: func(w *watch.FakeWatcher) { w.Add(&corev1.Pod{}) }}
 		w, err := persistent("pods", s, newDigest().read, func(error) {}).WatchWithContext(context.Background(), metav1.ListOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -251,7 +251,7 @@ func TestWatchIsStopped(t *testing.T) {
 // A mirror goes on where a watch was cut, however often that is, and lists again only what is forgotten.
 func TestMirrorResumes(t *testing.T) {
 	t.Parallel()
-	s := &source{items: func(int32) int { return 1 }, watched: func(w *watch.FakeWatcher) { w.Stop() }}
+	s := &server{items: func(int32) int { return 1 }, watched: func(w *watch.FakeWatcher) { w.Stop() }}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	go newTestMirror(s).run(ctx)
@@ -262,7 +262,16 @@ func TestMirrorResumes(t *testing.T) {
 }
 
 // newTestMirror is of pods, and tells nobody.
-func newTestMirror(s *source) *mirror {
+func newTestMirror(s *server) *mirror {
 	d := newDigest()
 	return newMirror(persistent("pods", s, d.read, func(error) {}), &corev1.Pod{}, d)
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
 }

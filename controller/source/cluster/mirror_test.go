@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"context"
@@ -86,7 +86,7 @@ func TestAMirrorListsAgainSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		s := &source{items: func(int32) int { return 1 }}
+		s := &server{items: func(int32) int { return 1 }}
 		calls, last, longest := 0, time.Now(), time.Duration(0)
 		s.answer = func() error {
 			longest = max(longest, time.Since(last))

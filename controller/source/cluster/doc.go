@@ -1,0 +1,2 @@
+// Package cluster is the source that reads the API of a cluster, and writes Events there.
+package cluster
