@@ -102,7 +102,7 @@ func TestRangeOutlivesItsNodeOnRealPackets(t *testing.T) {
 		"its ranges are emptied": func(n *corev1.Node) graph.Event {
 			n = n.DeepCopy()
 			n.Spec.PodCIDR, n.Spec.PodCIDRs = "", nil
-			return nodeSet(n)
+			return graph.EventOf(n)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -129,22 +129,18 @@ type caches struct{ policy.Objects }
 
 // Run delivers all there is.
 func (c caches) Run(ctx context.Context, deliver func(source.Mail)) error {
-	say := func(e graph.Event) { deliver(source.Mail{Events: []graph.Event{e}}) }
-	for _, n := range c.Nodes {
-		say(graph.NodeSet{Node: policy.NewNode(n)})
-	}
-	for _, n := range c.Namespaces {
-		say(graph.NamespaceSet{Namespace: policy.NewNamespace(n)})
-	}
-	for _, p := range c.Policies {
-		say(graph.PolicySet{Policy: policy.Parse(p)})
-	}
-	for _, p := range c.Pods {
-		if pod, counts := policy.NewPod(p); counts {
-			say(graph.PodSet{Pod: pod})
-		}
-	}
+	deliverAll(c.Nodes, deliver)
+	deliverAll(c.Namespaces, deliver)
+	deliverAll(c.Policies, deliver)
+	deliverAll(c.Pods, deliver)
 	deliver(source.Mail{Synced: true})
 	<-ctx.Done()
 	return nil
+}
+
+// deliverAll delivers objects of one kind, each in a mail of its own.
+func deliverAll[T any](objects []T, deliver func(source.Mail)) {
+	for _, o := range objects {
+		deliver(source.Mail{Events: []graph.Event{graph.EventOf(o)}})
+	}
 }

@@ -76,7 +76,7 @@ func follow[List runtime.Object](c *Cluster, resource string, kind runtime.Objec
 	d := newDigest()
 	m := newMirror(persistent(resource, from, d.read, func(err error) { c.note(resource, err) }), kind, d)
 	m.tell = func(n *news) { c.deliver(source.Mail{Events: []graph.Event{n.event}}) }
-	m.gone = func(key policy.Key) { c.deliver(source.Mail{Events: []graph.Event{ended(kind, key)}}) }
+	m.gone = func(key policy.Key) { c.deliver(source.Mail{Events: []graph.Event{graph.GoneOf(kind, key)}}) }
 	return m
 }
 

@@ -81,9 +81,9 @@ func (m *mirror) Update(o any) error {
 	was, _ := m.put(n.key, record{n.version, n.content})
 	switch {
 	case was.version != 0 && was.version == n.version:
-	case n.event != nil && (n.version == 0 || n.content != was.content):
+	case n.content != 0 && (n.version == 0 || n.content != was.content):
 		m.tell(n)
-	case n.event == nil && was.content != 0:
+	case n.content == 0 && was.content != 0:
 		m.gone(n.key)
 	}
 	return nil

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"hash/maphash"
 
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -24,7 +22,7 @@ type news struct {
 	uid      types.UID
 	revision string      // metadata.resourceVersion
 	version  uint64      // stands for uid and revision; 0: there is no revision, so nothing is ever the same
-	event    graph.Event // what the object says; nil: it does not count
+	event    graph.Event // what the object says
 	content  uint64      // stands for that; 0 only where it does not count
 }
 
@@ -66,44 +64,23 @@ func (d *digest) read(o any) (*news, error) {
 	if n.revision != "" {
 		n.version = maphash.Comparable(d.seed, [2]string{string(n.uid), n.revision})
 	}
-	n.event, n.content = d.say(o, n.version)
-	if n.event != nil {
-		n.content |= 1
-	}
+	n.event, n.content = d.shorten(graph.EventOf(o), n.version)
 	return n, nil
 }
 
-// say returns what an object says, and what stands for that.
-func (d *digest) say(o any, version uint64) (graph.Event, uint64) {
-	switch o := o.(type) {
-	case *corev1.Pod:
-		if pod, counts := policy.NewPod(o); counts {
-			pod, content := d.pod(pod)
-			return graph.PodSet{Pod: pod}, content
-		}
-	case *corev1.Namespace:
-		n := policy.NewNamespace(o)
-		return graph.NamespaceSet{Namespace: n}, d.value(n)
-	case *corev1.Node:
-		n := policy.NewNode(o)
-		return graph.NodeSet{Node: n}, d.value(n)
-	case *networkingv1.NetworkPolicy:
-		return graph.PolicySet{Policy: policy.Parse(o)}, version
-	}
-	return nil, 0
-}
-
-// ended is what is said of an object of that kind that is there no more, or does not count any more.
-func ended(kind runtime.Object, key policy.Key) graph.Event {
-	switch kind.(type) {
-	case *corev1.Pod:
-		return graph.PodGone{Key: key}
-	case *corev1.Namespace:
-		return graph.NamespaceGone{Name: key.Name}
-	case *corev1.Node:
-		return graph.NodeGone{Name: key.Name}
+// shorten returns the same event with what it shares with others, and what stands for what it says; 0 where the object
+// does not count.
+func (d *digest) shorten(event graph.Event, version uint64) (graph.Event, uint64) {
+	switch e := event.(type) {
+	case nil, graph.PodGone:
+		return event, 0
+	case graph.PolicySet:
+		return event, version | 1
+	case graph.PodSet:
+		pod, content := d.pod(e.Pod)
+		return graph.PodSet{Pod: pod}, content | 1
 	default:
-		return graph.PolicyGone{Key: key}
+		return event, d.value(e) | 1
 	}
 }
 

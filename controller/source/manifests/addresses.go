@@ -10,7 +10,7 @@ import (
 )
 
 // addressFaults says which addresses of a pod or node nobody can have. The object counts with the others.
-func addressFaults(o object) []error {
+func addressFaults(o Object) []error {
 	var faults []error
 	check := func(ok bool, at *field.Path, text, expected string) {
 		if !ok && text != "" && len(faults) < maxFaults {

@@ -142,7 +142,7 @@ func (d *document) decodeList(raw []byte, outer metav1.TypeMeta, at place) {
 }
 
 func (d *document) decodeObject(raw []byte, kind Kind, at place) {
-	o := kind.blank()
+	o := kind.New()
 	if err := apijson.Unmarshal(raw, o); err != nil {
 		stated, _ := tree(raw)
 		for _, fault := range misfit(raw, reflect.TypeOf(o), err) {

@@ -45,7 +45,7 @@ func (k Key) title(at place) string {
 
 // complete sets the little that an object cannot do without: its type, and its
 // namespace as the API server would (empty for what has none).
-func complete(o object, kind Kind) {
+func complete(o Object, kind Kind) {
 	o.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(kind.apiVersion(), kind.String()))
 	switch {
 	case !kind.namespaced():

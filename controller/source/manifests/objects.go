@@ -57,19 +57,19 @@ var kinds = [...]struct {
 	name       string
 	apiVersion string // the only one under which the kind is kept
 	namespaced bool
-	blank      func() object
+	empty      func() Object
 }{
-	{name: "unknown", blank: func() object { return nil }},
-	{"Namespace", "v1", false, func() object { return &corev1.Namespace{} }},
-	{"Node", "v1", false, func() object { return &corev1.Node{} }},
-	{"NetworkPolicy", "networking.k8s.io/v1", true, func() object { return &networkingv1.NetworkPolicy{} }},
-	{"Pod", "v1", true, func() object { return &corev1.Pod{} }},
-	{"Deployment", "apps/v1", true, func() object { return &appsv1.Deployment{} }},
-	{"StatefulSet", "apps/v1", true, func() object { return &appsv1.StatefulSet{} }},
-	{"DaemonSet", "apps/v1", true, func() object { return &appsv1.DaemonSet{} }},
-	{"ReplicaSet", "apps/v1", true, func() object { return &appsv1.ReplicaSet{} }},
-	{"Job", "batch/v1", true, func() object { return &batchv1.Job{} }},
-	{"CronJob", "batch/v1", true, func() object { return &batchv1.CronJob{} }},
+	{name: "unknown", empty: func() Object { return nil }},
+	{"Namespace", "v1", false, func() Object { return &corev1.Namespace{} }},
+	{"Node", "v1", false, func() Object { return &corev1.Node{} }},
+	{"NetworkPolicy", "networking.k8s.io/v1", true, func() Object { return &networkingv1.NetworkPolicy{} }},
+	{"Pod", "v1", true, func() Object { return &corev1.Pod{} }},
+	{"Deployment", "apps/v1", true, func() Object { return &appsv1.Deployment{} }},
+	{"StatefulSet", "apps/v1", true, func() Object { return &appsv1.StatefulSet{} }},
+	{"DaemonSet", "apps/v1", true, func() Object { return &appsv1.DaemonSet{} }},
+	{"ReplicaSet", "apps/v1", true, func() Object { return &appsv1.ReplicaSet{} }},
+	{"Job", "batch/v1", true, func() Object { return &batchv1.Job{} }},
+	{"CronJob", "batch/v1", true, func() Object { return &batchv1.CronJob{} }},
 }
 
 // String is the kind as a manifest writes it.
@@ -95,14 +95,14 @@ func (k Kind) namespaced() bool { return kinds[k].namespaced }
 // isWorkload says whether objects of the kind make pods.
 func (k Kind) isWorkload() bool { return k > Pod }
 
-// object is what every kept API type is.
-type object interface {
+// Object is what the API types of all kinds are.
+type Object interface {
 	runtime.Object
 	metav1.Object
 }
 
-// blank is a new, empty object of the kind; nil for no kind.
-func (k Kind) blank() object { return kinds[k].blank() }
+// New returns an empty object of the kind; nil for no kind.
+func (k Kind) New() Object { return kinds[k].empty() }
 
 // Key names one object. Namespace is empty for Namespaces and Nodes. Keys are
 // comparable; the zero value names nothing.
