@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What the source complains of is logged when it begins and when it is over, however its text changes.
+// A complaint is logged when it begins and when it is over, however its text changes.
 func TestComplaintsAreLoggedOnce(t *testing.T) {
 	var log strings.Builder
 	c := New(Config{Log: slog.New(slog.NewTextHandler(&log, nil))})

@@ -21,7 +21,7 @@ func TestOnePodMoreAmongTenThousand(t *testing.T) {
 	write(t, dir, "pods.yaml", b.String())
 	write(t, dir, "policy.yaml", allowWeb)
 	k := &kernel{}
-	c := start(t, Config{Source: folder.Folder{Paths: []string{dir}}, Firewall: k})
+	c := start(t, Config{Source: folder.Source{Paths: []string{dir}}, Firewall: k})
 	for deadline := time.Now().Add(time.Minute); !c.Health.Readiness().Ready; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not ready: %+v", c.Health.Readiness())

@@ -11,12 +11,12 @@ import (
 
 // Source is where the state of the cluster comes from.
 type Source interface {
-	// Run delivers what there is and then what changes, until ctx ends. An error means that the source
-	// cannot work at all; whatever may pass is a complaint in the mail.
+	// Run delivers what there is and then what changes, until ctx ends. An error means that the
+	// source cannot work at all; an error that may pass is a complaint in the mail.
 	Run(ctx context.Context, deliver func(source.Mail)) error
 }
 
-// mailbox holds what the loop has not read yet; it never blocks a sender.
+// mailbox holds the mail that the loop has not read yet. It never blocks a sender.
 type mailbox struct {
 	mu    sync.Mutex // guards the fields below
 	mail  []source.Mail
@@ -26,6 +26,7 @@ type mailbox struct {
 
 func newMailbox() *mailbox { return &mailbox{ready: make(chan struct{}, 1)} }
 
+// put adds mail and wakes the loop.
 func (b *mailbox) put(m source.Mail) {
 	b.mu.Lock()
 	if len(b.mail) == 0 {

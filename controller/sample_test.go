@@ -8,7 +8,7 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Mail is short for that of a source: tests call sources so.
+// Mail is an alias: most tests have a variable named source.
 type Mail = source.Mail
 
 // deny is a policy that isolates every pod of its namespace for ingress.

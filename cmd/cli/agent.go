@@ -131,7 +131,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 // source returns where the state of the cluster comes from, and who can report to its people.
 func (o *agentOptions) source() (controller.Source, controller.Reporter, error) {
 	if len(o.manifests) > 0 {
-		return manifestfolder.Folder{Paths: o.manifests}, nil, nil
+		return manifestfolder.Source{Paths: o.manifests}, nil, nil
 	}
 	config, err := o.cluster()
 	if err != nil {
@@ -145,7 +145,7 @@ func (o *agentOptions) source() (controller.Source, controller.Reporter, error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("cluster client: %w", err)
 	}
-	source := &cluster.Cluster{Client: client, Node: o.node}
+	source := &cluster.Source{Client: client, Node: o.node}
 	return source, source, nil
 }
 

@@ -27,7 +27,10 @@ func TestEventsOfObjects(t *testing.T) {
 		object    any
 		set, gone graph.Event
 	}{
-		{namespace, graph.NamespaceSet{Namespace: policy.NewNamespace(namespace)}, graph.NamespaceGone{Name: "x"}},
+		{
+			namespace,
+			graph.NamespaceSet{Namespace: policy.NewNamespace(namespace)}, graph.NamespaceGone{Name: "x"},
+		},
 		{node, graph.NodeSet{Node: policy.NewNode(node)}, graph.NodeGone{Name: "x"}},
 		{rules, graph.PolicySet{Policy: policy.Parse(rules)}, graph.PolicyGone{Key: key}},
 		{running, graph.PodSet{Pod: pod}, graph.PodGone{Key: key}},

@@ -1,22 +1,27 @@
-// Package source is what the sources of the cluster's state tell the controller. Those that there are have a
-// package each: cluster reads the API of a cluster, folder reads manifests.
+// Package source defines what a source of the cluster's state delivers to the controller. Two
+// packages below it are sources: cluster reads the API of a cluster, folder reads manifests.
 //
-//	API server ── cluster ──┐
-//	                        ├──Mail──► controller
-//	files ────── folder ────┘
+//	API server ──► cluster ──┐
+//	                         ├──Mail──► controller
+//	files ───────► folder ───┘
 //
-// Only these packages know client-go.
+// They convert objects into events and leave out what changes nothing. Package controller does not
+// import client-go: only package cluster does.
 package source
 
 import "github.com/picket-project/picket/controller/graph"
 
-// Mail is what a source has to say, in the order in which it became true.
+// Mail is what changed, and what is wrong with the source. Mail is delivered in the order in
+// which it became true.
 type Mail struct {
 	Events []graph.Event
-	Synced bool // everything that there was at the start has been said by now
-	// Complaints replace the source's earlier ones, if not nil: what it cannot read, by subject.
+	// Synced says that all that there was at the start has been delivered by now.
+	Synced bool
+	// Complaints are what the source cannot read or write, by subject. They replace the earlier
+	// ones, unless they are nil.
 	Complaints map[string]string
-	// Blind says that some of it was never read, or cannot be followed from the start: the node is not ready.
-	// Otherwise the last good state of all that Complaints speak of is in force, and they are warnings.
+	// Blind says that a part of the state was never read, or cannot be followed from the start:
+	// the node is not ready. Otherwise the last good state of all that is in Complaints stays in
+	// force, and they are warnings.
 	Blind bool
 }

@@ -10,14 +10,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// shelf is a server that has three pages of one pod each, of the moment of the first one; it forgets that moment some
-// times.
-type shelf struct{ forgets, asked int }
+// pageServer has three pages of one pod each. It forgets the state that they show some times.
+type pageServer struct{ forgets, asked int }
 
-func (s *shelf) ask(_ context.Context, o metav1.ListOptions) (*corev1.PodList, error) {
+func (s *pageServer) ask(_ context.Context, o metav1.ListOptions) (*corev1.PodList, error) {
 	s.asked++
 	if o.Limit == 0 {
-		return &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "9"}, Items: make([]corev1.Pod, 3)}, nil
+		return podList(3, metav1.ListMeta{ResourceVersion: "9"}), nil
 	}
 	var at int
 	_, _ = fmt.Sscan(o.Continue, &at)
@@ -26,42 +25,27 @@ func (s *shelf) ask(_ context.Context, o metav1.ListOptions) (*corev1.PodList, e
 		return nil, apierrors.NewResourceExpired("the continue parameter is too old")
 	}
 	next := map[int]string{0: "1", 1: "2"}[at]
-	return &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "5", Continue: next}, Items: make([]corev1.Pod, 1)}, nil
+	return podList(1, metav1.ListMeta{ResourceVersion: "5", Continue: next}), nil
 }
 
-// All pages are one list; where the server forgets it meanwhile, there is another one.
+func podList(pods int, meta metav1.ListMeta) *corev1.PodList {
+	return &corev1.PodList{ListMeta: meta, Items: make([]corev1.Pod, pods)}
+}
+
+// All pages make one list. If the server forgets its state meanwhile, the list begins anew.
 func TestPagesAreOneList(t *testing.T) {
 	for _, row := range []struct {
 		forgets, asked int
 		version        string
 	}{{0, 3, "5"}, {1, 6, "5"}, {2, 7, "9"}} {
-		s := &shelf{forgets: row.forgets}
-		all, err := list(t.Context(), s.ask, newDigest().read)
-		if err != nil || len(all.Items) != 3 || all.ResourceVersion != row.version || s.asked != row.asked {
-			t.Errorf("%+v: asked %d times, got %d items, version %s, %v", row, s.asked, len(all.Items), all.ResourceVersion, err)
-		}
-	}
-}
-
-// What is equal is there once, and its text on the way to it does not count.
-func TestEqualPodsShare(t *testing.T) {
-	d := newDigest()
-	read := func(name string, ports ...corev1.ContainerPort) *news {
-		p := versioned(name, "1")
-		p.Labels = map[string]string{"app": "web", "tier": "front"}
-		p.Spec.Containers = []corev1.Container{{Ports: ports}}
-		n, err := d.read(p)
+		s := &pageServer{forgets: row.forgets}
+		all, err := listAll(t.Context(), s.ask, newConverter().convert)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return n
-	}
-	http := corev1.ContainerPort{Name: "http", ContainerPort: 80}
-	same, again, other := read("a", http), read("a", http), read("a")
-	if same.content != again.content || same.content == other.content || same.content == read("b", http).content {
-		t.Error("content does not tell what is equal")
-	}
-	if len(d.labels.have) != 1 || len(d.ports.have) != 2 {
-		t.Errorf("%d kinds of labels, %d of ports", len(d.labels.have), len(d.ports.have))
+		if len(all.Items) != 3 || all.ResourceVersion != row.version || s.asked != row.asked {
+			t.Errorf("%+v: asked %d times, got %d items of version %s",
+				row, s.asked, len(all.Items), all.ResourceVersion)
+		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What never worked is told at once, what did once it has failed for long, and neither once it works.
+// A failure is a complaint at once for what never worked, and after a while for what did.
 func TestOutages(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	o := outages{}
@@ -26,14 +26,14 @@ func TestOutages(t *testing.T) {
 		{"the last reason counts", time.Second, "forbidden", "forbidden", true},
 		{"works", 2 * time.Second, "", "", false},
 		{"fails", time.Minute, "refused", "", false},
-		{"fails for a while", time.Minute + patience - 1, "refused", "", false},
-		{"fails for long", time.Minute + patience, "forbidden", "forbidden", false},
+		{"fails for a while", time.Minute + complaintDelay - 1, "refused", "", false},
+		{"fails for long", time.Minute + complaintDelay, "forbidden", "forbidden", false},
 		{"works again", 2 * time.Minute, "", "", false},
-		{"fails anew", 2*time.Minute + patience, "refused", "", false},
+		{"fails anew", 2*time.Minute + complaintDelay, "refused", "", false},
 	} {
 		now := start.Add(step.after)
 		if step.err == "" {
-			o.works("pods")
+			o.succeeded("pods")
 		} else {
 			o.failed("pods", errors.New(step.err), now)
 		}
@@ -47,18 +47,18 @@ func TestOutages(t *testing.T) {
 	}
 }
 
-// One that never worked blinds, whatever else there is.
+// The state is blind if one of the subjects never worked.
 func TestOutagesOfTwo(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	o := outages{}
 	o.expect("pods")
 	o.failed("pods", errors.New("forbidden"), start)
 	o.failed("events", errors.New("refused"), start)
-	if list, blind := o.complaints(start.Add(patience)); len(list) != 2 || !blind {
+	if list, blind := o.complaints(start.Add(complaintDelay)); len(list) != 2 || !blind {
 		t.Errorf("%v, blind %t", list, blind)
 	}
-	o.works("pods")
-	if list, blind := o.complaints(start.Add(patience)); len(list) != 1 || blind {
+	o.succeeded("pods")
+	if list, blind := o.complaints(start.Add(complaintDelay)); len(list) != 1 || blind {
 		t.Errorf("%v, blind %t", list, blind)
 	}
 }

@@ -7,15 +7,21 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// queue holds what is to be asked of the API server, each once.
+// queue holds what the API server is to be asked or told, each item once.
 type queue[T comparable] = workqueue.TypedRateLimitingInterface[T]
 
+// newQueue returns an empty queue. An item that failed is due again after 50 ms, then after twice
+// as long each time, up to 4 s.
 func newQueue[T comparable]() queue[T] {
-	return workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[T](50*time.Millisecond, 4*time.Second))
+	return workqueue.NewTypedRateLimitingQueue(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[T](50*time.Millisecond, 4*time.Second))
 }
 
-// work does what is in the queue, one after the other, and again what fails, until ctx ends.
-func work[T comparable](ctx context.Context, q queue[T], do func(context.Context, T) error) {
+// process calls do for each item of the queue, one after the other, and again for an item that
+// failed, until ctx ends.
+func process[T comparable](
+	ctx context.Context, q queue[T], do func(context.Context, T) error,
+) {
 	defer context.AfterFunc(ctx, q.ShutDown)()
 	for {
 		item, shutdown := q.Get()

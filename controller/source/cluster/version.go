@@ -8,12 +8,12 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// version is a resource version. Those of one resource grow, and may be compared (KEP-5504; etcd's always could be). 0
-// says that it is no number, or none that orders anything.
+// version is a resource version as a number. Those of one resource grow and may be compared
+// (KEP-5504; etcd's always could be). 0 is a version that is no number, or that orders nothing.
 type version uint64
 
-// startOf is what a watch begins after: all that it tells is newer. There is no order among the objects that it begins
-// with if asked to (WatchList).
+// startOf returns the version that a watch begins after: all that it says is newer. A watch that
+// begins with all objects (WatchList) has no order among these, so the result is 0.
 func startOf(o metav1.ListOptions) version {
 	if o.SendInitialEvents != nil {
 		return 0
@@ -21,11 +21,11 @@ func startOf(o metav1.ListOptions) version {
 	return parseVersion(o.ResourceVersion)
 }
 
-// versionOf is that of the object, as the event left it.
+// versionOf returns the version of the object in an event.
 func versionOf(e watch.Event) version {
 	object, err := meta.Accessor(e.Object)
 	if err != nil {
-		return 0 // an error has none
+		return 0 // the event is an error, which has no version
 	}
 	return parseVersion(object.GetResourceVersion())
 }

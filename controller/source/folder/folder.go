@@ -1,4 +1,5 @@
-// Package folder is the source that reads manifests, and goes on to watch them.
+// Package folder is the source that reads manifests, files and the files of folders, and watches
+// them. It needs no API server; package manifests does the reading.
 package folder
 
 import (
@@ -10,15 +11,17 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Folder is a Source of manifests: files, and the files of folders, watched. Of two objects with
-// one name that of the later path counts.
-type Folder struct{ Paths []string }
+// Source reads files and folders. Of two objects with one name that of the later path counts.
+type Source struct{ Paths []string }
 
-// Run delivers what the files state, and what changes in them as soon as it does.
-func (f Folder) Run(ctx context.Context, deliver func(source.Mail)) error {
-	return manifests.Watch(ctx, f.Paths, func(u manifests.Update) { deliver(newMail(u)) })
+// Run delivers what the files state, and then what changes in them, until ctx ends. The error says
+// that a path cannot be read at the start.
+func (s Source) Run(ctx context.Context, deliver func(source.Mail)) error {
+	return manifests.Watch(ctx, s.Paths, func(u manifests.Update) { deliver(newMail(u)) })
 }
 
+// newMail converts an update. Each says all problems that there are, so all become complaints, by
+// file.
 func newMail(u manifests.Update) source.Mail {
 	m := source.Mail{Synced: true, Complaints: map[string]string{}, Blind: u.Unread}
 	for _, change := range u.Changes {
@@ -33,7 +36,7 @@ func newMail(u manifests.Update) source.Mail {
 	return m
 }
 
-// event converts what became of one object.
+// event converts the change of one object.
 func event(c manifests.Change) graph.Event {
 	if c.Gone() {
 		return graph.GoneOf(c.Kind.New(), policy.Key{Namespace: c.Namespace, Name: c.Name})

@@ -27,7 +27,8 @@ func TestEveryKindHasEvents(t *testing.T) {
 	}
 }
 
-// What files state is delivered at once, in one piece, with what is wrong in them; then what changes.
+// What files state is delivered at once, in one piece, with what is wrong in them; then what
+// changes.
 func TestFolderDelivers(t *testing.T) {
 	dir := t.TempDir()
 	put := func(name, text string) {
@@ -39,7 +40,7 @@ func TestFolderDelivers(t *testing.T) {
 	put("wrong.yaml", "{apiVersion: v1, kind: Node}\n---\n{kind: Pod}")
 	ctx, stop := context.WithCancelCause(t.Context())
 	var all []source.Mail
-	err := Folder{Paths: []string{dir}}.Run(ctx, func(m source.Mail) {
+	err := Source{Paths: []string{dir}}.Run(ctx, func(m source.Mail) {
 		switch all = append(all, m); len(all) {
 		case 1:
 			if err := os.Remove(filepath.Join(dir, "a.yaml")); err != nil {
@@ -55,8 +56,11 @@ func TestFolderDelivers(t *testing.T) {
 	first, second := all[0], all[1]
 	want := graph.NamespaceSet{Namespace: policy.ImpliedNamespace("a")}.Namespace
 	want.Unheard = false
-	if e, is := first.Events[0].(graph.NamespaceSet); len(first.Events) != 1 || !is || !e.Namespace.Equal(want) {
-		t.Errorf("events: %+v", first.Events)
+	if len(first.Events) != 1 {
+		t.Fatalf("events: %+v", first.Events)
+	}
+	if e, is := first.Events[0].(graph.NamespaceSet); !is || !e.Namespace.Equal(want) {
+		t.Errorf("event: %+v", first.Events[0])
 	}
 	wrong := first.Complaints[filepath.Join(dir, "wrong.yaml")]
 	if !first.Synced || !first.Blind || strings.Count(wrong, "; ") != 1 || len(first.Complaints) != 1 {

@@ -14,9 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
 )
 
-// server is an API server of pods.
+// server is a client of an API server that has pods.
 type server struct {
 	answer         func() error             // to every call; nil: always well
 	watched        func(*watch.FakeWatcher) // what becomes of a watch; nil: nothing
@@ -53,12 +54,13 @@ func (s *server) Watch(context.Context, metav1.ListOptions) (watch.Interface, er
 	return w, nil
 }
 
-// An empty list is asked for once more before it is believed, the first one too, and only an empty one.
-func TestAnEmptyListIsDoubted(t *testing.T) {
+// An empty list is asked for once more before it is believed, also the first list, and only an
+// empty one.
+func TestAnEmptyListIsConfirmed(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		items       []int // of the lists, in turn
-		calls       int   // of the reader
+		calls       int   // of ListWithContext
 		want, lists int   // items of the last call, lists that it took in all
 	}{
 		{"a mistake", []int{2, 0, 2}, 2, 2, 3},
@@ -69,38 +71,41 @@ func TestAnEmptyListIsDoubted(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &server{items: func(list int32) int { return row.items[list-1] }}
-			reader := persistent("pods", s, newDigest().read, func(error) {})
+			listWatch := listWatchOf(s)
 			got := -1
 			for range row.calls {
-				list, err := reader.ListWithContext(t.Context(), metav1.ListOptions{ResourceVersion: "0"})
+				list, err := listWatch.ListWithContext(t.Context(), metav1.ListOptions{ResourceVersion: "0"})
 				if err != nil {
 					t.Fatal(err)
 				}
 				got = meta.LenList(list)
 			}
 			if lists := int(s.lists.Load()); got != row.want || lists != row.lists {
-				t.Errorf("%s: %d items after %d lists, want %d after %d", row.name, got, lists, row.want, row.lists)
+				t.Errorf("%s: %d items after %d lists, want %d after %d",
+					row.name, got, lists, row.want, row.lists)
 			}
 		})
 	}
 }
 
-// Whatever version is asked for, a list is of now.
-func TestNoListIsOfLongAgo(t *testing.T) {
+// Whatever version a reflector asks for, the list is of the newest state.
+func TestAListIsOfTheNewestState(t *testing.T) {
 	for _, version := range []string{"0", "7", ""} {
 		s := &server{items: func(int32) int { return 1 }}
-		_, err := persistent("pods", s, newDigest().read, func(error) {}).ListWithContext(t.Context(), metav1.ListOptions{ResourceVersion: version, Limit: 500})
-		if want := (metav1.ListOptions{Limit: atOnce}); err != nil || s.asked != want {
+		asked := metav1.ListOptions{ResourceVersion: version, Limit: 500}
+		_, err := listWatchOf(s).ListWithContext(t.Context(), asked)
+		if want := (metav1.ListOptions{Limit: pageSize}); err != nil || s.asked != want {
 			t.Errorf("version %s: asked for %+v, %v", version, s.asked, err)
 		}
 	}
 }
 
-// However long there was no server, the next call comes within 2.5 seconds, and nothing ran hot meanwhile.
-func TestReaderComesBackSoon(t *testing.T) {
+// However long the server was away, the next call comes within 2.5 seconds, and there were not
+// many meanwhile.
+func TestCallsAreRepeatedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const away = time.Hour
-		start, attempts, told := time.Now(), 0, error(nil)
+		start, attempts, reported := time.Now(), 0, error(nil)
 		attempt, longest := start, time.Duration(0)
 		s := &server{answer: func() error {
 			attempts++
@@ -111,30 +116,33 @@ func TestReaderComesBackSoon(t *testing.T) {
 			}
 			return nil
 		}}
-		reader := persistent("pods", s, newDigest().read, func(err error) { told = err })
-		if _, err := reader.ListWithContext(t.Context(), metav1.ListOptions{}); err != nil {
+		listWatch := newListWatch("pods", s, newConverter().convert, func(err error) { reported = err })
+		if _, err := listWatch.ListWithContext(t.Context(), metav1.ListOptions{}); err != nil {
 			t.Error(err)
 		}
 		if most := int(away/(2*time.Second)) + 10; longest > 2500*time.Millisecond || attempts > most {
 			t.Errorf("%d attempts (at most %d), up to %s apart", attempts, most, longest)
 		}
-		if told == nil || told.Error() != "list pods: refused" {
-			t.Errorf("told %v: a list alone says nothing of what comes", told)
+		if reported == nil || reported.Error() != "list pods: refused" {
+			t.Errorf("reported %v: a list alone does not say that changes will come", reported)
 		}
-		w, err := reader.WatchWithContext(t.Context(), metav1.ListOptions{})
-		if err != nil || told != nil {
-			t.Errorf("watch: %v, told %v", err, told)
+		w, err := listWatch.WatchWithContext(t.Context(), metav1.ListOptions{})
+		if err != nil || reported != nil {
+			t.Errorf("watch: %v, reported %v", err, reported)
 		}
 		w.Stop()
 	})
 }
 
-// What another attempt cannot help goes back to who called: versions that the server does not know, and the end.
-func TestReaderDoesNotInsist(t *testing.T) {
+// A call is not repeated if that cannot help: after ctx has ended, and for versions that the
+// server does not know.
+func TestSomeCallsAreNotRepeated(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	tooLarge := apierrors.NewTimeoutError("too large resource version", 1)
-	tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
+	tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{
+		{Type: metav1.CauseTypeResourceVersionTooLarge},
+	}
 	for _, c := range []struct {
 		ctx context.Context
 		err error
@@ -145,17 +153,21 @@ func TestReaderDoesNotInsist(t *testing.T) {
 		{ended, errors.New("refused")},
 	} {
 		ctx, cancel := context.WithTimeout(c.ctx, time.Second)
-		reader := persistent("pods", &server{answer: func() error { return c.err }}, newDigest().read, func(err error) { t.Errorf("told %v", err) })
-		if _, err := reader.ListWithContext(ctx, metav1.ListOptions{}); err != c.err {
+		failing := &server{answer: func() error { return c.err }}
+		listWatch := newListWatch("pods", failing, newConverter().convert, func(err error) {
+			t.Errorf("reported %v", err)
+		})
+		if _, err := listWatch.ListWithContext(ctx, metav1.ListOptions{}); err != c.err {
 			t.Errorf("list: got %v, want %v", err, c.err)
 		}
-		if w, err := reader.WatchWithContext(ctx, metav1.ListOptions{}); err != c.err || w != nil {
+		if w, err := listWatch.WatchWithContext(ctx, metav1.ListOptions{}); err != c.err || w != nil {
 			t.Errorf("watch: got %v, %v, want %v", w, err, c.err)
 		}
 		cancel()
 	}
 }
 
+// A watch lasts a second at least, unless the reflector is to list everything.
 func TestWatchesLast(t *testing.T) {
 	status := func(code int32, reason metav1.StatusReason) *metav1.Status {
 		return &metav1.Status{Status: metav1.StatusFailure, Code: code, Reason: reason}
@@ -166,18 +178,27 @@ func TestWatchesLast(t *testing.T) {
 		events  int
 		lasting time.Duration
 	}{
-		{"cut at once", func(w *watch.FakeWatcher) { w.Stop() }, 0, shortest},
-		{"cut after an event", func(w *watch.FakeWatcher) { w.Add(&corev1.Pod{}); w.Stop() }, 1, shortest},
-		{"cut later", func(w *watch.FakeWatcher) { time.Sleep(time.Hour); w.Stop() }, 0, time.Hour},
-		{"a passing error", func(w *watch.FakeWatcher) {
+		{"cut at once", func(w *watch.FakeWatcher) { w.Stop() }, 0, minWatch},
+		{"cut after an event", func(w *watch.FakeWatcher) {
+			w.Add(&corev1.Pod{})
+			w.Stop()
+		}, 1, minWatch},
+		{"cut later", func(w *watch.FakeWatcher) {
+			time.Sleep(time.Hour)
+			w.Stop()
+		}, 0, time.Hour},
+		{"another error", func(w *watch.FakeWatcher) {
 			w.Error(status(http.StatusInternalServerError, metav1.StatusReasonInternalError))
-		}, 0, shortest},
-		{"what was asked for is gone", func(w *watch.FakeWatcher) { w.Error(status(http.StatusGone, metav1.StatusReasonExpired)); w.Stop() }, 1, shortest},
+		}, 0, minWatch},
+		{"the version is gone", func(w *watch.FakeWatcher) {
+			w.Error(status(http.StatusGone, metav1.StatusReasonExpired))
+			w.Stop()
+		}, 1, minWatch},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start, events := time.Now(), 0
-				w, err := persistent("pods", &server{watched: c.watched}, newDigest().read, func(error) {}).WatchWithContext(t.Context(), metav1.ListOptions{})
+				w, err := watchOf(t.Context(), &server{watched: c.watched})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -192,54 +213,56 @@ func TestWatchesLast(t *testing.T) {
 	}
 }
 
-// A watch that says something older than what it has said is not believed: it ends there, with what asks for a list.
+// A watch that goes back in time ends there, with an error that asks for a list.
 func TestAWatchNeverGoesBack(t *testing.T) {
 	initial := true
+	fromFour := metav1.ListOptions{ResourceVersion: "4"}
+	initialEvents := metav1.ListOptions{ResourceVersion: "4", SendInitialEvents: &initial}
 	for _, c := range []struct {
 		name    string
 		from    metav1.ListOptions
-		told    []string
+		sent    []string // versions
 		passed  int
-		believe bool
+		ordered bool
 	}{
-		{"in order", metav1.ListOptions{ResourceVersion: "4"}, []string{"5", "9", "10"}, 3, true},
-		{"the same again", metav1.ListOptions{ResourceVersion: "4"}, []string{"5", "5", "9"}, 3, true},
-		{"the old one after the new one", metav1.ListOptions{ResourceVersion: "4"}, []string{"5", "9", "5"}, 2, false},
-		{"older than the list", metav1.ListOptions{ResourceVersion: "4"}, []string{"3"}, 0, false},
-		{"no numbers", metav1.ListOptions{ResourceVersion: "4"}, []string{"b", "", "a"}, 3, true},
-		{"all that there is, in whatever order", metav1.ListOptions{ResourceVersion: "4", SendInitialEvents: &initial}, []string{"3", "1"}, 2, true},
+		{"in order", fromFour, []string{"5", "9", "10"}, 3, true},
+		{"the same again", fromFour, []string{"5", "5", "9"}, 3, true},
+		{"the old one after the new one", fromFour, []string{"5", "9", "5"}, 2, false},
+		{"older than the list", fromFour, []string{"3"}, 0, false},
+		{"no numbers", fromFour, []string{"b", "", "a"}, 3, true},
+		{"all objects, in any order", initialEvents, []string{"3", "1"}, 2, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &server{watched: func(w *watch.FakeWatcher) {
-				for _, version := range c.told {
+				for _, version := range c.sent {
 					w.Modify(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}})
 				}
 				w.Stop()
 			}}
-			w, err := persistent("pods", s, newDigest().read, func(error) {}).WatchWithContext(t.Context(), c.from)
+			w, err := listWatchOf(s).WatchWithContext(t.Context(), c.from)
 			if err != nil {
 				t.Fatal(err)
 			}
-			passed, believed := 0, true
+			passed, ordered := 0, true
 			for e := range w.ResultChan() {
 				if e.Type != watch.Error {
 					passed++
-				} else if believed = false; !apierrors.IsResourceExpired(apierrors.FromObject(e.Object)) {
+				} else if ordered = false; !apierrors.IsResourceExpired(apierrors.FromObject(e.Object)) {
 					t.Errorf("%s: %v", c.name, e.Object)
 				}
 			}
-			if passed != c.passed || believed != c.believe {
-				t.Errorf("%s: %d events passed, believed: %t", c.name, passed, believed)
+			if passed != c.passed || ordered != c.ordered {
+				t.Errorf("%s: %d events passed, ordered: %t", c.name, passed, ordered)
 			}
 		})
 	}
 }
 
-// Nothing is left of a watch that nobody reads any more; else the bubble could not end.
+// No goroutine is left of a watch that nobody reads any more: the synctest bubble could not end.
 func TestWatchIsStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{watched: func(w *watch.FakeWatcher) { w.Add(&corev1.Pod{}) }}
-		w, err := persistent("pods", s, newDigest().read, func(error) {}).WatchWithContext(context.Background(), metav1.ListOptions{})
+		w, err := watchOf(context.Background(), s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,25 +271,35 @@ func TestWatchIsStopped(t *testing.T) {
 	})
 }
 
-// A mirror goes on where a watch was cut, however often that is, and lists again only what is forgotten.
-func TestMirrorResumes(t *testing.T) {
+// After a watch was cut it is resumed, without another list, however often that happens.
+func TestAStoreResumesItsWatch(t *testing.T) {
 	t.Parallel()
 	s := &server{items: func(int32) int { return 1 }, watched: func(w *watch.FakeWatcher) { w.Stop() }}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	go newTestMirror(s).run(ctx)
+	go newPodStore(s).run(ctx)
 	eventually(t, "three watches", func() bool { return s.watches.Load() == 3 })
 	if n := s.lists.Load(); n != 1 {
 		t.Errorf("%d lists, want 1", n)
 	}
 }
 
-// newTestMirror is of pods, and tells nobody.
-func newTestMirror(s *server) *mirror {
-	d := newDigest()
-	return newMirror(persistent("pods", s, d.read, func(error) {}), &corev1.Pod{}, d)
+// listWatchOf returns how pods of a server are listed and watched. What fails is not reported.
+func listWatchOf(s *server) *cache.ListWatch {
+	return newListWatch("pods", s, newConverter().convert, func(error) {})
 }
 
+func watchOf(ctx context.Context, s *server) (watch.Interface, error) {
+	return listWatchOf(s).WatchWithContext(ctx, metav1.ListOptions{})
+}
+
+// newPodStore returns a store of the pods of a server, which passes nothing on.
+func newPodStore(s *server) *store {
+	c := newConverter()
+	return newStore(newListWatch("pods", s, c.convert, func(error) {}), &corev1.Pod{}, c)
+}
+
+// eventually waits until a condition holds, and fails the test if it does not within 10 seconds.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
