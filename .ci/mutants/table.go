@@ -50,7 +50,7 @@ var mutants = []mutant{
 	// What files state.
 	{"only the last -f counts", "cli", "cmd/cli/load.go", "manifests.Input{Paths: f.paths,", "manifests.Input{Paths: f.paths[len(f.paths)-1:],"},
 	{"--strict lets a problem pass", "cli", "cmd/cli/load.go", "f.strict && n > 0", "f.strict && n > 1"},
-	{"of two objects with one name the first counts", "manifests", "controller/source/manifests/ledger.go", "return claims[len(claims)-1].object", "return claims[0].object"},
+	{"of two objects with one name the first counts", "manifests", "controller/source/manifests/claims.go", "return claims[len(claims)-1].object", "return claims[0].object"},
 	{"JSON may state a key twice", "manifests", "controller/source/manifests/parse.go", "repeats = repeatedInJSON(c.text)", "_ = repeatedInJSON"},
 	{"what moves to another path is gone in between", "manifests", "controller/source/manifests/watch.go", "other.agenda.note(\"\", now)", "_ = other"},
 
