@@ -50,9 +50,9 @@ var mutants = []mutant{
 	// What files state.
 	{"only the last -f counts", "cli", "cmd/cli/load.go", "manifests.Input{Paths: f.paths,", "manifests.Input{Paths: f.paths[len(f.paths)-1:],"},
 	{"--strict lets a problem pass", "cli", "cmd/cli/load.go", "f.strict && n > 0", "f.strict && n > 1"},
-	{"of two objects with one name the first counts", "manifests", "controller/source/manifests/claims.go", "return claims[len(claims)-1].object", "return claims[0].object"},
-	{"JSON may state a key twice", "manifests", "controller/source/manifests/parse.go", "repeats = repeatedInJSON(c.text)", "_ = repeatedInJSON"},
-	{"what moves to another path is gone in between", "manifests", "controller/source/manifests/watch.go", "other.agenda.note(\"\", now)", "_ = other"},
+	{"of two objects with one name the first counts", "manifests", "controller/source/manifests/claims.go", "return all[len(all)-1].object", "return all[0].object"},
+	{"JSON may state a key twice", "manifests", "controller/source/manifests/parse.go", "duplicateKeys = duplicateKeysInJSON(c.text)", "_ = duplicateKeysInJSON"},
+	{"what moves to another path is gone in between", "manifests", "controller/source/manifests/watch.go", "other.schedule.changed(\"\", now)", "_ = other"},
 
 	// The graph.
 	{"a pod that two selectors choose is a member of their union twice", "graph", "controller/graph/group.go", "if !seen[s] && !yield(s) {", "if !yield(s) {"},

@@ -9,12 +9,15 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// addressFaults says which addresses of a pod or node nobody can have. The object counts with the others.
-func addressFaults(o Object) []error {
-	var faults []error
+// addressErrors returns an error for each address of a pod or node that cannot be one. The object
+// counts with its other addresses.
+func addressErrors(o Object) []error {
+	var errs []error
 	check := func(ok bool, at *field.Path, text, expected string) {
-		if !ok && text != "" && len(faults) < maxFaults {
-			faults = append(faults, fmt.Errorf("%s: is %q; expected %s; until this is mended it does not count", at, short(text, maxValue), expected))
+		if !ok && text != "" && len(errs) < maxErrors {
+			errs = append(errs, fmt.Errorf(
+				"%s: is %q; expected %s; until this is mended it does not count",
+				at, short(text, maxValue), expected))
 		}
 	}
 	address := func(at *field.Path, text string) {
@@ -31,7 +34,8 @@ func addressFaults(o Object) []error {
 	case *corev1.Node:
 		for i, text := range o.Spec.PodCIDRs {
 			p, ok := policy.ParseCIDR(text)
-			check(ok && !p.Addr().Is4In6(), spec.Child("podCIDRs").Index(i), text, "a CIDR")
+			ok = ok && !p.Addr().Is4In6()
+			check(ok, spec.Child("podCIDRs").Index(i), text, "a CIDR")
 		}
 		for i, a := range o.Status.Addresses {
 			if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {
@@ -39,5 +43,5 @@ func addressFaults(o Object) []error {
 			}
 		}
 	}
-	return faults
+	return errs
 }

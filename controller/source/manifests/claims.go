@@ -8,104 +8,111 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// ledger knows for every object who states it, and what that changed. The last
-// claim counts, as it would after kubectl apply; the others wait.
-type ledger struct {
-	claims    map[Key][]claim        // in the order of the files, then as the file has them; never empty
-	before    map[Key]runtime.Object // what counted before this round, for keys that were touched; nil = nothing
-	contested map[Key]bool           // those with more than one claim, as of the last round
+// claims are, for every object, the files that state it. The last claim counts, as it would after
+// kubectl apply; it is what changes compare.
+type claims struct {
+	// byKey is in the order of the files, then of the documents. No list is empty.
+	byKey map[Key][]claim
+	// before is what counted at the last takeChanges, nil for nothing, of the keys touched since.
+	before map[Key]runtime.Object
+	// contested are the keys with several claims, as of the last takeChanges.
+	contested map[Key]bool
 }
 
-// claim is one file's statement of an object.
+// claim is the statement of an object by one file.
 type claim struct {
 	file     fileID
 	document int
 	object   runtime.Object
 }
 
-func newLedger() ledger {
-	return ledger{
-		claims:    map[Key][]claim{},
+func newClaims() claims {
+	return claims{
+		byKey:     map[Key][]claim{},
 		before:    map[Key]runtime.Object{},
 		contested: map[Key]bool{},
 	}
 }
 
-// replace makes a file state now instead of old.
-func (l *ledger) replace(file fileID, old, now []statement) {
+// replace replaces the statements of a file.
+func (c *claims) replace(file fileID, old, now []statement) {
 	for _, s := range old {
-		l.touch(s.key)
-		l.set(s.key, slices.DeleteFunc(l.claims[s.key], func(c claim) bool { return c.file == file }))
+		c.touch(s.key)
+		ofFile := func(x claim) bool { return x.file == file }
+		c.set(s.key, slices.DeleteFunc(c.byKey[s.key], ofFile))
 	}
 	for _, s := range now {
-		l.touch(s.key)
-		have := l.claims[s.key]
-		at := slices.IndexFunc(have, func(c claim) bool { return c.file.compare(file) > 0 })
+		c.touch(s.key)
+		have := c.byKey[s.key]
+		at := slices.IndexFunc(have, func(x claim) bool { return x.file.compare(file) > 0 })
 		if at < 0 {
 			at = len(have)
 		}
-		l.set(s.key, slices.Insert(have, at, claim{file: file, document: s.document, object: s.object}))
+		added := claim{file: file, document: s.document, object: s.object}
+		c.set(s.key, slices.Insert(have, at, added))
 	}
 }
 
-func (l *ledger) set(k Key, claims []claim) {
-	if len(claims) == 0 {
-		delete(l.claims, k)
+func (c *claims) set(k Key, now []claim) {
+	if len(now) == 0 {
+		delete(c.byKey, k)
 		return
 	}
-	l.claims[k] = claims
+	c.byKey[k] = now
 }
 
-// touch remembers what counts for a key before this round changes it.
-func (l *ledger) touch(k Key) {
-	if _, ok := l.before[k]; !ok {
-		l.before[k] = l.counts(k)
+// touch remembers what counts for a key before it is changed for the first time since takeChanges.
+func (c *claims) touch(k Key) {
+	if _, touched := c.before[k]; !touched {
+		c.before[k] = c.current(k)
 	}
 }
 
-// counts is the object that counts for a key; nil if nobody states it.
-func (l *ledger) counts(k Key) runtime.Object {
-	if claims := l.claims[k]; len(claims) > 0 {
-		return claims[len(claims)-1].object
+// current returns the object that counts for a key, nil if no file states it.
+func (c *claims) current(k Key) runtime.Object {
+	if all := c.byKey[k]; len(all) > 0 {
+		return all[len(all)-1].object
 	}
 	return nil
 }
 
-// changes ends a round: what it changed, in the order of an Update.
-func (l *ledger) changes() []Change {
+// takeChanges returns what has changed since it was last called, in the order of an Update.
+func (c *claims) takeChanges() []Change {
 	var all []Change
-	for k, before := range l.before {
-		if now := l.counts(k); !same(before, now) {
+	for k, before := range c.before {
+		if now := c.current(k); !sameObject(before, now) {
 			all = append(all, Change{Key: k, Object: now})
 		}
-		delete(l.contested, k)
-		if len(l.claims[k]) > 1 {
-			l.contested[k] = true
+		delete(c.contested, k)
+		if len(c.byKey[k]) > 1 {
+			c.contested[k] = true
 		}
 	}
-	l.before = map[Key]runtime.Object{}
+	c.before = map[Key]runtime.Object{}
 	slices.SortFunc(all, compareChanges)
 	return all
 }
 
-// same compares exactly, not by meaning: a change that means nothing costs one
-// event, a meaning that is missed is a hole.
-func same(a, b runtime.Object) bool {
+// sameObject compares every field, whether it has a meaning for policies or not: an event too many
+// costs little, one too few would be a hole.
+func sameObject(a, b runtime.Object) bool {
 	return a == b || reflect.DeepEqual(a, b)
 }
 
-// duplicates are the claims that do not count, as of the last round.
-func (l *ledger) duplicates() []Problem {
+// overriddenProblems returns a Problem for each claim that does not count, as of the last
+// takeChanges.
+func (c *claims) overriddenProblems() []Problem {
 	var all []Problem
-	for k := range l.contested {
-		others, last := l.others(k)
-		for _, c := range others {
-			if c.file.path == last.file.path && c.document == last.document {
+	for k := range c.contested {
+		overridden, last := c.split(k)
+		for _, o := range overridden {
+			if o.file.path == last.file.path && o.document == last.document {
 				continue // one file that was asked for twice
 			}
 			all = append(all, Problem{
-				File: c.file.path, Document: c.document, Object: k.String(),
-				Err: fmt.Errorf("ignored: %s document %d states it later; expected one statement of an object",
+				File: o.file.path, Document: o.document, Object: k.String(),
+				Err: fmt.Errorf(
+					"ignored: %s document %d states it later; expected one statement of an object",
 					last.file.path, last.document),
 			})
 		}
@@ -113,18 +120,18 @@ func (l *ledger) duplicates() []Problem {
 	return all
 }
 
-// others are the claims to a key but the one that counts, which is the last.
-func (l *ledger) others(k Key) (others []claim, last claim) {
-	end := len(l.claims[k]) - 1
-	return l.claims[k][:end], l.claims[k][end]
+// split returns the claims to a key that do not count, and the last one, which does.
+func (c *claims) split(k Key) (overridden []claim, last claim) {
+	end := len(c.byKey[k]) - 1
+	return c.byKey[k][:end], c.byKey[k][end]
 }
 
-// places says of all objects where what counts of them stands.
-func (l *ledger) places() map[Key]Problem {
-	all := make(map[Key]Problem, len(l.claims))
-	for k := range l.claims {
-		_, c := l.others(k)
-		all[k] = Problem{File: c.file.path, Document: c.document}
+// places returns for each object where its claim that counts stands.
+func (c *claims) places() map[Key]Problem {
+	all := make(map[Key]Problem, len(c.byKey))
+	for k := range c.byKey {
+		_, last := c.split(k)
+		all[k] = Problem{File: last.file.path, Document: last.document}
 	}
 	return all
 }

@@ -10,43 +10,43 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// repeats are the keys that a document states twice, in words. Decoders take the last one; of a
-// policy the first may have been what isolates.
-type repeats struct{ found []string }
+// duplicateKeys collects the keys that a document states twice. Decoders take the last value; the
+// first one may have been what makes a policy isolate.
+type duplicateKeys struct{ found []string }
 
-// err is nil where no key is stated twice.
-func (r *repeats) err() error {
+// err returns nil if no key is stated twice.
+func (r *duplicateKeys) err() error {
 	if len(r.found) == 0 {
 		return nil
 	}
 	return errors.New(strings.Join(r.found, "; ") + "; expected each key once")
 }
 
-// note says that a mapping has a key, which is wrong the second time.
-func (r *repeats) note(seen map[string]bool, key string, line func() int) {
-	if seen[key] && len(r.found) < maxFaults {
+// add adds a key to those that were seen in a mapping, and records it if it was there before.
+func (r *duplicateKeys) add(seen map[string]bool, key string, line func() int) {
+	if seen[key] && len(r.found) < maxErrors {
 		text := fmt.Sprintf("line %d: key %q already set in map", line(), short(key, maxValue))
 		r.found = append(r.found, text)
 	}
 	seen[key] = true
 }
 
-// repeatedInJSON looks through JSON that is known to be well-formed.
-func repeatedInJSON(text []byte) error {
+// duplicateKeysInJSON looks for them in JSON that must be well-formed.
+func duplicateKeysInJSON(text []byte) error {
 	s := scanner{text: text}
 	s.value()
 	return s.err()
 }
 
-// scanner walks through well-formed JSON. Of a policy of a megabyte a decoder would take as long
-// for this as for all the rest.
+// scanner reads through well-formed JSON. For a policy of a megabyte, encoding/json would take as
+// long for this as all the rest takes.
 type scanner struct {
-	repeats
+	duplicateKeys
 	text []byte
 	at   int // the next byte
 }
 
-// next is the first byte after white space.
+// next returns the first byte after white space.
 func (s *scanner) next() byte {
 	for s.text[s.at] <= ' ' {
 		s.at++
@@ -54,7 +54,7 @@ func (s *scanner) next() byte {
 	return s.text[s.at]
 }
 
-// value passes a value.
+// value reads past a value.
 func (s *scanner) value() {
 	switch s.next() {
 	case '{':
@@ -71,7 +71,7 @@ func (s *scanner) value() {
 	}
 }
 
-// items passes the brackets of an object or array and what is between them.
+// items reads past an object or array, calling item for what is between its commas.
 func (s *scanner) items(end byte, item func()) {
 	s.at++
 	for s.next() != end {
@@ -83,7 +83,7 @@ func (s *scanner) items(end byte, item func()) {
 	s.at++
 }
 
-// member passes a key and its value.
+// member reads past a key and its value.
 func (s *scanner) member(seen map[string]bool) {
 	s.next()
 	var key string
@@ -92,13 +92,13 @@ func (s *scanner) member(seen map[string]bool) {
 	} else {
 		_ = json.Unmarshal(raw, &key) // it is well-formed
 	}
-	s.note(seen, key, func() int { return 1 + bytes.Count(s.text[:s.at], []byte("\n")) })
+	s.add(seen, key, func() int { return 1 + bytes.Count(s.text[:s.at], []byte("\n")) })
 	s.next() // the colon
 	s.at++
 	s.value()
 }
 
-// quoted passes a string and returns it as it stands there.
+// quoted reads past a string and returns it with its quotes and escapes.
 func (s *scanner) quoted() []byte {
 	start := s.at
 	for s.at++; s.text[s.at] != '"'; s.at++ {
@@ -110,21 +110,21 @@ func (s *scanner) quoted() []byte {
 	return s.text[start:s.at]
 }
 
-// repeatedInYAML looks through YAML in which a strict decoder found a key twice. A key that
+// duplicateKeysInYAML looks for them in YAML in which a strict decoder found some. A key that
 // overrides one of a merge (<<) before it is none.
-func repeatedInYAML(text []byte, strict error) error {
+func duplicateKeysInYAML(text []byte, strict error) error {
 	var top yaml.Node
 	if err := yaml.Unmarshal(text, &top); err != nil {
 		lines := strings.TrimPrefix(strict.Error(), "yaml: unmarshal errors:")
 		return fmt.Errorf("%s; expected each key once", oneLine(lines))
 	}
-	var r repeats
+	var r duplicateKeys
 	r.inYAML(&top)
 	return r.err()
 }
 
-// inYAML reads a node and those below it. What an alias stands for is read where it is written.
-func (r *repeats) inYAML(n *yaml.Node) {
+// inYAML reads a node and those below it. What an alias stands for is read at its anchor only.
+func (r *duplicateKeys) inYAML(n *yaml.Node) {
 	if n.Kind == yaml.MappingNode {
 		r.mapping(n)
 	}
@@ -133,7 +133,8 @@ func (r *repeats) inYAML(n *yaml.Node) {
 	}
 }
 
-func (r *repeats) mapping(n *yaml.Node) {
+// mapping reads the keys of one mapping.
+func (r *duplicateKeys) mapping(n *yaml.Node) {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
@@ -141,27 +142,28 @@ func (r *repeats) mapping(n *yaml.Node) {
 			r.merge(seen, n.Content[i+1], key.Line)
 		}
 		if key.Kind == yaml.ScalarNode {
-			r.note(seen, key.Value, func() int { return key.Line })
+			r.add(seen, key.Value, func() int { return key.Line })
 		}
 	}
 }
 
+// isMerge reports whether a key is <<, which adds the keys of another mapping.
 func isMerge(key *yaml.Node) bool {
 	return key.Kind == yaml.ScalarNode && key.Tag == "!!merge"
 }
 
-// merge complains of a merge that stands after a key which it has too: YAML lets the key count,
-// kubectl the merge.
-func (r *repeats) merge(seen map[string]bool, from *yaml.Node, line int) {
+// merge records the keys of a merge that stood in the mapping before it: for YAML the key counts,
+// for kubectl the merge.
+func (r *duplicateKeys) merge(seen map[string]bool, from *yaml.Node, line int) {
 	for _, key := range mergedKeys(from, map[*yaml.Node]bool{}) {
-		if seen[key] && len(r.found) < maxFaults {
+		if seen[key] && len(r.found) < maxErrors {
 			text := fmt.Sprintf("line %d: << after key %q, which it states too", line, short(key, maxValue))
 			r.found = append(r.found, text)
 		}
 	}
 }
 
-// mergedKeys are those that a mapping, an alias of one or a list of them brings along.
+// mergedKeys returns the keys of a mapping, of an alias of one, or of a list of them.
 func mergedKeys(n *yaml.Node, visited map[*yaml.Node]bool) []string {
 	if n == nil || visited[n] {
 		return nil

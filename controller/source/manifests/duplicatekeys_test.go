@@ -9,7 +9,7 @@ import (
 )
 
 // What is told of keys that a document with a policy states twice, whichever way it is written.
-func TestRepeatedKeys(t *testing.T) {
+func TestDuplicateKeys(t *testing.T) {
 	const policy = `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: p}
@@ -52,16 +52,17 @@ func TestLostPolicyIsTold(t *testing.T) {
 		"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nkind: Secret\n",
 	} {
 		s := newState()
-		s.put(fileID{path: "f.yaml"}, []byte(content))
-		u, _ := s.update()
+		s.setContent(fileID{path: "f.yaml"}, []byte(content))
+		u, _ := s.takeUpdate()
 		if got := problems("", u.Problems); len(u.Problems) != 1 || !strings.HasSuffix(got, "a policy may be lost") {
 			t.Errorf("%s: %q", content, got)
 		}
 	}
 }
 
-// FuzzRepeatedInJSON: of any JSON the scanner says what a decoder that goes token by token does.
-func FuzzRepeatedInJSON(f *testing.F) {
+// FuzzDuplicateKeysInJSON: of any JSON the scanner says what a decoder that goes token by token
+// does.
+func FuzzDuplicateKeysInJSON(f *testing.F) {
 	for _, text := range []string{
 		`{"a":1,"a":[]}`, `[{"a":{"b":"\"}","\u0062":-1.5e3}},{}]`, "{\n\"a\" :\ttrue , \"b\":null,\r\n\"a\":\"\\\\\"}", "5", ` "x" `, "[[],{}]",
 	} {
@@ -71,22 +72,22 @@ func FuzzRepeatedInJSON(f *testing.F) {
 		if json.Unmarshal(text, new(json.RawMessage)) != nil {
 			return
 		}
-		var want repeats
+		var want duplicateKeys
 		slowly(&want, json.NewDecoder(bytes.NewReader(text)), text)
-		if got := repeatedInJSON(text); fmt.Sprint(got) != fmt.Sprint(want.err()) {
+		if got := duplicateKeysInJSON(text); fmt.Sprint(got) != fmt.Sprint(want.err()) {
 			t.Errorf("%s: %v, want %v", text, got, want.err())
 		}
 	})
 }
 
 // slowly notes the keys of one value.
-func slowly(r *repeats, d *json.Decoder, text []byte) {
+func slowly(r *duplicateKeys, d *json.Decoder, text []byte) {
 	token, _ := d.Token()
 	seen := map[string]bool{}
 	for d.More() && (token == json.Delim('{') || token == json.Delim('[')) {
 		if token == json.Delim('{') {
 			key, _ := d.Token()
-			r.note(seen, fmt.Sprint(key), func() int { return 1 + bytes.Count(text[:d.InputOffset()], []byte("\n")) })
+			r.add(seen, fmt.Sprint(key), func() int { return 1 + bytes.Count(text[:d.InputOffset()], []byte("\n")) })
 		}
 		slowly(r, d, text)
 	}

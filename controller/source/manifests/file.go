@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// file is what one file counts for. The zero value is a file not read yet. It is
-// never written to: next and spoilt make the one that follows.
+// file is what one file states. The zero value is a file that was not read yet. A file is never
+// changed: afterReading and afterError return the next one.
 type file struct {
 	docs     []document  // as last read, to be used again
 	stated   []statement // what counts, in the order of the documents
@@ -21,8 +21,8 @@ type statement struct {
 	document int
 }
 
-// next is the file after it was read as these documents.
-func (f file) next(path string, docs []document) file {
+// afterReading returns the file after it was read as these documents.
+func (f file) afterReading(path string, docs []document) file {
 	n := file{docs: docs, good: f.good}
 	for i, d := range docs {
 		n.skipped += d.skipped
@@ -34,27 +34,27 @@ func (f file) next(path string, docs []document) file {
 			n.problems = append(n.problems, p)
 		}
 	}
-	return n.settled(f)
+	return n.keepingLastGood(f)
 }
 
-// spoilt is the file after it could not be read at all.
-func (f file) spoilt(path string, err error) file {
+// afterError returns the file after it could not be read at all.
+func (f file) afterError(path string, err error) file {
 	n := file{docs: f.docs, skipped: f.skipped, good: f.good}
 	n.problems = []Problem{{File: path, Err: err}}
-	return n.settled(f)
+	return n.keepingLastGood(f)
 }
 
-// settled decides what counts. Without a problem it is what was read. With one it
-// is the last good state, whole, or, if there never was one, what was read and
-// whatever older statement that does not replace.
-func (f file) settled(before file) file {
+// keepingLastGood decides what counts. Without a problem it is what was read. With one it is the
+// last good state, as a whole, or, if there never was one, what was read and each earlier
+// statement that it does not replace.
+func (f file) keepingLastGood(before file) file {
 	switch {
 	case len(f.problems) == 0:
 		f.good = true
 	case f.good:
 		f.stated = before.stated
-		for i := range f.problems {
-			f.problems[i].Err = fmt.Errorf("%w (the file's last good state stays)", f.problems[i].Err)
+		for i, p := range f.problems {
+			f.problems[i].Err = fmt.Errorf("%w (the file's last good state stays)", p.Err)
 		}
 	default:
 		f.stated = withMissing(f.stated, before.stated)
@@ -62,7 +62,7 @@ func (f file) settled(before file) file {
 	return f
 }
 
-// withMissing is now and those of before whose object now does not state.
+// withMissing returns the statements of now, and those of before about other objects.
 func withMissing(now, before []statement) []statement {
 	stated := make(map[Key]bool, len(now))
 	for _, s := range now {

@@ -92,7 +92,7 @@ func (v *view) apply(u Update) {
 
 func (v *view) summary() string {
 	all := slices.SortedFunc(maps.Values(v.objects), compareChanges)
-	return summary(gather(Update{Changes: all}))
+	return summary(newObjects(Update{Changes: all}))
 }
 
 // problems are the problems' lines, without the folder's path.

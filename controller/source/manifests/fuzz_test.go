@@ -22,8 +22,8 @@ func FuzzLoad(f *testing.F) {
 		for _, name := range []string{"f.yaml", "f.json"} {
 			s, name := newState(), fileID{path: name}
 			s.workloads = true
-			s.put(name, data)
-			u, _ := s.update()
+			s.setContent(name, data)
+			u, _ := s.takeUpdate()
 			for _, c := range u.Changes {
 				if err := checkNames(c.Key); err != nil || c.Gone() {
 					t.Errorf("%s: %v", c.Key, err)
@@ -36,8 +36,8 @@ func FuzzLoad(f *testing.F) {
 			}
 			known := s.files[name]
 			s.files[name] = file{stated: known.stated, good: known.good} // without its documents: all is parsed anew
-			s.put(name, data)
-			if again, _ := s.update(); len(again.Changes) > 0 {
+			s.setContent(name, data)
+			if again, _ := s.takeUpdate(); len(again.Changes) > 0 {
 				t.Errorf("changes by themselves: %v", again.Changes)
 			}
 		}

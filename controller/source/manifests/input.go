@@ -16,7 +16,7 @@ const Stdin = "-"
 // Input is what to read: files and folders, in the order in which they count.
 type Input struct {
 	Paths     []string
-	Recursive bool      // folders with those below them
+	Recursive bool      // read the folders below each folder too
 	Stdin     io.Reader // what the path "-" reads; nil: there is none
 }
 
@@ -26,16 +26,16 @@ type fileID struct {
 	path string
 }
 
-// compare orders files as kubectl applies them: by what was asked for, then as a walk through the
-// folders meets them.
+// compare orders files as kubectl applies them: by the path that was asked for, then as a walk
+// through the folders comes to them.
 func (f fileID) compare(o fileID) int {
 	walk := func(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
 	return cmp.Or(cmp.Compare(f.rank, o.rank), cmp.Compare(walk(f.path), walk(o.path)))
 }
 
-// sources are the files and folders to read, with the folders below them where that was asked for.
-func (in Input) sources() ([]source, error) {
-	var all []source
+// roots returns the files and folders to read, with the folders below them if Recursive is set.
+func (in Input) roots() ([]root, error) {
+	var all []root
 	stdin := false
 	for rank, path := range in.Paths {
 		if path == Stdin {
@@ -43,16 +43,16 @@ func (in Input) sources() ([]source, error) {
 				return nil, errors.New(`path "-": the standard input can be read once only`)
 			}
 			stdin = true
-			all = append(all, source{rank: rank, path: Stdin, only: Stdin, stdin: in.Stdin})
+			all = append(all, root{rank: rank, path: Stdin, file: Stdin, stdin: in.Stdin})
 			continue
 		}
-		s, err := newSource(rank, path)
+		r, err := newRoot(rank, path)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, s)
-		if in.Recursive && s.only == "" {
-			below, err := s.below()
+		all = append(all, r)
+		if in.Recursive && r.file == "" {
+			below, err := r.subfolders()
 			if err != nil {
 				return nil, fmt.Errorf("read manifests: %w", err)
 			}
@@ -62,18 +62,18 @@ func (in Input) sources() ([]source, error) {
 	return all, nil
 }
 
-// below are the folders in a folder, at any depth. Those whose name starts with "." do not count,
-// and links to folders are not followed.
-func (s source) below() ([]source, error) {
-	var all []source
-	err := filepath.WalkDir(s.path, func(path string, e fs.DirEntry, err error) error {
+// subfolders returns the folders in a folder, at any depth. Those whose name starts with "." are
+// left out, and links to folders are not followed.
+func (r root) subfolders() ([]root, error) {
+	var all []root
+	err := filepath.WalkDir(r.path, func(path string, e fs.DirEntry, err error) error {
 		switch {
-		case err != nil || path == s.path || !e.IsDir():
+		case err != nil || path == r.path || !e.IsDir():
 			return err
 		case strings.HasPrefix(e.Name(), "."):
 			return filepath.SkipDir
 		default:
-			all = append(all, source{rank: s.rank, path: path})
+			all = append(all, root{rank: r.rank, path: path})
 			return nil
 		}
 	})

@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// identity is what an object calls itself, as far as that can be read; known is
-// false where its namespace cannot.
-func identity(kind Kind, stated map[string]any) (key Key, known bool) {
+// readKey returns the key of an object as far as it can be read. known is false if its namespace
+// cannot be.
+func readKey(kind Kind, stated map[string]any) (key Key, known bool) {
 	meta, isMapping := stated["metadata"].(map[string]any)
 	namespace, isText := meta["namespace"].(string)
 	known = (isMapping || stated["metadata"] == nil) && (isText || meta["namespace"] == nil)
@@ -25,16 +25,16 @@ func identity(kind Kind, stated map[string]any) (key Key, known bool) {
 	return key, known
 }
 
-// title names an object that could not be decoded.
-func title(kind Kind, stated map[string]any, at place) string {
-	key, known := identity(kind, stated)
+// readTitle names an object that could not be decoded, as a problem shows it.
+func readTitle(kind Kind, stated map[string]any, at place) string {
+	key, known := readKey(kind, stated)
 	if !known {
 		key.Name = ""
 	}
 	return key.title(at)
 }
 
-// title names an object to people, by its place where it has no name.
+// title names an object as a problem shows it, by its place if it has no name.
 func (k Key) title(at place) string {
 	if k.Name == "" {
 		return strings.TrimSpace(k.Kind.String() + " " + at.String())
@@ -43,10 +43,11 @@ func (k Key) title(at place) string {
 	return k.String()
 }
 
-// complete sets the little that an object cannot do without: its type, and its
-// namespace as the API server would (empty for what has none).
+// complete sets the type of an object, and its namespace as an API server would: the default one
+// if it is empty, and none for an object of the whole cluster.
 func complete(o Object, kind Kind) {
-	o.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(kind.apiVersion(), kind.String()))
+	gvk := schema.FromAPIVersionAndKind(kind.apiVersion(), kind.String())
+	o.GetObjectKind().SetGroupVersionKind(gvk)
 	switch {
 	case !kind.namespaced():
 		o.SetNamespace(metav1.NamespaceNone)
@@ -55,12 +56,13 @@ func complete(o Object, kind Kind) {
 	}
 }
 
-// checkNames holds names to what an API server accepts: whoever joins them with
-// a slash, or makes a kernel object's name of them, relies on it.
+// checkNames checks that names are such as an API server accepts: other code joins them with a
+// slash and makes names of kernel objects of them.
 func checkNames(k Key) error {
 	switch {
 	case k.Kind.namespaced() && !isLabel(k.Namespace):
-		return fmt.Errorf("metadata.namespace %q: expected a DNS label (RFC 1123)", short(k.Namespace, maxName))
+		return fmt.Errorf("metadata.namespace %q: expected a DNS label (RFC 1123)",
+			short(k.Namespace, maxName))
 	case k.Name == "":
 		return errors.New("metadata.name is empty: expected a name")
 	case k.Kind == Namespace && !isLabel(k.Name):
@@ -72,11 +74,13 @@ func checkNames(k Key) error {
 	}
 }
 
-// The length comes first: apimachinery would run its pattern over a name of 1 MiB.
+// isLabel compares the length first: apimachinery would match its pattern against a name of 1 MiB.
 func isLabel(name string) bool {
 	return len(name) <= validation.DNS1123LabelMaxLength && len(validation.IsDNS1123Label(name)) == 0
 }
 
+// isSubdomain compares the length first, as isLabel does.
 func isSubdomain(name string) bool {
-	return len(name) <= validation.DNS1123SubdomainMaxLength && len(validation.IsDNS1123Subdomain(name)) == 0
+	return len(name) <= validation.DNS1123SubdomainMaxLength &&
+		len(validation.IsDNS1123Subdomain(name)) == 0
 }

@@ -9,66 +9,67 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// eyes watch a folder, and its parent for the folder's own coming and going (a
-// watch is on an inode; the folder is a path). Blind eyes, for want of inotify
-// instances or of memory, are no failure: the rescan sees the same, later.
-type eyes struct {
+// folderWatch receives the kernel's events (inotify) about a folder, and about its parent: a
+// watch is on an inode, and the parent says when another folder gets the path. Without inotify,
+// for want of instances or of memory, there are no events; that is no failure, since the rescan
+// finds the changes later.
+type folderWatch struct {
 	dir     string // absolute
 	open    func() (*fsnotify.Watcher, error)
-	watcher *fsnotify.Watcher // nil while blind
-	on      fs.FileInfo       // the folder that is watched; nil = none for certain
+	watcher *fsnotify.Watcher // nil: there are no events
+	watched fs.FileInfo       // the folder that is watched; nil: it may be none
 }
 
-// look makes sure that the folder which now has the path is the one watched.
-// What changed before it returns may have gone unseen.
-func (e *eyes) look() error {
-	info, err := os.Stat(e.dir)
-	if err != nil || e.on != nil && os.SameFile(info, e.on) {
-		return nil // a folder that is not there is for the reader to report
+// renew makes sure that the folder that has the path now is the watched one. Changes before it
+// returns may have no event.
+func (w *folderWatch) renew() error {
+	info, err := os.Stat(w.dir)
+	if err != nil || w.watched != nil && os.SameFile(info, w.watched) {
+		return nil // a folder that is not there is reported by whoever reads it
 	}
-	if e.watcher == nil {
-		if e.watcher, err = e.open(); err != nil {
-			e.watcher = nil
+	if w.watcher == nil {
+		if w.watcher, err = w.open(); err != nil {
+			w.watcher = nil
 			return fmt.Errorf("watch: %w", err)
 		}
 	}
-	// The library keeps watches by path: the old inode's has to go first. Both
-	// errors only say that there was nothing to remove, or no right to watch the
-	// parent, without which a folder's return is seen by the next rescan.
-	_ = e.watcher.Remove(e.dir)
-	_ = e.watcher.Add(e.parent())
-	if err := e.watcher.Add(e.dir); err != nil {
+	// The library keeps watches by path: that of the former inode has to go first. Both errors
+	// only say that there was nothing to remove, or that the parent may not be watched; then the
+	// next rescan finds that the folder has come back.
+	_ = w.watcher.Remove(w.dir)
+	_ = w.watcher.Add(w.parent())
+	if err := w.watcher.Add(w.dir); err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
-	e.on = info
+	w.watched = info
 	return nil
 }
 
-func (e *eyes) parent() string { return filepath.Dir(e.dir) }
+func (w *folderWatch) parent() string { return filepath.Dir(w.dir) }
 
-// forget makes the next look renew the watch.
-func (e *eyes) forget() { e.on = nil }
+// invalidate makes the next renew watch the folder anew.
+func (w *folderWatch) invalidate() { w.watched = nil }
 
-// events is where the kernel speaks; nil, which blocks for ever, while blind.
-func (e *eyes) events() <-chan fsnotify.Event {
-	if e.watcher == nil {
+// events returns the channel of the events: nil, which blocks for ever, while there are none.
+func (w *folderWatch) events() <-chan fsnotify.Event {
+	if w.watcher == nil {
 		return nil
 	}
-	return e.watcher.Events
+	return w.watcher.Events
 }
 
-// errors is where lost events are told; nil while blind.
-func (e *eyes) errors() <-chan error {
-	if e.watcher == nil {
+// errors returns the channel of errors, which say that events were lost: nil while there are none.
+func (w *folderWatch) errors() <-chan error {
+	if w.watcher == nil {
 		return nil
 	}
-	return e.watcher.Errors
+	return w.watcher.Errors
 }
 
-// close makes the eyes blind; look opens them again.
-func (e *eyes) close() {
-	if e.watcher != nil {
-		_ = e.watcher.Close()
+// close ends the events, until the next renew.
+func (w *folderWatch) close() {
+	if w.watcher != nil {
+		_ = w.watcher.Close()
 	}
-	e.watcher, e.on = nil, nil
+	w.watcher, w.watched = nil, nil
 }

@@ -12,49 +12,49 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// digest identifies the text of a document. It is cryptographic because what
-// decides whether a policy is read again must not be open to collisions.
-type digest [sha256.Size]byte
+// textHash identifies the text of a document. It is cryptographic because it decides whether a
+// policy is parsed again: nobody must be able to craft two texts with the same hash.
+type textHash [sha256.Size]byte
 
-// document is what one document of a file states. It holds no place, so that it
-// can be used again where the same text turns up elsewhere in the file.
+// document is what one document of a file states. It holds no place, so that it can be used again
+// if the same text is elsewhere in the file.
 type document struct {
-	digest   digest
-	entries  []entry
-	problems []Problem // without File and Document
-	skipped  int
-	repeats  error // a key that is stated twice, where that can be a policy's
-	parser         // how it is read
+	hash          textHash
+	entries       []entry
+	problems      []Problem // without File and Document
+	skipped       int       // objects of kinds that are not kept
+	duplicateKeys error     // keys that are stated twice, if the text may hold a policy
+	parser                  // how it is read
 }
 
-// parser is how files are read.
+// parser says how files are read.
 type parser struct {
 	onlyJSON  bool
 	workloads bool // objects that make pods are kept
 }
 
-// parse reads all documents of a file. Those whose text is among the known ones
-// are taken over instead of being parsed again, objects and all.
-func (p parser) parse(data []byte, known []document) []document {
-	have := make(map[digest]document, len(known))
-	for _, d := range known {
-		have[d.digest] = d
+// parse parses all documents of a file. Those whose text is among the ones before are taken over,
+// with their objects, and not parsed again.
+func (p parser) parse(data []byte, before []document) []document {
+	have := make(map[textHash]document, len(before))
+	for _, d := range before {
+		have[d.hash] = d
 	}
 	var all []document
 	for _, c := range split(data, p.onlyJSON) {
-		sum := digest(sha256.Sum256(c.text))
-		d, ok := have[sum]
-		if !ok {
+		sum := textHash(sha256.Sum256(c.text))
+		d, found := have[sum]
+		if !found {
 			d = p.parseDocument(c)
-			d.digest = sum
+			d.hash = sum
 		}
 		all = append(all, d)
 	}
 	return all
 }
 
-// parseDocument never panics: the parsers are other people's and the bytes are
-// anybody's, and one document must not take the firewall down.
+// parseDocument recovers from panics of the YAML and JSON libraries: one document, which anybody
+// may have written, must not end the agent.
 func (p parser) parseDocument(c chunk) (d document) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -62,30 +62,31 @@ func (p parser) parseDocument(c chunk) (d document) {
 		}
 	}()
 	d.parser = p
-	raw, repeats, err := toJSON(c)
+	raw, duplicateKeys, err := toJSON(c)
 	if err != nil {
-		d.fail("", err)
+		d.addProblem("", err)
 		return d
 	}
 	if string(raw) != "null" {
-		d.repeats = repeats
+		d.duplicateKeys = duplicateKeys
 		d.decode(raw, metav1.TypeMeta{}, place{})
-		d.lost()
+		d.checkLostPolicy()
 	}
 	return d
 }
 
-// lost complains of a document in which a policy may be lost: a key is stated twice, and what is
-// left holds no policy that could be closed for it.
-func (d *document) lost() {
-	if d.repeats != nil && len(d.problems) == 0 {
-		d.fail("", fmt.Errorf("%w; a policy may be lost", d.repeats))
+// checkLostPolicy adds a problem if a key is stated twice and what is left holds no policy: the
+// first of the two values may have held one.
+func (d *document) checkLostPolicy() {
+	if d.duplicateKeys != nil && len(d.problems) == 0 {
+		d.addProblem("", fmt.Errorf("%w; a policy may be lost", d.duplicateKeys))
 	}
 }
 
-// toJSON also says whether a document with a policy states a key twice. One that does not is read
-// once only: of a policy of a megabyte that is half of all the time until it counts.
-func toJSON(c chunk) (raw []byte, repeats, err error) {
+// toJSON returns a document as JSON, and, if it may hold a policy, an error for the keys that it
+// states twice. A document without such keys is parsed once only: for a policy of a megabyte that
+// is half of all the time until it counts.
+func toJSON(c chunk) (raw []byte, duplicateKeys, err error) {
 	switch {
 	case !utf8.Valid(c.text):
 		return nil, nil, errors.New("not UTF-8: expected YAML or JSON in UTF-8")
@@ -94,16 +95,16 @@ func toJSON(c chunk) (raw []byte, repeats, err error) {
 			return nil, nil, fmt.Errorf("parse JSON: %w", err)
 		}
 		if mentionsPolicy(c.text) {
-			repeats = repeatedInJSON(c.text)
+			duplicateKeys = duplicateKeysInJSON(c.text)
 		}
-		return c.text, repeats, nil
+		return c.text, duplicateKeys, nil
 	case mentionsPolicy(c.text):
 		raw, strict := yaml.YAMLToJSONStrict(c.text)
 		if strict == nil {
 			return raw, nil, nil
 		}
 		if raw, err = yaml.YAMLToJSON(c.text); err == nil {
-			return raw, repeatedInYAML(c.text, strict), nil
+			return raw, duplicateKeysInYAML(c.text, strict), nil
 		}
 	default:
 		raw, err = yaml.YAMLToJSON(c.text)
@@ -114,13 +115,15 @@ func toJSON(c chunk) (raw []byte, repeats, err error) {
 	return raw, nil, nil
 }
 
-// mentionsPolicy says whether a text can hold a policy: it says so, or escapes may say so.
+// mentionsPolicy reports whether a text may hold a policy: it has the word, or escapes that may
+// stand for it.
 func mentionsPolicy(text []byte) bool {
 	return bytes.Contains(bytes.ToLower(text), []byte("networkpolicy")) ||
 		bytes.Contains(text, []byte(`\u`)) || bytes.Contains(text, []byte(`\U`)) ||
 		bytes.Contains(text, []byte(`\x`))
 }
 
-func (d *document) fail(what string, err error) {
-	d.problems = append(d.problems, Problem{Object: what, Err: err})
+// addProblem adds a problem of an object, whose name may be empty.
+func (d *document) addProblem(object string, err error) {
+	d.problems = append(d.problems, Problem{Object: object, Err: err})
 }

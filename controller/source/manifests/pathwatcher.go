@@ -6,146 +6,192 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
-// settle reads what is due.
-func (g *group) settle(now time.Time) {
-	gone, count := false, 0
-	due := make([][]string, len(g.watchers))
-	for i, w := range g.watchers {
-		due[i] = w.agenda.take(now)
-		count += len(due[i])
-		gone = gone || slices.ContainsFunc(due[i], w.gone)
-	}
-	if count == 0 {
-		return
-	}
-	for i, w := range g.watchers {
-		// What a file stated may have moved to another one: before it is told as gone
-		// all that has been written is read, at rest or not.
-		if gone {
-			due[i] = append(due[i], w.agenda.takeAll()...)
-			slices.Sort(due[i])
+// pathWatcher watches one path, a folder or a file.
+type pathWatcher struct {
+	config   config
+	root     root
+	state    *state // of all paths
+	schedule *schedule
+	notify   *folderWatch
+	lastRead map[string]fs.FileInfo // by name; only those that can be compared
+	emptied  map[string]time.Time   // since when a file that states objects has been empty
+	missing  bool                   // the path could not be read at the last rescan
+}
+
+func newPathWatcher(r root, c config, s *state) (*pathWatcher, error) {
+	if r.file != "" {
+		if err := checkRegular(r.path); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.path, err)
 		}
-		w.read(due[i], now)
 	}
-	g.flush()
+	dir, err := filepath.Abs(r.folder())
+	if err != nil {
+		return nil, err
+	}
+	return &pathWatcher{
+		config:   c,
+		root:     r,
+		state:    s,
+		schedule: newSchedule(c.quiet, c.most),
+		notify:   &folderWatch{dir: dir, open: c.open},
+		lastRead: map[string]fs.FileInfo{},
+		emptied:  map[string]time.Time{},
+	}, nil
+}
+
+// start watches, then reads: what changes in between is read twice, not missed.
+func (p *pathWatcher) start() error {
+	p.renewWatch()
+	names, err := p.root.names()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, name := range names {
+		if err := p.readFile(name, now); err != nil && p.root.file != "" {
+			return err
+		}
+	}
+	return nil
+}
+
+// handleEvent schedules what one event is about; open is false once there are no more events.
+func (p *pathWatcher) handleEvent(e fsnotify.Event, open bool) {
+	now, path := time.Now(), filepath.Clean(e.Name)
+	dir, name := filepath.Dir(path), filepath.Base(path)
+	switch {
+	case !open:
+		p.notify.close()
+		p.schedule.changed("", now)
+	case path == p.notify.dir || path == p.notify.parent():
+		p.notify.invalidate()
+		p.schedule.changed("", now)
+	case dir != p.notify.dir: // beside the folder, in its parent
+	case strings.HasPrefix(name, ".."): // ..data: the links of a ConfigMap mount lead elsewhere
+		p.schedule.changed("", now)
+	case !p.root.includes(name):
+	case e.Has(fsnotify.Rename): // it is gone; the rescan finds it under its new name too
+		p.schedule.changed("", now)
+	default:
+		p.schedule.changed(name, now)
+	}
 }
 
 // read reads the names that are due, sorted.
-func (w *watcher) read(due []string, now time.Time) {
+func (p *pathWatcher) read(due []string, now time.Time) {
 	if len(due) == 0 {
 		return
 	}
-	// With the path gone its files are not: the rescan says so, and finds what
-	// changed when it is back.
-	_, err := os.Stat(w.source.path)
-	if due[0] == "" || err != nil || w.lost {
-		w.rescan(now)
+	// If the path is gone, that does not mean that its files are deleted: the rescan reports it,
+	// and finds what changed once the path is back.
+	_, err := os.Stat(p.root.path)
+	if due[0] == "" || err != nil || p.missing {
+		p.rescan(now)
 	}
 	for _, name := range due {
-		if name != "" && !w.lost {
-			_ = w.visit(name, now) // the state has it
+		if name != "" && !p.missing {
+			_ = p.readFile(name, now) // the state holds the error
 		}
 	}
 }
 
-// gone says whether a name that is due has no file any more.
-func (w *watcher) gone(name string) bool {
-	_, err := os.Lstat(w.source.file(name))
+// isGone reports whether a name has no file any more.
+func (p *pathWatcher) isGone(name string) bool {
+	_, err := os.Lstat(p.root.pathOf(name))
 	return name != "" && errors.Is(err, fs.ErrNotExist)
 }
 
-// flush ends a round and delivers what is new.
-func (g *group) flush() {
-	if u, fresh := g.state.update(); fresh {
-		g.deliver(u)
-	}
-}
-
-// rescan puts down every name that changed unseen, and says what is wrong with
-// the path.
-func (w *watcher) rescan(now time.Time) {
-	w.look()
-	names, err := w.source.names()
-	if w.lost = err != nil; w.lost {
-		w.pathProblem(fmt.Errorf("%w (its last state stays)", err))
+// rescan schedules every name that has changed without an event, and reports what is wrong with the
+// path.
+func (p *pathWatcher) rescan(now time.Time) {
+	p.renewWatch()
+	names, err := p.root.names()
+	if p.missing = err != nil; p.missing {
+		p.addProblem(fmt.Errorf("%w (its last state stays)", err))
 		return
 	}
 	there := make(map[fileID]bool, len(names))
 	for _, name := range names {
-		there[w.source.id(name)] = true
-		if w.changed(name) {
-			w.agenda.note(name, now)
+		there[p.root.id(name)] = true
+		if p.hasChanged(name) {
+			p.schedule.changed(name, now)
 		}
 	}
-	for id := range w.state.files {
-		if id.rank == w.source.rank && !there[id] {
-			w.agenda.note(filepath.Base(id.path), now)
+	for id := range p.state.files {
+		if id.rank == p.root.rank && !there[id] {
+			p.schedule.changed(filepath.Base(id.path), now)
 		}
 	}
 }
 
-// look renews the watch where needed and sets or clears the path's problem.
-func (w *watcher) look() {
-	delete(w.state.paths, w.source.rank)
-	if err := w.eyes.look(); err != nil {
-		w.pathProblem(fmt.Errorf("%w (changes are seen every %v only)", err, w.config.rescan))
+// renewWatch makes sure that there are events about the folder, and sets or clears the path's
+// problem.
+func (p *pathWatcher) renewWatch() {
+	delete(p.state.pathProblems, p.root.rank)
+	if err := p.notify.renew(); err != nil {
+		p.addProblem(fmt.Errorf("%w (changes are seen every %v only)", err, p.config.rescan))
 	}
 }
 
-func (w *watcher) pathProblem(err error) {
-	rank := w.source.rank
-	w.state.paths[rank] = append(w.state.paths[rank], Problem{File: w.source.path, Err: err})
+// addProblem reports a problem of the path itself.
+func (p *pathWatcher) addProblem(err error) {
+	all, rank := p.state.pathProblems, p.root.rank
+	all[rank] = append(all[rank], Problem{File: p.root.path, Err: err})
 }
 
-func (w *watcher) changed(name string) bool {
-	last, ok := w.seen[name]
-	if !ok {
+// hasChanged compares a file by inode, size and modification time with what was last read.
+func (p *pathWatcher) hasChanged(name string) bool {
+	last, read := p.lastRead[name]
+	if !read {
 		return true
 	}
-	info, err := os.Stat(w.source.file(name))
+	info, err := os.Stat(p.root.pathOf(name))
 	return err != nil || !sameStat(last, info)
 }
 
-// visit reads one name and tells the state; the error is that of the reading.
-func (w *watcher) visit(name string, now time.Time) error {
-	data, info, err := w.source.read(name)
-	delete(w.seen, name)
-	if err == nil && w.held(name, len(data), now) {
+// readFile reads one name into the state. It returns the error of the reading.
+func (p *pathWatcher) readFile(name string, now time.Time) error {
+	data, info, err := p.root.read(name)
+	delete(p.lastRead, name)
+	if err == nil && p.awaitsContent(name, len(data), now) {
 		return nil
 	}
-	delete(w.emptied, name)
-	if err == nil && !racy(info.ModTime(), now) {
-		w.seen[name] = info
+	delete(p.emptied, name)
+	if err == nil && !isRecent(info.ModTime(), now) {
+		p.lastRead[name] = info
 	}
-	w.state.take(w.source.id(name), data, err)
+	p.state.setRead(p.root.id(name), data, err)
 	return err
 }
 
-// held says whether an emptied file is not to be believed yet.
-func (w *watcher) held(name string, size int, now time.Time) bool {
-	if size > 0 || !w.state.states(w.source.id(name)) {
+// awaitsContent reports whether an emptied file is not to be believed yet: a shell empties a file
+// long before the command that fills it has written anything.
+func (p *pathWatcher) awaitsContent(name string, size int, now time.Time) bool {
+	if size > 0 || !p.state.hasObjects(p.root.id(name)) {
 		return false
 	}
-	since, ok := w.emptied[name]
-	if !ok {
+	since, known := p.emptied[name]
+	if !known {
 		since = now
-		w.emptied[name] = now
+		p.emptied[name] = now
 	}
-	believed := since.Add(w.config.empty)
+	believed := since.Add(p.config.empty)
 	if now.Before(believed) {
-		w.agenda.at(name, believed)
+		p.schedule.setDue(name, believed)
 		return true
 	}
 	return false
 }
 
-// racy says that a file was written so shortly before it was read that the next
-// write could leave the same modification time (kernels stamp with a clock of
-// some milliseconds, some filesystems of two seconds): the rescan reads it again.
-func racy(written, read time.Time) bool {
+// isRecent reports whether a file was written so shortly before it was read that the next write
+// could leave the same modification time: kernels stamp with a clock of some milliseconds, some
+// filesystems of two seconds. The rescan reads such a file again.
+func isRecent(written, read time.Time) bool {
 	return read.Sub(written).Abs() < 2*time.Second
 }

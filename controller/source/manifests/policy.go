@@ -13,28 +13,30 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// What becomes of a policy that is closed.
+// What a problem of a policy says of its effect.
 const (
-	ofItsPods  = "; until this is mended the policy isolates its pods and allows nothing"
-	ofEveryPod = "; until this is mended the policy isolates every pod of its namespace and allows nothing"
+	isolatesItsPods  = "; until this is mended the policy isolates its pods and allows nothing"
+	isolatesEveryPod = "; until this is mended the policy isolates every pod of its namespace " +
+		"and allows nothing"
 )
 
-// decodePolicy adds a NetworkPolicy; fault is what is wrong with its apiVersion and kind. One whose form an API
-// server or kubectl would refuse is closed: left out it would free the pods that it is to isolate, and what is
-// left of it could allow more than it says.
-func (d *document) decodePolicy(raw []byte, fault error, at place) {
-	stated, err := tree(raw)
+// decodePolicy adds a NetworkPolicy. typeErr is what is wrong with its apiVersion and kind. A
+// policy that an API server or kubectl would refuse is closed: it isolates and allows nothing.
+// Left out, it would free the pods that it is meant to isolate, and what is left of it could
+// allow too much.
+func (d *document) decodePolicy(raw []byte, typeErr error, at place) {
+	stated, err := decodeTree(raw)
 	if err != nil {
-		d.fail(at.String(), err)
+		d.addProblem(at.String(), err)
 		return
 	}
-	if d.repeats != nil {
-		stated["spec"] = "illegible" // of two values only the last one is left
-		fault = d.repeats
+	if d.duplicateKeys != nil {
+		stated["spec"] = "unreadable" // of two values only the last one is left
+		typeErr = d.duplicateKeys
 	}
-	faults := policyFaults(stated, fault)
-	if len(faults) > 0 {
-		d.addClosed(raw, stated, faults, at)
+	errs := policyErrors(stated, typeErr)
+	if len(errs) > 0 {
+		d.addClosed(policySource{raw, stated, at}, errs)
 		return
 	}
 	policy := &networkingv1.NetworkPolicy{}
@@ -42,76 +44,92 @@ func (d *document) decodePolicy(raw []byte, fault error, at place) {
 	complete(policy, Policy)
 	key := Key{Kind: Policy, Namespace: policy.Namespace, Name: policy.Name}
 	if err = errors.Join(err, checkNames(key)); err != nil {
-		d.addClosed(raw, stated, []error{err}, at)
+		d.addClosed(policySource{raw, stated, at}, []error{err})
 		return
 	}
 	d.entries = append(d.entries, entry{key: key, object: policy})
 }
 
-// policyFaults compares a policy with the API: its metadata as an API server does, the rest as kubectl does,
-// for a field that nobody knows may be what was to narrow a rule. Kubernetes 1.24 to 1.27 wrote a status.
-func policyFaults(stated map[string]any, fault error) []error {
-	if fault != nil {
-		return []error{fault}
+// policyErrors compares a policy with the API: its metadata as an API server does, the rest as
+// kubectl does, which refuses unknown fields: one may have been meant to narrow a rule. The
+// status, which Kubernetes 1.24 to 1.27 wrote, is left out.
+func policyErrors(stated map[string]any, typeErr error) []error {
+	if typeErr != nil {
+		return []error{typeErr}
 	}
-	var lenient shape
+	var lenient typeCheck
 	lenient.check(stated["metadata"], reflect.TypeFor[metav1.ObjectMeta](), field.NewPath("metadata"))
 	rest := maps.Clone(stated)
 	delete(rest, "metadata")
 	delete(rest, "status")
-	strict := shape{strict: true}
+	strict := typeCheck{strict: true}
 	strict.check(rest, reflect.TypeFor[networkingv1.NetworkPolicy](), nil)
-	return append(lenient.faults(), strict.faults()...)
+	return append(lenient.errors(), strict.errors()...)
 }
 
-// addClosed adds, in place of a policy, one that allows nothing, and says so with each fault. Nobody is
-// isolated where not even the namespace can be read.
-func (d *document) addClosed(raw []byte, stated map[string]any, faults []error, at place) {
-	key, known := identity(Policy, stated)
+// policySource is a policy as a document states it.
+type policySource struct {
+	raw    []byte
+	stated map[string]any // raw, decoded
+	at     place
+}
+
+// addClosed adds, in place of a policy, one that allows nothing, and a problem for each error. If
+// not even the namespace can be read, no pod is isolated.
+func (d *document) addClosed(from policySource, errs []error) {
+	key, known := readKey(Policy, from.stated)
 	effect := ""
 	if known && isLabel(key.Namespace) {
 		closed := &networkingv1.NetworkPolicy{}
-		effect = closeSpec(&closed.Spec, stated)
+		effect = closeSpec(&closed.Spec, from.stated)
 		closed.Namespace, closed.Name = key.Namespace, key.Name
 		if checkNames(key) != nil {
-			sum := sha256.Sum256(raw)
+			sum := sha256.Sum256(from.raw)
 			closed.Name = "unnamed-" + hex.EncodeToString(sum[:8])
 		}
 		complete(closed, Policy)
-		d.entries = append(d.entries, entry{key: Key{Policy, closed.Namespace, closed.Name}, object: closed})
+		closedKey := Key{Policy, closed.Namespace, closed.Name}
+		d.entries = append(d.entries, entry{key: closedKey, object: closed})
 	}
-	for _, fault := range faults {
-		d.fail(title(Policy, stated, at), errors.New(fault.Error()+effect))
+	title := readTitle(Policy, from.stated, from.at)
+	for _, err := range errs {
+		d.addProblem(title, errors.New(err.Error()+effect))
 	}
 }
 
-// closeSpec isolates the pods that a policy selects in the directions that it names, as far as that can be read.
+// closeSpec makes a spec that isolates the pods that a policy selects, in the directions that it
+// names, as far as they can be read; otherwise it isolates all pods of the namespace, in both
+// directions.
 func closeSpec(spec *networkingv1.NetworkPolicySpec, stated map[string]any) (effect string) {
 	parts, isMapping := stated["spec"].(map[string]any)
-	legible := (isMapping || stated["spec"] == nil) && hasOnly(stated, reflect.TypeFor[networkingv1.NetworkPolicy]())
-	spec.PolicyTypes = directions(parts, legible)
-	if !legible || !sound(parts["podSelector"], &spec.PodSelector) {
-		return ofEveryPod
+	readable := (isMapping || stated["spec"] == nil) &&
+		hasOnlyFields(stated, reflect.TypeFor[networkingv1.NetworkPolicy]())
+	spec.PolicyTypes = policyTypes(parts, readable)
+	if !readable || !decodeExactly(parts["podSelector"], &spec.PodSelector) {
+		return isolatesEveryPod
 	}
-	return ofItsPods
+	return isolatesItsPods
 }
 
-// directions are policyTypes, or what stands for them where they are absent; both where that cannot be told.
-func directions(parts map[string]any, legible bool) []networkingv1.PolicyType {
+// policyTypes returns the directions that a spec names, or the API's default for them. If they
+// cannot be read it returns both.
+func policyTypes(parts map[string]any, readable bool) []networkingv1.PolicyType {
 	var types []networkingv1.PolicyType
-	legible = sound(parts["policyTypes"], &types) && legible && hasOnly(parts, reflect.TypeFor[networkingv1.NetworkPolicySpec]())
+	readable = decodeExactly(parts["policyTypes"], &types) && readable &&
+		hasOnlyFields(parts, reflect.TypeFor[networkingv1.NetworkPolicySpec]())
 	switch {
-	case legible && len(types) > 0:
+	case readable && len(types) > 0:
 		return types
-	case legible && parts["egress"] == nil:
+	case readable && parts["egress"] == nil:
 		return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
 	default:
 		return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
 	}
 }
 
-// hasOnly reports whether a mapping has no other fields than a type: one more may be one of them misspelt.
-func hasOnly(stated map[string]any, t reflect.Type) bool {
+// hasOnlyFields reports whether a mapping has no other fields than a type: another one may be one
+// of them, misspelt.
+func hasOnlyFields(stated map[string]any, t reflect.Type) bool {
 	for name := range stated {
 		if _, known := fieldNamed(t, name); !known && name != "status" {
 			return false

@@ -11,15 +11,15 @@ import (
 	apijson "k8s.io/apimachinery/pkg/util/json"
 )
 
-// closedText is what a file states of its policies: whom each isolates in which directions, and how many rules
-// it has.
+// closedText is what a file states of its policies: whom each isolates in which directions, and
+// how many rules it has.
 func closedText(t *testing.T, content string) string {
 	t.Helper()
 	s := newState()
-	s.put(fileID{path: "f.yaml"}, []byte(content))
-	u, _ := s.update()
+	s.setContent(fileID{path: "f.yaml"}, []byte(content))
+	u, _ := s.takeUpdate()
 	var words []string
-	for _, p := range gather(u).Policies {
+	for _, p := range newObjects(u).Policies {
 		text := fmt.Sprintf("%s/%s %v %v", p.Namespace, p.Name, p.Spec.PodSelector.MatchLabels, p.Spec.PolicyTypes)
 		if rules := len(p.Spec.Ingress) + len(p.Spec.Egress); rules > 0 {
 			text += fmt.Sprintf(" %d rules", rules)
@@ -29,8 +29,8 @@ func closedText(t *testing.T, content string) string {
 	return strings.Join(words, ", ")
 }
 
-// A policy that is refused for its form still isolates: whom and where it says, as far as that can be read, else
-// everybody and everywhere. It allows nothing.
+// A policy that is refused for its form still isolates: whom and where it says, as far as that
+// can be read, else everybody and everywhere. It allows nothing.
 func TestPoliciesAreClosed(t *testing.T) {
 	const head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: a}\nspec: "
 	for _, row := range []struct{ name, content, want string }{
@@ -79,16 +79,16 @@ func TestPoliciesAreClosed(t *testing.T) {
 // A policy that has to be closed for an edit is not: the file's last good state stays.
 func TestLastGoodPolicyStays(t *testing.T) {
 	s := newState()
-	s.put(fileID{path: "f.yaml"}, []byte(policyYAML))
-	s.update()
-	s.put(fileID{path: "f.yaml"}, []byte(strings.Replace(policyYAML, "{podSelector: {}}", "{podSelector: {}, ingress: 80}", 1)))
-	if u, _ := s.update(); len(u.Changes) > 0 || len(u.Problems) != 1 || u.Unread {
+	s.setContent(fileID{path: "f.yaml"}, []byte(policyYAML))
+	s.takeUpdate()
+	s.setContent(fileID{path: "f.yaml"}, []byte(strings.Replace(policyYAML, "{podSelector: {}}", "{podSelector: {}, ingress: 80}", 1)))
+	if u, _ := s.takeUpdate(); len(u.Changes) > 0 || len(u.Problems) != 1 || u.Unread {
 		t.Errorf("%+v", u)
 	}
 }
 
-// What the comparison with a type says, and that it says nothing of what a decoder takes.
-func TestShape(t *testing.T) {
+// What the comparison with a type finds, and that it finds nothing in what a decoder accepts.
+func TestTypeCheck(t *testing.T) {
 	for _, row := range []struct{ object, want string }{
 		{`{"metadata":{"name":"a","labels":{"a":"b"},"creationTimestamp":"2024-01-01T00:00:00Z","managedFields":[{"fieldsV1":{"f:a":{}}}]},
 			"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":1,"memory":"1Gi"}},"ports":[{"containerPort":80}],"env":null}],"hostNetwork":true,"terminationGracePeriodSeconds":30},"new":1}`, ""},
@@ -101,9 +101,9 @@ func TestShape(t *testing.T) {
 		{`{"spec":{"containers":[null]},"status":{"podIPs":[{"ip":false}]}}`, `status.podIPs[0].ip: is false; expected a string, in quotes`},
 		{`{"spec":5}`, `spec: is 5; expected a mapping`},
 	} {
-		stated, err := tree([]byte(row.object))
+		stated, err := decodeTree([]byte(row.object))
 		must(t, err)
-		var s shape
+		var s typeCheck
 		s.check(stated, reflect.TypeFor[corev1.Pod](), nil)
 		got := strings.Join(s.wrong, "|")
 		if !strings.HasPrefix(got, row.want) || row.want == "" && got != "" {

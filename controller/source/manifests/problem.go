@@ -8,9 +8,9 @@ import (
 	"unicode"
 )
 
-// What is told is bounded, whatever a file holds.
+// The limits of what a problem says, whatever a file holds.
 const (
-	maxFaults = 10   // differences of one object
+	maxErrors = 10   // errors of one object
 	maxValue  = 100  // bytes of a wrong value
 	maxName   = 300  // bytes of a name; an API server takes 253
 	maxLine   = 4000 // bytes of a problem
@@ -18,14 +18,14 @@ const (
 
 // Problem is one thing that is wrong with the files, as an error of one line.
 type Problem struct {
-	File     string // the path as it was given, with the file's name for a folder; empty if it has none
-	Document int    // 1-based, documents without content are not counted; 0 = the whole file
+	File     string // the given path, with the file's name for a folder; may be empty
+	Document int    // 1-based, documents without content are not counted; 0: the whole file
 	Object   string // "Pod default/web", "item 3" of a list without a name, or empty if unknown
 	Err      error  // what is wrong and what was expected
 }
 
-// Error is "file: document 2: Pod default/web: what is wrong", on one line
-// whatever the file holds.
+// Error returns "file: document 2: Pod default/web: what is wrong", on one line whatever the file
+// holds.
 func (p Problem) Error() string {
 	var parts []string
 	if p.File != "" {
@@ -43,10 +43,10 @@ func (p Problem) Error() string {
 	return oneLine(strings.Join(parts, ": "))
 }
 
-// Unwrap gives what is wrong, for errors.Is and errors.As.
+// Unwrap returns Err, for errors.Is and errors.As.
 func (p Problem) Unwrap() error { return p.Err }
 
-// oneLine joins lines, takes out what could steer a terminal, and cuts what is too long.
+// oneLine joins lines, removes what could control a terminal, and cuts what is too long.
 func oneLine(text string) string {
 	clean := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -57,7 +57,7 @@ func oneLine(text string) string {
 	return short(strings.Join(strings.Fields(clean), " "), maxLine)
 }
 
-// short cuts a text that somebody else has written and that one line is to hold.
+// short cuts a text that comes from a file, so that it fits into a line.
 func short(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -65,6 +65,7 @@ func short(text string, most int) string {
 	return strings.ToValidUTF8(text[:most-3], "") + "..."
 }
 
+// sortProblems sorts by place, then by text.
 func sortProblems(all []Problem) {
 	slices.SortFunc(all, func(a, b Problem) int {
 		return cmp.Or(
@@ -76,7 +77,7 @@ func sortProblems(all []Problem) {
 	})
 }
 
-// sameProblems says whether two sorted lists would print the same.
+// sameProblems reports whether two sorted lists print the same.
 func sameProblems(a, b []Problem) bool {
 	return slices.EqualFunc(a, b, func(x, y Problem) bool { return x.Error() == y.Error() })
 }

@@ -10,56 +10,56 @@ import (
 	"strings"
 )
 
-// source is a path that was asked for, or a folder below it: a folder, or one file.
-type source struct {
-	rank  int // its place among all that were asked for
+// root is a path that was asked for, or a folder below one. It is a folder or one file.
+type root struct {
+	rank  int // its place among all paths that were asked for
 	path  string
-	only  string    // the file's name; empty for a folder
-	stdin io.Reader // read instead of the path
+	file  string    // the file's name; empty for a folder
+	stdin io.Reader // read in place of the path, if not nil
 }
 
-// errAbsent says that a name of a folder is no file (any more).
+// errAbsent says that a name in a folder is not a file, or not any more.
 var errAbsent = errors.New("no such file")
 
-// newSource says which of the two a path is; an error if it is not there.
-func newSource(rank int, path string) (source, error) {
+// newRoot finds out whether a path is a folder or a file. The error says that it is not there.
+func newRoot(rank int, path string) (root, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return source{}, fmt.Errorf("read manifests: %w", err)
+		return root{}, fmt.Errorf("read manifests: %w", err)
 	}
 	if info.IsDir() {
-		return source{rank: rank, path: path}, nil
+		return root{rank: rank, path: path}, nil
 	}
-	return source{rank: rank, path: path, only: filepath.Base(path)}, nil
+	return root{rank: rank, path: path, file: filepath.Base(path)}, nil
 }
 
-// id is the file of a name that counts.
-func (s source) id(name string) fileID { return fileID{rank: s.rank, path: s.file(name)} }
+// id returns what identifies the file with a name.
+func (r root) id(name string) fileID { return fileID{rank: r.rank, path: r.pathOf(name)} }
 
-// folder is the folder in which the files change.
-func (s source) folder() string {
-	if s.only == "" {
-		return s.path
+// folder returns the folder in which the files change.
+func (r root) folder() string {
+	if r.file == "" {
+		return r.path
 	}
-	return filepath.Dir(s.path)
+	return filepath.Dir(r.path)
 }
 
-// file is the path of a name that counts.
-func (s source) file(name string) string {
+// pathOf returns the path of the file with a name, as problems show it.
+func (r root) pathOf(name string) string {
 	switch {
-	case s.stdin != nil:
+	case r.stdin != nil:
 		return "standard input"
-	case s.only == "":
-		return filepath.Join(s.path, name)
+	case r.file == "":
+		return filepath.Join(r.path, name)
 	default:
-		return s.path
+		return r.path
 	}
 }
 
-// counts says whether a name in the folder is one to read.
-func (s source) counts(name string) bool {
-	if s.only != "" {
-		return name == s.only
+// includes reports whether a name in the folder is to be read.
+func (r root) includes(name string) bool {
+	if r.file != "" {
+		return name == r.file
 	}
 	if strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") {
 		return false
@@ -72,55 +72,55 @@ func (s source) counts(name string) bool {
 	}
 }
 
-// names are the names that count and are there, sorted.
-func (s source) names() ([]string, error) {
+// names returns the names that are to be read and are there, sorted.
+func (r root) names() ([]string, error) {
 	switch {
-	case s.stdin != nil:
+	case r.stdin != nil:
 		return []string{Stdin}, nil
-	case s.only != "":
-		_, err := os.Stat(s.path)
-		return []string{s.only}, err
+	case r.file != "":
+		_, err := os.Stat(r.path)
+		return []string{r.file}, err
 	}
-	entries, err := os.ReadDir(s.path)
+	entries, err := os.ReadDir(r.path)
 	if err != nil {
 		return nil, err
 	}
 	var all []string
 	for _, e := range entries {
-		if s.counts(e.Name()) && !e.IsDir() {
+		if r.includes(e.Name()) && !e.IsDir() {
 			all = append(all, e.Name())
 		}
 	}
 	return all, nil
 }
 
-// read is what a name holds and the file that it was read from. In a folder only
-// regular files are opened (a pipe would wait for its writer), and errAbsent says
-// that there is none. A file that changes while it is read is read again, a few
-// times: with the event of the change it will be once more in any case.
-func (s source) read(name string) (data []byte, info fs.FileInfo, err error) {
-	if s.stdin != nil {
-		data, err = io.ReadAll(s.stdin)
+// read returns the content of a file and what Stat said of it. In a folder only regular files are
+// opened (a pipe would wait for its writer), and errAbsent says that there is none. A file that
+// changes while it is read is read again, a few times: the event of the change will have it read
+// once more in any case.
+func (r root) read(name string) (data []byte, info fs.FileInfo, err error) {
+	if r.stdin != nil {
+		data, err = io.ReadAll(r.stdin)
 		return data, nil, err
 	}
-	path := s.file(name)
-	if s.only == "" {
-		if err := regular(path); err != nil {
+	path := r.pathOf(name)
+	if r.file == "" {
+		if err := checkRegular(path); err != nil {
 			return nil, nil, err
 		}
 	}
 	for range 3 {
-		var steady bool
-		if data, info, steady, err = readOnce(path); err != nil || steady {
+		var unchanged bool
+		if data, info, unchanged, err = readOnce(path); err != nil || unchanged {
 			break
 		}
 	}
 	return data, info, err
 }
 
-// regular tells a file that can be read from one that is gone, or a folder with
-// the name of a file (both errAbsent), and from a broken link and a device.
-func regular(path string) error {
+// checkRegular returns nil for a file that can be read, errAbsent for one that is gone or is a
+// folder, and another error for a broken link or a device.
+func checkRegular(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
@@ -139,7 +139,9 @@ func regular(path string) error {
 	}
 }
 
-func readOnce(path string) (data []byte, info fs.FileInfo, steady bool, err error) {
+// readOnce also reports whether the file stayed unchanged meanwhile. A pipe always does: it can be
+// read only once.
+func readOnce(path string) (data []byte, info fs.FileInfo, unchanged bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, false, err
@@ -152,8 +154,8 @@ func readOnce(path string) (data []byte, info fs.FileInfo, steady bool, err erro
 		return nil, nil, false, err
 	}
 	after, err := f.Stat()
-	steady = err == nil && sameStat(info, after) || !info.Mode().IsRegular() // a pipe gives all once
-	return data, info, steady, err
+	unchanged = err == nil && sameStat(info, after) || !info.Mode().IsRegular()
+	return data, info, unchanged, err
 }
 
 // sameStat compares by inode, size and modification time.

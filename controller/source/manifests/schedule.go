@@ -6,69 +6,70 @@ import (
 	"time"
 )
 
-// agenda says when which name is to be read. Events put a reading off until the
-// writer pauses, but not for ever. The zero name is the folder as a whole.
-type agenda struct {
-	quiet, most time.Duration
-	dates       map[string]date
-	alarm       time.Time // no date is earlier; zero if there is none
+// schedule says when which file name of a folder is to be read. Each event on a name puts the
+// reading off until the writer pauses, but not for ever. The empty name stands for the folder as
+// a whole.
+type schedule struct {
+	quiet, most time.Duration // see config
+	names       map[string]deadline
+	next        time.Time // no name is due earlier; zero if there is none
 }
 
-// date is when a name was first mentioned since it was last read, and when it is due.
-type date struct{ first, due time.Time }
+// deadline is when a name was first changed since it was last read, and when it is to be read.
+type deadline struct{ first, due time.Time }
 
-// together is how much too early a name may be read: what one rename or one
-// script touches within a moment belongs into one Update.
-const together = time.Millisecond
+// tolerance is how much too early a name may be read: what one rename or one script changes
+// within a moment belongs into one Update.
+const tolerance = time.Millisecond
 
-func newAgenda(quiet, most time.Duration) *agenda {
-	return &agenda{quiet: quiet, most: most, dates: map[string]date{}}
+func newSchedule(quiet, most time.Duration) *schedule {
+	return &schedule{quiet: quiet, most: most, names: map[string]deadline{}}
 }
 
-// note puts down that something happened to a name.
-func (a *agenda) note(name string, now time.Time) {
-	d, ok := a.dates[name]
-	if !ok {
+// changed schedules a name after an event on it.
+func (s *schedule) changed(name string, now time.Time) {
+	d, scheduled := s.names[name]
+	if !scheduled {
 		d.first = now
 	}
-	d.due = now.Add(a.quiet)
-	if latest := d.first.Add(a.most); latest.Before(d.due) {
+	d.due = now.Add(s.quiet)
+	if latest := d.first.Add(s.most); latest.Before(d.due) {
 		d.due = latest
 	}
-	a.set(name, d)
+	s.set(name, d)
 }
 
-// at puts down a date of its own for a name; note may bring it forward.
-func (a *agenda) at(name string, due time.Time) {
-	a.set(name, date{first: due, due: due})
+// setDue schedules a name for a time, which changed may bring forward.
+func (s *schedule) setDue(name string, due time.Time) {
+	s.set(name, deadline{first: due, due: due})
 }
 
-func (a *agenda) set(name string, d date) {
-	a.dates[name] = d
-	if a.alarm.IsZero() || d.due.Before(a.alarm) {
-		a.alarm = d.due
+func (s *schedule) set(name string, d deadline) {
+	s.names[name] = d
+	if s.next.IsZero() || d.due.Before(s.next) {
+		s.next = d.due
 	}
 }
 
-// takeAll removes and gives all names, due or not, sorted.
-func (a *agenda) takeAll() []string {
-	all := slices.Sorted(maps.Keys(a.dates))
-	clear(a.dates)
-	a.alarm = time.Time{}
+// takeAll removes and returns all names, due or not, sorted.
+func (s *schedule) takeAll() []string {
+	all := slices.Sorted(maps.Keys(s.names))
+	clear(s.names)
+	s.next = time.Time{}
 	return all
 }
 
-// take removes and gives the names that are due, sorted.
-func (a *agenda) take(now time.Time) []string {
+// takeDue removes and returns the names that are due, sorted.
+func (s *schedule) takeDue(now time.Time) []string {
 	var due []string
-	a.alarm = time.Time{}
-	for name, d := range a.dates {
-		if d.due.After(now.Add(together)) {
-			a.set(name, d)
+	s.next = time.Time{}
+	for name, d := range s.names {
+		if d.due.After(now.Add(tolerance)) {
+			s.set(name, d)
 			continue
 		}
 		due = append(due, name)
-		delete(a.dates, name)
+		delete(s.names, name)
 	}
 	slices.Sort(due)
 	return due

@@ -6,13 +6,15 @@ import (
 	"time"
 )
 
-func TestAgenda(t *testing.T) {
-	type note struct {
+// Names are read when their writer pauses, in any case after a while, and together if that is
+// possible.
+func TestSchedule(t *testing.T) {
+	type event struct {
 		ms   int
-		name string // "?": take
+		name string // "?": take what is due
 		want string
 	}
-	for name, notes := range map[string][]note{
+	for name, events := range map[string][]event{
 		"read when quiet":            {{0, "a", ""}, {3, "?", ""}, {5, "?", "a"}, {9, "?", ""}},
 		"an event puts it off":       {{0, "a", ""}, {4, "a", ""}, {6, "?", ""}, {9, "?", "a"}},
 		"but not for ever":           {{0, "a", ""}, {4, "a", ""}, {8, "a", ""}, {12, "a", ""}, {16, "a", ""}, {19, "a", ""}, {20, "?", "a"}},
@@ -23,34 +25,35 @@ func TestAgenda(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Unix(0, 0)
-			a := newAgenda(5*time.Millisecond, 20*time.Millisecond)
-			for _, n := range notes {
-				now := start.Add(time.Duration(n.ms) * time.Millisecond)
-				if n.name != "?" {
-					a.note(n.name, now)
+			s := newSchedule(5*time.Millisecond, 20*time.Millisecond)
+			for _, e := range events {
+				now := start.Add(time.Duration(e.ms) * time.Millisecond)
+				if e.name != "?" {
+					s.changed(e.name, now)
 					continue
 				}
-				got := strings.Join(a.take(now), " ")
-				if got != n.want {
-					t.Fatalf("at %d ms: %q, want %q", n.ms, got, n.want)
+				got := strings.Join(s.takeDue(now), " ")
+				if got != e.want {
+					t.Fatalf("at %d ms: %q, want %q", e.ms, got, e.want)
 				}
-				if a.alarm.IsZero() != (len(a.dates) == 0) {
-					t.Fatalf("at %d ms: alarm %v for %v", n.ms, a.alarm, a.dates)
+				if s.next.IsZero() != (len(s.names) == 0) {
+					t.Fatalf("at %d ms: next %v of %v", e.ms, s.next, s.names)
 				}
 			}
 		})
 	}
 }
 
-func TestAgendaAt(t *testing.T) {
-	a := newAgenda(time.Millisecond, time.Second)
+// An event brings a time that was set forward.
+func TestScheduleSetDue(t *testing.T) {
+	s := newSchedule(time.Millisecond, time.Second)
 	now := time.Unix(0, 0)
-	a.at("a", now.Add(time.Hour))
-	if got := a.take(now.Add(time.Minute)); len(got) > 0 || !a.alarm.Equal(now.Add(time.Hour)) {
-		t.Errorf("%v, alarm %v", got, a.alarm)
+	s.setDue("a", now.Add(time.Hour))
+	if got := s.takeDue(now.Add(time.Minute)); len(got) > 0 || !s.next.Equal(now.Add(time.Hour)) {
+		t.Errorf("%v, next %v", got, s.next)
 	}
-	a.note("a", now.Add(time.Minute))
-	if got := a.take(now.Add(2 * time.Minute)); len(got) != 1 {
-		t.Error("an event does not bring the date forward")
+	s.changed("a", now.Add(time.Minute))
+	if got := s.takeDue(now.Add(2 * time.Minute)); len(got) != 1 {
+		t.Error("an event does not bring the time forward")
 	}
 }

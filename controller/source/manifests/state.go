@@ -6,69 +6,66 @@ import (
 	"strings"
 )
 
-// state is all that is known of a path: its files, and who states what. One
-// goroutine owns it.
+// state is what all paths state: their files, and which of them states which object. One goroutine
+// owns it.
 type state struct {
-	files     map[fileID]file
-	ledger    ledger
-	spoilt    map[fileID]bool   // files with problems of their own
-	skipped   int               // sum over the files
-	paths     map[int][]Problem // of the paths themselves, by rank: gone, or not watchable
-	told      Update            // the last one, without its changes
-	workloads bool              // objects that make pods are kept
+	files        map[fileID]file
+	claims       claims
+	bad          map[fileID]bool   // files that have problems of their own
+	skipped      int               // sum over the files
+	pathProblems map[int][]Problem // of the paths themselves, by rank: gone, or not watchable
+	last         Update            // the last one that was taken, without its changes
+	workloads    bool              // objects that make pods are kept
 }
 
 func newState() *state {
 	return &state{
-		files: map[fileID]file{}, ledger: newLedger(), spoilt: map[fileID]bool{}, paths: map[int][]Problem{},
+		files: map[fileID]file{}, claims: newClaims(), bad: map[fileID]bool{},
+		pathProblems: map[int][]Problem{},
 	}
 }
 
-// put says what a file holds now.
-func (s *state) put(id fileID, data []byte) {
-	have := s.files[id]
-	p := parser{onlyJSON: strings.EqualFold(filepath.Ext(id.path), ".json"), workloads: s.workloads}
-	s.set(id, have.next(id.path, p.parse(data, have.docs)))
-}
-
-// spoil says that a file is there and cannot be read.
-func (s *state) spoil(id fileID, err error) {
-	s.set(id, s.files[id].spoilt(id.path, err))
-}
-
-// take says how reading a file went: its bytes, errAbsent, or why not.
-func (s *state) take(id fileID, data []byte, err error) {
+// setRead takes over how reading a file went: its content, errAbsent, or another error.
+func (s *state) setRead(id fileID, data []byte, err error) {
 	switch {
 	case errors.Is(err, errAbsent):
-		s.drop(id)
+		s.remove(id)
 	case err != nil:
-		s.spoil(id, err)
+		s.set(id, s.files[id].afterError(id.path, err))
 	default:
-		s.put(id, data)
+		s.setContent(id, data)
 	}
 }
 
-// drop says that a file is gone.
-func (s *state) drop(id fileID) {
+// setContent takes over the content of a file.
+func (s *state) setContent(id fileID, data []byte) {
+	before := s.files[id]
+	isJSON := strings.EqualFold(filepath.Ext(id.path), ".json")
+	p := parser{onlyJSON: isJSON, workloads: s.workloads}
+	s.set(id, before.afterReading(id.path, p.parse(data, before.docs)))
+}
+
+// remove takes over that a file is gone.
+func (s *state) remove(id fileID) {
 	s.set(id, file{})
 	delete(s.files, id)
 }
 
 func (s *state) set(id fileID, now file) {
 	old := s.files[id]
-	s.ledger.replace(id, old.stated, now.stated)
+	s.claims.replace(id, old.stated, now.stated)
 	s.skipped += now.skipped - old.skipped
 	s.files[id] = now
-	delete(s.spoilt, id)
+	delete(s.bad, id)
 	if len(now.problems) > 0 {
-		s.spoilt[id] = true
+		s.bad[id] = true
 	}
 }
 
-// states says whether a file counts for any object now.
-func (s *state) states(id fileID) bool { return len(s.files[id].stated) > 0 }
+// hasObjects reports whether a file states any object now.
+func (s *state) hasObjects(id fileID) bool { return len(s.files[id].stated) > 0 }
 
-// withoutObjects says which files hold nothing at all.
+// withoutObjects returns a Problem for each file that holds nothing at all.
 func (s *state) withoutObjects() []Problem {
 	var all []Problem
 	for id, f := range s.files {
@@ -82,19 +79,21 @@ func (s *state) withoutObjects() []Problem {
 
 var errNoObject = errors.New("states no object; expected Kubernetes objects as YAML or JSON")
 
-// update ends a round: what is new since the last one, and whether anything is.
-func (s *state) update() (Update, bool) {
-	u := Update{Changes: s.ledger.changes(), Skipped: s.skipped}
-	u.Problems = s.ledger.duplicates()
-	for _, ofPath := range s.paths {
+// takeUpdate returns what has changed since it was last called, and whether anything is new.
+func (s *state) takeUpdate() (u Update, isNew bool) {
+	u = Update{Changes: s.claims.takeChanges(), Skipped: s.skipped}
+	u.Problems = s.claims.overriddenProblems()
+	for _, ofPath := range s.pathProblems {
 		u.Problems = append(u.Problems, ofPath...)
 	}
-	for id := range s.spoilt {
+	for id := range s.bad {
 		u.Problems = append(u.Problems, s.files[id].problems...)
 		u.Unread = u.Unread || !s.files[id].good
 	}
 	sortProblems(u.Problems)
-	told := s.told
-	s.told = Update{Problems: u.Problems, Unread: u.Unread}
-	return u, len(u.Changes) > 0 || u.Unread != told.Unread || !sameProblems(u.Problems, told.Problems)
+	before := s.last
+	s.last = Update{Problems: u.Problems, Unread: u.Unread}
+	isNew = len(u.Changes) > 0 || u.Unread != before.Unread ||
+		!sameProblems(u.Problems, before.Problems)
+	return u, isNew
 }

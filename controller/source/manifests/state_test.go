@@ -72,7 +72,7 @@ func TestState(t *testing.T) {
 			s, v := newState(), &view{}
 			for i, st := range steps {
 				st.happen(s)
-				u, _ := s.update()
+				u, _ := s.takeUpdate()
 				v.apply(u)
 				if v.summary() != st.want || changes(u) != st.changes || len(u.Problems) != st.problems || u.Unread != st.unread {
 					t.Fatalf("step %d: %q, changes %q, unread %v, problems %v\nwant %+v", i, v.summary(), changes(u), u.Unread, u.Problems, st)
@@ -85,11 +85,11 @@ func TestState(t *testing.T) {
 func (st step) happen(s *state) {
 	switch st.content {
 	case "-":
-		s.take(fileID{path: st.file}, nil, errAbsent)
+		s.setRead(fileID{path: st.file}, nil, errAbsent)
 	case "!":
-		s.take(fileID{path: st.file}, nil, errors.New("cannot be read"))
+		s.setRead(fileID{path: st.file}, nil, errors.New("cannot be read"))
 	default:
-		s.take(fileID{path: st.file}, []byte(st.content), nil)
+		s.setRead(fileID{path: st.file}, []byte(st.content), nil)
 	}
 }
 
@@ -107,28 +107,28 @@ func changes(u Update) string {
 
 func TestNothingNewIsNoUpdate(t *testing.T) {
 	s := newState()
-	s.put(fileID{path: "a"}, []byte(podsYAML("p")+broken))
-	if _, fresh := s.update(); !fresh {
+	s.setContent(fileID{path: "a"}, []byte(podsYAML("p")+broken))
+	if _, fresh := s.takeUpdate(); !fresh {
 		t.Error("the first is new")
 	}
-	s.put(fileID{path: "a"}, []byte("# a comment\n"+podsYAML("p")+broken))
-	if u, fresh := s.update(); fresh {
+	s.setContent(fileID{path: "a"}, []byte("# a comment\n"+podsYAML("p")+broken))
+	if u, fresh := s.takeUpdate(); fresh {
 		t.Errorf("new: %+v", u)
 	}
 }
 
 func TestUnchangedDocumentsAreNotParsedAgain(t *testing.T) {
 	s, v := newState(), &view{}
-	s.put(fileID{path: "a"}, []byte(podsYAML("p", "q")))
-	u, _ := s.update()
+	s.setContent(fileID{path: "a"}, []byte(podsYAML("p", "q")))
+	u, _ := s.takeUpdate()
 	v.apply(u)
 	old := v.objects[Key{Pod, "default", "q"}].Object
-	s.put(fileID{path: "a"}, []byte(podsYAML("new", "p", "q")))
-	u, _ = s.update()
+	s.setContent(fileID{path: "a"}, []byte(podsYAML("new", "p", "q")))
+	u, _ = s.takeUpdate()
 	if changes(u) != "+new" {
 		t.Errorf("changes %q", changes(u))
 	}
-	if now := s.ledger.counts(Key{Pod, "default", "q"}); now != old {
+	if now := s.claims.current(Key{Pod, "default", "q"}); now != old {
 		t.Error("pod q was parsed again")
 	}
 }
@@ -136,9 +136,9 @@ func TestUnchangedDocumentsAreNotParsedAgain(t *testing.T) {
 func TestSkippedIsASum(t *testing.T) {
 	s := newState()
 	for content, want := range map[string]int{"apiVersion: v1\nkind: Service\n": 2, "": 1} {
-		s.put(fileID{path: "a"}, []byte("apiVersion: v1\nkind: Secret\n"))
-		s.put(fileID{path: "b"}, []byte(content))
-		if u, _ := s.update(); u.Skipped != want {
+		s.setContent(fileID{path: "a"}, []byte("apiVersion: v1\nkind: Secret\n"))
+		s.setContent(fileID{path: "b"}, []byte(content))
+		if u, _ := s.takeUpdate(); u.Skipped != want {
 			t.Errorf("skipped %d, want %d", u.Skipped, want)
 		}
 	}
@@ -157,27 +157,27 @@ func TestOnlyTheFilesCount(t *testing.T) {
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
 				delete(files, name)
-				s.drop(fileID{path: name})
+				s.remove(fileID{path: name})
 			case 1:
-				s.put(fileID{path: name}, []byte(broken))
-				s.put(fileID{path: name}, []byte(files[name]))
+				s.setContent(fileID{path: name}, []byte(broken))
+				s.setContent(fileID{path: name}, []byte(files[name]))
 			default:
 				files[name] = strings.Join(pods.Draw(t, "pods"), "---\n")
-				s.put(fileID{path: name}, []byte(files[name]))
+				s.setContent(fileID{path: name}, []byte(files[name]))
 			}
 			if rapid.Bool().Draw(t, "update") {
-				u, _ := s.update()
+				u, _ := s.takeUpdate()
 				v.apply(u)
 			}
 		}
-		u, _ := s.update()
+		u, _ := s.takeUpdate()
 		v.apply(u)
 		fresh := newState()
 		for name, content := range files {
-			fresh.put(fileID{path: name}, []byte(content))
+			fresh.setContent(fileID{path: name}, []byte(content))
 		}
-		want, _ := fresh.update()
-		if diff := cmp.Diff(summary(gather(want)), v.summary()); diff != "" {
+		want, _ := fresh.takeUpdate()
+		if diff := cmp.Diff(summary(newObjects(want)), v.summary()); diff != "" {
 			t.Errorf("-fresh +told:\n%s", diff)
 		}
 		if diff := cmp.Diff(problems("", want.Problems), problems("", v.last.Problems)); diff != "" {

@@ -15,31 +15,33 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// shape compares JSON with the Go type that it is to be decoded into, for people to read: a decoder gives up
-// at the first difference, and does not say in which item of which list it is.
-type shape struct {
+// typeCheck compares JSON with the Go type that it is decoded into. It finds all differences, and
+// the field of each, while a decoder stops at the first one and does not say in which item of a
+// list it is.
+type typeCheck struct {
 	strict bool // fields that the type does not have, and items without content, are differences too
 	wrong  []string
 }
 
-// faults are the differences that people hear of, the first ones of many.
-func (s *shape) faults() []error {
+// errors returns the first differences, and how many more there are.
+func (c *typeCheck) errors() []error {
 	var all []error
-	for _, text := range s.wrong[:min(len(s.wrong), maxFaults)] {
+	for _, text := range c.wrong[:min(len(c.wrong), maxErrors)] {
 		all = append(all, errors.New(text))
 	}
-	if more := len(s.wrong) - maxFaults; more > 0 {
+	if more := len(c.wrong) - maxErrors; more > 0 {
 		all = append(all, fmt.Errorf("… and %d more, told once these are mended", more))
 	}
 	return all
 }
 
-func (s *shape) say(at *field.Path, format string, args ...any) {
-	s.wrong = append(s.wrong, at.String()+": "+fmt.Sprintf(format, args...))
+// addf adds the difference of a field.
+func (c *typeCheck) addf(at *field.Path, format string, args ...any) {
+	c.wrong = append(c.wrong, at.String()+": "+fmt.Sprintf(format, args...))
 }
 
-// tree reads a JSON object with its numbers as they are written.
-func tree(raw []byte) (map[string]any, error) {
+// decodeTree decodes a JSON object with its numbers as they are written.
+func decodeTree(raw []byte) (map[string]any, error) {
 	var stated map[string]any
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -49,85 +51,92 @@ func tree(raw []byte) (map[string]any, error) {
 	return stated, nil
 }
 
-// misfit says in which fields an object is not what a decoder wanted, err where that does not show.
-func misfit(raw []byte, t reflect.Type, err error) []error {
-	stated, _ := tree(raw)
-	var s shape
-	s.check(stated, t, nil)
-	if len(s.wrong) == 0 {
+// typeErrors returns the differences of an object that a decoder refused with err, or err if
+// there are none.
+func typeErrors(raw []byte, t reflect.Type, err error) []error {
+	stated, _ := decodeTree(raw)
+	var c typeCheck
+	c.check(stated, t, nil)
+	if len(c.wrong) == 0 {
 		return []error{fmt.Errorf("decode: %w", err)}
 	}
-	return s.faults()
+	return c.errors()
 }
 
-// sound decodes a value that has the shape of what it is decoded into; any other is left alone.
-func sound(v any, into any) bool {
-	s := shape{strict: true}
-	s.check(v, reflect.TypeOf(into).Elem(), nil)
+// decodeExactly decodes a value if it has exactly the type that it is decoded into, and reports
+// whether it has.
+func decodeExactly(v any, into any) bool {
+	c := typeCheck{strict: true}
+	c.check(v, reflect.TypeOf(into).Elem(), nil)
 	raw, err := json.Marshal(v)
-	return len(s.wrong) == 0 && err == nil && json.Unmarshal(raw, into) == nil
+	return len(c.wrong) == 0 && err == nil && json.Unmarshal(raw, into) == nil
 }
 
-// check compares a value with a type. A null is an absent value: right anywhere but in a list.
-func (s *shape) check(v any, t reflect.Type, at *field.Path) {
+// check compares a value with a type. Null is an absent value, which is right anywhere but in a
+// list.
+func (c *typeCheck) check(v any, t reflect.Type, at *field.Path) {
 	switch {
 	case v == nil:
 	case t == reflect.TypeFor[intstr.IntOrString]():
-		s.numberOrName(v, at)
+		c.numberOrName(v, at)
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()):
-		s.itself(v, t, at)
+		c.selfDecoding(v, t, at)
 	case t.Kind() == reflect.Pointer:
-		s.check(v, t.Elem(), at)
+		c.check(v, t.Elem(), at)
 	case t.Kind() == reflect.Struct:
-		s.fields(v, t, at)
+		c.fields(v, t, at)
 	case t.Kind() == reflect.Map:
-		s.entries(v, t.Elem(), at)
+		c.entries(v, t.Elem(), at)
 	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
-		s.items(v, t.Elem(), at)
+		c.items(v, t.Elem(), at)
 	default:
-		s.scalar(v, t, at)
+		c.scalar(v, t, at)
 	}
 }
 
-func (s *shape) numberOrName(v any, at *field.Path) {
+// numberOrName compares with an IntOrString, such as a port.
+func (c *typeCheck) numberOrName(v any, at *field.Path) {
 	if _, isName := v.(string); !isName && !isInteger(v, 32) {
-		s.say(at, "is %s; expected a number or a name", described(v))
+		c.addf(at, "is %s; expected a number or a name", describe(v))
 	}
 }
 
-// itself asks a type that decodes itself, such as a time.
-func (s *shape) itself(v any, t reflect.Type, at *field.Path) {
+// selfDecoding compares with a type that decodes itself, such as a time.
+func (c *typeCheck) selfDecoding(v any, t reflect.Type, at *field.Path) {
 	raw, err := json.Marshal(v)
 	if err == nil {
 		err = json.Unmarshal(raw, reflect.New(t).Interface())
 	}
 	if err != nil {
-		s.say(at, "is %s: %v", described(v), err)
+		c.addf(at, "is %s: %v", describe(v), err)
 	}
 }
 
-func (s *shape) fields(v any, t reflect.Type, at *field.Path) {
-	for name, value := range s.mapping(v, at) {
+// fields compares with a struct.
+func (c *typeCheck) fields(v any, t reflect.Type, at *field.Path) {
+	for name, value := range c.mapping(v, at) {
 		switch f, known := fieldNamed(t, name); {
 		case known:
-			s.check(value, f, child(at, name))
-		case s.strict:
-			s.say(child(at, short(name, maxValue)), "is no field of the API; expected %s", alternatives(fieldNames(t)))
+			c.check(value, f, child(at, name))
+		case c.strict:
+			c.addf(child(at, short(name, maxValue)), "is no field of the API; expected %s",
+				alternatives(fieldNames(t)))
 		}
 	}
 }
 
-func (s *shape) entries(v any, t reflect.Type, at *field.Path) {
-	for key, value := range s.mapping(v, at) {
-		s.check(value, t, at.Key(short(key, maxValue)))
+// entries compares with a map.
+func (c *typeCheck) entries(v any, t reflect.Type, at *field.Path) {
+	for key, value := range c.mapping(v, at) {
+		c.check(value, t, at.Key(short(key, maxValue)))
 	}
 }
 
-// mapping goes through a mapping by its keys, in their order.
-func (s *shape) mapping(v any, at *field.Path) func(yield func(string, any) bool) {
+// mapping iterates over a mapping in the order of its keys. Another value is a difference.
+func (c *typeCheck) mapping(v any, at *field.Path) func(yield func(string, any) bool) {
 	m, ok := v.(map[string]any)
 	if !ok {
-		s.say(at, "is %s; expected a mapping", described(v))
+		c.addf(at, "is %s; expected a mapping", describe(v))
 	}
 	return func(yield func(string, any) bool) {
 		for _, key := range slices.Sorted(maps.Keys(m)) {
@@ -138,34 +147,37 @@ func (s *shape) mapping(v any, at *field.Path) func(yield func(string, any) bool
 	}
 }
 
-func (s *shape) items(v any, t reflect.Type, at *field.Path) {
+// items compares with a slice.
+func (c *typeCheck) items(v any, t reflect.Type, at *field.Path) {
 	list, ok := v.([]any)
 	if !ok {
-		s.say(at, "is %s; expected a list", described(v))
+		c.addf(at, "is %s; expected a list", describe(v))
 	}
 	for i, item := range list {
-		if item == nil && s.strict {
-			s.say(at.Index(i), "is empty; expected %s", expected(t))
+		if item == nil && c.strict {
+			c.addf(at.Index(i), "is empty; expected %s", expected(t))
 		}
-		s.check(item, t, at.Index(i))
+		c.check(item, t, at.Index(i))
 	}
 }
 
-func (s *shape) scalar(v any, t reflect.Type, at *field.Path) {
+// scalar compares with a boolean, a number or a string. Bytes are a string too.
+func (c *typeCheck) scalar(v any, t reflect.Type, at *field.Path) {
 	fits := true
 	switch t.Kind() {
 	case reflect.Bool:
 		_, fits = v.(bool)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		fits = isInteger(v, t.Bits())
-	case reflect.String, reflect.Slice: // bytes are a string too
+	case reflect.String, reflect.Slice:
 		_, fits = v.(string)
 	}
 	if !fits {
-		s.say(at, "is %s; expected %s", described(v), expected(t)+hint(v, t))
+		c.addf(at, "is %s; expected %s", describe(v), expected(t)+hint(v, t))
 	}
 }
 
+// isInteger reports whether a value is a number without a fraction, of at most so many bits.
 func isInteger(v any, bits int) bool {
 	n, ok := v.(json.Number)
 	if !ok {
@@ -175,7 +187,7 @@ func isInteger(v any, bits int) bool {
 	return err == nil
 }
 
-// child is a field; at may be nil, for the top.
+// child returns the path of a field; at may be nil, for the top.
 func child(at *field.Path, name string) *field.Path {
 	if at == nil {
 		return field.NewPath(name)
@@ -183,7 +195,7 @@ func child(at *field.Path, name string) *field.Path {
 	return at.Child(name)
 }
 
-// fieldNamed finds the field of a struct that JSON calls so, in what it embeds too.
+// fieldNamed finds the field of a struct that has a name in JSON, in embedded structs too.
 func fieldNamed(t reflect.Type, name string) (reflect.Type, bool) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -200,7 +212,7 @@ func fieldNamed(t reflect.Type, name string) (reflect.Type, bool) {
 	return nil, false
 }
 
-// fieldNames are those that JSON can have for a struct, sorted.
+// fieldNames returns the names that a struct has in JSON, sorted.
 func fieldNames(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumField() {
@@ -216,7 +228,7 @@ func fieldNames(t reflect.Type) []string {
 	return names
 }
 
-// alternatives is "a, b or c".
+// alternatives returns "a, b or c".
 func alternatives(words []string) string {
 	last := len(words) - 1
 	if last < 1 {
@@ -225,8 +237,8 @@ func alternatives(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// described says what a value is; the text of a string is cut.
-func described(v any) string {
+// describe says what a value is. The text of a string is cut.
+func describe(v any) string {
 	switch v := v.(type) {
 	case string:
 		return fmt.Sprintf("the string %q", short(v, maxValue))
@@ -239,6 +251,7 @@ func described(v any) string {
 	}
 }
 
+// expected says which value has a type.
 func expected(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -256,7 +269,7 @@ func expected(t reflect.Type) string {
 	}
 }
 
-// hint says how to write what was probably meant.
+// hint says how to write what the author probably meant.
 func hint(v any, t reflect.Type) string {
 	_, isNumber := v.(json.Number)
 	_, isBool := v.(bool)

@@ -368,7 +368,8 @@ func TestWatchManyFilesAtOnce(t *testing.T) {
 	w.complains("")
 }
 
-// Several paths are one state: the later one counts, and what moves from one to another is never gone.
+// Several paths are one state: the later one counts, and what moves from one to another is never
+// gone.
 func TestWatchSeveralPaths(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, map[string]string{

@@ -22,10 +22,10 @@ type Workload struct {
 	owner    *metav1.OwnerReference // the workload that made it, if one did
 }
 
-// mostPods is how many pods stand for a workload: more than two are judged alike.
-const mostPods = 2
+// maxPods is how many pods stand for a workload at most: policies treat further ones alike.
+const maxPods = 2
 
-// newWorkload reads a Deployment and the like; any other object makes no pods.
+// newWorkload converts a Deployment or another object that makes pods.
 func newWorkload(k Key, o runtime.Object) Workload {
 	w := Workload{Key: k, Pods: 1}
 	if meta, ok := o.(metav1.Object); ok {
@@ -49,16 +49,16 @@ func newWorkload(k Key, o runtime.Object) Workload {
 	return w
 }
 
-// Expand returns the pods that stand for workloads, at most two for each, one a node for a
-// DaemonSet, and those workloads. They have the template's labels and spec, and no address. A
-// workload of which pods are stated, or whose owner is, needs none.
+// Expand returns the pods that stand for workloads, at most two for each, one on each node for a
+// DaemonSet, and those workloads. The pods have the labels and spec of the template, and no
+// address. A workload of which pods are stated, or whose owner is, gets none.
 func (o Objects) Expand() (pods []*corev1.Pod, of []Workload) {
 	taken := map[Key]bool{}
 	for _, p := range o.Pods {
 		taken[Key{Pod, p.Namespace, p.Name}] = true
 	}
 	for _, w := range o.Workloads {
-		if o.madeBy(w) || slices.ContainsFunc(o.Pods, w.made) {
+		if o.hasOwner(w) || slices.ContainsFunc(o.Pods, w.owns) {
 			continue
 		}
 		own := w.expand(o.Nodes, taken)
@@ -69,16 +69,18 @@ func (o Objects) Expand() (pods []*corev1.Pod, of []Workload) {
 	return pods, of
 }
 
-// madeBy says whether the owner of a workload is among the workloads.
-func (o Objects) madeBy(w Workload) bool {
+// hasOwner reports whether the owner of a workload is among the workloads.
+func (o Objects) hasOwner(w Workload) bool {
 	return w.owner != nil && slices.ContainsFunc(o.Workloads, func(other Workload) bool {
-		return other.Namespace == w.Namespace && other.Kind.String() == w.owner.Kind && other.Name == w.owner.Name
+		return other.Namespace == w.Namespace && other.Name == w.owner.Name &&
+			other.Kind.String() == w.owner.Kind
 	})
 }
 
-// made says whether a pod is one of the workload's: it names it as its owner, or some owner and has
-// the labels of the template (between a Deployment and its pods stands a ReplicaSet).
-func (w Workload) made(p *corev1.Pod) bool {
+// owns reports whether a pod is one of the workload's: it names the workload as its owner, or any
+// owner and has the labels of the template (between a Deployment and its pods stands a
+// ReplicaSet).
+func (w Workload) owns(p *corev1.Pod) bool {
 	owner := metav1.GetControllerOf(p)
 	if owner == nil || p.Namespace != w.Namespace {
 		return false
@@ -91,7 +93,7 @@ func (w Workload) made(p *corev1.Pod) bool {
 	return len(w.Template.Labels) > 0 || owner.Kind == w.Kind.String() && owner.Name == w.Name
 }
 
-// expand makes pods of names that nobody has, and takes the names.
+// expand makes pods under names that are not taken, and takes these.
 func (w Workload) expand(nodes []*corev1.Node, taken map[Key]bool) []*corev1.Pod {
 	var pods []*corev1.Pod
 	add := func(suffix, node string) {
@@ -107,7 +109,7 @@ func (w Workload) expand(nodes []*corev1.Node, taken map[Key]bool) []*corev1.Pod
 		}
 		return pods
 	}
-	for i := 1; len(pods) < min(w.Pods, mostPods); i++ {
+	for i := 1; len(pods) < min(w.Pods, maxPods); i++ {
 		if w.Kind == StatefulSet {
 			add(strconv.Itoa(i-1), "") // these count from 0
 		} else {
@@ -124,7 +126,7 @@ func (w Workload) pod(suffix, node string) *corev1.Pod {
 	complete(p, Pod)
 	p.Labels = maps.Clone(w.Template.Labels)
 	p.Spec.NodeName = node
-	for key, value := range w.ownLabels(p.Name, suffix) {
+	for key, value := range w.addedLabels(p.Name, suffix) {
 		if p.Labels == nil {
 			p.Labels = map[string]string{}
 		}
@@ -133,8 +135,9 @@ func (w Workload) pod(suffix, node string) *corev1.Pod {
 	return p
 }
 
-// ownLabels are those that a controller adds to its pods, as far as they can be known.
-func (w Workload) ownLabels(pod, suffix string) map[string]string {
+// addedLabels returns the labels that a controller adds to its pods, as far as they are
+// predictable.
+func (w Workload) addedLabels(pod, suffix string) map[string]string {
 	switch w.Kind {
 	case StatefulSet:
 		return map[string]string{appsv1.StatefulSetPodNameLabel: pod, appsv1.PodIndexLabel: suffix}
@@ -145,5 +148,5 @@ func (w Workload) ownLabels(pod, suffix string) map[string]string {
 	}
 }
 
-// String is "Deployment shop/web".
+// String returns, for example, "Deployment shop/web".
 func (w Workload) String() string { return fmt.Sprint(w.Key) }

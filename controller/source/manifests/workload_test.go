@@ -83,8 +83,8 @@ func TestWorkloadsThatAreWrong(t *testing.T) {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 	s := newState()
-	s.put(fileID{path: "f.yaml"}, []byte(content))
-	if u, _ := s.update(); len(u.Changes)+len(u.Problems) > 0 || u.Skipped != 2 {
+	s.setContent(fileID{path: "f.yaml"}, []byte(content))
+	if u, _ := s.takeUpdate(); len(u.Changes)+len(u.Problems) > 0 || u.Skipped != 2 {
 		t.Errorf("%+v", u)
 	}
 }
