@@ -58,6 +58,7 @@ type converter struct {
 	ports  interner[[]policy.PortName]
 }
 
+// newConverter returns a converter with a seed of its own, so two converters have different hashes.
 func newConverter() *converter {
 	return &converter{
 		seed:   maphash.MakeSeed(),

@@ -24,6 +24,7 @@ type deletedPolicies struct {
 	byNamespace map[string][]policy.Key // in the order of their deletion; guarded by source.mu
 }
 
+// newDeletedPolicies returns an empty one, for the policies of a source.
 func newDeletedPolicies(s *Source) *deletedPolicies {
 	return &deletedPolicies{
 		source: s, queue: newQueue[string](), byNamespace: map[string][]policy.Key{},

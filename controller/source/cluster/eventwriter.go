@@ -29,6 +29,7 @@ type eventSubject struct {
 	nodeProblem string
 }
 
+// newEventWriter returns a writer for a source, which writes once run is called.
 func newEventWriter(s *Source) *eventWriter {
 	return &eventWriter{s, newQueue[eventSubject]()}
 }

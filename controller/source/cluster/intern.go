@@ -11,6 +11,7 @@ type interner[T any] struct {
 // nobody else uses.
 const maxInterned = 1000
 
+// newInterner returns an empty interner. equal must be true only for values of which one will do.
 func newInterner[T any](equal func(a, b T) bool) interner[T] {
 	return interner[T]{map[uint64]T{}, equal}
 }

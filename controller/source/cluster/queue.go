@@ -7,7 +7,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// queue holds what the API server is to be asked or told, each item once.
+// queue holds the calls that are to be made to the API server, each once.
 type queue[T comparable] = workqueue.TypedRateLimitingInterface[T]
 
 // newQueue returns an empty queue. An item that failed is due again after 50 ms, then after twice

@@ -156,5 +156,5 @@ func (s *store) setListed() {
 	}
 }
 
-// Resync does nothing: whoever was told of an object keeps it.
+// Resync does nothing: the graph keeps each object that was passed on.
 func (s *store) Resync() error { return nil }

@@ -30,6 +30,7 @@ func versionOf(e watch.Event) version {
 	return parseVersion(object.GetResourceVersion())
 }
 
+// parseVersion returns 0 for a text that is not a number.
 func parseVersion(text string) version {
 	v, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {

@@ -26,6 +26,7 @@ type claim struct {
 	object   runtime.Object
 }
 
+// newClaims returns the claims of no files.
 func newClaims() claims {
 	return claims{
 		byKey:     map[Key][]claim{},
@@ -53,6 +54,7 @@ func (c *claims) replace(file fileID, old, now []statement) {
 	}
 }
 
+// set replaces the claims to a key. Keys without claims are removed.
 func (c *claims) set(k Key, now []claim) {
 	if len(now) == 0 {
 		delete(c.byKey, k)

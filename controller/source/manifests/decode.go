@@ -14,7 +14,7 @@ import (
 	apijson "k8s.io/apimachinery/pkg/util/json"
 )
 
-// entry is one object that a document states.
+// entry is one object that a document states, complete and with names that an API server accepts.
 type entry struct {
 	key    Key
 	object runtime.Object

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What is told of keys that a document with a policy states twice, whichever way it is written.
+// Keys that a document with a policy states twice are found, in YAML and in JSON.
 func TestDuplicateKeys(t *testing.T) {
 	const policy = `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -45,8 +45,9 @@ metadata: {name: p}
 	}
 }
 
-// A document of which a policy may be lost with the first of two keys is told, though none is left.
-func TestLostPolicyIsTold(t *testing.T) {
+// A document of which a policy may be lost with the first of two keys is a Problem, though no
+// policy is left in it.
+func TestLostPolicyIsAProblem(t *testing.T) {
 	for _, content := range []string{
 		`{"apiVersion":"v1","kind":"List","items":[{"kind":"NetworkPolicy"}],"items":[]}`,
 		"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nkind: Secret\n",
@@ -60,7 +61,7 @@ func TestLostPolicyIsTold(t *testing.T) {
 	}
 }
 
-// FuzzDuplicateKeysInJSON: of any JSON the scanner says what a decoder that goes token by token
+// FuzzDuplicateKeysInJSON: in any JSON the scanner finds what a decoder finds that goes token by token
 // does.
 func FuzzDuplicateKeysInJSON(f *testing.F) {
 	for _, text := range []string{
@@ -73,15 +74,15 @@ func FuzzDuplicateKeysInJSON(f *testing.F) {
 			return
 		}
 		var want duplicateKeys
-		slowly(&want, json.NewDecoder(bytes.NewReader(text)), text)
+		tokenByToken(&want, json.NewDecoder(bytes.NewReader(text)), text)
 		if got := duplicateKeysInJSON(text); fmt.Sprint(got) != fmt.Sprint(want.err()) {
 			t.Errorf("%s: %v, want %v", text, got, want.err())
 		}
 	})
 }
 
-// slowly notes the keys of one value.
-func slowly(r *duplicateKeys, d *json.Decoder, text []byte) {
+// tokenByToken adds the keys of one value.
+func tokenByToken(r *duplicateKeys, d *json.Decoder, text []byte) {
 	token, _ := d.Token()
 	seen := map[string]bool{}
 	for d.More() && (token == json.Delim('{') || token == json.Delim('[')) {
@@ -89,7 +90,7 @@ func slowly(r *duplicateKeys, d *json.Decoder, text []byte) {
 			key, _ := d.Token()
 			r.add(seen, fmt.Sprint(key), func() int { return 1 + bytes.Count(text[:d.InputOffset()], []byte("\n")) })
 		}
-		slowly(r, d, text)
+		tokenByToken(r, d, text)
 	}
 	if token == json.Delim('{') || token == json.Delim('[') {
 		_, _ = d.Token()

@@ -34,8 +34,9 @@ func FuzzLoad(f *testing.F) {
 					t.Errorf("not one line: %q", line)
 				}
 			}
-			known := s.files[name]
-			s.files[name] = file{stated: known.stated, good: known.good} // without its documents: all is parsed anew
+			before := s.files[name]
+			// Without its documents, so that all is parsed again.
+			s.files[name] = file{stated: before.stated, good: before.good}
 			s.setContent(name, data)
 			if again, _ := s.takeUpdate(); len(again.Changes) > 0 {
 				t.Errorf("changes by themselves: %v", again.Changes)

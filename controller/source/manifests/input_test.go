@@ -87,7 +87,7 @@ func TestLoadPipe(t *testing.T) {
 	}
 }
 
-// What holds nothing is told, so that nobody takes silence for an answer.
+// Files and folders that hold nothing are listed.
 func TestLoadSaysWhatIsEmpty(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{

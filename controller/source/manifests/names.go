@@ -11,24 +11,24 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// readKey returns the key of an object as far as it can be read. known is false if its namespace
+// readKey returns the key of an object as far as it can be read. ok is false if its namespace
 // cannot be.
-func readKey(kind Kind, stated map[string]any) (key Key, known bool) {
+func readKey(kind Kind, stated map[string]any) (key Key, ok bool) {
 	meta, isMapping := stated["metadata"].(map[string]any)
 	namespace, isText := meta["namespace"].(string)
-	known = (isMapping || stated["metadata"] == nil) && (isText || meta["namespace"] == nil)
+	ok = (isMapping || stated["metadata"] == nil) && (isText || meta["namespace"] == nil)
 	key = Key{Kind: kind}
 	key.Name, _ = meta["name"].(string)
 	if kind.namespaced() {
 		key.Namespace = cmp.Or(namespace, metav1.NamespaceDefault)
 	}
-	return key, known
+	return key, ok
 }
 
 // readTitle names an object that could not be decoded, as a problem shows it.
 func readTitle(kind Kind, stated map[string]any, at place) string {
-	key, known := readKey(kind, stated)
-	if !known {
+	key, ok := readKey(kind, stated)
+	if !ok {
 		key.Name = ""
 	}
 	return key.title(at)

@@ -45,6 +45,7 @@ func (w *folderWatch) renew() error {
 	return nil
 }
 
+// parent returns the folder in which the watched one can be replaced.
 func (w *folderWatch) parent() string { return filepath.Dir(w.dir) }
 
 // invalidate makes the next renew watch the folder anew.

@@ -24,6 +24,8 @@ type pathWatcher struct {
 	missing  bool                   // the path could not be read at the last rescan
 }
 
+// newPathWatcher returns a watcher that has read nothing and gets no events before start. The
+// error says that a file which was asked for cannot be watched, such as a device.
 func newPathWatcher(r root, c config, s *state) (*pathWatcher, error) {
 	if r.file != "" {
 		if err := checkRegular(r.path); err != nil {
@@ -176,8 +178,8 @@ func (p *pathWatcher) awaitsContent(name string, size int, now time.Time) bool {
 	if size > 0 || !p.state.hasObjects(p.root.id(name)) {
 		return false
 	}
-	since, known := p.emptied[name]
-	if !known {
+	since, waiting := p.emptied[name]
+	if !waiting {
 		since = now
 		p.emptied[name] = now
 	}

@@ -77,9 +77,9 @@ type policySource struct {
 // addClosed adds, in place of a policy, one that allows nothing, and a problem for each error. If
 // not even the namespace can be read, no pod is isolated.
 func (d *document) addClosed(from policySource, errs []error) {
-	key, known := readKey(Policy, from.stated)
+	key, ok := readKey(Policy, from.stated)
 	effect := ""
-	if known && isLabel(key.Namespace) {
+	if ok && isLabel(key.Namespace) {
 		closed := &networkingv1.NetworkPolicy{}
 		effect = closeSpec(&closed.Spec, from.stated)
 		closed.Namespace, closed.Name = key.Namespace, key.Name

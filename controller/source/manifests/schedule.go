@@ -22,6 +22,7 @@ type deadline struct{ first, due time.Time }
 // within a moment belongs into one Update.
 const tolerance = time.Millisecond
 
+// newSchedule returns an empty schedule.
 func newSchedule(quiet, most time.Duration) *schedule {
 	return &schedule{quiet: quiet, most: most, names: map[string]deadline{}}
 }
@@ -44,6 +45,7 @@ func (s *schedule) setDue(name string, due time.Time) {
 	s.set(name, deadline{first: due, due: due})
 }
 
+// set replaces the deadline of a name and keeps next up to date.
 func (s *schedule) set(name string, d deadline) {
 	s.names[name] = d
 	if s.next.IsZero() || d.due.Before(s.next) {

@@ -18,6 +18,7 @@ type state struct {
 	workloads    bool              // objects that make pods are kept
 }
 
+// newState returns the state of no files.
 func newState() *state {
 	return &state{
 		files: map[fileID]file{}, claims: newClaims(), bad: map[fileID]bool{},
@@ -51,6 +52,7 @@ func (s *state) remove(id fileID) {
 	delete(s.files, id)
 }
 
+// set replaces a file, and updates all that is derived from it.
 func (s *state) set(id fileID, now file) {
 	old := s.files[id]
 	s.claims.replace(id, old.stated, now.stated)
@@ -77,6 +79,7 @@ func (s *state) withoutObjects() []Problem {
 	return all
 }
 
+// errNoObject is the problem of a file that holds nothing at all.
 var errNoObject = errors.New("states no object; expected Kubernetes objects as YAML or JSON")
 
 // takeUpdate returns what has changed since it was last called, and whether anything is new.

@@ -12,7 +12,7 @@ import (
 
 const broken = "---\nkind: [\n"
 
-// step is one thing that happens to a file, and what a receiver knows after it.
+// step is one thing that happens to a file, and what a receiver of updates has after it.
 type step struct {
 	file, content string // content "-": gone; "!": cannot be read
 	want          string
@@ -145,7 +145,7 @@ func TestSkippedIsASum(t *testing.T) {
 }
 
 // Whatever happened to the files, what counts is what a fresh reading of the same
-// files says, as long as all of them are good; and all that was told adds up to it.
+// files gives, as long as all of them are good; and the sum of all updates is the same.
 func TestOnlyTheFilesCount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, v, files := newState(), &view{}, map[string]string{}
@@ -178,10 +178,10 @@ func TestOnlyTheFilesCount(t *testing.T) {
 		}
 		want, _ := fresh.takeUpdate()
 		if diff := cmp.Diff(summary(newObjects(want)), v.summary()); diff != "" {
-			t.Errorf("-fresh +told:\n%s", diff)
+			t.Errorf("-fresh +sum of updates:\n%s", diff)
 		}
 		if diff := cmp.Diff(problems("", want.Problems), problems("", v.last.Problems)); diff != "" {
-			t.Errorf("-fresh +told:\n%s", diff)
+			t.Errorf("-fresh +sum of updates:\n%s", diff)
 		}
 	})
 }

@@ -57,6 +57,7 @@ type watcher struct {
 	deliver func(Update)
 }
 
+// watch is Watch with a config.
 func watch(ctx context.Context, paths []string, c config, deliver func(Update)) error {
 	w, err := newWatcher(paths, c.withDefaults(), deliver)
 	if err != nil {
@@ -70,6 +71,7 @@ func watch(ctx context.Context, paths []string, c config, deliver func(Update)) 
 	return nil
 }
 
+// newWatcher returns a watcher that has read nothing. The error says that a path is not there.
 func newWatcher(paths []string, c config, deliver func(Update)) (*watcher, error) {
 	w := &watcher{config: c, state: newState(), deliver: deliver}
 	for rank, path := range paths {
@@ -86,6 +88,7 @@ func newWatcher(paths []string, c config, deliver func(Update)) (*watcher, error
 	return w, nil
 }
 
+// close ends the events of all paths.
 func (w *watcher) close() {
 	for _, p := range w.paths {
 		p.notify.close()
@@ -112,6 +115,8 @@ const (
 	casePaths  // the first of two for each path: its events and its errors
 )
 
+// loop reads and delivers what changes until ctx ends. It waits for all paths, with one timer for
+// the name that is due next.
 func (w *watcher) loop(ctx context.Context) {
 	rescan := time.NewTicker(w.config.rescan)
 	defer rescan.Stop()

@@ -15,13 +15,13 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// watched is a Watch at work and what it has told.
+// watched is a running Watch and what it has delivered.
 type watched struct {
 	t    testing.TB
 	mu   sync.Mutex // guards view and seen
 	view view
 	seen map[string]bool // every summary that ever was
-	news chan struct{}   // something was told
+	more chan struct{}   // something was delivered
 }
 
 // follow watches a path until the test ends.
@@ -29,10 +29,10 @@ func follow(t testing.TB, path string, c config) *watched { return followAll(t, 
 
 func followAll(t testing.TB, c config, paths ...string) *watched {
 	t.Helper()
-	w := &watched{t: t, seen: map[string]bool{}, news: make(chan struct{}, 1)}
+	w := &watched{t: t, seen: map[string]bool{}, more: make(chan struct{}, 1)}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- watch(ctx, paths, c, w.told) }()
+	go func() { done <- watch(ctx, paths, c, w.deliver) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -43,13 +43,13 @@ func followAll(t testing.TB, c config, paths ...string) *watched {
 	return w
 }
 
-func (w *watched) told(u Update) {
+func (w *watched) deliver(u Update) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.view.apply(u)
 	w.seen[w.view.summary()] = true
 	select {
-	case w.news <- struct{}{}:
+	case w.more <- struct{}{}:
 	default:
 	}
 }
@@ -67,7 +67,7 @@ func (w *watched) until(what string, holds func(*view) bool) {
 			return
 		}
 		select {
-		case <-w.news:
+		case <-w.more:
 		case <-deadline:
 			w.t.Fatalf("no %s; have %s", what, state)
 		}
@@ -80,7 +80,7 @@ func (w *watched) becomes(want string) {
 	w.until(want, func(v *view) bool { return v.summary() == want })
 }
 
-// complains waits for exactly one problem, with this in its line; "" = for none.
+// complains waits for exactly one problem, with this text in its line, or for none if it is empty.
 func (w *watched) complains(text string) {
 	w.t.Helper()
 	w.until("problem "+text, func(v *view) bool {
@@ -92,17 +92,18 @@ func (w *watched) complains(text string) {
 	})
 }
 
-// never says that these objects were at no time all that there was.
+// never checks that these objects were at no time all that there was.
 func (w *watched) never(summary string) {
 	w.t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.seen[summary] {
-		w.t.Errorf("%q was told", summary)
+		w.t.Errorf("%q was delivered", summary)
 	}
 }
 
-func TestWatchTellsAtOnce(t *testing.T) {
+// Each change of a file is delivered.
+func TestWatchDeliversChanges(t *testing.T) {
 	dir := t.TempDir()
 	w := follow(t, dir, config{})
 	swap(t, dir, "a.yaml", podsYAML("a"))
@@ -130,7 +131,8 @@ func TestWatchRename(t *testing.T) {
 	w.never("pod/default/a@n2")
 }
 
-func TestWatchTellsOnlyWhatChanged(t *testing.T) {
+// Only the objects of a file that changed are delivered.
+func TestWatchDeliversOnlyChanges(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": podsYAML("a", "b", "c"), "b.yaml": podsYAML("d")})
 	w := follow(t, dir, config{})
@@ -188,13 +190,13 @@ func TestWatchConfigMapMount(t *testing.T) {
 				w.becomes(names[1-i])
 			}
 			if len(w.seen) != 2 {
-				t.Errorf("told in between: %v", w.seen)
+				t.Errorf("delivered in between: %v", w.seen)
 			}
 		})
 	}
 }
 
-// An editor cuts the file, then writes: what it held is never taken for gone.
+// An editor cuts the file, then writes: its objects are at no time gone.
 func TestWatchTruncateAndWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.yaml")
@@ -202,7 +204,7 @@ func TestWatchTruncateAndWrite(t *testing.T) {
 	w := follow(t, dir, config{empty: time.Hour})
 	for _, node := range []string{"n2", "n3"} {
 		must(t, os.WriteFile(path, nil, 0o644))
-		// Whatever the pause: another file's change is told in the meantime.
+		// Whatever the pause: the change of another file is delivered in the meantime.
 		swap(t, dir, "b.yaml", podYAML("other", node))
 		w.until("b.yaml", func(v *view) bool { return strings.Contains(v.summary(), "other@"+node) })
 		must(t, os.WriteFile(path, []byte(podYAML("p", node)), 0o644))
@@ -288,15 +290,15 @@ func TestWatchBrokenLink(t *testing.T) {
 }
 
 // Without inotify the rescan finds everything, and the path has a Problem.
-func TestWatchBlind(t *testing.T) {
+func TestWatchWithoutEvents(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": podYAML("p", "n1")})
-	var mu sync.Mutex // guards blind
-	blind := true
+	var mu sync.Mutex // guards refused
+	refused := true
 	open := func() (*fsnotify.Watcher, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if blind {
+		if refused {
 			return nil, errors.New("too many open files")
 		}
 		return fsnotify.NewWatcher()
@@ -308,7 +310,7 @@ func TestWatchBlind(t *testing.T) {
 	must(t, os.Remove(filepath.Join(dir, "a.yaml")))
 	w.becomes("")
 	mu.Lock()
-	blind = false
+	refused = false
 	mu.Unlock()
 	w.complains("")
 }
@@ -330,7 +332,7 @@ func TestWatchLostEvents(t *testing.T) {
 			}})
 			f := <-opened
 			if name == "overflow" {
-				must(t, f.Remove(dir)) // deaf, without anybody knowing
+				must(t, f.Remove(dir)) // no events come, without an error
 			}
 			lostChange := func() { swap(t, dir, "a.yaml", podYAML("p", "n2")) }
 			lostChange()

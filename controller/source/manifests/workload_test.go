@@ -70,7 +70,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// What is wrong with a workload is told by Load; for an agent it is somebody else's object.
+// A wrong workload is a Problem for Load. Watch leaves it out like an object of any other kind.
 func TestWorkloadsThatAreWrong(t *testing.T) {
 	content := workloadYAML("extensions/v1beta1", "Deployment", "{}") + workloadYAML("apps/v1", "StatefulSet", "{replicas: two}")
 	dir := t.TempDir()
