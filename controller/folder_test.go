@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/picket-project/picket/controller/source/folder"
 )
 
 // One pod more among 10,000 costs one transaction with that pod's elements and nothing else.
@@ -19,7 +21,7 @@ func TestOnePodMoreAmongTenThousand(t *testing.T) {
 	write(t, dir, "pods.yaml", b.String())
 	write(t, dir, "policy.yaml", allowWeb)
 	k := &kernel{}
-	c := start(t, Config{Source: Folder{Paths: []string{dir}}, Firewall: k})
+	c := start(t, Config{Source: folder.Source{Paths: []string{dir}}, Firewall: k})
 	for deadline := time.Now().Add(time.Minute); !c.Health.Readiness().Ready; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not ready: %+v", c.Health.Readiness())

@@ -6,32 +6,20 @@ import (
 	"sync"
 	"time"
 
-	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
 )
 
 // Source is where the state of the cluster comes from.
 type Source interface {
 	// Run delivers what there is and then what changes, until ctx ends. An error means that the
-	// source cannot work at all; whatever may pass is a complaint in Mail.
-	Run(ctx context.Context, deliver func(Mail)) error
+	// source cannot work at all; an error that may pass is a complaint in the mail.
+	Run(ctx context.Context, deliver func(source.Mail)) error
 }
 
-// Mail is what a source has to say, in the order in which it became true.
-type Mail struct {
-	Events []graph.Event
-	Synced bool // everything that there was at the start has been said by now
-	// Complaints replace the source's earlier ones, if not nil: what it cannot read, by subject.
-	Complaints map[string]string
-	// Blind says that some of it was never read, or cannot be followed from the start: the node is
-	// not ready. Otherwise the last good state of all that Complaints speak of is in force, and
-	// they are warnings.
-	Blind bool
-}
-
-// mailbox holds what the loop has not read yet; it never blocks a sender.
+// mailbox holds the mail that the loop has not read yet. It never blocks a sender.
 type mailbox struct {
 	mu    sync.Mutex // guards the fields below
-	mail  []Mail
+	mail  []source.Mail
 	since time.Time     // when the oldest unread mail came
 	ready chan struct{} // holds one token while there is mail
 }
@@ -40,7 +28,7 @@ type mailbox struct {
 func newMailbox() *mailbox { return &mailbox{ready: make(chan struct{}, 1)} }
 
 // put adds a mail for the loop to read. Any goroutine may call it.
-func (b *mailbox) put(m Mail) {
+func (b *mailbox) put(m source.Mail) {
 	b.mu.Lock()
 	if len(b.mail) == 0 {
 		b.since = time.Now()
@@ -54,7 +42,7 @@ func (b *mailbox) put(m Mail) {
 }
 
 // take empties the box and says when its oldest mail came.
-func (b *mailbox) take() ([]Mail, time.Time) {
+func (b *mailbox) take() ([]source.Mail, time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	mail := b.mail

@@ -161,6 +161,9 @@ func (q *quota) log(line func(skipped int)) {
 // listed is how many bad policies /readyz names.
 const listed = 20
 
+// maxMessage is how many bytes of a text are shown of one policy.
+const maxMessage = 1024
+
 // shortened is as much of a text as /readyz shows of one policy.
 func shortened(text string) string {
 	if len(text) <= maxMessage {

@@ -1,6 +1,9 @@
 package controller
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 const (
 	firstBackoff = 50 * time.Millisecond
@@ -37,4 +40,12 @@ func stoppedTimer() *time.Timer {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
 	return t
+}
+
+// sleep returns after a while, or when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }

@@ -4,8 +4,12 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/ruleset/policy"
 )
+
+// Mail is an alias: most tests have a variable named source.
+type Mail = source.Mail
 
 // deny is a policy that isolates every pod of its namespace for ingress.
 func deny(namespace, name string) *policy.Policy {

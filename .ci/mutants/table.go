@@ -50,9 +50,9 @@ var mutants = []mutant{
 	// What files state.
 	{"only the last -f counts", "cli", "cmd/cli/load.go", "manifests.Input{Paths: f.paths,", "manifests.Input{Paths: f.paths[len(f.paths)-1:],"},
 	{"--strict lets a problem pass", "cli", "cmd/cli/load.go", "f.strict && n > 0", "f.strict && n > 1"},
-	{"of two objects with one name the first counts", "manifests", "controller/manifests/ledger.go", "return claims[len(claims)-1].object", "return claims[0].object"},
-	{"JSON may state a key twice", "manifests", "controller/manifests/parse.go", "repeats = repeatedInJSON(c.text)", "_ = repeatedInJSON"},
-	{"what moves to another path is gone in between", "manifests", "controller/manifests/watch.go", "other.agenda.note(\"\", now)", "_ = other"},
+	{"of two objects with one name the first counts", "manifests", "controller/source/manifests/claims.go", "return all[len(all)-1].object", "return all[0].object"},
+	{"JSON may state a key twice", "manifests", "controller/source/manifests/parse.go", "duplicateKeys = duplicateKeysInJSON(c.text)", "_ = duplicateKeysInJSON"},
+	{"what moves to another path is gone in between", "manifests", "controller/source/manifests/watch.go", "other.schedule.changed(\"\", now)", "_ = other"},
 
 	// The graph.
 	{"a pod that two selectors choose is a member of their union twice", "graph", "controller/graph/group.go", "if !seen[s] && !yield(s) {", "if !yield(s) {"},
@@ -132,10 +132,10 @@ var mutants = []mutant{
 	{"the next pod inherits what was open", "controller", "controller/commit.go", "\t\tc.handOver(ctx, delta)\n", ""},
 	{"what ends stays in conntrack", "conntrack", "controller/conntrack/table.go", "fate == ruleset.Ended ||", "false ||"},
 	{"a change during a look is not looked at", "controller", "controller/review.go", "\tif !c.review.scope.Empty() {\n\t\tc.review.schedule(min", "\tif false {\n\t\tc.review.schedule(min"},
-	{"an empty list is believed", "controller", "controller/reader.go", "len(found.Items) == 0", "len(found.Items) < 0"},
-	{"the first list may be of any age", "controller", "controller/list.go", "metav1.ListOptions{Limit: limit}", "metav1.ListOptions{Limit: limit, ResourceVersion: \"0\"}"},
-	{"a watch may go back in time", "controller", "controller/reader.go", "if is < l.newest {", "if false {"},
-	{"what a list lacks stays", "controller", "controller/mirror.go", "if !listed[key] {", "if key == (policy.Key{}) {"},
-	{"what is told twice is news", "controller", "controller/mirror.go", "(n.version == 0 || n.content != was.content)", "true"},
+	{"an empty list is believed", "cluster", "controller/source/cluster/listwatch.go", "len(found.Items) == 0", "len(found.Items) < 0"},
+	{"the first list may be of any age", "cluster", "controller/source/cluster/list.go", "metav1.ListOptions{Limit: limit}", "metav1.ListOptions{Limit: limit, ResourceVersion: \"0\"}"},
+	{"a watch may go back in time", "cluster", "controller/source/cluster/watch.go", "if v < w.newest {", "if false {"},
+	{"what a list lacks stays", "cluster", "controller/source/cluster/store.go", "if !listed[key] {", "if key == (policy.Key{}) {"},
+	{"what is told twice is news", "cluster", "controller/source/cluster/store.go", "(n.version == 0 || n.content != before.content)", "true"},
 	{"a failed transaction is forgotten", "controller", "controller/commit.go", "\tc.kernel.known = false\n\tc.kernel.backoff = longer", "\tc.kernel.backoff = min"},
 }

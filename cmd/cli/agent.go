@@ -22,7 +22,9 @@ import (
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/conntrack"
 	"github.com/picket-project/picket/controller/host"
-	"github.com/picket-project/picket/controller/manifests"
+	"github.com/picket-project/picket/controller/source/cluster"
+	manifestfolder "github.com/picket-project/picket/controller/source/folder"
+	"github.com/picket-project/picket/controller/source/manifests"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 )
@@ -129,7 +131,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 // source returns where the state of the cluster comes from, and who can report to its people.
 func (o *agentOptions) source() (controller.Source, controller.Reporter, error) {
 	if len(o.manifests) > 0 {
-		return controller.Folder{Paths: o.manifests}, nil, nil
+		return manifestfolder.Source{Paths: o.manifests}, nil, nil
 	}
 	config, err := o.cluster()
 	if err != nil {
@@ -143,8 +145,8 @@ func (o *agentOptions) source() (controller.Source, controller.Reporter, error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("cluster client: %w", err)
 	}
-	cluster := &controller.Cluster{Client: client, Node: o.node}
-	return cluster, cluster, nil
+	source := &cluster.Source{Client: client, Node: o.node}
+	return source, source, nil
 }
 
 // cluster returns how to reach the API server: as the kubeconfig says, or as a pod of the cluster does.

@@ -8,7 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/picket-project/picket/controller/manifests"
+	"github.com/picket-project/picket/controller/source/manifests"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )

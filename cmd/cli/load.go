@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/picket-project/picket/controller/manifests"
+	"github.com/picket-project/picket/controller/source/manifests"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/cmd/sandbox"
-	"github.com/picket-project/picket/controller/manifests"
+	"github.com/picket-project/picket/controller/source/manifests"
 	"github.com/picket-project/picket/ruleset"
 )
 

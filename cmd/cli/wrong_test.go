@@ -17,7 +17,7 @@ import (
 	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/picket-project/picket/controller/manifests"
+	"github.com/picket-project/picket/controller/source/manifests"
 	kernel "github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/oracle"

@@ -84,8 +84,11 @@ var arrows = []struct {
 	{"ruleset/oracle", []string{module + "/ruleset/policy", module + "/ruleset", "k8s.io/client-go"}, "the oracle is a second opinion"},
 	{"controller/graph", []string{"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables", "k8s.io/client-go"}, "the graph is pure"},
 	{"nft", []string{"k8s.io", "sigs.k8s.io"}, "a backend does not know Kubernetes"},
-	{"controller", []string{module + "/nft", module + "/cmd"}, "the loop knows an interface, cmd/cli wires"},
-	{"controller/manifests", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "a folder needs no cluster"},
+	{"controller", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "the loop knows interfaces, cmd/cli wires"},
+	{"controller/source", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "what a source says is plain values"},
+	{"controller/source/cluster", []string{module + "/nft", module + "/cmd"}, "a source knows no kernel"},
+	{"controller/source/folder", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "a folder needs no cluster"},
+	{"controller/source/manifests", []string{module + "/controller/graph", module + "/nft", "k8s.io/client-go"}, "files are read for all verbs"},
 }
 
 func TestImportsPointDown(t *testing.T) {
@@ -104,6 +107,14 @@ func TestImportsPointDown(t *testing.T) {
 		if hasNft && hasController && room != "cmd/cli" {
 			t.Errorf("%s imports nft and controller: only cmd/cli wires", room)
 		}
+	}
+	for room, p := range all {
+		if strings.HasPrefix(room, "controller/") && slices.Contains(p.Deps, module+"/controller") {
+			t.Errorf("%s imports controller, which is above it", room)
+		}
+	}
+	if _, has := anyUnder(all["controller/source/cluster"].Deps, "k8s.io/client-go"); !has {
+		t.Error("controller/source/cluster does not import client-go: this test looks at the wrong thing")
 	}
 	if _, wires := anyUnder(all["cmd/cli"].Imports, module+"/nft"); !wires {
 		t.Error("cmd/cli does not import nft: this test looks at the wrong thing")

@@ -11,6 +11,7 @@ import (
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/conntrack"
 	"github.com/picket-project/picket/controller/host"
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 )
@@ -24,7 +25,7 @@ type agent struct {
 	control *controller.Controller
 	backend *nft.Backend
 	tap     *tap // between them
-	deliver func(controller.Mail)
+	deliver func(source.Mail)
 	stop    func() // ends the controller and its backend; the rules stay
 	marks   int
 }
@@ -86,7 +87,7 @@ func (a *agent) run(t testing.TB, connections *conntrack.Table) {
 // mark sends a mail that changes nothing and can be recognised.
 func (a *agent) mark() {
 	a.marks++
-	a.deliver(controller.Mail{Synced: true, Complaints: map[string]string{"mark": fmt.Sprint(a.marks)}})
+	a.deliver(source.Mail{Synced: true, Complaints: map[string]string{"mark": fmt.Sprint(a.marks)}})
 }
 
 // marked reports whether the last mark was read.
@@ -110,9 +111,9 @@ func (a *agent) await(t testing.TB, what string, condition func() bool) {
 }
 
 // feed is a source that a test speaks through.
-type feed chan func(controller.Mail)
+type feed chan func(source.Mail)
 
-func (f feed) Run(ctx context.Context, deliver func(controller.Mail)) error {
+func (f feed) Run(ctx context.Context, deliver func(source.Mail)) error {
 	f <- deliver
 	<-ctx.Done()
 	return nil

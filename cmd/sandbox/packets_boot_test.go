@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
 )
 
 const (
@@ -36,7 +36,7 @@ func TestStrictNodeBootsClosedOnRealPackets(t *testing.T) {
 	t.Run("half of what there is was read", func(t *testing.T) {
 		r.report(t)
 		for _, a := range r.agents {
-			a.deliver(controller.Mail{Events: moves(r.told, w), Synced: true, Blind: true, Complaints: map[string]string{"policies": "unread"}})
+			a.deliver(source.Mail{Events: moves(r.told, w), Synced: true, Blind: true, Complaints: map[string]string{"policies": "unread"}})
 			a.await(t, "it has read that", func() bool { return a.control.Health.Readiness().Reasons["source"] != "" })
 		}
 		r.askUntold(allDenied)
@@ -102,7 +102,7 @@ func TestRangeOutlivesItsNodeOnRealPackets(t *testing.T) {
 		"its ranges are emptied": func(n *corev1.Node) graph.Event {
 			n = n.DeepCopy()
 			n.Spec.PodCIDR, n.Spec.PodCIDRs = "", nil
-			return nodeSet(n)
+			return graph.EventOf(n)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/picket-project/picket/controller/graph"
 )
 
 // claimed is a world with an isolated pod that others will claim the addresses of.
@@ -213,7 +215,7 @@ func TestUnheardNamespaceOnRealPackets(t *testing.T) {
 	r.become(w)
 	r.check(w, `deny b/near > a/web TCP 80
 		deny b/far > a/web UDP 80`)
-	r.feed(namespaceSet(newNamespace("b", []string{"restricted=yes"})))
+	r.feed(graph.EventOf(newNamespace("b", []string{"restricted=yes"})))
 	r.askUntold("deny b/near > a/web TCP 80")
 	heard := changedWorld(t, w, func(s *stage) { s.namespace("b") })
 	r.become(heard)

@@ -6,11 +6,10 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/picket-project/picket/cmd/sandbox"
-	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -88,44 +87,18 @@ func (r *rig) feed(events ...graph.Event) {
 // send does not wait.
 func (r *rig) send(events ...graph.Event) {
 	for _, a := range r.agents {
-		a.deliver(controller.Mail{Events: events})
+		a.deliver(source.Mail{Events: events})
 	}
 }
 
 // moves are the events that lead from one world to another.
 func moves(from, to *oracle.World) []graph.Event {
 	var events []graph.Event
-	changed(&events, from.Namespaces, to.Namespaces, namespaceSet, func(n *corev1.Namespace) graph.Event { return graph.NamespaceGone{Name: n.Name} })
-	changed(&events, from.Nodes, to.Nodes, nodeSet,
-		func(n *corev1.Node) graph.Event { return graph.NodeGone{Name: n.Name} })
-	changed(&events, from.Pods, to.Pods, podSet, podGone)
-	changed(&events, from.Policies, to.Policies, policySet, policyGone)
+	changed(&events, from.Namespaces, to.Namespaces)
+	changed(&events, from.Nodes, to.Nodes)
+	changed(&events, from.Pods, to.Pods)
+	changed(&events, from.Policies, to.Policies)
 	return events
-}
-
-func namespaceSet(n *corev1.Namespace) graph.Event {
-	return graph.NamespaceSet{Namespace: policy.NewNamespace(n)}
-}
-
-func nodeSet(n *corev1.Node) graph.Event { return graph.NodeSet{Node: policy.NewNode(n)} }
-
-func podSet(p *corev1.Pod) graph.Event {
-	if pod, counts := policy.NewPod(p); counts {
-		return graph.PodSet{Pod: pod}
-	}
-	return podGone(p)
-}
-
-func podGone(p *corev1.Pod) graph.Event {
-	return graph.PodGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}
-}
-
-func policySet(p *networkingv1.NetworkPolicy) graph.Event {
-	return graph.PolicySet{Policy: policy.Parse(p)}
-}
-
-func policyGone(p *networkingv1.NetworkPolicy) graph.Event {
-	return graph.PolicyGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}
 }
 
 // changed adds an event for every object that is not the very same one.
@@ -133,21 +106,22 @@ func changed[T interface {
 	comparable
 	GetNamespace() string
 	GetName() string
-}](events *[]graph.Event, from, to []T, set, gone func(T) graph.Event) {
-	have := map[string]T{}
+}](events *[]graph.Event, from, to []T) {
+	have := map[policy.Key]T{}
 	for _, o := range from {
-		have[o.GetNamespace()+"/"+o.GetName()] = o
+		have[policy.Key{Namespace: o.GetNamespace(), Name: o.GetName()}] = o
 	}
 	for _, o := range to {
-		key := o.GetNamespace() + "/" + o.GetName()
+		key := policy.Key{Namespace: o.GetNamespace(), Name: o.GetName()}
 		if have[key] != o {
-			*events = append(*events, set(o))
+			*events = append(*events, graph.EventOf(o))
 		}
 		delete(have, key)
 	}
 	for _, o := range from {
-		if _, left := have[o.GetNamespace()+"/"+o.GetName()]; left {
-			*events = append(*events, gone(o))
+		key := policy.Key{Namespace: o.GetNamespace(), Name: o.GetName()}
+		if _, left := have[key]; left {
+			*events = append(*events, graph.GoneOf(o, key))
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/picket-project/picket/controller"
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 
@@ -113,7 +113,7 @@ func TestUnknownRangeIsSaid(t *testing.T) {
 	w.Nodes[0].Spec.PodCIDRs = nil
 	a := r.agents["n1"]
 	a.start(t)
-	a.deliver(controller.Mail{Events: r.news(w), Synced: true})
+	a.deliver(source.Mail{Events: r.news(w), Synced: true})
 	a.await(t, "it says so", func() bool {
 		return strings.Contains(a.control.Health.Readiness().Reasons["unknown-pods"], "node n1 has no spec.podCIDRs")
 	})

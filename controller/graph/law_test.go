@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/ruleset"
@@ -117,45 +115,31 @@ func steps(states []*oracle.World, each int) []step {
 // moves are the events that lead from one state to another.
 func moves(from, to *oracle.World) []graph.Event {
 	var events []graph.Event
-	changed(&events, from.Namespaces, to.Namespaces, func(n *corev1.Namespace) graph.Event { return graph.NamespaceSet{Namespace: policy.NewNamespace(n)} },
-		func(n *corev1.Namespace) graph.Event { return graph.NamespaceGone{Name: n.Name} })
-	changed(&events, from.Nodes, to.Nodes, func(n *corev1.Node) graph.Event { return graph.NodeSet{Node: policy.NewNode(n)} },
-		func(n *corev1.Node) graph.Event { return graph.NodeGone{Name: n.Name} })
-	changed(&events, from.Pods, to.Pods, podEvent, func(p *corev1.Pod) graph.Event {
-		return graph.PodGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}
-	})
-	changed(&events, from.Policies, to.Policies, func(p *networkingv1.NetworkPolicy) graph.Event { return graph.PolicySet{Policy: policy.Parse(p)} },
-		func(p *networkingv1.NetworkPolicy) graph.Event {
-			return graph.PolicyGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}
-		})
+	changed(&events, from.Namespaces, to.Namespaces)
+	changed(&events, from.Nodes, to.Nodes)
+	changed(&events, from.Pods, to.Pods)
+	changed(&events, from.Policies, to.Policies)
 	return events
-}
-
-func podEvent(p *corev1.Pod) graph.Event {
-	if pod, counts := policy.NewPod(p); counts {
-		return graph.PodSet{Pod: pod}
-	}
-	return graph.PodGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}
 }
 
 func changed[T interface {
 	comparable
 	GetNamespace() string
 	GetName() string
-}](events *[]graph.Event, from, to []T, set, gone func(T) graph.Event) {
-	have := map[string]T{}
+}](events *[]graph.Event, from, to []T) {
+	have := map[policy.Key]T{}
 	for _, o := range from {
-		have[o.GetNamespace()+"/"+o.GetName()] = o
+		have[policy.Key{Namespace: o.GetNamespace(), Name: o.GetName()}] = o
 	}
 	for _, o := range to {
-		key := o.GetNamespace() + "/" + o.GetName()
+		key := policy.Key{Namespace: o.GetNamespace(), Name: o.GetName()}
 		if have[key] != o {
-			*events = append(*events, set(o))
+			*events = append(*events, graph.EventOf(o))
 		}
 		delete(have, key)
 	}
-	for _, o := range have {
-		*events = append(*events, gone(o))
+	for key, o := range have {
+		*events = append(*events, graph.GoneOf(o, key))
 	}
 }
 

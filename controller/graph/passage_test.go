@@ -32,7 +32,7 @@ func TestPodsThatComeAndGoDisturbNoOthers(t *testing.T) {
 			flows := flowsBut(world, p.Namespace+"/"+p.Name)
 			r.Shuffle(len(flows), func(i, j int) { flows[i], flows[j] = flows[j], flows[i] })
 			flows = flows[:min(len(flows), 300)]
-			for _, e := range []graph.Event{graph.PodGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}, podEvent(p)} {
+			for _, e := range []graph.Event{graph.PodGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}, graph.EventOf(p)} {
 				g.Apply(e)
 				for _, step := range ptr(g.Changes()).Steps() {
 					before := kernel.Program()

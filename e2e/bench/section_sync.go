@@ -10,6 +10,7 @@ import (
 
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/e2e/bench/world"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
@@ -127,23 +128,19 @@ func (f *firstCommit) Apply(ctx context.Context, d ruleset.Delta) error {
 type caches struct{ policy.Objects }
 
 // Run delivers all there is.
-func (c caches) Run(ctx context.Context, deliver func(controller.Mail)) error {
-	say := func(e graph.Event) { deliver(controller.Mail{Events: []graph.Event{e}}) }
-	for _, n := range c.Nodes {
-		say(graph.NodeSet{Node: policy.NewNode(n)})
-	}
-	for _, n := range c.Namespaces {
-		say(graph.NamespaceSet{Namespace: policy.NewNamespace(n)})
-	}
-	for _, p := range c.Policies {
-		say(graph.PolicySet{Policy: policy.Parse(p)})
-	}
-	for _, p := range c.Pods {
-		if pod, counts := policy.NewPod(p); counts {
-			say(graph.PodSet{Pod: pod})
-		}
-	}
-	deliver(controller.Mail{Synced: true})
+func (c caches) Run(ctx context.Context, deliver func(source.Mail)) error {
+	deliverAll(c.Nodes, deliver)
+	deliverAll(c.Namespaces, deliver)
+	deliverAll(c.Policies, deliver)
+	deliverAll(c.Pods, deliver)
+	deliver(source.Mail{Synced: true})
 	<-ctx.Done()
 	return nil
+}
+
+// deliverAll delivers objects of one kind, each in a mail of its own.
+func deliverAll[T any](objects []T, deliver func(source.Mail)) {
+	for _, o := range objects {
+		deliver(source.Mail{Events: []graph.Event{graph.EventOf(o)}})
+	}
 }

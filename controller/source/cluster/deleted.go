@@ -1,0 +1,83 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// deletedPolicies holds back the deletion of policies until it is known whether their namespace
+// terminates. The watches of namespaces and policies are not ordered with each other: the
+// deletion of a policy may arrive before that of its namespace, and would open pods that must
+// stay isolated until they are gone (CVE-2024-7598). So the API server is asked for the
+// namespace, once for all policies that were deleted together. Until it answers they stay in
+// force.
+type deletedPolicies struct {
+	source      *Source
+	queue       queue[string]           // of namespaces
+	byNamespace map[string][]policy.Key // in the order of their deletion; guarded by source.mu
+}
+
+// newDeletedPolicies returns an empty one, for the policies of a source.
+func newDeletedPolicies(s *Source) *deletedPolicies {
+	return &deletedPolicies{
+		source: s, queue: newQueue[string](), byNamespace: map[string][]policy.Key{},
+	}
+}
+
+// add holds back the deletion of a policy.
+func (d *deletedPolicies) add(p policy.Key) {
+	d.source.mu.Lock()
+	defer d.source.mu.Unlock()
+	d.byNamespace[p.Namespace] = append(d.byNamespace[p.Namespace], p)
+	d.queue.Add(p.Namespace)
+}
+
+// run asks for namespaces until ctx ends.
+func (d *deletedPolicies) run(ctx context.Context) { process(ctx, d.queue, d.askNamespace) }
+
+// askNamespace gets one namespace and delivers the deletion of those of its policies that were
+// deleted before it asked: the answer does not say whether the namespace terminated before a later
+// one was deleted.
+func (d *deletedPolicies) askNamespace(ctx context.Context, name string) error {
+	d.source.mu.Lock()
+	count := len(d.byNamespace[name])
+	d.source.mu.Unlock()
+	namespaces := d.source.Client.CoreV1().Namespaces()
+	namespace, err := namespaces.Get(ctx, name, metav1.GetOptions{})
+	var events []graph.Event
+	switch {
+	case err == nil:
+		events = append(events, graph.EventOf(namespace))
+	case !apierrors.IsNotFound(err):
+		err = fmt.Errorf("get namespaces: %w; policies deleted from %s stay in force", err, name)
+		d.source.recordResult("deleted policies", err)
+		return err
+	}
+	d.source.recordResult("deleted policies", nil)
+	d.deliver(name, count, events)
+	return nil
+}
+
+// deliver delivers events and after them the first deletions in a namespace, without those of
+// policies that were created again since.
+func (d *deletedPolicies) deliver(namespace string, count int, events []graph.Event) {
+	d.source.mu.Lock()
+	defer d.source.mu.Unlock()
+	keys := d.byNamespace[namespace]
+	for _, key := range keys[:count] {
+		if !d.source.policies.has(key) {
+			events = append(events, graph.PolicyGone{Key: key})
+		}
+	}
+	if d.byNamespace[namespace] = keys[count:]; len(keys) == count {
+		delete(d.byNamespace, namespace)
+	}
+	d.source.deliver(source.Mail{Events: events})
+}

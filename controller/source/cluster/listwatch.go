@@ -1,0 +1,105 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+// client is the part of a typed client that reads one resource.
+type client[List runtime.Object] interface {
+	List(context.Context, metav1.ListOptions) (List, error)
+	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
+}
+
+// newListWatch returns how a reflector lists and watches a resource: calls are repeated until
+// they succeed. A reflector by itself waits longer after each failure and each watch that is cut
+// soon, up to a minute, while a node must know of changes within 5 seconds of the API server's
+// return. Each failure is reported, and nil once the resource is watched.
+//
+// Whatever version a reflector asks for, the list is of the newest state. One of any version may
+// be very old, from the cache of a server that has fallen behind: an agent that has restarted
+// would then free pods that were isolated since.
+func newListWatch[List runtime.Object](
+	resource string, from client[List], convert convertFunc, report func(error),
+) *cache.ListWatch {
+	failed := func(verb string) func(error) {
+		return func(err error) { report(fmt.Errorf("%s %s: %w", verb, resource, err)) }
+	}
+	ask := func(ctx context.Context, o metav1.ListOptions) (List, error) {
+		return retry(ctx, failed("list"), func() (List, error) { return from.List(ctx, o) })
+	}
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
+			return listConfirmed(ctx, ask, convert)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			w, err := retry(ctx, failed("watch"), func() (watch.Interface, error) {
+				return from.Watch(ctx, o)
+			})
+			if err != nil {
+				return nil, err
+			}
+			report(nil)
+			return newOrderedWatch(ctx, w, startOf(o)), nil
+		},
+	}
+}
+
+// confirmDelay is the time from an empty list to the next one, which confirms it. An empty list
+// takes isolation away from every pod, also where it is the mistake of another process.
+const confirmDelay = time.Second
+
+// listConfirmed returns all objects that there are. It believes only a second empty list.
+func listConfirmed[List runtime.Object](
+	ctx context.Context, ask listFunc[List], convert convertFunc,
+) (runtime.Object, error) {
+	found, err := listAll(ctx, ask, convert)
+	if err == nil && len(found.Items) == 0 {
+		sleep(ctx, confirmDelay)
+		found, err = listAll(ctx, ask, convert)
+	}
+	if err != nil {
+		return nil, err // not a typed nil
+	}
+	return found, nil
+}
+
+// sleep returns after a while, or when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// retry repeats a call until it succeeds, ctx ends, or the server does not know the version that
+// was asked for. Other errors are passed to failed. While the server is away, up to two and a
+// half seconds pass between calls.
+func retry[T any](ctx context.Context, failed func(error), call func() (T, error)) (T, error) {
+	pause := wait.Backoff{
+		Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.25, Steps: 5, Cap: 2 * time.Second,
+	}
+	for {
+		result, err := call()
+		if err == nil || isOutdated(err) || ctx.Err() != nil {
+			return result, err
+		}
+		failed(err)
+		sleep(ctx, pause.Step())
+	}
+}
+
+// isOutdated reports whether the server does not know the version that was asked for: not any more
+// (410 Gone), or not yet, after etcd was restored. A reflector then asks without one.
+func isOutdated(err error) bool {
+	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) ||
+		apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
+}

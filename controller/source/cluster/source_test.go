@@ -1,0 +1,176 @@
+package cluster
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/controller/source"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// idle returns a Source that has a policy with a problem and reads nothing, and what it delivers.
+func idle(t *testing.T, client *fake.Clientset) (*Source, *[]source.Mail) {
+	s, mail := &Source{Client: client, Node: "n1"}, &[]source.Mail{}
+	s.prepare(func(m source.Mail) { *mail = append(*mail, m) })
+	t.Cleanup(s.deleted.queue.ShutDown)
+	t.Cleanup(s.events.queue.ShutDown)
+	s.outages.succeeded("networkpolicies")
+	_ = s.policies.Add(badPolicy)
+	*mail = nil
+	return s, mail
+}
+
+// react lets an answer replace that of the client, where handled is true.
+func react(client *fake.Clientset, verb, resource string, answer func() (handled bool, err error)) {
+	client.PrependReactor(verb, resource, func(clienttesting.Action) (bool, runtime.Object, error) {
+		handled, err := answer()
+		return handled, nil, err
+	})
+}
+
+// gone returns the names of the policies whose deletion is in the mail.
+func gone(mail []source.Mail) (names []string) {
+	for _, m := range mail {
+		for _, e := range m.Events {
+			if e, ok := e.(graph.PolicyGone); ok {
+				names = append(names, e.Key.Name)
+			}
+		}
+	}
+	return names
+}
+
+// A policy that is deleted while the server is asked for its namespace waits for the next answer:
+// this one may be from before the namespace terminated.
+func TestAnAnswerCountsForEarlierDeletions(t *testing.T) {
+	client := fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
+	s, mail := idle(t, client)
+	key := func(name string) policy.Key { return policy.Key{Namespace: "default", Name: name} }
+	react(client, "get", "namespaces", func() (bool, error) {
+		if len(*mail) == 0 {
+			s.deleted.add(key("second"))
+		}
+		return false, nil
+	})
+	s.deleted.add(key("first"))
+	for _, want := range []string{"first", "first second"} {
+		if err := s.deleted.askNamespace(t.Context(), "default"); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(gone(*mail), " "); got != want {
+			t.Errorf("gone: %q, want %q", got, want)
+		}
+	}
+}
+
+// Without an answer about the namespace, deleted policies stay in force, and after a while there
+// is a complaint.
+func TestNoAnswerAboutANamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		s, mail := idle(t, client)
+		var works atomic.Bool
+		react(client, "get", "namespaces", func() (bool, error) {
+			return !works.Load(), errors.New("forbidden")
+		})
+		go s.deleted.run(t.Context())
+		_ = s.policies.Delete(badPolicy)
+		time.Sleep(complaintDelay + 5*time.Second)
+		synctest.Wait()
+		if len(gone(*mail)) != 0 || len(*mail) != 1 {
+			t.Fatalf("mail: %+v", *mail)
+		}
+		complaint := (*mail)[0].Complaints["deleted policies"]
+		if !strings.Contains(complaint, "get namespaces: forbidden") || (*mail)[0].Blind {
+			t.Errorf("mail: %+v", *mail)
+		}
+		works.Store(true)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		left := (*mail)[1].Complaints
+		if got := gone(*mail); len(got) != 1 || left == nil || len(left) != 0 {
+			t.Errorf("mail: %+v", *mail)
+		}
+	})
+}
+
+// An Event that cannot be written now is written later, once.
+func TestAnEventIsWrittenLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		s, mail := idle(t, client)
+		start := time.Now()
+		react(client, "create", "events", func() (bool, error) {
+			return time.Since(start) < time.Minute, errors.New("refused")
+		})
+		go s.events.run(t.Context())
+		s.Report(policy.Parse(badPolicy).Problems)
+		time.Sleep(time.Minute + 5*time.Second)
+		synctest.Wait()
+		events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
+		if err != nil || len(events.Items) != 1 {
+			t.Errorf("%d Events, %v", len(events.Items), err)
+		}
+		if len(*mail) != 2 {
+			t.Fatalf("mail: %+v", *mail)
+		}
+		complaint := (*mail)[0].Complaints["events"]
+		if !strings.Contains(complaint, "create events: refused") || len((*mail)[1].Complaints) != 0 {
+			t.Errorf("mail: %+v", *mail)
+		}
+	})
+}
+
+// A problem of the node is an Event about it, where kubectl looks for it.
+func TestAWarningAboutTheNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		s, _ := idle(t, client)
+		go s.events.run(t.Context())
+		s.Warn("no range")
+		s.Warn("no range")
+		synctest.Wait()
+		events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
+		if err != nil || len(events.Items) != 1 {
+			t.Fatalf("%d Events, %v", len(events.Items), err)
+		}
+		e := events.Items[0]
+		if about := e.InvolvedObject; about.Kind != "Node" || about.Name != s.Node {
+			t.Errorf("it is about %+v", about)
+		}
+		if e.Message != "no range" || e.Type != corev1.EventTypeWarning {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+// An Event that cannot be written is no complaint any more once its policy is deleted.
+func TestAnEventIsNotNeededAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		s, mail := idle(t, client)
+		react(client, "create", "events", func() (bool, error) {
+			return true, errors.New("refused")
+		})
+		go s.events.run(t.Context())
+		s.Report(policy.Parse(badPolicy).Problems)
+		time.Sleep(complaintDelay + 5*time.Second)
+		_ = s.policies.Delete(badPolicy)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if len(*mail) != 2 || len((*mail)[0].Complaints) != 1 || len((*mail)[1].Complaints) != 0 {
+			t.Errorf("mail: %+v", *mail)
+		}
+	})
+}

@@ -1,0 +1,48 @@
+package manifests
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+)
+
+// Objects is what a set of files states, each kind sorted by namespace, then name. The zero value
+// is an empty folder.
+type Objects struct {
+	Namespaces []*corev1.Namespace
+	Pods       []*corev1.Pod
+	Nodes      []*corev1.Node
+	Policies   []*networkingv1.NetworkPolicy
+	Workloads  []Workload // read by Load alone
+	Skipped    int        // objects of kinds that are not kept
+	Empty      []Problem  // folders and files that hold nothing
+
+	places map[Key]Problem // where each object stands, as a Problem without an error
+}
+
+// Problem returns a problem of an object, with the place where the object stands. A pod that stands
+// for a workload has no place.
+func (o Objects) Problem(k Key, err error) Problem {
+	p := o.places[k]
+	p.Object, p.Err = k.String(), err
+	return p
+}
+
+// newObjects returns what an Update that holds everything states.
+func newObjects(u Update) Objects {
+	all := Objects{Skipped: u.Skipped}
+	for _, c := range u.Changes {
+		switch o := c.Object.(type) {
+		case *corev1.Namespace:
+			all.Namespaces = append(all.Namespaces, o)
+		case *corev1.Node:
+			all.Nodes = append(all.Nodes, o)
+		case *networkingv1.NetworkPolicy:
+			all.Policies = append(all.Policies, o)
+		case *corev1.Pod:
+			all.Pods = append(all.Pods, o)
+		default:
+			all.Workloads = append(all.Workloads, newWorkload(c.Key, o))
+		}
+	}
+	return all
+}
