@@ -2,6 +2,7 @@ package graph
 
 import (
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -10,19 +11,19 @@ type crew struct {
 	alike     string // policy.Pod.Alike
 	direction ruleset.Direction
 	pods      map[*pod]bool
-	known     policy.Crew  // of these pods; zero: not made yet
-	shares    bool         // they lead to chains that others may lead to
-	claim     policy.Claim // what their policies need
-	refused   bool         // there is no room for that: they are isolated, and nothing is allowed
+	known     compile.Crew  // of these pods; zero: not made yet
+	shares    bool          // they lead to chains that others may lead to
+	claim     compile.Claim // what their policies need
+	refused   bool          // there is no room for that: they are isolated, and nothing is allowed
 }
 
-func (c *crew) crew(d ruleset.Direction) policy.Crew {
-	if c.known == (policy.Crew{}) {
+func (c *crew) crew(d ruleset.Direction) compile.Crew {
+	if c.known == (compile.Crew{}) {
 		keys := make([]policy.Key, 0, len(c.pods))
 		for p := range c.pods {
 			keys = append(keys, p.claimed.Key)
 		}
-		c.known = policy.NewCrew(d, keys)
+		c.known = compile.NewCrew(d, keys)
 	}
 	return c.known
 }
@@ -32,7 +33,7 @@ func (g *Graph) enlist(p *pod, d ruleset.Direction) {
 	j := &p.judged[d]
 	isolated, alike := false, ""
 	if j.as, j.by, isolated = g.subjectOf(p, d); isolated {
-		alike = j.as.Alike(d, j.by)
+		alike = compile.Alike(j.as, d, j.by)
 	}
 	if j.crew != nil && j.crew.alike == alike {
 		return
@@ -67,7 +68,7 @@ func (g *Graph) disband(c *crew) {
 }
 
 func (g *Graph) changed(c *crew, d ruleset.Direction) {
-	c.known = policy.Crew{}
+	c.known = compile.Crew{}
 	g.moved[c] = d
 }
 

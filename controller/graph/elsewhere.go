@@ -4,14 +4,14 @@ import (
 	"net/netip"
 
 	"github.com/picket-project/picket/ruleset"
-	"github.com/picket-project/picket/ruleset/policy"
+	"github.com/picket-project/picket/ruleset/compile"
 )
 
 // Elsewhere returns how flows between two addresses are judged on other nodes, where pods there
 // have them: as much of their programs as decides these.
 func (g *Graph) Elsewhere(a, b netip.Addr) []*ruleset.Program {
 	var programs []*ruleset.Program
-	s := policy.Snapshot{Denial: g.form.Denial}
+	s := compile.Snapshot{Denial: g.form.Denial}
 	holders := []*pod{g.holder(a), g.holder(b)}
 	for _, p := range holders {
 		g.takeIn(&s, p)
@@ -19,7 +19,7 @@ func (g *Graph) Elsewhere(a, b netip.Addr) []*ruleset.Program {
 	for _, p := range holders {
 		if p != nil && p.held.Node != g.node && p.held.Node != s.Node {
 			s.Node = p.held.Node
-			program, _ := policy.Compile(s)
+			program, _ := compile.Compile(s)
 			programs = append(programs, program)
 		}
 	}
@@ -27,7 +27,7 @@ func (g *Graph) Elsewhere(a, b netip.Addr) []*ruleset.Program {
 }
 
 // takeIn adds a pod to a snapshot, and all that its policies depend on.
-func (g *Graph) takeIn(s *policy.Snapshot, p *pod) {
+func (g *Graph) takeIn(s *compile.Snapshot, p *pod) {
 	if p == nil {
 		return
 	}

@@ -6,15 +6,16 @@ import (
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Graph is the state; New makes one.
 type Graph struct {
 	node       string
-	form       policy.Form
+	form       compile.Form
 	strict     bool
-	anywhere   bool // see policy.Snapshot
+	anywhere   bool // see compile.Snapshot
 	keeps      bool // see KeepDeparted
 	nodes      map[string]policy.Node
 	nodeAddrs  map[netip.Addr]int // how many nodes say that they have it
@@ -44,14 +45,14 @@ type Graph struct {
 
 	dirty       map[*pod]bool // pods of this node whose chains must be assembled again
 	sets        map[ruleset.SetID]*set
-	drafts      policy.Drafts
+	drafts      compile.Drafts
 	crews       map[string]*crew            // by what their pods have in common
 	moved       map[*crew]ruleset.Direction // those that pods have left or joined
 	watched     map[policy.Demand]*watch    // of the policies of crews
 	touched     map[*crew]bool              // of which pods or policies have changed
 	crowded     map[*crew]bool              // that may need more or less than before
 	fewer       bool                        // a crew is gone
-	budgets     policy.Budgets              // what there is room for
+	budgets     compile.Budgets             // what there is room for
 	excess      []policy.Problem            // of policies for which there is no room
 	excessive   bool                        // that is news
 	shared      map[ruleset.ChainID]int     // how many judgements lead to a chain
@@ -69,7 +70,7 @@ type Graph struct {
 // New returns the empty graph of one node.
 func New(node string, denial ruleset.Denial) *Graph {
 	g := &Graph{
-		node: node, form: policy.Form{Denial: denial},
+		node: node, form: compile.Form{Denial: denial},
 		nodes:      map[string]policy.Node{},
 		nodeAddrs:  map[netip.Addr]int{},
 		reached:    map[netip.Addr]int{},
@@ -95,7 +96,7 @@ func New(node string, denial ruleset.Denial) *Graph {
 		watched:    map[policy.Demand]*watch{},
 		touched:    map[*crew]bool{},
 		crowded:    map[*crew]bool{},
-		budgets:    policy.DefaultBudgets(),
+		budgets:    compile.DefaultBudgets(),
 		shared:     map[ruleset.ChainID]int{},
 		stale:      map[*set]bool{},
 		chains:     newLedger[ruleset.ChainID, ruleset.Chain](),
@@ -128,8 +129,8 @@ func (g *Graph) Apply(e Event) { e.apply(g) }
 
 // Snapshot returns all that is known, in no particular order. A policy that was deleted from a terminating
 // namespace and still isolates is part of it.
-func (g *Graph) Snapshot() policy.Snapshot {
-	s := policy.Snapshot{
+func (g *Graph) Snapshot() compile.Snapshot {
+	s := compile.Snapshot{
 		Node: g.node, Denial: g.form.Denial, Readable: g.form.Readable, Budgets: g.form.Budgets, Strict: g.strict, Anywhere: g.anywhere,
 		Links: g.linked, TunnelPorts: g.tunnelPorts, Nodes: g.allNodes(), Found: g.host.ranges,
 		Behind: slices.Collect(maps.Keys(g.host.behind)), Departed: slices.Collect(maps.Values(g.departed)),

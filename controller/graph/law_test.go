@@ -14,6 +14,7 @@ import (
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -186,7 +187,7 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 			g.Apply(e)
 			look(r, g)
 		}
-		want, _ := policy.Compile(g.Snapshot())
+		want, _ := compile.Compile(g.Snapshot())
 		if r.IntN(2) == 0 {
 			g.Counts() // looking must not matter
 		}
@@ -206,11 +207,11 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 }
 
 // scarce are budgets that small worlds reach, and leave again.
-func scarce(r *rand.Rand) policy.Budgets {
-	need := func(most int) policy.Need {
-		return policy.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
+func scarce(r *rand.Rand) compile.Budgets {
+	need := func(most int) compile.Need {
+		return compile.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
 	}
-	return policy.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), Least: r.IntN(3)}
+	return compile.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), Least: r.IntN(3)}
 }
 
 // look tells the graph now and then what the kernel of its node says of addresses.
@@ -242,7 +243,7 @@ func arrive(t *testing.T, seed uint64, states []*oracle.World) {
 			g.Apply(e)
 		}
 	}
-	want, _ := policy.Compile(policy.Objects(*states[len(states)-1]).Snapshot("n1"))
+	want, _ := compile.Compile(compile.SnapshotOf(policy.Objects(*states[len(states)-1]), "n1"))
 	if diff := cmp.Diff(want.String(), g.Program().String()); diff != "" {
 		t.Fatalf("-seed %d: Compile(last state) - graph +\n%s", seed, diff)
 	}

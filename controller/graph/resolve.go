@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -64,13 +65,13 @@ func (g *Graph) assemble(p *pod, d ruleset.Direction) {
 }
 
 // judgement is that of a subject by its crew's policies.
-func (g *Graph) judgement(j judged) policy.Judgement {
+func (g *Graph) judgement(j judged) compile.Judgement {
 	d := j.crew.direction
-	draft := g.drafts.Draft(policy.Subject{Pod: j.as, Alike: j.crew.alike, Direction: d, Policies: j.by}, g.form)
+	draft := g.drafts.Draft(compile.Subject{Pod: j.as, Alike: j.crew.alike, Direction: d, Policies: j.by}, g.form)
 	if j.crew.refused {
 		return draft.Refused(j.as, g.form)
 	}
-	return draft.Judgement(j.as, g.form, func() policy.Crew { return j.crew.crew(d) })
+	return draft.Judgement(j.as, g.form, func() compile.Crew { return j.crew.crew(d) })
 }
 
 // judged is what a pod's judgement in one direction takes part in.

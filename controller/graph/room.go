@@ -5,10 +5,11 @@ import (
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Policies can ask for more than there is room for; see policy.Budgets. What they need follows from how many pods meet
+// Policies can ask for more than there is room for; see compile.Budgets. What they need follows from how many pods meet
 // the demands of their selectors, which is counted for the demands of policies of this node's pods.
 
 // watch counts the pods that meet a demand.
@@ -18,7 +19,7 @@ type watch struct {
 }
 
 // Limit lets policies need other than the default. It is for a graph that has not seen any event.
-func (g *Graph) Limit(b policy.Budgets) { g.form.Budgets, g.budgets = b, b }
+func (g *Graph) Limit(b compile.Budgets) { g.form.Budgets, g.budgets = b, b }
 
 // Excess returns the policies for which there is not enough room on this node, and whether that is news since it was
 // last called.
@@ -90,7 +91,7 @@ func (g *Graph) unwatch(c *crew) {
 			}
 		}
 	})
-	c.claim = policy.Claim{}
+	c.claim = compile.Claim{}
 }
 
 // makeRoom says which policies may allow something, after pods of some crews were touched.
@@ -126,7 +127,7 @@ func (g *Graph) redraft(c *crew) {
 	for p := range c.pods {
 		by, left := p.judged[c.direction].by, c.claim.Left
 		g.watch(c, by)
-		c.claim = g.drafts.Draft(policy.Subject{Pod: p.judged[c.direction].as, Alike: c.alike, Direction: c.direction, Policies: by}, g.form).Claim
+		c.claim = g.drafts.Draft(compile.Subject{Pod: p.judged[c.direction].as, Alike: c.alike, Direction: c.direction, Policies: by}, g.form).Claim
 		if !slices.Equal(left, c.claim.Left) {
 			g.reassemble(c)
 		}
@@ -142,7 +143,7 @@ func (g *Graph) reassemble(c *crew) {
 
 // refuse compares what all crews need with what there is room for.
 func (g *Graph) refuse() {
-	claims := make([]policy.Claim, 0, len(g.crews))
+	claims := make([]compile.Claim, 0, len(g.crews))
 	for _, c := range g.crews {
 		claims = append(claims, c.claim)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -18,7 +19,7 @@ type selector struct {
 
 // set is a set of this node.
 type set struct {
-	source    policy.SetSource
+	source    compile.SetSource
 	selectors []*selector // whose pods are members; none where members do not depend on pods
 	users     int         // chains that speak of it
 	sent      bool        // Changes has handed it out
@@ -28,7 +29,7 @@ type set struct {
 }
 
 // acquire returns the set of a source with one more user.
-func (g *Graph) acquire(source policy.SetSource) *set {
+func (g *Graph) acquire(source compile.SetSource) *set {
 	s, exists := g.sets[source.ID]
 	if !exists {
 		s = &set{source: source, pending: map[ruleset.Member]int{}}
@@ -44,7 +45,7 @@ func (g *Graph) acquire(source policy.SetSource) *set {
 }
 
 // restate gives a set that one chain alone has other members.
-func (g *Graph) restate(s *set, source policy.SetSource) {
+func (g *Graph) restate(s *set, source compile.SetSource) {
 	if s.sent {
 		gone, come := ruleset.Moved(s.source.Jumps, source.Jumps)
 		for _, m := range gone {

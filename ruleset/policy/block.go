@@ -109,8 +109,8 @@ func touch(a, b ruleset.Range) bool {
 	return overlap(a, b) || a.Last.Next() == b.First
 }
 
-// ofFamily returns the ranges of one family.
-func ofFamily(ranges []ruleset.Range, f ruleset.Family) []ruleset.Range {
+// OfFamily returns the ranges of one family.
+func OfFamily(ranges []ruleset.Range, f ruleset.Family) []ruleset.Range {
 	var of []ruleset.Range
 	for _, r := range ranges {
 		if ruleset.FamilyOf(r.First) == f {

@@ -150,10 +150,10 @@ func inAny(list []ruleset.Range, a netip.Addr) bool {
 
 func TestOfFamily(t *testing.T) {
 	list := ranges(t, "10.0.0.0/8 ::/8 8.8.8.8/32")
-	if got := rangesText(ofFamily(list, ruleset.IPv4)); got != "10.0.0.0/8 8.8.8.8/32" {
+	if got := rangesText(OfFamily(list, ruleset.IPv4)); got != "10.0.0.0/8 8.8.8.8/32" {
 		t.Errorf("IPv4: %s", got)
 	}
-	if got := rangesText(ofFamily(list, ruleset.IPv6)); got != "::/8" {
+	if got := rangesText(OfFamily(list, ruleset.IPv6)); got != "::/8" {
 		t.Errorf("IPv6: %s", got)
 	}
 }

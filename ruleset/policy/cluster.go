@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/picket-project/picket/ruleset"
 )
 
 // Namespace is what policies need to know of a namespace.
@@ -68,27 +66,7 @@ func NewNode(n *corev1.Node) Node {
 			texts = append(texts, a.Address)
 		}
 	}
-	return Node{Name: n.Name, Addrs: parseAddrs(texts), CIDRs: parsePodCIDRs(n.Spec)}
-}
-
-// Snapshot is the cluster at one moment, as one node sees it.
-type Snapshot struct {
-	Node        string           // the node to compile for
-	Links       []ruleset.Link   // its interfaces that pods sit behind
-	Denial      ruleset.Denial   // what happens to a denied packet
-	Readable    int              // see Form
-	Budgets     Budgets          // see Form
-	Strict      bool             // pods of the node that are not known yet are denied
-	Anywhere    bool             // addresses of pods can come from outside of all nodes' ranges
-	Own         []netip.Addr     // the node's own addresses as its kernel says; nil: those of its Node object
-	TunnelPorts []ruleset.Tunnel // where it unpacks what tunnels carry
-	Found       []netip.Prefix   // ranges of pods that were found on the node; they count for Strict, see Unknown
-	Behind      []netip.Addr     // addresses that its kernel reaches by an interface of its pods
-	Departed    []Pod            // subjects of this node that are gone, but not their addresses: each has one of these
-	Nodes       []Node
-	Namespaces  []Namespace
-	Pods        []Pod
-	Policies    []*Policy
+	return Node{Name: n.Name, Addrs: ParseAddrs(texts), CIDRs: parsePodCIDRs(n.Spec)}
 }
 
 // Equal reports whether nothing that policies look at differs.

@@ -60,11 +60,11 @@ func PodAddrs(p *corev1.Pod) []netip.Addr {
 	for _, ip := range p.Status.PodIPs {
 		texts = append(texts, ip.IP)
 	}
-	return parseAddrs(texts)
+	return ParseAddrs(texts)
 }
 
-// parseAddrs keeps what can be an address, sorted.
-func parseAddrs(texts []string) []netip.Addr {
+// ParseAddrs keeps what can be an address, sorted.
+func ParseAddrs(texts []string) []netip.Addr {
 	var addrs []netip.Addr
 	for _, text := range texts {
 		if a, ok := ParseAddr(text); ok {
@@ -113,8 +113,8 @@ func (p PortName) compare(o PortName) int {
 	return cmp.Or(strings.Compare(p.Name, o.Name), cmp.Compare(p.Proto, o.Proto), cmp.Compare(p.Number, o.Number))
 }
 
-// numbers returns the ports of the pod that have this name and protocol.
-func (p Pod) numbers(want PortName) []uint16 {
+// PortNumbers returns the ports of the pod that have this name and protocol.
+func (p Pod) PortNumbers(want PortName) []uint16 {
 	var numbers []uint16
 	for _, port := range p.Ports {
 		if port.Name == want.Name && port.Proto == want.Proto {
@@ -147,8 +147,8 @@ func (p Pod) Equal(o Pod) bool {
 		slices.Equal(p.Addrs, o.Addrs) && slices.Equal(p.Ports, o.Ports)
 }
 
-// families returns those that the pod has an address of, in the order of ruleset.Families.
-func (p Pod) families() []ruleset.Family {
+// Families returns those that the pod has an address of, in the order of ruleset.Families.
+func (p Pod) Families() []ruleset.Family {
 	var families []ruleset.Family
 	for _, f := range ruleset.Families {
 		if slices.ContainsFunc(p.Addrs, func(a netip.Addr) bool { return ruleset.FamilyOf(a) == f }) {

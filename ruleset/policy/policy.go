@@ -35,6 +35,19 @@ type Rule struct {
 	Names   []PortName      // by name, Number 0
 }
 
+// NamesPorts reports whether a rule for ingress has a port by name.
+func (p *Policy) NamesPorts() bool {
+	return slices.ContainsFunc(p.Rules[ruleset.Ingress], func(r Rule) bool { return len(r.Names) > 0 })
+}
+
+// PeerPods are the selectors of the rule's peers, where it names ports that of every pod.
+func (r *Rule) PeerPods() []*Selector {
+	if r.AnyPeer && len(r.Names) > 0 {
+		return []*Selector{EveryPod()}
+	}
+	return r.Pods
+}
+
 // Ports is ports of one protocol.
 type Ports struct {
 	Proto  ruleset.Protocol
@@ -51,8 +64,8 @@ func (p Problem) String() string {
 	return fmt.Sprintf("NetworkPolicy %s: %s", p.Policy, p.Error.Error())
 }
 
-// addPorts merges ports into a list that has one entry a protocol.
-func addPorts(list []Ports, proto ruleset.Protocol, ranges []ruleset.PortRange) []Ports {
+// AddPorts merges ports into a list that has one entry a protocol.
+func AddPorts(list []Ports, proto ruleset.Protocol, ranges []ruleset.PortRange) []Ports {
 	return joinPorts(append(slices.Clone(list), Ports{proto, ranges}))
 }
 

@@ -21,7 +21,7 @@ type Selector struct {
 	Namespaces labels.Selector // these
 	Pods       labels.Selector
 	text       string
-	key        string // of the sets that are made from it
+	digest     string // of the text
 	demands    []Demand
 }
 
@@ -38,13 +38,13 @@ func podsAcross(namespaces, pods labels.Selector) *Selector {
 }
 
 func (s *Selector) named(text string) *Selector {
-	s.text, s.key = text, ruleset.Digest(text)
+	s.text, s.digest = text, ruleset.Digest(text)
 	s.demands = s.firstDemands()
 	return s
 }
 
-// everyPod selects all pods of all namespaces.
-func everyPod() *Selector { return podsAcross(labels.Everything(), labels.Everything()) }
+// EveryPod selects all pods of all namespaces.
+func EveryPod() *Selector { return podsAcross(labels.Everything(), labels.Everything()) }
 
 func podsText(pods labels.Selector) string {
 	if pods.Empty() {
@@ -66,6 +66,9 @@ func labelsText(s labels.Selector) string {
 	}
 	return strings.Join(texts, ",")
 }
+
+// Digest names the sets that are made from the choice.
+func (s *Selector) Digest() string { return s.digest }
 
 // String is both the description and the identity of the choice: equal texts select the same pods.
 func (s *Selector) String() string { return s.text }

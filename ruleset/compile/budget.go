@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Need is how much of a node's kernel some policies need, at most.
@@ -59,7 +60,7 @@ func (n Need) Compare(o Need) int { return cmp.Compare(n.weight(), o.weight()) }
 func (n Need) weight() int { return n.Members + 16*n.Sets + 4*n.Rules }
 
 // Reach says how many pods meet a demand.
-type Reach func(Demand) int
+type Reach func(policy.Demand) int
 
 // Roughly rounds a number of pods up, so that what depends on it seldom changes: by an eighth at most.
 func (b Budgets) Roughly(pods int) int {
@@ -74,7 +75,7 @@ func (b Budgets) Roughly(pods int) int {
 func (s *SetSource) need(reach Reach) Need {
 	n := Need{Sets: 1, Members: len(s.Ranges)}
 	for _, selector := range s.Selectors {
-		for _, d := range selector.demands {
+		for _, d := range selector.Demands() {
 			n.Members += reach(d)
 		}
 	}
@@ -102,10 +103,10 @@ func (a *assembly) need(reach Reach) Need {
 // Claim is what some pods of one namespace that are judged alike ask for.
 type Claim struct {
 	Namespace string
-	Alike     string    // see Pod.Alike
-	Policies  []*Policy // that isolate them
-	Left      []*Policy // of these, the ones that allow nothing, since with them it would be too much
-	Need      Need      // without those
+	Alike     string           // see Pod.Alike
+	Policies  []*policy.Policy // that isolate them
+	Left      []*policy.Policy // of these, the ones that allow nothing, since with them it would be too much
+	Need      Need             // without those
 	Sources   []SetSource
 	members   []int // of each source, at most
 }
@@ -125,24 +126,16 @@ func (c *Claim) Weigh(reach Reach) {
 func (c *Claim) Fits(b Budgets) bool { return len(c.Left) == 0 && c.Need.within(b.Pod) }
 
 // EachDemand hands over the demands by which the need of a claim, and what is left, can change.
-func (c *Claim) EachDemand(d ruleset.Direction, each func(Demand)) {
-	for _, policy := range c.Policies {
-		for _, rule := range policy.Rules[d] {
-			for _, selector := range rule.peerPods() {
-				for _, demand := range selector.demands {
+func (c *Claim) EachDemand(d ruleset.Direction, each func(policy.Demand)) {
+	for _, one := range c.Policies {
+		for _, rule := range one.Rules[d] {
+			for _, selector := range rule.PeerPods() {
+				for _, demand := range selector.Demands() {
 					each(demand)
 				}
 			}
 		}
 	}
-}
-
-// peerPods are the selectors of the rule's peers, where it names ports that of every pod.
-func (r *Rule) peerPods() []*Selector {
-	if r.AnyPeer && len(r.Names) > 0 {
-		return []*Selector{everyPod()}
-	}
-	return r.Pods
 }
 
 // Refusals are the claims that are beyond the budgets of a namespace or the node, by their Alike: of those that need
@@ -218,25 +211,25 @@ func (c *Claim) counted(sets map[ruleset.SetID]bool) (n Need) {
 }
 
 // Excess lists the policies that allow nothing somewhere for want of room, each once, sorted.
-func (b Budgets) Excess(claims []Claim, refused Refusals) []Problem {
-	found := map[Key]Problem{}
+func (b Budgets) Excess(claims []Claim, refused Refusals) []policy.Problem {
+	found := map[policy.Key]policy.Problem{}
 	for _, c := range claims {
 		if of := refused[c.Alike]; of != "" {
-			for _, policy := range c.Policies {
-				found[policy.Key] = excess(policy.Key, "the policies of its namespace need, on a node, more than those of "+of+" may")
+			for _, one := range c.Policies {
+				found[one.Key] = excess(one.Key, "the policies of its namespace need, on a node, more than those of "+of+" may")
 			}
 		}
 	}
 	for _, c := range claims {
-		for _, policy := range c.Left {
-			found[policy.Key] = excess(policy.Key, fmt.Sprintf("with the others that select a pod of its it needs more than they may: %s", b.Pod))
+		for _, one := range c.Left {
+			found[one.Key] = excess(one.Key, fmt.Sprintf("with the others that select a pod of its it needs more than they may: %s", b.Pod))
 		}
 	}
-	return slices.SortedFunc(maps.Values(found), func(x, y Problem) int { return x.Policy.Compare(y.Policy) })
+	return slices.SortedFunc(maps.Values(found), func(x, y policy.Problem) int { return x.Policy.Compare(y.Policy) })
 }
 
-func excess(key Key, why string) Problem {
-	return Problem{key, field.Forbidden(field.NewPath("spec"), why+"; until this is mended it isolates pods that it selects and allows them nothing")}
+func excess(key policy.Key, why string) policy.Problem {
+	return policy.Problem{Policy: key, Error: field.Forbidden(field.NewPath("spec"), why+"; until this is mended it isolates pods that it selects and allows them nothing")}
 }
 
 // String says what is within a budget.

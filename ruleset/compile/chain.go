@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Judgement is everything by which a pod is judged in one direction.
@@ -16,7 +17,7 @@ type Judgement struct {
 }
 
 // assemble puts together what policies contribute.
-func (p Pod) assemble(d ruleset.Direction, parts []*part, form Form) assembly {
+func assemble(p policy.Pod, d ruleset.Direction, parts []*part, form Form) assembly {
 	a := newAssembly(p, d)
 	if !a.readable(parts, form) {
 		a.merge(parts, form)
@@ -39,7 +40,7 @@ func (a *assembly) readable(parts []*part, form Form) bool {
 }
 
 // judgement makes the pod's own of what is assembled, which stays as it is.
-func (a assembly) judgement(p Pod, form Form, crew func() Crew) Judgement {
+func (a assembly) judgement(p policy.Pod, form Form, crew func() Crew) Judgement {
 	a.pod, a.rules, a.sources, a.shared = p, slices.Clip(a.rules), slices.Clip(a.sources), slices.Clip(a.shared)
 	own := ruleset.Chain{ID: ruleset.NewChainID(a.direction, p.Namespace, p.Name), Direction: a.direction, Subject: p.String(), Denial: form.Denial}
 	if len(a.jumps)+len(a.spans) > 0 {
@@ -77,7 +78,7 @@ func (a *assembly) ports(c *ruleset.Chain, whose string) {
 
 // assembly is a chain in the making.
 type assembly struct {
-	pod       Pod
+	pod       policy.Pod
 	direction ruleset.Direction
 	origin    []ruleset.Origin // of the rule that is being assembled
 	rules     []ruleset.Rule
@@ -92,7 +93,7 @@ type assembly struct {
 	shared    []ruleset.Chain          // where they lead, and what is shared besides
 }
 
-func newAssembly(p Pod, d ruleset.Direction) assembly {
+func newAssembly(p policy.Pod, d ruleset.Direction) assembly {
 	return assembly{pod: p, direction: d, same: map[permission]int{}, known: map[ruleset.SetID]bool{}}
 }
 
@@ -121,7 +122,7 @@ func idOf(ports []ruleset.PortRange) portsID {
 	}
 }
 
-func (a *assembly) rule(r Rule) {
+func (a *assembly) rule(r policy.Rule) {
 	carried := a.carried(r)
 	if len(carried) > 0 {
 		for _, peer := range a.peers(r) {
@@ -137,33 +138,33 @@ func (a *assembly) rule(r Rule) {
 
 // carried says which protocols and ports a rule lets pass. Names mean the subject's own ports on ingress;
 // on egress they are the peers' and not dealt with here.
-func (a *assembly) carried(r Rule) []Ports {
+func (a *assembly) carried(r policy.Rule) []policy.Ports {
 	if r.AnyPort {
-		return []Ports{{Proto: ruleset.AnyProtocol}}
+		return []policy.Ports{{Proto: ruleset.AnyProtocol}}
 	}
 	ports := slices.Clone(r.Ports)
 	if a.direction == ruleset.Ingress {
 		for _, name := range r.Names {
-			for _, number := range a.pod.numbers(name) {
-				ports = addPorts(ports, name.Proto, []ruleset.PortRange{{First: number, Last: number}})
+			for _, number := range a.pod.PortNumbers(name) {
+				ports = policy.AddPorts(ports, name.Proto, []ruleset.PortRange{{First: number, Last: number}})
 			}
 		}
 	}
-	slices.SortFunc(ports, func(x, y Ports) int { return int(x.Proto) - int(y.Proto) })
+	slices.SortFunc(ports, func(x, y policy.Ports) int { return int(x.Proto) - int(y.Proto) })
 	return ports
 }
 
 // peers turns the peers of a rule into those of the kernel, in the families that the pod has.
-func (a *assembly) peers(r Rule) []ruleset.Peer {
+func (a *assembly) peers(r policy.Rule) []ruleset.Peer {
 	if r.AnyPeer {
 		return []ruleset.Peer{{}}
 	}
 	var peers []ruleset.Peer
-	for _, family := range a.pod.families() {
+	for _, family := range a.pod.Families() {
 		for _, selector := range r.Pods {
 			peers = append(peers, a.inSet(podSet(selector, family)))
 		}
-		peers = a.appendBlocks(peers, ofFamily(r.Blocks, family), family)
+		peers = a.appendBlocks(peers, policy.OfFamily(r.Blocks, family), family)
 	}
 	return peers
 }
@@ -180,15 +181,15 @@ func (a *assembly) appendBlocks(peers []ruleset.Peer, ranges []ruleset.Range, fa
 }
 
 // namedPeers allows what a name on egress means: for each peer pod the ports that it calls so.
-func (a *assembly) namedPeers(r Rule) {
+func (a *assembly) namedPeers(r policy.Rule) {
 	selectors := r.Pods
 	if r.AnyPeer {
-		selectors = []*Selector{everyPod()}
+		selectors = []*policy.Selector{policy.EveryPod()}
 	}
-	for _, family := range a.pod.families() {
+	for _, family := range a.pod.Families() {
 		for _, selector := range selectors {
 			for _, name := range r.Names {
-				a.allow(a.inSet(namedSet(selector, name, family)), Ports{Proto: ruleset.AnyProtocol})
+				a.allow(a.inSet(namedSet(selector, name, family)), policy.Ports{Proto: ruleset.AnyProtocol})
 			}
 		}
 	}
@@ -208,7 +209,7 @@ func (a *assembly) itself() {
 	}
 }
 
-func (a *assembly) allow(peer ruleset.Peer, ports Ports) {
+func (a *assembly) allow(peer ruleset.Peer, ports policy.Ports) {
 	a.put(ruleset.Rule{Peer: peer, Proto: ports.Proto, Ports: ports.Ranges, Origins: a.origin})
 }
 

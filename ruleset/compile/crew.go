@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Crew is pods of a node that are judged alike in one direction, where there are several; the zero value is a pod that
@@ -20,7 +21,7 @@ func Alone() Crew { return Crew{} }
 
 // NewCrew returns the crew of these pods. Its ID changes with them: what is shared by others must never become a pod's
 // while packets are judged that came before.
-func NewCrew(d ruleset.Direction, pods []Key) Crew {
+func NewCrew(d ruleset.Direction, pods []policy.Key) Crew {
 	if len(pods) < 2 {
 		return Crew{}
 	}
@@ -34,18 +35,14 @@ func NewCrew(d ruleset.Direction, pods []Key) Crew {
 
 // Alike is a text that is the same for pods that these policies judge alike in a direction, but for their own addresses.
 // Of several policies with one name only one may be in it at a time.
-func (p Pod) Alike(d ruleset.Direction, policies []*Policy) string {
+func Alike(p policy.Pod, d ruleset.Direction, policies []*policy.Policy) string {
 	var text strings.Builder
-	fmt.Fprint(&text, d, p.families())
-	for _, policy := range policies {
-		text.WriteString(" " + policy.String())
+	fmt.Fprint(&text, d, p.Families())
+	for _, one := range policies {
+		text.WriteString(" " + one.String())
 	}
-	if d == ruleset.Ingress && slices.ContainsFunc(policies, (*Policy).namesPorts) {
+	if d == ruleset.Ingress && slices.ContainsFunc(policies, (*policy.Policy).NamesPorts) {
 		text.WriteString(" of " + p.String()) // the pod says what a name means
 	}
 	return text.String()
-}
-
-func (p *Policy) namesPorts() bool {
-	return slices.ContainsFunc(p.Rules[ruleset.Ingress], func(r Rule) bool { return len(r.Names) > 0 })
 }

@@ -1,18 +1,20 @@
-package policy
+package compile
 
 import (
 	"iter"
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // addresses says whose the addresses of a snapshot are. Who is a peer by an address and who is a subject are two
 // questions: a wrong claim must neither make somebody a peer nor take a subject its isolation.
 type addresses struct {
 	snapshot Snapshot
-	ranges   *Ranges
-	claims   map[netip.Addr][]Pod
+	ranges   *policy.Ranges
+	claims   map[netip.Addr][]policy.Pod
 	own      map[netip.Addr]bool // those of the snapshot's node
 	stated   map[netip.Addr]bool // those of any node, as Node objects say
 	behind   map[netip.Addr]bool // see Snapshot
@@ -20,7 +22,7 @@ type addresses struct {
 
 func newAddresses(s Snapshot) *addresses {
 	x := &addresses{
-		snapshot: s, ranges: NewRanges(s.Nodes), claims: map[netip.Addr][]Pod{},
+		snapshot: s, ranges: policy.NewRanges(s.Nodes), claims: map[netip.Addr][]policy.Pod{},
 		own: map[netip.Addr]bool{}, stated: map[netip.Addr]bool{}, behind: map[netip.Addr]bool{},
 	}
 	for _, p := range s.Pods {
@@ -49,9 +51,9 @@ func newAddresses(s Snapshot) *addresses {
 
 // holder returns the pod that is the peer by an address: of those that it can belong to the one that outranks the
 // others.
-func (x *addresses) holder(a netip.Addr) (best Pod, found bool) {
+func (x *addresses) holder(a netip.Addr) (best policy.Pod, found bool) {
 	if x.own[a] || x.stated[a] {
-		return Pod{}, false
+		return policy.Pod{}, false
 	}
 	for _, p := range x.claims[a] {
 		if x.ranges.CanBeOf(p.Node, a, x.snapshot.Anywhere) && (!found || p.Outranks(best)) {
@@ -67,8 +69,8 @@ func (x *addresses) isPods(a netip.Addr) bool {
 }
 
 // peers returns all pods with the addresses by which they are peers.
-func (x *addresses) peers() []Pod {
-	peers := make([]Pod, len(x.snapshot.Pods))
+func (x *addresses) peers() []policy.Pod {
+	peers := make([]policy.Pod, len(x.snapshot.Pods))
 	for i, p := range x.snapshot.Pods {
 		peers[i] = p.Holding(func(a netip.Addr) bool {
 			holder, found := x.holder(a)
@@ -80,18 +82,18 @@ func (x *addresses) peers() []Pod {
 
 // local returns the pods of the node that are judged by an address. Nobody else's word takes one from them, only that of
 // the kernel: where the address is the node's own, or outside of its pods' range and behind none of their interfaces.
-func (x *addresses) local(a netip.Addr) []Pod {
+func (x *addresses) local(a netip.Addr) []policy.Pod {
 	node := x.snapshot.Node
 	possible := x.behind[a] || x.ranges.CanBeSubject(node, a, x.snapshot.Anywhere)
 	if x.own[a] || !possible {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(x.claims[a]), func(p Pod) bool { return p.Node != node })
+	return slices.DeleteFunc(slices.Clone(x.claims[a]), func(p policy.Pod) bool { return p.Node != node })
 }
 
 // plain returns the pods of the node with those of their addresses that no other pod of it claims.
-func (x *addresses) plain() []Pod {
-	var pods []Pod
+func (x *addresses) plain() []policy.Pod {
+	var pods []policy.Pod
 	for _, p := range x.snapshot.Pods {
 		if p.Node != x.snapshot.Node {
 			continue
@@ -106,12 +108,12 @@ func (x *addresses) plain() []Pod {
 
 // disputed returns the addresses that several pods of the node claim, with these, and those of which the last pod is
 // gone, with that.
-func (x *addresses) disputed() iter.Seq2[netip.Addr, []Pod] {
-	pods := map[netip.Addr][]Pod{}
+func (x *addresses) disputed() iter.Seq2[netip.Addr, []policy.Pod] {
+	pods := map[netip.Addr][]policy.Pod{}
 	for _, p := range x.snapshot.Departed {
 		for _, a := range p.Addrs {
 			if !x.own[a] {
-				pods[a] = []Pod{p}
+				pods[a] = []policy.Pod{p}
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package policy_test
+package compile_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -52,7 +53,7 @@ func BenchmarkChain(b *testing.B) {
 			}
 			var rules int
 			for b.Loop() {
-				rules = len(new(policy.Drafts).Judgement(subject, "", ruleset.Ingress, policies, policy.Form{}, policy.Alone).Chain.Rules)
+				rules = len(judgement(subject, ruleset.Ingress, policies, compile.Form{}).Chain.Rules)
 			}
 			b.ReportMetric(float64(rules), "rules")
 		})
@@ -71,7 +72,7 @@ func BenchmarkLookUp(b *testing.B) {
 		policies = append(policies, policy.Parse(netpol(b, fmt.Sprintf("a/p%04d {ingress: [%s]}", i, strings.Join(rules, ", ")))))
 	}
 	for b.Loop() {
-		if j := new(policy.Drafts).Judgement(subject, "", ruleset.Ingress, policies, policy.Form{}, policy.Alone); len(j.Chain.Rules) != 2 {
+		if j := judgement(subject, ruleset.Ingress, policies, compile.Form{}); len(j.Chain.Rules) != 2 {
 			b.Fatal(j.Chain)
 		}
 	}
@@ -84,7 +85,7 @@ func TestPortsThatSeveralPoliciesName(t *testing.T) {
 	for i, text := range []string{"{port: 80, endPort: 81}", "{port: 80}", "{port: 82}"} {
 		policies = append(policies, policy.Parse(netpol(t, fmt.Sprintf("a/p%d {ingress: [{from: [{podSelector: {matchLabels: {app: x%d}}}], ports: [%s]}]}", i, i, text))))
 	}
-	j := new(policy.Drafts).Judgement(subject, "", ruleset.Ingress, policies, policy.Form{Readable: 1}, policy.Alone)
+	j := judgement(subject, ruleset.Ingress, policies, compile.Form{Readable: 1})
 	peers, comments := map[ruleset.ChainID]string{}, map[ruleset.SetID]string{}
 	for _, s := range j.Sources {
 		comments[s.ID] = s.Comment

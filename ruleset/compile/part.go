@@ -1,9 +1,10 @@
-package policy
+package compile
 
 import (
 	"fmt"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // part is what one policy contributes to a judgement.
@@ -16,34 +17,36 @@ type part struct {
 
 // Parts keeps what policies contribute to the judgements of pods, each until it is forgotten: of thousands of rules few
 // change at a time. The zero value is ready.
-type Parts struct{ known map[*Policy]map[string]*part }
+type Parts struct {
+	known map[*policy.Policy]map[string]*part
+}
 
 // Forget lets go of what was kept of a policy.
-func (x *Parts) Forget(policy *Policy) { delete(x.known, policy) }
+func (x *Parts) Forget(from *policy.Policy) { delete(x.known, from) }
 
-func (x *Parts) of(p Pod, d ruleset.Direction, policy *Policy) *part {
-	if d == ruleset.Ingress && policy.namesPorts() {
-		return p.part(d, policy) // the pod says what a name means
+func (x *Parts) of(p policy.Pod, d ruleset.Direction, from *policy.Policy) *part {
+	if d == ruleset.Ingress && from.NamesPorts() {
+		return newPart(p, d, from) // the pod says what a name means
 	}
-	key := fmt.Sprint(d, p.families())
-	if known := x.known[policy][key]; known != nil {
+	key := fmt.Sprint(d, p.Families())
+	if known := x.known[from][key]; known != nil {
 		return known
 	}
 	if x.known == nil {
-		x.known = map[*Policy]map[string]*part{}
+		x.known = map[*policy.Policy]map[string]*part{}
 	}
-	if x.known[policy] == nil {
-		x.known[policy] = map[string]*part{}
+	if x.known[from] == nil {
+		x.known[from] = map[string]*part{}
 	}
-	made := p.part(d, policy)
-	x.known[policy][key] = made
+	made := newPart(p, d, from)
+	x.known[from][key] = made
 	return made
 }
 
-func (p Pod) part(d ruleset.Direction, policy *Policy) *part {
+func newPart(p policy.Pod, d ruleset.Direction, from *policy.Policy) *part {
 	a := newAssembly(p, d)
-	name := policy.String()
-	for _, rule := range policy.Rules[d] {
+	name := from.String()
+	for _, rule := range from.Rules[d] {
 		a.origin = []ruleset.Origin{{Policy: name, Direction: d, Rule: rule.Index}}
 		a.rule(rule)
 	}
@@ -89,7 +92,7 @@ func (x *part) lookup(d ruleset.Direction) *lookup {
 	for _, rule := range l.few {
 		single.explode(rule, x, func(port) bool { return true })
 	}
-	a := newAssembly(Pod{}, d)
+	a := newAssembly(policy.Pod{}, d)
 	l.jumps = a.lead(single)
 	for _, c := range a.shared {
 		l.chains[c.ID] = c

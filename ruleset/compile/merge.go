@@ -1,9 +1,10 @@
-package policy
+package compile
 
 import (
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Form is how chains are written; the zero value is right.
@@ -25,7 +26,7 @@ func (f Form) Room() Budgets {
 // Roughly returns how many pods there are, rounded as the budgets say.
 func (f Form) Roughly() Reach {
 	b := f.Room()
-	return func(d Demand) int {
+	return func(d policy.Demand) int {
 		if f.Reach == nil {
 			return b.Least
 		}
@@ -142,7 +143,7 @@ func (p *pool) origins() []ruleset.Origin {
 func (a *assembly) among(p *pool) ruleset.Peer {
 	switch {
 	case len(p.ranges) > 0:
-		return a.appendBlocks(nil, Union(p.ranges), ruleset.FamilyOf(p.ranges[0].First))[0]
+		return a.appendBlocks(nil, policy.Union(p.ranges), ruleset.FamilyOf(p.ranges[0].First))[0]
 	case len(p.sources) == 0:
 		return ruleset.Peer{}
 	default:

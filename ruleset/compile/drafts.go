@@ -1,10 +1,11 @@
-package policy
+package compile
 
 import (
 	"slices"
 	"sort"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Drafts assembles judgements, and does once what is the same for many pods: a policy for all pods of a namespace is
@@ -20,10 +21,10 @@ func (x *Drafts) Begin() { x.known = nil }
 // Subject is a pod in a direction in which policies, sorted by key, isolate it; Alike is what it has in common with its
 // crew.
 type Subject struct {
-	Pod       Pod
+	Pod       policy.Pod
 	Alike     string
 	Direction ruleset.Direction
-	Policies  []*Policy
+	Policies  []*policy.Policy
 }
 
 // namespace is that of the policies: a subject that stands for several pods has none of its own.
@@ -38,12 +39,6 @@ func (s Subject) namespace() string {
 type Draft struct {
 	Claim
 	assembly assembly
-}
-
-// Judgement assembles what a pod may do in a direction in which these policies, sorted by key, isolate it. It is Alike
-// those of its crew, for which is asked if they share something.
-func (x *Drafts) Judgement(p Pod, alike string, d ruleset.Direction, policies []*Policy, form Form, crew func() Crew) Judgement {
-	return x.Draft(Subject{p, alike, d, policies}, form).Judgement(p, form, crew)
 }
 
 // Draft assembles what is the same for a subject and those alike. Where all of its policies would need too much, those
@@ -69,7 +64,7 @@ func (x *Drafts) fit(s Subject, form Form) *Draft {
 	order := x.leastFirst(s, form)
 	prefix := func(n int) *Draft {
 		some := slices.Clone(order[:n])
-		slices.SortFunc(some, func(a, b *Policy) int { return a.Key.Compare(b.Key) })
+		slices.SortFunc(some, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
 		return x.assemble(s, some, form)
 	}
 	n := sort.Search(len(order), func(n int) bool { return !prefix(n + 1).Need.within(form.Room().Pod) })
@@ -79,26 +74,26 @@ func (x *Drafts) fit(s Subject, form Form) *Draft {
 }
 
 // leastFirst orders a subject's policies by what each needs alone.
-func (x *Drafts) leastFirst(s Subject, form Form) []*Policy {
-	alone := map[*Policy]Need{}
-	for _, policy := range s.Policies {
-		known := x.of(s.Pod, s.Direction, policy)
+func (x *Drafts) leastFirst(s Subject, form Form) []*policy.Policy {
+	alone := map[*policy.Policy]Need{}
+	for _, one := range s.Policies {
+		known := x.of(s.Pod, s.Direction, one)
 		if known.alone == nil {
-			known.alone = &x.assemble(s, []*Policy{policy}, form).Claim
+			known.alone = &x.assemble(s, []*policy.Policy{one}, form).Claim
 		}
 		known.alone.Weigh(form.Roughly())
-		alone[policy] = known.alone.Need
+		alone[one] = known.alone.Need
 	}
-	return slices.SortedStableFunc(slices.Values(s.Policies), func(a, b *Policy) int { return alone[a].Compare(alone[b]) })
+	return slices.SortedStableFunc(slices.Values(s.Policies), func(a, b *policy.Policy) int { return alone[a].Compare(alone[b]) })
 }
 
 // assemble puts together what some of the policies contribute.
-func (x *Drafts) assemble(s Subject, policies []*Policy, form Form) *Draft {
+func (x *Drafts) assemble(s Subject, policies []*policy.Policy, form Form) *Draft {
 	parts := make([]*part, len(policies))
-	for i, policy := range policies {
-		parts[i] = x.of(s.Pod, s.Direction, policy)
+	for i, one := range policies {
+		parts[i] = x.of(s.Pod, s.Direction, one)
 	}
-	a := s.Pod.assemble(s.Direction, parts, form)
+	a := assemble(s.Pod, s.Direction, parts, form)
 	return &Draft{
 		Claim:    Claim{Namespace: s.namespace(), Alike: s.Alike, Policies: s.Policies, Need: a.need(form.Roughly()), Sources: a.sources},
 		assembly: a,
@@ -106,11 +101,11 @@ func (x *Drafts) assemble(s Subject, policies []*Policy, form Form) *Draft {
 }
 
 // Judgement makes the pod's own of it.
-func (x *Draft) Judgement(p Pod, form Form, crew func() Crew) Judgement {
+func (x *Draft) Judgement(p policy.Pod, form Form, crew func() Crew) Judgement {
 	return x.assembly.judgement(p, form, crew)
 }
 
 // Refused is the judgement of a pod whose claim is refused: it is isolated, and nothing is allowed.
-func (x *Draft) Refused(p Pod, form Form) Judgement {
+func (x *Draft) Refused(p policy.Pod, form Form) Judgement {
 	return newAssembly(p, x.assembly.direction).judgement(p, form, Alone)
 }

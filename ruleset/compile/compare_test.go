@@ -1,4 +1,4 @@
-package policy_test
+package compile_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -57,11 +58,11 @@ func isRuled(trace ruleset.Trace) bool {
 
 // programsOf compiles a world for every node that it mentions, every other world with merged chains.
 func programsOf(w *oracle.World) []*ruleset.Program {
-	snapshot := policy.Objects(*w).Snapshot("")
+	snapshot := compile.SnapshotOf(policy.Objects(*w), "")
 	snapshot.Readable = len(w.Policies) % 2
 	var programs []*ruleset.Program
 	for _, snapshot.Node = range nodesOf(w) {
-		program, _ := policy.Compile(snapshot)
+		program, _ := compile.Compile(snapshot)
 		programs = append(programs, program)
 	}
 	return programs

@@ -1,4 +1,4 @@
-package policy_test
+package compile_test
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/picket-project/picket/ruleset"
-	"github.com/picket-project/picket/ruleset/policy"
+	"github.com/picket-project/picket/ruleset/compile"
 )
 
 // However many ranges of ports there are, a packet meets one map of them: its chain does not grow.
@@ -34,7 +34,7 @@ func TestRangesWithinRanges(t *testing.T) {
 			rules = append(rules, fmt.Sprintf("{from: [{podSelector: {matchLabels: {app: x%d}}}], ports: [{port: %d, endPort: %d}]}", i%3, 1+i, 60000-i))
 		}
 		p := netpol(t, "a/p {ingress: ["+strings.Join(rules, ", ")+"]}")
-		program, problems := policy.Compile(crowd(t, 10, p))
+		program, problems := compile.Compile(crowd(t, 10, p))
 		verdict, trace := program.Decide(tcpFlow("10.1.0.1 > 10.1.0.0 30000"))
 		if fits != (len(problems) == 0) || fits != (verdict == ruleset.Allow) {
 			t.Errorf("%d ranges: %v, %v %v", count, problems, verdict, trace)

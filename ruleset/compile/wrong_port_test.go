@@ -1,4 +1,4 @@
-package policy_test
+package compile_test
 
 var wrongPorts = []wrong{{
 	field:    "spec.ingress[].ports[].protocol: one without ports",

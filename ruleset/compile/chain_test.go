@@ -1,15 +1,16 @@
-package policy_test
+package compile_test
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // chainText prints a chain's rules, one a line, with what sets are made from in the place of their names.
-func chainText(c ruleset.Chain, sources []policy.SetSource) string {
+func chainText(c ruleset.Chain, sources []compile.SetSource) string {
 	var lines []string
 	for _, r := range c.Rules {
 		lines = append(lines, strings.Join(strings.Fields(r.String()), " "))
@@ -22,7 +23,7 @@ func chainText(c ruleset.Chain, sources []policy.SetSource) string {
 }
 
 // assemble makes the chain of a pod from policies, which are given sorted.
-func assemble(t *testing.T, line string, d ruleset.Direction, texts []string) (ruleset.Chain, []policy.SetSource) {
+func assemble(t *testing.T, line string, d ruleset.Direction, texts []string) (ruleset.Chain, []compile.SetSource) {
 	t.Helper()
 	subject, counts := policy.NewPod(pod(t, line))
 	if !counts {
@@ -32,8 +33,14 @@ func assemble(t *testing.T, line string, d ruleset.Direction, texts []string) (r
 	for _, text := range texts {
 		policies = append(policies, policy.Parse(netpol(t, text)))
 	}
-	judgement := new(policy.Drafts).Judgement(subject, "", d, policies, policy.Form{}, policy.Alone)
-	return judgement.Chain, judgement.Sources
+	own := judgement(subject, d, policies, compile.Form{})
+	return own.Chain, own.Sources
+}
+
+// judgement is that of a pod which is judged alone.
+func judgement(p policy.Pod, d ruleset.Direction, by []*policy.Policy, form compile.Form) compile.Judgement {
+	s := compile.Subject{Pod: p, Direction: d, Policies: by}
+	return new(compile.Drafts).Draft(s, form).Judgement(p, form, compile.Alone)
 }
 
 func TestChain(t *testing.T) {

@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"maps"
@@ -6,24 +6,25 @@ import (
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Compile says what the kernel of the snapshot's node should hold: chains for its own pods that policies
 // isolate, and the sets that those chains speak of. It works by plain loops over everything; the problems
 // are those of all policies, and of those for which there is no room on this node.
-func Compile(s Snapshot) (*ruleset.Program, []Problem) {
+func Compile(s Snapshot) (*ruleset.Program, []policy.Problem) {
 	c := compilation{
-		snapshot: s, addresses: newAddresses(s), namespaces: map[string]Namespace{}, subjects: map[string][]Subject{},
+		snapshot: s, addresses: newAddresses(s), namespaces: map[string]policy.Namespace{}, subjects: map[string][]Subject{},
 		sources: map[ruleset.SetID]SetSource{}, shared: map[ruleset.ChainID]ruleset.Chain{},
 	}
 	for _, ns := range s.Namespaces {
 		c.namespaces[ns.Name] = ns
 	}
-	tunnels := Tunnels(s.Nodes, c.addresses.ranges, c.addresses.isPods)
+	tunnels := policy.Tunnels(s.Nodes, c.addresses.ranges, c.addresses.isPods)
 	for _, p := range s.Policies {
 		c.policies = append(c.policies, p.WithTunnels(tunnels))
 	}
-	slices.SortFunc(c.policies, func(a, b *Policy) int { return a.Key.Compare(b.Key) })
+	slices.SortFunc(c.policies, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
 	c.pods = c.addresses.peers()
 	c.fixed()
 	c.program.Node = slices.Collect(maps.Keys(c.addresses.own))
@@ -41,28 +42,28 @@ func Compile(s Snapshot) (*ruleset.Program, []Problem) {
 type compilation struct {
 	snapshot   Snapshot
 	addresses  *addresses
-	namespaces map[string]Namespace
-	policies   []*Policy
-	pods       []Pod
+	namespaces map[string]policy.Namespace
+	policies   []*policy.Policy
+	pods       []policy.Pod
 	subjects   map[string][]Subject // that are judged alike
 	sources    map[ruleset.SetID]SetSource
 	shared     map[ruleset.ChainID]ruleset.Chain
 	program    ruleset.Program
-	excess     []Problem
+	excess     []policy.Problem
 }
 
-func (c *compilation) namespace(name string) Namespace {
+func (c *compilation) namespace(name string) policy.Namespace {
 	if ns, known := c.namespaces[name]; known {
 		return ns
 	}
-	return ImpliedNamespace(name)
+	return policy.ImpliedNamespace(name)
 }
 
 // isolated finds the subjects of policies in one direction.
 func (c *compilation) isolated(d ruleset.Direction) {
-	isolating := func(p Pod) []*Policy {
-		return slices.DeleteFunc(slices.Clone(c.policies), func(policy *Policy) bool {
-			return !policy.Selects(p, c.namespace(p.Namespace), d)
+	isolating := func(p policy.Pod) []*policy.Policy {
+		return slices.DeleteFunc(slices.Clone(c.policies), func(one *policy.Policy) bool {
+			return !one.Selects(p, c.namespace(p.Namespace), d)
 		})
 	}
 	for _, p := range c.addresses.plain() {
@@ -71,14 +72,14 @@ func (c *compilation) isolated(d ruleset.Direction) {
 		}
 	}
 	for a, pods := range c.addresses.disputed() {
-		if stand, policies, isolated := StandIn(a, pods, isolating); isolated {
+		if stand, policies, isolated := policy.StandIn(a, pods, isolating); isolated {
 			c.subject(stand, d, policies)
 		}
 	}
 }
 
-func (c *compilation) subject(p Pod, d ruleset.Direction, policies []*Policy) {
-	alike := p.Alike(d, policies)
+func (c *compilation) subject(p policy.Pod, d ruleset.Direction, policies []*policy.Policy) {
+	alike := Alike(p, d, policies)
 	c.subjects[alike] = append(c.subjects[alike], Subject{p, alike, d, policies})
 }
 
@@ -100,16 +101,16 @@ func (c *compilation) isolateAll() {
 
 // reach counts the pods that meet each demand.
 func (c *compilation) reach() Reach {
-	counts := map[Demand]int{}
+	counts := map[policy.Demand]int{}
 	for _, p := range c.pods {
-		EachDemand(p.Labels, c.namespace(p.Namespace), func(d Demand) { counts[d]++ })
+		policy.EachDemand(p.Labels, c.namespace(p.Namespace), func(d policy.Demand) { counts[d]++ })
 	}
-	return func(d Demand) int { return counts[d] }
+	return func(d policy.Demand) int { return counts[d] }
 }
 
 // isolate takes in what judges pods alike.
 func (c *compilation) isolate(draft *Draft, subjects []Subject, refused bool, form Form) {
-	var keys []Key
+	var keys []policy.Key
 	for _, s := range subjects {
 		keys = append(keys, s.Pod.Key)
 	}
@@ -170,14 +171,14 @@ func (c *compilation) strict() {
 	if c.program.Strict = c.snapshot.Strict; !c.program.Strict {
 		return
 	}
-	ranges := Unknown(c.addresses.ranges.Of(c.snapshot.Node), c.snapshot.Found)
+	ranges := policy.Unknown(c.addresses.ranges.Of(c.snapshot.Node), c.snapshot.Found)
 	addrs := c.addresses.known()
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	c.program.Sets = append(c.program.Sets, ruleset.StrictSets(ranges, addrs)...)
 }
 
-func (c *compilation) problems() []Problem {
-	var problems []Problem
+func (c *compilation) problems() []policy.Problem {
+	var problems []policy.Problem
 	for _, policy := range c.policies {
 		problems = append(problems, policy.Problems...)
 	}

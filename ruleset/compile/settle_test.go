@@ -1,25 +1,26 @@
-package policy
+package compile
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // claimant reads "namespace/name@start address …".
-func claimant(t *testing.T, text string) Pod {
+func claimant(t *testing.T, text string) policy.Pod {
 	t.Helper()
-	var p Pod
+	var p policy.Pod
 	words := strings.Fields(text)
 	id, start, _ := strings.Cut(words[0], "@")
 	if _, err := fmt.Sscan(start, &p.Started); err != nil {
 		t.Fatal(err)
 	}
 	p.Namespace, p.Name, _ = strings.Cut(id, "/")
-	p.Addrs = parseAddrs(words[1:])
+	p.Addrs = policy.ParseAddrs(words[1:])
 	return p
 }
 
@@ -39,13 +40,13 @@ func TestWhoIsAPeerByAnAddress(t *testing.T) {
 		{"of any node", []string{"a/p@1 10.77.0.2", "a/q@2 10.77.0.2 fd77::2"}, []string{"10.77.0.1 fd77::1", "10.77.0.2 fd77::2"}, "a/p[] a/q[]"},
 		{"nobody", nil, []string{"10.77.0.1"}, ""},
 	} {
-		var pods []Pod
+		var pods []policy.Pod
 		for _, text := range row.pods {
 			pods = append(pods, claimant(t, text))
 		}
-		var nodes []Node
+		var nodes []policy.Node
 		for _, text := range row.nodes {
-			nodes = append(nodes, Node{Addrs: parseAddrs(strings.Fields(text))})
+			nodes = append(nodes, policy.Node{Addrs: policy.ParseAddrs(strings.Fields(text))})
 		}
 		if got := settledText(newAddresses(Snapshot{Pods: pods, Nodes: nodes}).peers()); got != row.want {
 			t.Errorf("%s: %s, want %s", row.name, got, row.want)
@@ -61,7 +62,7 @@ func TestWhoIsAPeerByAnAddress(t *testing.T) {
 	}
 }
 
-func settledText(pods []Pod) string {
+func settledText(pods []policy.Pod) string {
 	words := make([]string, len(pods))
 	for i, p := range pods {
 		words[i] = p.String() + fmt.Sprint(p.Addrs)
@@ -69,33 +70,16 @@ func settledText(pods []Pod) string {
 	return strings.Join(words, " ")
 }
 
-func TestNewNodeAddresses(t *testing.T) {
-	n := &corev1.Node{}
-	for kind, texts := range map[corev1.NodeAddressType][]string{
-		corev1.NodeInternalIP:  {"fd77::1", "10.77.0.1", "nonsense", "127.0.0.1"},
-		corev1.NodeExternalIP:  {"192.0.2.1", "10.77.0.1"},
-		corev1.NodeHostName:    {"10.77.0.9"},
-		corev1.NodeInternalDNS: {"10.77.0.8"},
-	} {
-		for _, text := range texts {
-			n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: kind, Address: text})
-		}
-	}
-	if got := fmt.Sprint(NewNode(n).Addrs); got != "[10.77.0.1 192.0.2.1 fd77::1]" {
-		t.Error(got)
-	}
-}
-
 // Addresses may come from anywhere where that is said, but never from the range of another node; and what the kernel of
 // the node says decides over its own pods, whatever Node objects say.
 func TestAddressesByTheKernel(t *testing.T) {
-	pods := []Pod{
-		{Key: Key{"a", "p"}, Node: "n1", Addrs: parseAddrs([]string{"8.8.8.8", "10.244.1.5", "10.244.2.5", "10.77.0.9"})},
-		{Key: Key{"a", "q"}, Node: "n2", Addrs: parseAddrs([]string{"9.9.9.9"})},
+	pods := []policy.Pod{
+		{Key: policy.Key{Namespace: "a", Name: "p"}, Node: "n1", Addrs: policy.ParseAddrs([]string{"8.8.8.8", "10.244.1.5", "10.244.2.5", "10.77.0.9"})},
+		{Key: policy.Key{Namespace: "a", Name: "q"}, Node: "n2", Addrs: policy.ParseAddrs([]string{"9.9.9.9"})},
 	}
-	nodes := []Node{
-		{Name: "n1", Addrs: parseAddrs([]string{"10.77.0.1"}), CIDRs: prefixes("10.244.1.0/24")},
-		{Name: "n2", Addrs: parseAddrs([]string{"10.244.1.5", "10.77.0.9"}), CIDRs: prefixes("10.244.2.0/24")},
+	nodes := []policy.Node{
+		{Name: "n1", Addrs: policy.ParseAddrs([]string{"10.77.0.1"}), CIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}},
+		{Name: "n2", Addrs: policy.ParseAddrs([]string{"10.244.1.5", "10.77.0.9"}), CIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.2.0/24")}},
 	}
 	for _, row := range []struct {
 		name     string
@@ -104,8 +88,8 @@ func TestAddressesByTheKernel(t *testing.T) {
 	}{
 		{"ranges alone", Snapshot{}, "a/p[10.244.1.5] a/q[]; a/p[10.244.1.5]"},
 		{"anywhere", Snapshot{Anywhere: true}, "a/p[8.8.8.8 10.244.1.5] a/q[9.9.9.9]; a/p[8.8.8.8 10.77.0.9 10.244.1.5]"},
-		{"behind an interface", Snapshot{Behind: parseAddrs([]string{"8.8.8.8", "10.244.2.5"})}, "a/p[10.244.1.5] a/q[]; a/p[8.8.8.8 10.244.1.5 10.244.2.5]"},
-		{"the node's own", Snapshot{Own: parseAddrs([]string{"10.244.1.5"})}, "a/p[] a/q[]; "},
+		{"behind an interface", Snapshot{Behind: policy.ParseAddrs([]string{"8.8.8.8", "10.244.2.5"})}, "a/p[10.244.1.5] a/q[]; a/p[8.8.8.8 10.244.1.5 10.244.2.5]"},
+		{"the node's own", Snapshot{Own: policy.ParseAddrs([]string{"10.244.1.5"})}, "a/p[] a/q[]; "},
 	} {
 		s := row.snapshot
 		s.Node, s.Pods, s.Nodes = "n1", pods, nodes

@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // SetSource says what a set is made from: the addresses of pods, their ports of one name, or ranges that
@@ -13,10 +14,10 @@ import (
 type SetSource struct {
 	ID        ruleset.SetID
 	Comment   string
-	Selectors []*Selector      // for Addresses, of pods that any of them selects, and for AddressPorts, one
-	Port      PortName         // for AddressPorts
-	Ranges    []ruleset.Range  // for Ranges
-	Jumps     []ruleset.Member // for PortMap and PortRanges
+	Selectors []*policy.Selector // for Addresses, of pods that any of them selects, and for AddressPorts, one
+	Port      policy.PortName    // for AddressPorts
+	Ranges    []ruleset.Range    // for Ranges
+	Jumps     []ruleset.Member   // for PortMap and PortRanges
 }
 
 // unite returns the union of sets of addresses of one family; sets of another kind come alone.
@@ -42,17 +43,17 @@ func unite(sources []*SetSource) SetSource {
 }
 
 // Matches reports whether the pod of that namespace is one of those whose addresses or ports the set holds.
-func (s SetSource) Matches(p Pod, ns Namespace) bool {
-	return slices.ContainsFunc(s.Selectors, func(one *Selector) bool { return one.Matches(p, ns) })
+func (s SetSource) Matches(p policy.Pod, ns policy.Namespace) bool {
+	return slices.ContainsFunc(s.Selectors, func(one *policy.Selector) bool { return one.Matches(p, ns) })
 }
 
-func podSet(s *Selector, f ruleset.Family) SetSource {
-	return SetSource{ID: ruleset.SetID{Kind: ruleset.Addresses, Family: f, Key: s.key}, Comment: s.String(), Selectors: []*Selector{s}}
+func podSet(s *policy.Selector, f ruleset.Family) SetSource {
+	return SetSource{ID: ruleset.SetID{Kind: ruleset.Addresses, Family: f, Key: s.Digest()}, Comment: s.String(), Selectors: []*policy.Selector{s}}
 }
 
-func namedSet(s *Selector, port PortName, f ruleset.Family) SetSource {
+func namedSet(s *policy.Selector, port policy.PortName, f ruleset.Family) SetSource {
 	comment := fmt.Sprintf("%s port %s of %s", port.Proto, port.Name, s)
-	return SetSource{ID: setID(ruleset.AddressPorts, f, comment), Comment: comment, Selectors: []*Selector{s}, Port: port}
+	return SetSource{ID: setID(ruleset.AddressPorts, f, comment), Comment: comment, Selectors: []*policy.Selector{s}, Port: port}
 }
 
 func blockSet(ranges []ruleset.Range, f ruleset.Family) SetSource {
@@ -78,14 +79,14 @@ func (s SetSource) Fixed() []ruleset.Member {
 }
 
 // Members returns the elements that a pod which the selector matches puts into the set, sorted.
-func (s SetSource) Members(p Pod) []ruleset.Member {
+func (s SetSource) Members(p policy.Pod) []ruleset.Member {
 	members := s.AppendMembers(nil, p)
 	slices.SortFunc(members, ruleset.Member.Compare)
 	return members
 }
 
 // AppendMembers appends these elements to a list, in no particular order.
-func (s *SetSource) AppendMembers(members []ruleset.Member, p Pod) []ruleset.Member {
+func (s *SetSource) AppendMembers(members []ruleset.Member, p policy.Pod) []ruleset.Member {
 	for _, addr := range p.Addrs {
 		if ruleset.FamilyOf(addr) != s.ID.Family {
 			continue
@@ -94,7 +95,7 @@ func (s *SetSource) AppendMembers(members []ruleset.Member, p Pod) []ruleset.Mem
 			members = append(members, ruleset.Member{Addr: addr})
 			continue
 		}
-		for _, number := range p.numbers(s.Port) {
+		for _, number := range p.PortNumbers(s.Port) {
 			members = append(members, ruleset.Member{Addr: addr, Proto: s.Port.Proto, Port: number})
 		}
 	}

@@ -1,4 +1,4 @@
-package policy_test
+package compile_test
 
 import (
 	"math/rand/v2"
@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -22,7 +23,7 @@ func compiled(t *testing.T, node string, policies ...string) string {
 	for _, text := range policies {
 		w.Policies = append(w.Policies, netpol(t, text))
 	}
-	program, _ := policy.Compile(policy.Objects(*w).Snapshot(node))
+	program, _ := compile.Compile(compile.SnapshotOf(policy.Objects(*w), node))
 	program.Sets = slices.DeleteFunc(program.Sets, func(s ruleset.Set) bool { return s.ID.Fixed() })
 	text := program.String()
 	for _, s := range program.Sets {
@@ -63,10 +64,10 @@ func TestCompileForOneNode(t *testing.T) {
 
 // The fixed sets say where the node's pods are, which addresses are nodes', and where tunnels end.
 func TestCompileFillsTheFixedSets(t *testing.T) {
-	snapshot := policy.Objects(*cluster(t)).Snapshot("n1")
+	snapshot := compile.SnapshotOf(policy.Objects(*cluster(t)), "n1")
 	snapshot.Links = []ruleset.Link{{Name: "cni0", Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.2")}}}
 	snapshot.TunnelPorts = []ruleset.Tunnel{{Proto: ruleset.UDP, Port: 8472}}
-	program, _ := policy.Compile(snapshot)
+	program, _ := compile.Compile(snapshot)
 	const want = `node 10.77.0.11
 node fd77::11
 link cni0
@@ -99,14 +100,14 @@ set ports-tunnels  # where nodes unpack tunnels
 func TestCompileDoesNotDependOnOrder(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 2))
-		snapshot := policy.Objects(*oracle.Random(r, oracle.Size{})).Snapshot("n1")
-		want, problems := policy.Compile(snapshot)
+		snapshot := compile.SnapshotOf(policy.Objects(*oracle.Random(r, oracle.Size{})), "n1")
+		want, problems := compile.Compile(snapshot)
 		text := want.String()
 		shuffle(r, snapshot.Namespaces)
 		shuffle(r, snapshot.Nodes)
 		shuffle(r, snapshot.Pods)
 		shuffle(r, snapshot.Policies)
-		got, again := policy.Compile(snapshot)
+		got, again := compile.Compile(snapshot)
 		if diff := cmp.Diff(text, got.String()); diff != "" || len(problems) != len(again) {
 			t.Fatalf("-seed=%d: as drawn - shuffled +\n%s\nproblems %v, then %v", seed, diff, problems, again)
 		}
@@ -127,7 +128,7 @@ func TestCompileTellsAllProblems(t *testing.T) {
 		w.Policies = append(w.Policies, netpol(t, text))
 	}
 	for _, node := range []string{"n1", "n2", "none"} {
-		_, problems := policy.Compile(policy.Objects(*w).Snapshot(node))
+		_, problems := compile.Compile(compile.SnapshotOf(policy.Objects(*w), node))
 		var names []string
 		for _, p := range problems {
 			names = append(names, p.Policy.String())
@@ -142,10 +143,20 @@ func TestCompileTellsAllProblems(t *testing.T) {
 func TestCompileDenial(t *testing.T) {
 	w := cluster(t)
 	w.Policies = append(w.Policies, netpol(t, "a/p {egress: [{}]}"))
-	snapshot := policy.Objects(*w).Snapshot("n1")
+	snapshot := compile.SnapshotOf(policy.Objects(*w), "n1")
 	snapshot.Denial = ruleset.Reject
-	program, _ := policy.Compile(snapshot)
+	program, _ := compile.Compile(snapshot)
 	if got := strings.Count(program.String(), "\n  reject\n"); got != 4 || len(program.Chains) != 4 {
 		t.Errorf("%d rejections in\n%s", got, program)
+	}
+}
+
+// Nothing that the API server lets in is a problem.
+func TestValidWorldsHaveNoProblems(t *testing.T) {
+	for seed := range uint64(300) {
+		w := oracle.Random(rand.New(rand.NewPCG(seed, 1)), oracle.Size{Valid: true})
+		if _, problems := compile.Compile(compile.SnapshotOf(policy.Objects(*w), "n1")); len(problems) > 0 {
+			t.Fatalf("-seed=%d: %v\n%v", seed, problems, w)
+		}
 	}
 }

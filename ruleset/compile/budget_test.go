@@ -1,4 +1,4 @@
-package policy_test
+package compile_test
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -40,15 +41,15 @@ func TestWithoutRoomPoliciesOnlyIsolate(t *testing.T) {
 
 // compileScarce compiles a world for all of its nodes with small budgets, and returns who was told that they are beyond.
 func compileScarce(r *rand.Rand, w *oracle.World) (programs []*ruleset.Program, reported map[string]bool) {
-	need := func(most int) policy.Need {
-		return policy.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
+	need := func(most int) compile.Need {
+		return compile.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
 	}
 	reported = map[string]bool{}
-	snapshot := policy.Objects(*w).Snapshot("")
+	snapshot := compile.SnapshotOf(policy.Objects(*w), "")
 	snapshot.Readable = r.IntN(2)
-	snapshot.Budgets = policy.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), Least: 1}
+	snapshot.Budgets = compile.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), Least: 1}
 	for _, snapshot.Node = range nodesOf(w) {
-		program, problems := policy.Compile(snapshot)
+		program, problems := compile.Compile(snapshot)
 		programs = append(programs, program)
 		for _, p := range problems {
 			if strings.Contains(p.Error.Error(), "Forbidden") {
@@ -77,9 +78,9 @@ func allowNothing(w *oracle.World, names map[string]bool) *oracle.World {
 }
 
 // crowd is a snapshot of a namespace with many pods, of which the first is on the node, and one pod of another.
-func crowd(t *testing.T, pods int, policies ...*networkingv1.NetworkPolicy) policy.Snapshot {
+func crowd(t *testing.T, pods int, policies ...*networkingv1.NetworkPolicy) compile.Snapshot {
 	t.Helper()
-	s := policy.Snapshot{Node: "n0"}
+	s := compile.Snapshot{Node: "n0"}
 	for i := range pods {
 		p := policy.Pod{
 			Key: policy.Key{Namespace: "a", Name: fmt.Sprintf("p%d", i)}, Node: fmt.Sprintf("n%d", min(i, 1)),
@@ -115,7 +116,7 @@ const notIn = "{matchExpressions: [{key: app, operator: NotIn, values: [y%d]}]}"
 func TestPolicyThatIsTooMuchOnlyIsolates(t *testing.T) {
 	for _, port := range []bool{false, true} {
 		small, other := peersEach(t, "a/small", 1, "{matchLabels: {app: x%d}}", true), peersEach(t, "b/other", 1, "{matchLabels: {app: x%d}}", true)
-		program, problems := policy.Compile(crowd(t, 1000, peersEach(t, "a/big", 3000, notIn, port), small, other))
+		program, problems := compile.Compile(crowd(t, 1000, peersEach(t, "a/big", 3000, notIn, port), small, other))
 		if len(problems) != 1 || problems[0].Policy.String() != "a/big" || !strings.Contains(problems[0].Error.Error(), "it needs more") {
 			t.Fatalf("ports %t: %v", port, problems)
 		}
@@ -158,7 +159,7 @@ func TestLargePoliciesHaveRoom(t *testing.T) {
 		"1,000 port ranges":             netpol(t, "a/p {ingress: [{from: [{podSelector: {}}], ports: ["+strings.Join(ports, ", ")+"]}]}"),
 		"1,000 NotIn":                   peersEach(t, "a/p", 1000, notIn, true),
 	} {
-		if _, problems := policy.Compile(crowd(t, 200, p)); len(problems) > 0 {
+		if _, problems := compile.Compile(crowd(t, 200, p)); len(problems) > 0 {
 			t.Errorf("%s: %v", name, problems)
 		}
 	}
@@ -172,9 +173,9 @@ func TestPoliciesThatAreTooMuchTogether(t *testing.T) {
 		p := peersEach(t, fmt.Sprintf("a/p%d", i), 150+i, strings.Replace(notIn, "y%d", fmt.Sprintf("y%d-%%d", i), 1), true)
 		policies = append(policies, p)
 	}
-	_, problems := policy.Compile(crowd(t, 2000, policies...))
+	_, problems := compile.Compile(crowd(t, 2000, policies...))
 	slices.Reverse(policies)
-	_, reversed := policy.Compile(crowd(t, 2000, policies...))
+	_, reversed := compile.Compile(crowd(t, 2000, policies...))
 	if len(problems) == 0 || len(problems) == 6 || problems[len(problems)-1].Policy.Name != "p5" || fmt.Sprint(problems) != fmt.Sprint(reversed) {
 		t.Errorf("%v\nreversed: %v", problems, reversed)
 	}
@@ -182,12 +183,12 @@ func TestPoliciesThatAreTooMuchTogether(t *testing.T) {
 
 // Whoever is refused takes no room from others.
 func TestRefusedClaimsTakeNoRoom(t *testing.T) {
-	budgets := policy.DefaultBudgets()
-	budgets.Node = policy.Need{Members: 1000, Sets: 10, Rules: 1000}
-	refused := budgets.Refuse([]policy.Claim{
-		{Namespace: "c", Alike: "c", Need: policy.Need{Sets: 3, Members: 100}},
-		{Namespace: "a", Alike: "a", Need: policy.Need{Sets: 6}},
-		{Namespace: "b", Alike: "b", Need: policy.Need{Sets: 8}},
+	budgets := compile.DefaultBudgets()
+	budgets.Node = compile.Need{Members: 1000, Sets: 10, Rules: 1000}
+	refused := budgets.Refuse([]compile.Claim{
+		{Namespace: "c", Alike: "c", Need: compile.Need{Sets: 3, Members: 100}},
+		{Namespace: "a", Alike: "a", Need: compile.Need{Sets: 6}},
+		{Namespace: "b", Alike: "b", Need: compile.Need{Sets: 8}},
 	})
 	if len(refused) != 1 || refused["b"] == "" {
 		t.Error(refused)
