@@ -9,34 +9,35 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Policies can ask for more than there is room for; see compile.Budgets. What they need follows from how many pods meet
-// the demands of their selectors, which is counted for the demands of policies of this node's pods.
+// Policies can ask for more than the budgets allow; see compile.Budgets. What they need
+// follows from how many pods meet the demands of their selectors. These pods are
+// counted for the demands of the policies that isolate pods of this node.
 
-// watch counts the pods that meet a demand.
-type watch struct {
-	pods  int
-	crews map[*crew]bool // whose policies demand it
+// podCounter counts the pods that meet a demand.
+type podCounter struct {
+	pods   int
+	groups map[*policyGroup]bool // whose policies have the demand
 }
 
-// Limit lets policies need other than the default. It is for a graph that has not seen any event.
+// Limit replaces the default budgets. It is for a graph that has not seen any event.
 func (g *Graph) Limit(b compile.Budgets) { g.form.Budgets, g.budgets = b, b }
 
-// Excess returns the policies for which there is not enough room on this node, and whether that is news since it was
-// last called.
+// Excess returns the policies that are beyond a budget on this node, and whether that
+// is news since it was last called.
 func (g *Graph) Excess() (problems []policy.Problem, news bool) {
 	g.resolve()
-	news, g.excessive = g.excessive, false
+	news, g.excessIsNews = g.excessIsNews, false
 	return g.excess, news
 }
 
-// reach says how many pods meet a demand.
-func (g *Graph) reach(d policy.Demand) int {
-	if w := g.watched[d]; w != nil {
-		return w.pods
+// podCount returns how many pods meet a demand.
+func (g *Graph) podCount(d policy.Demand) int {
+	if c := g.counters[d]; c != nil {
+		return c.pods
 	}
 	pods := 0
 	if d.Of == policy.PodValue || d.Of == policy.PodKey {
-		for _, x := range g.placesOf(d).of(d) {
+		for _, x := range g.labelIndexFor(d).of(d) {
 			pods += len(x.pods)
 		}
 		return pods
@@ -47,115 +48,123 @@ func (g *Graph) reach(d policy.Demand) int {
 	return pods
 }
 
-// count notes that some pods with the same labels came or went, and which crews may need more or less for it.
-func (g *Graph) count(labels map[string]string, ns policy.Namespace, pods int) {
-	if len(g.watched) == 0 || pods == 0 {
+// countPods counts pods with the same labels that came or went, and notes which groups
+// may need more or less for it.
+func (g *Graph) countPods(labels map[string]string, ns policy.Namespace, pods int) {
+	if len(g.counters) == 0 || pods == 0 {
 		return
 	}
 	policy.EachDemand(labels, ns, func(d policy.Demand) {
-		w := g.watched[d]
-		if w == nil {
+		c := g.counters[d]
+		if c == nil {
 			return
 		}
-		before := g.budgets.Roughly(w.pods)
-		w.pods += pods
-		if g.budgets.Roughly(w.pods) != before {
-			maps.Copy(g.crowded, w.crews)
+		before := g.budgets.Round(c.pods)
+		c.pods += pods
+		if g.budgets.Round(c.pods) != before {
+			maps.Copy(g.toMeasure, c.groups)
 		}
 	})
 }
 
-// watch counts the pods that a crew's policies can choose, and no others for it.
-func (g *Graph) watch(c *crew, policies []*policy.Policy) {
-	if slices.Equal(c.claim.Policies, policies) {
+// countFor counts the pods for the demands of a group's policies, and no others for
+// this group.
+func (g *Graph) countFor(x *policyGroup, policies []*policy.Policy) {
+	if slices.Equal(x.request.Policies, policies) {
 		return
 	}
-	g.unwatch(c)
-	c.claim.Policies = policies
-	c.claim.EachDemand(c.direction, func(d policy.Demand) {
-		w := g.watched[d]
-		if w == nil {
-			w = &watch{pods: g.reach(d), crews: map[*crew]bool{}}
-			g.watched[d] = w
+	g.stopCounting(x)
+	x.request.Policies = policies
+	x.request.EachDemand(x.direction, func(d policy.Demand) {
+		c := g.counters[d]
+		if c == nil {
+			c = &podCounter{pods: g.podCount(d), groups: map[*policyGroup]bool{}}
+			g.counters[d] = c
 		}
-		w.crews[c] = true
+		c.groups[x] = true
 	})
 }
 
-func (g *Graph) unwatch(c *crew) {
-	c.claim.EachDemand(c.direction, func(d policy.Demand) {
-		if w := g.watched[d]; w != nil {
-			delete(w.crews, c)
-			if len(w.crews) == 0 {
-				delete(g.watched, d)
+// stopCounting ends the counts that only this group needs, and clears its request.
+func (g *Graph) stopCounting(x *policyGroup) {
+	x.request.EachDemand(x.direction, func(d policy.Demand) {
+		if c := g.counters[d]; c != nil {
+			delete(c.groups, x)
+			if len(c.groups) == 0 {
+				delete(g.counters, d)
 			}
 		}
 	})
-	c.claim = compile.Claim{}
+	x.request = compile.Request{}
 }
 
-// makeRoom says which policies may allow something, after pods of some crews were touched.
-func (g *Graph) makeRoom() {
+// applyBudgets decides which policies may allow something, where what they need can
+// have changed.
+func (g *Graph) applyBudgets() {
+	toCompile := map[*policyGroup]bool{}
 	for p := range g.dirty {
 		for _, d := range ruleset.Directions {
-			if c := p.judged[d].crew; c != nil {
-				g.touched[c] = true
+			if x := p.isolations[d].group; x != nil {
+				toCompile[x] = true
 			}
 		}
 	}
-	if len(g.touched)+len(g.crowded) == 0 && !g.fewer {
+	if len(toCompile)+len(g.toMeasure) == 0 && !g.groupGone {
 		return
 	}
-	g.fewer = false
-	for c := range g.touched {
-		g.redraft(c)
-		delete(g.crowded, c)
+	g.groupGone = false
+	for x := range toCompile {
+		g.updateRequest(x)
+		delete(g.toMeasure, x)
 	}
-	for c := range g.crowded {
-		fitted := c.claim.Fits(g.budgets)
-		c.claim.Weigh(g.form.Roughly())
-		if !fitted || !c.claim.Fits(g.budgets) {
-			g.redraft(c)
+	for x := range g.toMeasure {
+		fitted := x.request.Fits(g.budgets)
+		x.request.Measure(g.form.RoundedCount())
+		if !fitted || !x.request.Fits(g.budgets) {
+			g.updateRequest(x)
 		}
 	}
-	g.touched, g.crowded = emptied(g.touched), emptied(g.crowded)
+	g.toMeasure = emptied(g.toMeasure)
 	g.refuse()
 }
 
-// redraft looks anew at what a crew's policies need.
-func (g *Graph) redraft(c *crew) {
-	for p := range c.pods {
-		by, left := p.judged[c.direction].by, c.claim.Left
-		g.watch(c, by)
-		c.claim = g.drafts.Draft(compile.Subject{Pod: p.judged[c.direction].as, Alike: c.alike, Direction: c.direction, Policies: by}, g.form).Claim
-		if !slices.Equal(left, c.claim.Left) {
-			g.reassemble(c)
+// updateRequest asks the compiler anew what a group's policies need.
+func (g *Graph) updateRequest(x *policyGroup) {
+	for p := range x.pods { // any of them
+		subject, excluded := p.isolations[x.direction].subject(), x.request.Excluded
+		g.countFor(x, subject.Policies)
+		x.request = g.cache.Template(subject, g.form).Request
+		if !slices.Equal(excluded, x.request.Excluded) {
+			g.markGroup(x)
 		}
 		return
 	}
 }
 
-func (g *Graph) reassemble(c *crew) {
-	for p := range c.pods {
+// markGroup marks the pods of a group, whose chains must be assembled again.
+func (g *Graph) markGroup(x *policyGroup) {
+	for p := range x.pods {
 		g.dirty[p] = true
 	}
 }
 
-// refuse compares what all crews need with what there is room for.
+// refuse compares what all groups need with the budgets of namespaces and the node.
 func (g *Graph) refuse() {
-	claims := make([]compile.Claim, 0, len(g.crews))
-	for _, c := range g.crews {
-		claims = append(claims, c.claim)
+	requests := make([]compile.Request, 0, len(g.policyGroups))
+	for _, x := range g.policyGroups {
+		requests = append(requests, x.request)
 	}
-	refused := g.budgets.Refuse(claims)
-	for _, c := range g.crews {
-		if now := refused[c.alike] != ""; now != c.refused {
-			c.refused = now
-			g.reassemble(c)
+	refused := g.budgets.Refuse(requests)
+	for _, x := range g.policyGroups {
+		if now := refused[x.key] != ""; now != x.refused {
+			x.refused = now
+			g.markGroup(x)
 		}
 	}
-	excess := g.budgets.Excess(claims, refused)
-	if !slices.EqualFunc(excess, g.excess, func(a, b policy.Problem) bool { return a.String() == b.String() }) {
-		g.excess, g.excessive = excess, true
+	excess := g.budgets.Excess(requests, refused)
+	if !slices.EqualFunc(excess, g.excess, sameProblem) {
+		g.excess, g.excessIsNews = excess, true
 	}
 }
+
+func sameProblem(a, b policy.Problem) bool { return a.String() == b.String() }

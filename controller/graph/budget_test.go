@@ -13,8 +13,9 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// A policy of 3,000 selectors that each choose nearly all of 2,000 pods costs next to nothing: it only isolates, while
-// others go on. With fewer pods there is room for it, whichever way they come and go.
+// A policy of 3,000 selectors that each choose nearly all of 2,000 pods costs next to
+// nothing: it only isolates, while others go on. With fewer pods there is room for it,
+// whichever way they come and go.
 func TestPolicyThatNeedsTooMuch(t *testing.T) {
 	g := graph.New("n0", ruleset.Drop)
 	g.Apply(graph.PolicySet{Policy: policy.Parse(nearlyAll(3000))})

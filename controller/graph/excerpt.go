@@ -7,14 +7,18 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Around returns as much of Program as decides flows between some addresses: what they are dispatched to, and all that
-// this leads to. In a large cluster that is a small part of it.
-func (g *Graph) Around(addrs []netip.Addr) *ruleset.Program {
+// Excerpt returns as much of Program as decides flows between some addresses: the
+// chains that these are dispatched to, and all sets and chains that those use. In a
+// large cluster that is a small part of the program.
+func (g *Graph) Excerpt(addrs []netip.Addr) *ruleset.Program {
 	g.resolve()
-	x := excerpt{graph: g, program: &ruleset.Program{Strict: g.strict, Node: g.ownAddrs()}, seen: map[any]bool{}}
+	x := excerpt{
+		graph: g, program: &ruleset.Program{Strict: g.strict, Node: g.OwnAddrs()},
+		seen: map[any]bool{},
+	}
 	for _, a := range addrs {
 		for _, d := range ruleset.Directions {
-			x.subject(ruleset.Subject{Direction: d, Addr: a})
+			x.addSubject(ruleset.Subject{Direction: d, Addr: a})
 		}
 	}
 	x.program.Sets = slices.Concat(x.program.Sets, g.fixedSets(), g.strictSets())
@@ -22,60 +26,66 @@ func (g *Graph) Around(addrs []netip.Addr) *ruleset.Program {
 	return x.program
 }
 
-// excerpt is a program that grows.
+// excerpt is a part of a program that grows by what it uses.
 type excerpt struct {
 	graph   *Graph
 	program *ruleset.Program
-	seen    map[any]bool // subjects and IDs of chains and sets that were looked at
+	seen    map[any]bool // subjects, and IDs of chains and sets, that are in it
 }
 
-func (x *excerpt) first(of any) bool {
-	seen := x.seen[of]
-	x.seen[of] = true
+// isNew reports whether something is not in the excerpt yet, and notes that it is from
+// now on.
+func (x *excerpt) isNew(id any) bool {
+	seen := x.seen[id]
+	x.seen[id] = true
 	return !seen
 }
 
-func (x *excerpt) subject(s ruleset.Subject) {
+// addSubject adds the chain that an address is dispatched to in a direction, if there
+// is one.
+func (x *excerpt) addSubject(s ruleset.Subject) {
 	id, dispatched := x.graph.dispatch.now[s]
-	if dispatched && x.first(s) {
-		x.program.Dispatch = append(x.program.Dispatch, ruleset.Dispatch{Direction: s.Direction, Addr: s.Addr, Chain: id})
-		x.chain(id)
+	if dispatched && x.isNew(s) {
+		dispatch := ruleset.Dispatch{Direction: s.Direction, Addr: s.Addr, Chain: id}
+		x.program.Dispatch = append(x.program.Dispatch, dispatch)
+		x.addChain(id)
 	}
 }
 
-func (x *excerpt) chain(id ruleset.ChainID) {
+// addChain adds a chain, the sets that it uses, and the chain that it leads to.
+func (x *excerpt) addChain(id ruleset.ChainID) {
 	chain, exists := x.graph.chains.now[id]
-	if !exists || !x.first(id) {
+	if !exists || !x.isNew(id) {
 		return
 	}
 	x.program.Chains = append(x.program.Chains, chain)
 	for _, r := range chain.Rules {
 		if r.Peer.HasSet() {
-			x.set(r.Peer.Set)
+			x.addSet(r.Peer.Set)
 		}
 	}
 	if chain.ByPort {
-		x.set(ruleset.PortsOf(id))
+		x.addSet(ruleset.PortsOf(id))
 	}
-	for _, spans := range chain.Spans {
-		x.set(spans)
+	for _, ranges := range chain.Spans {
+		x.addSet(ranges)
 	}
 	if chain.Onward != "" {
-		x.chain(chain.Onward)
+		x.addChain(chain.Onward)
 	}
 }
 
-// set takes a set in, and the chains that its members lead to.
-func (x *excerpt) set(id ruleset.SetID) {
+// addSet adds a set, and the chains that its members lead to.
+func (x *excerpt) addSet(id ruleset.SetID) {
 	s, exists := x.graph.sets[id]
-	if !exists || !x.first(id) {
+	if !exists || !x.isNew(id) {
 		return
 	}
 	value := s.value()
 	x.program.Sets = append(x.program.Sets, value)
 	for _, m := range value.Members {
 		if m.Chain != "" {
-			x.chain(m.Chain)
+			x.addChain(m.Chain)
 		}
 	}
 }

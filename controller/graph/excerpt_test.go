@@ -15,7 +15,7 @@ func TestAroundDecidesAsTheProgram(t *testing.T) {
 		r := rand.New(rand.NewPCG(*seed+uint64(i), 11))
 		g := graph.New("n1", ruleset.Drop)
 		if i%2 == 0 {
-			g.MergeFrom(1)
+			g.MergeAbove(1)
 		}
 		if i%3 == 0 {
 			g.DenyUnknown()
@@ -42,7 +42,7 @@ func compareAround(t *testing.T, r *rand.Rand, g *graph.Graph) {
 			f.Proto, f.Port = ruleset.TCP, []uint16{53, 80, 443, 8080}[r.IntN(4)]
 		}
 		want, why := whole.Decide(f)
-		got, because := g.Around([]netip.Addr{f.From, f.To}).Decide(f)
+		got, because := g.Excerpt([]netip.Addr{f.From, f.To}).Decide(f)
 		if want != got || len(why) != len(because) || why[len(why)-1] != because[len(why)-1] {
 			t.Fatalf("%v: %v %v, the whole program: %v %v", f, got, because, want, why)
 		}

@@ -24,8 +24,8 @@ var (
 	seed      = flag.Uint64("seed", 1, "of the first random history")
 )
 
-// After any history the graph is what a compiler that sees the whole cluster makes of it, and a kernel that
-// applied every change holds that program: whatever way the events took.
+// After any history the graph is what a compiler that sees the whole cluster makes of it,
+// and a kernel that applied every change holds that program: whatever way the events took.
 func TestGraphFollowsAnyHistory(t *testing.T) {
 	for i := range *histories {
 		r := rand.New(rand.NewPCG(*seed+uint64(i), 7))
@@ -164,7 +164,7 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 	t.Helper()
 	g := graph.New("n1", ruleset.Drop)
 	if r.IntN(2) == 0 {
-		g.MergeFrom(1)
+		g.MergeAbove(1)
 	}
 	if r.IntN(2) == 0 {
 		g.Limit(scarce(r))
@@ -211,7 +211,7 @@ func scarce(r *rand.Rand) compile.Budgets {
 	need := func(most int) compile.Need {
 		return compile.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
 	}
-	return compile.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), Least: r.IntN(3)}
+	return compile.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), MinPods: r.IntN(3)}
 }
 
 // look tells the graph now and then what the kernel of its node says of addresses.
@@ -227,7 +227,8 @@ func look(r *rand.Rand, g *graph.Graph) {
 	}
 }
 
-// arrive checks that the way does not matter, only where it leads; while a namespace terminates it does.
+// arrive checks that the way does not matter, only where it leads; while a namespace
+// terminates it does.
 func arrive(t *testing.T, seed uint64, states []*oracle.World) {
 	t.Helper()
 	for _, w := range states {

@@ -6,83 +6,95 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// crew is the pods of this node that are judged alike in one direction.
-type crew struct {
-	alike     string // policy.Pod.Alike
+// policyGroup is the pods of this node that the same policies isolate in one direction,
+// also where it is one pod.
+type policyGroup struct {
+	key       string // see compile.GroupKey
 	direction ruleset.Direction
 	pods      map[*pod]bool
-	known     compile.Crew  // of these pods; zero: not made yet
-	shares    bool          // they lead to chains that others may lead to
-	claim     compile.Claim // what their policies need
-	refused   bool          // there is no room for that: they are isolated, and nothing is allowed
+	group     compile.Group // of these pods; zero: not made since they changed
+
+	// shares says that the pods' chains lead to others, which depend on who is in the
+	// group.
+	shares bool
+
+	request compile.Request // what their policies need
+
+	// refused says that the request is beyond the budget of a namespace or the node:
+	// the pods are isolated, and nothing is allowed.
+	refused bool
 }
 
-func (c *crew) crew(d ruleset.Direction) compile.Crew {
-	if c.known == (compile.Crew{}) {
-		keys := make([]policy.Key, 0, len(c.pods))
-		for p := range c.pods {
+// compiled returns the group of these pods for the compiler.
+func (x *policyGroup) compiled() compile.Group {
+	if x.group == (compile.Group{}) {
+		keys := make([]policy.Key, 0, len(x.pods))
+		for p := range x.pods {
 			keys = append(keys, p.claimed.Key)
 		}
-		c.known = compile.NewCrew(d, keys)
+		x.group = compile.NewGroup(x.direction, keys)
 	}
-	return c.known
+	return x.group
 }
 
-// enlist says by what a pod is judged in a direction, and with whom.
-func (g *Graph) enlist(p *pod, d ruleset.Direction) {
-	j := &p.judged[d]
-	isolated, alike := false, ""
-	if j.as, j.by, isolated = g.subjectOf(p, d); isolated {
-		alike = compile.Alike(j.as, d, j.by)
+// updatePolicyGroup updates by which policies a pod is isolated in a direction, and in
+// which group it is for that.
+func (g *Graph) updatePolicyGroup(p *pod, d ruleset.Direction) {
+	x := &p.isolations[d]
+	isolated, key := false, ""
+	if x.as, x.by, isolated = g.subjectOf(p, d); isolated {
+		key = compile.GroupKey(x.as, d, x.by)
 	}
-	if j.crew != nil && j.crew.alike == alike {
+	if x.group != nil && x.group.key == key {
 		return
 	}
-	if old := j.crew; old != nil {
+	if old := x.group; old != nil {
 		delete(old.pods, p)
-		g.changed(old, d)
+		g.groupChanged(old)
 		if len(old.pods) == 0 {
-			delete(g.crews, old.alike)
-			g.disband(old)
+			g.dropPolicyGroup(old)
 		}
 	}
-	if j.crew = nil; alike == "" {
+	if x.group = nil; key == "" {
 		return
 	}
-	now, exists := g.crews[alike]
+	now, exists := g.policyGroups[key]
 	if !exists {
-		now = &crew{alike: alike, direction: d, pods: map[*pod]bool{}}
-		g.crews[alike] = now
+		now = &policyGroup{key: key, direction: d, pods: map[*pod]bool{}}
+		g.policyGroups[key] = now
 	}
 	now.pods[p] = true
-	j.crew = now
-	g.changed(now, d)
+	x.group = now
+	g.groupChanged(now)
 }
 
-// disband lets go of a crew without pods. Others may have room for it.
-func (g *Graph) disband(c *crew) {
-	g.unwatch(c)
-	delete(g.crowded, c)
-	delete(g.moved, c)
-	g.fewer = true
+// dropPolicyGroup drops a group without pods. What it needed is free for others.
+func (g *Graph) dropPolicyGroup(x *policyGroup) {
+	delete(g.policyGroups, x.key)
+	g.stopCounting(x)
+	delete(g.toMeasure, x)
+	delete(g.regrouped, x)
+	g.groupGone = true
 }
 
-func (g *Graph) changed(c *crew, d ruleset.Direction) {
-	c.known = compile.Crew{}
-	g.moved[c] = d
+// groupChanged notes that pods joined or left a group.
+func (g *Graph) groupChanged(x *policyGroup) {
+	x.group = compile.Group{}
+	g.regrouped[x] = true
 }
 
-// regroup has pods share with those that they are judged alike with now.
-func (g *Graph) regroup() {
-	for c, d := range g.moved {
-		if !c.shares {
+// assembleRegrouped assembles the chains of pods again that share a chain with others,
+// after pods joined or left them.
+func (g *Graph) assembleRegrouped() {
+	for x := range g.regrouped {
+		if !x.shares {
 			continue
 		}
-		for p := range c.pods {
+		for p := range x.pods {
 			if !g.dirty[p] {
-				g.assemble(p, d)
+				g.assemble(p, x.direction)
 			}
 		}
 	}
-	clear(g.moved)
+	clear(g.regrouped)
 }

@@ -15,25 +15,26 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Pods that the same policies judge share what these say, if that is much. All of them are subjects of a change to it.
-func TestPodsThatAreJudgedAlikeShare(t *testing.T) {
+// Pods that the same policies isolate share a chain, if these have many rules. All of them
+// are subjects of a change to it.
+func TestPodsOfOneGroupShare(t *testing.T) {
 	g := graph.New("n1", ruleset.Drop)
 	g.Apply(graph.PolicySet{Policy: manyPorts()})
-	g.Apply(graph.PodSet{Pod: alike("a")})
+	g.Apply(graph.PodSet{Pod: memberPod("a")})
 	if shared := sharedChains(g.Program()); len(shared) > 0 {
 		t.Errorf("shared by one pod: %v", shared)
 	}
-	g.Apply(graph.PodSet{Pod: alike("b")})
+	g.Apply(graph.PodSet{Pod: memberPod("b")})
 	two := sharedChains(g.Program())
 	if len(two) != 1 {
 		t.Fatalf("shared by two pods: %v", two)
 	}
 	have := g.Subjects(two[0])
 	slices.SortFunc(have, netip.Addr.Compare)
-	if want := []netip.Addr{alike("a").Addrs[0], alike("b").Addrs[0]}; !slices.Equal(have, want) {
+	if want := []netip.Addr{memberPod("a").Addrs[0], memberPod("b").Addrs[0]}; !slices.Equal(have, want) {
 		t.Errorf("subjects of what they share: %v, want %v", have, want)
 	}
-	g.Apply(graph.PodSet{Pod: alike("c")})
+	g.Apply(graph.PodSet{Pod: memberPod("c")})
 	if three := sharedChains(g.Program()); len(three) != 1 || three[0] == two[0] {
 		t.Errorf("what two pods shared is given to a third: %v", three)
 	}
@@ -50,7 +51,7 @@ func manyPorts() *policy.Policy {
 	return policy.Parse(p)
 }
 
-func alike(name string) policy.Pod {
+func memberPod(name string) policy.Pod {
 	return policy.Pod{Key: policy.Key{Namespace: "shop", Name: name}, Node: "n1", Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, name[0]})}}
 }
 

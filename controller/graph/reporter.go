@@ -10,7 +10,8 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Selected reports whether a policy selects pods of this node, and of any.
+// Selected reports whether a policy selects pods of this node, and pods of any node. A
+// node with such pods reports the policy's problems.
 func (g *Graph) Selected(key policy.Key) (here, anywhere bool) {
 	ns := g.namespaces[key.Namespace]
 	if ns == nil || ns.policies[key] == nil {
@@ -18,7 +19,7 @@ func (g *Graph) Selected(key policy.Key) (here, anywhere bool) {
 	}
 	subjects := &selector{Selector: ns.policies[key].Subjects}
 	for p := range ns.local {
-		if subjects.Matches(p.held, ns.Namespace) {
+		if subjects.Matches(p.peer, ns.Namespace) {
 			return true, true
 		}
 	}
@@ -32,19 +33,21 @@ func (g *Graph) Selected(key policy.Key) (here, anywhere bool) {
 	return false, false
 }
 
-// Drawn returns one of the nodes by a draw that all of them hold alike: another for other texts, and the same for
-// nearly all texts while nodes come and go.
-func (g *Graph) Drawn(text string) string {
+// ChosenNode returns one of the nodes, which all nodes choose alike: a different one
+// for different texts, and for nearly all texts the same one while nodes come and go.
+// It reports the problems of a policy that selects no pod.
+func (g *Graph) ChosenNode(text string) string {
 	if len(g.nodes) == 0 {
 		return g.node
 	}
-	lot := uint8(hash(text)) // there are 256 draws, however many texts
-	if _, held := g.drawn[lot]; !held {
-		g.drawn[lot] = slices.MaxFunc(slices.Sorted(maps.Keys(g.nodes)), func(a, b string) int {
-			return cmp.Compare(hash(fmt.Sprint(a, lot)), hash(fmt.Sprint(b, lot)))
-		})
+	bucket := uint8(hash(text)) // there are 256 choices to remember, however many texts
+	if _, known := g.chosen[bucket]; !known {
+		byHash := func(a, b string) int {
+			return cmp.Compare(hash(fmt.Sprint(a, bucket)), hash(fmt.Sprint(b, bucket)))
+		}
+		g.chosen[bucket] = slices.MaxFunc(slices.Sorted(maps.Keys(g.nodes)), byHash)
 	}
-	return g.drawn[lot]
+	return g.chosen[bucket]
 }
 
 // hash is the same on every node.

@@ -5,63 +5,67 @@ import (
 	"slices"
 )
 
-// ledger is a map that remembers what changed since it was last read.
-type ledger[K comparable, V any] struct {
+// trackedMap is a map that remembers what changed since it was last read.
+type trackedMap[K comparable, V any] struct {
 	now map[K]V
 	was map[K]*V // of every key touched since: its value then; nil: it was absent
 }
 
-func newLedger[K comparable, V any]() ledger[K, V] {
-	return ledger[K, V]{now: map[K]V{}, was: map[K]*V{}}
+// newTrackedMap returns an empty map with nothing to remember.
+func newTrackedMap[K comparable, V any]() trackedMap[K, V] {
+	return trackedMap[K, V]{now: map[K]V{}, was: map[K]*V{}}
 }
 
-func (l *ledger[K, V]) set(key K, value V) {
-	l.touch(key)
-	l.now[key] = value
+func (m *trackedMap[K, V]) set(key K, value V) {
+	m.touch(key)
+	m.now[key] = value
 }
 
-func (l *ledger[K, V]) delete(key K) {
-	l.touch(key)
-	delete(l.now, key)
+func (m *trackedMap[K, V]) delete(key K) {
+	m.touch(key)
+	delete(m.now, key)
 }
 
 // replace leaves these keys and no others, with the zero value.
-func (l *ledger[K, V]) replace(keys []K) {
-	for key := range maps.Clone(l.now) {
+func (m *trackedMap[K, V]) replace(keys []K) {
+	for key := range maps.Clone(m.now) {
 		if !slices.Contains(keys, key) {
-			l.delete(key)
+			m.delete(key)
 		}
 	}
 	for _, key := range keys {
 		var zero V
-		l.set(key, zero)
+		m.set(key, zero)
 	}
 }
 
-func (l *ledger[K, V]) touch(key K) {
-	if _, touched := l.was[key]; touched {
+// touch remembers the value of a key, unless an older one is remembered.
+func (m *trackedMap[K, V]) touch(key K) {
+	if _, touched := m.was[key]; touched {
 		return
 	}
-	l.was[key] = nil
-	if value, exists := l.now[key]; exists {
-		l.was[key] = &value
+	m.was[key] = nil
+	if value, exists := m.now[key]; exists {
+		m.was[key] = &value
 	}
 }
 
-// drain hands over every touched key with its value then and now (nil: absent) and forgets about it.
-func (l *ledger[K, V]) drain(each func(key K, was, is *V)) {
-	for key, was := range l.was {
-		if value, exists := l.now[key]; exists {
+// drain hands over every touched key with its value then and now (nil: absent), and
+// forgets that it was touched.
+func (m *trackedMap[K, V]) drain(each func(key K, was, is *V)) {
+	for key, was := range m.was {
+		if value, exists := m.now[key]; exists {
 			each(key, was, &value)
 		} else if was != nil {
 			each(key, was, nil)
 		}
 	}
-	l.was = emptied(l.was)
+	m.was = emptied(m.was)
 }
 
-// emptied returns an empty map, which is m unless that is large: to clear or walk a map costs as much as it ever held,
-// so one burst would make every event after it dear.
+// emptied returns an empty map, which is m unless m is large: to clear or walk a map
+// costs as much as it ever held, so that one burst would slow down every event after
+// it.
 func emptied[K comparable, V any](m map[K]V) map[K]V {
 	if len(m) > 1000 {
 		return map[K]V{}

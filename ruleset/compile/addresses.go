@@ -9,20 +9,23 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// addresses says whose the addresses of a snapshot are. Who is a peer by an address and who is a subject are two
-// questions: a wrong claim must neither make somebody a peer nor take a subject its isolation.
+// addresses answers whose the addresses of a snapshot are. A pod claims the addresses
+// that its object states. Who is the peer at an address and who is the subject there
+// are two questions: a wrong claim must neither make a pod a peer nor end the isolation
+// of a subject.
 type addresses struct {
 	snapshot Snapshot
-	ranges   *policy.Ranges
-	claims   map[netip.Addr][]policy.Pod
-	own      map[netip.Addr]bool // those of the snapshot's node
-	stated   map[netip.Addr]bool // those of any node, as Node objects say
-	behind   map[netip.Addr]bool // see Snapshot
+	ranges   *policy.PodRanges
+	claims   map[netip.Addr][]policy.Pod // the pods that claim an address
+	own      map[netip.Addr]bool         // addresses of the snapshot's node
+	stated   map[netip.Addr]bool         // addresses of any node, as Node objects say
+	behind   map[netip.Addr]bool         // see Snapshot
 }
 
+// newAddresses lists who claims each address, and what nodes and the kernel say of it.
 func newAddresses(s Snapshot) *addresses {
 	x := &addresses{
-		snapshot: s, ranges: policy.NewRanges(s.Nodes), claims: map[netip.Addr][]policy.Pod{},
+		snapshot: s, ranges: policy.NewPodRanges(s.Nodes), claims: map[netip.Addr][]policy.Pod{},
 		own: map[netip.Addr]bool{}, stated: map[netip.Addr]bool{}, behind: map[netip.Addr]bool{},
 	}
 	for _, p := range s.Pods {
@@ -37,26 +40,33 @@ func newAddresses(s Snapshot) *addresses {
 		x.behind[a] = true
 	}
 	for _, n := range s.Nodes {
-		for _, a := range n.Addrs {
-			if !x.ranges.Within(a) { // else it is a pod's, whatever a Node object says
-				x.stated[a] = true
-				if n.Name == s.Node && s.Own == nil {
-					x.own[a] = true
-				}
-			}
-		}
+		x.addNode(n)
 	}
 	return x
 }
 
-// holder returns the pod that is the peer by an address: of those that it can belong to the one that outranks the
-// others.
-func (x *addresses) holder(a netip.Addr) (best policy.Pod, found bool) {
+// addNode takes in the addresses that a Node object states, except those in a pod
+// range: these belong to pods, whatever the object says.
+func (x *addresses) addNode(n policy.Node) {
+	for _, a := range n.Addrs {
+		if !x.ranges.Contains(a) {
+			x.stated[a] = true
+			if n.Name == x.snapshot.Node && x.snapshot.Own == nil {
+				x.own[a] = true
+			}
+		}
+	}
+}
+
+// peerAt returns the pod that is the peer at an address: of the pods that claim it and
+// can have it, the one that outranks the others.
+func (x *addresses) peerAt(a netip.Addr) (best policy.Pod, found bool) {
 	if x.own[a] || x.stated[a] {
 		return policy.Pod{}, false
 	}
 	for _, p := range x.claims[a] {
-		if x.ranges.CanBeOf(p.Node, a, x.snapshot.Anywhere) && (!found || p.Outranks(best)) {
+		can := x.ranges.CanBeOf(p.Node, a, x.snapshot.Anywhere)
+		if can && (!found || p.Outranks(best)) {
 			best, found = p, true
 		}
 	}
@@ -64,41 +74,45 @@ func (x *addresses) holder(a netip.Addr) (best policy.Pod, found bool) {
 }
 
 func (x *addresses) isPods(a netip.Addr) bool {
-	_, is := x.holder(a)
+	_, is := x.peerAt(a)
 	return is
 }
 
-// peers returns all pods with the addresses by which they are peers.
+// peers returns all pods with the addresses at which they are peers.
 func (x *addresses) peers() []policy.Pod {
 	peers := make([]policy.Pod, len(x.snapshot.Pods))
 	for i, p := range x.snapshot.Pods {
-		peers[i] = p.Holding(func(a netip.Addr) bool {
-			holder, found := x.holder(a)
-			return found && holder.Key == p.Key
+		peers[i] = p.KeepAddrs(func(a netip.Addr) bool {
+			peer, found := x.peerAt(a)
+			return found && peer.Key == p.Key
 		})
 	}
 	return peers
 }
 
-// local returns the pods of the node that are judged by an address. Nobody else's word takes one from them, only that of
-// the kernel: where the address is the node's own, or outside of its pods' range and behind none of their interfaces.
-func (x *addresses) local(a netip.Addr) []policy.Pod {
+// subjectsAt returns the pods of the node that are subjects at an address. Only the
+// kernel can take an address from them: where it is the node's own, or outside of the
+// node's pod ranges and behind none of its pods' interfaces. What other objects claim
+// does not count.
+func (x *addresses) subjectsAt(a netip.Addr) []policy.Pod {
 	node := x.snapshot.Node
 	possible := x.behind[a] || x.ranges.CanBeSubject(node, a, x.snapshot.Anywhere)
 	if x.own[a] || !possible {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(x.claims[a]), func(p policy.Pod) bool { return p.Node != node })
+	isElsewhere := func(p policy.Pod) bool { return p.Node != node }
+	return slices.DeleteFunc(slices.Clone(x.claims[a]), isElsewhere)
 }
 
-// plain returns the pods of the node with those of their addresses that no other pod of it claims.
-func (x *addresses) plain() []policy.Pod {
+// soleSubjects returns the pods of the node with those of their addresses that no other
+// pod of the node claims.
+func (x *addresses) soleSubjects() []policy.Pod {
 	var pods []policy.Pod
 	for _, p := range x.snapshot.Pods {
 		if p.Node != x.snapshot.Node {
 			continue
 		}
-		sole := p.Holding(func(a netip.Addr) bool { return len(x.local(a)) == 1 })
+		sole := p.KeepAddrs(func(a netip.Addr) bool { return len(x.subjectsAt(a)) == 1 })
 		if len(sole.Addrs) > 0 {
 			pods = append(pods, sole)
 		}
@@ -106,9 +120,10 @@ func (x *addresses) plain() []policy.Pod {
 	return pods
 }
 
-// disputed returns the addresses that several pods of the node claim, with these, and those of which the last pod is
-// gone, with that.
-func (x *addresses) disputed() iter.Seq2[netip.Addr, []policy.Pod] {
+// standIns yields the addresses that need a stand-in, with the pods that it stands for:
+// the several pods of the node that claim the address, or the departed pod that had it
+// last.
+func (x *addresses) standIns() iter.Seq2[netip.Addr, []policy.Pod] {
 	pods := map[netip.Addr][]policy.Pod{}
 	for _, p := range x.snapshot.Departed {
 		for _, a := range p.Addrs {
@@ -118,24 +133,25 @@ func (x *addresses) disputed() iter.Seq2[netip.Addr, []policy.Pod] {
 		}
 	}
 	for a := range x.claims {
-		switch local := x.local(a); len(local) {
+		switch subjects := x.subjectsAt(a); len(subjects) {
 		case 0:
 		case 1:
 			delete(pods, a)
 		default:
-			pods[a] = local
+			pods[a] = subjects
 		}
 	}
 	return maps.All(pods)
 }
 
-// known returns the addresses by which pods of the node are judged, if they are isolated.
-func (x *addresses) known() []netip.Addr {
-	var known []netip.Addr
+// subjectAddrs returns the addresses at which pods of the node are subjects if policies
+// select them.
+func (x *addresses) subjectAddrs() []netip.Addr {
+	var addrs []netip.Addr
 	for a := range x.claims {
-		if len(x.local(a)) > 0 {
-			known = append(known, a)
+		if len(x.subjectsAt(a)) > 0 {
+			addrs = append(addrs, a)
 		}
 	}
-	return known
+	return addrs
 }

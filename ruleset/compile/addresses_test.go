@@ -48,21 +48,21 @@ func TestWhoIsAPeerByAnAddress(t *testing.T) {
 		for _, text := range row.nodes {
 			nodes = append(nodes, policy.Node{Addrs: policy.ParseAddrs(strings.Fields(text))})
 		}
-		if got := settledText(newAddresses(Snapshot{Pods: pods, Nodes: nodes}).peers()); got != row.want {
+		if got := addrsText(newAddresses(Snapshot{Pods: pods, Nodes: nodes}).peers()); got != row.want {
 			t.Errorf("%s: %s, want %s", row.name, got, row.want)
 		}
-		before := settledText(pods)
+		before := addrsText(pods)
 		slices.Reverse(pods)
 		reversed := newAddresses(Snapshot{Pods: pods, Nodes: nodes}).peers()
 		slices.Reverse(reversed)
 		slices.Reverse(pods)
-		if got := settledText(reversed); got != row.want || settledText(pods) != before {
-			t.Errorf("%s, in reverse: %s, want %s; pods %s, were %s", row.name, got, row.want, settledText(pods), before)
+		if got := addrsText(reversed); got != row.want || addrsText(pods) != before {
+			t.Errorf("%s, in reverse: %s, want %s; pods %s, were %s", row.name, got, row.want, addrsText(pods), before)
 		}
 	}
 }
 
-func settledText(pods []policy.Pod) string {
+func addrsText(pods []policy.Pod) string {
 	words := make([]string, len(pods))
 	for i, p := range pods {
 		words[i] = p.String() + fmt.Sprint(p.Addrs)
@@ -70,8 +70,9 @@ func settledText(pods []policy.Pod) string {
 	return strings.Join(words, " ")
 }
 
-// Addresses may come from anywhere where that is said, but never from the range of another node; and what the kernel of
-// the node says decides over its own pods, whatever Node objects say.
+// Addresses may come from anywhere where that is said, but never from the range of another
+// node; and what the kernel of the node says decides over its own pods, whatever Node
+// objects say.
 func TestAddressesByTheKernel(t *testing.T) {
 	pods := []policy.Pod{
 		{Key: policy.Key{Namespace: "a", Name: "p"}, Node: "n1", Addrs: policy.ParseAddrs([]string{"8.8.8.8", "10.244.1.5", "10.244.2.5", "10.77.0.9"})},
@@ -84,7 +85,7 @@ func TestAddressesByTheKernel(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		snapshot Snapshot
-		want     string // peers, and who is judged
+		want     string // peers, and sole subjects
 	}{
 		{"ranges alone", Snapshot{}, "a/p[10.244.1.5] a/q[]; a/p[10.244.1.5]"},
 		{"anywhere", Snapshot{Anywhere: true}, "a/p[8.8.8.8 10.244.1.5] a/q[9.9.9.9]; a/p[8.8.8.8 10.77.0.9 10.244.1.5]"},
@@ -94,7 +95,7 @@ func TestAddressesByTheKernel(t *testing.T) {
 		s := row.snapshot
 		s.Node, s.Pods, s.Nodes = "n1", pods, nodes
 		x := newAddresses(s)
-		if got := settledText(x.peers()) + "; " + settledText(x.plain()); got != row.want {
+		if got := addrsText(x.peers()) + "; " + addrsText(x.soleSubjects()); got != row.want {
 			t.Errorf("%s: %s, want %s", row.name, got, row.want)
 		}
 	}

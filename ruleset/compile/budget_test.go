@@ -16,8 +16,9 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// With too little room for them policies isolate as ever. What is allowed then is no more than the oracle says, and no
-// less than it says where the policies allow nothing that are reported.
+// With too little room for them policies isolate as ever. What is allowed then is no more
+// than the oracle says, and no less than it says where the policies allow nothing that are
+// reported.
 func TestWithoutRoomPoliciesOnlyIsolate(t *testing.T) {
 	beyond := 0
 	for i := range max(*worlds/10, 1) {
@@ -39,15 +40,16 @@ func TestWithoutRoomPoliciesOnlyIsolate(t *testing.T) {
 	}
 }
 
-// compileScarce compiles a world for all of its nodes with small budgets, and returns who was told that they are beyond.
+// compileScarce compiles a world for all of its nodes with small budgets, and returns who
+// was told that they are beyond.
 func compileScarce(r *rand.Rand, w *oracle.World) (programs []*ruleset.Program, reported map[string]bool) {
 	need := func(most int) compile.Need {
 		return compile.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
 	}
 	reported = map[string]bool{}
 	snapshot := compile.SnapshotOf(policy.Objects(*w), "")
-	snapshot.Readable = r.IntN(2)
-	snapshot.Budgets = compile.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), Least: 1}
+	snapshot.MergeAbove = r.IntN(2)
+	snapshot.Budgets = compile.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), MinPods: 1}
 	for _, snapshot.Node = range nodesOf(w) {
 		program, problems := compile.Compile(snapshot)
 		programs = append(programs, program)
@@ -77,7 +79,8 @@ func allowNothing(w *oracle.World, names map[string]bool) *oracle.World {
 	return &strict
 }
 
-// crowd is a snapshot of a namespace with many pods, of which the first is on the node, and one pod of another.
+// crowd is a snapshot of a namespace with many pods, of which the first is on the node, and
+// one pod of another.
 func crowd(t *testing.T, pods int, policies ...*networkingv1.NetworkPolicy) compile.Snapshot {
 	t.Helper()
 	s := compile.Snapshot{Node: "n0"}
@@ -111,8 +114,9 @@ func peersEach(t *testing.T, name string, count int, selector string, port bool)
 
 const notIn = "{matchExpressions: [{key: app, operator: NotIn, values: [y%d]}]}"
 
-// One policy of 3,000 selectors that each choose nearly everybody is beyond the budgets, and says so. What the other
-// policies of its pods allow stays allowed, and so does all that is another namespace's.
+// One policy of 3,000 selectors that each choose nearly everybody is beyond the budgets,
+// and says so. What the other policies of its pods allow stays allowed, and so does all
+// that is another namespace's.
 func TestPolicyThatIsTooMuchOnlyIsolates(t *testing.T) {
 	for _, port := range []bool{false, true} {
 		small, other := peersEach(t, "a/small", 1, "{matchLabels: {app: x%d}}", true), peersEach(t, "b/other", 1, "{matchLabels: {app: x%d}}", true)
@@ -165,8 +169,9 @@ func TestLargePoliciesHaveRoom(t *testing.T) {
 	}
 }
 
-// Policies each of which is fine can be too much together. Of those that isolate one pod the largest give way, of a
-// namespace the pods whose policies need most; the order in which they are listed does not matter.
+// Policies each of which is fine can be too much together. Of those that isolate one pod
+// the largest give way, of a namespace the pods whose policies need most; the order in
+// which they are listed does not matter.
 func TestPoliciesThatAreTooMuchTogether(t *testing.T) {
 	var policies []*networkingv1.NetworkPolicy
 	for i := range 6 {
@@ -182,13 +187,13 @@ func TestPoliciesThatAreTooMuchTogether(t *testing.T) {
 }
 
 // Whoever is refused takes no room from others.
-func TestRefusedClaimsTakeNoRoom(t *testing.T) {
+func TestRefusedRequestsTakeNoRoom(t *testing.T) {
 	budgets := compile.DefaultBudgets()
 	budgets.Node = compile.Need{Members: 1000, Sets: 10, Rules: 1000}
-	refused := budgets.Refuse([]compile.Claim{
-		{Namespace: "c", Alike: "c", Need: compile.Need{Sets: 3, Members: 100}},
-		{Namespace: "a", Alike: "a", Need: compile.Need{Sets: 6}},
-		{Namespace: "b", Alike: "b", Need: compile.Need{Sets: 8}},
+	refused := budgets.Refuse([]compile.Request{
+		{Namespace: "c", GroupKey: "c", Need: compile.Need{Sets: 3, Members: 100}},
+		{Namespace: "a", GroupKey: "a", Need: compile.Need{Sets: 6}},
+		{Namespace: "b", GroupKey: "b", Need: compile.Need{Sets: 8}},
 	})
 	if len(refused) != 1 || refused["b"] == "" {
 		t.Error(refused)

@@ -8,26 +8,27 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Drafts assembles judgements, and does once what is the same for many pods: a policy for all pods of a namespace is
-// one piece of work. The zero value is ready.
-type Drafts struct {
-	Parts
-	known map[string]*Draft
+// Cache makes templates, and does once what is the same for many pods: a policy for all
+// pods of a namespace is worked through once. The zero value is empty and ready.
+type Cache struct {
+	contributions
+	templates map[string]*Template // by GroupKey
 }
 
-// Begin begins a moment in which no policy changes, nor what there is of pods.
-func (x *Drafts) Begin() { x.known = nil }
+// Reset drops the templates. It must be called before policies or counts of pods that
+// changed are used; what single policies contribute is kept, see Forget.
+func (x *Cache) Reset() { x.templates = nil }
 
-// Subject is a pod in a direction in which policies, sorted by key, isolate it; Alike is what it has in common with its
-// crew.
+// Subject is a pod in a direction in which policies isolate it.
 type Subject struct {
 	Pod       policy.Pod
-	Alike     string
+	GroupKey  string // see GroupKey
 	Direction ruleset.Direction
-	Policies  []*policy.Policy
+	Policies  []*policy.Policy // sorted by key
 }
 
-// namespace is that of the policies: a subject that stands for several pods has none of its own.
+// namespace is that of the policies: a stand-in for several pods has no namespace of
+// its own.
 func (s Subject) namespace() string {
 	if len(s.Policies) == 0 {
 		return ""
@@ -35,77 +36,88 @@ func (s Subject) namespace() string {
 	return s.Policies[0].Namespace
 }
 
-// Draft is all of a judgement that is the same for the pods of a crew.
-type Draft struct {
-	Claim
-	assembly assembly
+// Template is the part of an Isolation that is the same for all pods of a group.
+type Template struct {
+	Request
+	builder builder
 }
 
-// Draft assembles what is the same for a subject and those alike. Where all of its policies would need too much, those
-// that need most allow nothing.
-func (x *Drafts) Draft(s Subject, form Form) *Draft {
-	if known := x.known[s.Alike]; known != nil {
-		return known
+// Template returns the template for a subject and the others of its group. Where all
+// policies of the subject would need more than the budget of a pod, those that need
+// most allow nothing.
+func (x *Cache) Template(s Subject, form Form) *Template {
+	if kept := x.templates[s.GroupKey]; kept != nil {
+		return kept
 	}
-	draft := x.fit(s, form)
-	draft.Weigh(form.Roughly())
-	if x.known == nil {
-		x.known = map[string]*Draft{}
+	template := x.fit(s, form)
+	template.Measure(form.RoundedCount())
+	if x.templates == nil {
+		x.templates = map[string]*Template{}
 	}
-	x.known[s.Alike] = draft
-	return draft
+	x.templates[s.GroupKey] = template
+	return template
 }
 
-func (x *Drafts) fit(s Subject, form Form) *Draft {
-	draft := x.assemble(s, s.Policies, form)
-	if draft.Need.within(form.Room().Pod) {
-		return draft
+// fit makes the template of as many of the subject's policies as the budget allows,
+// those first that need least.
+func (x *Cache) fit(s Subject, form Form) *Template {
+	budget := form.Limits().Pod
+	template := x.assemble(s, s.Policies, form)
+	if template.Need.within(budget) {
+		return template
 	}
 	order := x.leastFirst(s, form)
-	prefix := func(n int) *Draft {
+	prefix := func(n int) *Template {
 		some := slices.Clone(order[:n])
 		slices.SortFunc(some, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
 		return x.assemble(s, some, form)
 	}
-	n := sort.Search(len(order), func(n int) bool { return !prefix(n + 1).Need.within(form.Room().Pod) })
-	draft = prefix(n)
-	draft.Left = order[n:]
-	return draft
+	n := sort.Search(len(order), func(n int) bool { return !prefix(n + 1).Need.within(budget) })
+	template = prefix(n)
+	template.Excluded = order[n:]
+	return template
 }
 
 // leastFirst orders a subject's policies by what each needs alone.
-func (x *Drafts) leastFirst(s Subject, form Form) []*policy.Policy {
+func (x *Cache) leastFirst(s Subject, form Form) []*policy.Policy {
 	alone := map[*policy.Policy]Need{}
 	for _, one := range s.Policies {
-		known := x.of(s.Pod, s.Direction, one)
-		if known.alone == nil {
-			known.alone = &x.assemble(s, []*policy.Policy{one}, form).Claim
+		c := x.of(s, one)
+		if c.alone == nil {
+			c.alone = &x.assemble(s, []*policy.Policy{one}, form).Request
 		}
-		known.alone.Weigh(form.Roughly())
-		alone[one] = known.alone.Need
+		c.alone.Measure(form.RoundedCount())
+		alone[one] = c.alone.Need
 	}
-	return slices.SortedStableFunc(slices.Values(s.Policies), func(a, b *policy.Policy) int { return alone[a].Compare(alone[b]) })
+	least := func(a, b *policy.Policy) int { return alone[a].Compare(alone[b]) }
+	return slices.SortedStableFunc(slices.Values(s.Policies), least)
 }
 
-// assemble puts together what some of the policies contribute.
-func (x *Drafts) assemble(s Subject, policies []*policy.Policy, form Form) *Draft {
-	parts := make([]*part, len(policies))
-	for i, one := range policies {
-		parts[i] = x.of(s.Pod, s.Direction, one)
+// assemble makes a template in which only some of the subject's policies allow
+// something.
+func (x *Cache) assemble(s Subject, allowing []*policy.Policy, form Form) *Template {
+	contributions := make([]*contribution, len(allowing))
+	for i, one := range allowing {
+		contributions[i] = x.of(s, one)
 	}
-	a := assemble(s.Pod, s.Direction, parts, form)
-	return &Draft{
-		Claim:    Claim{Namespace: s.namespace(), Alike: s.Alike, Policies: s.Policies, Need: a.need(form.Roughly()), Sources: a.sources},
-		assembly: a,
+	b := build(s, contributions, form)
+	return &Template{
+		Request: Request{
+			Namespace: s.namespace(), GroupKey: s.GroupKey, Policies: s.Policies,
+			Need: b.need(form.RoundedCount()), Sources: b.sources,
+		},
+		builder: b,
 	}
 }
 
-// Judgement makes the pod's own of it.
-func (x *Draft) Judgement(p policy.Pod, form Form, crew func() Crew) Judgement {
-	return x.assembly.judgement(p, form, crew)
+// Isolation makes the isolation of one pod of the group. It asks for the group only if
+// its pods share a chain.
+func (x *Template) Isolation(p policy.Pod, form Form, group func() Group) Isolation {
+	return x.builder.isolation(p, form, group)
 }
 
-// Refused is the judgement of a pod whose claim is refused: it is isolated, and nothing is allowed.
-func (x *Draft) Refused(p policy.Pod, form Form) Judgement {
-	return newAssembly(p, x.assembly.direction).judgement(p, form, Alone)
+// DenyAll makes the isolation of a pod whose group's request is refused: nothing is
+// allowed.
+func (x *Template) DenyAll(p policy.Pod, form Form) Isolation {
+	return newBuilder(p, x.builder.direction).isolation(p, form, NoGroup)
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// chainText prints a chain's rules, one a line, with what sets are made from in the place of their names.
+// chainText prints a chain's rules, one a line, with what sets are made from in the place
+// of their names.
 func chainText(c ruleset.Chain, sources []compile.SetSource) string {
 	var lines []string
 	for _, r := range c.Rules {
@@ -33,14 +34,14 @@ func assemble(t *testing.T, line string, d ruleset.Direction, texts []string) (r
 	for _, text := range texts {
 		policies = append(policies, policy.Parse(netpol(t, text)))
 	}
-	own := judgement(subject, d, policies, compile.Form{})
+	own := isolation(subject, d, policies, compile.Form{})
 	return own.Chain, own.Sources
 }
 
-// judgement is that of a pod which is judged alone.
-func judgement(p policy.Pod, d ruleset.Direction, by []*policy.Policy, form compile.Form) compile.Judgement {
+// isolation is that of a pod which shares nothing with others.
+func isolation(p policy.Pod, d ruleset.Direction, by []*policy.Policy, form compile.Form) compile.Isolation {
 	s := compile.Subject{Pod: p, Direction: d, Policies: by}
-	return new(compile.Drafts).Draft(s, form).Judgement(p, form, compile.Alone)
+	return new(compile.Cache).Template(s, form).Isolation(p, form, compile.NoGroup)
 }
 
 func TestChain(t *testing.T) {

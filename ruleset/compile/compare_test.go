@@ -14,7 +14,7 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// mismatch is a flow that the programs judge otherwise than the oracle.
+// mismatch is a flow about which the programs and the oracle disagree.
 type mismatch struct {
 	flow   oracle.Flow
 	want   bool
@@ -25,7 +25,7 @@ func (m *mismatch) Error() string {
 	return fmt.Sprintf("%v: the oracle says %t, the programs %t: %v", m.flow, m.want, !m.want, m.traces)
 }
 
-// compare returns the first flow that is judged differently, nil if there is none.
+// compare returns the first flow about which they disagree, nil if there is none.
 func compare(w *oracle.World, flows []oracle.Flow, count *tally) *mismatch {
 	programs := programsOf(w)
 	for _, f := range flows {
@@ -56,10 +56,11 @@ func isRuled(trace ruleset.Trace) bool {
 	return slices.ContainsFunc(trace, func(s ruleset.Step) bool { return s.Chain != "" && s.Reason != "itself" })
 }
 
-// programsOf compiles a world for every node that it mentions, every other world with merged chains.
+// programsOf compiles a world for every node that it mentions, every other world with
+// merged chains.
 func programsOf(w *oracle.World) []*ruleset.Program {
 	snapshot := compile.SnapshotOf(policy.Objects(*w), "")
-	snapshot.Readable = len(w.Policies) % 2
+	snapshot.MergeAbove = len(w.Policies) % 2
 	var programs []*ruleset.Program
 	for _, snapshot.Node = range nodesOf(w) {
 		program, _ := compile.Compile(snapshot)
@@ -98,8 +99,8 @@ var protocols = map[corev1.Protocol]ruleset.Protocol{
 	corev1.ProtocolTCP: ruleset.TCP, corev1.ProtocolUDP: ruleset.UDP, corev1.ProtocolSCTP: ruleset.SCTP, "": ruleset.AnyProtocol,
 }
 
-// sample draws that many of the flows that have a pod's address at an end; about others no policy speaks.
-// Four in five of them have a pod there whose namespace has policies.
+// sample draws that many of the flows that have a pod's address at an end; about others no
+// policy speaks. Four in five of them have a pod there whose namespace has policies.
 func sample(r *rand.Rand, w *oracle.World, flows []oracle.Flow, count int) []oracle.Flow {
 	weights := weigh(w)
 	weight := func(f oracle.Flow) int { return max(weights[f.From], weights[f.To]) }

@@ -9,49 +9,62 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Compile says what the kernel of the snapshot's node should hold: chains for its own pods that policies
-// isolate, and the sets that those chains speak of. It works by plain loops over everything; the problems
-// are those of all policies, and of those for which there is no room on this node.
+// Compile returns the program that the kernel of the snapshot's node should hold:
+// chains for the pods of this node that policies isolate, and the sets that these
+// chains use. It works by plain loops over everything. The problems are those of all
+// policies, whomever they select, and those of policies that are beyond a budget on
+// this node.
 func Compile(s Snapshot) (*ruleset.Program, []policy.Problem) {
-	c := compilation{
-		snapshot: s, addresses: newAddresses(s), namespaces: map[string]policy.Namespace{}, subjects: map[string][]Subject{},
-		sources: map[ruleset.SetID]SetSource{}, shared: map[ruleset.ChainID]ruleset.Chain{},
-	}
-	for _, ns := range s.Namespaces {
-		c.namespaces[ns.Name] = ns
-	}
-	tunnels := policy.Tunnels(s.Nodes, c.addresses.ranges, c.addresses.isPods)
-	for _, p := range s.Policies {
-		c.policies = append(c.policies, p.WithTunnels(tunnels))
-	}
-	slices.SortFunc(c.policies, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
-	c.pods = c.addresses.peers()
-	c.fixed()
+	c := newCompilation(s)
+	c.addFixedSets()
 	c.program.Node = slices.Collect(maps.Keys(c.addresses.own))
 	for _, d := range ruleset.Directions {
-		c.isolated(d)
+		c.findSubjects(d)
 	}
 	c.isolateAll()
 	c.program.Chains = slices.AppendSeq(c.program.Chains, maps.Values(c.shared))
-	c.sets()
-	c.strict()
+	c.addSets()
+	c.addStrictSets()
 	c.program.Sort()
 	return &c.program, c.problems()
 }
 
+// compilation is a program in the making, with what it is made from.
 type compilation struct {
 	snapshot   Snapshot
 	addresses  *addresses
 	namespaces map[string]policy.Namespace
-	policies   []*policy.Policy
-	pods       []policy.Pod
-	subjects   map[string][]Subject // that are judged alike
+	policies   []*policy.Policy     // sorted
+	peers      []policy.Pod         // all pods, with the addresses at which they are peers
+	subjects   map[string][]Subject // by group
 	sources    map[ruleset.SetID]SetSource
 	shared     map[ruleset.ChainID]ruleset.Chain
 	program    ruleset.Program
 	excess     []policy.Problem
 }
 
+// newCompilation looks up what the loops need: namespaces by name, policies by key, and
+// who is the peer at which address.
+func newCompilation(s Snapshot) *compilation {
+	c := &compilation{
+		snapshot: s, addresses: newAddresses(s), namespaces: map[string]policy.Namespace{},
+		subjects: map[string][]Subject{}, sources: map[ruleset.SetID]SetSource{},
+		shared: map[ruleset.ChainID]ruleset.Chain{},
+	}
+	for _, ns := range s.Namespaces {
+		c.namespaces[ns.Name] = ns
+	}
+	aliases := policy.NodeAliases(s.Nodes, c.addresses.ranges, c.addresses.isPods)
+	for _, p := range s.Policies {
+		c.policies = append(c.policies, p.WithAliases(aliases))
+	}
+	slices.SortFunc(c.policies, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
+	c.peers = c.addresses.peers()
+	return c
+}
+
+// namespace returns a namespace by its name; one that is no object has no labels but
+// the name.
 func (c *compilation) namespace(name string) policy.Namespace {
 	if ns, known := c.namespaces[name]; known {
 		return ns
@@ -59,87 +72,98 @@ func (c *compilation) namespace(name string) policy.Namespace {
 	return policy.ImpliedNamespace(name)
 }
 
-// isolated finds the subjects of policies in one direction.
-func (c *compilation) isolated(d ruleset.Direction) {
+// findSubjects finds the pods of this node, and the stand-ins for several of them at
+// one address, that policies isolate in a direction.
+func (c *compilation) findSubjects(d ruleset.Direction) {
 	isolating := func(p policy.Pod) []*policy.Policy {
 		return slices.DeleteFunc(slices.Clone(c.policies), func(one *policy.Policy) bool {
 			return !one.Selects(p, c.namespace(p.Namespace), d)
 		})
 	}
-	for _, p := range c.addresses.plain() {
+	for _, p := range c.addresses.soleSubjects() {
 		if policies := isolating(p); len(policies) > 0 {
-			c.subject(p, d, policies)
+			c.addSubject(p, d, policies)
 		}
 	}
-	for a, pods := range c.addresses.disputed() {
-		if stand, policies, isolated := policy.StandIn(a, pods, isolating); isolated {
-			c.subject(stand, d, policies)
+	for a, pods := range c.addresses.standIns() {
+		if standIn, policies, isolated := policy.StandIn(a, pods, isolating); isolated {
+			c.addSubject(standIn, d, policies)
 		}
 	}
 }
 
-func (c *compilation) subject(p policy.Pod, d ruleset.Direction, policies []*policy.Policy) {
-	alike := Alike(p, d, policies)
-	c.subjects[alike] = append(c.subjects[alike], Subject{p, alike, d, policies})
+func (c *compilation) addSubject(p policy.Pod, d ruleset.Direction, policies []*policy.Policy) {
+	key := GroupKey(p, d, policies)
+	c.subjects[key] = append(c.subjects[key], Subject{p, key, d, policies})
 }
 
-// isolateAll takes in what judges pods, as far as there is room.
+// isolateAll adds what isolates the subjects, as far as the budgets allow.
 func (c *compilation) isolateAll() {
-	form := Form{c.snapshot.Denial, c.snapshot.Readable, c.snapshot.Budgets, c.reach()}
-	drafts := map[string]*Draft{}
-	var claims []Claim
-	for alike, subjects := range c.subjects {
-		drafts[alike] = new(Drafts).Draft(subjects[0], form)
-		claims = append(claims, drafts[alike].Claim)
+	form := Form{c.snapshot.Denial, c.snapshot.MergeAbove, c.snapshot.Budgets, c.countPods()}
+	templates := map[string]*Template{}
+	var requests []Request
+	for key, subjects := range c.subjects {
+		templates[key] = new(Cache).Template(subjects[0], form)
+		requests = append(requests, templates[key].Request)
 	}
-	refused := form.Room().Refuse(claims)
-	c.excess = form.Room().Excess(claims, refused)
-	for alike, subjects := range c.subjects {
-		c.isolate(drafts[alike], subjects, refused[alike] != "", form)
+	refused := form.Limits().Refuse(requests)
+	c.excess = form.Limits().Excess(requests, refused)
+	for key, subjects := range c.subjects {
+		group := groupOf(subjects)
+		c.isolate(subjects, func(p policy.Pod) Isolation {
+			if refused[key] != "" {
+				return templates[key].DenyAll(p, form)
+			}
+			return templates[key].Isolation(p, form, group)
+		})
 	}
 }
 
-// reach counts the pods that meet each demand.
-func (c *compilation) reach() Reach {
+// countPods counts the pods that meet each demand.
+func (c *compilation) countPods() PodCount {
 	counts := map[policy.Demand]int{}
-	for _, p := range c.pods {
-		policy.EachDemand(p.Labels, c.namespace(p.Namespace), func(d policy.Demand) { counts[d]++ })
+	for _, p := range c.peers {
+		ns := c.namespace(p.Namespace)
+		policy.EachDemand(p.Labels, ns, func(d policy.Demand) { counts[d]++ })
 	}
 	return func(d policy.Demand) int { return counts[d] }
 }
 
-// isolate takes in what judges pods alike.
-func (c *compilation) isolate(draft *Draft, subjects []Subject, refused bool, form Form) {
-	var keys []policy.Key
-	for _, s := range subjects {
-		keys = append(keys, s.Pod.Key)
-	}
-	for _, s := range subjects {
-		judgement := draft.Refused(s.Pod, form)
-		if !refused {
-			judgement = draft.Judgement(s.Pod, form, func() Crew { return NewCrew(s.Direction, keys) })
+// groupOf returns a function that makes the group of these subjects.
+func groupOf(subjects []Subject) func() Group {
+	return func() Group {
+		var keys []policy.Key
+		for _, s := range subjects {
+			keys = append(keys, s.Pod.Key)
 		}
-		c.take(judgement)
+		return NewGroup(subjects[0].Direction, keys)
+	}
+}
+
+// isolate adds the isolation of each subject of a group, and dispatches its addresses
+// to its chain.
+func (c *compilation) isolate(subjects []Subject, isolation func(policy.Pod) Isolation) {
+	for _, s := range subjects {
+		x := isolation(s.Pod)
+		c.program.Chains = append(c.program.Chains, x.Chain)
+		for _, shared := range x.Shared {
+			c.shared[shared.ID] = shared
+		}
+		for _, source := range x.Sources {
+			c.sources[source.ID] = source
+		}
 		for _, addr := range s.Pod.Addrs {
-			c.program.Dispatch = append(c.program.Dispatch, ruleset.Dispatch{Direction: s.Direction, Addr: addr, Chain: judgement.Chain.ID})
+			dispatch := ruleset.Dispatch{Direction: s.Direction, Addr: addr, Chain: x.Chain.ID}
+			c.program.Dispatch = append(c.program.Dispatch, dispatch)
 		}
 	}
 }
 
-func (c *compilation) take(j Judgement) {
-	c.program.Chains = append(c.program.Chains, j.Chain)
-	for _, shared := range j.Shared {
-		c.shared[shared.ID] = shared
-	}
-	for _, source := range j.Sources {
-		c.sources[source.ID] = source
-	}
-}
-
-func (c *compilation) sets() {
+// addSets adds the sets that chains use.
+func (c *compilation) addSets() {
 	for id, source := range c.sources {
 		set := ruleset.Set{ID: id, Comment: source.Comment, Members: source.Fixed()}
-		for _, p := range c.pods {
+		for _, p := range c.peers {
 			if source.Matches(p, c.namespace(p.Namespace)) {
 				set.Members = append(set.Members, source.Members(p)...)
 			}
@@ -149,8 +173,9 @@ func (c *compilation) sets() {
 	}
 }
 
-// fixed fills the fixed sets.
-func (c *compilation) fixed() {
+// addFixedSets adds the sets that every program has: where pods, nodes and the ends of
+// tunnels are.
+func (c *compilation) addFixedSets() {
 	for _, l := range c.snapshot.Links {
 		c.program.Links = append(c.program.Links, l.Name)
 	}
@@ -166,21 +191,24 @@ func (c *compilation) fixed() {
 		ruleset.NodeSets(nodes), ruleset.TunnelSets(c.snapshot.TunnelPorts))
 }
 
-// strict adds the sets that a strict program tells known pods by.
-func (c *compilation) strict() {
+// addStrictSets adds the sets by which a strict program tells known pods from unknown
+// ones.
+func (c *compilation) addStrictSets() {
 	if c.program.Strict = c.snapshot.Strict; !c.program.Strict {
 		return
 	}
-	ranges := policy.Unknown(c.addresses.ranges.Of(c.snapshot.Node), c.snapshot.Found)
-	addrs := c.addresses.known()
+	ranges := policy.FillFamilies(c.addresses.ranges.Of(c.snapshot.Node), c.snapshot.Found)
+	addrs := c.addresses.subjectAddrs()
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	c.program.Sets = append(c.program.Sets, ruleset.StrictSets(ranges, addrs)...)
 }
 
+// problems returns what is wrong with policies, and then which of them are beyond a
+// budget.
 func (c *compilation) problems() []policy.Problem {
 	var problems []policy.Problem
-	for _, policy := range c.policies {
-		problems = append(problems, policy.Problems...)
+	for _, one := range c.policies {
+		problems = append(problems, one.Problems...)
 	}
 	return append(problems, c.excess...)
 }

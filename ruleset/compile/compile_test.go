@@ -15,8 +15,8 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// compiled is the program of a node of cluster with these policies, its digests replaced by what they stand for,
-// without the fixed sets.
+// compiled is the program of a node of cluster with these policies, its digests replaced by
+// what they stand for, without the fixed sets.
 func compiled(t *testing.T, node string, policies ...string) string {
 	t.Helper()
 	w := cluster(t)
@@ -62,7 +62,8 @@ func TestCompileForOneNode(t *testing.T) {
 	}
 }
 
-// The fixed sets say where the node's pods are, which addresses are nodes', and where tunnels end.
+// The fixed sets say where the node's pods are, which addresses are nodes', and where
+// tunnels end.
 func TestCompileFillsTheFixedSets(t *testing.T) {
 	snapshot := compile.SnapshotOf(policy.Objects(*cluster(t)), "n1")
 	snapshot.Links = []ruleset.Link{{Name: "cni0", Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.2")}}}
@@ -96,7 +97,8 @@ set ports-tunnels  # where nodes unpack tunnels
 	}
 }
 
-// The program depends on what there is, not on the order it is listed in, and compiling changes nothing.
+// The program depends on what there is, not on the order it is listed in, and compiling
+// changes nothing.
 func TestCompileDoesNotDependOnOrder(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 2))

@@ -7,106 +7,124 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// part is what one policy contributes to a judgement.
-type part struct {
+// contribution is what one policy contributes to the chain of a pod.
+type contribution struct {
 	rules   []ruleset.Rule
-	sources map[ruleset.SetID]*SetSource // that they speak of
-	ports   *lookup                      // nil: not needed yet
-	alone   *Claim                       // of this policy without others; nil: not needed yet
+	sources map[ruleset.SetID]*SetSource // of the sets that the rules use
+	lookup  *portLookup                  // nil: not made yet
+	alone   *Request                     // of this policy without others; nil: not made yet
 }
 
-// Parts keeps what policies contribute to the judgements of pods, each until it is forgotten: of thousands of rules few
-// change at a time. The zero value is ready.
-type Parts struct {
-	known map[*policy.Policy]map[string]*part
+// contributions keeps what policies contribute until they are forgotten: of thousands
+// of rules few change at a time. The zero value is empty and ready.
+type contributions struct {
+	kept map[*policy.Policy]map[string]*contribution
 }
 
-// Forget lets go of what was kept of a policy.
-func (x *Parts) Forget(from *policy.Policy) { delete(x.known, from) }
+// Forget drops what was kept of a policy.
+func (x *contributions) Forget(from *policy.Policy) { delete(x.kept, from) }
 
-func (x *Parts) of(p policy.Pod, d ruleset.Direction, from *policy.Policy) *part {
-	if d == ruleset.Ingress && from.NamesPorts() {
-		return newPart(p, d, from) // the pod says what a name means
+// of returns what a policy contributes to a subject. It is kept by direction and
+// families; with port names it depends on the pod, too, and is made anew.
+func (x *contributions) of(s Subject, from *policy.Policy) *contribution {
+	if s.Direction == ruleset.Ingress && from.NamesPorts() {
+		return contribute(s, from)
 	}
-	key := fmt.Sprint(d, p.Families())
-	if known := x.known[from][key]; known != nil {
-		return known
+	key := fmt.Sprint(s.Direction, s.Pod.Families())
+	if kept := x.kept[from][key]; kept != nil {
+		return kept
 	}
-	if x.known == nil {
-		x.known = map[*policy.Policy]map[string]*part{}
+	if x.kept == nil {
+		x.kept = map[*policy.Policy]map[string]*contribution{}
 	}
-	if x.known[from] == nil {
-		x.known[from] = map[string]*part{}
+	if x.kept[from] == nil {
+		x.kept[from] = map[string]*contribution{}
 	}
-	made := newPart(p, d, from)
-	x.known[from][key] = made
+	made := contribute(s, from)
+	x.kept[from][key] = made
 	return made
 }
 
-func newPart(p policy.Pod, d ruleset.Direction, from *policy.Policy) *part {
-	a := newAssembly(p, d)
+// contribute makes what a policy contributes to a subject.
+func contribute(s Subject, from *policy.Policy) *contribution {
+	b := newBuilder(s.Pod, s.Direction)
 	name := from.String()
-	for _, rule := range from.Rules[d] {
-		a.origin = []ruleset.Origin{{Policy: name, Direction: d, Rule: rule.Index}}
-		a.rule(rule)
+	for _, rule := range from.Rules[s.Direction] {
+		b.origin = []ruleset.Origin{{Policy: name, Direction: s.Direction, Rule: rule.Index}}
+		b.addRule(rule)
 	}
-	a.sortOrigins()
-	x := &part{rules: a.rules, sources: make(map[ruleset.SetID]*SetSource, len(a.sources))}
-	for i := range a.sources {
-		x.sources[a.sources[i].ID] = &a.sources[i]
+	b.sortOrigins()
+	c := &contribution{rules: b.rules, sources: make(map[ruleset.SetID]*SetSource, len(b.sources))}
+	for i := range b.sources {
+		c.sources[b.sources[i].ID] = &b.sources[i]
 	}
-	return x
+	return c
 }
 
-// lookup is what one policy contributes where ports are looked up.
-type lookup struct {
-	few, wide, rest []ruleset.Rule   // rules whose ports are looked up one by one, or by ranges, and the others
-	pieces          int              // of the few; see maxPieces
-	jumps           []ruleset.Member // of the policy alone
-	chains          map[ruleset.ChainID]ruleset.Chain
-	sources         map[ruleset.SetID]SetSource // of these chains
+// portLookup is what one policy contributes to a chain that looks ports up: its rules,
+// sorted by how their ports are looked up, and where its ports lead if no other policy
+// names them.
+type portLookup struct {
+	single  []ruleset.Rule // with few ports, which are looked up one by one
+	ranged  []ruleset.Rule // with many ports, which are looked up as ranges
+	without []ruleset.Rule // without ports
+	pieces  int            // of work that the single rules are; see maxPieces
+
+	jumps   []ruleset.Member
+	chains  map[ruleset.ChainID]ruleset.Chain // where the jumps lead
+	sources map[ruleset.SetID]SetSource       // of the sets that these chains use
 }
 
-// lookup makes what the part contributes to a look at ports, once.
-func (x *part) lookup(d ruleset.Direction) *lookup {
-	if x.ports != nil {
-		return x.ports
-	}
-	l := &lookup{chains: map[ruleset.ChainID]ruleset.Chain{}, sources: map[ruleset.SetID]SetSource{}}
-	x.ports = l
-	for _, rule := range x.rules {
-		switch {
-		case len(rule.Ports) == 0:
-			l.rest = append(l.rest, rule)
-		case portsOf(rule) <= fewPorts:
-			l.few = append(l.few, rule)
-			l.pieces += portsOf(rule) * x.weight(rule)
-		default:
-			l.wide = append(l.wide, rule)
+// portLookup returns the contribution to a look at ports. It is made once.
+func (c *contribution) portLookup(d ruleset.Direction) *portLookup {
+	if c.lookup == nil {
+		c.lookup = &portLookup{
+			chains: map[ruleset.ChainID]ruleset.Chain{}, sources: map[ruleset.SetID]SetSource{},
+		}
+		c.sortByPorts(c.lookup)
+		if c.lookup.pieces <= maxPieces {
+			c.addJumps(c.lookup, d)
 		}
 	}
-	if l.pieces > maxPieces {
-		return l
-	}
-	var single pools
-	for _, rule := range l.few {
-		single.explode(rule, x, func(port) bool { return true })
-	}
-	a := newAssembly(policy.Pod{}, d)
-	l.jumps = a.lead(single)
-	for _, c := range a.shared {
-		l.chains[c.ID] = c
-	}
-	for _, source := range a.sources {
-		l.sources[source.ID] = source
-	}
-	return l
+	return c.lookup
 }
 
-// weight is how much work it is to take a rule's peer over.
-func (x *part) weight(r ruleset.Rule) int {
+// sortByPorts sorts the rules by how their ports are looked up.
+func (c *contribution) sortByPorts(l *portLookup) {
+	for _, rule := range c.rules {
+		switch {
+		case len(rule.Ports) == 0:
+			l.without = append(l.without, rule)
+		case countPorts(rule) <= fewPorts:
+			l.single = append(l.single, rule)
+			l.pieces += countPorts(rule) * c.weight(rule)
+		default:
+			l.ranged = append(l.ranged, rule)
+		}
+	}
+}
+
+// addJumps adds where each port leads if no other policy names it.
+func (c *contribution) addJumps(l *portLookup, d ruleset.Direction) {
+	var merged mergedRules
+	for _, rule := range l.single {
+		merged.addEachPort(rule, c, func(port) bool { return true })
+	}
+	b := newBuilder(policy.Pod{}, d)
+	l.jumps = b.addPeerChains(merged)
+	for _, chain := range b.shared {
+		l.chains[chain.ID] = chain
+	}
+	for _, source := range b.sources {
+		l.sources[source.ID] = source
+	}
+}
+
+// weight is how much work it is to take a rule's peer in: a rule with many ranges is
+// more.
+func (c *contribution) weight(r ruleset.Rule) int {
 	if !r.Peer.HasSet() {
 		return 1
 	}
-	return 1 + len(x.sources[r.Peer.Set].Ranges)
+	return 1 + len(c.sources[r.Peer.Set].Ranges)
 }

@@ -8,20 +8,21 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// What a policy contributes is kept until it is forgotten, but for names of ports, which every pod has its own for.
-func TestPartsAreKept(t *testing.T) {
+// What a policy contributes is kept until it is forgotten, but for names of ports, which
+// every pod has its own for.
+func TestContributionsAreKept(t *testing.T) {
 	plain := &policy.Policy{Key: policy.Key{Namespace: "a", Name: "plain"}, Rules: [2][]policy.Rule{ruleset.Ingress: {{AnyPeer: true, AnyPort: true}}}}
 	naming := &policy.Policy{Key: policy.Key{Namespace: "a", Name: "naming"}, Rules: [2][]policy.Rule{ruleset.Ingress: {{AnyPeer: true, Names: []policy.PortName{{Name: "web", Proto: ruleset.TCP}}}}}}
-	var parts Parts
+	var all contributions
 	pod := policy.Pod{Key: policy.Key{Namespace: "a", Name: "web"}}
 	for _, p := range []*policy.Policy{plain, naming} {
-		first := parts.of(pod, ruleset.Ingress, p)
-		if again := parts.of(pod, ruleset.Ingress, p); (again == first) != (p == plain) {
+		first := all.of(Subject{Pod: pod, Direction: ruleset.Ingress}, p)
+		if again := all.of(Subject{Pod: pod, Direction: ruleset.Ingress}, p); (again == first) != (p == plain) {
 			t.Errorf("%s: kept is %t", p, again == first)
 		}
 	}
-	if parts.Forget(plain); len(parts.known) > 0 {
-		t.Errorf("after all was forgotten %d are left", len(parts.known))
+	if all.Forget(plain); len(all.kept) > 0 {
+		t.Errorf("after all was forgotten %d are left", len(all.kept))
 	}
 }
 
@@ -33,7 +34,7 @@ func TestNamedPortsDoNotChangeTheirRule(t *testing.T) {
 	policies := []*policy.Policy{{Key: policy.Key{Namespace: "a", Name: "p"}, Rules: [2][]policy.Rule{ruleset.Ingress: {rule}}}}
 	for number, want := range map[uint16]string{80: "tcp 80,90", 91: "tcp 90-91", 90: "tcp 90"} {
 		pod := policy.Pod{Key: policy.Key{Namespace: "a", Name: "web"}, Ports: []policy.PortName{{Name: "web", Proto: ruleset.TCP, Number: number}}}
-		chain := new(Drafts).Draft(Subject{Pod: pod, Direction: ruleset.Ingress, Policies: policies}, Form{}).Judgement(pod, Form{}, Alone).Chain
+		chain := new(Cache).Template(Subject{Pod: pod, Direction: ruleset.Ingress, Policies: policies}, Form{}).Isolation(pod, Form{}, NoGroup).Chain
 		if got := chain.Rules[0].String(); !strings.HasPrefix(got, "anyone "+want+" ") {
 			t.Errorf("web is %d: %s", number, got)
 		}

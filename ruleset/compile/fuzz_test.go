@@ -13,9 +13,9 @@ import (
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 
-// FuzzParse: whatever JSON a policy and a pod come from, in whatever world, the compiler does not panic, and
-// where the JSON can be decoded its program agrees with the oracle.
-func FuzzParse(f *testing.F) {
+// FuzzCompile: whatever JSON a policy and a pod come from, in whatever world, the compiler
+// does not panic, and where the JSON can be decoded its program agrees with the oracle.
+func FuzzCompile(f *testing.F) {
 	podSeed, err := json.Marshal(pod(f, "a/fuzzed n1 10.244.1.2 fd00:10:244:1::9 app=a web:80/TCP dns:53/UDP"))
 	if err != nil {
 		f.Fatal(err)
@@ -59,8 +59,9 @@ func addPod(w *oracle.World, data []byte) {
 	w.Pods = append(w.Pods, &p)
 }
 
-// addPolicy adds a policy, if it is one, to the namespace of a pod. It reports whether all that its selectors
-// name can be in a label: the oracle does not ask, while for the compiler what cannot be matches nothing.
+// addPolicy adds a policy, if it is one, to the namespace of a pod. It reports whether all
+// that its selectors name can be in a label: the oracle does not ask, while for the
+// compiler what cannot be matches nothing.
 func addPolicy(w *oracle.World, data []byte) bool {
 	var p networkingv1.NetworkPolicy
 	if json.Unmarshal(data, &p) != nil {

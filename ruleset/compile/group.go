@@ -9,40 +9,43 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Crew is pods of a node that are judged alike in one direction, where there are several; the zero value is a pod that
-// is judged alone.
-type Crew struct {
-	ID   ruleset.ChainID // of what they share
-	Name string          // for people
+// Group is two or more pods of a node that the same policies isolate in one direction,
+// so that their chains can share a part. The zero value is for a pod that shares
+// nothing.
+type Group struct {
+	ID   ruleset.ChainID // of the chain that they share
+	Name string          // of its pods, for people
 }
 
-// Alone is the crew of a pod without others.
-func Alone() Crew { return Crew{} }
+// NoGroup returns the zero Group, for a pod that shares nothing.
+func NoGroup() Group { return Group{} }
 
-// NewCrew returns the crew of these pods. Its ID changes with them: what is shared by others must never become a pod's
-// while packets are judged that came before.
-func NewCrew(d ruleset.Direction, pods []policy.Key) Crew {
+// NewGroup returns the group of these pods. Its ID depends on all of them: a chain that
+// other pods share must never become a pod's own while packets still pass through it.
+func NewGroup(d ruleset.Direction, pods []policy.Key) Group {
 	if len(pods) < 2 {
-		return Crew{}
+		return Group{}
 	}
 	names := make([]string, len(pods))
 	for i, key := range pods {
 		names[i] = key.String()
 	}
 	slices.Sort(names)
-	return Crew{ruleset.NewAlikeID(d, names), fmt.Sprintf("%s and %d more", names[0], len(names)-1)}
+	name := fmt.Sprintf("%s and %d more", names[0], len(names)-1)
+	return Group{ruleset.NewAlikeID(d, names), name}
 }
 
-// Alike is a text that is the same for pods that these policies judge alike in a direction, but for their own addresses.
-// Of several policies with one name only one may be in it at a time.
-func Alike(p policy.Pod, d ruleset.Direction, policies []*policy.Policy) string {
+// GroupKey returns a text that is the same for all pods whose chains, made from these
+// policies, differ in the pods' own addresses only. Of several versions of one policy
+// only one may be in use at a time.
+func GroupKey(p policy.Pod, d ruleset.Direction, policies []*policy.Policy) string {
 	var text strings.Builder
 	fmt.Fprint(&text, d, p.Families())
 	for _, one := range policies {
 		text.WriteString(" " + one.String())
 	}
 	if d == ruleset.Ingress && slices.ContainsFunc(policies, (*policy.Policy).NamesPorts) {
-		text.WriteString(" of " + p.String()) // the pod says what a name means
+		text.WriteString(" of " + p.String()) // a port name means the pod's own port
 	}
 	return text.String()
 }

@@ -7,83 +7,70 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Form is how chains are written; the zero value is right.
-type Form struct {
-	Denial   ruleset.Denial // what happens to a denied packet
-	Readable int            // a chain with more rules than this is merged; 0: 16
-	Budgets  Budgets        // what policies may need; zero: the default
-	Reach    Reach          // how many pods there are; nil: none
-}
-
-// Room returns the budgets.
-func (f Form) Room() Budgets {
-	if f.Budgets == (Budgets{}) {
-		return DefaultBudgets()
-	}
-	return f.Budgets
-}
-
-// Roughly returns how many pods there are, rounded as the budgets say.
-func (f Form) Roughly() Reach {
-	b := f.Room()
-	return func(d policy.Demand) int {
-		if f.Reach == nil {
-			return b.Least
-		}
-		return b.Roughly(f.Reach(d))
-	}
-}
-
-// readable is how many rules a person reads and a packet passes without much ado.
-const readable = 16
-
-func (f Form) merges(rules int) bool {
-	if f.Readable == 0 {
-		f.Readable = readable
-	}
-	return rules > f.Readable
-}
-
-// merge makes one rule of all that let the same ports pass, for each family and kind of peer: over the union of
-// their peers. Where that is not enough, ports are looked up. So a packet is compared with a few rules, however many
-// policies there are.
-func (a *assembly) merge(parts []*part, form Form) {
-	*a = newAssembly(a.pod, a.direction)
-	var all pools
-	for _, x := range parts {
-		for _, rule := range x.rules {
-			all.take(rule, x)
+// merge makes one rule of all rules with the same ports, for each family and kind of
+// peer, over the union of their peers. Where even these are too many, ports are looked
+// up in maps. So a packet is compared with a few rules, however many policies there
+// are.
+func (b *builder) merge(contributions []*contribution, form Form) {
+	*b = newBuilder(b.pod, b.direction)
+	var all mergedRules
+	for _, c := range contributions {
+		for _, rule := range c.rules {
+			all.add(rule, c)
 			if form.merges(len(all.list)) {
-				a.lookUp(parts, form)
+				b.lookUpPorts(contributions, form)
 				return
 			}
 		}
 	}
-	a.rules = a.rulesOf(all)
+	b.rules = b.rulesOf(all)
 }
 
-func (a *assembly) rulesOf(p pools) []ruleset.Rule {
-	rules := make([]ruleset.Rule, 0, len(p.list))
-	for _, p := range p.list {
-		rules = append(rules, ruleset.Rule{Proto: p.proto, Ports: p.ports, Peer: a.among(p), Origins: p.origins()})
+// rulesOf returns the rules that merged rules become.
+func (b *builder) rulesOf(merged mergedRules) []ruleset.Rule {
+	rules := make([]ruleset.Rule, 0, len(merged.list))
+	for _, m := range merged.list {
+		rules = append(rules, ruleset.Rule{
+			Proto: m.proto, Ports: m.ports, Peer: b.unitedPeer(m), Origins: m.sortedOrigins(),
+		})
 	}
 	return rules
 }
 
-// poolKey is what rules have in common that become one.
-type poolKey struct {
+// unitedPeer returns the union of the peers of a merged rule.
+func (b *builder) unitedPeer(m *mergedRule) ruleset.Peer {
+	switch {
+	case len(m.ranges) > 0:
+		return b.inRanges(policy.Union(m.ranges))
+	case len(m.sources) == 0:
+		return ruleset.Peer{}
+	default:
+		return b.inSet(unite(m.sources))
+	}
+}
+
+// mergedRules are rules by what they must have in common to become one. The zero value
+// is empty.
+type mergedRules struct {
+	list  []*mergedRule
+	byKey map[mergeKey]*mergedRule
+}
+
+// mergeKey is what rules must have in common to become one.
+type mergeKey struct {
 	proto  ruleset.Protocol
 	ports  portsID
 	family ruleset.Family
 	pods   bool
-	alone  string // a set of ports by name: nothing is united with those
+	named  string // a set of ports by name, which is united with no other
 }
 
-func poolOf(r ruleset.Rule) poolKey {
-	key := poolKey{proto: r.Proto, ports: idOf(r.Ports)}
+// mergeKeyOf returns the key of a rule. Rules for everybody have no family.
+func mergeKeyOf(r ruleset.Rule) mergeKey {
+	key := mergeKey{proto: r.Proto, ports: portsIDOf(r.Ports)}
 	switch {
 	case r.Peer.HasSet() && r.Peer.Set.Kind == ruleset.AddressPorts:
-		key.alone = r.Peer.String()
+		key.named = r.Peer.String()
 	case r.Peer.HasSet():
 		key.family, key.pods = r.Peer.Set.Family, r.Peer.Set.Kind == ruleset.Addresses
 	case r.Peer.Prefix.IsValid():
@@ -92,61 +79,45 @@ func poolOf(r ruleset.Rule) poolKey {
 	return key
 }
 
-// pools sorts rules by what they have in common.
-type pools struct {
-	list  []*pool
-	known map[poolKey]*pool
+// add adds a rule of a contribution.
+func (x *mergedRules) add(r ruleset.Rule, from *contribution) {
+	key := mergeKeyOf(r)
+	if x.byKey == nil {
+		x.byKey = map[mergeKey]*mergedRule{}
+	}
+	if x.byKey[key] == nil {
+		x.byKey[key] = &mergedRule{proto: r.Proto, ports: r.Ports}
+		x.list = append(x.list, x.byKey[key])
+	}
+	x.byKey[key].add(r, from.sources[r.Peer.Set])
 }
 
-// take adds a rule of a part.
-func (p *pools) take(r ruleset.Rule, from *part) {
-	key := poolOf(r)
-	if p.known == nil {
-		p.known = map[poolKey]*pool{}
-	}
-	if p.known[key] == nil {
-		p.known[key] = &pool{proto: r.Proto, ports: r.Ports}
-		p.list = append(p.list, p.known[key])
-	}
-	p.known[key].take(r, from.sources[r.Peer.Set])
-}
-
-// pool is rules that become one.
-type pool struct {
+// mergedRule is several rules that become one: with the same ports, and over all of
+// their peers.
+type mergedRule struct {
 	proto   ruleset.Protocol
 	ports   []ruleset.PortRange
-	sources []*SetSource
-	ranges  []ruleset.Range
-	from    []ruleset.Origin
+	sources []*SetSource    // of the sets that are peers
+	ranges  []ruleset.Range // that are peers
+	origins []ruleset.Origin
 }
 
-func (p *pool) take(r ruleset.Rule, source *SetSource) {
+// add adds one rule; source is that of its set, if it has one.
+func (m *mergedRule) add(r ruleset.Rule, source *SetSource) {
 	if r.Peer.Prefix.IsValid() {
-		p.ranges = append(p.ranges, ruleset.RangeOf(r.Peer.Prefix))
+		m.ranges = append(m.ranges, ruleset.RangeOf(r.Peer.Prefix))
 	} else if r.Peer.HasSet() {
-		p.sources = append(p.sources, source)
-		p.ranges = append(p.ranges, source.Ranges...)
+		m.sources = append(m.sources, source)
+		m.ranges = append(m.ranges, source.Ranges...)
 	}
-	if p.from == nil {
-		p.from = slices.Clip(r.Origins)
+	if m.origins == nil {
+		m.origins = slices.Clip(r.Origins)
 		return
 	}
-	p.from = append(p.from, r.Origins...)
+	m.origins = append(m.origins, r.Origins...)
 }
 
-func (p *pool) origins() []ruleset.Origin {
-	slices.SortFunc(p.from, ruleset.Origin.Compare)
-	return slices.Compact(p.from)
-}
-
-// among returns the union of the peers.
-func (a *assembly) among(p *pool) ruleset.Peer {
-	switch {
-	case len(p.ranges) > 0:
-		return a.appendBlocks(nil, policy.Union(p.ranges), ruleset.FamilyOf(p.ranges[0].First))[0]
-	case len(p.sources) == 0:
-		return ruleset.Peer{}
-	default:
-		return a.inSet(unite(p.sources))
-	}
+func (m *mergedRule) sortedOrigins() []ruleset.Origin {
+	slices.SortFunc(m.origins, ruleset.Origin.Compare)
+	return slices.Compact(m.origins)
 }

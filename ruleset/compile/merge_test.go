@@ -12,8 +12,9 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Seventeen rules are more than sixteen: those with the same ports become one over the union of their peers, for
-// each family and kind of peer. Ports by name stay alone, and so does the pod itself.
+// Seventeen rules are more than sixteen: those with the same ports become one over the
+// union of their peers, for each family and kind of peer. Ports by name stay alone, and so
+// does the pod itself.
 func TestLongChainIsMerged(t *testing.T) {
 	var policies []string
 	for i := range 6 {
@@ -41,7 +42,8 @@ func TestLongChainIsMerged(t *testing.T) {
 	}
 }
 
-// BenchmarkChain assembles the chain of a pod that many policies select, each with peers and a port of its own.
+// BenchmarkChain assembles the chain of a pod that many policies select, each with peers
+// and a port of its own.
 func BenchmarkChain(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {
 		b.Run(fmt.Sprintf("policies=%d", n), func(b *testing.B) {
@@ -53,14 +55,15 @@ func BenchmarkChain(b *testing.B) {
 			}
 			var rules int
 			for b.Loop() {
-				rules = len(judgement(subject, ruleset.Ingress, policies, compile.Form{}).Chain.Rules)
+				rules = len(isolation(subject, ruleset.Ingress, policies, compile.Form{}).Chain.Rules)
 			}
 			b.ReportMetric(float64(rules), "rules")
 		})
 	}
 }
 
-// BenchmarkLookUp assembles the chain of a pod that a tenant's 10,000 rules are for, each with a port of its own.
+// BenchmarkLookUp assembles the chain of a pod that a tenant's 10,000 rules are for, each
+// with a port of its own.
 func BenchmarkLookUp(b *testing.B) {
 	subject, _ := policy.NewPod(pod(b, "a/web n1 10.0.0.2 fd00::2"))
 	var policies []*policy.Policy
@@ -72,20 +75,21 @@ func BenchmarkLookUp(b *testing.B) {
 		policies = append(policies, policy.Parse(netpol(b, fmt.Sprintf("a/p%04d {ingress: [%s]}", i, strings.Join(rules, ", ")))))
 	}
 	for b.Loop() {
-		if j := judgement(subject, ruleset.Ingress, policies, compile.Form{}); len(j.Chain.Rules) != 2 {
+		if j := isolation(subject, ruleset.Ingress, policies, compile.Form{}); len(j.Chain.Rules) != 2 {
 			b.Fatal(j.Chain)
 		}
 	}
 }
 
-// A port that several policies name leads to the peers of all, one that a single policy names to those of that one.
+// A port that several policies name leads to the peers of all, one that a single policy
+// names to those of that one.
 func TestPortsThatSeveralPoliciesName(t *testing.T) {
 	subject, _ := policy.NewPod(pod(t, "a/web n1 10.0.0.2"))
 	var policies []*policy.Policy
 	for i, text := range []string{"{port: 80, endPort: 81}", "{port: 80}", "{port: 82}"} {
 		policies = append(policies, policy.Parse(netpol(t, fmt.Sprintf("a/p%d {ingress: [{from: [{podSelector: {matchLabels: {app: x%d}}}], ports: [%s]}]}", i, i, text))))
 	}
-	j := judgement(subject, ruleset.Ingress, policies, compile.Form{Readable: 1})
+	j := isolation(subject, ruleset.Ingress, policies, compile.Form{MergeAbove: 1})
 	peers, comments := map[ruleset.ChainID]string{}, map[ruleset.SetID]string{}
 	for _, s := range j.Sources {
 		comments[s.ID] = s.Comment

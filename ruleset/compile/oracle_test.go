@@ -16,8 +16,9 @@ var (
 	seed   = flag.Uint64("seed", 1, "of the first random world; -worlds=1 asks about this one alone")
 )
 
-// The kernels' answer, as the compiled programs of all nodes give it, is the one that the text of the API
-// gives, for the pairs of addresses, protocols and ports of small random worlds.
+// The kernels' answer, as the compiled programs of all nodes give it, is the one that the
+// text of the API gives, for the pairs of addresses, protocols and ports of small random
+// worlds.
 func TestProgramsDecideAsTheOracle(t *testing.T) {
 	var next atomic.Int64
 	var failed atomic.Bool
@@ -27,7 +28,7 @@ func TestProgramsDecideAsTheOracle(t *testing.T) {
 			t.Run(fmt.Sprint(shard), func(t *testing.T) {
 				t.Parallel()
 				for i := next.Add(1) - 1; i < int64(*worlds) && !failed.Load(); i = next.Add(1) - 1 {
-					if err := judge(*seed+uint64(i), &tallies[shard]); err != nil && !failed.Swap(true) {
+					if err := compareWorld(*seed+uint64(i), &tallies[shard]); err != nil && !failed.Swap(true) {
 						t.Fatal(err)
 					}
 				}
@@ -44,8 +45,9 @@ func TestProgramsDecideAsTheOracle(t *testing.T) {
 	}
 }
 
-// judge draws the world of a seed and compares. The error holds all that there is to say.
-func judge(seed uint64, count *tally) error {
+// compareWorld draws the world of a seed and compares. The error holds all that there is to
+// say.
+func compareWorld(seed uint64, count *tally) error {
 	r := rand.New(rand.NewPCG(seed, 0))
 	w := oracle.Random(r, sizes[seed%uint64(len(sizes))])
 	flows := w.Flows()
@@ -58,8 +60,9 @@ func judge(seed uint64, count *tally) error {
 	return nil
 }
 
-// sizes are what the worlds are drawn from in turn. Small ones are judged fast, and a mistake shows in them
-// as well; the largest (zero: 4 namespaces, 9 pods, 3 nodes, 5 policies) have what needs many objects.
+// sizes are what the worlds are drawn from in turn. Small ones are compared fast, and a
+// mistake shows in them as well; the largest (zero: 4 namespaces, 9 pods, 3 nodes, 5
+// policies) have what needs many objects.
 var sizes = []oracle.Size{
 	{},
 	{Namespaces: 1, Pods: 2, Nodes: 1, Policies: 3},
@@ -100,10 +103,10 @@ func (t tally) isTelling(tb testing.TB) {
 func TestRandomWorldsRepeat(t *testing.T) {
 	for s := range uint64(20) {
 		var a, b tally
-		if err := judge(s, &a); err != nil {
+		if err := compareWorld(s, &a); err != nil {
 			t.Fatal(err)
 		}
-		if err := judge(s, &b); err != nil || a != b {
+		if err := compareWorld(s, &b); err != nil || a != b {
 			t.Errorf("-seed=%d: %v, then %v (%v)", s, a, b, err)
 		}
 	}

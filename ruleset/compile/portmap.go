@@ -7,68 +7,71 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// fewPorts is how many ports a rule may have that are looked up one by one. Rules with more are looked up by ranges.
+// fewPorts is how many ports a rule may have whose ports are looked up one by one. The
+// ports of rules with more are looked up as ranges.
 const fewPorts = 16
 
-func portsOf(r ruleset.Rule) (ports int) {
+// countPorts returns how many ports a rule has.
+func countPorts(r ruleset.Rule) (ports int) {
 	for _, p := range r.Ports {
 		ports += int(p.Last-p.First) + 1
 	}
 	return ports
 }
 
-// lookUp has every port that a rule names lead to the union of the peers of all rules that name it: one look at the
-// port, one at the peer, however many rules there are. Most ports are named by one policy alone, which knows already
-// where they lead. Rules for many ports have maps of their own, of ranges.
-func (a *assembly) lookUp(parts []*part, form Form) {
+// lookUpPorts has each port that rules name lead to the union of the peers of all rules
+// that name it: a packet needs one look at the port and one at the peer, however many
+// rules there are. Most ports are named by one policy alone, and where these lead is in
+// the policy's contribution.
+func (b *builder) lookUpPorts(contributions []*contribution, form Form) {
 	pieces := 0
-	for _, x := range parts {
-		pieces += x.lookup(a.direction).pieces
+	for _, c := range contributions {
+		pieces += c.portLookup(b.direction).pieces
 	}
 	if pieces > maxPieces {
-		a.endless = true
+		b.tooLarge = true
 		return
 	}
-	a.others(parts, form)
-	var single pools
-	common := commonPorts(parts, a.direction)
-	for _, x := range parts {
-		l := x.lookup(a.direction)
+	b.addOtherRules(contributions, form)
+	var merged mergedRules
+	common := commonPorts(contributions, b.direction)
+	for _, c := range contributions {
+		l := c.portLookup(b.direction)
 		for _, m := range l.jumps {
 			if !common[portOf(m)] {
-				a.jumps = append(a.jumps, m)
-				a.lookedUp(l.chains[m.Chain], l.sources)
+				b.jumps = append(b.jumps, m)
+				b.takeChain(l.chains[m.Chain], l.sources)
 			}
 		}
-		for i := 0; i < len(l.few) && len(common) > 0; i++ {
-			single.explode(l.few[i], x, func(at port) bool { return common[at] })
+		for i := 0; i < len(l.single) && len(common) > 0; i++ {
+			merged.addEachPort(l.single[i], c, func(at port) bool { return common[at] })
 		}
 	}
-	a.jumps = append(a.jumps, a.lead(single)...)
-	slices.SortFunc(a.jumps, ruleset.Member.Compare)
+	b.jumps = append(b.jumps, b.addPeerChains(merged)...)
+	slices.SortFunc(b.jumps, ruleset.Member.Compare)
 }
 
-// others takes the rules whose ports are not looked up one by one. Where they are many, those with ports are looked up
-// by ranges.
-func (a *assembly) others(parts []*part, form Form) {
-	var rest, wide pools
-	for _, x := range parts {
-		for _, rule := range x.lookup(a.direction).rest {
-			rest.take(rule, x)
+// addOtherRules adds the rules whose ports are not looked up one by one. Those with
+// ports are looked up as ranges where they are too many for the chain itself.
+func (b *builder) addOtherRules(contributions []*contribution, form Form) {
+	var rest, ranged mergedRules
+	for _, c := range contributions {
+		for _, rule := range c.portLookup(b.direction).without {
+			rest.add(rule, c)
 		}
-		for _, rule := range x.lookup(a.direction).wide {
-			wide.take(rule, x)
+		for _, rule := range c.portLookup(b.direction).ranged {
+			ranged.add(rule, c)
 		}
 	}
-	if form.merges(len(wide.list)) {
-		a.byRange(parts)
+	if form.merges(len(ranged.list)) {
+		b.lookUpRanges(contributions)
 	} else {
-		rest.list = append(rest.list, wide.list...)
+		rest.list = append(rest.list, ranged.list...)
 	}
-	a.rules = append(a.rules, a.rulesOf(rest)...)
+	b.rules = append(b.rules, b.rulesOf(rest)...)
 }
 
-// port is one of a protocol.
+// port is one port of a protocol.
 type port struct {
 	proto  ruleset.Protocol
 	number uint16
@@ -76,11 +79,11 @@ type port struct {
 
 func portOf(m ruleset.Member) port { return port{m.Proto, m.Port} }
 
-// commonPorts are those that several parts name.
-func commonPorts(parts []*part, d ruleset.Direction) map[port]bool {
+// commonPorts returns the ports that several policies name.
+func commonPorts(contributions []*contribution, d ruleset.Direction) map[port]bool {
 	seen, common := map[port]bool{}, map[port]bool{}
-	for _, x := range parts {
-		for _, m := range x.lookup(d).jumps {
+	for _, c := range contributions {
+		for _, m := range c.portLookup(d).jumps {
 			if seen[portOf(m)] {
 				common[portOf(m)] = true
 			}
@@ -90,61 +93,59 @@ func commonPorts(parts []*part, d ruleset.Direction) map[port]bool {
 	return common
 }
 
-// lookedUp takes a chain over that a port leads to, and its sets.
-func (a *assembly) lookedUp(c ruleset.Chain, sources map[ruleset.SetID]SetSource) {
-	if !a.leadTo(c) {
-		return
-	}
-	for _, r := range c.Rules {
-		if r.Peer.HasSet() {
-			a.inSet(sources[r.Peer.Set])
-		}
-	}
-}
-
-// explode takes a rule once for each of its ports that is wanted.
-func (p *pools) explode(rule ruleset.Rule, from *part, wanted func(port) bool) {
+// addEachPort adds a rule once for each of its ports that is wanted.
+func (x *mergedRules) addEachPort(rule ruleset.Rule, from *contribution, wanted func(port) bool) {
 	for _, ports := range rule.Ports {
 		for number := int(ports.First); number <= int(ports.Last); number++ {
 			if wanted(port{rule.Proto, uint16(number)}) {
-				rule.Ports = []ruleset.PortRange{{First: uint16(number), Last: uint16(number)}}
-				p.take(rule, from)
+				one := ruleset.PortRange{First: uint16(number), Last: uint16(number)}
+				rule.Ports = []ruleset.PortRange{one}
+				x.add(rule, from)
 			}
 		}
 	}
 }
 
-// lead makes the chains of peers, one for all ports, or ranges of them, that have the same. It returns what leads there.
-func (a *assembly) lead(single pools) (jumps []ruleset.Member) {
-	slices.SortStableFunc(single.list, comparePorts)
-	rules, made := a.rulesOf(single), map[string]ruleset.ChainID{}
+// addPeerChains adds the chains of the peers that merged rules allow. Each of the rules
+// is for one port, or one range of ports; all ports with the same peers share a chain.
+// It returns the members of the map that leads there.
+func (b *builder) addPeerChains(merged mergedRules) (jumps []ruleset.Member) {
+	slices.SortStableFunc(merged.list, comparePorts)
+	rules, made := b.rulesOf(merged), map[string]ruleset.ChainID{}
 	for len(rules) > 0 {
 		n := 1
-		for n < len(rules) && rules[n].Proto == rules[0].Proto && rules[n].Ports[0] == rules[0].Ports[0] {
+		for n < len(rules) && samePort(rules[n], rules[0]) {
 			n++
 		}
-		slices.SortFunc(rules[:n], func(x, y ruleset.Rule) int { return x.Peer.Compare(y.Peer) })
-		jumps = append(jumps, a.jump(made, rules[:n]))
+		slices.SortFunc(rules[:n], comparePeers)
+		jumps = append(jumps, b.jump(made, rules[:n]))
 		rules = rules[n:]
 	}
 	return jumps
 }
 
-// comparePorts orders pools of one port each.
-func comparePorts(x, y *pool) int {
+// comparePorts orders rules with one port, or one range of ports, each.
+func comparePorts(x, y *mergedRule) int {
 	return cmp.Or(cmp.Compare(x.proto, y.proto), cmp.Compare(x.ports[0].First, y.ports[0].First))
 }
 
-// jump says where packets to the one port of these rules are judged.
-func (a *assembly) jump(made map[string]ruleset.ChainID, rules []ruleset.Rule) ruleset.Member {
+func comparePeers(x, y ruleset.Rule) int { return x.Peer.Compare(y.Peer) }
+
+func samePort(x, y ruleset.Rule) bool {
+	return x.Proto == y.Proto && x.Ports[0] == y.Ports[0]
+}
+
+// jump returns the map's member for the one port, or range of ports, that all of these
+// rules have. made holds the chains that were made before, by their peers.
+func (b *builder) jump(made map[string]ruleset.ChainID, rules []ruleset.Rule) ruleset.Member {
 	origins := rules[0].Origins
 	for _, r := range rules[1:] {
 		origins = append(origins[:len(origins):len(origins)], r.Origins...)
 	}
 	slices.SortFunc(origins, ruleset.Origin.Compare)
 	m := ruleset.Member{
-		Proto: rules[0].Proto, Port: rules[0].Ports[0].First,
-		Chain: a.peersChain(made, rules), Comment: ruleset.ShortOrigins(slices.Compact(origins)),
+		Proto: rules[0].Proto, Port: rules[0].Ports[0].First, Chain: b.peerChain(made, rules),
+		Comment: ruleset.ShortOrigins(slices.Compact(origins)),
 	}
 	if last := rules[0].Ports[0].Last; last > m.Port {
 		m.LastPort = last
@@ -152,8 +153,9 @@ func (a *assembly) jump(made map[string]ruleset.ChainID, rules []ruleset.Rule) r
 	return m
 }
 
-// peersChain returns the chain that these rules make without ports.
-func (a *assembly) peersChain(made map[string]ruleset.ChainID, rules []ruleset.Rule) ruleset.ChainID {
+// peerChain returns the chain that allows the peers of these rules on any port; it may
+// be new.
+func (b *builder) peerChain(made map[string]ruleset.ChainID, rules []ruleset.Rule) ruleset.ChainID {
 	identity := make([]byte, 0, 100)
 	for _, r := range rules {
 		identity = append(append(identity, r.Peer.String()...), '\n')
@@ -161,24 +163,41 @@ func (a *assembly) peersChain(made map[string]ruleset.ChainID, rules []ruleset.R
 	if id, exists := made[string(identity)]; exists {
 		return id
 	}
-	c := ruleset.Chain{ID: ruleset.NewPeersID(a.direction, string(identity)), Direction: a.direction, Denial: ruleset.GoBack}
+	c := ruleset.Chain{
+		ID:        ruleset.NewPeersID(b.direction, string(identity)),
+		Direction: b.direction, Denial: ruleset.GoBack,
+	}
 	for _, r := range rules {
 		c.Rules = append(c.Rules, ruleset.Rule{Peer: r.Peer})
 	}
-	a.leadTo(c)
+	b.addShared(c)
 	made[string(identity)] = c.ID
 	return c.ID
 }
 
-// leadTo adds a chain to those that are shared, if it is not there.
-func (a *assembly) leadTo(c ruleset.Chain) (isNew bool) {
-	if a.led[c.ID] {
+// takeChain adds a chain that a contribution has made, and the sources of the sets that
+// it uses.
+func (b *builder) takeChain(c ruleset.Chain, sources map[ruleset.SetID]SetSource) {
+	if !b.addShared(c) {
+		return
+	}
+	for _, r := range c.Rules {
+		if r.Peer.HasSet() {
+			b.inSet(sources[r.Peer.Set])
+		}
+	}
+}
+
+// addShared adds a chain that ports lead to, and reports whether it was not there
+// before.
+func (b *builder) addShared(c ruleset.Chain) (isNew bool) {
+	if b.hasShared[c.ID] {
 		return false
 	}
-	if a.led == nil {
-		a.led = map[ruleset.ChainID]bool{}
+	if b.hasShared == nil {
+		b.hasShared = map[ruleset.ChainID]bool{}
 	}
-	a.led[c.ID] = true
-	a.shared = append(a.shared, c)
+	b.hasShared[c.ID] = true
+	b.shared = append(b.shared, c)
 	return true
 }

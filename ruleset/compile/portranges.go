@@ -8,49 +8,51 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// byRange has ranges of ports lead to the union of the peers of all rules that have them, by one map a protocol. The
-// ranges of rules overlap, those of the maps do not.
-func (a *assembly) byRange(parts []*part) {
-	edges, pieces := edgesOf(parts, a.direction), 0
-	for _, x := range parts {
-		for _, rule := range x.lookup(a.direction).wide {
-			pieces += edges.pieces(rule) * x.weight(rule)
+// lookUpRanges has ranges of ports lead to the union of the peers of all rules that
+// have them, by one map a protocol. The ranges of several rules can overlap; those of a
+// map must not, so that they are cut into pieces where any of them begins or ends.
+func (b *builder) lookUpRanges(contributions []*contribution) {
+	cuts, pieces := cutsOf(contributions, b.direction), 0
+	for _, c := range contributions {
+		for _, rule := range c.portLookup(b.direction).ranged {
+			pieces += cuts.count(rule) * c.weight(rule)
 		}
 	}
 	if pieces > maxPieces {
-		a.endless = true
+		b.tooLarge = true
 		return
 	}
-	var cut pools
-	for _, x := range parts {
-		for _, rule := range x.lookup(a.direction).wide {
-			edges.cut(rule, func(piece ruleset.PortRange) {
+	var merged mergedRules
+	for _, c := range contributions {
+		for _, rule := range c.portLookup(b.direction).ranged {
+			cuts.each(rule, func(piece ruleset.PortRange) {
 				rule.Ports = []ruleset.PortRange{piece}
-				cut.take(rule, x)
+				merged.add(rule, c)
 			})
 		}
 	}
-	a.addSpans(a.lead(cut))
+	b.addRangeMaps(b.addPeerChains(merged))
 }
 
-// addSpans makes the maps, of members that are sorted by protocol and port.
-func (a *assembly) addSpans(all []ruleset.Member) {
+// addRangeMaps makes the maps of members that are sorted by protocol and port.
+func (b *builder) addRangeMaps(all []ruleset.Member) {
 	for len(all) > 0 {
 		n := 1
 		for n < len(all) && all[n].Proto == all[0].Proto {
 			n++
 		}
-		a.spans = append(a.spans, spanSet(all[0].Proto, joinSpans(all[:n])))
+		b.ranges = append(b.ranges, rangeMap(all[0].Proto, joinRanges(all[:n])))
 		all = all[n:]
 	}
 }
 
-// joinSpans makes one of ranges that touch and lead to the same.
-func joinSpans(list []ruleset.Member) (joined []ruleset.Member) {
-	for _, m := range list {
+// joinRanges makes one member of those that continue each other and lead to the same
+// chain.
+func joinRanges(members []ruleset.Member) (joined []ruleset.Member) {
+	for _, m := range members {
 		m.LastPort = max(m.LastPort, m.Port)
 		last := len(joined) - 1
-		if last >= 0 && int(joined[last].LastPort)+1 == int(m.Port) && joined[last].Chain == m.Chain && joined[last].Comment == m.Comment {
+		if last >= 0 && continues(joined[last], m) {
 			joined[last].LastPort = m.LastPort
 			continue
 		}
@@ -59,22 +61,33 @@ func joinSpans(list []ruleset.Member) (joined []ruleset.Member) {
 	return joined
 }
 
-// spanSet is named after all that it says, so that it never changes.
-func spanSet(proto ruleset.Protocol, members []ruleset.Member) SetSource {
+// continues reports whether b starts where a ends, and means the same.
+func continues(a, b ruleset.Member) bool {
+	return int(a.LastPort)+1 == int(b.Port) && a.Chain == b.Chain && a.Comment == b.Comment
+}
+
+// rangeMap is the source of a map of port ranges. It is named after all of its members,
+// so that a map with that name never changes.
+func rangeMap(proto ruleset.Protocol, members []ruleset.Member) SetSource {
 	var text strings.Builder
 	for _, m := range members {
 		fmt.Fprintln(&text, m)
 	}
-	return SetSource{ID: ruleset.SpansID(proto, text.String()), Comment: fmt.Sprintf("ranges of %s ports", proto), Jumps: members}
+	return SetSource{
+		ID:      ruleset.SpansID(proto, text.String()),
+		Comment: fmt.Sprintf("ranges of %s ports", proto), Jumps: members,
+	}
 }
 
-// edges are where ranges of ports begin, or have ended, by protocol, sorted.
-type edges map[ruleset.Protocol][]int
+// cuts are the ports of a protocol at which a range begins, or before which one ends,
+// sorted.
+type cuts map[ruleset.Protocol][]int
 
-func edgesOf(parts []*part, d ruleset.Direction) edges {
-	all := edges{}
-	for _, x := range parts {
-		for _, rule := range x.lookup(d).wide {
+// cutsOf collects the ends of all ranges that are looked up.
+func cutsOf(contributions []*contribution, d ruleset.Direction) cuts {
+	all := cuts{}
+	for _, c := range contributions {
+		for _, rule := range c.portLookup(d).ranged {
 			for _, r := range rule.Ports {
 				all[rule.Proto] = append(all[rule.Proto], int(r.First), int(r.Last)+1)
 			}
@@ -87,23 +100,23 @@ func edgesOf(parts []*part, d ruleset.Direction) edges {
 	return all
 }
 
-// pieces says into how many pieces the edges cut a rule's ranges.
-func (e edges) pieces(rule ruleset.Rule) (pieces int) {
+// count returns how many pieces a rule's ranges are cut into.
+func (c cuts) count(rule ruleset.Rule) (pieces int) {
 	for _, r := range rule.Ports {
-		first, _ := slices.BinarySearch(e[rule.Proto], int(r.First))
-		after, _ := slices.BinarySearch(e[rule.Proto], int(r.Last)+1)
+		first, _ := slices.BinarySearch(c[rule.Proto], int(r.First))
+		after, _ := slices.BinarySearch(c[rule.Proto], int(r.Last)+1)
 		pieces += after - first
 	}
 	return pieces
 }
 
-// cut hands these over.
-func (e edges) cut(rule ruleset.Rule, each func(ruleset.PortRange)) {
-	at := e[rule.Proto]
+// each hands over the pieces that a rule's ranges are cut into.
+func (c cuts) each(rule ruleset.Rule, do func(ruleset.PortRange)) {
+	at := c[rule.Proto]
 	for _, r := range rule.Ports {
 		first, _ := slices.BinarySearch(at, int(r.First))
 		for i := first; at[i] <= int(r.Last); i++ {
-			each(ruleset.PortRange{First: uint16(at[i]), Last: uint16(at[i+1] - 1)})
+			do(ruleset.PortRange{First: uint16(at[i]), Last: uint16(at[i+1] - 1)})
 		}
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/picket-project/picket/ruleset/compile"
 )
 
-// However many ranges of ports there are, a packet meets one map of them: its chain does not grow.
+// However many ranges of ports there are, a packet meets one map of them: its chain does
+// not grow.
 func TestManyRangesAreOneLook(t *testing.T) {
 	var rules []string
 	for i := range 6000 {
@@ -26,7 +27,8 @@ func TestManyRangesAreOneLook(t *testing.T) {
 	}
 }
 
-// Ranges that lie within each other are more work the more there are, by the square: too many are not allowed.
+// Ranges that lie within each other are more work the more there are, by the square: too
+// many are not allowed.
 func TestRangesWithinRanges(t *testing.T) {
 	for count, fits := range map[int]bool{300: true, 3000: false} {
 		var rules []string

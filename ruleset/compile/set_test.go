@@ -26,15 +26,16 @@ func ranges(texts ...string) []ruleset.Range {
 	return list
 }
 
-// Sets of one selector share its identity; kinds, families, port names and protocols tell them apart.
+// Sets of one selector share its identity; kinds, families, port names and protocols tell
+// them apart.
 func TestSetIdentity(t *testing.T) {
 	s := podsOf(t, "a")
 	everyPod, names := policy.EveryPod(), map[string]bool{}
 	count := 0
 	for _, f := range ruleset.Families {
-		for _, source := range []SetSource{podSet(s, f), podSet(everyPod, f), namedSet(s, policy.PortName{Name: "web", Proto: ruleset.TCP}, f),
-			namedSet(s, policy.PortName{Name: "web", Proto: ruleset.UDP}, f), namedSet(s, policy.PortName{Name: "dns", Proto: ruleset.TCP}, f), namedSet(everyPod, policy.PortName{Name: "web", Proto: ruleset.TCP}, f),
-			blockSet(ranges("10.0.0.0/8"), f), blockSet(ranges("10.0.0.0/9"), f), blockSet(ranges("10.0.0.0/8", "11.0.0.0/32"), f)} {
+		for _, source := range []SetSource{podSet(s, f), podSet(everyPod, f), namedPortSet(s, policy.PortName{Name: "web", Proto: ruleset.TCP}, f),
+			namedPortSet(s, policy.PortName{Name: "web", Proto: ruleset.UDP}, f), namedPortSet(s, policy.PortName{Name: "dns", Proto: ruleset.TCP}, f), namedPortSet(everyPod, policy.PortName{Name: "web", Proto: ruleset.TCP}, f),
+			rangeSet(ranges("10.0.0.0/8"), f), rangeSet(ranges("10.0.0.0/9"), f), rangeSet(ranges("10.0.0.0/8", "11.0.0.0/32"), f)} {
 			names[source.ID.String()] = true
 			count++
 		}

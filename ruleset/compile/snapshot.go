@@ -7,27 +7,35 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Snapshot is the cluster at one moment, as one node sees it.
+// Snapshot is the cluster at one moment, as one node sees it, and how that node wants
+// its program.
 type Snapshot struct {
-	Node        string           // the node to compile for
-	Links       []ruleset.Link   // its interfaces that pods sit behind
-	Denial      ruleset.Denial   // what happens to a denied packet
-	Readable    int              // see Form
-	Budgets     Budgets          // see Form
-	Strict      bool             // pods of the node that are not known yet are denied
-	Anywhere    bool             // addresses of pods can come from outside of all nodes' ranges
-	Own         []netip.Addr     // the node's own addresses as its kernel says; nil: those of its Node object
-	TunnelPorts []ruleset.Tunnel // where it unpacks what tunnels carry
-	Found       []netip.Prefix   // ranges of pods that were found on the node; they count for Strict, see Unknown
-	Behind      []netip.Addr     // addresses that its kernel reaches by an interface of its pods
-	Departed    []policy.Pod     // subjects of this node that are gone, but not their addresses: each has one of these
-	Nodes       []policy.Node
-	Namespaces  []policy.Namespace
-	Pods        []policy.Pod
-	Policies    []*policy.Policy
+	Node string // the node to compile for
+
+	// Options of the program.
+	Denial     ruleset.Denial // what happens to a denied packet
+	MergeAbove int            // see Form
+	Budgets    Budgets        // see Form
+	Strict     bool           // deny what pods of this node send and receive until they are known
+	Anywhere   bool           // pods can have addresses outside of all nodes' pod ranges
+
+	// What this node's kernel says.
+	Own         []netip.Addr     // the node's addresses; nil: those of its Node object
+	Links       []ruleset.Link   // interfaces that lead to its pods
+	TunnelPorts []ruleset.Tunnel // where it unpacks tunnelled packets
+	Found       []netip.Prefix   // its pod ranges; see policy.FillFamilies
+	Behind      []netip.Addr     // addresses that it reaches through interfaces of pods
+
+	// What the API says.
+	Nodes      []policy.Node
+	Namespaces []policy.Namespace
+	Pods       []policy.Pod
+	Policies   []*policy.Policy
+	Departed   []policy.Pod // deleted pods of this node, each with one address that is still in use
 }
 
-// SnapshotOf converts API objects, as seen from one node.
+// SnapshotOf converts API objects to what one node sees of them, with the default
+// options.
 func SnapshotOf(o policy.Objects, node string) Snapshot {
 	s := Snapshot{Node: node}
 	for _, n := range o.Namespaces {

@@ -40,7 +40,8 @@ func node(name string, addrs ...string) *corev1.Node {
 	return n
 }
 
-// pod reads "namespace/name node" and then addresses, labels key=value and ports name:number/PROTOCOL.
+// pod reads "namespace/name node" and then addresses, labels key=value and ports
+// name:number/PROTOCOL.
 func pod(t testing.TB, line string) *corev1.Pod {
 	t.Helper()
 	fields := strings.Fields(line)
@@ -90,8 +91,8 @@ func netpol(t testing.TB, text string) *networkingv1.NetworkPolicy {
 //	allow a/db > a/web TCP 80
 //	deny  a/web > 8.8.8.8
 //
-// An end is a pod or node (its IPv4 address, with @6 its IPv6 address) or an address. No protocol means ICMP
-// and the like.
+// An end is a pod or node (its IPv4 address, with @6 its IPv6 address) or an address. No
+// protocol means ICMP and the like.
 func check(t *testing.T, w *oracle.World, flows string) {
 	t.Helper()
 	programs := programsOf(w)

@@ -48,7 +48,7 @@ const closed = `
 	allow n1 > a/web TCP 80
 	allow n1@6 > a/web@6`
 
-// corpus is every kind of wrong input, seeds of FuzzParse too.
+// corpus is every kind of wrong input, seeds of FuzzCompile too.
 var corpus = slices.Concat(wrongSubjects, wrongPeers, wrongBlocks, wrongPorts)
 
 func TestParseReportsWhatIsWrongAndKeepsTheRest(t *testing.T) {
@@ -71,7 +71,8 @@ func TestParseReportsWhatIsWrongAndKeepsTheRest(t *testing.T) {
 	}
 }
 
-// A port that is neither a number nor a name cannot come from JSON, but from the API's protobuf.
+// A port that is neither a number nor a name cannot come from JSON, but from the API's
+// protobuf.
 func TestPortOfUnknownType(t *testing.T) {
 	w := cluster(t)
 	p := netpol(t, "a/p {podSelector: {}}")

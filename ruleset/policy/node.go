@@ -1,61 +1,17 @@
 package policy
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Namespace is what policies need to know of a namespace.
-type Namespace struct {
-	Name        string
-	Labels      map[string]string // with kubernetes.io/metadata.name
-	Terminating bool              // metadata.deletionTimestamp is set: policies deleted from now on still isolate
-	Unheard     bool              // nobody has said yet which other labels it has
-}
-
-// NewNamespace converts an API object.
-func NewNamespace(n *corev1.Namespace) Namespace {
-	ns := ImpliedNamespace(n.Name)
-	ns.Unheard = false
-	maps.Copy(ns.Labels, n.Labels)
-	ns.Labels[corev1.LabelMetadataName] = n.Name // an API server lets nobody say otherwise
-	ns.Terminating = n.DeletionTimestamp != nil
-	return ns
-}
-
-// ImpliedNamespace is a namespace of which only the name is known: it has the one label that an API server
-// gives to every namespace, and nobody knows which others.
-func ImpliedNamespace(name string) Namespace {
-	return Namespace{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}, Unheard: true}
-}
-
-// Equal reports whether nothing that policies look at differs.
-func (n Namespace) Equal(o Namespace) bool {
-	return n.Name == o.Name && n.Terminating == o.Terminating && n.Unheard == o.Unheard && maps.Equal(n.Labels, o.Labels)
-}
-
-// Node is a machine of the cluster with its own addresses.
+// Node is what policies need to know of a machine of the cluster.
 type Node struct {
 	Name  string
 	Addrs []netip.Addr   // status.addresses of type InternalIP and ExternalIP, sorted
 	CIDRs []netip.Prefix // spec.podCIDRs, which its pods' addresses come from; masked
-}
-
-// Reached returns the addresses by which pods reach the node itself: those that it states, and the
-// first two of each of its pod ranges, which its vxlan device and its bridge have with flannel.
-func (n Node) Reached() []netip.Addr {
-	addrs := slices.Clone(n.Addrs)
-	for _, p := range n.CIDRs {
-		first := p.Masked().Addr()
-		addrs = append(addrs, first)
-		if second := first.Next(); p.Contains(second) {
-			addrs = append(addrs, second)
-		}
-	}
-	return addrs
 }
 
 // NewNode converts an API object.
@@ -69,12 +25,8 @@ func NewNode(n *corev1.Node) Node {
 	return Node{Name: n.Name, Addrs: ParseAddrs(texts), CIDRs: parsePodCIDRs(n.Spec)}
 }
 
-// Equal reports whether nothing that policies look at differs.
-func (n Node) Equal(o Node) bool {
-	return n.Name == o.Name && slices.Equal(n.Addrs, o.Addrs) && slices.Equal(n.CIDRs, o.CIDRs)
-}
-
-// parsePodCIDRs keeps what is a range and none twice; podCIDR is the first of podCIDRs.
+// parsePodCIDRs reads the pod ranges, and keeps none twice: podCIDR is the first of
+// podCIDRs.
 func parsePodCIDRs(spec corev1.NodeSpec) []netip.Prefix {
 	var cidrs []netip.Prefix
 	for _, text := range slices.Concat(spec.PodCIDRs, []string{spec.PodCIDR}) {
@@ -85,4 +37,24 @@ func parsePodCIDRs(spec corev1.NodeSpec) []netip.Prefix {
 		}
 	}
 	return cidrs
+}
+
+// Reached returns the addresses at which pods reach the node itself: those that it
+// states, and the first two of each of its pod ranges, which flannel gives to its vxlan
+// device and its bridge.
+func (n Node) Reached() []netip.Addr {
+	addrs := slices.Clone(n.Addrs)
+	for _, p := range n.CIDRs {
+		first := p.Masked().Addr()
+		addrs = append(addrs, first)
+		if second := first.Next(); p.Contains(second) {
+			addrs = append(addrs, second)
+		}
+	}
+	return addrs
+}
+
+// Equal reports whether nothing that policies look at differs.
+func (n Node) Equal(o Node) bool {
+	return n.Name == o.Name && slices.Equal(n.Addrs, o.Addrs) && slices.Equal(n.CIDRs, o.CIDRs)
 }

@@ -8,40 +8,52 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Tunnel is how a packet that a node itself sends may arrive at a pod of another node: with the first address of the
-// sender's pod range, which vxlan tunnels of flannel have, and not with an address of the node.
-type Tunnel struct {
-	Node netip.Addr // one that the node has
-	Addr netip.Addr // of its tunnel, of the same family
+// NodeAlias is a second source address of a node. Where flannel uses vxlan, what a node
+// itself sends to a pod of another node comes from the first address of the sender's
+// pod range, and not from an address of its Node object.
+type NodeAlias struct {
+	Node  netip.Addr // an address of the node
+	Alias netip.Addr // the first of its pod range, in the same family
 }
 
-// Tunnels returns those of all nodes. An address that several nodes state, or that is in a pod range, is taken for
-// nobody's; pod tells of an address whether it is a pod's. They are sorted by the nodes' addresses.
-func Tunnels(nodes []Node, ranges *Ranges, pod func(netip.Addr) bool) []Tunnel {
+// NodeAliases returns the aliases of all nodes, sorted by the nodes' addresses. An
+// address that several nodes state, or that is in a pod range, counts as no node's; one
+// that isPod reports counts as no alias.
+func NodeAliases(nodes []Node, ranges *PodRanges, isPod func(netip.Addr) bool) []NodeAlias {
 	stated := map[netip.Addr]int{}
 	for _, n := range nodes {
 		for _, a := range n.Addrs {
 			stated[a]++
 		}
 	}
-	var tunnels []Tunnel
+	var aliases []NodeAlias
 	for _, n := range nodes {
 		for _, a := range n.Addrs {
-			if stated[a] > 1 || ranges.Within(a) {
-				continue
-			}
-			for _, p := range n.CIDRs {
-				if first := p.Masked().Addr(); ruleset.FamilyOf(first) == ruleset.FamilyOf(a) && !pod(first) {
-					tunnels = append(tunnels, Tunnel{a, first})
-				}
+			if stated[a] == 1 && !ranges.Contains(a) {
+				aliases = append(aliases, n.aliases(a, isPod)...)
 			}
 		}
 	}
-	slices.SortFunc(tunnels, Tunnel.compare)
-	return tunnels
+	slices.SortFunc(aliases, NodeAlias.compare)
+	return aliases
 }
 
-func (t Tunnel) compare(o Tunnel) int { return cmp.Or(t.Node.Compare(o.Node), t.Addr.Compare(o.Addr)) }
+// aliases returns those of one of the node's addresses.
+func (n Node) aliases(a netip.Addr, isPod func(netip.Addr) bool) []NodeAlias {
+	var aliases []NodeAlias
+	for _, p := range n.CIDRs {
+		first := p.Masked().Addr()
+		if ruleset.FamilyOf(first) == ruleset.FamilyOf(a) && !isPod(first) {
+			aliases = append(aliases, NodeAlias{a, first})
+		}
+	}
+	return aliases
+}
+
+// compare orders aliases by node, so that those of a range can be found by a search.
+func (x NodeAlias) compare(o NodeAlias) int {
+	return cmp.Or(x.Node.Compare(o.Node), x.Alias.Compare(o.Alias))
+}
 
 // HasBlocks reports whether a rule of the policy has an ipBlock.
 func (p *Policy) HasBlocks() bool {
@@ -53,13 +65,14 @@ func (p *Policy) HasBlocks() bool {
 	return false
 }
 
-// WithTunnels returns the policy where each rule whose ipBlocks hold an address of a node holds that node's tunnel, too;
-// the policy itself where none does.
-func (p *Policy) WithTunnels(tunnels []Tunnel) *Policy {
+// WithAliases returns the policy where each rule whose ipBlocks contain an address of a
+// node contains the aliases of that address, too. It is the policy itself where that
+// changes nothing.
+func (p *Policy) WithAliases(aliases []NodeAlias) *Policy {
 	wide := p
 	for d, rules := range p.Rules {
 		for i, r := range rules {
-			blocks := withTunnels(r.Blocks, tunnels)
+			blocks := withAliases(r.Blocks, aliases)
 			if len(blocks) == 0 {
 				continue
 			}
@@ -79,18 +92,20 @@ func (p *Policy) WithTunnels(tunnels []Tunnel) *Policy {
 // SameBlocks reports whether two forms of one policy have the same ipBlocks.
 func (p *Policy) SameBlocks(o *Policy) bool {
 	same := func(a, b Rule) bool { return slices.Equal(a.Blocks, b.Blocks) }
-	return p == o || slices.EqualFunc(p.Rules[0], o.Rules[0], same) && slices.EqualFunc(p.Rules[1], o.Rules[1], same)
+	return p == o || slices.EqualFunc(p.Rules[0], o.Rules[0], same) &&
+		slices.EqualFunc(p.Rules[1], o.Rules[1], same)
 }
 
-// withTunnels returns ranges, which are disjoint and sorted, with the tunnels of the nodes in them; none where that
-// changes nothing.
-func withTunnels(ranges []ruleset.Range, tunnels []Tunnel) []ruleset.Range {
+// withAliases returns ranges, which are disjoint and sorted, with the aliases of the
+// nodes in them. It returns nil where that changes nothing.
+func withAliases(ranges []ruleset.Range, aliases []NodeAlias) []ruleset.Range {
+	byNode := func(x NodeAlias, a netip.Addr) int { return x.Node.Compare(a) }
 	var more []ruleset.Range
 	for _, r := range ranges {
-		at, _ := slices.BinarySearchFunc(tunnels, r.First, func(t Tunnel, a netip.Addr) int { return t.Node.Compare(a) })
-		for ; at < len(tunnels) && r.Contains(tunnels[at].Node); at++ {
-			if tunnel := tunnels[at].Addr; !holds(ranges, tunnel) {
-				more = append(more, ruleset.Range{First: tunnel, Last: tunnel})
+		at, _ := slices.BinarySearchFunc(aliases, r.First, byNode)
+		for ; at < len(aliases) && r.Contains(aliases[at].Node); at++ {
+			if alias := aliases[at].Alias; !contains(ranges, alias) {
+				more = append(more, ruleset.Range{First: alias, Last: alias})
 			}
 		}
 	}
@@ -98,10 +113,4 @@ func withTunnels(ranges []ruleset.Range, tunnels []Tunnel) []ruleset.Range {
 		return nil
 	}
 	return Union(slices.Concat(ranges, more))
-}
-
-// holds reports whether an address is in ranges that are disjoint and sorted.
-func holds(ranges []ruleset.Range, a netip.Addr) bool {
-	at, found := slices.BinarySearchFunc(ranges, a, func(r ruleset.Range, a netip.Addr) int { return r.First.Compare(a) })
-	return found || at > 0 && ranges[at-1].Contains(a)
 }

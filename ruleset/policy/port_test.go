@@ -71,7 +71,7 @@ func TestAddPorts(t *testing.T) {
 	} {
 		var list []Ports
 		for _, w := range row.add {
-			list = AddPorts(list, w.proto, portRanges(t, w.ports))
+			list = addPorts(list, Ports{w.proto, portRanges(t, w.ports)})
 		}
 		var texts []string
 		for _, p := range list {

@@ -115,8 +115,8 @@ func TestTouch(t *testing.T) {
 	}
 }
 
-// Whatever is drawn, both work address by address; here on the last addresses of each family, where a
-// successor is missing.
+// Whatever is drawn, both work address by address; here on the last addresses of each
+// family, where a successor is missing.
 func TestRangesAddressByAddress(t *testing.T) {
 	for _, start := range []string{"0.0.0.0", "255.255.255.248", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff8"} {
 		all := eight(netip.MustParseAddr(start))
@@ -183,7 +183,8 @@ func TestLeadingZerosAreReadAsAPIServersDo(t *testing.T) {
 	}
 }
 
-// FuzzParseCIDR: whatever text it is, an API server's own parser reads the same, or refuses it too.
+// FuzzParseCIDR: whatever text it is, an API server's own parser reads the same, or refuses
+// it too.
 func FuzzParseCIDR(f *testing.F) {
 	for _, text := range []string{"010.1.2.3/08", "0fd00::0/064", "::ffff:1.2.3.4/120", "::01.2.3.4/0"} {
 		f.Add(text)

@@ -23,7 +23,8 @@ func labelSelector(t *testing.T, text string) labels.Selector {
 	return parsed
 }
 
-// The text of a selector is its identity: what means the same should have one, what does not must not.
+// The text of a selector is its identity: what means the same should have one, what does
+// not must not.
 func TestSelectorTextIsIdentity(t *testing.T) {
 	for _, row := range []struct {
 		a, b string
@@ -56,8 +57,8 @@ func TestSelectorTextIsIdentity(t *testing.T) {
 	}
 }
 
-// The text does not depend on the order in which a map is read, nor does the text of a problem: sets and Events
-// are named by them.
+// The text does not depend on the order in which a map is read, nor does the text of a
+// problem: sets and Events are named by them.
 func TestSelectorTextIsTheSameEachTime(t *testing.T) {
 	var big metav1.LabelSelector
 	for i := range 10 {
@@ -104,7 +105,7 @@ func TestSelectorMatches(t *testing.T) {
 	blue := labels.SelectorFromSet(labels.Set{"team": "blue"})
 	ns := func(name, team string) Namespace {
 		n := ImpliedNamespace(name)
-		n.Labels["team"], n.Unheard = team, false
+		n.Labels["team"], n.Implied = team, false
 		return n
 	}
 	across := func(text string) *Selector {
