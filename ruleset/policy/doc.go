@@ -19,7 +19,7 @@
 // # What a policy means
 //
 // It means what the Kubernetes documentation says. Where that leaves a choice, it means
-// the following.
+// the following; README.md says more, for people who write policies.
 //
 //   - An ipBlock matches pods, by the address in the packet as the forward hook sees
 //     it: after a Service was translated to a pod, before masquerading. An except takes
