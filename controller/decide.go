@@ -62,7 +62,7 @@ func (c *Controller) decideOpen(
 
 // denials returns what the program denies between some addresses.
 func (c *Controller) denials(ends map[netip.Addr]bool) func(ruleset.Flow) bool {
-	program, known := c.graph.Around(slices.Collect(maps.Keys(ends))), map[ruleset.Flow]bool{}
+	program, known := c.graph.Excerpt(slices.Collect(maps.Keys(ends))), map[ruleset.Flow]bool{}
 	return func(f ruleset.Flow) bool {
 		denied, is := known[f]
 		if !is {
@@ -87,7 +87,7 @@ func (c *Controller) elsewhere() func(ruleset.Flow) bool {
 			return true // asked again with the next batch, or the next time
 		}
 		if !is {
-			programs = c.graph.Elsewhere(f.From, f.To)
+			programs = c.graph.OtherPrograms(f.From, f.To)
 			known[pair] = programs
 		}
 		return slices.ContainsFunc(programs, func(p *ruleset.Program) bool {

@@ -30,7 +30,7 @@ func (c *Controller) apply(e graph.Event) {
 	for _, a := range slices.Concat(was.Addrs, is.Addrs) {
 		kept := slices.Contains(was.Addrs, a) && slices.Contains(is.Addrs, a) &&
 			was.Started == is.Started
-		if !kept && c.graph.Held(a) {
+		if !kept && c.graph.IsPeer(a) {
 			c.review.handed[a] = true
 		}
 	}

@@ -97,7 +97,7 @@ func (c *Controller) writeEvent(key policy.Key) {
 		return
 	}
 	if here, anywhere := c.graph.Selected(key); c.source.synced &&
-		(here || !anywhere && c.graph.Drawn(key.String()) == c.Node) {
+		(here || !anywhere && c.graph.ChosenNode(key.String()) == c.Node) {
 		delete(c.bad.deferred[key.Namespace], key)
 		c.Reporter.Report(c.bad.all(key))
 		return

@@ -17,7 +17,8 @@ import (
 
 // suites are the tests that a fault is held against.
 var suites = map[string][]string{
-	"policy":     {"./ruleset/policy", "-worlds=300"},
+	"policy":     {"./ruleset/policy"},
+	"compile":    {"./ruleset/compile", "-worlds=300"},
 	"graph":      {"./controller/graph", "-histories=100"},
 	"ruleset":    {"./ruleset"},
 	"nft":        {"./nft"},

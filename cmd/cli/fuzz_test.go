@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -43,9 +44,9 @@ func FuzzWholePath(f *testing.F) {
 		if w.programs[0].String() == seen.String() {
 			return
 		}
-		snapshot := policy.Objects(*w.World).Snapshot("n1")
+		snapshot := compile.SnapshotOf(policy.Objects(*w.World), "n1")
 		snapshot.Strict = true
-		strict, _ := policy.Compile(snapshot)
+		strict, _ := compile.Compile(snapshot)
 		for _, program := range []*ruleset.Program{w.programs[0], strict, seen} {
 			if err := settle(t.Context(), b, program); err != nil {
 				t.Fatalf("%v\n%s", err, program)

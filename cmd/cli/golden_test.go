@@ -17,6 +17,7 @@ import (
 	"github.com/picket-project/picket/cmd/cli"
 	"github.com/picket-project/picket/controller/source/manifests"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -140,11 +141,11 @@ func (g *golden) agree(t *testing.T) {
 }
 
 func programsOf(w *oracle.World) []*ruleset.Program {
-	snapshot := policy.Objects(*w).Snapshot("")
+	snapshot := compile.SnapshotOf(policy.Objects(*w), "")
 	var programs []*ruleset.Program
 	for _, node := range []string{"n1", "n2"} {
 		snapshot.Node = node
-		program, _ := policy.Compile(snapshot)
+		program, _ := compile.Compile(snapshot)
 		programs = append(programs, program)
 	}
 	return programs

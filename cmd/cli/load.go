@@ -13,6 +13,7 @@ import (
 
 	"github.com/picket-project/picket/controller/source/manifests"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -123,7 +124,7 @@ func checkNode(o policy.Objects, node string) error {
 func compileAll(o policy.Objects) map[string]*ruleset.Program {
 	programs := map[string]*ruleset.Program{}
 	for _, node := range nodeNames(o) {
-		programs[node], _ = policy.Compile(o.Snapshot(node))
+		programs[node], _ = compile.Compile(compile.SnapshotOf(o, node))
 	}
 	return programs
 }

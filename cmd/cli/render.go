@@ -7,7 +7,7 @@ import (
 
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
-	"github.com/picket-project/picket/ruleset/policy"
+	"github.com/picket-project/picket/ruleset/compile"
 )
 
 // renderOptions are the flags of render.
@@ -67,16 +67,16 @@ func (o *renderOptions) run(cmd *cobra.Command) error {
 	if err := checkNode(objects, o.node); err != nil {
 		return err
 	}
-	snapshot := objects.Snapshot(o.node)
+	snapshot := compile.SnapshotOf(objects, o.node)
 	snapshot.Links = placed(snapshot, o.links)
 	snapshot.Denial, _ = ruleset.ParseDenial(o.deny)
-	program, _ := policy.Compile(snapshot)
+	program, _ := compile.Compile(snapshot)
 	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats[o.output](program))
 	return err
 }
 
 // placed puts all pods of the node behind the interface, if there is just one.
-func placed(s policy.Snapshot, names []string) []ruleset.Link {
+func placed(s compile.Snapshot, names []string) []ruleset.Link {
 	var links []ruleset.Link
 	for _, name := range names {
 		links = append(links, ruleset.Link{Name: name})

@@ -20,6 +20,7 @@ import (
 	"github.com/picket-project/picket/controller/source/manifests"
 	kernel "github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -154,15 +155,15 @@ func readWorld(t testing.TB, folder string) world {
 		fmt.Fprintln(&lines, strings.ReplaceAll(p.Error(), folder+string(filepath.Separator), ""))
 	}
 	w := &oracle.World{Namespaces: all.Namespaces, Pods: all.Pods, Nodes: all.Nodes, Policies: all.Policies}
-	snapshot := policy.Objects(*w).Snapshot("n1")
-	first, wrong := policy.Compile(snapshot)
+	snapshot := compile.SnapshotOf(policy.Objects(*w), "n1")
+	first, wrong := compile.Compile(snapshot)
 	for _, p := range wrong {
 		fmt.Fprintln(&lines, p)
 	}
 	programs := []*ruleset.Program{first}
 	for _, node := range otherNodes(w) {
 		snapshot.Node = node
-		program, _ := policy.Compile(snapshot)
+		program, _ := compile.Compile(snapshot)
 		programs = append(programs, program)
 	}
 	return world{w, programs, lines.String()}

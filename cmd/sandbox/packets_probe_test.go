@@ -12,6 +12,7 @@ import (
 
 	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -177,11 +178,11 @@ func (r *rig) agree(w *oracle.World) {
 // leftToDo is what a node's kernel lacks of what is compiled.
 func (r *rig) leftToDo(w *oracle.World, a *agent) ruleset.Delta {
 	r.t.Helper()
-	s := policy.Objects(*w).Snapshot(a.node)
+	s := compile.SnapshotOf(policy.Objects(*w), a.node)
 	s.Denial, s.Strict = a.options.denial, a.options.strict
 	have, err := a.tap.look(r.t.Context())
 	r.must(err)
 	s.Links, s.TunnelPorts = hostFacts(have)
-	want, _ := policy.Compile(s)
+	want, _ := compile.Compile(s)
 	return ruleset.Diff(have, want)
 }

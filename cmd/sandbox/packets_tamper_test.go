@@ -5,6 +5,7 @@ import (
 
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -33,7 +34,7 @@ func TestTamperingIsRepairedOnRealPackets(t *testing.T) {
 		"delete table inet picket; add table inet picket", "flush ruleset;" + foreignTables,
 	} {
 		r.must(r.nft("n1", script))
-		if !poll(func() bool { return r.holds("n1", policy.Objects(*w).Snapshot("n1")) }) {
+		if !poll(func() bool { return r.holds("n1", compile.SnapshotOf(policy.Objects(*w), "n1")) }) {
 			t.Fatalf("not repaired after %q:\n%s", script, r.table("n1"))
 		}
 		if now := r.foreign("n1"); now != foreign {
@@ -49,7 +50,7 @@ func (r *rig) foreign(node string) string {
 }
 
 // holds looks with eyes of its own at what a node's kernel holds.
-func (r *rig) holds(node string, s policy.Snapshot) bool {
+func (r *rig) holds(node string, s compile.Snapshot) bool {
 	r.t.Helper()
 	other, err := nft.Open(nft.Options{NetNS: int(r.agents[node].ns.Fd()), Look: true})
 	r.must(err)
@@ -57,7 +58,7 @@ func (r *rig) holds(node string, s policy.Snapshot) bool {
 	have, err := other.Observe(r.t.Context())
 	r.must(err)
 	s.Links, s.TunnelPorts = hostFacts(have)
-	want, _ := policy.Compile(s)
+	want, _ := compile.Compile(s)
 	d := ruleset.Diff(have, want)
 	return d.Empty()
 }

@@ -31,8 +31,8 @@ func BenchmarkPodEvent(b *testing.B) {
 	}
 }
 
-// largeCluster has ten pods for each of its applications, and a policy for each of the first hundred, the
-// pods of which are on this node.
+// largeCluster has ten pods for each of its applications, and a policy for each of the
+// first hundred, the pods of which are on this node.
 func largeCluster(pods int) *graph.Graph {
 	g := graph.New("n0", ruleset.Drop)
 	for i := range pods {
@@ -61,7 +61,8 @@ func numbered(i int) policy.Pod {
 	}
 }
 
-// A tenant with 10,000 rules for all of its 5,000 pods, ten of this node, replaces one policy of a hundred rules.
+// A tenant with 10,000 rules for all of its 5,000 pods, ten of this node, replaces one
+// policy of a hundred rules.
 func BenchmarkTenantPolicy(b *testing.B) {
 	g := graph.New("n0", ruleset.Drop)
 	for i := range 5000 {
@@ -98,7 +99,8 @@ func tenantPolicy(n, turn int) *policy.Policy {
 	return policy.Parse(p)
 }
 
-// A policy whose peers are 3,000 selectors of one label key each, which hardly any of the tenant's 10,000 pods has.
+// A policy whose peers are 3,000 selectors of one label key each, which hardly any of the
+// tenant's 10,000 pods has.
 func BenchmarkManySelectors(b *testing.B) {
 	for _, labels := range []int{10000, 100} {
 		b.Run(fmt.Sprintf("pods=10000/sets of labels=%d", labels), func(b *testing.B) {
@@ -121,7 +123,8 @@ func BenchmarkManySelectors(b *testing.B) {
 	}
 }
 
-// A policy of which every fifth of 100,000 pods is a peer, as for the application that all others use.
+// A policy of which every fifth of 100,000 pods is a peer, as for the application that all
+// others use.
 func BenchmarkEveryFifth(b *testing.B) {
 	g := graph.New("n0", ruleset.Drop)
 	for i := range 100000 {

@@ -8,7 +8,7 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Changes returns what changed in the wanted program since Changes was last called.
+// Changes returns what changed in the program since Changes was last called.
 func (g *Graph) Changes() ruleset.Delta {
 	g.resolve()
 	var d ruleset.Delta
@@ -16,31 +16,42 @@ func (g *Graph) Changes() ruleset.Delta {
 		d.DelLinks = appendIf(d.DelLinks, was != nil && is == nil, link)
 		d.AddLinks = appendIf(d.AddLinks, was == nil && is != nil, link)
 	})
-	g.dispatch.drain(func(s ruleset.Subject, was, is *ruleset.ChainID) { redispatch(&d, s, was, is) })
-	g.chains.drain(func(id ruleset.ChainID, was, is *ruleset.Chain) { rechain(&d, id, was, is) })
-	for s := range g.stale {
-		g.reset(&d, s)
+	g.dispatch.drain(func(s ruleset.Subject, was, is *ruleset.ChainID) {
+		addDispatchChange(&d, s, was, is)
+	})
+	g.chains.drain(func(id ruleset.ChainID, was, is *ruleset.Chain) {
+		addChainChange(&d, id, was, is)
+	})
+	for s := range g.changedSets {
+		g.addSetChange(&d, s)
 	}
-	g.stale = emptied(g.stale)
-	g.fixedChanges(&d)
-	g.strictChanges(&d)
+	g.changedSets = emptied(g.changedSets)
+	g.addFixedChanges(&d)
+	g.addStrictChanges(&d)
 	sortDelta(&d)
 	return d
 }
 
-func redispatch(d *ruleset.Delta, s ruleset.Subject, was, is *ruleset.ChainID) {
+// addDispatchChange adds what became of an address. The kernel needs the old entry to
+// delete it.
+func addDispatchChange(d *ruleset.Delta, s ruleset.Subject, was, is *ruleset.ChainID) {
 	if was != nil && is != nil && *was == *is {
 		return
 	}
+	to := func(chain ruleset.ChainID) ruleset.Dispatch {
+		return ruleset.Dispatch{Direction: s.Direction, Addr: s.Addr, Chain: chain}
+	}
 	if was != nil {
-		d.DelDispatch = append(d.DelDispatch, ruleset.Dispatch{Direction: s.Direction, Addr: s.Addr, Chain: *was})
+		d.DelDispatch = append(d.DelDispatch, to(*was))
 	}
 	if is != nil {
-		d.AddDispatch = append(d.AddDispatch, ruleset.Dispatch{Direction: s.Direction, Addr: s.Addr, Chain: *is})
+		d.AddDispatch = append(d.AddDispatch, to(*is))
 	}
 }
 
-func rechain(d *ruleset.Delta, id ruleset.ChainID, was, is *ruleset.Chain) {
+// addChainChange adds what became of a chain: a chain that changed is written as a
+// whole.
+func addChainChange(d *ruleset.Delta, id ruleset.ChainID, was, is *ruleset.Chain) {
 	switch {
 	case is == nil:
 		d.DelChains = append(d.DelChains, id)
@@ -49,43 +60,46 @@ func rechain(d *ruleset.Delta, id ruleset.ChainID, was, is *ruleset.Chain) {
 	}
 }
 
-// reset says what becomes of a set that was touched.
-func (g *Graph) reset(d *ruleset.Delta, s *set) {
+// addSetChange adds what became of a set that changed. A set without users is dropped
+// here.
+func (g *Graph) addSetChange(d *ruleset.Delta, s *set) {
+	id := s.source.ID
 	switch {
 	case s.users == 0:
-		g.drop(s)
-		d.DelSets = appendIf(d.DelSets, s.sent, s.source.ID)
-		if s.sent && s.source.ID.Leads() { // what leads to chains goes before these do
-			d.DelMembers = append(d.DelMembers, ruleset.Members{Set: s.source.ID, Members: s.handedOut()})
+		g.dropSet(s)
+		d.DelSets = appendIf(d.DelSets, s.sent, id)
+		if s.sent && id.Leads() { // its members must go before the chains that they lead to
+			d.DelMembers = append(d.DelMembers, ruleset.Members{Set: id, Members: s.sentMembers()})
 		}
 	case !s.sent:
 		s.sent = true
 		d.AddSets = append(d.AddSets, s.value())
 	default:
 		del, add := s.moved()
-		d.DelMembers = appendIf(d.DelMembers, len(del) > 0, ruleset.Members{Set: s.source.ID, Members: del})
-		d.AddMembers = appendIf(d.AddMembers, len(add) > 0, ruleset.Members{Set: s.source.ID, Members: add})
+		d.DelMembers = appendIf(d.DelMembers, len(del) > 0, ruleset.Members{Set: id, Members: del})
+		d.AddMembers = appendIf(d.AddMembers, len(add) > 0, ruleset.Members{Set: id, Members: add})
 	}
 	s.pending = emptied(s.pending)
 }
 
-// handedOut returns the members of a set that does not depend on pods as they were handed out.
-func (s *set) handedOut() []ruleset.Member {
-	held := map[ruleset.Member]bool{}
+// sentMembers returns the members that Changes returned of a set which does not depend
+// on pods.
+func (s *set) sentMembers() []ruleset.Member {
+	members := map[ruleset.Member]bool{}
 	for _, m := range s.source.Fixed() {
-		held[m] = true
+		members[m] = true
 	}
 	for m, sum := range s.pending {
 		if sum > 0 {
-			delete(held, m)
+			delete(members, m)
 		} else if sum < 0 {
-			held[m] = true
+			members[m] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(held), ruleset.Member.Compare)
+	return slices.SortedFunc(maps.Keys(members), ruleset.Member.Compare)
 }
 
-// moved returns the members that went and came since the set was handed out.
+// moved returns the members that went and came since Changes returned the set.
 func (s *set) moved() (del, add []ruleset.Member) {
 	for m, sum := range s.pending {
 		del = appendIf(del, sum < 0, m)
@@ -96,6 +110,8 @@ func (s *set) moved() (del, add []ruleset.Member) {
 	return del, add
 }
 
+// sortDelta sorts a delta, so that equal changes have equal texts whatever the order of
+// maps.
 func sortDelta(d *ruleset.Delta) {
 	slices.Sort(d.DelLinks)
 	slices.Sort(d.AddLinks)
@@ -110,6 +126,7 @@ func sortDelta(d *ruleset.Delta) {
 	}
 }
 
+// appendIf appends an item to a list if the condition holds.
 func appendIf[T any](list []T, condition bool, item T) []T {
 	if condition {
 		return append(list, item)

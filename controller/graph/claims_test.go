@@ -29,8 +29,8 @@ func nodeOf(name, cidr string, list ...string) graph.Event {
 	return graph.NodeSet{Node: policy.Node{Name: name, CIDRs: []netip.Prefix{netip.MustParsePrefix(cidr)}, Addrs: addrs(list...)}}
 }
 
-// judgedAt are the addresses of isolated pods, with their chains.
-func judgedAt(g *graph.Graph) string {
+// dispatched returns the addresses of isolated pods, with their chains.
+func dispatched(g *graph.Graph) string {
 	var words []string
 	for _, d := range g.Program().Dispatch {
 		words = append(words, fmt.Sprintf("%s=%s", d.Addr, strings.TrimPrefix(string(d.Chain), "ingress/")))
@@ -38,7 +38,7 @@ func judgedAt(g *graph.Graph) string {
 	return strings.Join(words, " ")
 }
 
-// What is judged at an isolated pod's addresses, whatever others claim.
+// What is dispatched at an isolated pod's addresses, whatever others claim.
 func TestClaimsOnlyIsolateMore(t *testing.T) {
 	const whole = "10.244.1.5=a/web fd00:1::5=a/web"
 	for _, row := range []struct {
@@ -88,13 +88,14 @@ func TestClaimsOnlyIsolateMore(t *testing.T) {
 		}, row.events) {
 			g.Apply(e)
 		}
-		if got := judgedAt(g); got != row.want {
+		if got := dispatched(g); got != row.want {
 			t.Errorf("%s: %s, want %s", row.name, got, row.want)
 		}
 	}
 }
 
-// The last known range of a family stays when the object of the node goes, or says no more of it.
+// The last known range of a family stays when the object of the node goes, or says no more
+// of it.
 func TestRangeOutlivesItsNode(t *testing.T) {
 	prefix := netip.MustParsePrefix
 	g := graph.New("n1", ruleset.Drop)

@@ -34,20 +34,24 @@ type PolicySet struct{ Policy *policy.Policy }
 // PolicyGone says that a policy is deleted.
 type PolicyGone struct{ Key policy.Key }
 
-// LinksSet says behind which interfaces of this node its pods sit, and which.
+// LinksSet says which interfaces of this node lead to its pods, and to which addresses.
 type LinksSet struct{ Links []ruleset.Link }
 
-// TunnelsSet says where this node unpacks what tunnels carry.
+// TunnelsSet says where this node unpacks tunnelled packets.
 type TunnelsSet struct{ Tunnels []ruleset.Tunnel }
 
-// HostSet says what the kernel of this node knows of addresses: its own ones, and ranges that it has for pods.
+// HostSet says what the kernel of this node knows of addresses: the node's own ones,
+// and the ranges that it has for pods.
 type HostSet struct {
-	Own    []netip.Addr // nil: it was not asked, so the Node object is believed
+	Own    []netip.Addr // nil: it was not asked, so that the Node object counts
 	Ranges []netip.Prefix
 }
 
-// BehindSet says which of the addresses in Questions are behind interfaces of pods; the others are not.
+// BehindSet says which of the addresses in Questions are behind interfaces of pods; the
+// others are not.
 type BehindSet struct{ Addrs []netip.Addr }
+
+// Each kind of event is one call of the graph.
 
 func (e PodSet) apply(g *Graph)        { g.setPod(e.Pod) }
 func (e PodGone) apply(g *Graph)       { g.deletePod(e.Key) }

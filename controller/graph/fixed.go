@@ -7,41 +7,45 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// element is a member of a fixed set.
-type element struct {
+// fixedMember is a member of a fixed set: one that every program has, whatever policies
+// there are.
+type fixedMember struct {
 	set    ruleset.SetID
 	member ruleset.Member
 }
 
-func elementsOf(sets []ruleset.Set) []element {
-	var elements []element
+// fixedMembersOf returns the members of fixed sets, each with its set.
+func fixedMembersOf(sets []ruleset.Set) []fixedMember {
+	var members []fixedMember
 	for _, s := range sets {
 		for _, m := range s.Members {
-			elements = append(elements, element{s.ID, m})
+			members = append(members, fixedMember{s.ID, m})
 		}
 	}
-	return elements
+	return members
 }
 
-// setLinks takes over behind which interfaces pods sit. What a pod may not say may come from others by one that is
-// shared.
+// setLinks replaces the interfaces that lead to this node's pods. The program forbids
+// pods some packets by the names of their interfaces; one that is shared with others is
+// left out of these.
 func (g *Graph) setLinks(links []ruleset.Link) {
 	var names []string
 	for _, l := range links {
 		names = appendIf(names, !l.Shared, l.Name)
 	}
 	g.links.replace(names)
-	g.exchange(ruleset.LinkSets(g.linked), ruleset.LinkSets(links))
-	g.linked = links
+	g.replaceFixed(ruleset.LinkSets(g.hostLinks), ruleset.LinkSets(links))
+	g.hostLinks = links
 }
 
-// setTunnelPorts takes over where the node unpacks tunnels.
+// setTunnelPorts replaces where the node unpacks tunnelled packets.
 func (g *Graph) setTunnelPorts(tunnels []ruleset.Tunnel) {
-	g.exchange(ruleset.TunnelSets(g.tunnelPorts), ruleset.TunnelSets(tunnels))
+	g.replaceFixed(ruleset.TunnelSets(g.tunnelPorts), ruleset.TunnelSets(tunnels))
 	g.tunnelPorts = tunnels
 }
 
-// setReached replaces addresses by which one node is reached by others.
+// setReached replaces addresses at which pods reach one node. Several nodes can have
+// the same.
 func (g *Graph) setReached(was, is []netip.Addr) {
 	for _, a := range was {
 		g.reached[a]--
@@ -50,38 +54,38 @@ func (g *Graph) setReached(was, is []netip.Addr) {
 		g.reached[a]++
 	}
 	for _, a := range slices.Concat(was, is) {
-		e := elementsOf(ruleset.NodeSets([]netip.Addr{a}))[0]
+		m := fixedMembersOf(ruleset.NodeSets([]netip.Addr{a}))[0]
 		if g.reached[a] > 0 {
-			g.fixed.set(e, true)
+			g.fixed.set(m, true)
 		} else {
 			delete(g.reached, a)
-			g.fixed.delete(e)
+			g.fixed.delete(m)
 		}
 	}
 }
 
-// exchange replaces members of fixed sets by others.
-func (g *Graph) exchange(was, is []ruleset.Set) {
-	old := map[element]bool{}
-	for _, e := range elementsOf(was) {
-		old[e] = true
+// replaceFixed replaces members of fixed sets by others.
+func (g *Graph) replaceFixed(was, is []ruleset.Set) {
+	old := map[fixedMember]bool{}
+	for _, m := range fixedMembersOf(was) {
+		old[m] = true
 	}
-	for _, e := range elementsOf(is) {
-		if !old[e] {
-			g.fixed.set(e, true)
+	for _, m := range fixedMembersOf(is) {
+		if !old[m] {
+			g.fixed.set(m, true)
 		}
-		delete(old, e)
+		delete(old, m)
 	}
-	for e := range old {
-		g.fixed.delete(e)
+	for m := range old {
+		g.fixed.delete(m)
 	}
 }
 
 // fixedSets returns the fixed sets that have members.
 func (g *Graph) fixedSets() []ruleset.Set {
 	members := map[ruleset.SetID][]ruleset.Member{}
-	for e := range g.fixed.now {
-		members[e.set] = append(members[e.set], e.member)
+	for m := range g.fixed.now {
+		members[m.set] = append(members[m.set], m.member)
 	}
 	var sets []ruleset.Set
 	for _, s := range ruleset.FixedSets() {
@@ -93,19 +97,22 @@ func (g *Graph) fixedSets() []ruleset.Set {
 	return sets
 }
 
-// fixedChanges says which members of the fixed sets went and came; the sets themselves are always there.
-func (g *Graph) fixedChanges(d *ruleset.Delta) {
+// addFixedChanges adds which members of the fixed sets came and went. The sets
+// themselves are always there.
+func (g *Graph) addFixedChanges(d *ruleset.Delta) {
 	gone, come := map[ruleset.SetID][]ruleset.Member{}, map[ruleset.SetID][]ruleset.Member{}
-	g.fixed.drain(func(e element, was, is *bool) {
+	g.fixed.drain(func(m fixedMember, was, is *bool) {
 		if was != nil && is == nil {
-			gone[e.set] = append(gone[e.set], e.member)
+			gone[m.set] = append(gone[m.set], m.member)
 		}
 		if was == nil && is != nil {
-			come[e.set] = append(come[e.set], e.member)
+			come[m.set] = append(come[m.set], m.member)
 		}
 	})
 	for _, s := range ruleset.FixedSets() {
-		d.DelMembers = append(d.DelMembers, membersOf([]ruleset.Set{{ID: s.ID, Members: gone[s.ID]}})...)
-		d.AddMembers = append(d.AddMembers, membersOf([]ruleset.Set{{ID: s.ID, Members: come[s.ID]}})...)
+		del := []ruleset.Set{{ID: s.ID, Members: gone[s.ID]}}
+		add := []ruleset.Set{{ID: s.ID, Members: come[s.ID]}}
+		d.DelMembers = append(d.DelMembers, membersOf(del)...)
+		d.AddMembers = append(d.AddMembers, membersOf(add)...)
 	}
 }

@@ -1,201 +1,142 @@
 package graph
 
 import (
-	"maps"
 	"net/netip"
-	"slices"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Graph is the state; New makes one.
+// Graph is what is true of the cluster, and the program that follows from it for one
+// node; New makes one.
 type Graph struct {
-	node       string
-	form       policy.Form
-	strict     bool
-	anywhere   bool // see policy.Snapshot
-	keeps      bool // see KeepDeparted
-	nodes      map[string]policy.Node
-	nodeAddrs  map[netip.Addr]int // how many nodes say that they have it
-	reached    map[netip.Addr]int // how many nodes are reached by it
-	drawn      map[uint8]string   // see Drawn
-	podRanges  policy.Ranges
-	tunnels    []policy.Tunnel
-	host       host
-	due        due
-	namespaces map[string]*namespace
-	labelled   map[label]map[*namespace]bool  // namespaces by their labels
-	keyed      map[string]map[*namespace]bool // and by the keys of these
-	pods       map[policy.Key]*pod
-	residents  map[*pod]bool         // those of this node
-	claims     map[netip.Addr][]*pod // the pods that say they have an address
-	loose      map[*pod]bool         // those that claim one outside of their node's ranges
-	departed   map[netip.Addr]policy.Pod
-	standIns   map[netip.Addr]*pod // who is judged where it is not just one live pod of this node
-	outside    *namespace          // which these are in, and which no object can be
-	disputed   map[netip.Addr]bool
-	disputes   int    // changes of these
-	local      int    // events about pods of this node
-	policies   int    // of all namespaces
-	places     places // of all groups of pods
-	index      index
-	selectors  map[string]*selector // in use, by their text
+	node         string
+	form         compile.Form
+	strict       bool // see DenyUnknown
+	anywhere     bool // see AnyAddress
+	keepDeparted bool // see KeepDeparted
 
-	dirty       map[*pod]bool // pods of this node whose chains must be assembled again
-	sets        map[ruleset.SetID]*set
-	drafts      policy.Drafts
-	crews       map[string]*crew            // by what their pods have in common
-	moved       map[*crew]ruleset.Direction // those that pods have left or joined
-	watched     map[policy.Demand]*watch    // of the policies of crews
-	touched     map[*crew]bool              // of which pods or policies have changed
-	crowded     map[*crew]bool              // that may need more or less than before
-	fewer       bool                        // a crew is gone
-	budgets     policy.Budgets              // what there is room for
-	excess      []policy.Problem            // of policies for which there is no room
-	excessive   bool                        // that is news
-	shared      map[ruleset.ChainID]int     // how many judgements lead to a chain
-	stale       map[*set]bool               // sets to look at in Changes
-	chains      ledger[ruleset.ChainID, ruleset.Chain]
-	dispatch    ledger[ruleset.Subject, ruleset.ChainID]
-	links       ledger[string, bool]
-	fixed       ledger[element, bool]      // members of the fixed sets, which come from:
-	linked      []ruleset.Link             // what the host said last
-	tunnelPorts []ruleset.Tunnel           // what the host said last
-	ranges      ledger[netip.Prefix, bool] // where addresses of this node's pods come from
-	known       ledger[netip.Addr, bool]   // those that its pods have; neither is kept where the program is not strict
+	// Nodes.
+	nodes     map[string]policy.Node
+	nodeAddrs map[netip.Addr]int // how many nodes state an address
+	reached   map[netip.Addr]int // how many nodes are reached at an address
+	chosen    map[uint8]string   // see ChosenNode
+	podRanges policy.PodRanges
+	aliases   []policy.NodeAlias
+	host      host
+	pending   pending
+
+	// Namespaces, policies and pods.
+	namespaces  map[string]*namespace
+	withLabel   map[label]map[*namespace]bool
+	withKey     map[string]map[*namespace]bool
+	policies    int // of all namespaces
+	pods        map[policy.Key]*pod
+	localPods   map[*pod]bool // those of this node
+	localEvents int           // how many events were about these
+	byLabel     labelIndex    // of all groups of pods
+
+	// Addresses.
+	claims           map[netip.Addr][]*pod // the pods whose objects state an address
+	outsideRanges    map[*pod]bool         // the pods that claim one outside of their node's ranges
+	departed         map[netip.Addr]policy.Pod
+	standIns         map[netip.Addr]*pod // where the subject is not just one live pod of this node
+	standInNamespace *namespace          // which no object can be in
+	disputed         map[netip.Addr]bool
+	disputeChanges   int // how often that changed
+
+	// What isolates the pods of this node.
+	dirty        map[*pod]bool // whose chains must be assembled again
+	cache        compile.Cache
+	policyGroups map[string]*policyGroup // by their keys
+	regrouped    map[*policyGroup]bool   // that pods have left or joined
+	index        selectorIndex
+	selectors    map[string]*selector // in use, by their text
+	sets         map[ruleset.SetID]*set
+	shared       map[ruleset.ChainID]int // how many chains of pods lead to a chain
+
+	// What policies may need.
+	budgets      compile.Budgets
+	counters     map[policy.Demand]*podCounter // for the policies of policyGroups
+	toMeasure    map[*policyGroup]bool         // that may need more or less than before
+	groupGone    bool                          // since the budgets were last applied
+	excess       []policy.Problem              // of policies that are beyond a budget
+	excessIsNews bool
+
+	// The program.
+	chains      trackedMap[ruleset.ChainID, ruleset.Chain]
+	dispatch    trackedMap[ruleset.Subject, ruleset.ChainID]
+	links       trackedMap[string, bool]
+	changedSets map[*set]bool
+	fixed       trackedMap[fixedMember, bool] // members of the fixed sets
+	hostLinks   []ruleset.Link                // what the host said last
+	tunnelPorts []ruleset.Tunnel              // what the host said last
+
+	// Where the program is strict: the pod ranges of this node, and the addresses that
+	// its pods have.
+	ranges     trackedMap[netip.Prefix, bool]
+	knownAddrs trackedMap[netip.Addr, bool]
 }
 
 // New returns the empty graph of one node.
 func New(node string, denial ruleset.Denial) *Graph {
 	g := &Graph{
-		node: node, form: policy.Form{Denial: denial},
-		nodes:      map[string]policy.Node{},
-		nodeAddrs:  map[netip.Addr]int{},
-		reached:    map[netip.Addr]int{},
-		drawn:      map[uint8]string{},
-		namespaces: map[string]*namespace{},
-		labelled:   map[label]map[*namespace]bool{},
-		keyed:      map[string]map[*namespace]bool{},
-		pods:       map[policy.Key]*pod{},
-		residents:  map[*pod]bool{},
-		claims:     map[netip.Addr][]*pod{},
-		places:     newPlaces(),
-		loose:      map[*pod]bool{},
-		departed:   map[netip.Addr]policy.Pod{},
-		standIns:   map[netip.Addr]*pod{},
-		outside:    newNamespace(""),
-		disputed:   map[netip.Addr]bool{},
-		index:      index{},
-		selectors:  map[string]*selector{},
-		dirty:      map[*pod]bool{},
-		sets:       map[ruleset.SetID]*set{},
-		crews:      map[string]*crew{},
-		moved:      map[*crew]ruleset.Direction{},
-		watched:    map[policy.Demand]*watch{},
-		touched:    map[*crew]bool{},
-		crowded:    map[*crew]bool{},
-		budgets:    policy.DefaultBudgets(),
-		shared:     map[ruleset.ChainID]int{},
-		stale:      map[*set]bool{},
-		chains:     newLedger[ruleset.ChainID, ruleset.Chain](),
-		dispatch:   newLedger[ruleset.Subject, ruleset.ChainID](),
-		links:      newLedger[string, bool](),
-		fixed:      newLedger[element, bool](),
-		ranges:     newLedger[netip.Prefix, bool](),
-		known:      newLedger[netip.Addr, bool](),
+		node: node, form: compile.Form{Denial: denial},
+		nodes:            map[string]policy.Node{},
+		nodeAddrs:        map[netip.Addr]int{},
+		reached:          map[netip.Addr]int{},
+		chosen:           map[uint8]string{},
+		namespaces:       map[string]*namespace{},
+		withLabel:        map[label]map[*namespace]bool{},
+		withKey:          map[string]map[*namespace]bool{},
+		pods:             map[policy.Key]*pod{},
+		localPods:        map[*pod]bool{},
+		byLabel:          newLabelIndex(),
+		claims:           map[netip.Addr][]*pod{},
+		outsideRanges:    map[*pod]bool{},
+		departed:         map[netip.Addr]policy.Pod{},
+		standIns:         map[netip.Addr]*pod{},
+		standInNamespace: newNamespace(""),
+		disputed:         map[netip.Addr]bool{},
+		dirty:            map[*pod]bool{},
+		policyGroups:     map[string]*policyGroup{},
+		regrouped:        map[*policyGroup]bool{},
+		index:            selectorIndex{},
+		selectors:        map[string]*selector{},
+		sets:             map[ruleset.SetID]*set{},
+		shared:           map[ruleset.ChainID]int{},
+		budgets:          compile.DefaultBudgets(),
+		counters:         map[policy.Demand]*podCounter{},
+		toMeasure:        map[*policyGroup]bool{},
+		chains:           newTrackedMap[ruleset.ChainID, ruleset.Chain](),
+		dispatch:         newTrackedMap[ruleset.Subject, ruleset.ChainID](),
+		links:            newTrackedMap[string, bool](),
+		changedSets:      map[*set]bool{},
+		fixed:            newTrackedMap[fixedMember, bool](),
+		ranges:           newTrackedMap[netip.Prefix, bool](),
+		knownAddrs:       newTrackedMap[netip.Addr, bool](),
 	}
-	g.form.Reach = g.reach
+	g.form.PodCount = g.podCount
 	return g
 }
 
-// DenyUnknown lets the graph's programs be strict. It is for a graph that has not seen any event.
+// DenyUnknown makes the graph's programs strict: pods of this node are denied until
+// they are known. It is for a graph that has not seen any event.
 func (g *Graph) DenyUnknown() { g.strict = true }
 
-// MergeFrom has chains merged that have more than n rules, instead of 16. It is for a graph that has not seen any
-// event.
-func (g *Graph) MergeFrom(n int) { g.form.Readable = n }
+// MergeAbove has chains with more than n rules merged, instead of 16. It is for a graph
+// that has not seen any event.
+func (g *Graph) MergeAbove(n int) { g.form.MergeAbove = n }
 
-// AnyAddress lets addresses of pods come from outside of all nodes' ranges. It is for a graph that has not seen any event.
+// AnyAddress lets pods have addresses outside of all nodes' pod ranges. It is for a
+// graph that has not seen any event.
 func (g *Graph) AnyAddress() { g.anywhere = true }
 
-// KeepDeparted has addresses that a pod of this node had judged as that pod until BehindSet says that they are gone, or
-// another pod of it has them. It is for a graph that has not seen any event.
-func (g *Graph) KeepDeparted() { g.keeps = true }
+// KeepDeparted keeps the address of a deleted pod of this node isolated as the pod was,
+// until BehindSet says that the address is gone or another pod of this node has it. It
+// is for a graph that has not seen any event.
+func (g *Graph) KeepDeparted() { g.keepDeparted = true }
 
 // Apply takes an event in.
 func (g *Graph) Apply(e Event) { e.apply(g) }
-
-// Snapshot returns all that is known, in no particular order. A policy that was deleted from a terminating
-// namespace and still isolates is part of it.
-func (g *Graph) Snapshot() policy.Snapshot {
-	s := policy.Snapshot{
-		Node: g.node, Denial: g.form.Denial, Readable: g.form.Readable, Budgets: g.form.Budgets, Strict: g.strict, Anywhere: g.anywhere,
-		Links: g.linked, TunnelPorts: g.tunnelPorts, Nodes: g.allNodes(), Found: g.host.ranges,
-		Behind: slices.Collect(maps.Keys(g.host.behind)), Departed: slices.Collect(maps.Values(g.departed)),
-	}
-	if g.host.own != nil {
-		s.Own = slices.AppendSeq([]netip.Addr{}, maps.Keys(g.host.own))
-	}
-	for _, ns := range g.namespaces {
-		s.Namespaces = append(s.Namespaces, ns.Namespace)
-		for _, p := range ns.policies {
-			s.Policies = append(s.Policies, p.stated)
-		}
-		for p := range ns.pods {
-			s.Pods = append(s.Pods, *p.claimed)
-		}
-	}
-	return s
-}
-
-// LocalEvents counts the events that were about pods of this node.
-func (g *Graph) LocalEvents() int { return g.local }
-
-// LocalAddrs returns the addresses by which pods of this node are judged, sorted.
-func (g *Graph) LocalAddrs() []netip.Addr {
-	g.catchUp()
-	var addrs []netip.Addr
-	for p := range g.residents {
-		if p.part != nil {
-			addrs = append(addrs, p.subject.Addrs...)
-		}
-	}
-	for a, p := range g.standIns {
-		if len(p.stands) > 0 {
-			addrs = append(addrs, a)
-		}
-	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	return addrs
-}
-
-// Subjects returns the addresses that are dispatched to a chain, or to one that leads there.
-func (g *Graph) Subjects(id ruleset.ChainID) []netip.Addr {
-	var addrs []netip.Addr
-	for s, chain := range g.dispatch.now {
-		if chain == id || g.chains.now[chain].Onward == id {
-			addrs = append(addrs, s.Addr)
-		}
-	}
-	return addrs
-}
-
-// Counts is how much a graph holds.
-type Counts struct{ Namespaces, Pods, LocalPods, Policies, Selectors, Sets, Chains, Elements int }
-
-// Counts says how much the graph holds; it costs a look at every namespace and set.
-func (g *Graph) Counts() Counts {
-	g.resolve()
-	c := Counts{Namespaces: len(g.namespaces), Pods: len(g.pods), LocalPods: len(g.residents), Selectors: len(g.selectors), Sets: len(g.sets), Chains: len(g.chains.now)}
-	for _, ns := range g.namespaces {
-		c.Policies += len(ns.policies)
-	}
-	for _, s := range g.sets {
-		c.Elements += len(s.source.Ranges)
-		for _, sel := range s.selectors {
-			c.Elements += sel.count()
-		}
-	}
-	return c
-}

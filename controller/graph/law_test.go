@@ -12,6 +12,7 @@ import (
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -21,8 +22,8 @@ var (
 	seed      = flag.Uint64("seed", 1, "of the first random history")
 )
 
-// After any history the graph is what a compiler that sees the whole cluster makes of it, and a kernel that
-// applied every change holds that program: whatever way the events took.
+// After any history the graph is what a compiler that sees the whole cluster makes of it,
+// and a kernel that applied every change holds that program: whatever way the events took.
 func TestGraphFollowsAnyHistory(t *testing.T) {
 	for i := range *histories {
 		r := rand.New(rand.NewPCG(*seed+uint64(i), 7))
@@ -147,7 +148,7 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 	t.Helper()
 	g := graph.New("n1", ruleset.Drop)
 	if r.IntN(2) == 0 {
-		g.MergeFrom(1)
+		g.MergeAbove(1)
 	}
 	if r.IntN(2) == 0 {
 		g.Limit(scarce(r))
@@ -170,7 +171,7 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 			g.Apply(e)
 			look(r, g)
 		}
-		want, _ := policy.Compile(g.Snapshot())
+		want, _ := compile.Compile(g.Snapshot())
 		if r.IntN(2) == 0 {
 			g.Counts() // looking must not matter
 		}
@@ -190,11 +191,11 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 }
 
 // scarce are budgets that small worlds reach, and leave again.
-func scarce(r *rand.Rand) policy.Budgets {
-	need := func(most int) policy.Need {
-		return policy.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
+func scarce(r *rand.Rand) compile.Budgets {
+	need := func(most int) compile.Need {
+		return compile.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
 	}
-	return policy.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), Least: r.IntN(3)}
+	return compile.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), MinPods: r.IntN(3)}
 }
 
 // look tells the graph now and then what the kernel of its node says of addresses.
@@ -210,7 +211,8 @@ func look(r *rand.Rand, g *graph.Graph) {
 	}
 }
 
-// arrive checks that the way does not matter, only where it leads; while a namespace terminates it does.
+// arrive checks that the way does not matter, only where it leads; while a namespace
+// terminates it does.
 func arrive(t *testing.T, seed uint64, states []*oracle.World) {
 	t.Helper()
 	for _, w := range states {
@@ -226,7 +228,7 @@ func arrive(t *testing.T, seed uint64, states []*oracle.World) {
 			g.Apply(e)
 		}
 	}
-	want, _ := policy.Compile(policy.Objects(*states[len(states)-1]).Snapshot("n1"))
+	want, _ := compile.Compile(compile.SnapshotOf(policy.Objects(*states[len(states)-1]), "n1"))
 	if diff := cmp.Diff(want.String(), g.Program().String()); diff != "" {
 		t.Fatalf("-seed %d: Compile(last state) - graph +\n%s", seed, diff)
 	}

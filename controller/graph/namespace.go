@@ -4,51 +4,55 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// namespace is a namespace that is known or was mentioned by a pod or a policy.
+// namespace is a namespace that has an object, or that a pod or a policy is in.
 type namespace struct {
 	policy.Namespace
 	pods     map[*pod]bool
 	local    map[*pod]bool // those of this node
-	policies map[policy.Key]*held
-	groups   map[string]*group // of its pods, by their labels
-	places   places            // of these
+	policies map[policy.Key]*knownPolicy
+	groups   map[string]*labelGroup // of its pods, by their labels
+	byLabel  labelIndex             // of these groups
 }
 
-// held is a policy; lingering after its deletion while its namespace terminates.
-type held struct {
-	*policy.Policy                // with the tunnels of nodes
+// knownPolicy is a policy that is in force.
+type knownPolicy struct {
+	*policy.Policy                // with the aliases of nodes
 	stated         *policy.Policy // as its object says
-	lingering      bool
+	deleted        bool           // but in force while its namespace terminates
 }
 
-// namespace returns the state of a namespace, an implied one where it was not heard of before.
+// namespace returns a namespace by its name; one that was not known before is implied.
 func (g *Graph) namespace(name string) *namespace {
 	ns, known := g.namespaces[name]
 	if !known {
 		ns = newNamespace(name)
 		g.namespaces[name] = ns
-		g.file(ns, true)
+		g.indexLabels(ns, true)
 	}
 	return ns
 }
 
+// newNamespace returns an implied namespace without pods and policies.
 func newNamespace(name string) *namespace {
 	return &namespace{
 		Namespace: policy.ImpliedNamespace(name),
-		pods:      map[*pod]bool{}, local: map[*pod]bool{}, policies: map[policy.Key]*held{},
-		groups: map[string]*group{}, places: newPlaces(),
+		pods:      map[*pod]bool{}, local: map[*pod]bool{},
+		policies: map[policy.Key]*knownPolicy{},
+		groups:   map[string]*labelGroup{}, byLabel: newLabelIndex(),
 	}
 }
 
-// file puts a namespace under its labels, or takes it away.
-func (g *Graph) file(ns *namespace, in bool) {
+// indexLabels lists a namespace under its labels, or takes it off these lists.
+func (g *Graph) indexLabels(ns *namespace, in bool) {
 	for key, value := range ns.Labels {
-		fileUnder(g.labelled, label{key, value}, ns, in)
-		fileUnder(g.keyed, key, ns, in)
+		indexUnder(g.withLabel, label{key, value}, ns, in)
+		indexUnder(g.withKey, key, ns, in)
 	}
 }
 
-func fileUnder[K comparable](lists map[K]map[*namespace]bool, key K, ns *namespace, in bool) {
+// indexUnder adds a namespace to the list of one label or key, or removes it. A list
+// that is empty is dropped.
+func indexUnder[K comparable](lists map[K]map[*namespace]bool, key K, ns *namespace, in bool) {
 	if lists[key] == nil {
 		lists[key] = map[*namespace]bool{}
 	}
@@ -61,102 +65,113 @@ func fileUnder[K comparable](lists map[K]map[*namespace]bool, key K, ns *namespa
 	}
 }
 
-func (g *Graph) setNamespace(n policy.Namespace, exists bool) {
+// setNamespace replaces what is known of a namespace. Without an object it is dropped
+// once nothing is in it.
+func (g *Graph) setNamespace(n policy.Namespace, hasObject bool) {
 	ns := g.namespace(n.Name)
-	g.file(ns, false)
-	g.count(nil, ns.Namespace, -len(ns.pods))
+	g.indexLabels(ns, false)
+	g.countPods(nil, ns.Namespace, -len(ns.pods))
 	ns.Namespace = n
-	g.count(nil, ns.Namespace, len(ns.pods))
-	g.file(ns, true)
-	if !g.lingers(ns) {
-		g.dropLingering(ns)
+	g.countPods(nil, ns.Namespace, len(ns.pods))
+	g.indexLabels(ns, true)
+	if !g.keepsDeleted(ns) {
+		g.dropDeleted(ns)
 	}
 	for _, x := range ns.groups {
 		g.rematch(x)
 	}
-	if !exists {
-		g.forget(ns)
+	if !hasObject {
+		g.dropIfEmpty(ns)
 	}
 }
 
-// deleteNamespace: pods and policies of it that are still known are in an implied namespace from now on.
+// deleteNamespace has pods and policies that are still known be in an implied
+// namespace.
 func (g *Graph) deleteNamespace(name string) {
 	if _, known := g.namespaces[name]; known {
 		g.setNamespace(policy.ImpliedNamespace(name), false)
 	}
 }
 
-// forget drops a namespace that says no more than its absence would.
-func (g *Graph) forget(ns *namespace) {
-	if g.namespaces[ns.Name] == ns && len(ns.pods) == 0 && len(ns.policies) == 0 && ns.Equal(policy.ImpliedNamespace(ns.Name)) {
+// dropIfEmpty drops a namespace of which no more is known than its name.
+func (g *Graph) dropIfEmpty(ns *namespace) {
+	if g.namespaces[ns.Name] == ns && len(ns.pods) == 0 && len(ns.policies) == 0 &&
+		ns.Equal(policy.ImpliedNamespace(ns.Name)) {
 		delete(g.namespaces, ns.Name)
-		g.file(ns, false)
+		g.indexLabels(ns, false)
 	}
 }
 
+// setPolicy replaces a policy. The pods that the old version selects are marked as well
+// as those that the new one selects.
 func (g *Graph) setPolicy(p *policy.Policy) {
 	ns := g.namespace(p.Namespace)
-	g.touchSubjects(ns, ns.policies[p.Key])
+	g.markSubjects(ns, ns.policies[p.Key])
 	if old := ns.policies[p.Key]; old == nil {
 		g.policies++
 	} else {
-		g.drafts.Forget(old.Policy)
+		g.cache.Forget(old.Policy)
 	}
-	ns.policies[p.Key] = &held{Policy: p.WithTunnels(g.tunnels), stated: p}
-	g.touchSubjects(ns, ns.policies[p.Key])
+	ns.policies[p.Key] = &knownPolicy{Policy: p.WithAliases(g.aliases), stated: p}
+	g.markSubjects(ns, ns.policies[p.Key])
 }
 
-// deletePolicy: in a namespace that terminates the policies may go before the pods; they go on isolating
-// until the last pod is gone (CVE-2024-7598), and what it leaves behind.
+// deletePolicy drops a policy. In a namespace that terminates the policies may go
+// before the pods: there they go on isolating until the last pod is gone, with all that
+// it leaves (CVE-2024-7598).
 func (g *Graph) deletePolicy(key policy.Key) {
 	ns := g.namespace(key.Namespace)
 	p, exists := ns.policies[key]
-	if exists && g.lingers(ns) {
-		p.lingering = true
+	if exists && g.keepsDeleted(ns) {
+		p.deleted = true
 		return
 	}
 	g.dropPolicy(ns, key)
-	g.forget(ns)
+	g.dropIfEmpty(ns)
 }
 
+// dropPolicy takes a policy out of force.
 func (g *Graph) dropPolicy(ns *namespace, key policy.Key) {
 	p, exists := ns.policies[key]
 	if exists {
 		g.policies--
-		g.drafts.Forget(p.Policy)
+		g.cache.Forget(p.Policy)
 	}
 	delete(ns.policies, key)
-	g.touchSubjects(ns, p)
+	g.markSubjects(ns, p)
 }
 
-func (g *Graph) dropLingering(ns *namespace) {
+// dropDeleted drops the policies of a namespace that are deleted and still in force.
+func (g *Graph) dropDeleted(ns *namespace) {
 	for key, p := range ns.policies {
-		if p.lingering {
+		if p.deleted {
 			g.dropPolicy(ns, key)
 		}
 	}
 }
 
-// lingers reports whether policies that are deleted stay in force: while pods are there and the namespace terminates, and
-// where it is gone, while there are addresses that its pods had.
-func (g *Graph) lingers(ns *namespace) bool {
+// keepsDeleted reports whether policies that are deleted stay in force: while the
+// namespace terminates and pods are there, and also while there are addresses that
+// departed pods of it had.
+func (g *Graph) keepsDeleted(ns *namespace) bool {
 	departed := false
 	for _, p := range g.departed {
 		departed = departed || p.Namespace == ns.Name
 	}
-	return departed && ns.Unheard || ns.Terminating && (departed || len(ns.pods) > 0)
+	return departed && ns.Implied || ns.Terminating && (departed || len(ns.pods) > 0)
 }
 
-// vacate lets go of what a namespace holds for pods that are gone.
-func (g *Graph) vacate(ns *namespace) {
-	if !g.lingers(ns) {
-		g.dropLingering(ns)
+// dropUnused drops what a namespace keeps for pods that are gone now.
+func (g *Graph) dropUnused(ns *namespace) {
+	if !g.keepsDeleted(ns) {
+		g.dropDeleted(ns)
 	}
-	g.forget(ns)
+	g.dropIfEmpty(ns)
 }
 
-// touchSubjects marks the pods of this node that a policy selects, and what stands for some of them.
-func (g *Graph) touchSubjects(ns *namespace, p *held) {
+// markSubjects marks the pods of this node that a policy selects, and all stand-ins:
+// each may stand for such a pod.
+func (g *Graph) markSubjects(ns *namespace, p *knownPolicy) {
 	if p == nil {
 		return
 	}
@@ -165,7 +180,7 @@ func (g *Graph) touchSubjects(ns *namespace, p *held) {
 			g.dirty[local] = true
 		}
 	}
-	for _, stand := range g.standIns {
-		g.dirty[stand] = true
+	for _, standIn := range g.standIns {
+		g.dirty[standIn] = true
 	}
 }

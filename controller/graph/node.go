@@ -8,14 +8,16 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// due is what must be looked at again since nodes changed. It waits until somebody asks, so that thousands of nodes that
-// come at once cost one look.
-type due struct {
-	strays  bool // pods that claim addresses outside of their nodes' ranges
-	all     bool // all pods
-	tunnels bool
+// pending is what must be updated since nodes changed. It waits until somebody asks, so
+// that thousands of nodes that come at once cost one update.
+type pending struct {
+	outsideRanges bool // pods that claim addresses outside of their nodes' ranges
+	allPods       bool
+	aliases       bool // the second source addresses of nodes
 }
 
+// setNode replaces what is known of a node. What follows for pods of all nodes is left
+// for doPending.
 func (g *Graph) setNode(n policy.Node) {
 	old := g.nodes[n.Name]
 	for _, a := range old.Addrs {
@@ -26,18 +28,25 @@ func (g *Graph) setNode(n policy.Node) {
 	for _, a := range n.Addrs {
 		g.nodeAddrs[a]++
 	}
-	clear(g.drawn)
+	clear(g.chosen)
 	g.nodes[n.Name] = n
-	was := g.reachedBy(policy.Node{Name: n.Name, Addrs: old.Addrs})
+	was := g.reachedAt(policy.Node{Name: n.Name, Addrs: old.Addrs})
 	g.setRanges(n)
-	g.setReached(was, g.reachedBy(n))
-	g.due.tunnels = g.due.tunnels || !old.Equal(n)
-	g.settle(slices.Concat(old.Addrs, n.Addrs))
+	g.setReached(was, g.reachedAt(n))
+	g.pending.aliases = g.pending.aliases || !old.Equal(n)
+	g.updateAddrs(slices.Concat(old.Addrs, n.Addrs))
 }
 
-// reachedBy returns the addresses that a node is reached by, with the ranges that count for it. What is sent to
-// this one never passes the forward hook, whatever its addresses are.
-func (g *Graph) reachedBy(n policy.Node) []netip.Addr {
+// deleteNode deletes a node. Of this node the pod ranges stay, see setRanges.
+func (g *Graph) deleteNode(name string) {
+	g.setNode(policy.Node{Name: name})
+	delete(g.nodes, name)
+}
+
+// reachedAt returns the addresses at which pods reach a node, with the ranges that
+// count for it. Of this node only the stated addresses count: what pods send to the
+// others never passes the forward hook.
+func (g *Graph) reachedAt(n policy.Node) []netip.Addr {
 	if n.Name == g.node {
 		return n.Addrs
 	}
@@ -45,36 +54,22 @@ func (g *Graph) reachedBy(n policy.Node) []netip.Addr {
 	return n.Reached()
 }
 
-func (g *Graph) deleteNode(name string) {
-	g.setNode(policy.Node{Name: name})
-	delete(g.nodes, name)
-}
-
-// setRanges takes over where the addresses of a node's pods come from. Those of this node stay until there are others of
-// their family: what is its pods' does not depend on whether its object is there.
+// setRanges replaces the ranges that the addresses of a node's pods come from. Those of
+// this node stay until there are others of their family: what belongs to its pods must
+// not depend on whether its object is there.
 func (g *Graph) setRanges(n policy.Node) {
 	before, now := g.podRanges.Of(n.Name), n.CIDRs
 	if n.Name == g.node {
-		now = policy.Unknown(now, before)
+		now = policy.FillFamilies(now, before)
 	}
 	if slices.Equal(before, now) {
 		return
 	}
 	g.podRanges.Set(n.Name, now)
-	g.due.strays, g.due.all = true, g.due.all || len(before) > 0
-	g.restrict()
+	g.pending.outsideRanges = true
+	g.pending.allPods = g.pending.allPods || len(before) > 0
+	g.updateStrictRanges()
 }
-
-// restrict says where the addresses of pods of this node come from that are denied until they are known.
-func (g *Graph) restrict() {
-	if g.strict {
-		g.ranges.replace(g.Ranges())
-	}
-}
-
-// Ranges returns where the addresses of this node's pods come from, as far as its object has said, else as far as was
-// found on it.
-func (g *Graph) Ranges() []netip.Prefix { return policy.Unknown(g.podRanges.Of(g.node), g.host.ranges) }
 
 // KnowsNode reports whether there is an object for this node.
 func (g *Graph) KnowsNode() bool {
@@ -102,49 +97,54 @@ func (g *Graph) allNodes() []policy.Node {
 	return append(nodes, own)
 }
 
-// catchUp does what is due.
-func (g *Graph) catchUp() {
-	if g.due.strays {
-		g.resettle()
+// doPending updates what is pending since nodes changed.
+func (g *Graph) doPending() {
+	if g.pending.outsideRanges {
+		g.updateByRanges()
 	}
-	if g.due.tunnels {
-		g.retunnel()
+	if g.pending.aliases {
+		g.updateAliases()
 	}
-	g.due = due{}
+	g.pending = pending{}
 }
 
-// resettle brings up to date who has the addresses that the ranges of nodes may have decided over.
-func (g *Graph) resettle() {
-	for p := range maps.Clone(g.loose) {
-		g.settle(p.claimed.Addrs)
+// updateByRanges updates who has the addresses that the ranges of nodes may have
+// decided over.
+func (g *Graph) updateByRanges() {
+	for p := range maps.Clone(g.outsideRanges) {
+		g.updateAddrs(p.claimed.Addrs)
 	}
-	if g.due.all {
+	if g.pending.allPods {
 		for _, p := range g.pods {
-			g.settle(p.claimed.Addrs)
+			g.updateAddrs(p.claimed.Addrs)
 		}
 	}
 	for a := range g.nodeAddrs {
-		g.settleAddress(a)
+		g.updateAddr(a)
 	}
-	g.loose = maps.Clone(g.loose) // a map stays as large as it ever was: before nodes are known all pods are in it
+	// A map stays as large as it ever was, and before nodes are known all pods are in
+	// this one.
+	g.outsideRanges = maps.Clone(g.outsideRanges)
 }
 
-// retunnel brings policies up to date whose ipBlocks hold addresses of nodes.
-func (g *Graph) retunnel() {
-	tunnels := policy.Tunnels(g.allNodes(), &g.podRanges, func(a netip.Addr) bool { return g.holder(a) != nil })
-	if slices.Equal(tunnels, g.tunnels) {
+// updateAliases updates policies whose ipBlocks contain addresses of nodes; see
+// policy.NodeAlias.
+func (g *Graph) updateAliases() {
+	isPod := func(a netip.Addr) bool { return g.peerAt(a) != nil }
+	aliases := policy.NodeAliases(g.allNodes(), &g.podRanges, isPod)
+	if slices.Equal(aliases, g.aliases) {
 		return
 	}
-	g.tunnels = tunnels
+	g.aliases = aliases
 	for _, ns := range g.namespaces {
 		for _, p := range ns.policies {
 			if !p.HasBlocks() {
 				continue
 			}
-			if now := p.stated.WithTunnels(tunnels); !now.SameBlocks(p.Policy) {
-				g.drafts.Forget(p.Policy)
+			if now := p.stated.WithAliases(aliases); !now.SameBlocks(p.Policy) {
+				g.cache.Forget(p.Policy)
 				p.Policy = now
-				g.touchSubjects(ns, p)
+				g.markSubjects(ns, p)
 			}
 		}
 	}

@@ -14,14 +14,15 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Where a pod comes or goes, packets between the others are judged as ever, also those that are on their way while the
-// kernel changes: with the rules of before, and what is to be looked up then.
+// Where a pod comes or goes, packets between the others fare as ever, also those that are
+// on their way while the kernel changes: with the rules of before, and what is to be looked
+// up then.
 func TestPodsThatComeAndGoDisturbNoOthers(t *testing.T) {
 	for i := range *histories {
 		r := rand.New(rand.NewPCG(*seed+uint64(i), 11))
 		world := oracle.Random(r, oracle.Size{Namespaces: 2, Nodes: 2})
 		g, kernel := graph.New("n1", ruleset.Drop), &ruleset.Memory{}
-		g.MergeFrom(1 + 15*r.IntN(2))
+		g.MergeAbove(1 + 15*r.IntN(2))
 		apply(t, kernel, ruleset.Delta{Clear: true, Frame: true})
 		for _, e := range moves(&oracle.World{}, world) {
 			g.Apply(e)

@@ -12,7 +12,7 @@ func (g *Graph) Program() *ruleset.Program {
 	g.resolve()
 	p := &ruleset.Program{
 		Strict: g.strict,
-		Node:   g.ownAddrs(),
+		Node:   g.OwnAddrs(),
 		Links:  slices.Collect(maps.Keys(g.links.now)),
 		Chains: slices.Collect(maps.Values(g.chains.now)),
 	}
@@ -23,7 +23,8 @@ func (g *Graph) Program() *ruleset.Program {
 	}
 	p.Sets = slices.Concat(p.Sets, g.fixedSets(), g.strictSets())
 	for s, chain := range g.dispatch.now {
-		p.Dispatch = append(p.Dispatch, ruleset.Dispatch{Direction: s.Direction, Addr: s.Addr, Chain: chain})
+		dispatch := ruleset.Dispatch{Direction: s.Direction, Addr: s.Addr, Chain: chain}
+		p.Dispatch = append(p.Dispatch, dispatch)
 	}
 	p.Sort()
 	return p
@@ -39,19 +40,11 @@ func (s *set) value() ruleset.Set {
 	for _, sel := range s.selectors {
 		for x := range sel.groups {
 			for p := range x.pods {
-				members = s.source.AppendMembers(members, p.held)
+				members = s.source.AppendMembers(members, p.peer)
 			}
 		}
 	}
 	slices.SortFunc(members, ruleset.Member.Compare)
-	members = slices.Compact(members) // of pods that several selectors choose
+	members = slices.Compact(members) // of pods that several selectors select
 	return ruleset.Set{ID: s.source.ID, Comment: s.source.Comment, Members: members}
-}
-
-// count is how many pods a selector chooses.
-func (s *selector) count() (pods int) {
-	for x := range s.groups {
-		pods += len(x.pods)
-	}
-	return pods
 }

@@ -4,92 +4,104 @@ import (
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// resolve assembles the chains of the pods that were touched.
+// isolation is what isolates a pod in one direction, and what it uses.
+type isolation struct {
+	as       policy.Pod       // the pod, with the addresses at which it is isolated
+	by       []*policy.Policy // that isolate it, sorted
+	group    *policyGroup     // nil: not isolated
+	sources  []*set
+	shared   []ruleset.ChainID // that its chain leads to
+	subjects []ruleset.Subject // that are dispatched to its chain
+}
+
+// resolve assembles the chains of all pods that are dirty.
 func (g *Graph) resolve() {
-	g.catchUp()
-	g.drafts.Begin()
+	g.doPending()
+	g.cache.Reset()
 	for p := range g.dirty {
-		if p.part == nil {
-			p.part = &part{}
+		if p.localPod == nil {
+			p.localPod = &localPod{}
 		}
 		for _, d := range ruleset.Directions {
-			g.enlist(p, d)
+			g.updatePolicyGroup(p, d)
 		}
 	}
-	g.makeRoom()
+	g.applyBudgets()
 	for p := range g.dirty {
 		for _, d := range ruleset.Directions {
 			g.assemble(p, d)
 		}
 	}
-	g.regroup()
+	g.assembleRegrouped()
 	for p := range g.dirty {
-		g.bury(p)
+		g.dropIfGone(p)
 	}
 	g.dirty = emptied(g.dirty)
 }
 
-// assemble brings one chain, what it speaks of and what is dispatched to it up to date.
+// assemble updates the chain of a pod in one direction, the sets and chains that it
+// uses, and what is dispatched to it. It takes the new ones before it releases the old
+// ones, so that what is used before and after stays as it is.
 func (g *Graph) assemble(p *pod, d ruleset.Direction) {
-	now := judged{as: p.judged[d].as, by: p.judged[d].by, crew: p.judged[d].crew}
+	old := p.isolations[d]
+	now := isolation{as: old.as, by: old.by, group: old.group}
 	id := ruleset.NewChainID(d, p.claimed.Namespace, p.claimed.Name)
-	if now.crew != nil {
-		judgement := g.judgement(now)
-		now.crew.shares = len(judgement.Shared) > 0
-		for _, source := range judgement.Sources {
-			now.sources = append(now.sources, g.acquire(source))
+	if now.group != nil {
+		compiled := g.compile(now)
+		now.group.shares = len(compiled.Shared) > 0
+		for _, source := range compiled.Sources {
+			now.sources = append(now.sources, g.useSet(source))
 		}
-		for _, shared := range judgement.Shared {
+		for _, shared := range compiled.Shared {
 			now.shared = append(now.shared, shared.ID)
 			g.share(shared)
 		}
 		for _, a := range now.as.Addrs {
 			now.subjects = append(now.subjects, ruleset.Subject{Direction: d, Addr: a})
 		}
-		g.chains.set(id, judgement.Chain)
+		g.chains.set(id, compiled.Chain)
 	} else {
 		g.chains.delete(id)
 	}
-	for _, s := range p.judged[d].sources {
-		g.release(s)
+	for _, s := range old.sources {
+		g.releaseSet(s)
 	}
-	for _, id := range p.judged[d].shared {
+	for _, id := range old.shared {
 		g.unshare(id)
 	}
-	g.redirect(id, p.judged[d].subjects, now.subjects)
-	p.judged[d] = now
+	g.setDispatch(id, old.subjects, now.subjects)
+	p.isolations[d] = now
 }
 
-// judgement is that of a subject by its crew's policies.
-func (g *Graph) judgement(j judged) policy.Judgement {
-	d := j.crew.direction
-	draft := g.drafts.Draft(policy.Subject{Pod: j.as, Alike: j.crew.alike, Direction: d, Policies: j.by}, g.form)
-	if j.crew.refused {
-		return draft.Refused(j.as, g.form)
+// compile makes the isolation of a subject by the policies of its group.
+func (g *Graph) compile(x isolation) compile.Isolation {
+	template := g.cache.Template(x.subject(), g.form)
+	if x.group.refused {
+		return template.DenyAll(x.as, g.form)
 	}
-	return draft.Judgement(j.as, g.form, func() policy.Crew { return j.crew.crew(d) })
+	return template.Isolation(x.as, g.form, x.group.compiled)
 }
 
-// judged is what a pod's judgement in one direction takes part in.
-type judged struct {
-	as       policy.Pod
-	by       []*policy.Policy
-	crew     *crew // nil: not isolated
-	sources  []*set
-	shared   []ruleset.ChainID // that it leads to
-	subjects []ruleset.Subject
+// subject returns the isolated pod for the compiler.
+func (x *isolation) subject() compile.Subject {
+	return compile.Subject{
+		Pod: x.as, GroupKey: x.group.key, Direction: x.group.direction, Policies: x.by,
+	}
 }
 
-// share takes one more user of a chain that many may lead to into account, unshare one less.
+// share adds a user of a chain that several chains may lead to. The ID of a chain of
+// peers says all that is in it; one with maps can have changed.
 func (g *Graph) share(c ruleset.Chain) {
-	if g.shared[c.ID]++; g.shared[c.ID] == 1 || c.ByPort || len(c.Spans) > 0 { // the name of the others says all
+	if g.shared[c.ID]++; g.shared[c.ID] == 1 || c.ByPort || len(c.Spans) > 0 {
 		g.chains.set(c.ID, c)
 	}
 }
 
+// unshare takes a user away, and deletes the chain with its last user.
 func (g *Graph) unshare(id ruleset.ChainID) {
 	if g.shared[id]--; g.shared[id] == 0 {
 		delete(g.shared, id)
@@ -97,27 +109,31 @@ func (g *Graph) unshare(id ruleset.ChainID) {
 	}
 }
 
-// isolating returns the policies that isolate a pod of this node in a direction, sorted.
+// isolating returns the policies that isolate a pod of this node in a direction,
+// sorted.
 func (g *Graph) isolating(p policy.Pod, d ruleset.Direction) []*policy.Policy {
 	ns, known := g.namespaces[p.Namespace]
 	if !known {
 		return nil
 	}
 	var isolating []*policy.Policy
-	for _, policy := range ns.policies {
-		if policy.Selects(p, ns.Namespace, d) {
-			isolating = append(isolating, policy.Policy)
+	for _, one := range ns.policies {
+		if one.Selects(p, ns.Namespace, d) {
+			isolating = append(isolating, one.Policy)
 		}
 	}
 	slices.SortFunc(isolating, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
 	return isolating
 }
 
-// subjectOf says as whom a pod is judged in a direction, and by which policies, if it is isolated.
-func (g *Graph) subjectOf(p *pod, d ruleset.Direction) (as policy.Pod, by []*policy.Policy, isolated bool) {
-	if len(p.stands) > 0 {
+// subjectOf returns the subject that a pod or stand-in is in a direction, the policies
+// that isolate it, and whether any do.
+func (g *Graph) subjectOf(p *pod, d ruleset.Direction) (
+	as policy.Pod, by []*policy.Policy, isolated bool,
+) {
+	if len(p.standsFor) > 0 {
 		isolating := func(one policy.Pod) []*policy.Policy { return g.isolating(one, d) }
-		return policy.StandIn(p.claimed.Addrs[0], p.stands, isolating)
+		return policy.StandIn(p.claimed.Addrs[0], p.standsFor, isolating)
 	}
 	if len(p.subject.Addrs) == 0 {
 		return p.subject, nil, false
@@ -126,19 +142,20 @@ func (g *Graph) subjectOf(p *pod, d ruleset.Direction) (as policy.Pod, by []*pol
 	return p.subject, by, len(by) > 0
 }
 
-// bury lets go of a pod whose chains are gone.
-func (g *Graph) bury(p *pod) {
+// dropIfGone drops a pod, or a stand-in, that is gone and whose chains are gone now,
+// too.
+func (g *Graph) dropIfGone(p *pod) {
 	switch {
-	case p.ns == g.outside && len(p.stands) == 0:
+	case p.ns == g.standInNamespace && len(p.standsFor) == 0:
 		delete(g.standIns, p.claimed.Addrs[0])
-	case p.ns != g.outside && !p.ns.pods[p]:
+	case p.ns != g.standInNamespace && !p.ns.pods[p]:
 		delete(g.pods, p.claimed.Key)
 	}
 }
 
-// redirect moves what is dispatched to a chain. An address that another pod took over meanwhile is left to
-// that pod.
-func (g *Graph) redirect(id ruleset.ChainID, old, now []ruleset.Subject) {
+// setDispatch replaces what is dispatched to a chain. An address that another pod took
+// over meanwhile is left to that pod.
+func (g *Graph) setDispatch(id ruleset.ChainID, old, now []ruleset.Subject) {
 	for _, s := range old {
 		if g.dispatch.now[s] == id && !slices.Contains(now, s) {
 			g.dispatch.delete(s)

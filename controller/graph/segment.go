@@ -9,8 +9,9 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Segment returns what should hold on the bridges of this node, where this was found: of the pods nothing while
-// there is no policy that one could get around.
+// Segment returns what the kernel should hold for the bridges of this node, which are
+// wired as w says. While there is no policy that a pod could get around, it holds
+// nothing about pods.
 func (g *Graph) Segment(w ruleset.Wiring) ruleset.Segment {
 	s := ruleset.Segment{Routers: w.Routers, Ports: g.MarkPorts(w)}
 	if s.Ports != nil {
@@ -19,7 +20,7 @@ func (g *Graph) Segment(w ruleset.Wiring) ruleset.Segment {
 	return s
 }
 
-// MarkPorts returns the ports with what must hold at each.
+// MarkPorts returns the ports of bridges with what must hold at each.
 func (g *Graph) MarkPorts(w ruleset.Wiring) []ruleset.Port {
 	g.resolve()
 	if !g.HasPolicies() && !g.strict {
@@ -32,7 +33,8 @@ func (g *Graph) MarkPorts(w ruleset.Wiring) []ruleset.Port {
 	return ports
 }
 
-// markPort: a port that nobody is known to be behind is that of a pod that has just started.
+// markPort says what must hold at one port, by the pods behind it. A port that nobody
+// is known to be behind is that of a pod that has just started.
 func (g *Graph) markPort(p *ruleset.Port, unfiltered bool) {
 	for _, a := range p.Addrs {
 		out, hasOut := g.dispatch.now[ruleset.Subject{Direction: ruleset.Egress, Addr: a}]
@@ -59,11 +61,28 @@ func (g *Graph) allowsAll(id ruleset.ChainID) bool {
 	return false
 }
 
+// takenRanges returns the addresses that no pod may pretend to have: those of nodes,
+// those in nodes' pod ranges, and those of this node's pods.
+func (g *Graph) takenRanges() []ruleset.Range {
+	var taken []ruleset.Range
+	for _, n := range g.allNodes() {
+		for _, p := range n.CIDRs {
+			taken = append(taken, ruleset.RangeOf(p))
+		}
+	}
+	addrs := slices.Concat(slices.Collect(maps.Keys(g.nodeAddrs)), g.OwnAddrs(), g.LocalAddrs())
+	for _, a := range addrs {
+		taken = append(taken, ruleset.Range{First: a, Last: a})
+	}
+	return taken
+}
+
 // HasPolicies reports whether there is a policy in any namespace.
 func (g *Graph) HasPolicies() bool { return g.policies > 0 }
 
-// IsSubject reports whether a policy selects a pod of this node that says it has an address, also where that is
-// nobody's by the ranges of nodes: its packets may come from there all the same.
+// IsSubject reports whether a policy selects a pod of this node that claims an address,
+// also where the pod can't have it by the ranges of nodes: its packets may come from
+// there all the same.
 func (g *Graph) IsSubject(a netip.Addr) bool {
 	return slices.ContainsFunc(ruleset.Directions[:], func(d ruleset.Direction) bool {
 		_, isolated := g.dispatch.now[ruleset.Subject{Direction: d, Addr: a}]
@@ -73,7 +92,7 @@ func (g *Graph) IsSubject(a netip.Addr) bool {
 	})
 }
 
-// PodAt names a pod of this node that says it has an address; it is empty if none does.
+// PodAt names a pod of this node that claims an address; it is empty if none does.
 func (g *Graph) PodAt(a netip.Addr) string {
 	for _, p := range g.claims[a] {
 		if p.claimed.Node == g.node {
@@ -81,28 +100,4 @@ func (g *Graph) PodAt(a netip.Addr) string {
 		}
 	}
 	return ""
-}
-
-// ClaimedAddrs returns the addresses by which pods of this node are judged, and the others that they say they have,
-// but the node's own; sorted.
-func (g *Graph) ClaimedAddrs() []netip.Addr {
-	addrs := slices.Concat(g.LocalAddrs(), g.Questions())
-	addrs = slices.DeleteFunc(addrs, g.isOwn)
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	return slices.Compact(addrs)
-}
-
-// takenRanges are the addresses of the nodes, of their pods as far as the nodes say, and of this node's pods.
-func (g *Graph) takenRanges() []ruleset.Range {
-	var taken []ruleset.Range
-	for _, n := range g.allNodes() {
-		for _, p := range n.CIDRs {
-			taken = append(taken, ruleset.RangeOf(p))
-		}
-	}
-	addrs := slices.Concat(slices.Collect(maps.Keys(g.nodeAddrs)), g.ownAddrs(), g.LocalAddrs())
-	for _, a := range addrs {
-		taken = append(taken, ruleset.Range{First: a, Last: a})
-	}
-	return taken
 }

@@ -23,8 +23,8 @@ func addrs(list ...string) []netip.Addr {
 	return addrs
 }
 
-// Whose pod is isolated, and which addresses are somebody's: the nodes', their ranges, and those of pods that
-// no range covers.
+// Whose pod is isolated, and which addresses are somebody's: the nodes', their ranges, and
+// those of pods that no range covers.
 func TestSegment(t *testing.T) {
 	g := graph.New("n1", ruleset.Drop)
 	pod := func(name, node, addr string) {
@@ -62,7 +62,8 @@ func TestSegment(t *testing.T) {
 	}
 }
 
-// What holds at a pod's port follows from the policies that select it, and from whether bridges are filtered.
+// What holds at a pod's port follows from the policies that select it, and from whether
+// bridges are filtered.
 func TestPortMarks(t *testing.T) {
 	type marks struct{ isolated, bound, closed bool }
 	const in, out, both = `["Ingress"]`, `["Egress"]`, `["Ingress", "Egress"]`

@@ -50,7 +50,7 @@ func quarterEvents(node string) []graph.Event {
 
 func labelled(name string, more map[string]string) policy.Namespace {
 	ns := policy.ImpliedNamespace(name)
-	ns.Unheard = false
+	ns.Implied = false
 	maps.Copy(ns.Labels, more)
 	return ns
 }

@@ -1,9 +1,9 @@
 // Package oracle judges flows by reading the API objects of a cluster, one by
 // one, each time anew. It is the second opinion that the compiler is held to:
 //
-//	            ┌─ ruleset/policy ─ Program.Decide ─┐
-//	API objects ┤                                   ├─ must be equal
-//	            └─ oracle ───────── World.Allowed ──┘
+//	            ┌─ ruleset/compile ─ Program.Decide ─┐
+//	API objects ┤                                    ├─ must be equal
+//	            └─ oracle ────────── World.Allowed ──┘
 //
 // It is written from the text of the networking.k8s.io/v1 API alone, as loops
 // over objects. It shares no code with what it checks, not even the matching

@@ -1,10 +1,13 @@
 package policy
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
-// ParseAddr reads what can be an address of a pod or node: no zone, no loopback, multicast or
-// unspecified address, and no IPv4 in the shape of IPv6. Leading zeros mean nothing, as for API
-// servers: 010.0.0.1 is 10.0.0.1.
+// ParseAddr reads an address that a pod or node can have: without a zone, no loopback,
+// multicast or unspecified address, and no IPv4 in the shape of IPv6. Leading zeros
+// mean nothing, as for API servers: 010.0.0.1 is 10.0.0.1.
 func ParseAddr(text string) (addr netip.Addr, ok bool) {
 	a, err := netip.ParseAddr(text)
 	if err != nil {
@@ -14,8 +17,21 @@ func ParseAddr(text string) (addr netip.Addr, ok bool) {
 		!a.IsUnspecified()
 }
 
-// ParseCIDR reads an address with a prefix length, and keeps its host bits. Leading zeros mean
-// nothing, as for API servers. IPv4 in the shape of IPv6 is left for the caller to refuse.
+// ParseAddrs reads a list of such addresses, leaves out what is none, and sorts it.
+func ParseAddrs(texts []string) []netip.Addr {
+	var addrs []netip.Addr
+	for _, text := range texts {
+		if a, ok := ParseAddr(text); ok {
+			addrs = append(addrs, a)
+		}
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return slices.Compact(addrs)
+}
+
+// ParseCIDR reads an address with a prefix length, and keeps its host bits. Leading
+// zeros mean nothing, as for API servers. IPv4 in the shape of IPv6 is left for the
+// caller to refuse.
 func ParseCIDR(text string) (prefix netip.Prefix, ok bool) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil {

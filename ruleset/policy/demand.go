@@ -5,8 +5,10 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 )
 
-// Demand is a label that a selector demands: a pod that the selector chooses meets one of its demands. Selectors and
-// pods find each other by them, and they bound how many pods a selector can choose.
+// Demand is a label that a selector demands. A pod that the selector matches meets one
+// of the selector's demands, so that selectors and pods find each other by them, and
+// the number of pods that meet them bounds the number of pods that the selector
+// matches.
 type Demand struct {
 	Namespace string // the pod's; empty: any
 	Of        DemandKind
@@ -14,7 +16,7 @@ type Demand struct {
 	Value     string
 }
 
-// DemandKind says who must have which label.
+// DemandKind says whether the pod or its namespace must have a label, and which.
 type DemandKind uint8
 
 // The kinds of demand.
@@ -26,11 +28,13 @@ const (
 	NamespaceKey                     // the pod's namespace has the key
 )
 
-// Demands returns the demands of a selector: one for every value that its first requirement allows. It is not to be
-// changed.
+// Demands returns the demands of a selector: one for every value that the first
+// requirement with values allows. The caller must not change the list.
 func (s *Selector) Demands() []Demand { return s.demands }
 
-func (s *Selector) firstDemands() []Demand {
+// findDemands looks for a requirement on the pod's labels first: it says more than the
+// others, since a namespace has many pods.
+func (s *Selector) findDemands() []Demand {
 	if found := demandsOf(s.Namespace, s.Pods, PodValue, PodKey); found != nil {
 		return found
 	}
@@ -42,6 +46,8 @@ func (s *Selector) firstDemands() []Demand {
 	return []Demand{{Namespace: s.Namespace}}
 }
 
+// demandsOf returns the demands of the first requirement that a label must be there.
+// value and key are the kinds to use.
 func demandsOf(namespace string, s labels.Selector, value, key DemandKind) []Demand {
 	requirements, _ := s.Requirements()
 	for _, r := range requirements {
@@ -59,7 +65,8 @@ func demandsOf(namespace string, s labels.Selector, value, key DemandKind) []Dem
 	return nil
 }
 
-// EachDemand hands over every demand that pods with these labels meet in a namespace, each once.
+// EachDemand hands over every demand that pods with these labels meet in a namespace,
+// each once.
 func EachDemand(pod map[string]string, ns Namespace, each func(Demand)) {
 	for _, namespace := range []string{"", ns.Name} {
 		each(Demand{Namespace: namespace})

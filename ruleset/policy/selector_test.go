@@ -7,8 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
-
-	"github.com/picket-project/picket/ruleset"
 )
 
 // labelSelector reads a label selector as YAML.
@@ -25,7 +23,8 @@ func labelSelector(t *testing.T, text string) labels.Selector {
 	return parsed
 }
 
-// The text of a selector is its identity: what means the same should have one, what does not must not.
+// The text of a selector is its identity: what means the same should have one, what does
+// not must not.
 func TestSelectorTextIsIdentity(t *testing.T) {
 	for _, row := range []struct {
 		a, b string
@@ -58,8 +57,8 @@ func TestSelectorTextIsIdentity(t *testing.T) {
 	}
 }
 
-// The text does not depend on the order in which a map is read, nor does the text of a problem: sets and Events
-// are named by them.
+// The text does not depend on the order in which a map is read, nor does the text of a
+// problem: sets and Events are named by them.
 func TestSelectorTextIsTheSameEachTime(t *testing.T) {
 	var big metav1.LabelSelector
 	for i := range 10 {
@@ -96,8 +95,8 @@ func TestSelectorsOfDifferentPlacesDiffer(t *testing.T) {
 	if len(texts) != len(list) {
 		t.Errorf("%d selectors, %d texts: %v", len(list), len(texts), texts)
 	}
-	if everyPod().String() != podsAcross(all, all).String() {
-		t.Errorf("every pod is %q", everyPod())
+	if EveryPod().String() != podsAcross(all, all).String() {
+		t.Errorf("every pod is %q", EveryPod())
 	}
 }
 
@@ -106,7 +105,7 @@ func TestSelectorMatches(t *testing.T) {
 	blue := labels.SelectorFromSet(labels.Set{"team": "blue"})
 	ns := func(name, team string) Namespace {
 		n := ImpliedNamespace(name)
-		n.Labels["team"], n.Unheard = team, false
+		n.Labels["team"], n.Implied = team, false
 		return n
 	}
 	across := func(text string) *Selector {
@@ -129,7 +128,7 @@ func TestSelectorMatches(t *testing.T) {
 		{"both must hold", podsAcross(blue, web), "web", ns("b", "blue"), true},
 		{"both must hold: not the namespace", podsAcross(blue, web), "web", ns("b", "red"), false},
 		{"both must hold: not the pod", podsAcross(blue, web), "db", ns("b", "blue"), false},
-		{"every pod", everyPod(), "", ns("b", ""), true},
+		{"every pod", EveryPod(), "", ns("b", ""), true},
 		{"by the name of a namespace that is no object", podsAcross(labels.SelectorFromSet(labels.Set{"kubernetes.io/metadata.name": "x"}), web), "web", ImpliedNamespace("x"), true},
 		{"unheard: by any namespace", across(""), "web", ImpliedNamespace("x"), true},
 		{"unheard: by one of several names", across("kubernetes.io/metadata.name in (x,y)"), "web", ImpliedNamespace("x"), true},
@@ -143,26 +142,5 @@ func TestSelectorMatches(t *testing.T) {
 		if got := row.selector.Matches(pod, row.ns); got != row.want {
 			t.Errorf("%s: %t", row.name, got)
 		}
-	}
-}
-
-// Sets of one selector share its identity; kinds, families, port names and protocols tell them apart.
-func TestSetIdentity(t *testing.T) {
-	s := podsIn("a", labels.Everything())
-	names := map[string]bool{}
-	count := 0
-	for _, f := range ruleset.Families {
-		for _, source := range []SetSource{podSet(s, f), podSet(everyPod(), f), namedSet(s, PortName{"web", ruleset.TCP, 0}, f),
-			namedSet(s, PortName{"web", ruleset.UDP, 0}, f), namedSet(s, PortName{"dns", ruleset.TCP, 0}, f), namedSet(everyPod(), PortName{"web", ruleset.TCP, 0}, f),
-			blockSet(ranges(t, "10.0.0.0/8"), f), blockSet(ranges(t, "10.0.0.0/9"), f), blockSet(ranges(t, "10.0.0.0/8 11.0.0.0/32"), f)} {
-			names[source.ID.String()] = true
-			count++
-		}
-	}
-	if len(names) != count {
-		t.Errorf("%d sets, %d names: %v", count, len(names), names)
-	}
-	if a, b := podSet(podsIn("a", labels.Everything()), ruleset.IPv4), podSet(s, ruleset.IPv4); a.ID != b.ID {
-		t.Errorf("%s and %s", a.ID, b.ID)
 	}
 }

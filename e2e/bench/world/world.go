@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -44,7 +45,7 @@ func New(size Size, seed uint64) World {
 // Events says all that there is, in the order of a source that starts.
 func (w World) Events() []graph.Event {
 	var events []graph.Event
-	s := w.Snapshot(w.Node)
+	s := compile.SnapshotOf(w.Objects, w.Node)
 	for _, n := range s.Nodes {
 		events = append(events, graph.NodeSet{Node: n})
 	}

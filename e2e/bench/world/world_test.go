@@ -9,7 +9,7 @@ import (
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/e2e/bench/world"
 	"github.com/picket-project/picket/ruleset"
-	"github.com/picket-project/picket/ruleset/policy"
+	"github.com/picket-project/picket/ruleset/compile"
 )
 
 func TestSameSeedSameCluster(t *testing.T) {
@@ -26,7 +26,7 @@ func TestSameSeedSameCluster(t *testing.T) {
 func TestCounts(t *testing.T) {
 	for _, size := range []world.Size{{200, 0, 1}, {200, 100, 200}, {1000, 100, 250}, {3001, 4000, 7}, {20000, 2000, 250}} {
 		w := world.New(size, 1)
-		s := w.Snapshot(w.Node)
+		s := compile.SnapshotOf(w.Objects, w.Node)
 		names, addrs, local := map[string]bool{}, map[string]bool{}, 0
 		for _, p := range s.Pods {
 			names[p.String()], addrs[p.Addrs[0].String()] = true, true
@@ -81,7 +81,7 @@ func TestLikeRealOnes(t *testing.T) {
 // The compiler has nothing to complain of, and the node's program speaks of pods, ports, blocks and everybody.
 func TestProgram(t *testing.T) {
 	w := world.New(world.Sized(2000), 1)
-	program, problems := policy.Compile(w.Snapshot(w.Node))
+	program, problems := compile.Compile(compile.SnapshotOf(w.Objects, w.Node))
 	for _, p := range problems {
 		t.Error(p)
 	}

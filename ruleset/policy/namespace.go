@@ -1,0 +1,42 @@
+package policy
+
+import (
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Namespace is what policies need to know of a namespace.
+type Namespace struct {
+	Name    string
+	Labels  map[string]string // with kubernetes.io/metadata.name
+	Implied bool              // no object says yet which other labels it has
+
+	// Terminating says that metadata.deletionTimestamp is set. Policies that are
+	// deleted from now on still isolate.
+	Terminating bool
+}
+
+// NewNamespace converts an API object.
+func NewNamespace(n *corev1.Namespace) Namespace {
+	ns := ImpliedNamespace(n.Name)
+	ns.Implied = false
+	maps.Copy(ns.Labels, n.Labels)
+	ns.Labels[corev1.LabelMetadataName] = n.Name // an API server lets nobody say otherwise
+	ns.Terminating = n.DeletionTimestamp != nil
+	return ns
+}
+
+// ImpliedNamespace is a namespace of which only the name is known, from a pod or policy
+// in it. It has the one label that an API server gives to every namespace, and nobody
+// knows which others.
+func ImpliedNamespace(name string) Namespace {
+	labels := map[string]string{corev1.LabelMetadataName: name}
+	return Namespace{Name: name, Labels: labels, Implied: true}
+}
+
+// Equal reports whether nothing that policies look at differs.
+func (n Namespace) Equal(o Namespace) bool {
+	return n.Name == o.Name && n.Terminating == o.Terminating && n.Implied == o.Implied &&
+		maps.Equal(n.Labels, o.Labels)
+}

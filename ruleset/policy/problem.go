@@ -1,0 +1,56 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Problem is a part of a policy that is not in force, with the reason: it could not be
+// understood, or it is beyond a budget of the node.
+type Problem struct {
+	Policy Key
+	*field.Error
+}
+
+func (p Problem) String() string {
+	return fmt.Sprintf("NetworkPolicy %s: %s", p.Policy, p.Error.Error())
+}
+
+// What is reported of one policy is bounded: 1 MiB of it can have 100,000 problems, or
+// one value that is as long.
+const (
+	maxProblems = 20
+	maxValue    = 200 // bytes of a wrong value
+	maxReason   = 500 // bytes of what apimachinery says about it
+)
+
+// invalid reports a value of a field that cannot be understood.
+func (p *parser) invalid(at *field.Path, value any, detail string) {
+	if text, ok := value.(string); ok {
+		value = shorten(text, maxValue)
+	}
+	p.problems = append(p.problems, Problem{p.key, field.Invalid(at, value, detail)})
+}
+
+// reported returns the problems, of many only the first ones and how many more there
+// are.
+func (p *parser) reported() []Problem {
+	more := len(p.problems) - maxProblems
+	if more <= 0 {
+		return p.problems
+	}
+	rest := fmt.Sprintf("%d more problems, told once these are mended", more)
+	last := Problem{p.key, field.Invalid(field.NewPath("spec"), "...", rest)}
+	return append(p.problems[:maxProblems], last)
+}
+
+// shorten cuts a text that somebody else has written to a length that fits into one
+// line.
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most-3], "") + "..."
+}
