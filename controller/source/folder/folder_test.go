@@ -55,7 +55,7 @@ func TestFolderDelivers(t *testing.T) {
 	}
 	first, second := all[0], all[1]
 	want := graph.NamespaceSet{Namespace: policy.ImpliedNamespace("a")}.Namespace
-	want.Unheard = false
+	want.Implied = false
 	if len(first.Events) != 1 {
 		t.Fatalf("events: %+v", first.Events)
 	}
