@@ -48,8 +48,8 @@ var mutants = []mutant{
 	{"a bad podSelector may allow", "policy", "ruleset/policy/parse.go", "return podsIn(p.key.Namespace, widened(s)), false", "return podsIn(p.key.Namespace, widened(s)), true"},
 
 	// What files state.
-	{"only the last -f counts", "cli", "cmd/cli/load.go", "manifests.Input{Paths: f.paths,", "manifests.Input{Paths: f.paths[len(f.paths)-1:],"},
-	{"--strict lets a problem pass", "cli", "cmd/cli/load.go", "f.strict && n > 0", "f.strict && n > 1"},
+	{"only the last -f counts", "cli", "cmd/cli/input/flags.go", "manifests.Input{Paths: f.Paths,", "manifests.Input{Paths: f.Paths[len(f.Paths)-1:],"},
+	{"--strict lets a problem pass", "cli", "cmd/cli/input/flags.go", "f.strict && n > 0", "f.strict && n > 1"},
 	{"of two objects with one name the first counts", "manifests", "controller/manifests/ledger.go", "return claims[len(claims)-1].object", "return claims[0].object"},
 	{"JSON may state a key twice", "manifests", "controller/manifests/parse.go", "repeats = repeatedInJSON(c.text)", "_ = repeatedInJSON"},
 	{"what moves to another path is gone in between", "manifests", "controller/manifests/watch.go", "other.agenda.note(\"\", now)", "_ = other"},

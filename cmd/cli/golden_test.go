@@ -14,7 +14,7 @@ import (
 	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/picket-project/picket/cmd/cli"
+	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/controller/manifests"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/oracle"
@@ -161,7 +161,7 @@ func (g *golden) agreeMatrix(t *testing.T, w *oracle.World, ask []string) {
 	proto, port := corev1.Protocol(strings.ToUpper(ask[0])), numeral(t, ask[1])
 	for _, family := range []string{"0", "4", "6"} {
 		text, _ := succeed(t, "matrix", "-f", g.folder, "-o", "json", "--protocol", ask[0], "--port", ask[1], "--family", family)
-		var m cli.Matrix
+		var m inspect.Matrix
 		if err := json.Unmarshal([]byte(text), &m); err != nil {
 			t.Fatal(err)
 		}

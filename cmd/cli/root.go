@@ -9,6 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/cli/sandbox"
 )
 
 // Main runs the command line and returns the exit code: 0, or 1 after an error, which it prints as one line.
@@ -19,7 +22,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.Execute()
-	var code exitCode
+	var code exit.Code
 	switch {
 	case errors.As(err, &code):
 		return int(code)
@@ -29,11 +32,6 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	return 0
 }
-
-// exitCode is an error that only says how to end: whatever there was to print is printed.
-type exitCode int
-
-func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 func newRootCmd() *cobra.Command {
 	root := &cobra.Command{
@@ -46,7 +44,7 @@ func newRootCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newAgentCmd(), newRenderCmd(), newMatrixCmd(), newSandboxCmd(), newCleanupCmd(), newVersionCmd())
+	root.AddCommand(newAgentCmd(), newRenderCmd(), newMatrixCmd(), sandbox.NewCommand(), newCleanupCmd(), newVersionCmd())
 	return root
 }
 

@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"fmt"
@@ -7,21 +7,24 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Where addresses come from that the manifests leave open: a node gets the first one that is free in each of
-// nodePools, and for its pods the first free ranges, of the same number in each of podPools.
+// Where made-up addresses come from: a node gets the first free one of each of nodePools, and for
+// its pods the first free ranges, of the same number in each of podPools.
 var (
-	nodePools = []netip.Prefix{netip.MustParsePrefix("10.77.0.0/24"), netip.MustParsePrefix("fd77::/112")}
-	podPools  = []string{"10.244.%d.0/24", "fd00:10:244:%d::/64"}
+	nodePools = []netip.Prefix{
+		netip.MustParsePrefix("10.77.0.0/24"), netip.MustParsePrefix("fd77::/112")}
+	podPools = []string{"10.244.%d.0/24", "fd00:10:244:%d::/64"}
 )
 
 const lastPool = 255 // the highest number in podPools
 
-func (d *draft) completeNodes() error {
-	for _, complete := range []func(*corev1.Node) error{d.giveAddrs, d.giveRanges} {
-		for _, n := range d.nodes {
+// completeNodes gives all nodes addresses first, and then ranges, which depend on them.
+func (c *completion) completeNodes() error {
+	for _, complete := range []func(*corev1.Node) error{c.addressNode, c.rangeNode} {
+		for _, n := range c.nodes {
 			if err := complete(n); err != nil {
 				return fmt.Errorf("node %s: %w", n.Name, err)
 			}
@@ -30,35 +33,38 @@ func (d *draft) completeNodes() error {
 	return nil
 }
 
-// giveAddrs gives a node without addresses those that its pods state as their host's, or else free ones.
-func (d *draft) giveAddrs(n *corev1.Node) error {
-	if len(nodeAddrs(n)) > 0 {
+// addressNode gives a node without addresses those that its pods state as their host's, or else
+// free ones.
+func (c *completion) addressNode(n *corev1.Node) error {
+	if len(NodeAddrs(n)) > 0 {
 		return nil
 	}
-	addrs := d.hostAddrs(n.Name)
+	addrs := c.hostAddrs(n.Name)
 	if len(addrs) == 0 {
-		addrs = d.freeNodeAddrs()
+		addrs = c.freeNodeAddrs()
 	}
 	if len(addrs) == 0 {
-		return fmt.Errorf("the manifests leave no address free in %s; state status.addresses", nodePools)
+		return fmt.Errorf(
+			"the manifests leave no address free in %s; state status.addresses", nodePools)
 	}
 	for _, a := range addrs {
-		d.homes[a] = ""
-		n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
+		c.owners[a] = ""
+		n.Status.Addresses = append(n.Status.Addresses,
+			corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
 	}
-	d.madeUp = true
+	c.madeUp = true
 	return nil
 }
 
-// hostAddrs are the addresses that the pods of a node state as its own, one a family.
-func (d *draft) hostAddrs(node string) []netip.Addr {
+// hostAddrs returns the addresses of a node that its pods state, one of each family.
+func (c *completion) hostAddrs(node string) []netip.Addr {
 	var addrs []netip.Addr
-	for _, p := range d.pods {
+	for _, p := range c.pods {
 		if p.Spec.NodeName != node {
 			continue
 		}
 		for _, text := range hostIPs(p) {
-			if a, ok := policy.ParseAddr(text); ok && !like(addrs, a).IsValid() {
+			if a, ok := policy.ParseAddr(text); ok && !SameFamily(addrs, a).IsValid() {
 				addrs = append(addrs, a)
 			}
 		}
@@ -66,7 +72,7 @@ func (d *draft) hostAddrs(node string) []netip.Addr {
 	return addrs
 }
 
-// hostIPs is what a pod says of its node's addresses.
+// hostIPs returns the addresses that a pod states of its node.
 func hostIPs(p *corev1.Pod) []string {
 	texts := []string{p.Status.HostIP}
 	for _, ip := range p.Status.HostIPs {
@@ -80,98 +86,107 @@ func hostIPs(p *corev1.Pod) []string {
 	return texts
 }
 
-func (d *draft) freeNodeAddrs() []netip.Addr {
+func (c *completion) freeNodeAddrs() []netip.Addr {
 	var addrs []netip.Addr
 	for _, pool := range nodePools {
-		a := firstFree(pool, pool.Addr().Next(), func(a netip.Addr) bool { return d.taken(a) || inAny(d.ranges, a) })
-		if a.IsValid() && has(d.families, a) {
+		a := firstFree(pool, pool.Addr().Next(), func(a netip.Addr) bool {
+			return c.inUse(a) || inAny(c.ranges, a)
+		})
+		if a.IsValid() && slices.Contains(c.families, ruleset.FamilyOf(a)) {
 			addrs = append(addrs, a)
 		}
 	}
 	return addrs
 }
 
-// firstFree returns the first address of a range from a given one on; the zero Addr if all are taken.
-func firstFree(in netip.Prefix, from netip.Addr, taken func(netip.Addr) bool) netip.Addr {
-	for a := from; in.Contains(a.Next()); a = a.Next() { // the last of all is IPv4's broadcast address
-		if !taken(a) {
+// firstFree returns the first free address of a range, beginning at one of its addresses; the zero
+// Addr if none is free. It leaves out the last address, which for IPv4 is broadcast.
+func firstFree(in netip.Prefix, from netip.Addr, inUse func(netip.Addr) bool) netip.Addr {
+	for a := from; in.Contains(a.Next()); a = a.Next() {
+		if !inUse(a) {
 			return a
 		}
 	}
 	return netip.Addr{}
 }
 
-// giveRanges gives a node without pod ranges the first free ones, in the families of its addresses.
-func (d *draft) giveRanges(n *corev1.Node) error {
-	if stated, _ := rangesOf(n); len(stated) > 0 {
+// rangeNode gives a node without pod ranges the first free ones, in the families of its addresses.
+func (c *completion) rangeNode(n *corev1.Node) error {
+	if stated, _ := PodRanges(n); len(stated) > 0 {
 		return nil
 	}
 	for number := 1; number <= lastPool; number++ {
-		ranges := rangesNumbered(number, nodeAddrs(n))
-		if !slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return !d.fits(r, n.Name) }) {
-			for _, r := range ranges {
-				n.Spec.PodCIDRs = append(n.Spec.PodCIDRs, r.String())
-			}
-			n.Spec.PodCIDR = n.Spec.PodCIDRs[0]
-			d.ranges = append(d.ranges, ranges...)
-			d.madeUp = true
+		ranges := rangesNumbered(number, NodeAddrs(n))
+		unfit := func(r netip.Prefix) bool { return !c.fits(r, n.Name) }
+		if !slices.ContainsFunc(ranges, unfit) {
+			c.setRanges(n, ranges)
 			return nil
 		}
 	}
 	return fmt.Errorf("the manifests leave no range free for its pods; state spec.podCIDRs")
 }
 
-func rangesNumbered(number int, families []netip.Addr) []netip.Prefix {
+func (c *completion) setRanges(n *corev1.Node, ranges []netip.Prefix) {
+	for _, r := range ranges {
+		n.Spec.PodCIDRs = append(n.Spec.PodCIDRs, r.String())
+	}
+	n.Spec.PodCIDR = n.Spec.PodCIDRs[0]
+	c.ranges = append(c.ranges, ranges...)
+	c.madeUp = true
+}
+
+// rangesNumbered returns the ranges of a number out of podPools, in the families of the addresses.
+func rangesNumbered(number int, addrs []netip.Addr) []netip.Prefix {
 	var ranges []netip.Prefix
 	for _, pool := range podPools {
 		r := netip.MustParsePrefix(fmt.Sprintf(pool, number))
-		if like(families, r.Addr()).IsValid() {
+		if SameFamily(addrs, r.Addr()).IsValid() {
 			ranges = append(ranges, r)
 		}
 	}
 	return ranges
 }
 
-// fits reports whether a node can have a range: nobody but its own pods has an address in it, and nobody the
-// first one, which becomes the gateway's.
-func (d *draft) fits(r netip.Prefix, node string) bool {
-	for a, home := range d.homes {
-		if r.Contains(a) && (home != node || a == r.Addr().Next()) {
+// fits reports whether a node can have a range: only its own pods have addresses in it, and nobody
+// has the first one, which becomes the gateway's.
+func (c *completion) fits(r netip.Prefix, node string) bool {
+	for a, owner := range c.owners {
+		if r.Contains(a) && (owner != node || a == r.Addr().Next()) {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(d.ranges, r.Overlaps)
+	return !slices.ContainsFunc(c.ranges, r.Overlaps)
 }
 
-func (d *draft) completePods() error {
-	spread := 0
-	for _, p := range d.pods {
+func (c *completion) completePods() error {
+	placed := 0
+	for _, p := range c.pods {
 		if p.Status.Phase == "" {
 			p.Status.Phase = corev1.PodRunning
 		}
 		if p.Spec.NodeName == "" {
-			d.place(p, &spread)
+			c.place(p, &placed)
 		}
-		if err := d.addressPod(p, d.node(p.Spec.NodeName)); err != nil {
+		if err := c.addressPod(p, c.node(p.Spec.NodeName)); err != nil {
 			return fmt.Errorf("pod %s/%s: %w", p.Namespace, p.Name, err)
 		}
 	}
 	return nil
 }
 
-// place gives a pod the node that its addresses belong to, or else the next one in turn.
-func (d *draft) place(p *corev1.Pod, next *int) {
-	d.madeUp = true
-	if p.Spec.NodeName = d.nodeAround(policy.PodAddrs(p)); p.Spec.NodeName == "" {
-		p.Spec.NodeName = d.nodes[*next%len(d.nodes)].Name
+// place gives a pod the node whose range its addresses are in, or else the next node in turn.
+func (c *completion) place(p *corev1.Pod, next *int) {
+	c.madeUp = true
+	if p.Spec.NodeName = c.nodeOf(policy.PodAddrs(p)); p.Spec.NodeName == "" {
+		p.Spec.NodeName = c.nodes[*next%len(c.nodes)].Name
 		*next++
 	}
 }
 
-// nodeAround returns the name of the node whose ranges one of the addresses is in; empty if there is none.
-func (d *draft) nodeAround(addrs []netip.Addr) string {
-	for _, n := range d.nodes {
-		ranges, _ := rangesOf(n)
+// nodeOf returns the node in whose ranges one of the addresses is; "" if there is none.
+func (c *completion) nodeOf(addrs []netip.Addr) string {
+	for _, n := range c.nodes {
+		ranges, _ := PodRanges(n)
 		if slices.ContainsFunc(addrs, func(a netip.Addr) bool { return inAny(ranges, a) }) {
 			return n.Name
 		}
@@ -183,50 +198,55 @@ func inAny(ranges []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return r.Contains(a) })
 }
 
-func (d *draft) taken(a netip.Addr) bool {
-	_, taken := d.homes[a]
-	return taken
+func (c *completion) inUse(a netip.Addr) bool {
+	_, used := c.owners[a]
+	return used
 }
 
-// addressPod gives a pod without addresses its node's, where it shares them, or else free ones.
-func (d *draft) addressPod(p *corev1.Pod, n *corev1.Node) error {
+// addressPod gives a pod without addresses its node's, if it shares its node's network, or else
+// free ones.
+func (c *completion) addressPod(p *corev1.Pod, n *corev1.Node) error {
 	if stated := policy.PodAddrs(p); len(stated) > 0 {
-		return checkHost(p, n, stated)
+		return checkHostAddrs(p, n, stated)
 	}
-	addrs, err := nodeAddrs(n), error(nil)
+	addrs, err := NodeAddrs(n), error(nil)
 	if !p.Spec.HostNetwork {
-		addrs, err = d.freePodAddrs(n)
+		addrs, err = c.freePodAddrs(n)
 	}
 	for _, a := range addrs {
-		d.homes[a] = n.Name
+		c.owners[a] = n.Name
 		p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: a.String()})
 		p.Status.PodIP = p.Status.PodIPs[0].IP
 	}
-	d.madeUp = true
+	c.madeUp = true
 	return err
 }
 
-// checkHost demands that a pod on its node's network has its node's addresses.
-func checkHost(p *corev1.Pod, n *corev1.Node, addrs []netip.Addr) error {
+// checkHostAddrs demands that a pod on its node's network states no addresses but its node's.
+func checkHostAddrs(p *corev1.Pod, n *corev1.Node, addrs []netip.Addr) error {
 	for _, a := range addrs {
-		if p.Spec.HostNetwork && !slices.Contains(nodeAddrs(n), a) {
-			return fmt.Errorf("%s: expected an address of node %s, whose network it uses", a, n.Name)
+		if p.Spec.HostNetwork && !slices.Contains(NodeAddrs(n), a) {
+			return fmt.Errorf(
+				"%s: expected an address of node %s, whose network it uses", a, n.Name)
 		}
 	}
 	return nil
 }
 
-func (d *draft) freePodAddrs(n *corev1.Node) ([]netip.Addr, error) {
+// freePodAddrs returns an address of each of the node's ranges, the second of the range or later:
+// the first one is the gateway's.
+func (c *completion) freePodAddrs(n *corev1.Node) ([]netip.Addr, error) {
 	var addrs []netip.Addr
-	ranges, _ := rangesOf(n)
+	ranges, _ := PodRanges(n)
 	for _, r := range ranges {
-		if !has(d.families, r.Addr()) {
+		if !slices.Contains(c.families, ruleset.FamilyOf(r.Addr())) {
 			continue
 		}
 		gateway := r.Addr().Next()
-		a := firstFree(r, gateway.Next(), d.taken)
+		a := firstFree(r, gateway.Next(), c.inUse)
 		if !a.IsValid() {
-			return nil, fmt.Errorf("no address is left in %s, the range of node %s", r, n.Name)
+			return nil, fmt.Errorf(
+				"no address is left in %s, the range of node %s", r, n.Name)
 		}
 		addrs = append(addrs, a)
 	}

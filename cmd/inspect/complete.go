@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"cmp"
@@ -13,115 +13,123 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// draft is the nodes and pods of a blueprint in the making.
-type draft struct {
-	families []ruleset.Family // those to make addresses of
+// Complete returns the objects with everything that a cluster needs to exist: every node has
+// addresses and pod ranges, every pod a node and addresses. What the objects do not state is made
+// up, with addresses of the given families; madeUp says that something was. Pods that have
+// finished are left out.
+func Complete(o policy.Objects, families []ruleset.Family) (_ policy.Objects, madeUp bool, _ error) {
+	c := newCompletion(o, families)
+	for _, step := range []func() error{c.readStated, c.completeNodes, c.completePods} {
+		if err := step(); err != nil {
+			return policy.Objects{}, false, err
+		}
+	}
+	o.Nodes, o.Pods = c.nodes, c.pods
+	return o, c.madeUp, nil
+}
+
+// completion is the work of Complete: copies of the nodes and pods, which it fills in.
+type completion struct {
+	families []ruleset.Family // those to make up addresses of
 	nodes    []*corev1.Node
 	pods     []*corev1.Pod         // those that have not finished, sorted by name
-	homes    map[netip.Addr]string // which node an address belongs to that a pod has; "" for a node's own
+	owners   map[netip.Addr]string // the addresses in use: of which node's pod; "" for a node's own
 	ranges   []netip.Prefix        // the pod ranges of all nodes
 	madeUp   bool
 }
 
-// podsPerNode is how many pods a node that is made up is for; its range has 253 addresses.
+// podsPerNode is how many pods a made-up node is for; its range has 253 addresses.
 const podsPerNode = 200
 
-// newDraft copies the objects, with a node for every name that a pod mentions, and two or more if
-// there is none.
-func newDraft(o policy.Objects, families []ruleset.Family) *draft {
-	d := &draft{families: families, homes: map[netip.Addr]string{}}
+// newCompletion copies the objects. It adds a node for every name that a pod mentions, and two
+// nodes or more if there is none then.
+func newCompletion(o policy.Objects, families []ruleset.Family) *completion {
+	c := &completion{families: families, owners: map[netip.Addr]string{}}
 	for _, p := range o.Pods {
-		if !policy.Finished(p) {
-			d.pods = append(d.pods, p.DeepCopy())
+		if running(p) {
+			c.pods = append(c.pods, p.DeepCopy())
 		}
 	}
-	slices.SortFunc(d.pods, func(a, b *corev1.Pod) int {
+	slices.SortFunc(c.pods, func(a, b *corev1.Pod) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	for _, n := range o.Nodes {
-		d.nodes = append(d.nodes, n.DeepCopy())
+		c.nodes = append(c.nodes, n.DeepCopy())
 	}
-	for _, name := range nodeNames(policy.Objects{Pods: d.pods}) {
-		if name != "" && d.node(name) == nil {
-			d.makeNode(name)
+	for _, name := range NodeNames(policy.Objects{Pods: c.pods}) {
+		if name != "" && c.node(name) == nil {
+			c.addNode(name)
 		}
 	}
-	if len(d.nodes) == 0 {
-		for n := range max(2, 1+len(d.pods)/podsPerNode) {
-			d.makeNode(fmt.Sprintf("node-%d", n+1))
+	if len(c.nodes) == 0 {
+		for n := range max(2, 1+len(c.pods)/podsPerNode) {
+			c.addNode(fmt.Sprintf("node-%d", n+1))
 		}
 	}
-	return d
+	return c
 }
 
-func (d *draft) node(name string) *corev1.Node {
-	i := slices.IndexFunc(d.nodes, func(n *corev1.Node) bool { return n.Name == name })
+// node returns the node of this name; nil if there is none.
+func (c *completion) node(name string) *corev1.Node {
+	i := slices.IndexFunc(c.nodes, func(n *corev1.Node) bool { return n.Name == name })
 	if i < 0 {
 		return nil
 	}
-	return d.nodes[i]
+	return c.nodes[i]
 }
 
-func (d *draft) makeNode(name string) {
-	d.madeUp = true
-	d.nodes = append(d.nodes, &corev1.Node{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Node"}, ObjectMeta: metav1.ObjectMeta{Name: name},
+func (c *completion) addNode(name string) {
+	c.madeUp = true
+	c.nodes = append(c.nodes, &corev1.Node{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Node"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 	})
 }
 
-// complete gives nodes and pods all that they need.
-func (d *draft) complete() error {
-	for _, step := range []func() error{d.read, d.completeNodes, d.completePods} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// read notes the addresses that the manifests state, so that none is given to somebody else.
-func (d *draft) read() error {
-	for _, p := range d.pods {
-		if err := d.readPod(p); err != nil {
+// readStated records the addresses and ranges that the objects state, so that none of them is
+// given to somebody else.
+func (c *completion) readStated() error {
+	for _, p := range c.pods {
+		if err := c.readPod(p); err != nil {
 			return fmt.Errorf("pod %s/%s: %w", p.Namespace, p.Name, err)
 		}
 	}
-	for _, n := range d.nodes {
-		for _, a := range nodeAddrs(n) {
-			d.homes[a] = ""
+	for _, n := range c.nodes {
+		for _, a := range NodeAddrs(n) {
+			c.owners[a] = ""
 		}
-		ranges, err := rangesOf(n)
+		ranges, err := PodRanges(n)
 		if err != nil {
 			return fmt.Errorf("node %s: %w", n.Name, err)
 		}
-		d.ranges = append(d.ranges, ranges...)
+		c.ranges = append(c.ranges, ranges...)
 	}
 	return nil
 }
 
-func (d *draft) readPod(p *corev1.Pod) error {
-	stated := policy.PodAddrs(p)
+func (c *completion) readPod(p *corev1.Pod) error {
 	for _, ip := range append(slices.Clone(p.Status.PodIPs), corev1.PodIP{IP: p.Status.PodIP}) {
 		if _, ok := policy.ParseAddr(ip.IP); ip.IP != "" && !ok {
 			return fmt.Errorf("status.podIPs %q: expected an IP address that can be a pod's", ip.IP)
 		}
 	}
-	for _, a := range stated {
-		d.homes[a] = p.Spec.NodeName
+	for _, a := range policy.PodAddrs(p) {
+		c.owners[a] = p.Spec.NodeName
 		if p.Spec.HostNetwork {
-			d.homes[a] = ""
+			c.owners[a] = ""
 		}
 	}
 	return nil
 }
 
-// nodeAddrs are the addresses that a node is reached at: one a family, internal ones before others.
-func nodeAddrs(n *corev1.Node) []netip.Addr {
+// NodeAddrs returns the addresses that a node is reached at: one of each family, an internal one
+// if it has one.
+func NodeAddrs(n *corev1.Node) []netip.Addr {
 	var addrs []netip.Addr
 	for _, kind := range []corev1.NodeAddressType{corev1.NodeInternalIP, corev1.NodeExternalIP} {
 		for _, stated := range n.Status.Addresses {
 			a, ok := policy.ParseAddr(stated.Address)
-			if ok && stated.Type == kind && !like(addrs, a).IsValid() {
+			if ok && stated.Type == kind && !SameFamily(addrs, a).IsValid() {
 				addrs = append(addrs, a)
 			}
 		}
@@ -129,16 +137,8 @@ func nodeAddrs(n *corev1.Node) []netip.Addr {
 	return addrs
 }
 
-// like returns the first address of a's family; the zero Addr if there is none.
-func like(addrs []netip.Addr, a netip.Addr) netip.Addr {
-	if same := only([]ruleset.Family{ruleset.FamilyOf(a)}, addrs); len(same) > 0 {
-		return same[0]
-	}
-	return netip.Addr{}
-}
-
-// rangesOf are the ranges that a node's pods have their addresses from.
-func rangesOf(n *corev1.Node) ([]netip.Prefix, error) {
+// PodRanges returns the ranges that the addresses of a node's pods come from (spec.podCIDRs).
+func PodRanges(n *corev1.Node) ([]netip.Prefix, error) {
 	texts := n.Spec.PodCIDRs
 	if len(texts) == 0 && n.Spec.PodCIDR != "" {
 		texts = []string{n.Spec.PodCIDR}
@@ -147,7 +147,8 @@ func rangesOf(n *corev1.Node) ([]netip.Prefix, error) {
 	for _, text := range texts {
 		r, ok := policy.ParseCIDR(text)
 		if !ok {
-			return nil, fmt.Errorf("spec.podCIDRs %q: expected a CIDR, such as 10.244.1.0/24", text)
+			return nil, fmt.Errorf(
+				"spec.podCIDRs %q: expected a CIDR, such as 10.244.1.0/24", text)
 		}
 		ranges = append(ranges, r.Masked())
 	}

@@ -1,7 +1,6 @@
-package cli
+package inspect
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,18 +12,42 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// input is what manifests state, and what people have to hear of it.
-type input struct {
-	from     string // the paths
-	all      manifests.Objects
-	objects  policy.Objects // of all, with pods that stand for workloads
-	copied   bool           // an agent that watches the paths would see something else
-	problems []string       // what is wrong, one a line
-	unclear  []string       // those of them that are parts of policies
-	notes    []string       // what is right and may surprise, one a line
+// Input is what manifests state, and what people have to be told about it.
+type Input struct {
+	Objects  policy.Objects // with pods that stand for workloads
+	Problems []string       // what is wrong, one a line
+	Unclear  []string       // those Problems that are about parts of policies
+	Notes    []string       // what is right but may surprise, one a line
+
+	// Copied says that an agent that watches the same paths would see other objects than these.
+	Copied bool
+
+	from string            // the paths, for messages
+	all  manifests.Objects // as they were read
 }
 
-// unclear are the parts of policies that cannot be understood, with where they stand.
+// Read reads manifests, and makes pods for the workloads in them.
+func Read(from manifests.Input) (*Input, error) {
+	all, problems, err := from.Load()
+	if err != nil {
+		return nil, err
+	}
+	in := &Input{all: all, from: strings.Join(from.Paths, ", ")}
+	in.Copied = from.Recursive || slices.Contains(from.Paths, manifests.Stdin)
+	for _, p := range slices.Concat(problems, all.Empty) {
+		in.Problems = append(in.Problems, p.Error())
+	}
+	in.Unclear = unclear(all)
+	in.Problems = append(in.Problems, in.Unclear...)
+	in.Objects = policy.Objects{
+		Namespaces: all.Namespaces, Pods: all.Pods, Nodes: all.Nodes, Policies: all.Policies,
+	}
+	in.expand()
+	in.reportMissing()
+	return in, nil
+}
+
+// unclear returns the parts of policies that cannot be understood, each with its place in a file.
 func unclear(all manifests.Objects) []string {
 	var lines []string
 	for _, np := range all.Policies {
@@ -36,40 +59,42 @@ func unclear(all manifests.Objects) []string {
 	return lines
 }
 
-// expand adds pods that stand for workloads, and says so.
-func (in *input) expand() {
+// expand adds pods that stand for workloads such as Deployments, with a note that says so.
+func (in *Input) expand() {
 	pods, workloads := in.all.Expand()
 	if len(pods) == 0 {
 		return
 	}
-	in.objects.Pods, in.copied = slices.Concat(in.all.Pods, pods), true
+	in.Objects.Pods, in.Copied = slices.Concat(in.all.Pods, pods), true
 	var names []string
 	for _, w := range workloads {
 		names = append(names, w.String())
 	}
-	in.notes = append(in.notes, fmt.Sprintf(
+	in.Notes = append(in.Notes, fmt.Sprintf(
 		"%s for %s: %s (two at most for each; more are judged alike)",
-		plural(len(pods), "pod"), plural(len(workloads), "workload"), some(names)))
+		Count(len(pods), "pod"), Count(len(workloads), "workload"), firstFew(names)))
 }
 
-// missing says what an answer needs and the manifests do not state: silence would pass for one.
-func (in *input) missing() {
-	if others(in.all) == "" && len(in.all.Empty) > 0 {
-		return // that is said already
+// reportMissing says what an answer needs but the manifests do not state. Without that, an empty
+// answer would look like a good one.
+func (in *Input) reportMissing() {
+	if kinds(in.all) == "" && len(in.all.Empty) > 0 {
+		return // the empty files are problems already
 	}
-	if !slices.ContainsFunc(in.objects.Pods, running) {
-		in.problems = append(in.problems, fmt.Sprintf("%s: no pod that runs%s; expected objects of "+
-			"kind Pod, or of one that makes pods, such as Deployment", in.from, others(in.all)))
+	if !slices.ContainsFunc(in.Objects.Pods, running) {
+		in.Problems = append(in.Problems, fmt.Sprintf("%s: no pod that runs%s; expected objects of "+
+			"kind Pod, or of one that makes pods, such as Deployment", in.from, kinds(in.all)))
 	}
 	if len(in.all.Policies) == 0 {
-		in.notes = append(in.notes, in.from+": no NetworkPolicy; without one everything is allowed")
+		in.Notes = append(in.Notes,
+			in.from+": no NetworkPolicy; without one everything is allowed")
 	}
 }
 
 func running(p *corev1.Pod) bool { return !policy.Finished(p) }
 
-// others says what there is instead of pods that run.
-func others(all manifests.Objects) string {
+// kinds counts the objects of each kind, for a message about what is not among them.
+func kinds(all manifests.Objects) string {
 	var counts []string
 	for _, c := range []struct {
 		n    int
@@ -80,7 +105,7 @@ func others(all manifests.Objects) string {
 		{all.Skipped, "object"},
 	} {
 		if c.n > 0 {
-			counts = append(counts, plural(c.n, c.what))
+			counts = append(counts, Count(c.n, c.what))
 		}
 	}
 	if len(counts) == 0 {
@@ -89,40 +114,53 @@ func others(all manifests.Objects) string {
 	return fmt.Sprintf(" (only %s)", strings.Join(counts, ", "))
 }
 
-// some lists the first few of many.
-func some(names []string) string {
+var errNoAddress = fmt.Errorf(
+	"status.podIPs is empty; expected an address; without one the pod is left out")
+
+// Complete makes up nodes and addresses if no pod states an address: then the manifests are those
+// that people write. If some pods state one, the manifests show a cluster, and a pod without an
+// address is a problem and is left out.
+func (in *Input) Complete() error {
+	addressed := func(p *corev1.Pod) bool { return len(policy.PodAddrs(p)) > 0 }
+	if slices.ContainsFunc(in.Objects.Pods, addressed) {
+		for _, p := range in.Objects.Pods {
+			if running(p) && !addressed(p) {
+				key := manifests.Key{Kind: manifests.Pod, Namespace: p.Namespace, Name: p.Name}
+				in.Problems = append(in.Problems, in.all.Problem(key, errNoAddress).Error())
+			}
+		}
+		return nil
+	}
+	if !slices.ContainsFunc(in.Objects.Pods, running) {
+		return nil
+	}
+	complete, _, err := Complete(in.Objects, ruleset.Families[:])
+	if err != nil {
+		return err
+	}
+	in.Objects = complete
+	in.Notes = append(in.Notes, fmt.Sprintf("no pod has an address; those of pods and nodes, "+
+		"and what else is open, are made up (nodes: %s)", firstFew(NodeNames(complete))))
+	return nil
+}
+
+// Count writes a number of things: "1 pod", "2 pods".
+func Count(n int, one string) string {
+	switch stem, y := strings.CutSuffix(one, "y"); {
+	case n == 1:
+		return "1 " + one
+	case y:
+		return fmt.Sprintf("%d %sies", n, stem)
+	default:
+		return fmt.Sprintf("%d %ss", n, one)
+	}
+}
+
+// firstFew lists the first five names, and how many more there are.
+func firstFew(names []string) string {
 	const most = 5
 	if more := len(names) - most; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
 	}
 	return strings.Join(names, ", ")
-}
-
-var errNoAddress = errors.New(
-	"status.podIPs is empty; expected an address; without one the pod is left out")
-
-// complete makes up nodes and addresses where no pod states an address: the manifests are those
-// that people write. Where some do, they show a cluster, and a pod without one is left out.
-func (in *input) complete() error {
-	addressed := func(p *corev1.Pod) bool { return len(policy.PodAddrs(p)) > 0 }
-	if slices.ContainsFunc(in.objects.Pods, addressed) {
-		for _, p := range in.objects.Pods {
-			if running(p) && !addressed(p) {
-				key := manifests.Key{Kind: manifests.Pod, Namespace: p.Namespace, Name: p.Name}
-				in.problems = append(in.problems, in.all.Problem(key, errNoAddress).Error())
-			}
-		}
-		return nil
-	}
-	if !slices.ContainsFunc(in.objects.Pods, running) {
-		return nil
-	}
-	d := newDraft(in.objects, ruleset.Families[:])
-	if err := d.complete(); err != nil {
-		return err
-	}
-	in.objects.Pods, in.objects.Nodes = d.pods, d.nodes
-	in.notes = append(in.notes, fmt.Sprintf("no pod has an address; those of pods and nodes, "+
-		"and what else is open, are made up (nodes: %s)", some(nodeNames(in.objects))))
-	return nil
 }

@@ -85,6 +85,8 @@ var arrows = []struct {
 	{"controller/graph", []string{"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables", "k8s.io/client-go"}, "the graph is pure"},
 	{"nft", []string{"k8s.io", "sigs.k8s.io"}, "a backend does not know Kubernetes"},
 	{"controller", []string{module + "/nft", module + "/cmd"}, "the loop knows an interface, cmd/cli wires"},
+	{"cmd/inspect", []string{module + "/nft", module + "/cmd/cli", module + "/cmd/sandbox", "k8s.io/client-go",
+		"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables", "github.com/spf13"}, "questions need no kernel and no flags"},
 	{"controller/manifests", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "a folder needs no cluster"},
 }
 

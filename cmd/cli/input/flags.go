@@ -1,129 +1,87 @@
-package cli
+// Package input has the flags that say which manifests a verb reads. It reads them and tells what
+// is wrong with them.
+package input
 
 import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/picket-project/picket/cmd/cli/terminal"
+	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/controller/manifests"
-	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// inputFlags say which manifests a verb reads, and whether problems in them are errors. All verbs
-// that read manifests once have them.
-type inputFlags struct {
-	paths             []string
+// Flags say which manifests a verb reads, and whether problems in them are errors. All verbs that
+// read manifests once have them.
+type Flags struct {
+	Paths             []string
 	recursive, strict bool
 }
 
-func (f *inputFlags) bind(flags *pflag.FlagSet) {
-	flags.StringArrayVarP(&f.paths, "manifests", "f", nil,
+// Bind adds the flags to those of a verb.
+func (f *Flags) Bind(flags *pflag.FlagSet) {
+	flags.StringArrayVarP(&f.Paths, "manifests", "f", nil,
 		"file or folder of manifests, or - for the standard input; may be given several times")
 	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read folders with all that are below them")
-	flags.BoolVar(&f.strict, "strict", false, "do nothing and exit with 1 if the manifests have problems")
+	flags.BoolVar(&f.strict, "strict", false,
+		"do nothing and exit with 1 if the manifests have problems")
 }
 
-const expectedManifests = "expected a file or folder of Kubernetes manifests"
+const expected = "expected a file or folder of Kubernetes manifests"
 
-// load reads the manifests and prints what is wrong with them. With --strict that is an error.
-func (f *inputFlags) load(cmd *cobra.Command) (*input, error) {
-	in, err := f.read(cmd.InOrStdin())
+// Load reads the manifests and prints what is wrong with them. With --strict that is an error.
+func (f *Flags) Load(cmd *cobra.Command) (*inspect.Input, error) {
+	in, err := f.Read(cmd.InOrStdin())
 	if err != nil {
 		return nil, err
 	}
 	return in, f.tell(in, cmd.ErrOrStderr())
 }
 
-// loadComplete is load for verbs that ask about addresses: it makes up what all pods lack.
-func (f *inputFlags) loadComplete(cmd *cobra.Command) (policy.Objects, error) {
-	in, err := f.read(cmd.InOrStdin())
+// LoadComplete is Load for verbs that ask about addresses: if no pod has one, it makes them up.
+func (f *Flags) LoadComplete(cmd *cobra.Command) (policy.Objects, error) {
+	in, err := f.Read(cmd.InOrStdin())
 	if err != nil {
 		return policy.Objects{}, err
 	}
-	if err := in.complete(); err != nil {
+	if err := in.Complete(); err != nil {
 		return policy.Objects{}, err
 	}
-	return in.objects, f.tell(in, cmd.ErrOrStderr())
+	return in.Objects, f.tell(in, cmd.ErrOrStderr())
+}
+
+// Read reads the manifests.
+func (f *Flags) Read(stdin io.Reader) (*inspect.Input, error) {
+	if len(f.Paths) == 0 {
+		return nil, errors.New("--manifests is missing; " + expected)
+	}
+	in, err := inspect.Read(manifests.Input{Paths: f.Paths, Recursive: f.recursive, Stdin: stdin})
+	if err != nil {
+		return nil, fmt.Errorf("--manifests: %w; %s", err, expected)
+	}
+	return in, nil
 }
 
 // tell prints problems and notes; with --strict problems are an error.
-func (f *inputFlags) tell(in *input, stderr io.Writer) error {
-	to := terminalWidth(stderr)
-	for _, p := range in.problems {
-		fmt.Fprintln(stderr, fold("warning: "+p, to, "  "))
+func (f *Flags) tell(in *inspect.Input, stderr io.Writer) error {
+	for _, p := range in.Problems {
+		Tell(stderr, "warning", p)
 	}
-	for _, n := range in.notes {
-		fmt.Fprintln(stderr, fold("note: "+n, to, "  "))
+	for _, n := range in.Notes {
+		Tell(stderr, "note", n)
 	}
-	if n := len(in.problems); f.strict && n > 0 {
-		return fmt.Errorf("--strict: %s in the manifests", plural(n, "problem"))
+	if n := len(in.Problems); f.strict && n > 0 {
+		return fmt.Errorf("--strict: %s in the manifests", inspect.Count(n, "problem"))
 	}
 	return nil
 }
 
-// read reads the manifests, and makes pods for the workloads in them.
-func (f *inputFlags) read(stdin io.Reader) (*input, error) {
-	if len(f.paths) == 0 {
-		return nil, errors.New("--manifests is missing; " + expectedManifests)
-	}
-	from := manifests.Input{Paths: f.paths, Recursive: f.recursive, Stdin: stdin}
-	all, problems, err := from.Load()
-	if err != nil {
-		return nil, fmt.Errorf("--manifests: %w; %s", err, expectedManifests)
-	}
-	in := &input{all: all, from: strings.Join(f.paths, ", ")}
-	in.copied = f.recursive || slices.Contains(f.paths, manifests.Stdin)
-	for _, p := range slices.Concat(problems, all.Empty) {
-		in.problems = append(in.problems, p.Error())
-	}
-	in.unclear = unclear(all)
-	in.problems = append(in.problems, in.unclear...)
-	in.objects = policy.Objects{
-		Namespaces: all.Namespaces, Pods: all.Pods, Nodes: all.Nodes, Policies: all.Policies,
-	}
-	in.expand()
-	in.missing()
-	return in, nil
-}
-
-// nodeNames returns the nodes that the objects mention, sorted; pods without one are on the node "".
-func nodeNames(o policy.Objects) []string {
-	names := map[string]bool{}
-	for _, n := range o.Nodes {
-		names[n.Name] = true
-	}
-	for _, p := range o.Pods {
-		names[p.Spec.NodeName] = true
-	}
-	return slices.Sorted(maps.Keys(names))
-}
-
-// checkNode says which nodes there are, where it is none of them.
-func checkNode(o policy.Objects, node string) error {
-	known := nodeNames(o)
-	if slices.Contains(known, node) {
-		return nil
-	}
-	known = slices.DeleteFunc(known, func(name string) bool { return name == "" })
-	if len(known) == 0 {
-		return fmt.Errorf("--node-name %q: the manifests name no node; "+
-			"expected a Node, or a Pod with spec.nodeName", node)
-	}
-	return fmt.Errorf("--node-name %q: no node and no pod of the manifests has this name; they have: %s", node, strings.Join(known, ", "))
-}
-
-// compileAll compiles the program of every node that the objects mention.
-func compileAll(o policy.Objects) map[string]*ruleset.Program {
-	programs := map[string]*ruleset.Program{}
-	for _, node := range nodeNames(o) {
-		programs[node], _ = policy.Compile(o.Snapshot(node))
-	}
-	return programs
+// Tell prints a line about the manifests: a warning or a note.
+func Tell(stderr io.Writer, kind, line string) {
+	fmt.Fprintln(stderr, terminal.Fold(kind+": "+line, terminal.Width(stderr), "  "))
 }

@@ -1,4 +1,4 @@
-package cli
+package sandbox
 
 import (
 	"bytes"
@@ -30,12 +30,12 @@ const (
 	firstFile    = 3 // the descriptor of a command's first extra file
 )
 
-// orders is how the agents of a sandbox are started.
-type orders struct {
+// agentConfig is how the agents of a sandbox are started.
+type agentConfig struct {
 	manifests []string   // paths for the agents
-	files     []*os.File // what they get from descriptor 3 on
+	files     []*os.File // files that the agents inherit, from descriptor 3 on
 	deny      string
-	log       func(node string) (*os.File, error)
+	openLog   func(node string) (*os.File, error)
 }
 
 // agentProcess is the agent of one node, the real one: this program again.
@@ -45,26 +45,31 @@ type agentProcess struct {
 	ended chan error // closed after the end
 }
 
-// startAgents starts an agent in every node and waits until all are ready. It returns what they warn
-// of, one a line, without what they say of policies: the loader of the manifests has told that.
-func startAgents(ctx context.Context, c *sandbox.Cluster, nodes []sandbox.Node, o orders) ([]string, error) {
+// startAgents starts an agent in every node and waits until all are ready. It returns what they
+// warn of, one a line, but not what they say of policies: reading the manifests has told that.
+func startAgents(
+	ctx context.Context, c *sandbox.Cluster, nodes []sandbox.Node, config agentConfig,
+) ([]string, error) {
 	var agents []*agentProcess
 	for _, n := range nodes {
-		a, err := startAgent(c, n.Name, o)
+		a, err := startAgent(c, n.Name, config)
 		if err != nil {
 			return nil, fmt.Errorf("start the agent of %s: %w", n.Name, err)
 		}
 		agents = append(agents, a)
 	}
-	return awaitAll(ctx, c, agents)
+	return awaitReady(ctx, c, agents)
 }
 
-func awaitAll(ctx context.Context, c *sandbox.Cluster, agents []*agentProcess) ([]string, error) {
+// awaitReady waits until all agents are ready and returns their warnings.
+func awaitReady(
+	ctx context.Context, c *sandbox.Cluster, agents []*agentProcess,
+) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	warnings := map[string]bool{}
 	for _, a := range agents {
-		state, err := a.await(ctx, c)
+		state, err := a.awaitReady(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -77,19 +82,23 @@ func awaitAll(ctx context.Context, c *sandbox.Cluster, agents []*agentProcess) (
 	return slices.Sorted(maps.Keys(warnings)), nil
 }
 
-// startAgent starts one agent, away from the signals of the keyboard: it ends with the sandbox.
-func startAgent(c *sandbox.Cluster, node string, o orders) (*agentProcess, error) {
-	log, err := o.log(node)
+// startAgent starts one agent in a process group of its own, so that the keyboard's signals do not
+// reach it: it ends with the sandbox.
+func startAgent(c *sandbox.Cluster, node string, config agentConfig) (*agentProcess, error) {
+	log, err := config.openLog(node)
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"agent", "--node-name", node, "--health-addr", healthAddr, "--deny", o.deny, "--pod-addresses", "any"}
-	for _, path := range o.manifests {
+	args := []string{
+		"agent", "--node-name", node, "--health-addr", healthAddr,
+		"--deny", config.deny, "--pod-addresses", "any",
+	}
+	for _, path := range config.manifests {
 		args = append(args, "--manifests", path)
 	}
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Stderr, cmd.ExtraFiles = log, o.files
+	cmd.Stderr, cmd.ExtraFiles = log, config.files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.StartInNode(node, cmd); err != nil {
 		return nil, err
@@ -99,34 +108,38 @@ func startAgent(c *sandbox.Cluster, node string, o orders) (*agentProcess, error
 	return a, nil
 }
 
-// await waits until the agent says that the kernel holds the policies.
-func (a *agentProcess) await(ctx context.Context, c *sandbox.Cluster) (controller.Readiness, error) {
+// awaitReady waits until the agent says that the kernel holds the policies.
+func (a *agentProcess) awaitReady(
+	ctx context.Context, c *sandbox.Cluster,
+) (controller.Readiness, error) {
 	client := &http.Client{Timeout: readyTimeout, Transport: &http.Transport{
 		DisableKeepAlives: true, DialContext: dialIn(c, a.node),
 	}}
 	state := controller.Readiness{Reasons: map[string]string{"agent": "it does not answer"}}
 	for {
-		err := readyz(ctx, client, &state)
+		err := askReady(ctx, client, &state)
 		if err == nil && state.Ready {
 			return state, nil
 		}
 		select {
 		case err := <-a.ended:
-			return state, fmt.Errorf("the agent of %s has ended: %v; its log:\n%s", a.node, err, a.readLog())
+			return state, fmt.Errorf(
+				"the agent of %s has ended: %v; its log:\n%s", a.node, err, a.readLog())
 		case <-ctx.Done():
-			return state, a.late(state.Reasons)
+			return state, a.notReady(state.Reasons)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
 
-// late says why an agent is not ready.
-func (a *agentProcess) late(reasons map[string]string) error {
+// notReady is the error that says why an agent is not ready.
+func (a *agentProcess) notReady(reasons map[string]string) error {
 	var text strings.Builder
 	for _, part := range slices.Sorted(maps.Keys(reasons)) {
 		fmt.Fprintf(&text, "\n  %s: %s", part, strings.TrimSpace(reasons[part]))
 	}
-	return fmt.Errorf("the agent of %s is not ready after %v:%s\nits log:\n%s", a.node, readyTimeout, &text, a.readLog())
+	return fmt.Errorf("the agent of %s is not ready after %v:%s\nits log:\n%s",
+		a.node, readyTimeout, &text, a.readLog())
 }
 
 func (a *agentProcess) readLog() string {
@@ -137,9 +150,12 @@ func (a *agentProcess) readLog() string {
 	return strings.TrimSpace(string(text))
 }
 
-// dialIn dials from inside a node. An address needs no resolver, so that the socket is made on the thread that
-// is there.
-func dialIn(c *sandbox.Cluster, node string) func(ctx context.Context, network, addr string) (net.Conn, error) {
+// dialContext is the type of http.Transport.DialContext.
+type dialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// dialIn dials from inside a node. What is dialled is an address, not a name, so that the socket is
+// made on the thread that is in the node's namespace, without a resolver's goroutines.
+func dialIn(c *sandbox.Cluster, node string) dialContext {
 	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 		entered := c.InNode(node, func() error {
 			conn, err = new(net.Dialer).DialContext(ctx, network, addr)
@@ -149,8 +165,10 @@ func dialIn(c *sandbox.Cluster, node string) func(ctx context.Context, network, 
 	}
 }
 
-func readyz(ctx context.Context, client *http.Client, state *controller.Readiness) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+healthAddr+"/readyz", nil)
+// askReady asks an agent whether it is ready.
+func askReady(ctx context.Context, client *http.Client, state *controller.Readiness) error {
+	url := "http://" + healthAddr + "/readyz"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
@@ -163,8 +181,8 @@ func readyz(ctx context.Context, client *http.Client, state *controller.Readines
 	return json.NewDecoder(response.Body).Decode(state)
 }
 
-// memory makes a file that has no name and goes with the last process that has it open.
-func memory(name string) (*os.File, error) {
+// memoryFile makes a file that has no path and goes with the last process that has it open.
+func memoryFile(name string) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
@@ -172,20 +190,24 @@ func memory(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// inMemory is orders for agents that leave nothing in any folder.
-func inMemory(o policy.Objects, deny string) (orders, error) {
-	file, err := memory("manifests")
+// configInMemory is for agents that leave nothing in any folder.
+func configInMemory(o policy.Objects, deny string) (agentConfig, error) {
+	file, err := memoryFile("manifests")
 	if err != nil {
-		return orders{}, err
+		return agentConfig{}, err
 	}
-	_, err = file.Write(slices.Concat(encoded(o.Nodes), encoded(o.Namespaces), encoded(o.Policies), encoded(o.Pods)))
-	return orders{
-		manifests: []string{fmt.Sprintf("/proc/self/fd/%d", firstFile)}, files: []*os.File{file}, deny: deny, log: memory,
+	_, err = file.Write(slices.Concat(
+		encode(o.Nodes), encode(o.Namespaces), encode(o.Policies), encode(o.Pods)))
+	return agentConfig{
+		manifests: []string{fmt.Sprintf("/proc/self/fd/%d", firstFile)},
+		files:     []*os.File{file},
+		deny:      deny,
+		openLog:   memoryFile,
 	}, err
 }
 
-// encoded is objects as a manifest of JSON documents.
-func encoded[T any](objects []T) []byte {
+// encode writes objects as a manifest of JSON documents.
+func encode[T any](objects []T) []byte {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetIndent("", "  ")

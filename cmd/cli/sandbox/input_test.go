@@ -1,10 +1,12 @@
-package cli
+package sandbox
 
 import (
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // shopParts is the shop in pieces: two pods, a Deployment instead of the third one, and a sound policy.
@@ -50,7 +52,7 @@ func TestSandboxRunIsStrict(t *testing.T) {
 // Agents of a sandbox in the background watch several paths where nothing is open, else a completed copy of all.
 func TestSandboxUpOfSeveralPaths(t *testing.T) {
 	b := newBackground(t)
-	demo := "../../deploy/demo/"
+	demo := "../../../deploy/demo/"
 	b.want(0, "watch the manifests themselves", "up", "-f", demo+"cluster.yaml", "-f", demo+"pods.yaml", "-f", demo+"policies.yaml")
 	b.want(0, "shop/backend", "exec", "frontend-1", "--", "bash", "-c", "timeout 1 cat < /dev/tcp/10.244.2.11/8080")
 	b.want(124, "", "exec", "stranger", "--", "timeout", "1", "bash", "-c", "cat < /dev/tcp/10.244.2.11/8080")
@@ -68,7 +70,8 @@ func TestSandboxUpOfSeveralPaths(t *testing.T) {
 
 // The command line that a verb is started with again has every value of every flag.
 func TestCommandLineIsWhole(t *testing.T) {
-	root := newRootCmd()
+	root := &cobra.Command{Use: "picket"}
+	root.AddCommand(NewCommand())
 	run, flags, err := root.Find([]string{"sandbox", "run", "-f", "a,b", "-f", "-", "-R", "--manifests=[c]", "--strict", "--deny=reject"})
 	must(t, err)
 	must(t, run.ParseFlags(flags))

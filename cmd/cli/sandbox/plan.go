@@ -1,4 +1,4 @@
-package cli
+package sandbox
 
 import (
 	"cmp"
@@ -12,175 +12,171 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/picket-project/picket/cmd/cli/input"
+	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// blueprint is a cluster that can be built: what manifests state, and made up what they leave open.
-type blueprint struct {
+// plan is a cluster that can be built: what manifests state, and made up what they leave open.
+type plan struct {
 	objects policy.Objects // every node has addresses and pod ranges, every pod a node and addresses
-	madeUp  bool           // some of that is not in the manifests
+	madeUp  bool           // the manifests do not state all of the objects
 	nodes   []sandbox.Node
-	pods    []resident // sorted by name
-	notes   []string   // what is left out
-	unclear []string   // parts of policies that cannot be understood
+	pods    []podPlan // sorted by name
+	notes   []string  // what is left out
+	unclear []string  // parts of policies that cannot be understood
 }
 
-// resident is a pod with what it serves.
-type resident struct {
-	endpoint
+// podPlan is a pod and what it serves.
+type podPlan struct {
+	inspect.Pod
 	hostNetwork bool
-	doors       []door
+	ports       []inspect.Port // TCP and UDP
 }
 
-// door is a port that a pod serves, over TCP or UDP.
-type door struct {
-	proto  ruleset.Protocol
-	number uint16
+// probeProtocols are the protocols that the sandbox can serve and probe.
+var probeProtocols = map[ruleset.Protocol]sandbox.Protocol{
+	ruleset.TCP: sandbox.TCP,
+	ruleset.UDP: sandbox.UDP,
 }
 
-func (d door) String() string { return fmt.Sprintf("%s/%d", d.proto, d.number) }
-
-func (d door) compare(o door) int {
-	return cmp.Or(cmp.Compare(d.number, o.number), cmp.Compare(d.proto, o.proto))
-}
-
-// spoken are the protocols that the sandbox can serve and probe.
-var spoken = map[ruleset.Protocol]sandbox.Protocol{ruleset.TCP: sandbox.TCP, ruleset.UDP: sandbox.UDP}
-
-// loadBlueprint reads manifests and completes them for this machine.
-func loadBlueprint(cmd *cobra.Command, flags inputFlags) (*blueprint, error) {
-	in, err := flags.load(cmd)
+// loadPlan reads manifests and completes them for this machine.
+func loadPlan(cmd *cobra.Command, flags input.Flags) (*plan, error) {
+	in, err := flags.Load(cmd)
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBlueprint(in.objects, familiesHere())
+	p, err := newPlan(in.Objects, kernelFamilies())
 	if err != nil {
 		return nil, err
 	}
-	if len(b.pods) == 0 {
+	if len(p.pods) == 0 {
 		return nil, errors.New("no pod runs, so there is nobody to send packets")
 	}
-	b.madeUp, b.unclear = b.madeUp || in.copied, in.unclear
-	return b, flags.tell(&input{notes: b.notes}, cmd.ErrOrStderr())
+	p.madeUp, p.unclear = p.madeUp || in.Copied, in.Unclear
+	for _, note := range p.notes {
+		input.Tell(cmd.ErrOrStderr(), "note", note)
+	}
+	return p, nil
 }
 
-// familiesHere are those that this machine's kernel has.
-func familiesHere() []ruleset.Family {
+// kernelFamilies are the address families of this machine's kernel.
+func kernelFamilies() []ruleset.Family {
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
 		return []ruleset.Family{ruleset.IPv4}
 	}
 	return ruleset.Families[:]
 }
 
-// newBlueprint completes the objects, of which it changes none.
-func newBlueprint(o policy.Objects, families []ruleset.Family) (*blueprint, error) {
-	d := newDraft(o, families)
-	if err := d.complete(); err != nil {
+// newPlan completes the objects, of which it changes none.
+func newPlan(o policy.Objects, families []ruleset.Family) (*plan, error) {
+	complete, madeUp, err := inspect.Complete(o, families)
+	if err != nil {
 		return nil, err
 	}
-	b := &blueprint{madeUp: d.madeUp, objects: policy.Objects{
-		Namespaces: o.Namespaces, Nodes: d.nodes, Pods: d.pods, Policies: o.Policies,
-	}}
-	for _, n := range d.nodes {
-		ranges, _ := rangesOf(n) // read before
-		ranges = slices.DeleteFunc(ranges, func(r netip.Prefix) bool { return !has(families, r.Addr()) })
-		b.nodes = append(b.nodes, sandbox.Node{Name: n.Name, Addrs: only(families, nodeAddrs(n)), PodCIDRs: ranges})
+	p := &plan{objects: complete, madeUp: madeUp}
+	for _, n := range complete.Nodes {
+		ranges, _ := inspect.PodRanges(n) // Complete has read them, too
+		p.nodes = append(p.nodes, sandbox.Node{
+			Name:  n.Name,
+			Addrs: inspect.InFamilies(inspect.NodeAddrs(n), families),
+			PodCIDRs: slices.DeleteFunc(ranges, func(r netip.Prefix) bool {
+				return !slices.Contains(families, ruleset.FamilyOf(r.Addr()))
+			}),
+		})
 	}
-	b.house(families)
-	b.shareNodes()
-	return b, nil
+	p.addPods(families)
+	p.shareNodePorts()
+	return p, nil
 }
 
-// house lists the pods, with the addresses that this machine can give them.
-func (b *blueprint) house(families []ruleset.Family) {
+// addPods adds the pods, with those of their addresses that this machine can have.
+func (p *plan) addPods(families []ruleset.Family) {
 	byName := map[string]*corev1.Pod{}
-	for _, p := range b.objects.Pods {
-		byName[p.Namespace+"/"+p.Name] = p
+	for _, pod := range p.objects.Pods {
+		byName[pod.Namespace+"/"+pod.Name] = pod
 	}
-	for _, e := range endpoints(b.objects) {
-		p := byName[e.name]
-		if e.addrs = only(families, e.addrs); len(e.addrs) == 0 {
-			b.notes = append(b.notes, e.name+" is left out: this machine has no IPv6, and the pod has nothing else")
+	for _, pod := range inspect.PodsOf(p.objects) {
+		object := byName[pod.Name]
+		if pod = pod.In(families...); len(pod.Addrs) == 0 {
+			p.notes = append(p.notes, pod.Name+
+				" is left out: this machine has no IPv6, and the pod has nothing else")
 			continue
 		}
-		b.pods = append(b.pods, resident{e, p.Spec.HostNetwork, doorsOf(p)})
+		p.pods = append(p.pods, podPlan{pod, object.Spec.HostNetwork, portsOf(object)})
 	}
 }
 
-func has(families []ruleset.Family, a netip.Addr) bool {
-	return slices.Contains(families, ruleset.FamilyOf(a))
-}
-
-// only returns the addresses of these families.
-func only(families []ruleset.Family, addrs []netip.Addr) []netip.Addr {
-	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !has(families, a) })
-}
-
-// shareNodes gives a port of a node to the first of the pods on the node's network that want it.
-func (b *blueprint) shareNodes() {
-	type place struct {
+// shareNodePorts gives each port of a node to the first pod on the node's network that wants it.
+func (p *plan) shareNodePorts() {
+	type nodePort struct {
 		node string
-		door door
+		port inspect.Port
 	}
-	owners := map[place]string{}
-	for i, r := range b.pods {
-		if !r.hostNetwork {
+	owners := map[nodePort]string{}
+	for i, pod := range p.pods {
+		if !pod.hostNetwork {
 			continue
 		}
-		b.pods[i].doors = slices.DeleteFunc(r.doors, func(d door) bool {
-			owner, taken := owners[place{r.node, d}]
+		p.pods[i].ports = slices.DeleteFunc(pod.ports, func(port inspect.Port) bool {
+			owner, taken := owners[nodePort{pod.Node, port}]
 			if !taken {
-				owners[place{r.node, d}] = r.name
+				owners[nodePort{pod.Node, port}] = pod.Name
 				return false
 			}
-			b.notes = append(b.notes, fmt.Sprintf("%s does not serve %s: %s has this port of %s", r.name, d, owner, r.node))
+			p.notes = append(p.notes, fmt.Sprintf("%s does not serve %s: %s has this port of %s",
+				pod.Name, port, owner, pod.Node))
 			return true
 		})
 	}
 }
 
-// doorsOf are the ports that a pod declares, without SCTP; 80/tcp where there are none.
-func doorsOf(p *corev1.Pod) []door {
-	var doors []door
+// portsOf returns the ports that a pod declares, without SCTP; 80/tcp if there are none.
+func portsOf(p *corev1.Pod) []inspect.Port {
+	var ports []inspect.Port
 	for _, c := range policy.LastingContainers(p) {
-		for _, port := range c.Ports {
-			proto, err := ruleset.ParseProtocol(string(cmp.Or(port.Protocol, corev1.ProtocolTCP)))
-			if err == nil && proto != ruleset.SCTP && port.ContainerPort > 0 && port.ContainerPort < 1<<16 {
-				doors = append(doors, door{proto, uint16(port.ContainerPort)})
+		for _, stated := range c.Ports {
+			protocol := cmp.Or(stated.Protocol, corev1.ProtocolTCP)
+			parsed, err := ruleset.ParseProtocol(string(protocol))
+			valid := stated.ContainerPort > 0 && stated.ContainerPort < 1<<16
+			if err == nil && parsed != ruleset.SCTP && valid {
+				ports = append(ports, inspect.Port{
+					Protocol: parsed, Number: uint16(stated.ContainerPort)})
 			}
 		}
 	}
-	if len(doors) == 0 {
-		return []door{{ruleset.TCP, 80}}
+	if len(ports) == 0 {
+		return []inspect.Port{{Protocol: ruleset.TCP, Number: 80}}
 	}
-	slices.SortFunc(doors, door.compare)
-	return slices.Compact(doors)
+	slices.SortFunc(ports, inspect.Port.Compare)
+	return slices.Compact(ports)
 }
 
-// build makes the cluster live, every pod serving its ports.
-func (b *blueprint) build(ctx context.Context) (*sandbox.Cluster, error) {
-	c, err := sandbox.New(b.nodes)
+// build makes the cluster, in which every pod serves its ports.
+func (p *plan) build(ctx context.Context) (*sandbox.Cluster, error) {
+	c, err := sandbox.New(p.nodes)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range b.pods {
-		if err := errors.Join(ctx.Err(), r.moveIn(c)); err != nil {
-			_ = c.Close() // what failed before says more
+	for _, pod := range p.pods {
+		if err := errors.Join(ctx.Err(), pod.addTo(c)); err != nil {
+			_ = c.Close() // the first error says more
 			return nil, err
 		}
 	}
 	return c, nil
 }
 
-func (r resident) moveIn(c *sandbox.Cluster) error {
-	err := c.AddPod(sandbox.Pod{Name: r.name, Node: r.node, Addrs: r.addrs, HostNetwork: r.hostNetwork})
+func (p podPlan) addTo(c *sandbox.Cluster) error {
+	err := c.AddPod(sandbox.Pod{
+		Name: p.Name, Node: p.Node, Addrs: p.Addrs, HostNetwork: p.hostNetwork})
 	if err != nil {
 		return err
 	}
-	for _, d := range r.doors {
-		if err := c.Serve(r.name, spoken[d.proto], d.number); err != nil {
+	for _, port := range p.ports {
+		if err := c.Serve(p.Name, probeProtocols[port.Protocol], port.Number); err != nil {
 			return err
 		}
 	}

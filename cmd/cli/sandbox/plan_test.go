@@ -1,4 +1,4 @@
-package cli
+package sandbox
 
 import (
 	"fmt"
@@ -10,19 +10,23 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/picket-project/picket/cmd/cli/input"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// text prints a blueprint, a node or pod a line.
-func (b *blueprint) text() string {
+// text prints a plan, a node or pod a line.
+func (b *plan) text() string {
 	var text strings.Builder
 	for _, n := range b.nodes {
-		fmt.Fprintf(&text, "%s: %s in %s\n", n.Name, join(n.Addrs, " "), join(n.PodCIDRs, " "))
+		fmt.Fprintf(&text, "%s: %s in %s\n", n.Name, join(n.Addrs), join(n.PodCIDRs))
 	}
 	for _, p := range b.pods {
-		host := map[bool]string{true: " (host)"}[p.hostNetwork]
-		fmt.Fprintf(&text, "%s%s on %s: %s %s\n", p.name, host, p.node, join(p.addrs, " "), join(p.doors, " "))
+		host := ""
+		if p.hostNetwork {
+			host = " (host)"
+		}
+		fmt.Fprintf(&text, "%s%s on %s: %s %s\n", p.Name, host, p.Node, join(p.Addrs), join(p.ports))
 	}
 	for _, note := range b.notes {
 		fmt.Fprintf(&text, "note: %s\n", note)
@@ -37,17 +41,17 @@ func object(kind, name, rest string) string {
 
 func objectsOf(t *testing.T, manifests string) policy.Objects {
 	t.Helper()
-	flags := inputFlags{paths: []string{folder(t, map[string]string{"x.yaml": manifests})}}
-	in, err := flags.read(nil)
-	if err != nil || len(in.problems) > 0 {
-		t.Fatal(err, in.problems)
+	flags := input.Flags{Paths: []string{folder(t, map[string]string{"x.yaml": manifests})}}
+	in, err := flags.Read(nil)
+	if err != nil || len(in.Problems) > 0 {
+		t.Fatal(err, in.Problems)
 	}
-	return in.objects
+	return in.Objects
 }
 
 const bothNodes = "node-1: 10.77.0.1 fd77::1 in 10.244.1.0/24 fd00:10:244:1::/64\nnode-2: 10.77.0.2 fd77::2 in 10.244.2.0/24 fd00:10:244:2::/64\n"
 
-var blueprints = []struct{ name, manifests, want string }{
+var plans = []struct{ name, manifests, want string }{
 	{
 		"nothing is stated: two nodes, pods in turn",
 		object("Pod", "b", "") + object("Pod", "a", "") + object("Pod", "c", ""),
@@ -113,11 +117,11 @@ var blueprints = []struct{ name, manifests, want string }{
 	},
 }
 
-func TestBlueprint(t *testing.T) {
-	for _, row := range blueprints {
+func TestPlan(t *testing.T) {
+	for _, row := range plans {
 		t.Run(row.name, func(t *testing.T) {
 			stated := objectsOf(t, row.manifests)
-			b, err := newBlueprint(stated, ruleset.Families[:])
+			b, err := newPlan(stated, ruleset.Families[:])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +132,7 @@ func TestBlueprint(t *testing.T) {
 			if diff := cmp.Diff(objectsOf(t, row.manifests), stated, ignoreQuantities); diff != "" {
 				t.Errorf("the objects were changed: %s", diff)
 			}
-			again, err := newBlueprint(b.objects, ruleset.Families[:])
+			again, err := newPlan(b.objects, ruleset.Families[:])
 			if err != nil || again.madeUp || again.text() != b.text() {
 				t.Errorf("what is complete is not: %v, %t\n%s", err, again.madeUp, again.text())
 			}
@@ -136,10 +140,10 @@ func TestBlueprint(t *testing.T) {
 	}
 }
 
-func TestBlueprintWithoutIPv6(t *testing.T) {
+func TestPlanWithoutIPv6(t *testing.T) {
 	manifests := object("Node", "n1", "spec: {podCIDRs: [10.1.0.0/24, 'fd01::/64']}; status: {addresses: [{type: InternalIP, address: 192.0.2.1}, {type: InternalIP, address: 'fd02::1'}]}") +
 		object("Pod", "a", "status: {podIPs: [{ip: 10.1.0.5}, {ip: 'fd01::5'}]}") + object("Pod", "b", "status: {podIP: 'fd01::6'}") + object("Pod", "c", "")
-	b, err := newBlueprint(objectsOf(t, manifests), []ruleset.Family{ruleset.IPv4})
+	b, err := newPlan(objectsOf(t, manifests), []ruleset.Family{ruleset.IPv4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +154,7 @@ func TestBlueprintWithoutIPv6(t *testing.T) {
 	}
 }
 
-func TestBlueprintRefuses(t *testing.T) {
+func TestPlanRefuses(t *testing.T) {
 	for _, row := range []struct{ name, manifests, want string }{
 		{"hostNetwork", object("Node", "n1", "status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}") +
 			object("Pod", "a", "spec: {hostNetwork: true}; status: {podIP: 192.0.2.2}"),
@@ -162,7 +166,7 @@ func TestBlueprintRefuses(t *testing.T) {
 		{"no range", object("Node", "n1", "spec: {podCIDRs: [10.244.0.0/16]}") + object("Node", "m1", "") + object("Pod", "a", ""),
 			"node m1: the manifests leave no range free for its pods; state spec.podCIDRs"},
 	} {
-		if _, err := newBlueprint(objectsOf(t, row.manifests), ruleset.Families[:]); err == nil || err.Error() != row.want {
+		if _, err := newPlan(objectsOf(t, row.manifests), ruleset.Families[:]); err == nil || err.Error() != row.want {
 			t.Errorf("%s: %v, want %s", row.name, err, row.want)
 		}
 	}
@@ -170,13 +174,13 @@ func TestBlueprintRefuses(t *testing.T) {
 
 // The demo is complete, and its bad policy changes nothing about who may reach whom.
 func TestDemo(t *testing.T) {
-	flags := inputFlags{paths: []string{"../../deploy/demo"}}
-	in, err := flags.read(nil)
-	if err != nil || len(in.problems) != 1 || len(in.notes) > 0 {
+	flags := input.Flags{Paths: []string{"../../../deploy/demo"}}
+	in, err := flags.Read(nil)
+	if err != nil || len(in.Problems) != 1 || len(in.Notes) > 0 {
 		t.Fatal(err, in)
 	}
-	objects := in.objects
-	b, err := newBlueprint(objects, ruleset.Families[:])
+	objects := in.Objects
+	b, err := newPlan(objects, ruleset.Families[:])
 	if err != nil || b.madeUp || len(b.notes) > 0 {
 		t.Fatal(err, b)
 	}

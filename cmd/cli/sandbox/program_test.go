@@ -1,4 +1,4 @@
-package cli
+package sandbox
 
 import (
 	"bytes"
@@ -12,35 +12,27 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/inspect"
 )
 
-// role is the variable that makes the test binary behave like the program: "picket", or "liar" for one whose
-// rules say of everything the opposite. The sandbox runs its own program again, as itself and as agents, so
-// that must be this binary.
-const role = "PICKET_TEST_ROLE"
+// Role is the variable that makes the test binary behave like the program: "picket", or "liar" for
+// one whose rules say the opposite of everything. The sandbox runs its own program again, as itself
+// and as agents, so that must be this binary.
+const Role = "PICKET_TEST_ROLE"
 
-func TestMain(m *testing.M) {
-	switch os.Getenv(role) {
-	case "picket":
-		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-	case "liar":
-		os.Exit(lie(os.Args[1:]))
-	}
-	os.Exit(m.Run())
-}
-
-func lie(args []string) int {
-	root := newRootCmd()
-	honest, _, _ := root.Find([]string{"sandbox", "run"})
-	verbs := honest.Parent()
-	verbs.RemoveCommand(honest)
-	verbs.AddCommand(newSandboxRunCmd(&sandboxRun{distort: func(rules judge) judge {
-		return func(from, to endpoint, w wish) bool { return !rules(from, to, w) }
+// Lie runs the verb sandbox with rules that say the opposite of everything.
+func Lie(args []string) int {
+	root := &cobra.Command{Use: "picket", SilenceUsage: true, SilenceErrors: true}
+	root.AddCommand(newCommand(&runOptions{distort: func(rules decide) decide {
+		return func(from, to inspect.Pod, port inspect.Port) bool { return !rules(from, to, port) }
 	}}))
 	root.SetArgs(args)
 	err := root.Execute()
-	var code exitCode
+	var code exit.Code
 	if err == nil || errors.As(err, &code) {
 		return int(code)
 	}
@@ -51,7 +43,7 @@ func lie(args []string) int {
 // program is the binary with arguments, in a role.
 func program(as string, args ...string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), role+"="+as)
+	cmd.Env = append(os.Environ(), Role+"="+as)
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	return cmd
 }
@@ -185,3 +177,10 @@ spec:
   - from: [{ipBlock: {cidr: 10.244.0.0/16}}, {ipBlock: {cidr: 10.0.0.0/33}}]
     ports: [{port: 8080, protocol: UDP}]
 `
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

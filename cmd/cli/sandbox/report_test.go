@@ -1,4 +1,4 @@
-package cli
+package sandbox
 
 import (
 	"bytes"
@@ -11,32 +11,33 @@ import (
 	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
 var (
-	web = door{ruleset.TCP, 80}
-	dns = door{ruleset.UDP, 53}
+	web = inspect.Port{Protocol: ruleset.TCP, Number: 80}
+	dns = inspect.Port{Protocol: ruleset.UDP, Number: 53}
 )
 
-// residentAt is a pod with an address of each family, or of one.
-func residentAt(name string, addrs string, doors ...door) resident {
-	r := resident{endpoint: endpoint{name: name, node: "node-1"}, doors: doors}
+// podAtAddrs is a pod with an address of each family, or of one.
+func podAtAddrs(name string, addrs string, ports ...inspect.Port) podPlan {
+	r := podPlan{Pod: inspect.Pod{Name: name, Node: "node-1"}, ports: ports}
 	for text := range strings.FieldsSeq(addrs) {
-		r.addrs = append(r.addrs, netip.MustParseAddr(text))
+		r.Addrs = append(r.Addrs, netip.MustParseAddr(text))
 	}
 	return r
 }
 
 // reportOf has an outcome for every trial: as the rules, which allow all, say, but for those given.
-func reportOf(given map[string][2]sandbox.Outcome, denied string, pods ...resident) *report {
-	r := &report{blueprint: &blueprint{
+func reportOf(given map[string][2]sandbox.Outcome, denied string, pods ...podPlan) *report {
+	r := &report{plan: &plan{
 		pods: pods, nodes: []sandbox.Node{{Name: "node-1"}},
 		objects: policy.Objects{Policies: []*networkingv1.NetworkPolicy{{}, {}}},
 	}}
-	r.trials = r.blueprint.trials(func(_, _ endpoint, _ wish) bool { return true })
+	r.trials = r.plan.trials(func(_, _ inspect.Pod, _ inspect.Port) bool { return true })
 	for i, t := range r.trials {
 		r.trials[i].before, r.trials[i].after = sandbox.Open, sandbox.Open
 		if outcomes, ok := given[t.String()]; ok {
@@ -60,8 +61,8 @@ func everyMark() *report {
 		"b/z -> a/x tcp/80 IPv4": {silent, open},
 		"b/z -> a/y udp/53 IPv4": {silent, silent},
 	}, "a/x -> a/y tcp/80 IPv4, a/x -> a/y tcp/80 IPv6, a/x -> a/y udp/53 IPv4, b/z -> a/y udp/53 IPv4, a/x -> b/z tcp/80 IPv4",
-		residentAt("a/x", "10.0.0.1 fd00::1", web), residentAt("a/y", "10.0.0.2 fd00::2", dns, web),
-		residentAt("b/z", "10.0.0.3", web), residentAt("b/six", "fd00::4"))
+		podAtAddrs("a/x", "10.0.0.1 fd00::1", web), podAtAddrs("a/y", "10.0.0.2 fd00::2", dns, web),
+		podAtAddrs("b/z", "10.0.0.3", web), podAtAddrs("b/six", "fd00::4"))
 	r.warnings = []string{"bridge of pods: this", "connections open: that"}
 	return r
 }
@@ -104,7 +105,7 @@ func TestReportOfEveryMark(t *testing.T) {
 
 func TestReportWithoutDifferences(t *testing.T) {
 	var out bytes.Buffer
-	if err := reportOf(nil, "", residentAt("a/x", "10.0.0.1", web), residentAt("a/long-name", "10.0.0.2", web)).print(&out); err != nil {
+	if err := reportOf(nil, "", podAtAddrs("a/x", "10.0.0.1", web), podAtAddrs("a/long-name", "10.0.0.2", web)).print(&out); err != nil {
 		t.Fatal(err)
 	}
 	const want = `2 pods on 1 node tried to reach each other, without and with 2 policies.
@@ -141,16 +142,17 @@ func TestTablesThatFit(t *testing.T) {
 		{"too wide", 5, 1, strings.Repeat("long", 10), []int{1, 1, 1, 1, 1}},
 		{"nobody serves", 2, 0, "p", nil},
 	} {
-		var pods []resident
+		var pods []podPlan
 		for i := range row.pods {
-			var doors []door
+			var ports []inspect.Port
 			for port := range row.ports {
-				doors = append(doors, door{ruleset.TCP, uint16(port + 1)})
+				ports = append(ports, inspect.Port{
+					Protocol: ruleset.TCP, Number: uint16(port + 1)})
 			}
-			pods = append(pods, residentAt(fmt.Sprintf("a/%s%d", row.label, i), fmt.Sprintf("10.0.0.%d", i+1), doors...))
+			pods = append(pods, podAtAddrs(fmt.Sprintf("a/%s%d", row.label, i), fmt.Sprintf("10.0.0.%d", i+1), ports...))
 		}
 		var got []int
-		for _, part := range reportOf(nil, "", pods...).grid().parts() {
+		for _, part := range reportOf(nil, "", pods...).grid().tables() {
 			got = append(got, len(part.columns))
 		}
 		if diff := cmp.Diff(row.want, got); diff != "" {
@@ -163,8 +165,8 @@ func TestTablesThatFit(t *testing.T) {
 func TestColours(t *testing.T) {
 	var coloured, plain strings.Builder
 	r := everyMark()
-	r.tables(&coloured, true)
-	r.tables(&plain, false)
+	r.writeTables(&coloured, true)
+	r.writeTables(&plain, false)
 	text := coloured.String()
 	for _, code := range []string{"\x1b[32m", "\x1b[31m", "\x1b[1;33m", "\x1b[0m"} {
 		if !strings.Contains(text, code) {
@@ -179,7 +181,7 @@ func TestColours(t *testing.T) {
 
 func TestReportAsJSON(t *testing.T) {
 	r := reportOf(map[string][2]sandbox.Outcome{"a/x -> a/y udp/53 IPv6": {sandbox.Open, sandbox.Silent}}, "",
-		residentAt("a/x", "fd00::1"), residentAt("a/y", "fd00::2", dns))
+		podAtAddrs("a/x", "fd00::1"), podAtAddrs("a/y", "fd00::2", dns))
 	got, err := json.MarshalIndent(r.document(), "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -217,9 +219,9 @@ func TestReportAsJSON(t *testing.T) {
 }
 
 func TestManyDisagreements(t *testing.T) {
-	var pods []resident
+	var pods []podPlan
 	for i := range 6 {
-		pods = append(pods, residentAt(fmt.Sprintf("a/%d", i), fmt.Sprintf("10.0.0.%d", i+1), web))
+		pods = append(pods, podAtAddrs(fmt.Sprintf("a/%d", i), fmt.Sprintf("10.0.0.%d", i+1), web))
 	}
 	r := reportOf(nil, "", pods...)
 	for i := range r.trials {

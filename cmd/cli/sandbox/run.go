@@ -1,4 +1,4 @@
-package cli
+package sandbox
 
 import (
 	"context"
@@ -7,28 +7,32 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/picket-project/picket/cmd/cli/exit"
 )
 
-// sandboxRun are the flags of sandbox run.
-type sandboxRun struct {
-	sandboxOptions
+// runOptions are the flags of run.
+type runOptions struct {
+	options
 	timeout time.Duration
 	output  string
-	distort func(judge) judge // nil: the rules speak for themselves; for tests of what a difference does
+	// distort replaces what the rules say, so that a test can see what a difference does; nil: they
+	// are asked as they are.
+	distort func(decide) decide
 }
 
 // Validate checks what the flags can be checked for alone.
-func (o *sandboxRun) Validate() error {
+func (o *runOptions) Validate() error {
 	if o.output != "table" && o.output != "json" {
 		return fmt.Errorf("-o %q: expected table or json", o.output)
 	}
 	if o.timeout <= 0 {
 		return fmt.Errorf("--timeout %v: expected more than nothing", o.timeout)
 	}
-	return o.sandboxOptions.Validate()
+	return o.options.Validate()
 }
 
-func newSandboxRunCmd(o *sandboxRun) *cobra.Command {
+func newRunCmd(o *runOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --manifests DIR|FILE|-...",
 		Short: "Show who reaches whom, by packets, without and with the policies",
@@ -47,17 +51,18 @@ What the manifests leave open is made up: nodes, the node of a pod, addresses. S
 		},
 	}
 	o.bind(cmd.Flags())
-	cmd.Flags().DurationVar(&o.timeout, "timeout", time.Second, "how long a packet's answer is waited for")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", time.Second,
+		"how long a packet's answer is waited for")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
 	return cmd
 }
 
-func (o *sandboxRun) run(ctx context.Context, cmd *cobra.Command) error {
-	b, err := loadBlueprint(cmd, o.inputFlags)
+func (o *runOptions) run(ctx context.Context, cmd *cobra.Command) error {
+	p, err := loadPlan(cmd, o.Flags)
 	if err != nil {
 		return err
 	}
-	r, err := o.try(ctx, b)
+	r, err := o.try(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -67,32 +72,34 @@ func (o *sandboxRun) run(ctx context.Context, cmd *cobra.Command) error {
 		err = r.print(cmd.OutOrStdout())
 	}
 	if err == nil && len(r.differences()) > 0 {
-		return exitCode(1)
+		return exit.Code(1)
 	}
 	return err
 }
 
-// try builds the cluster and asks everybody twice: before there is an agent, and once all are ready.
-func (o *sandboxRun) try(ctx context.Context, b *blueprint) (*report, error) {
-	rules := b.rules()
+// try builds the cluster and sends all probes twice: before there is an agent, and when all agents
+// are ready.
+func (o *runOptions) try(ctx context.Context, p *plan) (*report, error) {
+	rules := p.rules()
 	if o.distort != nil {
 		rules = o.distort(rules)
 	}
-	r := &report{blueprint: b, trials: b.trials(rules)}
-	c, err := b.build(ctx)
+	r := &report{plan: p, trials: p.trials(rules)}
+	c, err := p.build(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	if err := askBefore(ctx, c, r.trials, o.timeout); err != nil {
+	prober := prober{c, o.timeout}
+	if err := prober.before(ctx, r.trials); err != nil {
 		return nil, err
 	}
-	orders, err := inMemory(b.objects, o.deny)
+	config, err := configInMemory(p.objects, o.deny)
 	if err != nil {
 		return nil, err
 	}
-	if r.warnings, err = startAgents(ctx, c, b.nodes, orders); err != nil {
+	if r.warnings, err = startAgents(ctx, c, p.nodes, config); err != nil {
 		return nil, err
 	}
-	return r, askAfter(ctx, c, r.trials, o.timeout)
+	return r, prober.after(ctx, r.trials)
 }

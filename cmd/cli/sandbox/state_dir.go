@@ -1,4 +1,4 @@
-package cli
+package sandbox
 
 import (
 	"cmp"
@@ -14,29 +14,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stateDir is where the sandbox that runs in the background is found, one per user.
+// stateDir is the folder where the sandbox in the background is found, one for each user.
 //
-//	pid         locked while it lives; holds the process to signal
+//	pid         locked while the sandbox lives; holds the process to signal
 //	socket      where exec asks for commands
-//	NODE.log    what the agent of a node says
-//	manifests   the completed objects, where the given ones have gaps
+//	NODE.log    the log of a node's agent
+//	manifests   the completed objects, if the given ones leave something open
 type stateDir string
 
-func theStateDir() stateDir {
-	return stateDir(filepath.Join(cmp.Or(os.Getenv("XDG_RUNTIME_DIR"), "/run"), "picket-sandbox"))
+func userStateDir() stateDir {
+	parent := cmp.Or(os.Getenv("XDG_RUNTIME_DIR"), "/run")
+	return stateDir(filepath.Join(parent, "picket-sandbox"))
 }
 
 func (s stateDir) path(name string) string { return filepath.Join(string(s), name) }
 
-// log is the file for what a node's agent says.
-func (s stateDir) log(node string) (*os.File, error) {
-	return os.OpenFile(s.path(filepath.Base(node)+".log"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+// openLog opens the file for the log of a node's agent.
+func (s stateDir) openLog(node string) (*os.File, error) {
+	path := s.path(filepath.Base(node) + ".log")
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 }
 
 var errDown = errors.New("no sandbox is up; start one: picket sandbox up -f DIR|FILE")
 
-// claim locks the folder for a new sandbox and empties it of what a dead one left. The lock lives as long as
-// any copy of the file is open.
+// claim locks the folder for a new sandbox and removes what a dead one left in it. The lock lives
+// as long as any copy of the file is open.
 func (s stateDir) claim() (*os.File, error) {
 	if err := os.MkdirAll(string(s), 0o700); err != nil {
 		return nil, fmt.Errorf("%w; the variable XDG_RUNTIME_DIR can name another place", err)
@@ -50,12 +52,13 @@ func (s stateDir) claim() (*os.File, error) {
 		return nil, err
 	case !free:
 		defer lock.Close()
-		return nil, fmt.Errorf("a sandbox is up already (process %d); end it: picket sandbox down", s.pid())
+		return nil, fmt.Errorf(
+			"a sandbox is up already (process %d); end it: picket sandbox down", s.pid())
 	}
-	return lock, errors.Join(lock.Truncate(0), s.sweep())
+	return lock, errors.Join(lock.Truncate(0), s.clear())
 }
 
-// lock opens the file and reports whether nobody else has it locked.
+// lock opens the lock and reports whether it was free; if it was, it is locked now.
 func (s stateDir) lock(create int) (lock *os.File, free bool, err error) {
 	lock, err = os.OpenFile(s.path("pid"), os.O_RDWR|create, 0o600)
 	if err != nil {
@@ -71,8 +74,8 @@ func (s stateDir) lock(create int) (lock *os.File, free bool, err error) {
 	}
 }
 
-// sweep removes everything but the lock.
-func (s stateDir) sweep() error {
+// clear removes everything but the lock.
+func (s stateDir) clear() error {
 	entries, err := os.ReadDir(string(s))
 	if err != nil {
 		return err
@@ -85,7 +88,7 @@ func (s stateDir) sweep() error {
 	return err
 }
 
-// pid is the process that the lock names; 0 while it has not got so far.
+// pid is the process that the lock names; 0 until the daemon has started.
 func (s stateDir) pid() int {
 	text, _ := os.ReadFile(s.path("pid"))
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
@@ -109,28 +112,29 @@ func (s stateDir) down() error {
 	case pid == 0:
 		return errors.New("the sandbox is just being started; end that, or try again")
 	}
-	if err := end(pid, lock); err != nil {
+	if err := endProcess(pid, lock); err != nil {
 		return fmt.Errorf("end the sandbox (process %d): %w", pid, err)
 	}
 	return os.RemoveAll(string(s))
 }
 
-// end signals a process until it has let go of its lock.
-func end(pid int, lock *os.File) error {
+// endProcess signals a process until it has let go of its lock: SIGTERM first, then SIGKILL.
+func endProcess(pid int, lock *os.File) error {
 	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
 		if err := unix.Kill(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
-		if released(lock) {
+		if awaitReleased(lock, 5*time.Second) {
 			return nil
 		}
 	}
 	return errors.New("it does not end")
 }
 
-// released waits until nobody holds the lock.
-func released(lock *os.File) bool {
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+// awaitReleased waits until nobody holds the lock.
+func awaitReleased(lock *os.File, timeout time.Duration) bool {
+	deadline := time.Now().Add(timeout)
+	for ; time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 			return true
 		}

@@ -1,60 +1,62 @@
-package cli
+package sandbox
 
 import (
 	"strings"
+
+	"github.com/picket-project/picket/cmd/cli/terminal"
 )
 
-// layout is a table with its widths known:
+// table is a table whose widths are known:
 //
-//	                      to  kube-system     shop            a header line per level: namespace, pod, port;
-//	                          dns             backend         what spans several columns is written once
-//	from                  on  tcp/53  udp/53  tcp/8080
+//	                      to  kube-system     shop            a header line for each level:
+//	                          dns             backend         namespace, pod, port; what spans
+//	from                  on  tcp/53  udp/53  tcp/8080        several columns is written once
 //	shop/frontend-1   node-1  ✓       ✓       ✓
-type layout struct {
+type table struct {
 	labels  [][2]string // of the rows: pod and node
 	columns []column
 	cells   [][]cell
 	widths  []int // of the two labels, then of the columns
 }
 
-func newLayout(g grid, columns []column) *layout {
-	l := &layout{columns: columns, labels: [][2]string{{"from", "on"}}}
+func newTable(g grid, columns []column) *table {
+	t := &table{columns: columns, labels: [][2]string{{"from", "on"}}}
 	for _, row := range g.pods {
-		l.labels = append(l.labels, [2]string{row.name, row.node})
+		t.labels = append(t.labels, [2]string{row.Name, row.Node})
 		var cells []cell
 		for _, c := range columns {
-			cells = append(cells, g.cell(row.name, c))
+			cells = append(cells, g.cell(row.Name, c))
 		}
-		l.cells = append(l.cells, cells)
+		t.cells = append(t.cells, cells)
 	}
-	l.measure()
-	return l
+	t.measure()
+	return t
 }
 
-// measure finds the widths: first for what stands in one column, then for headers that span several, which
-// widen the last of them.
-func (l *layout) measure() {
-	l.widths = make([]int, 2+len(l.columns))
-	for _, label := range l.labels {
+// measure finds the widths: first for what stands in one column, then for headers that span
+// several, which widen the last of them.
+func (t *table) measure() {
+	t.widths = make([]int, 2+len(t.columns))
+	for _, label := range t.labels {
 		for i, text := range label {
-			l.widths[i] = max(l.widths[i], width(text))
+			t.widths[i] = max(t.widths[i], terminal.Columns(text))
 		}
 	}
-	for i, c := range l.columns {
-		l.widths[2+i] = width(c.door.String())
-		for _, row := range l.cells {
-			l.widths[2+i] = max(l.widths[2+i], width(row[i].text))
+	for i, c := range t.columns {
+		t.widths[2+i] = terminal.Columns(c.port.String())
+		for _, row := range t.cells {
+			t.widths[2+i] = max(t.widths[2+i], terminal.Columns(row[i].text))
 		}
 	}
 	for _, level := range levels {
-		for _, s := range l.spans(level) {
-			l.widths[2+s.end-1] += max(0, width(s.text)-l.spanWidth(s))
+		for _, s := range t.spans(level) {
+			t.widths[2+s.end-1] += max(0, terminal.Columns(s.text)-t.spanWidth(s))
 		}
 	}
 }
 
-// level is a line of the header above the ports: what it writes, and what has to be the same in neighbours for
-// it to be written once.
+// level is a line of the header above the ports. It says what the line writes over a column, and
+// what neighbours must have in common for it to be written once.
 type level struct{ text, same func(column) string }
 
 var levels = []level{
@@ -72,16 +74,16 @@ func (c column) name() string {
 	return name
 }
 
-// span is a header over the columns from start up to, without, end.
+// span is a header over the columns from start up to, but not including, end.
 type span struct {
 	text       string
 	start, end int
 }
 
-func (l *layout) spans(of level) []span {
+func (t *table) spans(of level) []span {
 	var spans []span
-	for i, c := range l.columns {
-		if last := len(spans) - 1; i > 0 && of.same(c) == of.same(l.columns[i-1]) {
+	for i, c := range t.columns {
+		if last := len(spans) - 1; i > 0 && of.same(c) == of.same(t.columns[i-1]) {
 			spans[last].end = i + 1
 		} else {
 			spans = append(spans, span{of.text(c), i, i + 1})
@@ -90,7 +92,7 @@ func (l *layout) spans(of level) []span {
 	return spans
 }
 
-func (l *layout) spanWidth(s span) int { return total(l.widths[2+s.start : 2+s.end]) }
+func (t *table) spanWidth(s span) int { return total(t.widths[2+s.start : 2+s.end]) }
 
 // total is the width of columns with the gaps between them.
 func total(widths []int) int {
@@ -101,11 +103,14 @@ func total(widths []int) int {
 	return sum
 }
 
-func (l *layout) fits(to int) bool { return len(l.columns) <= maxColumns && total(l.widths) <= to }
+func (t *table) fits(width int) bool {
+	return len(t.columns) <= maxColumns && total(t.widths) <= width
+}
 
-func (l *layout) used() []mark {
+// marks are all marks in the cells.
+func (t *table) marks() []mark {
 	var used []mark
-	for _, row := range l.cells {
+	for _, row := range t.cells {
 		for _, c := range row {
 			used = append(used, c.marks...)
 		}
@@ -113,39 +118,42 @@ func (l *layout) used() []mark {
 	return used
 }
 
-func (l *layout) print(out *strings.Builder, p palette) {
-	l.printHeader(out)
-	for i, row := range l.cells {
-		line := l.label(1 + i)
+func (t *table) print(out *strings.Builder, p terminal.Palette) {
+	t.printHeader(out)
+	for i, row := range t.cells {
+		line := t.label(1 + i)
 		for j, c := range row {
-			line = append(line, p.paint(c.colour, c.text)+pad("", l.widths[2+j]-width(c.text)))
+			line = append(line, terminal.Pad(p.Paint(c.colour, c.text), t.widths[2+j]))
 		}
 		writeLine(out, line)
 	}
 	out.WriteString("\n")
 }
 
-func (l *layout) printHeader(out *strings.Builder) {
-	margin := total(l.widths[:2])
+func (t *table) printHeader(out *strings.Builder) {
+	margin := total(t.widths[:2])
 	for i, level := range levels {
-		line := []string{pad("", margin)}
+		line := []string{terminal.Pad("", margin)}
 		if i == 0 {
-			line[0] = pad("", margin-len("to")) + "to"
+			line[0] = terminal.Pad("", margin-len("to")) + "to"
 		}
-		for _, s := range l.spans(level) {
-			line = append(line, pad(s.text, l.spanWidth(s)))
+		for _, s := range t.spans(level) {
+			line = append(line, terminal.Pad(s.text, t.spanWidth(s)))
 		}
 		writeLine(out, line)
 	}
-	ports := l.label(0)
-	for i, c := range l.columns {
-		ports = append(ports, pad(c.door.String(), l.widths[2+i]))
+	ports := t.label(0)
+	for i, c := range t.columns {
+		ports = append(ports, terminal.Pad(c.port.String(), t.widths[2+i]))
 	}
 	writeLine(out, ports)
 }
 
-func (l *layout) label(row int) []string {
-	return []string{pad(l.labels[row][0], l.widths[0]), pad(l.labels[row][1], l.widths[1])}
+// label is the beginning of a row: the pod and its node.
+func (t *table) label(row int) []string {
+	return []string{
+		terminal.Pad(t.labels[row][0], t.widths[0]), terminal.Pad(t.labels[row][1], t.widths[1]),
+	}
 }
 
 func writeLine(out *strings.Builder, cells []string) {

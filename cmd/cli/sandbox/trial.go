@@ -1,86 +1,117 @@
-package cli
+package sandbox
 
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"time"
 
+	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/ruleset"
 )
 
-// trial is one question, a pod's to a port of another one in one family: what packets answer without and with
-// the policies, and what the rules say.
+// trial is whether a pod reaches a port of another pod in one address family: what packets answer
+// without and with the policies, and what the rules say.
 type trial struct {
 	probe         sandbox.Probe
-	door          door
+	port          inspect.Port
 	before, after sandbox.Outcome
 	allowed       bool
 }
 
 func (t trial) family() ruleset.Family { return ruleset.FamilyOf(t.probe.Addr) }
 
-// differs reports whether packets and rules disagree. An answer by somebody else is never right.
+// differs reports whether packets and rules disagree. An answer by somebody else is always wrong.
 func (t trial) differs() bool {
 	return (t.after == sandbox.Open) != t.allowed || t.after == sandbox.Stranger
 }
 
 func (t trial) String() string {
-	return fmt.Sprintf("%s -> %s %s %s", t.probe.From, t.probe.To, t.door, t.family())
+	return fmt.Sprintf("%s -> %s %s %s", t.probe.From, t.probe.To, t.port, t.family())
 }
 
-// judge says what the rules let pass.
-type judge func(from, to endpoint, w wish) bool
+// decide says whether the rules let one pod reach a port of another.
+type decide func(from, to inspect.Pod, port inspect.Port) bool
 
-// rules is the judge that speaks for the programs of all nodes, as matrix does.
-func (b *blueprint) rules() judge {
-	programs := compileAll(b.objects)
-	return func(from, to endpoint, w wish) bool { return allowed(programs, from, to, w) }
-}
+// rules decides as the programs of all nodes do, and so as the verb matrix does.
+func (p *plan) rules() decide { return inspect.NodesOf(p.objects).Allowed }
 
-// trials lists every pod with every other one's ports, in the families that both have.
-func (b *blueprint) trials(rules judge) []trial {
+// trials lists every pod with the ports of every other one, in the families that both have.
+func (p *plan) trials(rules decide) []trial {
 	var list []trial
-	for _, from := range b.pods {
-		for _, to := range b.pods {
-			if from.name == to.name {
+	for _, from := range p.pods {
+		for _, to := range p.pods {
+			if from.Name == to.Name {
 				continue
 			}
-			for _, d := range to.doors {
-				list = append(list, knock(from.endpoint, to.endpoint, d, rules)...)
+			for _, port := range to.ports {
+				list = append(list, trialsBetween(from.Pod, to.Pod, port, rules)...)
 			}
 		}
 	}
 	return list
 }
 
-// knock asks at each address of a pod. The judge is asked for just the two addresses that the packets have.
-func knock(from, to endpoint, d door, rules judge) []trial {
+// trialsBetween makes a trial of each address of the second pod. The rules are asked for just the
+// two addresses that the packets will have.
+func trialsBetween(from, to inspect.Pod, port inspect.Port, rules decide) []trial {
 	var list []trial
-	for _, addr := range to.addrs {
-		source := like(from.addrs, addr)
+	for _, addr := range to.Addrs {
+		source := inspect.SameFamily(from.Addrs, addr)
 		if !source.IsValid() {
 			continue
 		}
-		one, other := from, to
-		one.addrs, other.addrs = []netip.Addr{source}, []netip.Addr{addr}
 		list = append(list, trial{
-			probe:   sandbox.Probe{From: from.name, To: to.name, Addr: addr, Protocol: spoken[d.proto], Port: d.number},
-			door:    d,
-			allowed: rules(one, other, wish{proto: d.proto, port: d.number}),
+			probe: sandbox.Probe{
+				From: from.Name, To: to.Name,
+				Addr: addr, Protocol: probeProtocols[port.Protocol], Port: port.Number,
+			},
+			port:    port,
+			allowed: rules(from.At(source), to.At(addr), port),
 		})
 	}
 	return list
 }
 
-// patience is how much longer than usual an answer is waited for that ought to come.
-const patience = 5
+// prober sends probes in a cluster.
+type prober struct {
+	cluster *sandbox.Cluster
+	timeout time.Duration
+}
 
-// ask puts all questions at once. Where nothing came back although it was expected, it asks once more and waits
-// longer: a machine that is slow is no denial.
-func ask(ctx context.Context, c *sandbox.Cluster, questions []question, timeout time.Duration) error {
-	if err := askOnce(ctx, c, questions, timeout); err != nil {
+// question is a probe, whether it should be answered, and where the outcome goes.
+type question struct {
+	probe    sandbox.Probe
+	expected bool
+	outcome  *sandbox.Outcome
+}
+
+// before sends the probes while there are no policies: every pod should reach every other.
+func (p prober) before(ctx context.Context, trials []trial) error {
+	questions := make([]question, len(trials))
+	for i := range trials {
+		questions[i] = question{trials[i].probe, true, &trials[i].before}
+	}
+	return p.ask(ctx, questions)
+}
+
+// after sends the probes when the agents enforce the policies. What gets through although it is
+// denied counts at once.
+func (p prober) after(ctx context.Context, trials []trial) error {
+	questions := make([]question, len(trials))
+	for i := range trials {
+		questions[i] = question{trials[i].probe, trials[i].allowed, &trials[i].after}
+	}
+	return p.ask(ctx, questions)
+}
+
+// longer is how many times as long an answer is waited for that should have come but did not.
+const longer = 5
+
+// ask sends all probes at once. If no answer came to some that expected one, it sends those again
+// and waits longer: a slow machine must not look like a denial.
+func (p prober) ask(ctx context.Context, questions []question) error {
+	if err := p.askOnce(ctx, questions); err != nil {
 		return err
 	}
 	var again []question
@@ -92,42 +123,18 @@ func ask(ctx context.Context, c *sandbox.Cluster, questions []question, timeout 
 	if len(again) == 0 {
 		return nil
 	}
-	return askOnce(ctx, c, again, patience*timeout)
+	p.timeout *= longer
+	return p.askOnce(ctx, again)
 }
 
-// question is a probe, whether it should be answered, and where the outcome goes.
-type question struct {
-	probe    sandbox.Probe
-	expected bool
-	outcome  *sandbox.Outcome
-}
-
-func askOnce(ctx context.Context, c *sandbox.Cluster, questions []question, timeout time.Duration) error {
+func (p prober) askOnce(ctx context.Context, questions []question) error {
 	probes := make([]sandbox.Probe, len(questions))
 	for i, q := range questions {
 		probes[i] = q.probe
 	}
-	outcomes, err := c.Run(ctx, probes, timeout)
+	outcomes, err := p.cluster.Run(ctx, probes, p.timeout)
 	for i := range outcomes {
 		*questions[i].outcome = outcomes[i]
 	}
 	return err
-}
-
-// askBefore is for when no policy counts yet: every pod should reach every other.
-func askBefore(ctx context.Context, c *sandbox.Cluster, trials []trial, timeout time.Duration) error {
-	questions := make([]question, len(trials))
-	for i := range trials {
-		questions[i] = question{trials[i].probe, true, &trials[i].before}
-	}
-	return ask(ctx, c, questions, timeout)
-}
-
-// askAfter is for when the agents enforce the policies. What gets through counts at once.
-func askAfter(ctx context.Context, c *sandbox.Cluster, trials []trial, timeout time.Duration) error {
-	questions := make([]question, len(trials))
-	for i := range trials {
-		questions[i] = question{trials[i].probe, trials[i].allowed, &trials[i].after}
-	}
-	return ask(ctx, c, questions, timeout)
 }

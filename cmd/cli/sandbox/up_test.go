@@ -1,4 +1,4 @@
-package cli
+package sandbox
 
 import (
 	"os"
@@ -83,7 +83,7 @@ func (b background) gone() {
 func TestSandboxUpFollowsTheManifests(t *testing.T) {
 	b := newBackground(t)
 	dir := folder(t, nil)
-	if err := os.CopyFS(dir, os.DirFS("../../deploy/demo")); err != nil {
+	if err := os.CopyFS(dir, os.DirFS("../../../deploy/demo")); err != nil {
 		t.Fatal(err)
 	}
 	b.want(0, "watch the manifests themselves", "up", "-f", dir)

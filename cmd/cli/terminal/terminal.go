@@ -1,38 +1,49 @@
-package cli
+// Package terminal knows how wide the output may be and whether it may have colours, and breaks
+// text so that it fits.
+package terminal
 
 import (
 	"io"
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
-// terminalWidth is how many columns a terminal has; 0 where the output is no terminal, or its width
-// is not known.
-func terminalWidth(out io.Writer) int {
+// Width is how many columns a terminal has; 0 if the output is no terminal or its width is not
+// known.
+func Width(out io.Writer) int {
 	file, ok := out.(*os.File)
 	if !ok {
 		return 0
 	}
-	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	columns, _, err := term.GetSize(int(file.Fd()))
 	if err != nil {
 		return 0
 	}
-	return int(size.Col)
+	return columns
 }
 
-// fold breaks a line between words so that it fits a width, if it is not 0. The lines that follow
+// Coloured reports whether colours can be seen and are wanted (https://no-color.org).
+func Coloured(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" {
+		return false
+	}
+	return term.IsTerminal(int(file.Fd()))
+}
+
+// Fold breaks a line between words so that it fits a width, unless that is 0. The lines that follow
 // the first are indented. A word that is longer than a line stays whole.
-func fold(line string, to int, indent string) string {
-	if to == 0 || width(line) <= to {
+func Fold(line string, width int, indent string) string {
+	if width == 0 || Columns(line) <= width {
 		return line
 	}
-	return pack(strings.Split(line, " "), packing{to: to, between: " ", indent: indent})
+	return Lines{Width: width, Between: " ", Indent: indent}.Fill(strings.Split(line, " "))
 }
 
-// width is how many columns a text takes: escape sequences, which colour it, take none.
-func width(text string) int {
+// Columns is how many columns a text takes. The escape sequences of colours take none.
+func Columns(text string) int {
 	columns, escaped := 0, false
 	for _, r := range text {
 		switch {
@@ -47,28 +58,60 @@ func width(text string) int {
 	return columns
 }
 
-// packing is how things are put on lines.
-type packing struct {
-	to              int    // columns of a line; 0: all on one
-	between, indent string // what parts things, and what lines after the first begin with
+// Pad fills a text up with spaces.
+func Pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-Columns(text)))
 }
 
-// pack puts things on as few lines as hold them.
-func pack(things []string, p packing) string {
-	var text strings.Builder
+// Lines says how Fill puts texts on lines.
+type Lines struct {
+	Width   int    // columns of a line; 0: one line has no end
+	Between string // what stands between two texts of a line
+	Indent  string // what lines after the first begin with
+}
+
+// Fill puts texts on as few lines as hold them.
+func (l Lines) Fill(texts []string) string {
+	var filled strings.Builder
 	column := 0
-	for i, thing := range things {
+	for i, text := range texts {
 		switch {
 		case i == 0:
-		case p.to > 0 && column+len(p.between)+width(thing) > p.to:
-			text.WriteString("\n" + p.indent)
-			column = len(p.indent)
+		case l.Width > 0 && column+len(l.Between)+Columns(text) > l.Width:
+			filled.WriteString("\n" + l.Indent)
+			column = len(l.Indent)
 		default:
-			text.WriteString(p.between)
-			column += len(p.between)
+			filled.WriteString(l.Between)
+			column += len(l.Between)
 		}
-		text.WriteString(thing)
-		column += width(thing)
+		filled.WriteString(text)
+		column += Columns(text)
 	}
-	return text.String()
+	return filled.String()
+}
+
+// Colour is how text stands out. The zero value is not at all; where several meet, the highest is
+// to be seen.
+type Colour uint8
+
+// The colours.
+const (
+	Plain Colour = iota
+	Good
+	Bad
+	Warning
+)
+
+// escapes are the sequences that switch colours on.
+var escapes = [...]string{Good: "\x1b[32m", Bad: "\x1b[31m", Warning: "\x1b[1;33m"}
+
+// Palette says whether there are colours.
+type Palette bool
+
+// Paint colours a text.
+func (p Palette) Paint(c Colour, text string) string {
+	if !p || c == Plain {
+		return text
+	}
+	return escapes[c] + text + "\x1b[0m"
 }
