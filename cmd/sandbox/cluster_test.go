@@ -89,7 +89,7 @@ func TestAddressChangesHands(t *testing.T) {
 func neighbourFor(p, other Pod) Pod {
 	var same []netip.Addr
 	for _, a := range p.Addrs {
-		if alike(other.Addrs, a).IsValid() {
+		if sameFamily(other.Addrs, a).IsValid() {
 			same = append(same, a)
 		}
 	}

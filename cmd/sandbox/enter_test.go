@@ -37,7 +37,7 @@ func runVerb(name string) int {
 	if !inside {
 		return code
 	}
-	fmt.Println("pid", os.Getpid(), "args", os.Args[1:], "told", os.Getenv(outside) != "")
+	fmt.Println("pid", os.Getpid(), "args", os.Args[1:], "told", os.Getenv(outsideVariable) != "")
 	switch name {
 	case "probe":
 		return probeInside()
@@ -103,7 +103,7 @@ func TestEnterAsRoot(t *testing.T) {
 // A variable that was inherited from somewhere does not count as being inside.
 func TestEnterDespiteAnInheritedVariable(t *testing.T) {
 	needKernel(t)
-	enterAndProbe(t, func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, outside+"=net:[1]") })
+	enterAndProbe(t, func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, outsideVariable+"=net:[1]") })
 }
 
 func TestEnterAsAnybody(t *testing.T) {

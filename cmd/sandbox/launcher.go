@@ -9,74 +9,75 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nursery starts processes from one thread that lives as long as the cluster.
-// The kernel ties a parent-death signal to the thread that forked, not to the
-// process, so any shorter-lived thread would kill its children early.
-type nursery struct {
-	births chan birth
-	once   sync.Once
-	gone   chan struct{} // closed when no birth is possible any more
+// launcher starts processes from one thread that lives as long as the cluster. The kernel ties a
+// parent-death signal (prctl(2), PR_SET_PDEATHSIG) to the thread that forked, not to the process:
+// a thread that ends earlier would kill its children.
+type launcher struct {
+	requests chan launchRequest
+	once     sync.Once
+	closed   chan struct{} // closed when no process can be started any more
 }
 
-type birth struct {
+// launchRequest asks for a process in a namespace.
+type launchRequest struct {
 	in   Netns
 	cmd  *exec.Cmd
 	done chan error
 }
 
-func newNursery() *nursery {
-	n := &nursery{births: make(chan birth), gone: make(chan struct{})}
-	go n.run()
-	return n
+func newLauncher() *launcher {
+	l := &launcher{requests: make(chan launchRequest), closed: make(chan struct{})}
+	go l.run()
+	return l
 }
 
-// run never unlocks its thread, so the thread ends with it, and the children
-// with the thread. For the same reason it need not come home between births.
-// The process's first thread would not end: while run is on that one, it keeps
-// it busy and runs on another.
-func (n *nursery) run() {
+// run never unlocks its thread, so the thread ends with it, and the children end with the thread.
+// For the same reason it need not return to its first namespace between requests. The process's
+// first thread would not end: while run is on that one, it keeps that thread busy and runs on
+// another one.
+func (l *launcher) run() {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
 		other := make(chan struct{})
-		go func() { defer close(other); n.run() }()
+		go func() { defer close(other); l.run() }()
 		<-other
 		runtime.UnlockOSThread()
 		return
 	}
 	for {
 		select {
-		case b := <-n.births:
-			b.done <- b.deliver()
-		case <-n.gone:
+		case r := <-l.requests:
+			r.done <- r.launch()
+		case <-l.closed:
 			return
 		}
 	}
 }
 
-// deliver forks the child from the calling thread, so that it inherits the namespace.
-func (b birth) deliver() error {
-	if err := b.in.enter(); err != nil {
+// launch forks the child from the calling thread, so that it inherits the namespace.
+func (r launchRequest) launch() error {
+	if err := r.in.enter(); err != nil {
 		return err
 	}
-	return b.cmd.Start()
+	return r.cmd.Start()
 }
 
-// start waits until the child runs, not until it ends. It sets the death signal
-// in the command where there is none.
-func (n *nursery) start(in Netns, cmd *exec.Cmd) error {
+// start waits until the child runs, not until it ends. It sets the death signal in the command if
+// there is none.
+func (l *launcher) start(in Netns, cmd *exec.Cmd) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	if cmd.SysProcAttr.Pdeathsig == 0 {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
-	b := birth{in, cmd, make(chan error, 1)}
+	r := launchRequest{in, cmd, make(chan error, 1)}
 	select {
-	case n.births <- b:
-		return <-b.done
-	case <-n.gone:
+	case l.requests <- r:
+		return <-r.done
+	case <-l.closed:
 		return ErrNotFound
 	}
 }
 
-func (n *nursery) close() { n.once.Do(func() { close(n.gone) }) }
+func (l *launcher) close() { l.once.Do(func() { close(l.closed) }) }

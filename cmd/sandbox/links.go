@@ -13,7 +13,7 @@ import (
 
 const (
 	mtu         = 1500
-	linkTimeout = 5 * time.Second // for the kernel to notice that both ends of a wire are up
+	linkTimeout = 5 * time.Second // for the kernel to see that both ends of a veth are up
 )
 
 // newBridge makes a bridge that is up. A MAC address given here stays; without
@@ -30,9 +30,9 @@ func newBridge(links *netlink.Handle, name string, mac net.HardwareAddr) (int, e
 	return bridge.Index, nil
 }
 
-// newWire makes a veth pair that is down: one end here under the given name, the
+// newVeth makes a veth pair that is down: one end here under the given name, the
 // other, eth0 with the given MAC address, in the far namespace.
-func newWire(links *netlink.Handle, name string, far Netns, mac net.HardwareAddr) (int, error) {
+func newVeth(links *netlink.Handle, name string, far Netns, mac net.HardwareAddr) (int, error) {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU = name, mtu
 	veth := netlink.NewVeth(attrs)
@@ -60,10 +60,10 @@ func link(index int) netlink.Link {
 	return &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: index}}
 }
 
-// plug ups this end of a wire whose far end is up, and makes it a port of the
-// bridge only once it is operational: such a port forwards from the first
-// moment, any other when a kernel worker has come round to it.
-func plug(links *netlink.Handle, port, bridge int) error {
+// attachPort sets up this end of a veth whose far end is up, and makes it a port of the bridge once
+// it is operational. Such a port forwards from the first moment, any other one only when a worker
+// of the kernel has enabled it.
+func attachPort(links *netlink.Handle, port, bridge int) error {
 	if err := links.LinkSetUp(link(port)); err != nil {
 		return fmt.Errorf("up port: %w", err)
 	}
@@ -137,6 +137,7 @@ type route struct {
 	Out       int
 }
 
+// add adds the route, or replaces one to the same destination.
 func (r route) add(links *netlink.Handle) error {
 	if err := links.RouteReplace(r.encode()); err != nil {
 		return fmt.Errorf("add route to %s: %w", r.To, err)
@@ -144,6 +145,7 @@ func (r route) add(links *netlink.Handle) error {
 	return nil
 }
 
+// remove removes the route; it is no error if there is none.
 func (r route) remove(links *netlink.Handle) error {
 	if err := links.RouteDel(r.encode()); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("delete route to %s: %w", r.To, err)
@@ -152,7 +154,8 @@ func (r route) remove(links *netlink.Handle) error {
 }
 
 func (r route) encode() *netlink.Route {
-	encoded := &netlink.Route{Dst: ipNet(r.To.Masked()), LinkIndex: r.Out, Scope: netlink.SCOPE_LINK}
+	encoded := &netlink.Route{
+		Dst: ipNet(r.To.Masked()), LinkIndex: r.Out, Scope: netlink.SCOPE_LINK}
 	if r.Via.IsValid() {
 		encoded.Gw, encoded.Scope = r.Via.AsSlice(), netlink.SCOPE_UNIVERSE
 		encoded.Flags = int(netlink.FLAG_ONLINK)

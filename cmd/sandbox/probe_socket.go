@@ -17,18 +17,18 @@ const (
 	nonceSize  = 16
 )
 
-// shot is a probe under way: one socket that does not block.
-type shot struct {
+// probeSocket is a probe that was sent or will be: one socket that does not block.
+type probeSocket struct {
 	Probe
-	space  *space     // the namespace that it leaves from
-	source netip.Addr // of the family of Addr
-	fd     int        // -1 while there is no socket
-	nonce  []byte     // what a UDP server must send back
-	heard  []byte     // so far, over TCP
-	result *Outcome
+	namespace *namespace // the namespace that it leaves from
+	source    netip.Addr // of the family of Addr
+	fd        int        // -1 while there is no socket
+	nonce     []byte     // what a UDP server must send back
+	received  []byte     // so far, over TCP
+	result    *Outcome
 }
 
-func newShot(p Probe, from *pod, result *Outcome) (*shot, error) {
+func newProbeSocket(p Probe, from *pod, result *Outcome) (*probeSocket, error) {
 	p.Addr = p.Addr.Unmap()
 	source, ok := from.source(p.Addr)
 	if !ok {
@@ -37,26 +37,26 @@ func newShot(p Probe, from *pod, result *Outcome) (*shot, error) {
 	if p.Protocol != TCP && p.Protocol != UDP {
 		return nil, fmt.Errorf("probe %s: unknown protocol", p)
 	}
-	s := &shot{Probe: p, space: from.space, source: source, fd: -1, result: result}
+	s := &probeSocket{Probe: p, namespace: from.namespace, source: source, fd: -1, result: result}
 	s.nonce = fmt.Appendf(nil, "%0*x", nonceSize, rand.Uint64())
 	return s, nil
 }
 
-// fire opens the socket in the namespace of the calling thread and sends the
-// first packet. A shot that was silent can be fired again.
-func (s *shot) fire() (settled bool, err error) {
-	s.heard = nil
+// start opens the socket in the namespace of the calling thread and sends the first packet. A probe
+// that was silent can be started again.
+func (s *probeSocket) start() (finished bool, err error) {
+	s.received = nil
 	if err := s.open(); err != nil {
 		return false, err
 	}
-	if err := s.space.ports.bind(s.fd, s.source); err != nil {
+	if err := s.namespace.ports.bind(s.fd, s.source); err != nil {
 		return false, err
 	}
 	switch err := unix.Connect(s.fd, sockaddr(s.Addr, s.Port)); err {
 	case nil, unix.EINPROGRESS:
 		return s.send(), nil
 	case unix.ECONNREFUSED:
-		return s.settle(Refused), nil
+		return s.finish(Refused), nil
 	default:
 		return false, os.NewSyscallError("connect", err)
 	}
@@ -65,7 +65,7 @@ func (s *shot) fire() (settled bool, err error) {
 // open makes a socket that keeps ICMP errors in its error queue. TCP would not
 // tell of one that comes while connect has not returned yet, as it does here,
 // where a whole round trip takes place within the system call.
-func (s *shot) open() (err error) {
+func (s *probeSocket) open() (err error) {
 	domain, level, option := unix.AF_INET, unix.IPPROTO_IP, unix.IP_RECVERR
 	if s.Addr.Is6() {
 		domain, level, option = unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_RECVERR
@@ -83,43 +83,44 @@ func (s *shot) open() (err error) {
 
 // send sends the datagram of a UDP probe, once more if it was sent before. A
 // packet that the sender's own firewall drops (EPERM) is as silent as any.
-func (s *shot) send() (settled bool) {
+func (s *probeSocket) send() (finished bool) {
 	if s.Protocol != UDP {
 		return false
 	}
 	_, err := unix.Write(s.fd, s.nonce)
-	return refuses(err) && s.settle(Refused)
+	return refuses(err) && s.finish(Refused)
 }
 
-// hear reads what came, and settles the probe if that decides it.
-func (s *shot) hear() (settled bool) {
+// receive reads what came, and reports whether the probe has its outcome now.
+func (s *probeSocket) receive() (finished bool) {
 	var buffer [maxPayload]byte
 	n, err := unix.Read(s.fd, buffer[:])
 	switch {
 	case refuses(err):
-		return s.settle(Refused)
+		return s.finish(Refused)
 	case err == unix.EAGAIN:
-		return s.hearError()
+		return s.receiveError()
 	case err == unix.EINTR, err != nil && s.Protocol == UDP: // the read has cleared the error
 		return false
 	case err != nil: // such as ETIMEDOUT; the connection is over
-		return s.settle(Silent)
+		return s.finish(Silent)
 	case s.Protocol == UDP:
-		return s.hearEcho(buffer[:n])
+		return s.receiveEcho(buffer[:n])
 	}
-	s.heard = append(s.heard, buffer[:n]...)
-	name, _, complete := bytes.Cut(s.heard, []byte("\n"))
-	if !complete && n > 0 && len(s.heard) < maxPayload {
+	s.received = append(s.received, buffer[:n]...)
+	name, _, complete := bytes.Cut(s.received, []byte("\n"))
+	if !complete && n > 0 && len(s.received) < maxPayload {
 		return false
 	}
-	return s.judge(name, complete)
+	return s.checkName(name, complete)
 }
 
-// hearError takes one message out of the error queue. Its control data starts
+// receiveError takes one message out of the error queue. Its control data starts
 // with the errno (struct sock_extended_err).
-func (s *shot) hearError() (settled bool) {
+func (s *probeSocket) receiveError() (finished bool) {
 	var payload, control [512]byte
-	_, n, _, _, err := unix.Recvmsg(s.fd, payload[:], control[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+	flags := unix.MSG_ERRQUEUE | unix.MSG_DONTWAIT
+	_, n, _, _, err := unix.Recvmsg(s.fd, payload[:], control[:], flags)
 	if err != nil {
 		return false
 	}
@@ -129,37 +130,38 @@ func (s *shot) hearError() (settled bool) {
 	}
 	for _, m := range messages {
 		if len(m.Data) >= 4 && refuses(syscall.Errno(binary.NativeEndian.Uint32(m.Data))) {
-			return s.settle(Refused)
+			return s.finish(Refused)
 		}
 	}
 	return false
 }
 
-// hearEcho takes no datagram but its own.
-func (s *shot) hearEcho(datagram []byte) (settled bool) {
+// receiveEcho takes no datagram but its own.
+func (s *probeSocket) receiveEcho(datagram []byte) (finished bool) {
 	name, nonce, complete := bytes.Cut(datagram, []byte("\n"))
 	if complete && !bytes.Equal(nonce, s.nonce) {
 		return false
 	}
-	return s.judge(name, complete)
+	return s.checkName(name, complete)
 }
 
-// judge settles for an answer, complete or broken off.
-func (s *shot) judge(name []byte, complete bool) (settled bool) {
+// checkName ends the probe by the name in the answer, which may be incomplete.
+func (s *probeSocket) checkName(name []byte, complete bool) (finished bool) {
 	if complete && (s.To == "" || s.To == string(name)) {
-		return s.settle(Open)
+		return s.finish(Open)
 	}
-	return s.settle(Stranger)
+	return s.finish(Stranger)
 }
 
-func (s *shot) settle(o Outcome) (settled bool) {
+// finish ends the probe with an outcome.
+func (s *probeSocket) finish(o Outcome) (finished bool) {
 	*s.result = o
 	s.close()
 	return true
 }
 
 // close ends a connection by a reset, so that neither end lingers in TIME_WAIT.
-func (s *shot) close() {
+func (s *probeSocket) close() {
 	if s.fd < 0 {
 		return
 	}

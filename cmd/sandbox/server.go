@@ -26,16 +26,17 @@ func (c *Cluster) Serve(name string, proto Protocol, port uint16) error {
 	}
 	servers, err := p.listen(e)
 	if err != nil {
-		return fmt.Errorf("serve %s %d in pod %s: %w", proto, port, name, errors.Join(err, servers.dismiss()))
+		err = errors.Join(err, servers.closeAll())
+		return fmt.Errorf("serve %s %d in pod %s: %w", proto, port, name, err)
 	}
 	p.serving[e] = true
-	p.crew = append(p.crew, servers...)
+	p.closers = append(p.closers, servers...)
 	return nil
 }
 
 // listen opens a socket per address, so that an answer leaves from the address
 // that was asked. It returns what it opened even when it fails.
-func (p *pod) listen(e endpoint) (servers crew, err error) {
+func (p *pod) listen(e endpoint) (servers closers, err error) {
 	err = p.ns.Do(func() error {
 		for _, a := range p.listenAddrs() {
 			s, err := e.listen(netip.AddrPortFrom(a, e.Port), []byte(p.Name+"\n"))
@@ -59,7 +60,7 @@ func (e endpoint) listen(at netip.AddrPort, banner []byte) (io.Closer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return startServer(l, func() error { return greet(l, banner) }), nil
+		return startServer(l, func() error { return sendBanner(l, banner) }), nil
 	case UDP:
 		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		if err != nil {
@@ -83,7 +84,7 @@ func startServer(socket io.Closer, step func() error) *server {
 	return s
 }
 
-// run rides out passing failures, such as too many open files.
+// run goes on after failures that pass, such as too many open files.
 func (s *server) run(step func() error) {
 	defer close(s.done)
 	for {
@@ -102,9 +103,9 @@ func (s *server) Close() error {
 	return err
 }
 
-// greet closes in the ordinary way, so that the line surely arrives. The prober
+// sendBanner closes in the ordinary way, so that the line surely arrives. The prober
 // then resets the connection, which spares the server the TIME_WAIT state.
-func greet(l net.Listener, banner []byte) error {
+func sendBanner(l net.Listener, banner []byte) error {
 	conn, err := l.Accept()
 	if err != nil {
 		return err

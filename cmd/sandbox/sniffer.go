@@ -28,31 +28,31 @@ type Sniffer struct {
 func (c *Cluster) Sniff(podOrNode string, filter func(packet []byte) bool) (*Sniffer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	space, crew, err := c.place(podOrNode)
+	namespace, closers, err := c.find(podOrNode)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSniffer(space)
+	s, err := newSniffer(namespace)
 	if err != nil {
 		return nil, fmt.Errorf("sniff %s: %w", podOrNode, err)
 	}
 	go s.run(filter)
-	*crew = append(*crew, s)
+	*closers = append(*closers, s)
 	return s, nil
 }
 
-// place finds a pod, or else a node, and who works there.
-func (c *Cluster) place(name string) (*space, *crew, error) {
+// find returns the namespace and the closers of a pod, or else of a node.
+func (c *Cluster) find(name string) (*namespace, *closers, error) {
 	if p, err := c.pod(name); err == nil {
-		return p.space, &p.crew, nil
+		return p.namespace, &p.closers, nil
 	}
 	if n, err := c.node(name); err == nil {
-		return n.space, &n.crew, nil
+		return n.namespace, &n.closers, nil
 	}
 	return nil, nil, fmt.Errorf("pod or node %s: %w", name, ErrNotFound)
 }
 
-func newSniffer(at *space) (*Sniffer, error) {
+func newSniffer(at *namespace) (*Sniffer, error) {
 	s := &Sniffer{done: make(chan struct{})}
 	s.close = sync.OnceValue(func() error {
 		err := s.socket.Close()
@@ -60,7 +60,8 @@ func newSniffer(at *space) (*Sniffer, error) {
 		return err
 	})
 	return s, at.ns.Do(func() error {
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(networkOrder(unix.ETH_P_ALL)))
+		kind := unix.SOCK_DGRAM | unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+		fd, err := unix.Socket(unix.AF_PACKET, kind, int(networkOrder(unix.ETH_P_ALL)))
 		s.socket = os.NewFile(uintptr(fd), "sniffer")
 		return os.NewSyscallError("socket", err)
 	})

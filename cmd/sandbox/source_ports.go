@@ -32,6 +32,7 @@ func (p *sourcePorts) bind(fd int, to netip.Addr) (err error) {
 	return nil
 }
 
+// sockaddr is the form that system calls take.
 func sockaddr(a netip.Addr, port uint16) unix.Sockaddr {
 	if a.Is4() {
 		return &unix.SockaddrInet4{Port: int(port), Addr: a.As4()}

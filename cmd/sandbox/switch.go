@@ -7,36 +7,37 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// fabric is the switch between the nodes: a bridge in a namespace of its own.
-type fabric struct {
-	*space
+// nodeSwitch is the switch between the nodes: a bridge in a namespace of its own.
+type nodeSwitch struct {
+	*namespace
 	links  *netlink.Handle
 	bridge int
 	ports  int // made so far; numbers the next one
 }
 
-// newFabric makes the switch without ports; nodes plug themselves in.
-func newFabric() (_ *fabric, err error) {
-	f := &fabric{}
-	if f.space, err = newSpace(asSwitch); err != nil {
+// newSwitch makes the switch without ports; each node adds its own.
+func newSwitch() (_ *nodeSwitch, err error) {
+	s := &nodeSwitch{}
+	if s.namespace, err = newNamespace(asSwitch); err != nil {
 		return nil, err
 	}
-	if f.links, err = f.space.links(); err != nil {
-		return nil, errors.Join(err, f.ns.Close())
+	if s.links, err = s.namespace.links(); err != nil {
+		return nil, errors.Join(err, s.ns.Close())
 	}
-	if f.bridge, err = newBridge(f.links, "switch", nil); err != nil {
-		return nil, errors.Join(err, f.close())
+	if s.bridge, err = newBridge(s.links, "switch", nil); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
-	return f, nil
+	return s, nil
 }
 
 // portName is another name each time, since the other ends are all called eth0.
-func (f *fabric) portName() string {
-	f.ports++
-	return fmt.Sprintf("node%d", f.ports)
+func (s *nodeSwitch) portName() string {
+	s.ports++
+	return fmt.Sprintf("node%d", s.ports)
 }
 
-func (f *fabric) close() error {
-	f.links.Close()
-	return f.ns.Close()
+// close lets go of the namespace, and the switch goes with it.
+func (s *nodeSwitch) close() error {
+	s.links.Close()
+	return s.ns.Close()
 }
