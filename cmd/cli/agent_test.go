@@ -22,8 +22,9 @@ import (
 
 const health = "127.0.0.1:9470"
 
-// One pod more in a folder of 10,000 reaches the kernel as one transaction with one element in it: the first
-// transaction that the kernel tells of after one file was added is that pod's, and so is the next one.
+// One pod more in a folder of 10,000 reaches the kernel as one transaction with one element in it:
+// the first transaction that the kernel tells of after one file was added is that pod's, and so is
+// the next one.
 func TestAgentAddsOnePodWithOneElement(t *testing.T) {
 	here := newNetns(t)
 	must(t, here.Do(podBridge))
@@ -121,7 +122,8 @@ func waitReady(t *testing.T, where sandbox.Netns) {
 	}
 }
 
-// thousands is 10,000 pods of another node and one of this one, which a policy lets all the others reach.
+// thousands is 10,000 pods of another node and one of this one, which a policy lets all the others
+// reach.
 func thousands() string {
 	var b strings.Builder
 	for i := range 10000 {

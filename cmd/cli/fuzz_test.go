@@ -15,9 +15,10 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// FuzzWholePath: whatever bytes a manifest beside testdata/wrong/good.yaml holds, nothing panics, the kernel takes
-// the program, strict or not, and holds it then, nobody is allowed what the oracle denies, and a policy that
-// plainly selects all of namespace bad isolates it, whatever else is wrong with it.
+// FuzzWholePath: whatever bytes a manifest beside testdata/wrong/good.yaml holds, nothing panics,
+// the kernel takes the program, strict or not, and holds it then, nobody is allowed what the oracle
+// denies, and a policy that plainly selects all of namespace bad isolates it, whatever else is
+// wrong with it.
 func FuzzWholePath(f *testing.F) {
 	for _, row := range wrongs(f) {
 		if len(row.content) < 1<<13 {
@@ -54,8 +55,8 @@ func FuzzWholePath(f *testing.F) {
 	})
 }
 
-// selectsAllOfBad reads a file as loosely as can be: its first document is a policy of namespace bad that names no
-// pods.
+// selectsAllOfBad reads a file as loosely as can be: its first document is a policy of namespace
+// bad that names no pods.
 func selectsAllOfBad(data []byte) bool {
 	var o map[string]any
 	if yaml.Unmarshal(data, &o) != nil || o["kind"] != "NetworkPolicy" || o["apiVersion"] != "networking.k8s.io/v1" {
@@ -67,7 +68,8 @@ func selectsAllOfBad(data []byte) bool {
 	return meta["namespace"] == "bad" && meta["name"] == "p" && len(selector) == 0
 }
 
-// frees reports whether a pod that has this address still is in no direction isolated at its node n1.
+// frees reports whether a pod that has this address still is in no direction isolated at its node
+// n1.
 func (w world) frees(id string, addr netip.Addr) bool {
 	pod := w.PodAt(addr)
 	dispatched := func(d ruleset.Dispatch) bool { return d.Addr == addr }

@@ -23,8 +23,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew; read the difference before you commit it")
 
-// golden is a case of testdata/render: manifests (*.yaml), and what the verbs print for them. render.flags and
-// matrix.flags hold flags beside --manifests and --node-name n1; matrix is asked where its file is there.
+// golden is a case of testdata/render: manifests (*.yaml), and what the verbs print for them.
+// render.flags and matrix.flags hold flags beside --manifests and --node-name n1; matrix is asked
+// where its file is there.
 type golden struct {
 	path    string
 	archive *txtar.Archive
@@ -112,8 +113,8 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// agree holds the programs of all nodes and the matrices against the oracle: a golden alone only says that
-// nothing has changed.
+// agree holds the programs of all nodes and the matrices against the oracle: a golden alone only
+// says that nothing has changed.
 func (g *golden) agree(t *testing.T) {
 	t.Helper()
 	all, _, err := manifests.Load(g.folder)
@@ -178,7 +179,8 @@ func (g *golden) agreeMatrix(t *testing.T, w *oracle.World, ask []string) {
 // pair is two pods and the family (4, 6) that counts; 0 is both.
 type pair struct{ from, to, family string }
 
-// reaches asks the oracle about the addresses of two pods: they need a common family, and every one must do.
+// reaches asks the oracle about the addresses of two pods: they need a common family, and every one
+// must do.
 func reaches(w *oracle.World, p pair, proto corev1.Protocol, port int32) bool {
 	common := false
 	for _, from := range addressesOf(w, p.from) {

@@ -80,8 +80,9 @@ func TestSeveralPaths(t *testing.T) {
 	}
 }
 
-// What is wrong with manifests is told by every verb alike, one line each, with file, object, field and what was
-// expected; what is right and may surprise is a note. With --strict problems, not notes, are an error.
+// What is wrong with manifests is told by every verb alike, one line each, with file, object, field
+// and what was expected; what is right and may surprise is a note. With --strict problems, not
+// notes, are an error.
 func TestInputIsJudged(t *testing.T) {
 	const noPod = "; expected objects of kind Pod, or of one that makes pods, such as Deployment\n"
 	const madeUp = "note: no pod has an address; those of pods and nodes, and what else is open, are made up (nodes: node-1, node-2)\n"

@@ -69,7 +69,8 @@ spec:
 	return folder
 }
 
-// A wrong command line is one line on stderr, which names the flag and what it expects, and exit code 1.
+// A wrong command line is one line on stderr, which names the flag and what it expects, and exit
+// code 1.
 func TestErrors(t *testing.T) {
 	folder := twoPods(t)
 	for _, row := range []struct{ args, want string }{
@@ -111,7 +112,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A folder without manifests is no error but told, and what is wrong in files is a warning beside the answer.
+// A folder without manifests is no error but told, and what is wrong in files is a warning beside
+// the answer.
 func TestWarningsDoNotFail(t *testing.T) {
 	empty := t.TempDir()
 	if stdout, stderr := succeed(t, "matrix", "-f", empty, "-o", "json"); stdout != "{\"pods\":[],\"allowed\":[]}\n" ||

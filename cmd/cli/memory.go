@@ -5,14 +5,17 @@ import (
 	"time"
 )
 
-// garbage is how much of it may gather beside what is in use, in percent (GOGC). Go's own is 100.
-const garbage = 30
+// garbagePercent is how much garbage may gather, in percent of what is in use (GOGC). Go's own
+// value is 100.
+const garbagePercent = 30
 
-// economise gives back what the start has taken, and keeps the process small from then on. To start takes several
-// times as much as to go on, and Go would keep that for minutes and then fill it again. Changes are few, so that it
-// costs little to collect what they leave behind more often; a start would take 1.7 times the processor time.
-func economise() {
-	time.Sleep(time.Second) // lists are let go of by then
-	debug.SetGCPercent(garbage)
+// limitMemory returns to the system what the start of the agent has used, and keeps the process
+// small from then on. A start needs several times as much memory as the work after it; Go would
+// keep that memory for minutes and then fill it again. Changes are few after the start, so it costs
+// little to collect their garbage more often; during the start it would cost 1.7 times the
+// processor time.
+func limitMemory() {
+	time.Sleep(time.Second) // by then nobody holds the lists of the start any more
+	debug.SetGCPercent(garbagePercent)
 	debug.FreeOSMemory()
 }

@@ -35,6 +35,7 @@ func (o *renderOptions) Validate() error {
 	return nil
 }
 
+// renderFormats are the forms that a program can be printed in, by the value of -o.
 var renderFormats = map[string]func(*ruleset.Program) string{
 	"nft":     nft.Script,
 	"program": (*ruleset.Program).String,
@@ -54,8 +55,10 @@ func newRenderCmd() *cobra.Command {
 	}
 	o.Flags.Bind(cmd.Flags())
 	cmd.Flags().StringVar(&o.node, "node-name", "", "node whose ruleset to print")
-	cmd.Flags().StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
-	cmd.Flags().StringSliceVar(&o.links, "pod-links", []string{"cni0"}, "interfaces of the node that its pods sit behind (the agent finds them by itself)")
+	cmd.Flags().StringVar(&o.deny, "deny", "drop",
+		"what happens to a denied packet: drop or reject")
+	cmd.Flags().StringSliceVar(&o.links, "pod-links", []string{"cni0"},
+		"interfaces of the node that its pods sit behind (the agent finds them by itself)")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "nft", "nft or program")
 	return cmd
 }

@@ -1,5 +1,6 @@
-// Package cli is the command line: a file per verb, each of which loads its input, calls the packages below
-// and prints. Only here are they wired together.
+// Package cli is the command line. Each verb is a file, or a package if it has parts: it parses its
+// flags, calls the packages below, and prints. Only here those packages are connected to each
+// other.
 package cli
 
 import (
@@ -14,7 +15,8 @@ import (
 	"github.com/picket-project/picket/cmd/cli/sandbox"
 )
 
-// Main runs the command line and returns the exit code: 0, or 1 after an error, which it prints as one line.
+// Main runs the command line and returns the exit code: 0, or 1 after an error, which it prints as
+// one line.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRootCmd()
 	root.SetArgs(args)
@@ -33,6 +35,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 0
 }
 
+// newRootCmd is picket itself, with all verbs.
 func newRootCmd() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "picket",
@@ -40,15 +43,18 @@ func newRootCmd() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
-		// A command that runs refuses a verb that it has not; one that only holds verbs prints its help and succeeds.
+		// With a function of its own the command refuses verbs that it does not have. Without one,
+		// cobra would print the help for them and succeed.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newAgentCmd(), newRenderCmd(), newMatrixCmd(), sandbox.NewCommand(), newCleanupCmd(), newVersionCmd())
+	root.AddCommand(
+		newAgentCmd(), newRenderCmd(), newMatrixCmd(),
+		sandbox.NewCommand(), newCleanupCmd(), newVersionCmd())
 	return root
 }
 
-// flagError says what a flag expects, where cobra says how its text could not be converted.
+// flagError says what a flag expects. cobra itself says why the text could not be converted.
 func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {

@@ -26,9 +26,9 @@ import (
 
 // wrong is a file with something wrong in it, read beside testdata/wrong/good.yaml.
 //
-// A case of testdata/wrong/THEME.txtar is NAME.yaml (or NAME.json) and NAME.want: the problems that are told,
-// one a line. NAME.flows is what must hold of traffic then, NAME.subjects the pods whose traffic may change at
-// all; where a case has none, it is the theme's (flows, subjects).
+// A case of testdata/wrong/THEME.txtar is NAME.yaml (or NAME.json) and NAME.want: the problems that
+// are told, one a line. NAME.flows is what must hold of traffic then, NAME.subjects the pods whose
+// traffic may change at all; where a case has none, it is the theme's (flows, subjects).
 type wrong struct {
 	name, file     string // file is wrong.yaml or wrong.json
 	content        string
@@ -89,8 +89,8 @@ func theme(t testing.TB, name string, files []txtar.File) []wrong {
 	return rows
 }
 
-// A bad object is told, once and in words; its pods stay isolated, everybody else is untouched, and the kernel
-// takes what is left.
+// A bad object is told, once and in words; its pods stay isolated, everybody else is untouched, and
+// the kernel takes what is left.
 func TestWrongObjectsHoldUpNobody(t *testing.T) {
 	folder := goodFolder(t)
 	good := readWorld(t, folder)
@@ -249,8 +249,8 @@ func (w world) noWider(t testing.TB, subjects []string) {
 	flows(all, own, check)
 }
 
-// holds checks lines like "deny other/cli > bad/web@6 TCP 80": pods, nodes and addresses, @6 for the IPv6
-// address of a pod or node.
+// holds checks lines like "deny other/cli > bad/web@6 TCP 80": pods, nodes and addresses, @6 for
+// the IPv6 address of a pod or node.
 func (w world) holds(t *testing.T, lines string) {
 	t.Helper()
 	for line := range strings.Lines(lines) {

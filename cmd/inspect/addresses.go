@@ -86,6 +86,7 @@ func hostIPs(p *corev1.Pod) []string {
 	return texts
 }
 
+// freeNodeAddrs returns an address of each of nodePools that nobody has and no pod range contains.
 func (c *completion) freeNodeAddrs() []netip.Addr {
 	var addrs []netip.Addr
 	for _, pool := range nodePools {
@@ -126,6 +127,7 @@ func (c *completion) rangeNode(n *corev1.Node) error {
 	return fmt.Errorf("the manifests leave no range free for its pods; state spec.podCIDRs")
 }
 
+// setRanges writes ranges into a node as the API has them.
 func (c *completion) setRanges(n *corev1.Node, ranges []netip.Prefix) {
 	for _, r := range ranges {
 		n.Spec.PodCIDRs = append(n.Spec.PodCIDRs, r.String())
@@ -158,6 +160,7 @@ func (c *completion) fits(r netip.Prefix, node string) bool {
 	return !slices.ContainsFunc(c.ranges, r.Overlaps)
 }
 
+// completePods gives all pods nodes and addresses, in the order of their names.
 func (c *completion) completePods() error {
 	placed := 0
 	for _, p := range c.pods {

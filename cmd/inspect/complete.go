@@ -17,7 +17,9 @@ import (
 // addresses and pod ranges, every pod a node and addresses. What the objects do not state is made
 // up, with addresses of the given families; madeUp says that something was. Pods that have
 // finished are left out.
-func Complete(o policy.Objects, families []ruleset.Family) (_ policy.Objects, madeUp bool, _ error) {
+func Complete(
+	o policy.Objects, families []ruleset.Family,
+) (complete policy.Objects, madeUp bool, err error) {
 	c := newCompletion(o, families)
 	for _, step := range []func() error{c.readStated, c.completeNodes, c.completePods} {
 		if err := step(); err != nil {
@@ -78,6 +80,7 @@ func (c *completion) node(name string) *corev1.Node {
 	return c.nodes[i]
 }
 
+// addNode makes up a node that has a name only.
 func (c *completion) addNode(name string) {
 	c.madeUp = true
 	c.nodes = append(c.nodes, &corev1.Node{
@@ -107,6 +110,7 @@ func (c *completion) readStated() error {
 	return nil
 }
 
+// readPod records the addresses of a pod; one that cannot be read is an error.
 func (c *completion) readPod(p *corev1.Pod) error {
 	for _, ip := range append(slices.Clone(p.Status.PodIPs), corev1.PodIP{IP: p.Status.PodIP}) {
 		if _, ok := policy.ParseAddr(ip.IP); ip.IP != "" && !ok {

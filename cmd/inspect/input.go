@@ -82,8 +82,9 @@ func (in *Input) reportMissing() {
 		return // the empty files are problems already
 	}
 	if !slices.ContainsFunc(in.Objects.Pods, running) {
-		in.Problems = append(in.Problems, fmt.Sprintf("%s: no pod that runs%s; expected objects of "+
-			"kind Pod, or of one that makes pods, such as Deployment", in.from, kinds(in.all)))
+		in.Problems = append(in.Problems, fmt.Sprintf("%s: no pod that runs%s; "+
+			"expected objects of kind Pod, or of one that makes pods, such as Deployment",
+			in.from, kinds(in.all)))
 	}
 	if len(in.all.Policies) == 0 {
 		in.Notes = append(in.Notes,

@@ -16,14 +16,16 @@ import (
 
 const module = "github.com/picket-project/picket"
 
-// goPackage is what `go list` says of a package: paths of what it imports, tests aside, and its files.
+// goPackage is what `go list` says of a package: paths of what it imports, tests aside, and its
+// files.
 type goPackage struct {
 	ImportPath, Name, Dir   string
 	Imports, Deps           []string
 	GoFiles, IgnoredGoFiles []string // IgnoredGoFiles are for other systems
 }
 
-// room is the path of a package inside of the module: "ruleset/policy"; ok is false for packages of others.
+// room is the path of a package inside of the module: "ruleset/policy"; ok is false for packages of
+// others.
 func (p goPackage) room() (room string, ok bool) { return strings.CutPrefix(p.ImportPath, module+"/") }
 
 // rooms lists the module's own packages that hold more than tests.

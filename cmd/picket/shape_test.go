@@ -103,8 +103,9 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	}
 }
 
-// Outside of cmd, which nobody imports, every exported name has a sentence. Methods of unexported types and
-// those whose meaning is the language's own need none, and one does for a group of constants or variables.
+// Outside of cmd, which nobody imports, every exported name has a sentence. Methods of unexported
+// types and those whose meaning is the language's own need none, and one does for a group of
+// constants or variables.
 func TestExportedNamesAreExplained(t *testing.T) {
 	fset, all := files(t)
 	for _, f := range all {
@@ -209,8 +210,8 @@ func variables(syntax *ast.File) []*ast.ValueSpec {
 	return all
 }
 
-// isMadeOnce reports whether an expression is a table, an error, or what a function makes of constants or
-// panics (regexp.MustCompile).
+// isMadeOnce reports whether an expression is a table, an error, or what a function makes of
+// constants or panics (regexp.MustCompile).
 func isMadeOnce(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.CompositeLit:
@@ -222,7 +223,8 @@ func isMadeOnce(e ast.Expr) bool {
 	return false
 }
 
-// written returns the names, not those of a function's own variables, that the file assigns to, or to parts of.
+// written returns the names, not those of a function's own variables, that the file assigns to, or
+// to parts of.
 func written(syntax *ast.File) []*ast.Ident {
 	var names []*ast.Ident
 	own := map[any]bool{}

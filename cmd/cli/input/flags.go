@@ -27,7 +27,8 @@ type Flags struct {
 func (f *Flags) Bind(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.Paths, "manifests", "f", nil,
 		"file or folder of manifests, or - for the standard input; may be given several times")
-	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read folders with all that are below them")
+	flags.BoolVarP(&f.recursive, "recursive", "R", false,
+		"read folders with all that are below them")
 	flags.BoolVar(&f.strict, "strict", false,
 		"do nothing and exit with 1 if the manifests have problems")
 }

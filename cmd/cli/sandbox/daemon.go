@@ -131,11 +131,13 @@ func (p *plan) examples() [][2]string {
 	first := p.pods[0]
 	return append(list,
 		[2]string{"exec " + first.Name, "a shell in a pod"},
-		[2]string{"exec node:" + first.Node + " -- nft list table inet picket", "the rules of a node"},
+		[2]string{
+			"exec node:" + first.Node + " -- nft list table inet picket", "the rules of a node"},
 		[2]string{"down", "end it all"},
 	)
 }
 
+// example is a command that does what the trial did, and what comes of it.
 func (t trial) example() [2]string {
 	command := fmt.Sprintf("exec %s -- curl -sm2 telnet://%s",
 		t.probe.From, netip.AddrPortFrom(t.probe.Addr, t.port.Number))

@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// shopParts is the shop in pieces: two pods, a Deployment instead of the third one, and a sound policy.
+// shopParts is the shop in pieces: two pods, a Deployment instead of the third one, and a sound
+// policy.
 func shopParts(t *testing.T) (pods, policies string, deployment string) {
 	documents := strings.SplitAfter(shop, "---\n")
 	sound := strings.ReplaceAll(documents[3], ", {ipBlock: {cidr: 10.0.0.0/33}}", "")
@@ -49,7 +50,8 @@ func TestSandboxRunIsStrict(t *testing.T) {
 	}
 }
 
-// Agents of a sandbox in the background watch several paths where nothing is open, else a completed copy of all.
+// Agents of a sandbox in the background watch several paths where nothing is open, else a completed
+// copy of all.
 func TestSandboxUpOfSeveralPaths(t *testing.T) {
 	b := newBackground(t)
 	demo := "../../../deploy/demo/"

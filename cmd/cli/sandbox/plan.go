@@ -21,8 +21,9 @@ import (
 
 // plan is a cluster that can be built: what manifests state, and made up what they leave open.
 type plan struct {
-	objects policy.Objects // every node has addresses and pod ranges, every pod a node and addresses
-	madeUp  bool           // the manifests do not state all of the objects
+	// In objects every node has addresses and pod ranges, every pod a node and addresses.
+	objects policy.Objects
+	madeUp  bool // the manifests do not state all of the objects
 	nodes   []sandbox.Node
 	pods    []podPlan // sorted by name
 	notes   []string  // what is left out
@@ -169,6 +170,7 @@ func (p *plan) build(ctx context.Context) (*sandbox.Cluster, error) {
 	return c, nil
 }
 
+// addTo adds the pod to the cluster and lets it serve its ports.
 func (p podPlan) addTo(c *sandbox.Cluster) error {
 	err := c.AddPod(sandbox.Pod{
 		Name: p.Name, Node: p.Node, Addrs: p.Addrs, HostNetwork: p.hostNetwork})

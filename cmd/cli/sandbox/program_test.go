@@ -48,7 +48,8 @@ func program(as string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// needKernel skips a test where namespaces are not permitted. With REQUIRE_KERNEL=1 that is a failure.
+// needKernel skips a test where namespaces are not permitted. With REQUIRE_KERNEL=1 that is a
+// failure.
 func needKernel(t *testing.T) {
 	t.Helper()
 	cmd := program("picket", "version")
@@ -66,8 +67,8 @@ func needKernel(t *testing.T) {
 	t.Skipf("SKIPPED, NOTHING WAS TESTED: %v", err)
 }
 
-// needRoot is needKernel for tests that make namespaces themselves, which only root can for a process that
-// runs already.
+// needRoot is needKernel for tests that make namespaces themselves, which only root can for a
+// process that runs already.
 func needRoot(t *testing.T) {
 	t.Helper()
 	needKernel(t)
@@ -148,8 +149,8 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// shop is three pods that leave everything open but their labels, and a policy that lets only one of them reach
-// the backend, over IPv4 only.
+// shop is three pods that leave everything open but their labels, and a policy that lets only one
+// of them reach the backend, over IPv4 only.
 const shop = `
 apiVersion: v1
 kind: Pod

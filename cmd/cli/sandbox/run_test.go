@@ -56,8 +56,8 @@ func TestSandboxRunAsAnybody(t *testing.T) {
 	}
 }
 
-// Where packets and rules disagree the exit code is 1 and the report names each disagreement. Here it is the
-// rules that are wrong: about all of it.
+// Where packets and rules disagree the exit code is 1 and the report names each disagreement. Here
+// it is the rules that are wrong: about all of it.
 func TestSandboxRunDiffers(t *testing.T) {
 	needKernel(t)
 	got := finish(t, program("liar", "sandbox", "run", "-f", folder(t, map[string]string{"shop.yaml": shop}), "--timeout", "100ms"))
@@ -97,8 +97,8 @@ func TestSandboxRunDemo(t *testing.T) {
 	}
 }
 
-// However it ends in the middle of the work, it ends at once and nothing stays: no process, and with the
-// processes no namespace; no file.
+// However it ends in the middle of the work, it ends at once and nothing stays: no process, and
+// with the processes no namespace; no file.
 func TestSandboxRunLeavesNothing(t *testing.T) {
 	needKernel(t)
 	dir := folder(t, map[string]string{"shop.yaml": shop})

@@ -9,7 +9,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// A silence where an answer was expected is heard out again, and longer; one that was expected is believed at once.
+// A silence where an answer was expected is heard out again, and longer; one that was expected is
+// believed at once.
 func TestSandboxAskAgain(t *testing.T) {
 	needRoot(t)
 	b, err := newPlan(objectsOf(t, object("Pod", "a", "")+object("Pod", "b", "")), ruleset.Families[:])
