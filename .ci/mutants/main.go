@@ -23,7 +23,7 @@ var suites = map[string][]string{
 	"nft":        {"./nft"},
 	"controller": {"./controller"},
 	"manifests":  {"./controller/manifests"},
-	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|InputIsJudged"},
+	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|^TestProblemsOfTheInput$"},
 	"conntrack":  {"./controller/conntrack"},
 	"packets":    {"./cmd/sandbox", "-run=" + packets, "-packet-worlds=12"},
 	"frame":      {"./cmd/sandbox", "-run=^Test(Output|Tunnels|RejectThroughServices)OnRealPackets$"},

@@ -30,7 +30,8 @@ func TestAgentAddsOnePodWithOneElement(t *testing.T) {
 	must(t, here.Do(podBridge))
 	dir := t.TempDir()
 	put(t, dir, "cluster.yaml", thousands())
-	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health, deny: "drop", own: true})
+	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health,
+		deny: "drop", own: true})
 	waitReady(t, here)
 	monitor := nftables.NewMonitor()
 	defer monitor.Close()
@@ -40,7 +41,8 @@ func TestAgentAddsOnePodWithOneElement(t *testing.T) {
 		return err
 	}))
 	for i := range 2 {
-		put(t, dir, fmt.Sprintf("pod-%d.yaml", i), manifestOf(fmt.Sprintf("late-%d", i), fmt.Sprintf("10.99.0.%d", i+1)))
+		put(t, dir, fmt.Sprintf("pod-%d.yaml", i),
+			manifestOf(fmt.Sprintf("late-%d", i), fmt.Sprintf("10.99.0.%d", i+1)))
 		select {
 		case got := <-transactions:
 			checkElement(t, got, []byte{10, 99, 0, byte(i + 1)})
@@ -78,7 +80,8 @@ func podBridge() error {
 func checkElement(t *testing.T, got *nftables.MonitorEvents, want []byte) {
 	t.Helper()
 	if len(got.Changes) != 1 || got.Changes[0].Type != nftables.MonitorEventTypeNewSetElem {
-		t.Fatalf("one pod made %d changes, the first of type %v; want one new element", len(got.Changes), got.Changes[0].Type)
+		t.Fatalf("one pod made %d changes, the first of type %v; want one new element",
+			len(got.Changes), got.Changes[0].Type)
 	}
 	elements, ok := got.Changes[0].Data.([]nftables.SetElement)
 	if !ok || len(elements) != 1 || string(elements[0].Key) != string(want) {
@@ -92,7 +95,10 @@ func runAgent(t *testing.T, where sandbox.Netns, o agentOptions) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- where.Do(func() error { return o.run(ctx, slog.New(slog.NewTextHandler(io.Discard, nil))) })
+		done <- where.Do(func() error {
+			return o.run(ctx,
+				slog.New(slog.NewTextHandler(io.Discard, nil)))
+		})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -127,7 +133,8 @@ func waitReady(t *testing.T, where sandbox.Netns) {
 func thousands() string {
 	var b strings.Builder
 	for i := range 10000 {
-		b.WriteString(manifestOf(fmt.Sprintf("pod-%d", i), fmt.Sprintf("10.1.%d.%d", i/250, 1+i%250)))
+		b.WriteString(manifestOf(fmt.Sprintf("pod-%d", i),
+			fmt.Sprintf("10.1.%d.%d", i/250, 1+i%250)))
 	}
 	b.WriteString(`---
 apiVersion: v1
@@ -145,7 +152,9 @@ spec: {podSelector: {matchLabels: {app: own}}, ingress: [{from: [{podSelector: {
 }
 
 func manifestOf(name, addr string) string {
-	return fmt.Sprintf("---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s, labels: {app: web}}\nspec: {nodeName: n2}\nstatus: {podIP: %s}\n", name, addr)
+	return fmt.Sprintf("---\napiVersion: v1\nkind: Pod\n"+
+		"metadata: {name: %s, labels: {app: web}}\nspec: {nodeName: n2}\nstatus: {podIP: %s}\n",
+		name, addr)
 }
 
 // put replaces a file atomically.

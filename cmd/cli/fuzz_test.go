@@ -33,12 +33,15 @@ func FuzzWholePath(f *testing.F) {
 			t.Fatal(err)
 		}
 		w := readWorld(t, folder)
-		if at := slices.IndexFunc([]rune(w.problems), func(r rune) bool { return unicode.IsControl(r) && r != '\n' }); at >= 0 {
+		if at := slices.IndexFunc([]rune(w.problems),
+			func(r rune) bool { return unicode.IsControl(r) && r != '\n' }); at >= 0 {
 			t.Errorf("a problem holds control characters: %q", w.problems)
 		}
 		w.noWider(t, []string{"bad/web", "bad/db", "good/a"})
-		replaced := strings.Contains(w.problems, "NetworkPolicy bad/p: ignored") // by a later document
-		if selectsAllOfBad(data) && !replaced && w.frees("bad/web", netip.MustParseAddr("10.244.1.3")) {
+		// by a later document
+		replaced := strings.Contains(w.problems, "NetworkPolicy bad/p: ignored")
+		if selectsAllOfBad(data) && !replaced && w.frees("bad/web",
+			netip.MustParseAddr("10.244.1.3")) {
 			t.Errorf("bad/web is free")
 		}
 		if w.programs[0].String() == seen.String() {
@@ -59,7 +62,8 @@ func FuzzWholePath(f *testing.F) {
 // bad that names no pods.
 func selectsAllOfBad(data []byte) bool {
 	var o map[string]any
-	if yaml.Unmarshal(data, &o) != nil || o["kind"] != "NetworkPolicy" || o["apiVersion"] != "networking.k8s.io/v1" {
+	if yaml.Unmarshal(data, &o) != nil || o["kind"] != "NetworkPolicy" ||
+		o["apiVersion"] != "networking.k8s.io/v1" {
 		return false
 	}
 	meta, _ := o["metadata"].(map[string]any)
@@ -73,5 +77,6 @@ func selectsAllOfBad(data []byte) bool {
 func (w world) frees(id string, addr netip.Addr) bool {
 	pod := w.PodAt(addr)
 	dispatched := func(d ruleset.Dispatch) bool { return d.Addr == addr }
-	return pod != nil && pod.Namespace+"/"+pod.Name == id && !slices.ContainsFunc(w.programs[0].Dispatch, dispatched)
+	return pod != nil && pod.Namespace+"/"+pod.Name == id &&
+		!slices.ContainsFunc(w.programs[0].Dispatch, dispatched)
 }

@@ -53,7 +53,8 @@ func wrongs(t testing.TB) []wrong {
 		if len(archive.Comment) == 0 || archive.Comment[0] != '#' {
 			t.Errorf("%s does not start with a # paragraph that says what it shows", path)
 		}
-		all = append(all, theme(t, strings.TrimSuffix(filepath.Base(path), ".txtar"), archive.Files)...)
+		all = append(all, theme(t, strings.TrimSuffix(filepath.Base(path), ".txtar"),
+			archive.Files)...)
 	}
 	return all
 }
@@ -153,7 +154,8 @@ func readWorld(t testing.TB, folder string) world {
 	for _, p := range unread {
 		fmt.Fprintln(&lines, strings.ReplaceAll(p.Error(), folder+string(filepath.Separator), ""))
 	}
-	w := &oracle.World{Namespaces: all.Namespaces, Pods: all.Pods, Nodes: all.Nodes, Policies: all.Policies}
+	w := &oracle.World{Namespaces: all.Namespaces, Pods: all.Pods, Nodes: all.Nodes,
+		Policies: all.Policies}
 	snapshot := policy.Objects(*w).Snapshot("n1")
 	first, wrong := policy.Compile(snapshot)
 	for _, p := range wrong {

@@ -26,7 +26,9 @@ type goPackage struct {
 
 // room is the path of a package inside of the module: "ruleset/policy"; ok is false for packages of
 // others.
-func (p goPackage) room() (room string, ok bool) { return strings.CutPrefix(p.ImportPath, module+"/") }
+func (p goPackage) room() (room string, ok bool) {
+	return strings.CutPrefix(p.ImportPath, module+"/")
+}
 
 // rooms lists the module's own packages that hold more than tests.
 func rooms(t *testing.T) map[string]goPackage {
@@ -39,7 +41,8 @@ func rooms(t *testing.T) map[string]goPackage {
 }
 
 var listed = sync.OnceValues(func() (map[string]goPackage, error) {
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Name,Dir,Imports,Deps,GoFiles,IgnoredGoFiles", "./...")
+	cmd := exec.Command("go", "list", "-deps",
+		"-json=ImportPath,Name,Dir,Imports,Deps,GoFiles,IgnoredGoFiles", "./...")
 	cmd.Dir = filepath.Join("..", "..")
 	out, err := cmd.Output()
 	if err != nil {
@@ -82,14 +85,21 @@ var arrows = []struct {
 	forbidden []string
 	why       string
 }{
-	{"ruleset/policy", []string{module + "/ruleset/oracle", "k8s.io/client-go"}, "the oracle is a second opinion; the compiler is pure"},
-	{"ruleset/oracle", []string{module + "/ruleset/policy", module + "/ruleset", "k8s.io/client-go"}, "the oracle is a second opinion"},
-	{"controller/graph", []string{"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables", "k8s.io/client-go"}, "the graph is pure"},
+	{"ruleset/policy", []string{module + "/ruleset/oracle", "k8s.io/client-go"},
+		"the oracle is a second opinion; the compiler is pure"},
+	{"ruleset/oracle", []string{module + "/ruleset/policy", module + "/ruleset",
+		"k8s.io/client-go"}, "the oracle is a second opinion"},
+	{"controller/graph", []string{"github.com/vishvananda", "github.com/mdlayher",
+		"github.com/google/nftables", "k8s.io/client-go"}, "the graph is pure"},
 	{"nft", []string{"k8s.io", "sigs.k8s.io"}, "a backend does not know Kubernetes"},
-	{"controller", []string{module + "/nft", module + "/cmd"}, "the loop knows an interface, cmd/cli wires"},
-	{"cmd/inspect", []string{module + "/nft", module + "/cmd/cli", module + "/cmd/sandbox", "k8s.io/client-go",
-		"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables", "github.com/spf13"}, "questions need no kernel and no flags"},
-	{"controller/manifests", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "a folder needs no cluster"},
+	{"controller", []string{module + "/nft", module + "/cmd"},
+		"the loop knows an interface, cmd/cli wires"},
+	{"cmd/inspect", []string{module + "/nft", module + "/cmd/cli", module + "/cmd/sandbox",
+		"k8s.io/client-go",
+		"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables",
+		"github.com/spf13"}, "questions need no kernel and no flags"},
+	{"controller/manifests", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"},
+		"a folder needs no cluster"},
 }
 
 func TestImportsPointDown(t *testing.T) {
@@ -135,7 +145,8 @@ func TestCompilerAndOracleKnowTheAPITypesAlone(t *testing.T) {
 
 func TestPackageNamesSayWhatIsInThem(t *testing.T) {
 	for room, p := range rooms(t) {
-		if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "types", "misc", "base", "manager"}, p.Name) {
+		if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "types", "misc",
+			"base", "manager"}, p.Name) {
 			t.Errorf("%s: package %s", room, p.Name)
 		}
 	}

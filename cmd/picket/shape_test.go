@@ -33,7 +33,8 @@ func files(t *testing.T) (*token.FileSet, []file) {
 			if strings.HasSuffix(name, "_test.go") {
 				continue
 			}
-			syntax, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.ParseComments)
+			syntax, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil,
+				parser.ParseComments)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +74,8 @@ func TestFunctionsAreShort(t *testing.T) {
 	median, tail := lengths[len(lengths)/2], lengths[len(lengths)*9/10]
 	t.Logf("%d functions: median %d lines, 90th percentile %d", len(lengths), median, tail)
 	if median > 8 || tail > 35 {
-		t.Errorf("functions have grown: median %d lines (8 at most), 90th percentile %d (35 at most)", median, tail)
+		t.Errorf("functions have grown: median %d lines (8 at most), 90th percentile %d (35 at "+
+			"most)", median, tail)
 	}
 }
 
@@ -131,8 +133,10 @@ func explainsItself(d *ast.FuncDecl) bool {
 	if d.Recv == nil {
 		return false
 	}
-	receiver, _, _ := strings.Cut(strings.TrimPrefix(types.ExprString(d.Recv.List[0].Type), "*"), "[")
-	return !ast.IsExported(receiver) || slices.Contains([]string{"String", "Error", "Unwrap"}, d.Name.Name)
+	receiver, _, _ := strings.Cut(strings.TrimPrefix(types.ExprString(d.Recv.List[0].Type), "*"),
+		"[")
+	return !ast.IsExported(receiver) || slices.Contains([]string{"String", "Error", "Unwrap"},
+		d.Name.Name)
 }
 
 func unexplained(d *ast.GenDecl) []string {
@@ -177,7 +181,8 @@ func TestPackagesHoldNoState(t *testing.T) {
 			for i, name := range v.Names {
 				id := f.room + "." + name.Name
 				found[id] = true
-				if _, exempt := linked[id]; !exempt && name.Name != "_" && (len(v.Values) <= i || !isMadeOnce(v.Values[i])) {
+				if _, exempt := linked[id]; !exempt && name.Name != "_" &&
+					(len(v.Values) <= i || !isMadeOnce(v.Values[i])) {
 					t.Errorf("%s: %s is neither a table nor an error", f.at(fset, v), name.Name)
 				}
 			}

@@ -56,7 +56,8 @@ func probeInside() int {
 	defer c.Close()
 	pods := podsPerNode(1)
 	for _, p := range pods {
-		if err := errors.Join(c.AddPod(p), c.Serve(p.Name, TCP, webPort), c.Serve(p.Name, UDP, webPort)); err != nil {
+		if err := errors.Join(c.AddPod(p), c.Serve(p.Name, TCP, webPort),
+			c.Serve(p.Name, UDP, webPort)); err != nil {
 			fmt.Println(err)
 			return 1
 		}
@@ -200,9 +201,12 @@ func TestExplain(t *testing.T) {
 	}{
 		{unix.ENOENT, nil, "no such file or directory"},
 		{unix.EPERM, nil, "seccomp"},
-		{unix.EPERM, map[string]string{"kernel.unprivileged_userns_clone": "0"}, "sysctl -w kernel.unprivileged_userns_clone=1"},
-		{unix.ENOSPC, map[string]string{"user.max_user_namespaces": "0"}, "sysctl -w user.max_user_namespaces=15000"},
-		{unix.EACCES, map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1"}, "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
+		{unix.EPERM, map[string]string{"kernel.unprivileged_userns_clone": "0"},
+			"sysctl -w kernel.unprivileged_userns_clone=1"},
+		{unix.ENOSPC, map[string]string{"user.max_user_namespaces": "0"},
+			"sysctl -w user.max_user_namespaces=15000"},
+		{unix.EACCES, map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1"},
+			"sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
 		{unix.EPERM, map[string]string{"kernel.unprivileged_userns_clone": "1"}, "seccomp"},
 	} {
 		got := explain(row.err, func(name string) string { return row.set[name] })

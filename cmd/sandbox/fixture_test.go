@@ -73,7 +73,8 @@ func podOn(node string, i int) Pod {
 	n := int(node[0] - 'a')
 	return Pod{
 		Name: fmt.Sprintf("default/%s%d", node, i), Node: node,
-		Addrs: addrs(fmt.Sprintf("10.244.%d.%d", n, i+10), fmt.Sprintf("fd00:244:0:%d::%d", n, i+10)),
+		Addrs: addrs(fmt.Sprintf("10.244.%d.%d", n, i+10),
+			fmt.Sprintf("fd00:244:0:%d::%d", n, i+10)),
 	}
 }
 
@@ -123,7 +124,8 @@ func between(from, to Pod, port uint16) []Probe {
 	var probes []Probe
 	for _, a := range to.Addrs {
 		for _, proto := range []Protocol{TCP, UDP} {
-			probes = append(probes, Probe{From: from.Name, To: to.Name, Addr: a, Protocol: proto, Port: port})
+			probes = append(probes, Probe{From: from.Name, To: to.Name, Addr: a, Protocol: proto,
+				Port: port})
 		}
 	}
 	return probes

@@ -34,9 +34,11 @@ func TestRouterAdvertisement(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the advertisement arrives on its segment", func() bool {
-		return sniffers["default/a0"].Count() > 0 && sniffers["default/a1"].Count() == 1 && sniffers["a"].Count() > 0
+		return sniffers["default/a0"].Count() > 0 && sniffers["default/a1"].Count() == 1 &&
+			sniffers["a"].Count() > 0
 	})
-	want(t, c, Open, between(podOn("a", 0), podOn("b", 0), webPort)...) // whatever came before has passed
+	// whatever came before has passed
+	want(t, c, Open, between(podOn("a", 0), podOn("b", 0), webPort)...)
 	if n := sniffers["default/b0"].Count() + sniffers["b"].Count(); n != 0 {
 		t.Errorf("%d advertisements on another segment", n)
 	}
@@ -47,7 +49,10 @@ func TestSendICMPv6ToOnePod(t *testing.T) {
 	from, to := podOn("a", 0), podOn("b", 0)
 	start(t, c, from, to)
 	const echoRequest, echoReply = 128, 129
-	s, err := c.Sniff(from.Name, func(p []byte) bool { return p[0]>>4 == 6 && p[6] == 58 && p[40] == echoReply })
+	s, err := c.Sniff(from.Name, func(p []byte) bool {
+		return p[0]>>4 == 6 && p[6] == 58 &&
+			p[40] == echoReply
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,8 @@ func needRoot(t *testing.T) {
 	t.Helper()
 	needKernel(t)
 	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED, NOTHING WAS TESTED: only root makes namespaces for a process that runs already")
+		t.Skip("SKIPPED, NOTHING WAS TESTED: only root makes namespaces for a process that runs " +
+			"already")
 	}
 }
 
@@ -132,7 +133,8 @@ func living(mark string) int {
 	count := 0
 	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environments {
-		if text, err := os.ReadFile(path); err == nil && strings.Contains(string(text), mark+"\x00") {
+		if text, err := os.ReadFile(path); err == nil &&
+			strings.Contains(string(text), mark+"\x00") {
 			count++
 		}
 	}

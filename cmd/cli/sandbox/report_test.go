@@ -60,7 +60,8 @@ func everyMark() *report {
 		"a/y -> b/z tcp/80 IPv4": {open, sandbox.Stranger},
 		"b/z -> a/x tcp/80 IPv4": {silent, open},
 		"b/z -> a/y udp/53 IPv4": {silent, silent},
-	}, "a/x -> a/y tcp/80 IPv4, a/x -> a/y tcp/80 IPv6, a/x -> a/y udp/53 IPv4, b/z -> a/y udp/53 IPv4, a/x -> b/z tcp/80 IPv4",
+	}, "a/x -> a/y tcp/80 IPv4, a/x -> a/y tcp/80 IPv6, a/x -> a/y udp/53 IPv4, b/z -> a/y "+
+		"udp/53 IPv4, a/x -> b/z tcp/80 IPv4",
 		podAtAddrs("a/x", "10.0.0.1 fd00::1", web), podAtAddrs("a/y", "10.0.0.2 fd00::2", dns, web),
 		podAtAddrs("b/z", "10.0.0.3", web), podAtAddrs("b/six", "fd00::4"))
 	r.warnings = []string{"bridge of pods: this", "connections open: that"}
@@ -105,7 +106,8 @@ func TestReportOfEveryMark(t *testing.T) {
 
 func TestReportWithoutDifferences(t *testing.T) {
 	var out bytes.Buffer
-	if err := reportOf(nil, "", podAtAddrs("a/x", "10.0.0.1", web), podAtAddrs("a/long-name", "10.0.0.2", web)).print(&out); err != nil {
+	if err := reportOf(nil, "", podAtAddrs("a/x", "10.0.0.1", web),
+		podAtAddrs("a/long-name", "10.0.0.2", web)).print(&out); err != nil {
 		t.Fatal(err)
 	}
 	const want = `2 pods on 1 node tried to reach each other, without and with 2 policies.
@@ -149,7 +151,8 @@ func TestTablesThatFit(t *testing.T) {
 				ports = append(ports, inspect.Port{
 					Protocol: ruleset.TCP, Number: uint16(port + 1)})
 			}
-			pods = append(pods, podAtAddrs(fmt.Sprintf("a/%s%d", row.label, i), fmt.Sprintf("10.0.0.%d", i+1), ports...))
+			pods = append(pods, podAtAddrs(fmt.Sprintf("a/%s%d", row.label, i),
+				fmt.Sprintf("10.0.0.%d", i+1), ports...))
 		}
 		var got []int
 		for _, part := range reportOf(nil, "", pods...).grid().tables() {
@@ -180,7 +183,8 @@ func TestColours(t *testing.T) {
 }
 
 func TestReportAsJSON(t *testing.T) {
-	r := reportOf(map[string][2]sandbox.Outcome{"a/x -> a/y udp/53 IPv6": {sandbox.Open, sandbox.Silent}}, "",
+	r := reportOf(map[string][2]sandbox.Outcome{"a/x -> a/y udp/53 IPv6": {sandbox.Open,
+		sandbox.Silent}}, "",
 		podAtAddrs("a/x", "fd00::1"), podAtAddrs("a/y", "fd00::2", dns))
 	got, err := json.MarshalIndent(r.document(), "", "  ")
 	if err != nil {

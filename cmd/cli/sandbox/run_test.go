@@ -35,9 +35,11 @@ const shopWarning = `warning: %s/shop.yaml: document 4: NetworkPolicy shop/backe
 func TestSandboxRun(t *testing.T) {
 	needKernel(t)
 	dir := folder(t, map[string]string{"shop.yaml": shop})
-	for deny, manner := range map[string]string{"drop": "dropped without an answer", "reject": "rejected with an answer"} {
+	for deny, manner := range map[string]string{"drop": "dropped without an answer",
+		"reject": "rejected with an answer"} {
 		got := finish(t, program("picket", "sandbox", "run", "-f", dir, "--deny", deny))
-		if diff := cmp.Diff(result{stdout: fmt.Sprintf(shopReport, manner), stderr: fmt.Sprintf(shopWarning, dir)}, got, cmp.AllowUnexported(result{})); diff != "" {
+		if diff := cmp.Diff(result{stdout: fmt.Sprintf(shopReport, manner),
+			stderr: fmt.Sprintf(shopWarning, dir)}, got, cmp.AllowUnexported(result{})); diff != "" {
 			t.Errorf("--deny %s:\n%s", deny, diff)
 		}
 	}
@@ -48,10 +50,12 @@ func TestSandboxRunAsAnybody(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("TestSandboxRun has been nobody in particular already")
 	}
-	cmd := program("picket", "sandbox", "run", "-f", folder(t, map[string]string{"shop.yaml": shop}))
+	cmd := program("picket", "sandbox", "run", "-f",
+		folder(t, map[string]string{"shop.yaml": shop}))
 	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
 	cmd.Dir = "/"
-	if got := finish(t, cmd); got.code != 0 || got.stdout != fmt.Sprintf(shopReport, "dropped without an answer") {
+	if got := finish(t, cmd); got.code != 0 || got.stdout != fmt.Sprintf(shopReport,
+		"dropped without an answer") {
 		t.Error(got)
 	}
 }
@@ -60,7 +64,8 @@ func TestSandboxRunAsAnybody(t *testing.T) {
 // it is the rules that are wrong: about all of it.
 func TestSandboxRunDiffers(t *testing.T) {
 	needKernel(t)
-	got := finish(t, program("liar", "sandbox", "run", "-f", folder(t, map[string]string{"shop.yaml": shop}), "--timeout", "100ms"))
+	got := finish(t, program("liar", "sandbox", "run", "-f",
+		folder(t, map[string]string{"shop.yaml": shop}), "--timeout", "100ms"))
 	for _, want := range []string{
 		"shop/frontend  node-2  ✓!        4✓! 6✗!   ·         ✓!\n",
 		"12 of 16 arrived, but 16 not as the rules say; 4 were dropped",
@@ -80,7 +85,8 @@ func TestSandboxRunDiffers(t *testing.T) {
 // The demo reports what a newcomer should see: who of the shop may do what, and the one mistake.
 func TestSandboxRunDemo(t *testing.T) {
 	needKernel(t)
-	got := finish(t, program("picket", "sandbox", "run", "-f", "../../../deploy/demo", "-o", "json"))
+	got := finish(t, program("picket", "sandbox", "run", "-f", "../../../deploy/demo", "-o",
+		"json"))
 	var doc Document
 	if err := json.Unmarshal([]byte(got.stdout), &doc); err != nil || got.code != 0 {
 		t.Fatal(err, got)
@@ -89,9 +95,11 @@ func TestSandboxRunDemo(t *testing.T) {
 		t.Error(got)
 	}
 	for _, p := range doc.Probes {
-		dns, backend := p.To == "kube-system/dns", p.To == "shop/backend" && strings.HasPrefix(p.From, "shop/frontend-")
+		dns, backend := p.To == "kube-system/dns", p.To == "shop/backend" &&
+			strings.HasPrefix(p.From, "shop/frontend-")
 		free := p.To == "other/client" && p.From == "kube-system/dns"
-		if open := dns || backend || free; open != (p.After == "open") || !open && p.After != "silent" {
+		if open := dns || backend || free; open != (p.After == "open") || !open &&
+			p.After != "silent" {
 			t.Errorf("%+v, want it open: %t", p, open)
 		}
 	}
@@ -102,7 +110,8 @@ func TestSandboxRunDemo(t *testing.T) {
 func TestSandboxRunLeavesNothing(t *testing.T) {
 	needKernel(t)
 	dir := folder(t, map[string]string{"shop.yaml": shop})
-	for signal, code := range map[unix.Signal]int{unix.SIGINT: 130, unix.SIGTERM: 143, unix.SIGKILL: -1} {
+	for signal, code := range map[unix.Signal]int{unix.SIGINT: 130, unix.SIGTERM: 143,
+		unix.SIGKILL: -1} {
 		cmd := program("picket", "sandbox", "run", "-f", dir, "--timeout", "1m")
 		temporary := t.TempDir()
 		cmd.Env = append(cmd.Env, "TMPDIR="+temporary)
@@ -111,7 +120,8 @@ func TestSandboxRunLeavesNothing(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "two agents, in the sandbox, with their parent outside", func() bool { return living(mark) == 4 })
+		eventually(t, "two agents, in the sandbox, with their parent outside",
+			func() bool { return living(mark) == 4 })
 		if err := cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +143,8 @@ func TestSandboxRunRefuses(t *testing.T) {
 		want  string
 	}{
 		{"output", []string{"-f", "x", "-o", "xml"}, `-o "xml": expected table or json`},
-		{"timeout", []string{"-f", "x", "--timeout", "0s"}, `--timeout 0s: expected more than nothing`},
+		{"timeout", []string{"-f", "x", "--timeout", "0s"},
+			`--timeout 0s: expected more than nothing`},
 		{"deny", []string{"-f", "x", "--deny", "never"}, `--deny: `},
 		{"argument", []string{"x"}, `unknown command "x" for "picket sandbox run"`},
 	} {
@@ -148,13 +159,19 @@ func TestSandboxRunSaysWhatIsWrong(t *testing.T) {
 	needKernel(t)
 	policies := shop[strings.LastIndex(shop, "---"):]
 	for _, row := range []struct{ name, manifests, want string }{
-		{"no pods", policies, "no pod that runs (only 1 NetworkPolicy); expected objects of kind Pod, or of one that makes pods, such as Deployment"},
-		{"no pods, in the end", policies, "picket: no pod runs, so there is nobody to send packets"},
-		{"address twice", podAt("a", "10.0.0.1") + podAt("b", "10.0.0.1"), "add pod default/b: 10.0.0.1 belongs to pod default/a"},
-		{"no address", podAt("a", "10.0.0"), `pod default/a: status.podIPs "10.0.0": expected an IP address`},
+		{"no pods", policies, "no pod that runs (only 1 NetworkPolicy); expected objects of kind " +
+			"Pod, or of one that makes pods, such as Deployment"},
+		{"no pods, in the end", policies,
+			"picket: no pod runs, so there is nobody to send packets"},
+		{"address twice", podAt("a", "10.0.0.1") + podAt("b", "10.0.0.1"),
+			"add pod default/b: 10.0.0.1 belongs to pod default/a"},
+		{"no address", podAt("a", "10.0.0"),
+			`pod default/a: status.podIPs "10.0.0": expected an IP address`},
 	} {
-		got := finish(t, program("picket", "sandbox", "run", "-f", folder(t, map[string]string{"x.yaml": row.manifests})))
-		if got.code != 1 || !strings.Contains(got.stderr, row.want) || strings.Count("\n"+got.stderr, "\npicket: ") != 1 {
+		got := finish(t, program("picket", "sandbox", "run", "-f",
+			folder(t, map[string]string{"x.yaml": row.manifests})))
+		if got.code != 1 || !strings.Contains(got.stderr, row.want) ||
+			strings.Count("\n"+got.stderr, "\npicket: ") != 1 {
 			t.Errorf("%s: want %q, got %v", row.name, row.want, got)
 		}
 	}

@@ -44,7 +44,8 @@ func (b background) want(code int, text string, args ...string) {
 }
 
 // askBackend reads the name of the pod behind an address of the completed shop.
-var askBackend = []string{"exec", "shop/frontend", "--", "bash", "-c", "timeout 1 cat < /dev/tcp/10.244.1.2/8080"}
+var askBackend = []string{"exec", "shop/frontend", "--", "bash", "-c",
+	"timeout 1 cat < /dev/tcp/10.244.1.2/8080"}
 
 func TestSandboxUpExecDown(t *testing.T) {
 	b := newBackground(t)
@@ -57,7 +58,8 @@ func TestSandboxUpExecDown(t *testing.T) {
 	b.want(7, "", "exec", "stranger", "sh", "-c", "exit 7")
 	b.want(137, "", "exec", "stranger", "--", "sh", "-c", "kill -9 $$")
 	b.want(0, "10.77.0.2", "exec", "node:node-2", "ip", "address")
-	b.want(1, "no pod nobody; there are: shop/backend, shop/frontend, shop/stranger", "exec", "nobody", "true")
+	b.want(1, "no pod nobody; there are: shop/backend, shop/frontend, shop/stranger", "exec",
+		"nobody", "true")
 	b.want(1, "node nobody: not in the sandbox", "exec", "node:nobody", "true")
 	b.want(1, "not found", "exec", "backend", "no-such-program")
 	echo := b.program("exec", "backend", "cat")
@@ -87,13 +89,16 @@ func TestSandboxUpFollowsTheManifests(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.want(0, "watch the manifests themselves", "up", "-f", dir)
-	ask := []string{"exec", "frontend-1", "--", "bash", "-c", "timeout 1 cat < /dev/tcp/10.244.2.11/8080"}
+	ask := []string{"exec", "frontend-1", "--", "bash", "-c",
+		"timeout 1 cat < /dev/tcp/10.244.2.11/8080"}
 	b.want(0, "shop/backend", ask...)
 	if err := os.Remove(filepath.Join(dir, "policies.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	stranger := []string{"exec", "stranger", "--", "bash", "-c", "timeout 1 cat < /dev/tcp/10.244.2.12/80"}
-	eventually(t, "a pod that no policy selects any more is free", func() bool { return b.run(stranger...).code == 0 })
+	stranger := []string{"exec", "stranger", "--", "bash", "-c",
+		"timeout 1 cat < /dev/tcp/10.244.2.12/80"}
+	eventually(t, "a pod that no policy selects any more is free",
+		func() bool { return b.run(stranger...).code == 0 })
 	b.want(0, "", "down")
 }
 
@@ -119,7 +124,8 @@ func TestSandboxExecSignals(t *testing.T) {
 	b := newBackground(t)
 	b.want(0, "", "up", "-f", folder(t, map[string]string{"shop.yaml": shop}))
 	quiet := living(b.mark)
-	for signal, code := range map[unix.Signal]int{unix.SIGINT: 130, unix.SIGTERM: 143, unix.SIGKILL: -1} {
+	for signal, code := range map[unix.Signal]int{unix.SIGINT: 130, unix.SIGTERM: 143,
+		unix.SIGKILL: -1} {
 		cmd := b.program("exec", "backend", "sleep", "1000")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
