@@ -26,7 +26,7 @@ var suites = map[string][]string{
 	"controller": {"./controller"},
 	"cluster":    {"./controller/source/cluster"},
 	"manifests":  {"./controller/source/manifests"},
-	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|InputIsJudged"},
+	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|^TestProblemsOfTheInput$"},
 	"conntrack":  {"./controller/conntrack"},
 	"packets":    {"./cmd/sandbox", "-run=" + packets, "-packet-worlds=12"},
 	"frame":      {"./cmd/sandbox", "-run=^Test(Output|Tunnels|RejectThroughServices|LinkLocalIsNoWayAround)OnRealPackets$"},

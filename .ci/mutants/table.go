@@ -48,8 +48,8 @@ var mutants = []mutant{
 	{"a bad podSelector may allow", "compile", "ruleset/policy/parse.go", "return podsIn(p.key.Namespace, widened(s)), false", "return podsIn(p.key.Namespace, widened(s)), true"},
 
 	// What files state.
-	{"only the last -f counts", "cli", "cmd/cli/load.go", "manifests.Input{Paths: f.paths,", "manifests.Input{Paths: f.paths[len(f.paths)-1:],"},
-	{"--strict lets a problem pass", "cli", "cmd/cli/load.go", "f.strict && n > 0", "f.strict && n > 1"},
+	{"only the last -f counts", "cli", "cmd/cli/input/flags.go", "manifests.Input{Paths: f.Paths,", "manifests.Input{Paths: f.Paths[len(f.Paths)-1:],"},
+	{"--strict lets a problem pass", "cli", "cmd/cli/input/flags.go", "f.strict && n > 0", "f.strict && n > 1"},
 	{"of two objects with one name the first counts", "manifests", "controller/source/manifests/claims.go", "return all[len(all)-1].object", "return all[0].object"},
 	{"JSON may state a key twice", "manifests", "controller/source/manifests/parse.go", "duplicateKeys = duplicateKeysInJSON(c.text)", "_ = duplicateKeysInJSON"},
 	{"what moves to another path is gone in between", "manifests", "controller/source/manifests/watch.go", "other.schedule.changed(\"\", now)", "_ = other"},

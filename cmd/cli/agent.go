@@ -41,13 +41,16 @@ type agentOptions struct {
 // Validate checks what the flags can be checked for alone.
 func (o *agentOptions) Validate() error {
 	if o.node == "" {
-		return errors.New("--node-name is missing; expected the name of this node, here or in the variable NODE_NAME")
+		return errors.New(
+			"--node-name is missing; " +
+				"expected the name of this node, here or in the variable NODE_NAME")
 	}
 	if slices.Contains(o.manifests, manifests.Stdin) {
 		return errors.New("--manifests -: expected files and folders, which an agent can watch")
 	}
 	if o.kubeconfig != "" && len(o.manifests) > 0 {
-		return errors.New("--kubeconfig and --manifests exclude each other; expected one of them, or none inside a cluster")
+		return errors.New("--kubeconfig and --manifests exclude each other; " +
+			"expected one of them, or none inside a cluster")
 	}
 	if _, err := ruleset.ParseDenial(o.deny); err != nil {
 		return fmt.Errorf("--deny: %w", err)
@@ -61,6 +64,7 @@ func (o *agentOptions) Validate() error {
 	return o.log.Validate()
 }
 
+// newAgentCmd is the verb that enforces policies.
 func newAgentCmd() *cobra.Command {
 	var o agentOptions
 	cmd := &cobra.Command{
@@ -81,21 +85,29 @@ last one counts.`,
 			return o.run(ctx, o.log.logger(cmd.ErrOrStderr()))
 		},
 	}
-	cmd.Flags().StringVar(&o.node, "node-name", os.Getenv("NODE_NAME"), "name of this node (variable NODE_NAME)")
+	cmd.Flags().StringVar(&o.node, "node-name", os.Getenv("NODE_NAME"),
+		"name of this node (variable NODE_NAME)")
 	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster")
 	cmd.Flags().StringArrayVarP(&o.manifests, "manifests", "f", nil,
 		"file or folder of manifests, instead of a cluster; may be given several times")
-	cmd.Flags().StringVar(&o.health, "health-addr", "127.0.0.1:9470", "address for /healthz, /readyz and /metrics")
-	cmd.Flags().StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
-	cmd.Flags().StringVar(&o.unknown, "unknown-pods", "allow", "what pods of this node may send and be sent before the agent knows them: allow or deny")
-	cmd.Flags().StringVar(&o.addresses, "pod-addresses", "ranges", "where addresses of pods come from: ranges (spec.podCIDRs of their node, where it has some) or any")
-	cmd.Flags().BoolVar(&o.own, "own-table", true, "let the kernel refuse everybody else who changes the rules (Linux 6.9 and later)")
+	cmd.Flags().StringVar(&o.health, "health-addr", "127.0.0.1:9470",
+		"address for /healthz, /readyz and /metrics")
+	cmd.Flags().StringVar(&o.deny, "deny", "drop",
+		"what happens to a denied packet: drop or reject")
+	cmd.Flags().StringVar(&o.unknown, "unknown-pods", "allow",
+		"what pods of this node may send and be sent before the agent knows them: allow or deny")
+	cmd.Flags().StringVar(&o.addresses, "pod-addresses", "ranges",
+		"where addresses of pods come from: "+
+			"ranges (spec.podCIDRs of their node, where it has some) or any")
+	cmd.Flags().BoolVar(&o.own, "own-table", true,
+		"let the kernel refuse everybody else who changes the rules (Linux 6.9 and later)")
 	o.log.bind(cmd.Flags())
 	return cmd
 }
 
+// run connects the parts of the agent, and runs it until ctx ends.
 func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
-	klog.SetSlogLogger(log.With("library", "client-go")) // what it says goes where all goes, in one format
+	klog.SetSlogLogger(log.With("library", "client-go")) // one format for all of the log
 	source, reporter, err := o.source()
 	if err != nil {
 		return err
@@ -112,23 +124,33 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	denial, _ := ruleset.ParseDenial(o.deny)
 	machine := &host.Host{}
 	c := controller.New(controller.Config{
-		Node: o.node, Denial: denial, DenyUnknown: o.unknown == "deny", AnyAddress: o.addresses == "any",
-		Source: source, Firewall: backend, Host: machine, Addresses: machine, HostWatcher: machine,
-		Connections: connections, Cutter: backend, Guard: backend, Flowtables: backend, Separator: backend, Reporter: reporter, Log: log, InForce: economise,
+		Node: o.node, Denial: denial,
+		DenyUnknown: o.unknown == "deny", AnyAddress: o.addresses == "any",
+		Source: source, Reporter: reporter,
+		Host: machine, HostWatcher: machine, Addresses: machine, Connections: connections,
+		Firewall: backend, Cutter: backend, Guard: backend,
+		Flowtables: backend, Separator: backend,
+		Log: log, InForce: limitMemory,
 	})
 	listener, err := net.Listen("tcp", o.health)
 	if err != nil {
 		return errors.Join(fmt.Errorf("--health-addr: %w", err), backend.Close())
 	}
-	server := &http.Server{Handler: c.Health.Handler(), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	server := &http.Server{
+		Handler:           c.Health.Handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
 	go func() { _ = server.Serve(listener) }()
-	log.Info("agent started", "version", versionText(), "node", o.node, "health", listener.Addr().String())
+	log.Info("agent started",
+		"version", versionText(), "node", o.node, "health", listener.Addr().String())
 	err = c.Run(ctx)
 	log.Info("agent stopped; the rules stay")
 	return errors.Join(err, server.Close(), backend.Close())
 }
 
-// source returns where the state of the cluster comes from, and who can report to its people.
+// source returns where the state of the cluster comes from, and what writes Events to it, if
+// anything does.
 func (o *agentOptions) source() (controller.Source, controller.Reporter, error) {
 	if len(o.manifests) > 0 {
 		return manifestfolder.Source{Paths: o.manifests}, nil, nil
@@ -139,8 +161,8 @@ func (o *agentOptions) source() (controller.Source, controller.Reporter, error) 
 	}
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.UserAgent = "picket/" + versionText()
-	config.QPS, config.Burst = 50, 100 // client-go's own are 5 a second, for watches, questions and Events together
-	config.Dial = dialer().DialContext
+	config.QPS, config.Burst = 50, 100 // client-go has 5 a second for all requests together
+	config.Dial = newAPIDialer().DialContext
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cluster client: %w", err)
@@ -149,7 +171,8 @@ func (o *agentOptions) source() (controller.Source, controller.Reporter, error) 
 	return source, source, nil
 }
 
-// cluster returns how to reach the API server: as the kubeconfig says, or as a pod of the cluster does.
+// cluster returns how to reach the API server: as the kubeconfig says, or as a pod of the cluster
+// does.
 func (o *agentOptions) cluster() (*rest.Config, error) {
 	if o.kubeconfig != "" {
 		config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
@@ -160,7 +183,8 @@ func (o *agentOptions) cluster() (*rest.Config, error) {
 	}
 	config, err := rest.InClusterConfig()
 	if err != nil {
-		return nil, fmt.Errorf("this is no pod of a cluster (%w); expected --kubeconfig FILE or --manifests DIR", err)
+		return nil, fmt.Errorf("this is no pod of a cluster (%w); "+
+			"expected --kubeconfig FILE or --manifests DIR", err)
 	}
 	return config, nil
 }

@@ -25,8 +25,11 @@ Stop the agent first: while it runs, the kernel refuses this.`,
 			if err = errors.Join(err, backend.Close()); err != nil {
 				return fmt.Errorf("cleanup: %w", err)
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), map[bool]string{
-				true: "removed the tables of Picket", false: "nothing to remove: there is no table of Picket"}[removed])
+			done := "nothing to remove: there is no table of Picket"
+			if removed {
+				done = "removed the tables of Picket"
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), done)
 			return err
 		},
 	}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/picket-project/picket/cmd/cli"
+	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/controller/source/manifests"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/compile"
@@ -22,10 +22,12 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew; read the difference before you commit it")
+var update = flag.Bool("update", false,
+	"write the golden files anew; read the difference before you commit it")
 
-// golden is a case of testdata/render: manifests (*.yaml), and what the verbs print for them. render.flags and
-// matrix.flags hold flags beside --manifests and --node-name n1; matrix is asked where its file is there.
+// golden is a case of testdata/render: manifests (*.yaml), and what the verbs print for them.
+// render.flags and matrix.flags hold flags beside --manifests and --node-name n1; matrix is asked
+// where its file is there.
 type golden struct {
 	path    string
 	archive *txtar.Archive
@@ -67,7 +69,8 @@ func (g *golden) file(name string) (string, bool) {
 
 // put replaces a file of the case; an empty text takes it out.
 func (g *golden) put(name, text string) {
-	g.archive.Files = slices.DeleteFunc(g.archive.Files, func(f txtar.File) bool { return f.Name == name })
+	g.archive.Files = slices.DeleteFunc(g.archive.Files,
+		func(f txtar.File) bool { return f.Name == name })
 	if text != "" {
 		g.archive.Files = append(g.archive.Files, txtar.File{Name: name, Data: []byte(text)})
 	}
@@ -78,14 +81,17 @@ func (g *golden) print(t *testing.T) map[string]string {
 	t.Helper()
 	renderFlags, _ := g.file("render.flags")
 	matrixFlags, _ := g.file("matrix.flags")
-	render := append([]string{"render", "-f", g.folder, "--node-name", "n1"}, strings.Fields(renderFlags)...)
+	render := append([]string{"render", "-f", g.folder, "--node-name", "n1"},
+		strings.Fields(renderFlags)...)
 	printed := map[string]string{}
 	printed["program"], printed["stderr"] = succeed(t, append(render, "-o", "program")...)
 	printed["nft"], _ = succeed(t, render...)
 	if _, asked := g.file("matrix"); asked {
-		printed["matrix"], _ = succeed(t, append([]string{"matrix", "-f", g.folder}, strings.Fields(matrixFlags)...)...)
+		printed["matrix"], _ = succeed(t, append([]string{"matrix", "-f", g.folder},
+			strings.Fields(matrixFlags)...)...)
 	}
-	printed["stderr"] = strings.ReplaceAll(printed["stderr"], g.folder+string(filepath.Separator), "")
+	printed["stderr"] = strings.ReplaceAll(printed["stderr"], g.folder+string(filepath.Separator),
+		"")
 	return printed
 }
 
@@ -105,7 +111,8 @@ func TestGoldens(t *testing.T) {
 			for _, file := range []string{"program", "nft", "matrix", "stderr"} {
 				want, _ := g.file(file)
 				if diff := cmp.Diff(want, printed[file]); diff != "" {
-					t.Errorf("%s: want - got +, go test ./cmd/cli -update writes it anew\n%s", file, diff)
+					t.Errorf("%s: want - got +, go test ./cmd/cli -update writes it anew\n%s", file,
+						diff)
 				}
 			}
 			g.agree(t)
@@ -113,29 +120,35 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// agree holds the programs of all nodes and the matrices against the oracle: a golden alone only says that
-// nothing has changed.
+// agree holds the programs of all nodes and the matrices against the oracle: a golden alone only
+// says that nothing has changed.
 func (g *golden) agree(t *testing.T) {
 	t.Helper()
 	all, _, err := manifests.Load(g.folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &oracle.World{Namespaces: all.Namespaces, Pods: all.Pods, Nodes: all.Nodes, Policies: all.Policies}
+	w := &oracle.World{Namespaces: all.Namespaces, Pods: all.Pods, Nodes: all.Nodes,
+		Policies: all.Policies}
 	programs := programsOf(w)
 	for _, f := range w.Flows() {
-		flow := ruleset.Flow{From: f.From, To: f.To, Proto: protocolOf(f.Protocol), Port: uint16(f.Port)}
+		flow := ruleset.Flow{From: f.From, To: f.To, Proto: protocolOf(f.Protocol),
+			Port: uint16(f.Port)}
 		for _, p := range programs {
 			if verdict, trace := p.Decide(flow); verdict == ruleset.Deny && w.Allowed(f) {
 				t.Fatalf("%v: the oracle allows it: %v", f, trace)
 			}
 		}
-		denied := func(p *ruleset.Program) bool { verdict, _ := p.Decide(flow); return verdict == ruleset.Deny }
+		denied := func(p *ruleset.Program) bool {
+			verdict, _ := p.Decide(flow)
+			return verdict == ruleset.Deny
+		}
 		if !w.Allowed(f) && !slices.ContainsFunc(programs, denied) {
 			t.Fatalf("%v: the oracle denies it, no node does", f)
 		}
 	}
-	for _, ask := range []string{"tcp 80", "tcp 81", "tcp 8080", "tcp 8443", "tcp 9100", "tcp 15090", "udp 53", "sctp 9"} {
+	for _, ask := range []string{"tcp 80", "tcp 81", "tcp 8080", "tcp 8443", "tcp 9100",
+		"tcp 15090", "udp 53", "sctp 9"} {
 		g.agreeMatrix(t, w, strings.Fields(ask))
 	}
 }
@@ -161,15 +174,17 @@ func (g *golden) agreeMatrix(t *testing.T, w *oracle.World, ask []string) {
 	t.Helper()
 	proto, port := corev1.Protocol(strings.ToUpper(ask[0])), numeral(t, ask[1])
 	for _, family := range []string{"0", "4", "6"} {
-		text, _ := succeed(t, "matrix", "-f", g.folder, "-o", "json", "--protocol", ask[0], "--port", ask[1], "--family", family)
-		var m cli.Matrix
+		text, _ := succeed(t, "matrix", "-f", g.folder, "-o", "json", "--protocol", ask[0],
+			"--port", ask[1], "--family", family)
+		var m inspect.Matrix
 		if err := json.Unmarshal([]byte(text), &m); err != nil {
 			t.Fatal(err)
 		}
 		for i, from := range m.Pods {
 			for j, to := range m.Pods {
 				if want := reaches(w, pair{from, to, family}, proto, int32(port)); m.Allowed[i][j] != want {
-					t.Errorf("matrix --family %s %v: %s > %s is %t, the oracle says %t", family, ask, from, to, !want, want)
+					t.Errorf("matrix --family %s %v: %s > %s is %t, the oracle says %t", family,
+						ask, from, to, !want, want)
 				}
 			}
 		}
@@ -179,7 +194,8 @@ func (g *golden) agreeMatrix(t *testing.T, w *oracle.World, ask []string) {
 // pair is two pods and the family (4, 6) that counts; 0 is both.
 type pair struct{ from, to, family string }
 
-// reaches asks the oracle about the addresses of two pods: they need a common family, and every one must do.
+// reaches asks the oracle about the addresses of two pods: they need a common family, and every one
+// must do.
 func reaches(w *oracle.World, p pair, proto corev1.Protocol, port int32) bool {
 	common := false
 	for _, from := range addressesOf(w, p.from) {

@@ -30,7 +30,8 @@ var flagLine = regexp.MustCompile(`(?m)^ +(?:-[a-z], )?--[a-z-]+.*$`)
 // Every verb says what it does and what each of its flags means.
 func TestHelp(t *testing.T) {
 	all := verbs(t)
-	for _, want := range []string{"agent", "render", "matrix", "cleanup", "version", "completion bash", "completion zsh", "completion fish"} {
+	for _, want := range []string{"agent", "render", "matrix", "cleanup", "version",
+		"completion bash", "completion zsh", "completion fish"} {
 		if !slices.Contains(all, want) {
 			t.Errorf("no verb %s in %v", want, all)
 		}
@@ -51,7 +52,8 @@ func TestHelp(t *testing.T) {
 
 func TestHelpNamesTheFlags(t *testing.T) {
 	for verb, flags := range map[string]string{
-		"agent":  "--node-name --kubeconfig --manifests --health-addr --deny --own-table --log-format --log-level",
+		"agent": "--node-name --kubeconfig --manifests --health-addr --deny --own-table " +
+			"--log-format --log-level",
 		"render": "--manifests --node-name --deny --pod-links --output",
 		"matrix": "--manifests --port --protocol --family --output",
 	} {
@@ -73,7 +75,8 @@ func TestNoVerbPrintsTheHelp(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
-	for shell, word := range map[string]string{"bash": "__start_picket", "zsh": "#compdef picket", "fish": "complete -c picket"} {
+	for shell, word := range map[string]string{"bash": "__start_picket", "zsh": "#compdef picket",
+		"fish": "complete -c picket"} {
 		if script, _ := succeed(t, "completion", shell); !strings.Contains(script, word) {
 			t.Errorf("%s: no %q in the script", shell, word)
 		}

@@ -28,6 +28,7 @@ func (o *logOptions) Validate() error {
 	return nil
 }
 
+// logger makes the logger that Validate has found possible.
 func (o *logOptions) logger(out io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(o.level))

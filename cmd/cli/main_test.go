@@ -69,7 +69,8 @@ spec:
 	return folder
 }
 
-// A wrong command line is one line on stderr, which names the flag and what it expects, and exit code 1.
+// A wrong command line is one line on stderr, which names the flag and what it expects, and exit
+// code 1.
 func TestErrors(t *testing.T) {
 	folder := twoPods(t)
 	for _, row := range []struct{ args, want string }{
@@ -78,48 +79,67 @@ func TestErrors(t *testing.T) {
 		{"matrix", `--manifests is missing; expected a file or folder of Kubernetes manifests`},
 		{"matrix --nope", `unknown flag: --nope; see picket matrix --help`},
 		{"matrix --port", `flag needs an argument: --port; see picket matrix --help`},
-		{"matrix -f DIR --port 65536", `--port "65536": expected destination port, 1 to 65535; see picket matrix --help`},
-		{"matrix -f DIR --port http", `--port "http": expected destination port, 1 to 65535; see picket matrix --help`},
+		{"matrix -f DIR --port 65536",
+			`--port "65536": expected destination port, 1 to 65535; see picket matrix --help`},
+		{"matrix -f DIR --port http",
+			`--port "http": expected destination port, 1 to 65535; see picket matrix --help`},
 		{"matrix -f DIR --port 0", `--port 0: expected 1 to 65535`},
-		{"matrix -f DIR --family six", `--family "six": expected 4 or 6: look at one address family only; see picket matrix --help`},
+		{"matrix -f DIR --family six",
+			`--family "six": expected 4 or 6: look at one address family only; see picket matrix --help`},
 		{"matrix -f DIR --family 5", `--family 5: expected 4 or 6`},
 		{"matrix -f DIR --protocol icmp", `--protocol: protocol "icmp": expected tcp, udp or sctp`},
 		{"matrix -f DIR -o yaml", `-o "yaml": expected table or json`},
-		{"matrix -f DIR/none", `--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
+		{"matrix -f DIR/none",
+			`--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
 		{"render -f DIR", `--node-name is missing; expected the node whose ruleset to print`},
-		{"render --node-name n1", `--manifests is missing; expected a file or folder of Kubernetes manifests`},
-		{"render -f DIR --node-name n9", `--node-name "n9": no node and no pod of the manifests has this name; they have: n1, n2`},
-		{"agent --node-name n1 -f x -f -", `--manifests -: expected files and folders, which an agent can watch`},
-		{"matrix -f DIR -f DIR/none", `--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
+		{"render --node-name n1",
+			`--manifests is missing; expected a file or folder of Kubernetes manifests`},
+		{"render -f DIR --node-name n9",
+			`--node-name "n9": no node and no pod of the manifests has this name; they have: n1, n2`},
+		{"agent --node-name n1 -f x -f -",
+			`--manifests -: expected files and folders, which an agent can watch`},
+		{"matrix -f DIR -f DIR/none",
+			`--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
 		{"matrix -f - -f -", `--manifests: path "-": the standard input can be read once only; expected a file or folder of Kubernetes manifests`},
-		{"render -f DIR --node-name n1 --deny maybe", `--deny: denial "maybe": expected drop or reject`},
+		{"render -f DIR --node-name n1 --deny maybe",
+			`--deny: denial "maybe": expected drop or reject`},
 		{"render -f DIR --node-name n1 -o iptables", `-o "iptables": expected nft or program`},
-		{"render -f DIR/none --node-name n1", `--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
-		{"agent --node-name=", `--node-name is missing; expected the name of this node, here or in the variable NODE_NAME`},
-		{"agent --node-name n1 --kubeconfig x -f y", `--kubeconfig and --manifests exclude each other; expected one of them, or none inside a cluster`},
+		{"render -f DIR/none --node-name n1",
+			`--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
+		{"agent --node-name=",
+			`--node-name is missing; expected the name of this node, here or in the variable NODE_NAME`},
+		{"agent --node-name n1 --kubeconfig x -f y",
+			`--kubeconfig and --manifests exclude each other; expected one of them, or none inside a cluster`},
 		{"agent --node-name n1 --deny no", `--deny: denial "no": expected drop or reject`},
 		{"agent --node-name n1 --log-format xml", `--log-format "xml": expected text or json`},
-		{"agent --node-name n1 --log-level loud", `--log-level "loud": expected debug, info, warn or error`},
-		{"agent --node-name n1 --own-table=maybe", `--own-table "maybe": expected true or false; see picket agent --help`},
+		{"agent --node-name n1 --log-level loud",
+			`--log-level "loud": expected debug, info, warn or error`},
+		{"agent --node-name n1 --own-table=maybe",
+			`--own-table "maybe": expected true or false; see picket agent --help`},
 		{"cleanup now", `unknown command "now" for "picket cleanup"`},
 		{"version 2", `unknown command "2" for "picket version"`},
 	} {
-		code, stdout, stderr := picket(strings.Fields(strings.ReplaceAll(row.args, "DIR", folder))...)
+		code, stdout, stderr := picket(strings.Fields(
+			strings.ReplaceAll(row.args, "DIR", folder))...)
 		if want := "picket: " + strings.ReplaceAll(row.want, "DIR", folder) + "\n"; code != 1 || stdout != "" || stderr != want {
-			t.Errorf("picket %s: exit code %d, stdout %q\n%swant\n%s", row.args, code, stdout, stderr, want)
+			t.Errorf("picket %s: exit code %d, stdout %q\n%swant\n%s", row.args, code, stdout,
+				stderr, want)
 		}
 	}
 }
 
-// A folder without manifests is no error but told, and what is wrong in files is a warning beside the answer.
+// A folder without manifests is no error but told, and what is wrong in files is a warning beside
+// the answer.
 func TestWarningsDoNotFail(t *testing.T) {
 	empty := t.TempDir()
 	if stdout, stderr := succeed(t, "matrix", "-f", empty, "-o", "json"); stdout != "{\"pods\":[],\"allowed\":[]}\n" ||
-		stderr != "warning: "+empty+": holds no manifests; expected files named *.yaml, *.yml or *.json\n" {
+		stderr != "warning: "+empty+": holds no manifests; expected files named *.yaml, *.yml or "+
+			"*.json\n" {
 		t.Errorf("%q, %q", stdout, stderr)
 	}
 	folder := twoPods(t)
-	write(t, filepath.Join(folder, "broken.yaml"), "apiVersion: v1\nkind: Pod\nmetadata: {name: Not A Name}\n")
+	write(t, filepath.Join(folder, "broken.yaml"),
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: Not A Name}\n")
 	_, stderr := succeed(t, "matrix", "-f", folder)
 	if want := "warning: " + folder + "/broken.yaml: document 1: "; !strings.HasPrefix(stderr, want) || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("%q, want %q", stderr, want)
@@ -128,7 +148,8 @@ func TestWarningsDoNotFail(t *testing.T) {
 
 func TestMatrix(t *testing.T) {
 	folder := twoPods(t)
-	const open, closed = `{"pods":["a/lone","a/web"],"allowed":[[true,true],[true,true]]}`, `{"pods":["a/lone","a/web"],"allowed":[[true,true],[false,true]]}`
+	const open, closed = `{"pods":["a/lone","a/web"],"allowed":[[true,true],[true,true]]}`,
+		`{"pods":["a/lone","a/web"],"allowed":[[true,true],[false,true]]}`
 	for flags, want := range map[string]string{
 		"":                                    closed,
 		"--port 443":                          open,
@@ -141,7 +162,8 @@ func TestMatrix(t *testing.T) {
 		"--port 53 --protocol=UDP --family=4": open,
 		"--port 443 --protocol sctp":          closed,
 	} {
-		stdout, stderr := succeed(t, append([]string{"matrix", "-o", "json", "--manifests", folder}, strings.Fields(flags)...)...)
+		stdout, stderr := succeed(t, append([]string{"matrix", "-o", "json", "--manifests", folder},
+			strings.Fields(flags)...)...)
 		if stdout != want+"\n" || stderr != "" {
 			t.Errorf("matrix %s: %swant %s\n%s", flags, stdout, want, stderr)
 		}
@@ -161,9 +183,11 @@ func TestMatrixNeedsACommonFamily(t *testing.T) {
 		{"metadata":{"namespace":"a","name":"new"},"spec":{"nodeName":"n"}},
 		{"metadata":{"namespace":"a","name":"six"},"spec":{"nodeName":"n"},"status":{"podIP":"fd00::1"}}]}`)
 	for family, want := range map[string]string{
-		"0": "[[true,false],[false,true]]", "4": "[[true,false],[false,false]]", "6": "[[false,false],[false,true]]",
+		"0": "[[true,false],[false,true]]", "4": "[[true,false],[false,false]]",
+		"6": "[[false,false],[false,true]]",
 	} {
-		if stdout, _ := succeed(t, "matrix", "-f", filepath.Join(folder, "cluster.json"), "-o", "json", "--family", family); stdout != `{"pods":["a/four","a/six"],"allowed":`+want+"}\n" {
+		if stdout, _ := succeed(t, "matrix", "-f", filepath.Join(folder, "cluster.json"), "-o",
+			"json", "--family", family); stdout != `{"pods":["a/four","a/six"],"allowed":`+want+"}\n" {
 			t.Errorf("--family %s: %s", family, stdout)
 		}
 	}
@@ -171,7 +195,8 @@ func TestMatrixNeedsACommonFamily(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	stdout, stderr := succeed(t, "version")
-	pattern := regexp.MustCompile(`^picket \S+ ` + regexp.QuoteMeta(runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH) + "\n$")
+	pattern := regexp.MustCompile(`^picket \S+ ` +
+		regexp.QuoteMeta(runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH) + "\n$")
 	if !pattern.MatchString(stdout) || stderr != "" {
 		t.Errorf("%q, want %s", stdout, pattern)
 	}

@@ -2,17 +2,21 @@ package cli
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/picket-project/picket/cmd/cli/input"
+	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
-	"github.com/picket-project/picket/ruleset/compile"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // renderOptions are the flags of render.
 type renderOptions struct {
-	inputFlags
+	input.Flags
 	node, deny, output string
 	links              []string
 }
@@ -31,6 +35,7 @@ func (o *renderOptions) Validate() error {
 	return nil
 }
 
+// renderFormats are the forms that a program can be printed in, by the value of -o.
 var renderFormats = map[string]func(*ruleset.Program) string{
 	"nft":     nft.Script,
 	"program": (*ruleset.Program).String,
@@ -48,10 +53,12 @@ func newRenderCmd() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	o.inputFlags.bind(cmd.Flags())
+	o.Flags.Bind(cmd.Flags())
 	cmd.Flags().StringVar(&o.node, "node-name", "", "node whose ruleset to print")
-	cmd.Flags().StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
-	cmd.Flags().StringSliceVar(&o.links, "pod-links", []string{"cni0"}, "interfaces of the node that its pods sit behind (the agent finds them by itself)")
+	cmd.Flags().StringVar(&o.deny, "deny", "drop",
+		"what happens to a denied packet: drop or reject")
+	cmd.Flags().StringSliceVar(&o.links, "pod-links", []string{"cni0"},
+		"interfaces of the node that its pods sit behind (the agent finds them by itself)")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "nft", "nft or program")
 	return cmd
 }
@@ -60,34 +67,30 @@ func (o *renderOptions) run(cmd *cobra.Command) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	objects, err := o.loadComplete(cmd)
+	objects, err := o.LoadComplete(cmd)
 	if err != nil {
 		return err
 	}
 	if err := checkNode(objects, o.node); err != nil {
 		return err
 	}
-	snapshot := compile.SnapshotOf(objects, o.node)
-	snapshot.Links = placed(snapshot, o.links)
-	snapshot.Denial, _ = ruleset.ParseDenial(o.deny)
-	program, _ := compile.Compile(snapshot)
+	denial, _ := ruleset.ParseDenial(o.deny)
+	program := inspect.ProgramOf(objects, o.node, inspect.Settings{Denial: denial, Links: o.links})
 	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats[o.output](program))
 	return err
 }
 
-// placed puts all pods of the node behind the interface, if there is just one.
-func placed(s compile.Snapshot, names []string) []ruleset.Link {
-	var links []ruleset.Link
-	for _, name := range names {
-		links = append(links, ruleset.Link{Name: name})
+// checkNode demands that the manifests name the node, and says which ones they name.
+func checkNode(o policy.Objects, node string) error {
+	known := inspect.NodeNames(o)
+	if slices.Contains(known, node) {
+		return nil
 	}
-	if len(links) != 1 {
-		return links
+	known = slices.DeleteFunc(known, func(name string) bool { return name == "" })
+	if len(known) == 0 {
+		return fmt.Errorf("--node-name %q: the manifests name no node; "+
+			"expected a Node, or a Pod with spec.nodeName", node)
 	}
-	for _, p := range s.Pods {
-		if p.Node == s.Node {
-			links[0].Addrs = append(links[0].Addrs, p.Addrs...)
-		}
-	}
-	return links
+	return fmt.Errorf("--node-name %q: no node and no pod of the manifests has this name; "+
+		"they have: %s", node, strings.Join(known, ", "))
 }

@@ -1,5 +1,6 @@
-// Package cli is the command line: a file per verb, each of which loads its input, calls the packages below
-// and prints. Only here are they wired together.
+// Package cli is the command line. Each verb is a file, or a package if it has parts: it parses its
+// flags, calls the packages below, and prints. Only here those packages are connected to each
+// other.
 package cli
 
 import (
@@ -9,9 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/cli/sandbox"
 )
 
-// Main runs the command line and returns the exit code: 0, or 1 after an error, which it prints as one line.
+// Main runs the command line and returns the exit code: 0, or 1 after an error, which it prints as
+// one line.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRootCmd()
 	root.SetArgs(args)
@@ -19,7 +24,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.Execute()
-	var code exitCode
+	var code exit.Code
 	switch {
 	case errors.As(err, &code):
 		return int(code)
@@ -30,11 +35,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// exitCode is an error that only says how to end: whatever there was to print is printed.
-type exitCode int
-
-func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
-
+// newRootCmd is picket itself, with all verbs.
 func newRootCmd() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "picket",
@@ -42,15 +43,18 @@ func newRootCmd() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
-		// A command that runs refuses a verb that it has not; one that only holds verbs prints its help and succeeds.
+		// With a function of its own the command refuses verbs that it does not have. Without one,
+		// cobra would print the help for them and succeed.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newAgentCmd(), newRenderCmd(), newMatrixCmd(), newSandboxCmd(), newCleanupCmd(), newVersionCmd())
+	root.AddCommand(
+		newAgentCmd(), newRenderCmd(), newMatrixCmd(),
+		sandbox.NewCommand(), newCleanupCmd(), newVersionCmd())
 	return root
 }
 
-// flagError says what a flag expects, where cobra says how its text could not be converted.
+// flagError says what a flag expects. cobra itself says why the text could not be converted.
 func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {

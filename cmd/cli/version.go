@@ -8,9 +8,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker; a build without it says what Go knows of itself.
+// version is set by the linker (-X). A build without it says what Go knows of the module.
 var version = ""
 
+// versionText is the version of this program, for people and for the API server.
 func versionText() string {
 	if version != "" {
 		return version
@@ -28,7 +29,8 @@ func newVersionCmd() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "picket %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "picket %s %s %s/%s\n",
+				versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

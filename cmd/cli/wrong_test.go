@@ -27,9 +27,9 @@ import (
 
 // wrong is a file with something wrong in it, read beside testdata/wrong/good.yaml.
 //
-// A case of testdata/wrong/THEME.txtar is NAME.yaml (or NAME.json) and NAME.want: the problems that are told,
-// one a line. NAME.flows is what must hold of traffic then, NAME.subjects the pods whose traffic may change at
-// all; where a case has none, it is the theme's (flows, subjects).
+// A case of testdata/wrong/THEME.txtar is NAME.yaml (or NAME.json) and NAME.want: the problems that
+// are told, one a line. NAME.flows is what must hold of traffic then, NAME.subjects the pods whose
+// traffic may change at all; where a case has none, it is the theme's (flows, subjects).
 type wrong struct {
 	name, file     string // file is wrong.yaml or wrong.json
 	content        string
@@ -54,7 +54,8 @@ func wrongs(t testing.TB) []wrong {
 		if len(archive.Comment) == 0 || archive.Comment[0] != '#' {
 			t.Errorf("%s does not start with a # paragraph that says what it shows", path)
 		}
-		all = append(all, theme(t, strings.TrimSuffix(filepath.Base(path), ".txtar"), archive.Files)...)
+		all = append(all, theme(t, strings.TrimSuffix(filepath.Base(path), ".txtar"),
+			archive.Files)...)
 	}
 	return all
 }
@@ -90,8 +91,8 @@ func theme(t testing.TB, name string, files []txtar.File) []wrong {
 	return rows
 }
 
-// A bad object is told, once and in words; its pods stay isolated, everybody else is untouched, and the kernel
-// takes what is left.
+// A bad object is told, once and in words; its pods stay isolated, everybody else is untouched, and
+// the kernel takes what is left.
 func TestWrongObjectsHoldUpNobody(t *testing.T) {
 	folder := goodFolder(t)
 	good := readWorld(t, folder)
@@ -154,7 +155,8 @@ func readWorld(t testing.TB, folder string) world {
 	for _, p := range unread {
 		fmt.Fprintln(&lines, strings.ReplaceAll(p.Error(), folder+string(filepath.Separator), ""))
 	}
-	w := &oracle.World{Namespaces: all.Namespaces, Pods: all.Pods, Nodes: all.Nodes, Policies: all.Policies}
+	w := &oracle.World{Namespaces: all.Namespaces, Pods: all.Pods, Nodes: all.Nodes,
+		Policies: all.Policies}
 	snapshot := compile.SnapshotOf(policy.Objects(*w), "n1")
 	first, wrong := compile.Compile(snapshot)
 	for _, p := range wrong {
@@ -250,8 +252,8 @@ func (w world) noWider(t testing.TB, subjects []string) {
 	flows(all, own, check)
 }
 
-// holds checks lines like "deny other/cli > bad/web@6 TCP 80": pods, nodes and addresses, @6 for the IPv6
-// address of a pod or node.
+// holds checks lines like "deny other/cli > bad/web@6 TCP 80": pods, nodes and addresses, @6 for
+// the IPv6 address of a pod or node.
 func (w world) holds(t *testing.T, lines string) {
 	t.Helper()
 	for line := range strings.Lines(lines) {

@@ -16,15 +16,19 @@ import (
 
 const module = "github.com/picket-project/picket"
 
-// goPackage is what `go list` says of a package: paths of what it imports, tests aside, and its files.
+// goPackage is what `go list` says of a package: paths of what it imports, tests aside, and its
+// files.
 type goPackage struct {
 	ImportPath, Name, Dir   string
 	Imports, Deps           []string
 	GoFiles, IgnoredGoFiles []string // IgnoredGoFiles are for other systems
 }
 
-// room is the path of a package inside of the module: "ruleset/policy"; ok is false for packages of others.
-func (p goPackage) room() (room string, ok bool) { return strings.CutPrefix(p.ImportPath, module+"/") }
+// room is the path of a package inside of the module: "ruleset/policy"; ok is false for packages of
+// others.
+func (p goPackage) room() (room string, ok bool) {
+	return strings.CutPrefix(p.ImportPath, module+"/")
+}
 
 // rooms lists the module's own packages that hold more than tests.
 func rooms(t *testing.T) map[string]goPackage {
@@ -37,7 +41,8 @@ func rooms(t *testing.T) map[string]goPackage {
 }
 
 var listed = sync.OnceValues(func() (map[string]goPackage, error) {
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Name,Dir,Imports,Deps,GoFiles,IgnoredGoFiles", "./...")
+	cmd := exec.Command("go", "list", "-deps",
+		"-json=ImportPath,Name,Dir,Imports,Deps,GoFiles,IgnoredGoFiles", "./...")
 	cmd.Dir = filepath.Join("..", "..")
 	out, err := cmd.Output()
 	if err != nil {
@@ -90,6 +95,10 @@ var arrows = []struct {
 	{"controller/source/cluster", []string{module + "/nft", module + "/cmd"}, "a source knows no kernel"},
 	{"controller/source/folder", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "a folder needs no cluster"},
 	{"controller/source/manifests", []string{module + "/controller/graph", module + "/nft", "k8s.io/client-go"}, "files are read for all verbs"},
+	{"cmd/inspect", []string{module + "/nft", module + "/cmd/cli", module + "/cmd/sandbox",
+		"k8s.io/client-go",
+		"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables",
+		"github.com/spf13"}, "questions need no kernel and no flags"},
 }
 
 func TestImportsPointDown(t *testing.T) {
@@ -143,7 +152,8 @@ func TestCompilerAndOracleKnowTheAPITypesAlone(t *testing.T) {
 
 func TestPackageNamesSayWhatIsInThem(t *testing.T) {
 	for room, p := range rooms(t) {
-		if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "types", "misc", "base", "manager"}, p.Name) {
+		if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "types", "misc",
+			"base", "manager"}, p.Name) {
 			t.Errorf("%s: package %s", room, p.Name)
 		}
 	}

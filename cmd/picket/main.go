@@ -1,5 +1,5 @@
-// Command picket adds NetworkPolicy to clusters whose network plugin has none. As kubectl-picket it is the
-// same program.
+// Command picket adds NetworkPolicy to clusters whose network plugin has none. As kubectl-picket it
+// is the same program.
 package main
 
 import (

@@ -33,7 +33,8 @@ func files(t *testing.T) (*token.FileSet, []file) {
 			if strings.HasSuffix(name, "_test.go") {
 				continue
 			}
-			syntax, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.ParseComments)
+			syntax, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil,
+				parser.ParseComments)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +74,8 @@ func TestFunctionsAreShort(t *testing.T) {
 	median, tail := lengths[len(lengths)/2], lengths[len(lengths)*9/10]
 	t.Logf("%d functions: median %d lines, 90th percentile %d", len(lengths), median, tail)
 	if median > 8 || tail > 35 {
-		t.Errorf("functions have grown: median %d lines (8 at most), 90th percentile %d (35 at most)", median, tail)
+		t.Errorf("functions have grown: median %d lines (8 at most), 90th percentile %d (35 at "+
+			"most)", median, tail)
 	}
 }
 
@@ -103,8 +105,9 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	}
 }
 
-// Outside of cmd, which nobody imports, every exported name has a sentence. Methods of unexported types and
-// those whose meaning is the language's own need none, and one does for a group of constants or variables.
+// Outside of cmd, which nobody imports, every exported name has a sentence. Methods of unexported
+// types and those whose meaning is the language's own need none, and one does for a group of
+// constants or variables.
 func TestExportedNamesAreExplained(t *testing.T) {
 	fset, all := files(t)
 	for _, f := range all {
@@ -130,8 +133,10 @@ func explainsItself(d *ast.FuncDecl) bool {
 	if d.Recv == nil {
 		return false
 	}
-	receiver, _, _ := strings.Cut(strings.TrimPrefix(types.ExprString(d.Recv.List[0].Type), "*"), "[")
-	return !ast.IsExported(receiver) || slices.Contains([]string{"String", "Error", "Unwrap"}, d.Name.Name)
+	receiver, _, _ := strings.Cut(strings.TrimPrefix(types.ExprString(d.Recv.List[0].Type), "*"),
+		"[")
+	return !ast.IsExported(receiver) || slices.Contains([]string{"String", "Error", "Unwrap"},
+		d.Name.Name)
 }
 
 func unexplained(d *ast.GenDecl) []string {
@@ -176,7 +181,8 @@ func TestPackagesHoldNoState(t *testing.T) {
 			for i, name := range v.Names {
 				id := f.room + "." + name.Name
 				found[id] = true
-				if _, exempt := linked[id]; !exempt && name.Name != "_" && (len(v.Values) <= i || !isMadeOnce(v.Values[i])) {
+				if _, exempt := linked[id]; !exempt && name.Name != "_" &&
+					(len(v.Values) <= i || !isMadeOnce(v.Values[i])) {
 					t.Errorf("%s: %s is neither a table nor an error", f.at(fset, v), name.Name)
 				}
 			}
@@ -209,8 +215,8 @@ func variables(syntax *ast.File) []*ast.ValueSpec {
 	return all
 }
 
-// isMadeOnce reports whether an expression is a table, an error, or what a function makes of constants or
-// panics (regexp.MustCompile).
+// isMadeOnce reports whether an expression is a table, an error, or what a function makes of
+// constants or panics (regexp.MustCompile).
 func isMadeOnce(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.CompositeLit:
@@ -222,7 +228,8 @@ func isMadeOnce(e ast.Expr) bool {
 	return false
 }
 
-// written returns the names, not those of a function's own variables, that the file assigns to, or to parts of.
+// written returns the names, not those of a function's own variables, that the file assigns to, or
+// to parts of.
 func written(syntax *ast.File) []*ast.Ident {
 	var names []*ast.Ident
 	own := map[any]bool{}

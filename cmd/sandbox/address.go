@@ -6,24 +6,26 @@ import (
 	"net/netip"
 )
 
-// The router that nobody plays: nodes send there what no node has. Its MAC
-// address is known and no port has it, so the frames end in the switch.
+// absentRouter is a router that does not exist: nodes send there what no node has. Its MAC address
+// is known and no port of the switch has it, so the frames end in the switch.
 var (
-	wayOut    = []netip.Addr{netip.AddrFrom4([4]byte{169, 254, 0, 1}), netip.MustParseAddr("fe80::a9fe:1")}
-	wayOutMAC = net.HardwareAddr{0x02, 0x70, 0xff, 0xff, 0xff, 0xff}
+	absentRouter = []netip.Addr{
+		netip.AddrFrom4([4]byte{169, 254, 0, 1}), netip.MustParseAddr("fe80::a9fe:1")}
+	absentRouterMAC = net.HardwareAddr{0x02, 0x70, 0xff, 0xff, 0xff, 0xff}
 )
 
-// The gateways of pods whose node has no PodCIDR of the family.
-var bareGateways = []netip.Addr{netip.AddrFrom4([4]byte{169, 254, 1, 1}), netip.MustParseAddr("fe80::a9fe:101")}
+// defaultGateways are the gateways of pods whose node has no PodCIDR of the family.
+var defaultGateways = []netip.Addr{
+	netip.AddrFrom4([4]byte{169, 254, 1, 1}), netip.MustParseAddr("fe80::a9fe:101")}
 
-// everywhere is the destination of a default route, per family.
-var everywhere = []netip.Prefix{
+// defaultRoute is the destination of a default route, per family.
+var defaultRoute = []netip.Prefix{
 	netip.PrefixFrom(netip.IPv4Unspecified(), 0),
 	netip.PrefixFrom(netip.IPv6Unspecified(), 0),
 }
 
-// alike finds the first address of the family of like; the zero Addr if there is none.
-func alike(addrs []netip.Addr, like netip.Addr) netip.Addr {
+// sameFamily finds the first address of the family of like; the zero Addr if there is none.
+func sameFamily(addrs []netip.Addr, like netip.Addr) netip.Addr {
 	for _, a := range addrs {
 		if a.Is4() == like.Is4() {
 			return a
@@ -32,8 +34,8 @@ func alike(addrs []netip.Addr, like netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// covering finds the prefix that contains the address; the zero Prefix if none does.
-func covering(prefixes []netip.Prefix, a netip.Addr) netip.Prefix {
+// containing finds the prefix that contains the address; the zero Prefix if none does.
+func containing(prefixes []netip.Prefix, a netip.Addr) netip.Prefix {
 	for _, p := range prefixes {
 		if p.Contains(a) {
 			return p
@@ -42,11 +44,11 @@ func covering(prefixes []netip.Prefix, a netip.Addr) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// single is the prefix that holds one address only.
-func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+// hostPrefix is the prefix that holds one address only.
+func hostPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// segment is the prefix under which a node's address stands on the switch.
-func segment(a netip.Addr) netip.Prefix {
+// switchPrefix is the prefix under which a node's address stands on the switch.
+func switchPrefix(a netip.Addr) netip.Prefix {
 	if a.Is4() {
 		return netip.PrefixFrom(a, 24)
 	}

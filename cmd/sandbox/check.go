@@ -23,7 +23,7 @@ func (s Node) check() error {
 		if cidr.Addr().BitLen()-cidr.Bits() < 2 {
 			return fmt.Errorf("pod range %s has no room for a gateway and a pod", cidr)
 		}
-		if !alike(unmapped(s.Addrs), cidr.Addr()).IsValid() {
+		if !sameFamily(unmapped(s.Addrs), cidr.Addr()).IsValid() {
 			return fmt.Errorf("pod range %s: the node has no address of its family", cidr)
 		}
 	}
@@ -33,6 +33,7 @@ func (s Node) check() error {
 	return nil
 }
 
+// onePerFamily demands that addresses are valid and of different families.
 func onePerFamily(addrs []netip.Addr) error {
 	seen := map[bool]netip.Addr{}
 	for _, a := range unmapped(addrs) {
@@ -66,26 +67,28 @@ func (c *Cluster) check(spec Pod, home *node) error {
 	return nil
 }
 
+// checkAddr says why a pod of a node cannot have an address.
 func (c *Cluster) checkAddr(a netip.Addr, home *node) error {
-	if !a.IsValid() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() || a.IsLoopback() {
+	if !a.IsValid() || a.IsUnspecified() || a.IsLoopback() ||
+		a.IsLinkLocalUnicast() || a.IsMulticast() {
 		return fmt.Errorf("%v is no address for a pod", a)
 	}
 	if owner, taken := c.owners[a]; taken {
 		return fmt.Errorf("%s belongs to %s", a, owner)
 	}
-	if !alike(home.Addrs, a).IsValid() {
+	if !sameFamily(home.Addrs, a).IsValid() {
 		return fmt.Errorf("%s: node %s has no address of its family", a, home.Name)
 	}
 	for _, n := range c.order {
-		if n != home && covering(n.PodCIDRs, a).IsValid() {
+		if n != home && containing(n.PodCIDRs, a).IsValid() {
 			return fmt.Errorf("%s is in the pod range of node %s", a, n.Name)
 		}
 	}
 	return nil
 }
 
-// claim notes who has the addresses.
-func (c *Cluster) claim(owner string, addrs []netip.Addr) error {
+// claimAddrs records who has the addresses.
+func (c *Cluster) claimAddrs(owner string, addrs []netip.Addr) error {
 	for _, a := range addrs {
 		if before, taken := c.owners[a]; taken {
 			return fmt.Errorf("%s belongs to %s", a, before)

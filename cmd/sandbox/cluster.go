@@ -11,33 +11,33 @@ import (
 // ErrNotFound is wrapped by what fails because a pod or node is not in the cluster.
 var ErrNotFound = errors.New("not in the sandbox")
 
-// Cluster is nodes and pods that live. Close ends it.
+// Cluster is nodes and pods that exist. Close ends it.
 type Cluster struct {
-	mu     sync.Mutex // guards everything below
-	fabric *fabric
-	nodes  map[string]*node
-	order  []*node // as given to New
-	pods   map[string]*pod
-	owners map[netip.Addr]string // who has an address: "pod a/b", "node c"
-	wires  int                   // made so far; names the next one
-	nurse  *nursery
-	closed bool
+	mu         sync.Mutex // guards everything below
+	nodeSwitch *nodeSwitch
+	nodes      map[string]*node
+	order      []*node // as given to New
+	pods       map[string]*pod
+	owners     map[netip.Addr]string // who has an address: "pod a/b", "node c"
+	podsMade   int                   // made so far; names the next pod's interface
+	launcher   *launcher
+	closed     bool
 }
 
 // New builds the nodes and the routes between them; pods come later.
 func New(nodes []Node) (_ *Cluster, err error) {
 	c := &Cluster{
-		nodes:  map[string]*node{},
-		pods:   map[string]*pod{},
-		owners: map[netip.Addr]string{},
-		nurse:  newNursery(),
+		nodes:    map[string]*node{},
+		pods:     map[string]*pod{},
+		owners:   map[netip.Addr]string{},
+		launcher: newLauncher(),
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	if c.fabric, err = newFabric(); err != nil {
+	if c.nodeSwitch, err = newSwitch(); err != nil {
 		return nil, fmt.Errorf("make the switch: %w", err)
 	}
 	for _, spec := range nodes {
@@ -45,7 +45,7 @@ func New(nodes []Node) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("make node %s: %w", spec.Name, err)
 		}
 	}
-	if err := c.introduce(); err != nil {
+	if err := c.routeNodes(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -59,23 +59,23 @@ func (c *Cluster) addNode(spec Node) error {
 	if _, exists := c.nodes[spec.Name]; exists {
 		return errors.New("there is such a node already")
 	}
-	n, err := newNode(spec, c.fabric)
+	n, err := newNode(spec, c.nodeSwitch)
 	if err != nil {
 		return err
 	}
 	c.nodes[n.Name] = n
 	c.order = append(c.order, n)
-	return c.claim("node "+n.Name, n.listenAddrs())
+	return c.claimAddrs("node "+n.Name, n.listenAddrs())
 }
 
-// introduce routes every node to every other.
-func (c *Cluster) introduce() error {
+// routeNodes routes every node to every other.
+func (c *Cluster) routeNodes() error {
 	for _, n := range c.order {
 		for _, other := range c.order {
 			if n == other {
 				continue
 			}
-			if err := n.meet(other); err != nil {
+			if err := n.routeTo(other); err != nil {
 				return fmt.Errorf("route node %s to node %s: %w", n.Name, other.Name, err)
 			}
 		}
@@ -107,46 +107,46 @@ func (c *Cluster) addPod(spec Pod) error {
 	if err := c.check(spec, home); err != nil {
 		return err
 	}
-	c.wires++
-	p, err := newPod(spec, home, fmt.Sprintf("pod%d", c.wires))
+	c.podsMade++
+	p, err := newPod(spec, home, fmt.Sprintf("pod%d", c.podsMade))
 	if err != nil {
 		return err
 	}
-	if err := c.publish(p); err != nil {
-		return errors.Join(err, c.retract(p), p.close())
+	if err := c.addRoutes(p); err != nil {
+		return errors.Join(err, c.removeRoutes(p), p.close())
 	}
 	c.pods[p.Name] = p
 	if !p.HostNetwork {
-		return c.claim("pod "+p.Name, p.Addrs)
+		return c.claimAddrs("pod "+p.Name, p.Addrs)
 	}
 	return nil
 }
 
-// publish routes the other nodes to those addresses that no pod range covers.
-func (c *Cluster) publish(p *pod) error {
-	return c.eachStray(p, func(n *node, r route) error { return r.add(n.links) })
+// addRoutes routes the other nodes to those addresses of a pod that no pod range contains.
+func (c *Cluster) addRoutes(p *pod) error {
+	return c.eachPodRoute(p, func(n *node, r route) error { return r.add(n.links) })
 }
 
-// retract takes those routes away; it does not mind if they are not there.
-func (c *Cluster) retract(p *pod) error {
-	return c.eachStray(p, func(n *node, r route) error { return r.remove(n.links) })
+// removeRoutes removes those routes; it is no error if they are not there.
+func (c *Cluster) removeRoutes(p *pod) error {
+	return c.eachPodRoute(p, func(n *node, r route) error { return r.remove(n.links) })
 }
 
-// eachStray visits the other nodes with the route that leads from them to the pod.
-func (c *Cluster) eachStray(p *pod, f func(*node, route) error) error {
+// eachPodRoute calls f for each of those routes, with the node that it is on.
+func (c *Cluster) eachPodRoute(p *pod, f func(*node, route) error) error {
 	var errs []error
-	for _, a := range p.strays {
+	for _, a := range p.unranged {
 		for _, n := range c.order {
 			if n != p.home {
-				errs = append(errs, f(n, n.reach(p.home, single(a))))
+				errs = append(errs, f(n, n.routeToPods(p.home, hostPrefix(a))))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// DeletePod ends a pod: what it serves, its wire and its namespace. Children
-// that StartInPod started there live on, cut off.
+// DeletePod ends a pod: what it serves, its veth and its namespace. Children
+// that StartInPod started there live on, without a network.
 func (c *Cluster) DeletePod(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,14 +160,14 @@ func (c *Cluster) DeletePod(name string) error {
 			delete(c.owners, a)
 		}
 	}
-	if err := errors.Join(c.retract(p), p.close()); err != nil {
+	if err := errors.Join(c.removeRoutes(p), p.close()); err != nil {
 		return fmt.Errorf("delete pod %s: %w", name, err)
 	}
 	return nil
 }
 
 // Close ends the cluster and every child that it started. The kernel takes the
-// namespaces apart afterwards, on its own time. Closing again does nothing.
+// namespaces apart some time later. Closing again does nothing.
 func (c *Cluster) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,16 +175,16 @@ func (c *Cluster) Close() error {
 		return nil
 	}
 	c.closed = true
-	c.nurse.close()
+	c.launcher.close()
 	var errs []error
 	for _, p := range c.pods {
-		errs = append(errs, p.abandon())
+		errs = append(errs, p.release())
 	}
 	for _, n := range c.order {
 		errs = append(errs, n.close())
 	}
-	if c.fabric != nil {
-		errs = append(errs, c.fabric.close())
+	if c.nodeSwitch != nil {
+		errs = append(errs, c.nodeSwitch.close())
 	}
 	clear(c.pods)
 	clear(c.nodes)
@@ -216,7 +216,7 @@ func (c *Cluster) StartInNode(node string, cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	return c.nurse.start(n.ns, cmd)
+	return c.launcher.start(n.ns, cmd)
 }
 
 // StartInPod is StartInNode for a pod's namespace.
@@ -225,7 +225,7 @@ func (c *Cluster) StartInPod(pod string, cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	return c.nurse.start(p.ns, cmd)
+	return c.launcher.start(p.ns, cmd)
 }
 
 // locked looks one thing up for a caller that does not hold the lock.
@@ -235,6 +235,7 @@ func locked[T any](c *Cluster, find func(string) (T, error), name string) (T, er
 	return find(name)
 }
 
+// node returns a node by its name. The caller holds the lock.
 func (c *Cluster) node(name string) (*node, error) {
 	if n := c.nodes[name]; n != nil {
 		return n, nil
@@ -242,6 +243,7 @@ func (c *Cluster) node(name string) (*node, error) {
 	return nil, fmt.Errorf("node %s: %w", name, ErrNotFound)
 }
 
+// pod returns a pod by its name. The caller holds the lock.
 func (c *Cluster) pod(name string) (*pod, error) {
 	if p := c.pods[name]; p != nil {
 		return p, nil

@@ -42,7 +42,8 @@ func TestNobodyIsThere(t *testing.T) {
 		"172.20.0.99", "fd00:20::99", // the nodes' network
 		"203.0.113.1", "2001:db8::1", // the internet
 	)}
-	want(t, c, Silent, append(between(podOn("a", 0), nobody, webPort), between(host, nobody, webPort)...)...)
+	want(t, c, Silent, append(between(podOn("a", 0), nobody, webPort),
+		between(host, nobody, webPort)...)...)
 }
 
 func TestHostNetwork(t *testing.T) {
@@ -75,9 +76,11 @@ func TestAddressChangesHands(t *testing.T) {
 	second.Addrs = []netip.Addr{first.Addrs[0], netip.MustParseAddr("fd00:244::77")}
 	third.Addrs = []netip.Addr{first.Addrs[1]}
 	for _, next := range []Pod{first, second, third, first} {
-		want(t, c, Silent, append(between(neighbour, next, webPort), between(stranger, next, webPort)...)...)
+		want(t, c, Silent, append(between(neighbour, next, webPort),
+			between(stranger, next, webPort)...)...)
 		start(t, c, next)
-		want(t, c, Open, append(between(neighbour, next, webPort), between(stranger, next, webPort)...)...)
+		want(t, c, Open, append(between(neighbour, next, webPort),
+			between(stranger, next, webPort)...)...)
 		want(t, c, Open, between(Pod{Name: next.Name}, neighbourFor(neighbour, next), webPort)...)
 		if err := c.DeletePod(next.Name); err != nil {
 			t.Fatal(err)
@@ -89,7 +92,7 @@ func TestAddressChangesHands(t *testing.T) {
 func neighbourFor(p, other Pod) Pod {
 	var same []netip.Addr
 	for _, a := range p.Addrs {
-		if alike(other.Addrs, a).IsValid() {
+		if sameFamily(other.Addrs, a).IsValid() {
 			same = append(same, a)
 		}
 	}
@@ -152,7 +155,10 @@ func TestImpossibleClusters(t *testing.T) {
 		"address twice":        func(n *Node) { n.Addrs = threeNodes()[1].Addrs },
 		"range twice":          func(n *Node) { n.PodCIDRs = threeNodes()[1].PodCIDRs },
 		"range without family": func(n *Node) { n.Addrs = n.Addrs[:1] },
-		"range without room":   func(n *Node) { n.PodCIDRs = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/31")} },
+		"range without room": func(n *Node) {
+			n.PodCIDRs = []netip.Prefix{
+				netip.MustParsePrefix("10.0.0.0/31")}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			needKernel(t)
@@ -196,7 +202,8 @@ func TestChildrenLiveInTheirNamespace(t *testing.T) {
 	look := func(name string, into *netlink.Link) func() error {
 		return func() (err error) { *into, err = netlink.LinkByName(name); return err }
 	}
-	if err := errors.Join(c.InPod("default/a0", look("eth0", &inPod)), c.InNode("a", look("cni0", &inNode))); err != nil {
+	if err := errors.Join(c.InPod("default/a0", look("eth0", &inPod)),
+		c.InNode("a", look("cni0", &inNode))); err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder
@@ -208,7 +215,8 @@ func TestChildrenLiveInTheirNamespace(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if got := text.String(); !strings.Contains(got, "eth0:") || strings.Contains(got, "cni0:") || !strings.HasSuffix(got, "\n0\n") {
+	if got := text.String(); !strings.Contains(got, "eth0:") || strings.Contains(got, "cni0:") ||
+		!strings.HasSuffix(got, "\n0\n") {
 		t.Errorf("a child in the pod sees:\n%s", got)
 	}
 }

@@ -1,7 +1,7 @@
 // Package sandbox is a cluster of network namespaces on one machine: nodes and
-// pods as namespaces, the wires between them, and probes that tell which pod
-// reaches which. It is the engine of the verb `picket sandbox` and of every
-// test that wants to see packets rather than rules.
+// pods as namespaces, the links between them, and probes that tell which pod
+// reaches which. The verb `picket sandbox` uses it, and every test
+// that wants to see packets rather than rules.
 //
 //	      node-a                            node-b
 //	┌────────────────────────┐        ┌────────────────────────┐
@@ -20,11 +20,11 @@
 //
 // The shape is that of flannel in host-gw mode over the bridge CNI plugin. The
 // pods of a node share one layer 2 segment, so what they say to each other
-// meets the forward hook only through br_netfilter; the engine leaves its
-// sysctls alone, because setting them is the product's duty. Nodes route each
+// meets the forward hook only through br_netfilter; this package leaves its
+// sysctls alone, because the product has to set them. Nodes route each
 // other's pod ranges over the switch, a bridge in a namespace of its own. What
-// no node has leaves by a router that nobody plays: it vanishes, as it would on
-// the internet, and no ICMP error gives it away.
+// no node has leaves by a router that does not exist: it is lost, as it would be on
+// the internet, and no ICMP error tells of it.
 //
 // # Contract
 //
@@ -37,7 +37,7 @@
 //     neighbours give up on it and answer with an ICMP error.
 //   - ICMP errors are not rate limited, so a thousand rejects are a thousand answers.
 //   - The source port of a probe returns after 28,000 probes from the same
-//     namespace, so no probe rides on the conntrack entry of an earlier one.
+//     namespace, so no probe uses the conntrack entry of an earlier one.
 //   - An answer names the pod that gave it. A probe answered by another pod than
 //     the expected one is a Stranger, never Open.
 //   - A hostNetwork pod is its node's namespace. Its probes leave with the source

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outside is the variable by which a process that re-executes itself tells the
-// new one which network namespace it came from. A process is inside if it has the
-// variable, is elsewhere, and is the first of its pid namespace: a variable that
-// somebody happens to inherit does not pass for it.
-const outside = "PICKET_SANDBOX_OUTSIDE"
+// outsideVariable is the environment variable by which a process that executes itself again tells
+// the new one which network namespace it came from. A process is inside if it has the variable, is
+// in another namespace, and is the first of its pid namespace: to inherit the variable is not
+// enough.
+const outsideVariable = "PICKET_SANDBOX_OUTSIDE"
 
 // Enter moves a verb into fresh namespaces: network, mounts, processes, and for
 // anybody but root also users. The verb calls it first.
@@ -34,21 +34,21 @@ func Enter(args []string) (inside bool, code int, err error) {
 	if err != nil {
 		return false, 1, err
 	}
-	if from, told := os.LookupEnv(outside); told && from != here && os.Getpid() == 1 {
-		if err := settleIn(); err != nil {
+	if from, told := os.LookupEnv(outsideVariable); told && from != here && os.Getpid() == 1 {
+		if err := prepare(); err != nil {
 			return true, 1, fmt.Errorf("prepare the sandbox: %w", err)
 		}
 		return true, 0, nil
 	}
-	code, err = again(args, here)
+	code, err = reexecute(args, here)
 	return false, code, err
 }
 
-// settleIn prepares the new namespaces. A /proc of its own is not allowed inside
+// prepare prepares the new namespaces. A /proc of its own is not allowed inside
 // of some containers; with the old one everything works but other programs' view
 // of their pids.
-func settleIn() error {
-	if err := os.Unsetenv(outside); err != nil {
+func prepare() error {
+	if err := os.Unsetenv(outsideVariable); err != nil {
 		return err
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
@@ -61,16 +61,16 @@ func settleIn() error {
 	return loopbackUp()
 }
 
-// again runs this program inside. The thread stays locked until the child has
+// reexecute runs this program inside. The thread stays locked until the child has
 // ended, since the child's death signal hangs on it.
-func again(args []string, here string) (code int, err error) {
+func reexecute(args []string, here string) (code int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), outside+"="+here)
+	cmd.Env = append(os.Environ(), outsideVariable+"="+here)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = apart(os.Geteuid(), os.Getegid())
+	cmd.SysProcAttr = newNamespaces(os.Geteuid(), os.Getegid())
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
 	defer signal.Stop(signals)
@@ -83,9 +83,9 @@ func again(args []string, here string) (code int, err error) {
 	return exitCode(cmd.Wait())
 }
 
-// apart asks for the namespaces. Anybody but root needs a user namespace, in
+// newNamespaces asks for the namespaces. Anybody but root needs a user namespace, in
 // which they are root, to be allowed the others.
-func apart(uid, gid int) *syscall.SysProcAttr {
+func newNamespaces(uid, gid int) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID,
 		Pdeathsig:  unix.SIGKILL,
@@ -136,9 +136,9 @@ func exitCode(end error) (int, error) {
 	return exit.ExitCode(), nil
 }
 
-// gates are the sysctls that keep users from having namespaces of their own, and
-// the value by which they do.
-var gates = []struct{ name, shut, remedy string }{
+// namespaceSysctls are the sysctls that keep users from having namespaces of their own, the value
+// by which they do, and the one that lets them.
+var namespaceSysctls = []struct{ name, forbids, allows string }{
 	{"kernel.unprivileged_userns_clone", "0", "1"},             // Debian's patch
 	{"user.max_user_namespaces", "0", "15000"},                 // RHEL's default until 8
 	{"kernel.apparmor_restrict_unprivileged_userns", "1", "0"}, // Ubuntu since 23.10
@@ -149,13 +149,14 @@ func explain(err error, read func(sysctl string) string) error {
 	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.ENOSPC) {
 		return err
 	}
-	for _, g := range gates {
-		if read(g.name) == g.shut {
-			return fmt.Errorf("%w: this kernel lets only root make namespaces (%s = %s); run as root, or: sysctl -w %s=%s",
-				err, g.name, g.shut, g.name, g.remedy)
+	for _, s := range namespaceSysctls {
+		if read(s.name) == s.forbids {
+			return fmt.Errorf("%w: this kernel lets only root make namespaces (%s = %s); "+
+				"run as root, or: sysctl -w %s=%s", err, s.name, s.forbids, s.name, s.allows)
 		}
 	}
-	return fmt.Errorf("%w: making namespaces is not permitted here (a container's seccomp profile, or no CAP_SYS_ADMIN)", err)
+	return fmt.Errorf("%w: making namespaces is not permitted here "+
+		"(a container's seccomp profile, or no CAP_SYS_ADMIN)", err)
 }
 
 func readSetting(sysctl string) string {

@@ -37,7 +37,7 @@ func runVerb(name string) int {
 	if !inside {
 		return code
 	}
-	fmt.Println("pid", os.Getpid(), "args", os.Args[1:], "told", os.Getenv(outside) != "")
+	fmt.Println("pid", os.Getpid(), "args", os.Args[1:], "told", os.Getenv(outsideVariable) != "")
 	switch name {
 	case "probe":
 		return probeInside()
@@ -56,7 +56,8 @@ func probeInside() int {
 	defer c.Close()
 	pods := podsPerNode(1)
 	for _, p := range pods {
-		if err := errors.Join(c.AddPod(p), c.Serve(p.Name, TCP, webPort), c.Serve(p.Name, UDP, webPort)); err != nil {
+		if err := errors.Join(c.AddPod(p), c.Serve(p.Name, TCP, webPort),
+			c.Serve(p.Name, UDP, webPort)); err != nil {
 			fmt.Println(err)
 			return 1
 		}
@@ -103,7 +104,7 @@ func TestEnterAsRoot(t *testing.T) {
 // A variable that was inherited from somewhere does not count as being inside.
 func TestEnterDespiteAnInheritedVariable(t *testing.T) {
 	needKernel(t)
-	enterAndProbe(t, func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, outside+"=net:[1]") })
+	enterAndProbe(t, func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, outsideVariable+"=net:[1]") })
 }
 
 func TestEnterAsAnybody(t *testing.T) {
@@ -200,9 +201,12 @@ func TestExplain(t *testing.T) {
 	}{
 		{unix.ENOENT, nil, "no such file or directory"},
 		{unix.EPERM, nil, "seccomp"},
-		{unix.EPERM, map[string]string{"kernel.unprivileged_userns_clone": "0"}, "sysctl -w kernel.unprivileged_userns_clone=1"},
-		{unix.ENOSPC, map[string]string{"user.max_user_namespaces": "0"}, "sysctl -w user.max_user_namespaces=15000"},
-		{unix.EACCES, map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1"}, "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
+		{unix.EPERM, map[string]string{"kernel.unprivileged_userns_clone": "0"},
+			"sysctl -w kernel.unprivileged_userns_clone=1"},
+		{unix.ENOSPC, map[string]string{"user.max_user_namespaces": "0"},
+			"sysctl -w user.max_user_namespaces=15000"},
+		{unix.EACCES, map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1"},
+			"sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
 		{unix.EPERM, map[string]string{"kernel.unprivileged_userns_clone": "1"}, "seccomp"},
 	} {
 		got := explain(row.err, func(name string) string { return row.set[name] })

@@ -12,10 +12,13 @@ import (
 // Frame is an Ethernet frame that whoever has raw sockets may send.
 type Frame struct {
 	To, From net.HardwareAddr // nil: everybody, or the interface that sends it
-	Tags     int              // how many tags of VLAN 0 stand first, which whoever receives them takes off
+	Tags     int              // how many tags of VLAN 0 come first; receivers remove them
 	Kind     uint16           // EtherType; zero: that of the packet, IPv4 or IPv6
 	Packet   []byte
 }
+
+// etherTypes are the EtherTypes of IP by its version.
+var etherTypes = map[byte]uint16{4: unix.ETH_P_IP, 6: unix.ETH_P_IPV6}
 
 // vlan0 is a tag (IEEE 802.1Q) of no VLAN.
 var vlan0 = []byte{0x81, 0, 0, 0}
@@ -46,7 +49,7 @@ func (f Frame) bytes(own net.HardwareAddr) []byte {
 		f.From = own
 	}
 	if f.Kind == 0 {
-		f.Kind = map[byte]uint16{4: unix.ETH_P_IP, 6: unix.ETH_P_IPV6}[f.Packet[0]>>4]
+		f.Kind = etherTypes[f.Packet[0]>>4]
 	}
 	head := slices.Concat(f.To, f.From, slices.Repeat(vlan0, f.Tags))
 	return append(binary.BigEndian.AppendUint16(head, f.Kind), f.Packet...)

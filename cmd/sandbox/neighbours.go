@@ -14,12 +14,14 @@ import (
 // net.ipv4.neigh.default.gc_thresh3 entries, 1,024 by default, and each pod that
 // talks to another one on its segment is an entry. What does not fit is dropped
 // without a word, and a probe of it would pass for silent. So Run watches the
-// kernel's count of such failures, and repeats what it cannot trust in volleys
+// kernel's count of such failures, and repeats what it cannot trust in batches
 // small enough to fit.
 
-// errCrowded is for when even that does not help: others fill the table.
-var errCrowded = errors.New("the neighbour table of this machine is full, so silence means nothing; " +
-	"raise net.ipv4.neigh.default.gc_thresh3 and net.ipv6.neigh.default.gc_thresh3 in its first network namespace")
+// errNeighboursFull is for when even that does not help: others fill the table.
+var errNeighboursFull = errors.New(
+	"the neighbour table of this machine is full, so silence means nothing; " +
+		"raise net.ipv4.neigh.default.gc_thresh3 and net.ipv6.neigh.default.gc_thresh3 " +
+		"in its first network namespace")
 
 // overflows is how often, since the machine's start, a neighbour did not fit.
 func overflows() (count uint64, err error) {
@@ -66,14 +68,14 @@ func overflowsOf(table []byte) (uint64, error) {
 func (c *Cluster) forgetNeighbours() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	spaces := map[*space]bool{}
+	namespaces := map[*namespace]bool{}
 	for _, n := range c.nodes {
-		spaces[n.space] = true
+		namespaces[n.namespace] = true
 	}
 	for _, p := range c.pods {
-		spaces[p.space] = true
+		namespaces[p.namespace] = true
 	}
-	for s := range spaces {
+	for s := range namespaces {
 		if err := s.forgetNeighbours(); err != nil {
 			return fmt.Errorf("forget neighbours: %w", err)
 		}
@@ -82,7 +84,7 @@ func (c *Cluster) forgetNeighbours() error {
 }
 
 // forgetNeighbours leaves alone what never was resolved by asking, which does not count.
-func (s *space) forgetNeighbours() error {
+func (s *namespace) forgetNeighbours() error {
 	links, err := s.links()
 	if err != nil {
 		return err

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errLeft is what Do reports when its function ended the goroutine instead of
+// errNotReturned is what Do reports when its function ended the goroutine instead of
 // returning (runtime.Goexit, which is how a test's FailNow works).
-var errLeft = errors.New("the function did not return")
+var errNotReturned = errors.New("the function did not return")
 
 // Netns is a network namespace without a name, held open by a file descriptor.
 // The kernel destroys it when the last descriptor and the last process in it
@@ -22,8 +22,10 @@ type Netns struct{ file *os.File }
 // NewNetns makes an empty network namespace, with lo up.
 func NewNetns() (Netns, error) {
 	var ns Netns
-	unshare := func() error { return os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET)) }
-	err := excursion(unshare, func() (err error) {
+	unshare := func() error {
+		return os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET))
+	}
+	err := inNamespace(unshare, func() (err error) {
 		if ns, err = currentNetns(); err != nil {
 			return err
 		}
@@ -42,7 +44,7 @@ func NewNetns() (Netns, error) {
 // f runs in a new goroutine: a panic there is not recovered, and a test's
 // FailNow there comes back as an error. Sockets and processes that f makes
 // belong to the namespace; goroutines that f starts do not.
-func (ns Netns) Do(f func() error) error { return excursion(ns.enter, f) }
+func (ns Netns) Do(f func() error) error { return inNamespace(ns.enter, f) }
 
 // Close lets go of the namespace.
 func (ns Netns) Close() error { return ns.file.Close() }
@@ -61,13 +63,13 @@ func (ns Netns) enter() error {
 	return errors.Join(err, failed)
 }
 
-// excursion runs leave, which takes a thread to another namespace, then f, then
-// brings the thread home. A thread that cannot come home is never used again:
-// it stays locked, so it ends with its goroutine.
-func excursion(leave, f func() error) error {
+// inNamespace runs leave, which takes a thread to another namespace, then f, and then returns the
+// thread to its own namespace. A thread that cannot return is never used again: it stays locked, so
+// it ends with its goroutine.
+func inNamespace(leave, f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		err := errLeft
+		err := errNotReturned
 		defer func() { done <- err }()
 		runtime.LockOSThread()
 		home, homeErr := currentNetns()
@@ -76,17 +78,17 @@ func excursion(leave, f func() error) error {
 			err = homeErr
 			return
 		}
-		defer func() { err = errors.Join(err, comeHome(home)) }()
+		defer func() { err = errors.Join(err, returnThread(home)) }()
 		if err = leave(); err == nil {
-			err = errLeft
+			err = errNotReturned
 			err = f()
 		}
 	}()
 	return <-done
 }
 
-// comeHome unlocks the thread only if it is where it was.
-func comeHome(home Netns) error {
+// returnThread unlocks the thread only if it is in its own namespace again.
+func returnThread(home Netns) error {
 	if err := home.enter(); err != nil {
 		return fmt.Errorf("return to the namespace of before: %w", errors.Join(err, home.Close()))
 	}
@@ -101,6 +103,7 @@ func currentNetns() (Netns, error) {
 	return Netns{file}, err
 }
 
+// loopbackUp sets up lo in the namespace of the calling thread.
 func loopbackUp() error {
 	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
@@ -114,29 +117,29 @@ func loopbackUp() error {
 	return links.LinkSetUp(lo)
 }
 
-// space is a namespace together with what the engine counts in it.
-type space struct {
+// namespace is a network namespace and the source ports that probes have used in it.
+type namespace struct {
 	ns    Netns
 	ports sourcePorts
 }
 
-// newSpace makes a namespace whose sysctls are those of the tables given, on
+// newNamespace makes a namespace whose sysctls are those of the tables given, on
 // top of those that every namespace gets. The tables come before any device,
 // because devices copy their settings from conf/default when they appear.
-func newSpace(tables ...[]sysctl) (*space, error) {
+func newNamespace(tables ...[]sysctl) (*namespace, error) {
 	ns, err := NewNetns()
 	if err != nil {
 		return nil, err
 	}
-	err = ns.Do(func() error { return writeSysctls(append(tables, everySpace)...) })
+	err = ns.Do(func() error { return writeSysctls(append(tables, everyNamespace)...) })
 	if err != nil {
 		return nil, errors.Join(err, ns.Close())
 	}
-	return &space{ns: ns}, nil
+	return &namespace{ns: ns}, nil
 }
 
 // links opens a route socket inside the namespace. The caller closes it.
-func (s *space) links() (*netlink.Handle, error) {
+func (s *namespace) links() (*netlink.Handle, error) {
 	var links *netlink.Handle
 	err := s.ns.Do(func() (err error) {
 		links, err = netlink.NewHandle(unix.NETLINK_ROUTE)

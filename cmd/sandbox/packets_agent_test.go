@@ -52,7 +52,10 @@ func (a *agent) start(t testing.TB) {
 	}
 	a.tap.Backend = a.backend
 	var connections *conntrack.Table
-	a.rig.must(a.rig.InNode(a.node, func() (err error) { connections, err = conntrack.Open(); return err }))
+	a.rig.must(a.rig.InNode(a.node, func() (err error) {
+		connections, err = conntrack.Open()
+		return err
+	}))
 	source := make(feed, 1)
 	machine := visitor{a.rig, a.node, &host.Host{}}
 	var around controller.Host = machine
@@ -60,8 +63,10 @@ func (a *agent) start(t testing.TB) {
 		around = restrained{machine, a.ns}
 	}
 	a.control = controller.New(controller.Config{
-		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source, Firewall: a.tap, Host: around, Addresses: machine, HostWatcher: machine,
-		Connections: connections, Cutter: a.tap, Guard: a.tap, Flowtables: a.tap, Separator: a.tap, Log: errorLog(t),
+		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source,
+		Firewall: a.tap, Host: around, Addresses: machine, HostWatcher: machine,
+		Connections: connections, Cutter: a.tap, Guard: a.tap, Flowtables: a.tap, Separator: a.tap,
+		Log: errorLog(t),
 	})
 	a.run(t, connections)
 	a.deliver = <-source
@@ -87,7 +92,8 @@ func (a *agent) run(t testing.TB, connections *conntrack.Table) {
 // mark sends a mail that changes nothing and can be recognised.
 func (a *agent) mark() {
 	a.marks++
-	a.deliver(source.Mail{Synced: true, Complaints: map[string]string{"mark": fmt.Sprint(a.marks)}})
+	a.deliver(source.Mail{Synced: true, Complaints: map[string]string{
+		"mark": fmt.Sprint(a.marks)}})
 }
 
 // marked reports whether the last mark was read.
@@ -95,8 +101,8 @@ func (a *agent) marked() bool {
 	return a.control.Health.Readiness().Warnings["source mark"] == fmt.Sprint(a.marks)
 }
 
-// ready reports whether the node is ready, but that a world may have no object for it, and nothing is
-// being found out of it.
+// ready reports whether the node is ready, but that a world may have no object for it, and nothing
+// is being found out of it.
 func (a *agent) ready() bool {
 	state := a.control.Health.Readiness()
 	ready := state.Ready || len(state.Reasons) == 1 && state.Reasons["node"] != ""
@@ -106,7 +112,8 @@ func (a *agent) ready() bool {
 func (a *agent) await(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	if !poll(condition) {
-		t.Fatalf("node %s: not within %v: %s; readiness: %+v", a.node, patience, what, a.control.Health.Readiness())
+		t.Fatalf("node %s: not within %v: %s; readiness: %+v", a.node, patience, what,
+			a.control.Health.Readiness())
 	}
 }
 
@@ -119,8 +126,8 @@ func (f feed) Run(ctx context.Context, deliver func(source.Mail)) error {
 	return nil
 }
 
-// tap sits between a controller and its backend: it keeps what was applied, can break it, and lets a test
-// look at what the kernel holds too.
+// tap sits between a controller and its backend: it keeps what was applied, can break it, and lets
+// a test look at what the kernel holds too.
 type tap struct {
 	mu sync.Mutex // guards the fields below, and that the backend is used by one at a time
 	*nft.Backend

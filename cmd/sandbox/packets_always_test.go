@@ -16,38 +16,49 @@ import (
 )
 
 // closed is a world in which no pod may speak or be spoken to.
-var closed = scene{pods: trio, policies: []string{`a/deny {podSelector: {}, policyTypes: [Ingress, Egress]}`},
+var closed = scene{pods: trio, policies: []string{
+	`a/deny {podSelector: {}, policyTypes: [Ingress, Egress]}`},
 	flows: `deny a/cli > a/web TCP 80
 		deny a/cli > a/web PING
 		deny a/cli > a/far UDP 80
 		deny a/far > a/cli PING
 		deny out > a/web TCP 80`}
 
-// byHand is questions about every pair of source and address of one family, whose answers are the caller's to know.
-func byHand(allow bool, from, to string, proto corev1.Protocol, port int32, addrs ...string) []question {
+// byHand is questions about every pair of source and address of one family, whose answers are the
+// caller's to know.
+func byHand(allow bool, from, to string, proto corev1.Protocol, port int32,
+	addrs ...string) []question {
 	var questions []question
 	for _, text := range addrs {
 		a := netip.MustParseAddr(text)
-		questions = append(questions, question{from: from, to: to, allow: allow, flow: oracle.Flow{To: a, Protocol: proto, Port: port}})
+		questions = append(questions, question{from: from, to: to, allow: allow,
+			flow: oracle.Flow{To: a, Protocol: proto, Port: port}})
 	}
 	return questions
 }
 
-// A pod and its own node reach each other, on every address of that node, whatever the policies; other nodes
-// have no such right.
+// A pod and its own node reach each other, on every address of that node, whatever the policies;
+// other nodes have no such right.
 func TestOwnNodeOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	r.play(t, closed)
-	r.must(r.InNode("n1", func() error { return addLoopback("192.0.2.11/32", "2001:db8:1::11/128") }))
+	r.must(r.InNode("n1", func() error {
+		return addLoopback("192.0.2.11/32",
+			"2001:db8:1::11/128")
+	}))
 	own := []string{"10.77.0.11", "fd77::11", "10.244.1.1", "fd00:10:244:1::1"}
 	var questions []question
 	for _, proto := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP, ""} {
 		questions = append(questions, byHand(true, "a/web", hostOf("n1"), proto, 10250, own...)...)
-		questions = append(questions, byHand(false, "a/web", hostOf("n2"), proto, 10250, "10.77.0.12", "fd77::12", "10.244.2.1", "fd00:10:244:2::1")...)
-		questions = append(questions, byHand(true, hostOf("n1"), "a/web", proto, 80, "10.244.1.2", "fd00:10:244:1::2")...)
-		questions = append(questions, byHand(false, hostOf("n2"), "a/web", proto, 80, "10.244.1.2", "fd00:10:244:1::2")...)
+		questions = append(questions, byHand(false, "a/web", hostOf("n2"), proto, 10250,
+			"10.77.0.12", "fd77::12", "10.244.2.1", "fd00:10:244:2::1")...)
+		questions = append(questions, byHand(true, hostOf("n1"), "a/web", proto, 80, "10.244.1.2",
+			"fd00:10:244:1::2")...)
+		questions = append(questions, byHand(false, hostOf("n2"), "a/web", proto, 80, "10.244.1.2",
+			"fd00:10:244:1::2")...)
 	}
-	questions = append(questions, byHand(true, "a/web", "", "", 0, "192.0.2.11", "2001:db8:1::11")...)
+	questions = append(questions, byHand(true, "a/web", "", "", 0, "192.0.2.11",
+		"2001:db8:1::11")...)
 	r.expect(r.told, questions)
 }
 
@@ -76,13 +87,14 @@ func TestItselfOnRealPackets(t *testing.T) {
 	r.play(t, closed)
 	var questions []question
 	for _, proto := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP, ""} {
-		questions = append(questions, byHand(true, "a/web", "a/web", proto, 80, "10.244.1.2", "fd00:10:244:1::2")...)
+		questions = append(questions, byHand(true, "a/web", "a/web", proto, 80, "10.244.1.2",
+			"fd00:10:244:1::2")...)
 	}
 	r.expect(r.told, questions)
 }
 
-// Neighbours on one segment find each other although nothing else is allowed: after everybody has forgotten
-// everybody, a first connection that a policy allows is made, over IPv6 as over IPv4.
+// Neighbours on one segment find each other although nothing else is allowed: after everybody has
+// forgotten everybody, a first connection that a policy allows is made, over IPv6 as over IPv4.
 func TestNeighboursOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	r.play(t, closed)
@@ -101,7 +113,8 @@ func TestNeighboursOnRealPackets(t *testing.T) {
 	}
 }
 
-// forgetNeighbours empties the neighbour table of the calling thread's namespace, but for what is fixed.
+// forgetNeighbours empties the neighbour table of the calling thread's namespace, but for what is
+// fixed.
 func forgetNeighbours() error {
 	neighbours, err := netlink.NeighList(0, netlink.FAMILY_ALL)
 	if err != nil {

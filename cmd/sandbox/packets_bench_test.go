@@ -14,8 +14,9 @@ import (
 	"github.com/picket-project/picket/controller/graph"
 )
 
-// BenchmarkCut is a policy that forbids 500 of 1,000 connections of a node whose conntrack holds 100,000: from
-// the event to the last of them cut, and to the first event after it that the kernel holds.
+// BenchmarkCut is a policy that forbids 500 of 1,000 connections of a node whose conntrack holds
+// 100,000: from the event to the last of them cut, and to the first event after it that the kernel
+// holds.
 func BenchmarkCut(b *testing.B) {
 	r := newRig(b, rigOptions{})
 	w := talkers.world(b)
@@ -46,17 +47,20 @@ func BenchmarkCut(b *testing.B) {
 	b.ReportMetric(float64(next.Milliseconds())/float64(b.N), "next-event-ms/op")
 }
 
-// BenchmarkDeniedPacket is a datagram that a pod sends to another of its node, for which the other's policy has some
-// ranges of ports, all for somebody else: all that the kernel does until it is dropped.
+// BenchmarkDeniedPacket is a datagram that a pod sends to another of its node, for which the
+// other's policy has some ranges of ports, all for somebody else: all that the kernel does until it
+// is dropped.
 func BenchmarkDeniedPacket(b *testing.B) {
 	for _, count := range []int{1, 10, 100, 1000, 6000} {
 		b.Run(fmt.Sprintf("ranges=%d", count), func(b *testing.B) {
 			r := newRig(b, rigOptions{})
-			policy := fmt.Sprintf("a/in {podSelector: {matchLabels: {app: web}}, ingress: [%s]}", ranges("from", count))
+			policy := fmt.Sprintf("a/in {podSelector: {matchLabels: {app: web}}, ingress: [%s]}",
+				ranges("from", count))
 			r.become(scene{pods: trio, policies: []string{policy}}.world(b))
 			var conn net.Conn
 			r.must(r.InPod("a/cli", func() (err error) {
-				conn, err = net.Dial("udp", net.JoinHostPort(r.pods["a/web"].Addrs[0].String(), "40000"))
+				conn, err = net.Dial("udp", net.JoinHostPort(r.pods["a/web"].Addrs[0].String(),
+					"40000"))
 				return err
 			}))
 			defer conn.Close()
@@ -70,11 +74,17 @@ func BenchmarkDeniedPacket(b *testing.B) {
 // remember gives a node's conntrack an established connection to port 80.
 func (r *rig) remember(node string, from netip.Addr, port uint16, to netip.Addr) {
 	flow := &netlink.ConntrackFlow{
-		FamilyType: unix.AF_INET, TimeOut: 3600, ProtoInfo: &netlink.ProtoInfoTCP{State: nl.TCP_CONNTRACK_ESTABLISHED},
-		Forward: netlink.IPTuple{SrcIP: from.AsSlice(), DstIP: to.AsSlice(), SrcPort: port, DstPort: 80, Protocol: unix.IPPROTO_TCP},
-		Reverse: netlink.IPTuple{SrcIP: to.AsSlice(), DstIP: from.AsSlice(), SrcPort: 80, DstPort: port, Protocol: unix.IPPROTO_TCP},
+		FamilyType: unix.AF_INET, TimeOut: 3600, ProtoInfo: &netlink.ProtoInfoTCP{
+			State: nl.TCP_CONNTRACK_ESTABLISHED},
+		Forward: netlink.IPTuple{SrcIP: from.AsSlice(), DstIP: to.AsSlice(), SrcPort: port,
+			DstPort: 80, Protocol: unix.IPPROTO_TCP},
+		Reverse: netlink.IPTuple{SrcIP: to.AsSlice(), DstIP: from.AsSlice(), SrcPort: 80,
+			DstPort: port, Protocol: unix.IPPROTO_TCP},
 	}
-	r.must(r.InNode(node, func() error { return netlink.ConntrackCreate(netlink.ConntrackTable, unix.AF_INET, flow) }))
+	r.must(r.InNode(node, func() error {
+		return netlink.ConntrackCreate(netlink.ConntrackTable,
+			unix.AF_INET, flow)
+	}))
 }
 
 // await waits until a node has so many cuts.

@@ -24,8 +24,9 @@ const (
 		allow a/old > out PING`
 )
 
-// A strict node that has started denies its pods though nobody says which there are; it knows their range from its bridge.
-// What the last agent let pass does not end when the next one hears of nobody.
+// A strict node that has started denies its pods though nobody says which there are; it knows their
+// range from its bridge. What the last agent let pass does not end when the next one hears of
+// nobody.
 func TestStrictNodeBootsClosedOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{strict: true, idle: true})
 	w := newcomers.world(t)
@@ -36,8 +37,11 @@ func TestStrictNodeBootsClosedOnRealPackets(t *testing.T) {
 	t.Run("half of what there is was read", func(t *testing.T) {
 		r.report(t)
 		for _, a := range r.agents {
-			a.deliver(source.Mail{Events: moves(r.told, w), Synced: true, Blind: true, Complaints: map[string]string{"policies": "unread"}})
-			a.await(t, "it has read that", func() bool { return a.control.Health.Readiness().Reasons["source"] != "" })
+			a.deliver(source.Mail{Events: moves(r.told, w), Synced: true, Blind: true,
+				Complaints: map[string]string{"policies": "unread"}})
+			a.await(t, "it has read that", func() bool {
+				return a.control.Health.Readiness().Reasons["source"] != ""
+			})
 		}
 		r.askUntold(allDenied)
 	})
@@ -58,16 +62,20 @@ func TestStrictNodeBootsClosedOnRealPackets(t *testing.T) {
 	})
 }
 
-// startUntold starts the agents and tells them nothing; it waits until their kernels deny what is unknown.
+// startUntold starts the agents and tells them nothing; it waits until their kernels deny what is
+// unknown.
 func (r *rig) startUntold() {
 	r.t.Helper()
 	for node, a := range r.agents {
 		a.start(r.t)
-		a.await(r.t, "the strict frame is there", func() bool { return strings.Contains(r.table(node), "cidrs6-local") })
+		a.await(r.t, "the strict frame is there", func() bool {
+			return strings.Contains(r.table(node), "cidrs6-local")
+		})
 	}
 }
 
-// A bridge that appears later counts at once, and so does a tunnel that has the first address of the node's range.
+// A bridge that appears later counts at once, and so does a tunnel that has the first address of
+// the node's range.
 func TestRangesThatAppearOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{strict: true, idle: true})
 	r.startUntold()
@@ -76,8 +84,10 @@ func TestRangesThatAppearOnRealPackets(t *testing.T) {
 		addr string
 		want string
 	}{
-		{&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "kube-bridge"}}, "10.99.3.1/24", "10.99.3.0/24"},
-		{&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "flannel.1"}, PeerName: "end"}, "10.99.4.0/32", "10.99.4.0/24"},
+		{&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "kube-bridge"}}, "10.99.3.1/24",
+			"10.99.3.0/24"},
+		{&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "flannel.1"}, PeerName: "end"},
+			"10.99.4.0/32", "10.99.4.0/24"},
 	} {
 		r.must(r.InNode("n1", func() error { return raise(row.link, row.addr) }))
 		eventually(t, row.want+" is denied", func() bool {
@@ -98,7 +108,9 @@ func raise(link netlink.Link, address string) error {
 // The range of a node stays when its object goes, or says no more of it.
 func TestRangeOutlivesItsNodeOnRealPackets(t *testing.T) {
 	for name, gone := range map[string]func(*corev1.Node) graph.Event{
-		"the object is deleted": func(n *corev1.Node) graph.Event { return graph.NodeGone{Name: n.Name} },
+		"the object is deleted": func(n *corev1.Node) graph.Event {
+			return graph.NodeGone{Name: n.Name}
+		},
 		"its ranges are emptied": func(n *corev1.Node) graph.Event {
 			n = n.DeepCopy()
 			n.Spec.PodCIDR, n.Spec.PodCIDRs = "", nil
@@ -107,7 +119,8 @@ func TestRangeOutlivesItsNodeOnRealPackets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, rigOptions{strict: true, idle: true})
-			r.must(r.InNode("n1", func() error { return rename("cni0", "other0") })) // which tells of a range, too
+			// which tells of a range, too
+			r.must(r.InNode("n1", func() error { return rename("cni0", "other0") }))
 			w := newcomers.world(t)
 			r.build(w)
 			r.restart(w, func() {})
@@ -118,8 +131,9 @@ func TestRangeOutlivesItsNodeOnRealPackets(t *testing.T) {
 	}
 }
 
-// What a node sends by itself through a vxlan tunnel comes from the first address of its pod range. An ipBlock that names
-// the node lets it pass: an API server on the host network that calls a webhook.
+// What a node sends by itself through a vxlan tunnel comes from the first address of its pod range.
+// An ipBlock that names the node lets it pass: an API server on the host network that calls a
+// webhook.
 func TestNodeThroughItsTunnelOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	s := scene{
@@ -137,8 +151,12 @@ func TestNodeThroughItsTunnelOnRealPackets(t *testing.T) {
 	r.check(w, s.flows)
 	for _, node := range []string{"n2", "n3"} {
 		number := strings.TrimPrefix(node, "n")
-		for _, tunnel := range []string{"10.244." + number + ".0/32", "fd00:10:244:" + number + "::/128"} {
-			r.must(r.InNode(node, func() error { return sendFrom(netip.MustParsePrefix(tunnel), r.pods["a/webhook"].Addrs) }))
+		for _, tunnel := range []string{"10.244." + number + ".0/32",
+			"fd00:10:244:" + number + "::/128"} {
+			r.must(r.InNode(node, func() error {
+				return sendFrom(netip.MustParsePrefix(tunnel),
+					r.pods["a/webhook"].Addrs)
+			}))
 		}
 	}
 	r.askUntold(s.flows)
@@ -167,7 +185,8 @@ func sendFrom(own netip.Prefix, to []netip.Addr) error {
 		if err != nil {
 			return err
 		}
-		way := netlink.Route{LinkIndex: ways[0].LinkIndex, Gw: ways[0].Gw, Dst: netlink.NewIPNet(a.AsSlice()), Src: own.Addr().AsSlice()}
+		way := netlink.Route{LinkIndex: ways[0].LinkIndex, Gw: ways[0].Gw,
+			Dst: netlink.NewIPNet(a.AsSlice()), Src: own.Addr().AsSlice()}
 		if err := netlink.RouteAdd(&way); err != nil {
 			return err
 		}

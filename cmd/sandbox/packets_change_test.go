@@ -25,8 +25,8 @@ type step struct {
 	flows string
 }
 
-// stage is a world that is being changed. Objects are replaced, never changed: the controllers are told of
-// those that are not the same as before.
+// stage is a world that is being changed. Objects are replaced, never changed: the controllers are
+// told of those that are not the same as before.
 type stage struct {
 	*oracle.World
 	t testing.TB
@@ -54,7 +54,8 @@ func TestChangesOnRealPackets(t *testing.T) {
 // changedWorld is a world after a change.
 func changedWorld(t testing.TB, w *oracle.World, change func(*stage)) *oracle.World {
 	next := &oracle.World{
-		Namespaces: slices.Clone(w.Namespaces), Pods: slices.Clone(w.Pods), Nodes: slices.Clone(w.Nodes), Policies: slices.Clone(w.Policies),
+		Namespaces: slices.Clone(w.Namespaces), Pods: slices.Clone(w.Pods),
+		Nodes: slices.Clone(w.Nodes), Policies: slices.Clone(w.Policies),
 	}
 	change(&stage{next, t})
 	return next
@@ -67,7 +68,8 @@ func (s *stage) pod(id string, change func(*corev1.Pod)) {
 }
 
 func (s *stage) namespace(name string, labels ...string) {
-	s.Namespaces = slices.DeleteFunc(s.Namespaces, func(ns *corev1.Namespace) bool { return ns.Name == name })
+	s.Namespaces = slices.DeleteFunc(s.Namespaces,
+		func(ns *corev1.Namespace) bool { return ns.Name == name })
 	s.Namespaces = append(s.Namespaces, newNamespace(name, labels))
 }
 
@@ -85,11 +87,15 @@ func (s *stage) policy(text string) {
 }
 
 func (s *stage) dropPolicy(id string) {
-	s.Policies = slices.DeleteFunc(s.Policies, func(p *networkingv1.NetworkPolicy) bool { return p.Namespace+"/"+p.Name == id })
+	s.Policies = slices.DeleteFunc(s.Policies, func(p *networkingv1.NetworkPolicy) bool {
+		return p.Namespace+"/"+p.Name == id
+	})
 }
 
 func (s *stage) dropPod(id string) {
-	s.Pods = slices.DeleteFunc(s.Pods, func(p *corev1.Pod) bool { return p.Namespace+"/"+p.Name == id })
+	s.Pods = slices.DeleteFunc(s.Pods, func(p *corev1.Pod) bool {
+		return p.Namespace+"/"+p.Name == id
+	})
 }
 
 // heir adds a pod by a scene's line that has the addresses of another and started after it.
@@ -144,14 +150,21 @@ func stories() []story {
 		deny a/web > a/next TCP 80`
 	return []story{
 		{jobs.named("the next pod has a completed one's address"), []step{
-			{"completed and reused at once", func(s *stage) { s.heir("a/job", "a/next", "n1", "app=next"); s.pod("a/job", complete) }, next},
+			{"completed and reused at once", func(s *stage) {
+				s.heir("a/job", "a/next", "n1", "app=next")
+				s.pod("a/job", complete)
+			}, next},
 			{"the old one is deleted late", func(s *stage) { s.dropPod("a/job") }, next},
-			{"the new one is relabelled", func(s *stage) { s.pod("a/next", relabel("job")) }, again},
+			{"the new one is relabelled", func(s *stage) { s.pod("a/next", relabel("job")) },
+				again},
 		}},
 		{jobs.named("the next pod has the address before the old one is known to be over"), []step{
 			{"both claim it", func(s *stage) { s.heir("a/job", "a/next", "n1", "app=job") }, again},
 			{"the old one is deleted late", func(s *stage) { s.dropPod("a/job") }, again},
-			{"a third", func(s *stage) { s.heir("a/next", "a/third", "n1", "app=next"); s.dropPod("a/next") },
+			{"a third", func(s *stage) {
+				s.heir("a/next", "a/third", "n1", "app=next")
+				s.dropPod("a/next")
+			},
 				`allow a/third > a/far TCP 80
 				deny a/third > a/web TCP 80
 				allow a/web > a/third TCP 80`},
@@ -162,9 +175,17 @@ func stories() []story {
 				allow a/job > a/far TCP 80
 				allow a/web > a/job TCP 80`},
 			{"in", func(s *stage) { s.pod("a/job", relabel("job")) }, jobs.flows},
-			{"to another address", func(s *stage) { s.pod("a/job", func(p *corev1.Pod) { place(p, 77) }) }, jobs.flows},
-			{"to another node", func(s *stage) { s.pod("a/job", func(p *corev1.Pod) { p.Spec.NodeName = "n3"; place(p, 5) }) }, jobs.flows},
-			{"without labels", func(s *stage) { s.pod("a/job", func(p *corev1.Pod) { p.Labels = nil }) },
+			{"to another address", func(s *stage) {
+				s.pod("a/job", func(p *corev1.Pod) { place(p, 77) })
+			}, jobs.flows},
+			{"to another node", func(s *stage) {
+				s.pod("a/job",
+					func(p *corev1.Pod) { p.Spec.NodeName = "n3"; place(p, 5) })
+			}, jobs.flows},
+			{"without labels", func(s *stage) {
+				s.pod("a/job",
+					func(p *corev1.Pod) { p.Labels = nil })
+			},
 				`deny a/job > a/web TCP 80
 				deny a/job > a/far TCP 80
 				allow a/web > a/job TCP 80`},
@@ -175,7 +196,10 @@ func stories() []story {
 			}, `allow a/far > a/web TCP 80
 				allow a/far > a/job TCP 80
 				deny a/web > a/job TCP 80`},
-			{"other direction", func(s *stage) { s.policy(`a/job {podSelector: {matchLabels: {app: job}}, policyTypes: [Egress]}`) },
+			{"other direction", func(s *stage) {
+				s.policy(
+					`a/job {podSelector: {matchLabels: {app: job}}, policyTypes: [Egress]}`)
+			},
 				`deny a/job > a/web TCP 80
 				allow a/far > a/job TCP 80
 				deny a/web > a/job TCP 80`},
@@ -188,7 +212,9 @@ func stories() []story {
 				`allow a/job > a/web TCP 80
 				allow a/web > a/job TCP 80
 				allow a/job > a/far TCP 80`},
-			{"one is there again", func(s *stage) { s.policy(`a/job {podSelector: {matchLabels: {app: job}}, ingress: []}`) },
+			{"one is there again", func(s *stage) {
+				s.policy(`a/job {podSelector: {matchLabels: {app: job}}, ingress: []}`)
+			},
 				`allow a/job > a/web TCP 80
 				deny a/web > a/job TCP 80`},
 		}},

@@ -28,13 +28,25 @@ var claims = []struct {
 	name string
 	do   func(*stage)
 }{
-	{"a pod of another node", func(s *stage) { s.claim("b/thief", "n2", "10.244.1.2", "fd00:10:244:1::2") }},
-	{"a pod of another node, one family", func(s *stage) { s.claim("b/thief", "n2", "10.244.2.9", "fd00:10:244:1::2") }},
-	{"a later pod of this node", func(s *stage) { s.claim("b/thief", "n1", "10.244.1.2", "fd00:10:244:1::2") }},
-	{"a pod of a node that is not there", func(s *stage) { s.claim("b/thief", "n9", "10.244.1.2") }},
+	{"a pod of another node", func(s *stage) {
+		s.claim("b/thief", "n2", "10.244.1.2",
+			"fd00:10:244:1::2")
+	}},
+	{"a pod of another node, one family", func(s *stage) {
+		s.claim("b/thief", "n2", "10.244.2.9", "fd00:10:244:1::2")
+	}},
+	{"a later pod of this node", func(s *stage) {
+		s.claim("b/thief", "n1", "10.244.1.2",
+			"fd00:10:244:1::2")
+	}},
+	{"a pod of a node that is not there", func(s *stage) {
+		s.claim("b/thief", "n9", "10.244.1.2")
+	}},
 	{"a pod that is not scheduled", func(s *stage) { s.claim("b/thief", "", "10.244.1.2") }},
 	{"another Node object", func(s *stage) { s.nodeAddrs("n2", "10.244.1.2", "fd00:10:244:1::2") }},
-	{"the Node object of its node", func(s *stage) { s.nodeAddrs("n1", "10.244.1.2", "fd00:10:244:1::2") }},
+	{"the Node object of its node", func(s *stage) {
+		s.nodeAddrs("n1", "10.244.1.2", "fd00:10:244:1::2")
+	}},
 	{"no ranges, and a pod of another node", func(s *stage) {
 		s.noRanges()
 		s.claim("b/thief", "n2", "10.244.1.2", "fd00:10:244:1::2")
@@ -63,7 +75,8 @@ func (s *stage) nodeAddrs(name string, addrs ...string) {
 	s.eachNode(func(n *corev1.Node) {
 		for _, a := range addrs {
 			if n.Name == name {
-				n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a})
+				n.Status.Addresses = append(n.Status.Addresses,
+					corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a})
 			}
 		}
 	})
@@ -125,7 +138,8 @@ func (a *agent) awaitWarning(t testing.TB, names ...string) {
 	})
 }
 
-// Who claims an address that cannot be its own is no peer by it: neither another node's pod's, nor one outside.
+// Who claims an address that cannot be its own is no peer by it: neither another node's pod's, nor
+// one outside.
 func TestClaimsMakeNoPeersOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	s := scene{
@@ -154,13 +168,17 @@ func TestClaimsMakeNoPeersOnRealPackets(t *testing.T) {
 func TestSharedAddressOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	w := claimed.world(t)
-	w.Policies = append(w.Policies[:0], newPolicy(t, `a/p {podSelector: {}, ingress: [{ports: [{port: 80}, {port: 81}]}]}`),
+	w.Policies = append(w.Policies[:0], newPolicy(t,
+		`a/p {podSelector: {}, ingress: [{ports: [{port: 80}, {port: 81}]}]}`),
 		newPolicy(t, `a/q {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 82}]}]}`))
 	r.become(w)
 	r.check(w, `allow b/near > a/web TCP 80
 		allow b/near > a/web TCP 82
 		deny b/near > a/web TCP 83`)
-	r.tell(changedWorld(t, w, func(s *stage) { s.claim("a/twin", "n1", "10.244.1.2", "fd00:10:244:1::2") }))
+	r.tell(changedWorld(t, w, func(s *stage) {
+		s.claim("a/twin", "n1", "10.244.1.2",
+			"fd00:10:244:1::2")
+	}))
 	r.check(r.told, `allow b/near > a/web TCP 80
 		allow b/far > a/web TCP 81
 		deny b/near > a/web TCP 82
@@ -168,7 +186,8 @@ func TestSharedAddressOnRealPackets(t *testing.T) {
 	r.agree(r.told)
 }
 
-// A pod that was deleted by force is judged as it was for as long as its address is behind its interface.
+// A pod that was deleted by force is judged as it was for as long as its address is behind its
+// interface.
 func TestDepartedPodsOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	w := claimed.world(t)
@@ -195,7 +214,9 @@ func TestDepartedPodIsSucceededOnRealPackets(t *testing.T) {
 	w := claimed.world(t)
 	r.become(w)
 	r.tell(changedWorld(t, w, func(s *stage) { s.dropPod("a/web") }))
-	r.tell(changedWorld(t, r.told, func(s *stage) { s.claim("b/next", "n1", "10.244.1.2", "fd00:10:244:1::2") }))
+	r.tell(changedWorld(t, r.told, func(s *stage) {
+		s.claim("b/next", "n1", "10.244.1.2", "fd00:10:244:1::2")
+	}))
 	r.check(r.told, `allow b/near > a/web TCP 80
 		allow a/web > b/far UDP 80`)
 	r.agree(r.told)

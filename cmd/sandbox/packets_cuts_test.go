@@ -23,10 +23,12 @@ type chatter struct {
 }
 
 // chat opens as many flows as there are ports from first on.
-func (r *rig) chat(t *testing.T, client string, server netip.Addr, serverPod string, first, ports int) *chatter {
+func (r *rig) chat(t *testing.T, client string, server netip.Addr, serverPod string, first,
+	ports int) *chatter {
 	c := &chatter{}
 	r.must(r.InPod(client, func() (err error) {
-		c.conn, err = net.ListenPacket("udp", netip.AddrPortFrom(r.pods[client].Addrs[0], 0).String())
+		c.conn, err = net.ListenPacket("udp", netip.AddrPortFrom(r.pods[client].Addrs[0],
+			0).String())
 		return err
 	}))
 	t.Cleanup(func() { c.conn.Close() })
@@ -130,7 +132,10 @@ func TestWhatIsCutKeepsItsEntryOnRealPackets(t *testing.T) {
 	r.become(talkers.world(t))
 	near := r.pods["a/near"].Addrs[0]
 	for _, name := range []string{"nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"} {
-		short := func() error { return os.WriteFile("/proc/sys/net/netfilter/"+name, []byte("1"), 0) }
+		short := func() error {
+			return os.WriteFile("/proc/sys/net/netfilter/"+name, []byte("1"),
+				0)
+		}
 		r.must(r.InNode("n1", short))
 	}
 	c := r.chat(t, "a/cli", near, "a/near", 20000, 1)
@@ -170,7 +175,8 @@ func TestCutByOutputOnRealPackets(t *testing.T) {
 		conn := r.speakFor(t, hostOf("n1"), client[i])
 		go func() {
 			for t.Context().Err() == nil {
-				_, _ = conn.WriteTo([]byte("for it"), net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, vipPort)))
+				_, _ = conn.WriteTo([]byte("for it"),
+					net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, vipPort)))
 				time.Sleep(beat)
 			}
 		}()

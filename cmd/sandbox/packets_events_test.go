@@ -32,9 +32,10 @@ func (r *rig) build(w *oracle.World) {
 	}
 }
 
-// packetPods are the pods of a world that packets can have: on a node that is there, with the addresses that
-// are the pod's own. Where two live pods claim an address only the one that has it is built; pods that are
-// over are not, so their addresses can be others'. For hostNetwork pods the hosts stand.
+// packetPods are the pods of a world that packets can have: on a node that is there, with the
+// addresses that are the pod's own. Where two live pods claim an address only the one that has it
+// is built; pods that are over are not, so their addresses can be others'. For hostNetwork pods the
+// hosts stand.
 func (r *rig) packetPods(w *oracle.World) map[string]sandbox.Pod {
 	pods := map[string]sandbox.Pod{}
 	for _, p := range w.Pods {
@@ -64,13 +65,15 @@ func ownAddrs(w *oracle.World, p *corev1.Pod) []netip.Addr {
 	return slices.Compact(own)
 }
 
-// tell feeds the controllers what differs from the world before and waits until the kernels hold it.
+// tell feeds the controllers what differs from the world before and waits until the kernels hold
+// it.
 func (r *rig) tell(w *oracle.World) {
 	r.t.Helper()
 	r.feed(r.news(w)...)
 }
 
-// news are the events that lead from the world before to this one, which the controllers are to be told.
+// news are the events that lead from the world before to this one, which the controllers are to be
+// told.
 func (r *rig) news(w *oracle.World) []graph.Event {
 	events := moves(r.told, w)
 	r.told = w

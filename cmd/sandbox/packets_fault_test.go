@@ -30,7 +30,8 @@ func refuse(func() error) error { return unix.ENOMEM }
 
 func carryOut(apply func() error) error { return errors.Join(apply(), unix.ENOBUFS) }
 
-// After a transaction that failed, with the next events on their way already, memory and kernel agree again.
+// After a transaction that failed, with the next events on their way already, memory and kernel
+// agree again.
 func TestFailedTransactionOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	for _, row := range breakdowns {
@@ -66,7 +67,8 @@ func inTurn(a *agent, ways []func(func() error) error) func(func() error) error 
 	}
 }
 
-// While the kernel refuses everything the last good rules stay, and the node says why it is not ready.
+// While the kernel refuses everything the last good rules stay, and the node says why it is not
+// ready.
 func TestLastGoodRulesStayOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	first := jobs.world(t)
@@ -78,7 +80,8 @@ func TestLastGoodRulesStayOnRealPackets(t *testing.T) {
 	r.send(r.news(second)...)
 	for _, node := range []string{"n1", "n2"} {
 		a := r.agents[node]
-		a.await(t, "it is not ready for the kernel's sake", func() bool { return a.control.Health.Readiness().Reasons["kernel"] != "" })
+		a.await(t, "it is not ready for the kernel's sake",
+			func() bool { return a.control.Health.Readiness().Reasons["kernel"] != "" })
 	}
 	r.check(first, jobs.flows)
 	r.agree(first)
@@ -108,7 +111,8 @@ func TestRestartOnRealPackets(t *testing.T) {
 	for node, a := range r.agents {
 		for _, d := range a.tap.drain() {
 			if d.Frame || len(d.AddSets) > 0 {
-				t.Errorf("node %s: the new controller did more than what changed while it was away:\n%s", node, d.String())
+				t.Errorf("node %s: the new controller did more than what changed while it was "+
+					"away:\n%s", node, d.String())
 			}
 		}
 	}
@@ -116,8 +120,8 @@ func TestRestartOnRealPackets(t *testing.T) {
 	r.agree(later)
 }
 
-// restart ends all controllers and their sockets, lets something be done meanwhile, and starts new ones that
-// hear of everything anew.
+// restart ends all controllers and their sockets, lets something be done meanwhile, and starts new
+// ones that hear of everything anew.
 func (r *rig) restart(w *oracle.World, meanwhile func()) {
 	r.t.Helper()
 	for _, a := range r.agents {
@@ -133,8 +137,8 @@ func (r *rig) restart(w *oracle.World, meanwhile func()) {
 	r.feed(news...)
 }
 
-// While a namespace terminates its policies go on isolating, though they are deleted, until its pods are gone
-// (CVE-2024-7598). What the API has is told; what is in force is more.
+// While a namespace terminates its policies go on isolating, though they are deleted, until its
+// pods are gone (CVE-2024-7598). What the API has is told; what is in force is more.
 func TestTerminatingNamespaceOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	s := scene{

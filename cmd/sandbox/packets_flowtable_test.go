@@ -65,14 +65,16 @@ func TestFlowtablesOnRealPackets(t *testing.T) {
 // offloadedStreams are in the flowtables of both nodes.
 func (r *rig) offloadedStreams() (forbidden, permitted []*stream) {
 	r.t.Helper()
-	forbidden, permitted = r.newStreams("a/cli", "a/far", 7000), r.newStreams("a/twin", "a/far", 7050)
+	forbidden, permitted = r.newStreams("a/cli", "a/far", 7000),
+		r.newStreams("a/twin", "a/far", 7050)
 	all := slices.Concat(forbidden, permitted)
 	for _, s := range all {
 		s.slow, s.answered = true, true
 	}
 	r.openAll(all)
 	for _, node := range []string{"n1", "n2"} {
-		eventually(r.t, "all are in a flowtable of "+node, func() bool { return r.offloaded(node) >= len(all) })
+		eventually(r.t, "all are in a flowtable of "+node,
+			func() bool { return r.offloaded(node) >= len(all) })
 		if warnings := r.agents[node].control.Health.Readiness().Warnings; warnings["flowtable inet fastpath ft"] == "" {
 			r.t.Errorf("%s does not warn of its flowtable: %v", node, warnings)
 		}

@@ -47,7 +47,8 @@ func (r *rig) converse(t testing.TB, x transport, pods [2]string, addrs [2]netip
 			s.to = net.UDPAddrFromAddrPort(netip.AddrPortFrom(addrs[1-i], x.port))
 		}
 		r.must(r.InPod(pods[i], func() (err error) {
-			s.conn, err = (&net.ListenConfig{}).ListenPacket(context.Background(), network(x, addrs[i]), local)
+			s.conn, err = (&net.ListenConfig{}).ListenPacket(context.Background(),
+				network(x, addrs[i]), local)
 			return err
 		}))
 		t.Cleanup(func() { s.conn.Close() })
@@ -62,7 +63,11 @@ func network(x transport, a netip.Addr) string {
 	if x.network == "udp" {
 		return x.network
 	}
-	return map[bool]string{true: "ip4", false: "ip6"}[a.Is4()] + x.network[len("ip"):]
+	family := "ip6"
+	if a.Is4() {
+		family = "ip4"
+	}
+	return family + x.network[len("ip"):]
 }
 
 func (s *speaker) talk(ctx context.Context) {
@@ -151,10 +156,15 @@ func TestEitherEndOnRealPackets(t *testing.T) {
 		name string
 		open func(*rig, func(*stage)) // gets the rules in force
 	}{
-		{"a policy comes", func(r *rig, rules func(*stage)) { r.tell(changedWorld(r.t, r.told, rules)) }},
-		{"the agent comes", func(r *rig, rules func(*stage)) { r.restart(changedWorld(r.t, r.told, rules), func() {}) }},
+		{"a policy comes", func(r *rig, rules func(*stage)) {
+			r.tell(changedWorld(r.t, r.told, rules))
+		}},
+		{"the agent comes", func(r *rig, rules func(*stage)) {
+			r.restart(changedWorld(r.t, r.told, rules), func() {})
+		}},
 	} {
-		for name, outFirst := range map[string]bool{"the other began": true, "the one that may began": false} {
+		for name, outFirst := range map[string]bool{"the other began": true,
+			"the one that may began": false} {
 			t.Run(start.name+", "+name, func(t *testing.T) {
 				r := newRig(t, rigOptions{})
 				r.become(gossips.world(t))
@@ -188,7 +198,11 @@ func (r *rig) take(t testing.TB, in, out []*speaker, outFirst bool) {
 	for _, side := range [][]*speaker{first, second} {
 		for i, s := range side {
 			s.speaks.Store(true)
-			map[bool][]*speaker{true: in, false: out}[&side[0] == &out[0]][i].hears(t)
+			listeners := out
+			if &side[0] == &out[0] {
+				listeners = in
+			}
+			listeners[i].hears(t)
 		}
 	}
 }
@@ -218,7 +232,9 @@ func TestNeitherEndOnRealPackets(t *testing.T) {
 	in, out := conversations(r, t)
 	r.take(t, in, out, true)
 	first := r.told
-	r.tell(changedWorld(t, first, func(s *stage) { s.policy(`a/all {podSelector: {}, ingress: []}`) }))
+	r.tell(changedWorld(t, first, func(s *stage) {
+		s.policy(`a/all {podSelector: {}, ingress: []}`)
+	}))
 	for _, s := range append(in, out...) {
 		s.silent(t)
 	}

@@ -25,14 +25,23 @@ func TestAnHeirInheritsNothingOnRealPackets(t *testing.T) {
 		name string
 		do   func(*stage)
 	}{
-		{"the old pod is over", func(s *stage) { s.heir("a/cli", "a/next", "n1", "app=next"); s.pod("a/cli", complete) }},
-		{"the old pod is not known to be over", func(s *stage) { s.heir("a/cli", "a/next", "n1", "app=next") }},
-		{"the old pod is gone", func(s *stage) { s.heir("a/cli", "a/next", "n1", "app=next"); s.dropPod("a/cli") }},
+		{"the old pod is over", func(s *stage) {
+			s.heir("a/cli", "a/next", "n1", "app=next")
+			s.pod("a/cli", complete)
+		}},
+		{"the old pod is not known to be over", func(s *stage) {
+			s.heir("a/cli", "a/next", "n1", "app=next")
+		}},
+		{"the old pod is gone", func(s *stage) {
+			s.heir("a/cli", "a/next", "n1", "app=next")
+			s.dropPod("a/cli")
+		}},
 	} {
 		t.Run(change.name, func(t *testing.T) {
 			r, forbidden, permitted := openRig(t)
 			// What goes to a/far is judged on n2.
-			forbidden = slices.DeleteFunc(forbidden, func(s *stream) bool { return s.server == "a/far" })
+			forbidden = slices.DeleteFunc(forbidden,
+				func(s *stream) bool { return s.server == "a/far" })
 			began := map[*stream]int64{}
 			tap := r.agents["n1"].tap
 			tap.breakdown(func(apply func() error) error {
@@ -153,7 +162,10 @@ const vipPort = 9000
 func freeBind() *net.ListenConfig {
 	return &net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
-		set := func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1) }
+		set := func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND,
+				1)
+		}
 		return errors.Join(c.Control(set), err)
 	}}
 }
@@ -163,7 +175,8 @@ func (r *rig) echo(t *testing.T, host string, at netip.Addr) *atomic.Int64 {
 	var heard atomic.Int64
 	var conn net.PacketConn
 	r.must(r.InPod(host, func() (err error) {
-		conn, err = freeBind().ListenPacket(t.Context(), "udp", netip.AddrPortFrom(at, vipPort).String())
+		conn, err = freeBind().ListenPacket(t.Context(), "udp",
+			netip.AddrPortFrom(at, vipPort).String())
 		return err
 	}))
 	t.Cleanup(func() { conn.Close() })

@@ -16,8 +16,8 @@ import (
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 
-// A pod that a policy isolates, but whose packets pass no hook of its node, keeps the node from being ready, until it
-// is attached as others are.
+// A pod that a policy isolates, but whose packets pass no hook of its node, keeps the node from
+// being ready, until it is attached as others are.
 func TestHiddenPodOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	odd := netip.MustParseAddr("10.77.0.200")
@@ -32,7 +32,8 @@ func TestHiddenPodOnRealPackets(t *testing.T) {
 	health := r.agents["n1"].control.Health
 	r.agents["n1"].await(t, "not ready, with the pod and what it is behind", func() bool {
 		reason := health.Readiness().Reasons["hidden"]
-		return strings.Contains(reason, "a/odd 10.77.0.200") && strings.Contains(reason, "macvlan") && strings.Contains(reason, "eth0")
+		return strings.Contains(reason, "a/odd 10.77.0.200") &&
+			strings.Contains(reason, "macvlan") && strings.Contains(reason, "eth0")
 	})
 	ear := r.hears("n2", "hidden")
 	eventually(t, "its packets pass by the rules", func() bool {
@@ -57,14 +58,18 @@ func (r *rig) macvlan(node string, addr netip.Prefix) sandbox.Netns {
 	inside, err := sandbox.NewNetns()
 	r.must(err)
 	var ns *os.File
-	r.must(inside.Do(func() (err error) { ns, err = os.Open("/proc/thread-self/ns/net"); return err }))
+	r.must(inside.Do(func() (err error) {
+		ns, err = os.Open("/proc/thread-self/ns/net")
+		return err
+	}))
 	defer ns.Close()
 	err = r.InNode(node, func() error {
 		eth0, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return err
 		}
-		link := &netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Name: "moved", ParentIndex: eth0.Attrs().Index}, Mode: netlink.MACVLAN_MODE_BRIDGE}
+		link := &netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Name: "moved",
+			ParentIndex: eth0.Attrs().Index}, Mode: netlink.MACVLAN_MODE_BRIDGE}
 		if err := netlink.LinkAdd(link); err != nil {
 			return err
 		}
@@ -80,7 +85,8 @@ func (r *rig) macvlan(node string, addr netip.Prefix) sandbox.Netns {
 			return err
 		}
 		ip, err := netlink.ParseAddr(addr.String())
-		return errors.Join(err, netlink.LinkSetName(link, "eth0"), netlink.AddrAdd(link, ip), netlink.LinkSetUp(link))
+		return errors.Join(err, netlink.LinkSetName(link, "eth0"), netlink.AddrAdd(link, ip),
+			netlink.LinkSetUp(link))
 	}))
 	return inside
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 
-// oneWay is a world in which a/cli may only speak to a/far, over UDP, and a/far may only be spoken to.
+// oneWay is a world in which a/cli may only speak to a/far, over UDP, and a/far may only be spoken
+// to.
 var oneWay = scene{pods: trio,
 	policies: []string{
 		`a/deny {podSelector: {}, policyTypes: [Ingress, Egress]}`,
@@ -28,14 +29,15 @@ var oneWay = scene{pods: trio,
 		deny a/cli > a/far PING`,
 }
 
-// ICMP errors about what is allowed arrive under a denial of everything else: that nobody listens, from the
-// other pod, and that a packet is too big, from a router on the way.
+// ICMP errors about what is allowed arrive under a denial of everything else: that nobody listens,
+// from the other pod, and that a packet is too big, from a router on the way.
 func TestErrorsArriveOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	r.play(t, oneWay)
 	for _, to := range []string{"a/far", "a/web"} {
 		for _, a := range r.pods[to].Addrs {
-			q := question{from: "a/cli", to: to, flow: oracle.Flow{To: a, Protocol: corev1.ProtocolUDP, Port: 81}}
+			q := question{from: "a/cli", to: to, flow: oracle.Flow{To: a,
+				Protocol: corev1.ProtocolUDP, Port: 81}}
 			if got := r.answers([]question{q}, long)[0]; got != sandbox.Refused {
 				t.Errorf("%s, where nobody listens: %s", q, got)
 			}
@@ -54,19 +56,22 @@ func TestErrorsArriveOnRealPackets(t *testing.T) {
 	}
 }
 
-// learnPathMTU sends too large a datagram that may not be taken apart, until the kernel has heard of the
-// narrow way.
+// learnPathMTU sends too large a datagram that may not be taken apart, until the kernel has heard
+// of the narrow way.
 func learnPathMTU(to netip.Addr, want int) error {
-	domain, level, discover, do, current := unix.AF_INET, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO, unix.IP_MTU
+	domain, level, discover, do, current := unix.AF_INET, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER,
+		unix.IP_PMTUDISC_DO, unix.IP_MTU
 	if to.Is6() {
-		domain, level, discover, do, current = unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO, unix.IPV6_MTU
+		domain, level, discover, do, current = unix.AF_INET6, unix.IPPROTO_IPV6,
+			unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO, unix.IPV6_MTU
 	}
 	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
-	if err := errors.Join(unix.SetsockoptInt(fd, level, discover, do), unix.Connect(fd, sockaddr(to, 80))); err != nil {
+	if err := errors.Join(unix.SetsockoptInt(fd, level, discover, do),
+		unix.Connect(fd, sockaddr(to, 80))); err != nil {
 		return err
 	}
 	mtu := 0
@@ -90,8 +95,9 @@ const (
 	redirectCounter      = "Icmp6InRedirects"
 )
 
-// A pod is no router (CVE-2020-10749): its router advertisements and redirects reach neither another pod nor
-// the node, with policies and without, while those of the nodes' network go their way.
+// A pod is no router (CVE-2020-10749): its router advertisements and redirects reach neither
+// another pod nor the node, with policies and without, while those of the nodes' network go their
+// way.
 func TestPodsAreNoRoutersOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{idle: true})
 	w := scene{pods: trio}.world(t)
@@ -101,7 +107,8 @@ func TestPodsAreNoRoutersOnRealPackets(t *testing.T) {
 	r.tell(w)
 	t.Run("no policy", func(t *testing.T) { r.report(t); r.routerTalk(false) })
 	t.Run("everything is allowed", func(t *testing.T) {
-		r.play(t, scene{pods: trio, policies: []string{`a/all {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}]}`}})
+		r.play(t, scene{pods: trio, policies: []string{
+			`a/all {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}]}`}})
 		r.routerTalk(false)
 	})
 	r.become(w)
@@ -113,7 +120,8 @@ func (r *rig) routerTalk(pass bool) {
 	r.t.Helper()
 	ears := map[string]*ear{"a/web": r.ear("a/web"), "a/far": r.ear("a/far")}
 	before := r.nodeHeard("n1")
-	web, far, gateway := r.pods["a/web"].Addrs, r.pods["a/far"].Addrs, netip.MustParseAddr("fd00:10:244:1::1")
+	web, far, gateway := r.pods["a/web"].Addrs, r.pods["a/far"].Addrs,
+		netip.MustParseAddr("fd00:10:244:1::1")
 	allNodes := netip.MustParseAddr("ff02::1")
 	for _, to := range []netip.Addr{allNodes, r.linkLocal("a/web"), web[1], far[1], gateway} {
 		r.must(r.SendICMPv6("a/cli", to, routerAdvertisement, make([]byte, 12)))
@@ -130,8 +138,9 @@ func (r *rig) routerTalk(pass bool) {
 		r.ping("a/cli", to, long) // so that the node has heard what came before
 	}
 	heard["n1"] = r.nodeHeard("n1") - before
-	// a/web: of each kind to everybody, to its link-local and to its global address, and the IPv4 one;
-	// a/far: of each kind and the IPv4 one; the node: of each kind to everybody and to the gateway, and the IPv4 one.
+	// a/web: of each kind to everybody, to its link-local and to its global address, and the IPv4
+	// one; a/far: of each kind and the IPv4 one; the node: of each kind to everybody and to the
+	// gateway, and the IPv4 one.
 	want := map[string]int{"a/web": 0, "a/far": 0, "n1": 0}
 	if pass {
 		want = map[string]int{"a/web": 7, "a/far": 3, "n1": 5}
@@ -143,7 +152,8 @@ func (r *rig) routerTalk(pass bool) {
 	}
 }
 
-// uplinkTalk demands that the node hears another router of its network, and a pod what is routed to it.
+// uplinkTalk demands that the node hears another router of its network, and a pod what is routed to
+// it.
 func (r *rig) uplinkTalk() {
 	r.t.Helper()
 	e := r.ear("a/web")
@@ -204,7 +214,8 @@ func isRouters(packet []byte) bool {
 }
 
 func isPing(packet []byte) bool {
-	return len(packet) > 40 && (packet[0]>>4 == 6 && packet[6] == unix.IPPROTO_ICMPV6 && packet[40] == echoRequest[false] ||
+	return len(packet) > 40 && (packet[0]>>4 == 6 && packet[6] == unix.IPPROTO_ICMPV6 &&
+		packet[40] == echoRequest[false] ||
 		packet[0] == 0x45 && packet[9] == unix.IPPROTO_ICMP && packet[20] == echoRequest[true])
 }
 

@@ -8,7 +8,8 @@ import (
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 
-// talkers is a world with two clients that talk to a server on their own node and to one on another.
+// talkers is a world with two clients that talk to a server on their own node and to one on
+// another.
 var talkers = scene{
 	pods: `a/cli n1 app=cli
 		a/twin n1 app=twin
@@ -21,14 +22,18 @@ var talkers = scene{
 
 const twinOnly = `a/servers {podSelector: {matchLabels: {app: server}}, ingress: [{from: [{podSelector: {matchLabels: {app: twin}}}]}]}`
 
-// narrowings are ways in which the connections of a/cli become forbidden, and those of a/twin don't.
+// narrowings are ways in which the connections of a/cli become forbidden, and those of a/twin
+// don't.
 var narrowings = []struct {
 	name string
 	do   func(*stage)
 }{
 	{"a rule goes", func(s *stage) { s.policy(twinOnly) }},
 	{"the peer gets other labels", func(s *stage) { s.pod("a/cli", relabel("other")) }},
-	{"the client is isolated", func(s *stage) { s.policy(`a/cli {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`) }},
+	{"the client is isolated", func(s *stage) {
+		s.policy(
+			`a/cli {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`)
+	}},
 	{"a port goes", func(s *stage) {
 		s.policy(`a/servers {podSelector: {matchLabels: {app: server}}, ingress: [{from: [{podSelector: {matchLabels: {app: twin}}}]}, {ports: [{port: 80}]}]}`)
 	}},
@@ -64,7 +69,9 @@ const cutWithin = 5 * time.Second
 func stayCut(t *testing.T, streams []*stream) {
 	t.Helper()
 	silent := func() bool {
-		return !slices.ContainsFunc(streams, func(s *stream) bool { return time.Since(time.Unix(0, s.last.Load())) < cutWithin/10 })
+		return !slices.ContainsFunc(streams, func(s *stream) bool {
+			return time.Since(time.Unix(0, s.last.Load())) < cutWithin/10
+		})
 	}
 	for deadline := time.Now().Add(cutWithin); !silent() && time.Now().Before(deadline); {
 		time.Sleep(beat)
@@ -92,7 +99,8 @@ func undisturbed(t *testing.T, streams []*stream) {
 	}
 }
 
-// narrowAndAllow changes the world, which cuts what it forbids and nothing else, and changes it back.
+// narrowAndAllow changes the world, which cuts what it forbids and nothing else, and changes it
+// back.
 func (r *rig) narrowAndAllow(t *testing.T, change func(*stage), forbidden, permitted []*stream) {
 	t.Helper()
 	r.report(t)
@@ -105,13 +113,16 @@ func (r *rig) narrowAndAllow(t *testing.T, change func(*stage), forbidden, permi
 	undisturbed(t, permitted)
 }
 
-// What a change forbids ends, whoever talks, and stays so where conntrack forgets it; what a change allows
-// again goes on; nobody else notices.
+// What a change forbids ends, whoever talks, and stays so where conntrack forgets it; what a change
+// allows again goes on; nobody else notices.
 func TestOpenConnectionsOnRealPackets(t *testing.T) {
 	r, forbidden, permitted := openRig(t)
 	first := r.told
 	for _, narrow := range narrowings {
-		t.Run(narrow.name, func(t *testing.T) { r.narrowAndAllow(t, narrow.do, forbidden, permitted) })
+		t.Run(narrow.name, func(t *testing.T) {
+			r.narrowAndAllow(t, narrow.do, forbidden,
+				permitted)
+		})
 	}
 	t.Run("and conntrack forgets", func(t *testing.T) {
 		r.tell(changedWorld(t, first, narrowings[0].do))
@@ -124,8 +135,8 @@ func TestOpenConnectionsOnRealPackets(t *testing.T) {
 	})
 }
 
-// A connection that nobody narrows is never looked at: servers that may not open one themselves go on
-// answering, and policies about others come and go.
+// A connection that nobody narrows is never looked at: servers that may not open one themselves go
+// on answering, and policies about others come and go.
 func TestRepliesAreNotCutOnRealPackets(t *testing.T) {
 	r, streams, more := openRig(t)
 	w := changedWorld(t, r.told, func(s *stage) {
@@ -137,7 +148,8 @@ func TestRepliesAreNotCutOnRealPackets(t *testing.T) {
 	undisturbed(t, append(streams, more...))
 }
 
-// A controller that starts ends what became forbidden while it was away, and takes over what was cut before.
+// A controller that starts ends what became forbidden while it was away, and takes over what was
+// cut before.
 func TestOpenConnectionsAcrossARestartOnRealPackets(t *testing.T) {
 	r, forbidden, permitted := openRig(t)
 	first := r.told

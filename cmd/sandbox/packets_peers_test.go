@@ -79,7 +79,8 @@ func peerScenes() []scene {
 				allow b/web > a/web UDP 1234
 				deny b/web > a/web TCP 1234`},
 		{name: "a port name on egress without a to is that of every pod", pods: quartet,
-			policies: []string{`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress], egress: [{ports: [{port: http}]}]}`},
+			policies: []string{
+				`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress], egress: [{ports: [{port: http}]}]}`},
 			flows: `allow a/cli > a/web TCP 80
 				allow a/cli > b/web TCP 8080
 				deny a/cli > b/web TCP 80
@@ -120,7 +121,8 @@ func peerScenes() []scene {
 			flows: `allow a/cli > a/far TCP 80
 				deny a/cli > a/web TCP 80
 				deny a/cli > out TCP 80`},
-		{name: "a namespace has no name but its own", pods: quartet, namespaces: "b kubernetes.io/metadata.name=c",
+		{name: "a namespace has no name but its own", pods: quartet,
+			namespaces: "b kubernetes.io/metadata.name=c",
 			policies: []string{
 				`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: c}}}]}]}`,
 				`a/in2 {podSelector: {matchLabels: {app: cli}}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}}]}]}`},
@@ -162,14 +164,16 @@ func moreAddrs(w *oracle.World) {
 	}
 }
 
-// A block of ::/0 is all of IPv6: also what is translated, unique-local or multihomed. Pods that nobody told
-// the controllers of play the world outside.
+// A block of ::/0 is all of IPv6: also what is translated, unique-local or multihomed. Pods that
+// nobody told the controllers of play the world outside.
 func TestAllOfIPv6OnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	for name, addr := range map[string]string{
-		"x/translated": "64:ff9b::1", "x/unique-local": "fc00::5", "x/unique-local-2": "fdff:ffff::5", "x/low": "100::5", "x/top": "feff::5",
+		"x/translated": "64:ff9b::1", "x/unique-local": "fc00::5",
+		"x/unique-local-2": "fdff:ffff::5", "x/low": "100::5", "x/top": "feff::5",
 	} {
-		r.must(r.AddPod(sandbox.Pod{Name: name, Node: "n3", Addrs: []netip.Addr{netip.MustParseAddr(addr)}}))
+		r.must(r.AddPod(sandbox.Pod{Name: name, Node: "n3",
+			Addrs: []netip.Addr{netip.MustParseAddr(addr)}}))
 		for _, proto := range []sandbox.Protocol{sandbox.TCP, sandbox.UDP} {
 			r.must(r.Serve(name, proto, 80))
 		}
@@ -177,7 +181,8 @@ func TestAllOfIPv6OnRealPackets(t *testing.T) {
 	flows := func(verdict string) string {
 		text := ""
 		for _, to := range []string{"64:ff9b::1", "fc00::5", "fdff:ffff::5", "100::5", "feff::5"} {
-			text += verdict + " a/cli > " + to + " TCP 80\n" + verdict + " a/cli > " + to + " UDP 80\n"
+			text += verdict + " a/cli > " + to + " TCP 80\n" + verdict + " a/cli > " + to +
+				" UDP 80\n"
 		}
 		return text
 	}
@@ -188,7 +193,8 @@ func TestAllOfIPv6OnRealPackets(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r.play(t, scene{pods: trio,
-				policies: []string{`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress], egress: [{to: [{ipBlock: ` + row.block + `}]}]}`},
+				policies: []string{
+					`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress], egress: [{to: [{ipBlock: ` + row.block + `}]}]}`},
 				flows: flows(row.v6) + row.v6 + ` a/cli > a/web@6 TCP 80
 					` + row.v6 + ` a/cli > out@6 UDP 80
 					` + row.v6 + ` a/cli > n3@6 TCP 80

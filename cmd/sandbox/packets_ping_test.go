@@ -24,8 +24,8 @@ func (r *rig) ping(from string, to netip.Addr, timeout time.Duration) (outcome s
 	return outcome
 }
 
-// ping works with a socket of the kernel's own ping protocol, which fills in checksum and identifier and
-// returns only what belongs to it.
+// ping works with a socket of the kernel's own ping protocol, which fills in checksum and
+// identifier and returns only what belongs to it.
 func ping(to netip.Addr, timeout time.Duration) (sandbox.Outcome, error) {
 	if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 0"), 0); err != nil {
 		return 0, err
@@ -46,7 +46,8 @@ func ping(to netip.Addr, timeout time.Duration) (sandbox.Outcome, error) {
 	if err := unix.Connect(fd, sockaddr(to, 0)); err != nil {
 		return 0, os.NewSyscallError("connect", err)
 	}
-	if _, err := unix.Write(fd, append([]byte{echoRequest[to.Is4()], 0, 0, 0, 0, 0, 0, 1}, make([]byte, 32)...)); err != nil {
+	if _, err := unix.Write(fd, append([]byte{echoRequest[to.Is4()], 0, 0, 0, 0, 0, 0, 1},
+		make([]byte, 32)...)); err != nil {
 		return pingOutcome(err)
 	}
 	_, err = unix.Read(fd, make([]byte, 64))

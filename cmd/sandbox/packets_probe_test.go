@@ -29,22 +29,32 @@ type question struct {
 	allow    bool
 }
 
+// verdict is what should become of it, in a word.
+func (q question) verdict() string {
+	if q.allow {
+		return "allowed"
+	}
+	return "denied"
+}
+
 func (q question) String() string {
-	return fmt.Sprintf("%s > %s (%s), %s", q.from, q.to, q.flow, map[bool]string{true: "allowed", false: "denied"}[q.allow])
+	return fmt.Sprintf("%s > %s (%s), %s", q.from, q.to, q.flow, q.verdict())
 }
 
 // probe is the question as the engine puts it.
 func (q question) probe() sandbox.Probe {
-	return sandbox.Probe{From: q.from, To: q.to, Addr: q.flow.To, Protocol: engineProtocol(q.flow.Protocol), Port: uint16(q.flow.Port)}
+	return sandbox.Probe{From: q.from, To: q.to, Addr: q.flow.To,
+		Protocol: engineProtocol(q.flow.Protocol), Port: uint16(q.flow.Port)}
 }
 
 func engineProtocol(p corev1.Protocol) sandbox.Protocol {
-	return map[corev1.Protocol]sandbox.Protocol{corev1.ProtocolTCP: sandbox.TCP, corev1.ProtocolUDP: sandbox.UDP}[p]
+	return map[corev1.Protocol]sandbox.Protocol{corev1.ProtocolTCP: sandbox.TCP,
+		corev1.ProtocolUDP: sandbox.UDP}[p]
 }
 
-// ask puts the questions and returns what was answered wrongly. What must not pass and did counts at once,
-// what should pass and was silent only after a second and longer try. Denied is what gives no answer, or is
-// refused where the nodes refuse.
+// ask puts the questions and returns what was answered wrongly. What must not pass and did counts
+// at once, what should pass and was silent only after a second and longer try. Denied is what gives
+// no answer, or is refused where the nodes refuse.
 func (r *rig) ask(questions []question) (wrong []string) {
 	r.t.Helper()
 	r.serve(questions)
@@ -101,11 +111,15 @@ func (r *rig) serve(questions []question) {
 	}
 }
 
-// forgetConnections lets every packet be a connection's first: a pod may have the address of one before it.
+// forgetConnections lets every packet be a connection's first: a pod may have the address of one
+// before it.
 func (r *rig) forgetConnections() {
 	r.t.Helper()
 	for node := range r.agents {
-		r.must(r.InNode(node, func() error { return netlink.ConntrackTableFlush(netlink.ConntrackTable) }))
+		r.must(r.InNode(node, func() error {
+			return netlink.ConntrackTableFlush(
+				netlink.ConntrackTable)
+		}))
 	}
 }
 
@@ -113,7 +127,8 @@ func (r *rig) forgetConnections() {
 func (r *rig) expect(w *oracle.World, questions []question) {
 	r.t.Helper()
 	if wrong := r.ask(questions); len(wrong) > 0 {
-		r.t.Errorf("%d of %d answers are wrong:\n  %s\n%s\n%s", len(wrong), len(questions), strings.Join(wrong[:min(len(wrong), 10)], "\n  "), w, r.tables())
+		r.t.Errorf("%d of %d answers are wrong:\n  %s\n%s\n%s", len(wrong), len(questions),
+			strings.Join(wrong[:min(len(wrong), 10)], "\n  "), w, r.tables())
 	}
 }
 
@@ -159,8 +174,9 @@ func hostFacts(have ruleset.Observed) (links []ruleset.Link, tunnels []ruleset.T
 	return links, tunnels
 }
 
-// agree demands that each kernel holds what a compiler makes of the whole world: nothing may be lost or left
-// behind by the way that led there. What was isolated stays so until the kernel has let go of its address.
+// agree demands that each kernel holds what a compiler makes of the whole world: nothing may be
+// lost or left behind by the way that led there. What was isolated stays so until the kernel has
+// let go of its address.
 func (r *rig) agree(w *oracle.World) {
 	r.t.Helper()
 	for node, a := range r.agents {
@@ -170,7 +186,8 @@ func (r *rig) agree(w *oracle.World) {
 			return left.Empty()
 		})
 		if !held {
-			r.t.Errorf("node %s: the kernel does not hold what was compiled; missing is\n%s\n%s", node, left.String(), r.table(node))
+			r.t.Errorf("node %s: the kernel does not hold what was compiled; missing is\n%s\n%s",
+				node, left.String(), r.table(node))
 		}
 	}
 }

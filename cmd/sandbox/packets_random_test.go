@@ -26,16 +26,17 @@ const (
 	packetPorts  = 3   // of those that a world speaks of
 )
 
-// sizes of random worlds, in turn: as an API server admits them, with bad input, and with pods of one family.
+// sizes of random worlds, in turn: as an API server admits them, with bad input, and with pods of
+// one family.
 var sizes = []oracle.Size{
 	{Valid: true, Dual: true, NoSCTP: true},
 	{Dual: true, NoSCTP: true, Ranges: true},
 	{NoSCTP: true, Ranges: true, Policies: 8},
 }
 
-// What gets through between pods, hosts and the outside is what the text of the API allows, in random worlds
-// and after each of a few edits: in one cluster, that goes from world to world by the difference alone, in any
-// order of events.
+// What gets through between pods, hosts and the outside is what the text of the API allows, in
+// random worlds and after each of a few edits: in one cluster, that goes from world to world by the
+// difference alone, in any order of events.
 func TestRandomWorldsOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	tally := map[string]int{}
@@ -49,12 +50,17 @@ func TestRandomWorldsOnRealPackets(t *testing.T) {
 			w = withoutEnds(w)
 			r.build(w)
 			events := r.news(w)
-			random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+			random.Shuffle(len(events), func(i, j int) {
+				events[i], events[j] = events[j],
+					events[i]
+			})
 			r.feed(events...)
 			questions := r.questions(random, before, w)
 			if wrong := r.ask(questions); len(wrong) > 0 {
-				t.Fatalf("-packet-seed %d, after %d edits (all worlds since the first one may matter): %d of %d answers are wrong:\n  %s\n%s\n%s",
-					seed, step, len(wrong), len(questions), strings.Join(wrong[:min(len(wrong), 20)], "\n  "), w, r.tables())
+				t.Fatalf("-packet-seed %d, after %d edits (all worlds since the first one may "+
+					"matter): %d of %d answers are wrong:\n  %s\n%s\n%s",
+					seed, step, len(wrong), len(questions),
+					strings.Join(wrong[:min(len(wrong), 20)], "\n  "), w, r.tables())
 			}
 			r.count(tally, w, questions)
 			before, w = w, size.Edit(random, w)
@@ -67,7 +73,7 @@ func TestRandomWorldsOnRealPackets(t *testing.T) {
 // count notes what was tested, and what could not be: live pods whose every address is another's.
 func (r *rig) count(tally map[string]int, w *oracle.World, questions []question) {
 	for _, q := range questions {
-		tally[map[bool]string{true: "flows allowed", false: "flows denied"}[q.allow]]++
+		tally["flows "+q.verdict()]++
 	}
 	for _, p := range w.Pods {
 		_, built := r.pods[p.Namespace+"/"+p.Name]
@@ -85,8 +91,8 @@ func (r *rig) count(tally map[string]int, w *oracle.World, questions []question)
 	}
 }
 
-// withoutEnds takes back that namespaces terminate: their deleted policies go on isolating, which a world,
-// having no past, does not say.
+// withoutEnds takes back that namespaces terminate: their deleted policies go on isolating, which a
+// world, having no past, does not say.
 func withoutEnds(w *oracle.World) *oracle.World {
 	alive := *w
 	alive.Namespaces = nil
@@ -100,8 +106,8 @@ func withoutEnds(w *oracle.World) *oracle.World {
 	return &alive
 }
 
-// questions are about flows between pods, hosts and the outside, over some of the ports that the world speaks
-// of: first those whose answer is not what it was before, then any, up to a bound.
+// questions are about flows between pods, hosts and the outside, over some of the ports that the
+// world speaks of: first those whose answer is not what it was before, then any, up to a bound.
 func (r *rig) questions(random *rand.Rand, before, w *oracle.World) []question {
 	ports := portsOf(random, w)
 	var questions []question
@@ -118,15 +124,21 @@ func (r *rig) questions(random *rand.Rand, before, w *oracle.World) []question {
 			}
 		}
 	}
-	random.Shuffle(len(questions), func(i, j int) { questions[i], questions[j] = questions[j], questions[i] })
-	slices.SortStableFunc(questions, func(a, b question) int { return rank(before, a) - rank(before, b) })
+	random.Shuffle(len(questions), func(i, j int) {
+		questions[i], questions[j] = questions[j],
+			questions[i]
+	})
+	slices.SortStableFunc(questions, func(a, b question) int {
+		return rank(before, a) - rank(before, b)
+	})
 	return questions[:min(len(questions), packetProbes)]
 }
 
-// isDisputed reports whether a pod or the object of another node says that it has a host's address. The oracle
-// believes it, since no object says which addresses the kernel has.
+// isDisputed reports whether a pod or the object of another node says that it has a host's address.
+// The oracle believes it, since no object says which addresses the kernel has.
 func (r *rig) isDisputed(w *oracle.World, name string, a netip.Addr) bool {
-	return r.isHost(name) && (slices.ContainsFunc(w.Pods, func(p *corev1.Pod) bool { return slices.Contains(policy.PodAddrs(p), a) }) ||
+	return r.isHost(name) && (slices.ContainsFunc(w.Pods,
+		func(p *corev1.Pod) bool { return slices.Contains(policy.PodAddrs(p), a) }) ||
 		slices.ContainsFunc(w.Nodes, func(n *corev1.Node) bool {
 			return hostOf(n.Name) != name && slices.Contains(policy.NewNode(n).Addrs, a)
 		}))
@@ -153,8 +165,8 @@ func portsOf(random *rand.Rand, w *oracle.World) []int32 {
 	return ports[:min(len(ports), packetPorts)]
 }
 
-// pairs are questions without protocol: from every pod and host to every address of every other. What two
-// hosts say to each other is nobody's business.
+// pairs are questions without protocol: from every pod and host to every address of every other.
+// What two hosts say to each other is nobody's business.
 func (r *rig) pairs() []question {
 	ends := map[string][]netip.Addr{}
 	for _, n := range rigNodes() {
@@ -171,20 +183,25 @@ func (r *rig) pairs() []question {
 			}
 			for _, target := range targets {
 				if source := alike(sources, target); source.IsValid() {
-					pairs = append(pairs, question{from: from, to: to, flow: oracle.Flow{From: source, To: target}})
+					pairs = append(pairs, question{from: from, to: to,
+						flow: oracle.Flow{From: source, To: target}})
 				}
 			}
 		}
 	}
-	slices.SortFunc(pairs, func(a, b question) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(pairs, func(a, b question) int {
+		return strings.Compare(a.String(), b.String())
+	})
 	return pairs
 }
 
-// isAnycast reports whether an address is the first of a node's pod range in IPv6, which is that of all routers on
-// the link (RFC 4291): no pod answers at it.
+// isAnycast reports whether an address is the first of a node's pod range in IPv6, which is that of
+// all routers on the link (RFC 4291): no pod answers at it.
 func isAnycast(a netip.Addr) bool {
 	return a.Is6() && slices.ContainsFunc(rigNodes(), func(n sandbox.Node) bool {
-		return slices.ContainsFunc(n.PodCIDRs, func(p netip.Prefix) bool { return p.Masked().Addr() == a })
+		return slices.ContainsFunc(n.PodCIDRs, func(p netip.Prefix) bool {
+			return p.Masked().Addr() == a
+		})
 	})
 }
 

@@ -17,14 +17,14 @@ import (
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 
-// rig is a sandbox whose nodes the product runs: a controller each, over the nftables of the node's own
-// namespace. A test tells it worlds; what comes of them is asked with packets.
+// rig is a sandbox whose nodes the product runs: a controller each, over the nftables of the node's
+// own namespace. A test tells it worlds; what comes of them is asked with packets.
 //
 //	oracle.World ──► pods of the sandbox (build)
 //	             └─► the difference to the world before, as events ──► controllers (tell) ──► kernel (settle)
 //
-// Beside the nodes n1, n2 and n3 of the worlds there is a host outside, "out", and on each of the four a
-// process of the host, which as a pod of the sandbox is called host/n1 and so on.
+// Beside the nodes n1, n2 and n3 of the worlds there is a host outside, "out", and on each of the
+// four a process of the host, which as a pod of the sandbox is called host/n1 and so on.
 type rig struct {
 	*sandbox.Cluster
 	t      testing.TB
@@ -54,7 +54,8 @@ func newRig(t testing.TB, o rigOptions) *rig {
 			t.Errorf("close: %v", err)
 		}
 	})
-	r := &rig{Cluster: c, t: t, agents: map[string]*agent{}, pods: map[string]sandbox.Pod{}, told: &oracle.World{}}
+	r := &rig{Cluster: c, t: t, agents: map[string]*agent{}, pods: map[string]sandbox.Pod{},
+		told: &oracle.World{}}
 	for _, n := range rigNodes() {
 		r.must(c.AddPod(sandbox.Pod{Name: hostOf(n.Name), Node: n.Name, HostNetwork: true}))
 		r.must(c.InNode(n.Name, unfilterBridges))
@@ -68,15 +69,19 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	return r
 }
 
-// rigNodes have the addresses of the nodes in oracle.Random; out has those that it asks about outside.
+// rigNodes have the addresses of the nodes in oracle.Random; out has those that it asks about
+// outside.
 func rigNodes() []sandbox.Node {
-	nodes := []sandbox.Node{{Name: "out", Addrs: []netip.Addr{netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("2001:db8::1")}}}
+	nodes := []sandbox.Node{{Name: "out", Addrs: []netip.Addr{netip.MustParseAddr("8.8.8.8"),
+		netip.MustParseAddr("2001:db8::1")}}}
 	for n := 1; n <= 3; n++ {
 		nodes = append(nodes, sandbox.Node{
-			Name:  fmt.Sprintf("n%d", n),
-			Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 77, 0, byte(10 + n)}), netip.MustParseAddr(fmt.Sprintf("fd77::1%d", n))},
+			Name: fmt.Sprintf("n%d", n),
+			Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 77, 0, byte(10 + n)}),
+				netip.MustParseAddr(fmt.Sprintf("fd77::1%d", n))},
 			PodCIDRs: []netip.Prefix{
-				netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", n)), netip.MustParsePrefix(fmt.Sprintf("fd00:10:244:%d::/64", n)),
+				netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", n)),
+				netip.MustParsePrefix(fmt.Sprintf("fd00:10:244:%d::/64", n)),
 			},
 		})
 	}
@@ -86,8 +91,10 @@ func rigNodes() []sandbox.Node {
 // hostOf is the name of the process of a host, as a pod of the sandbox.
 func hostOf(node string) string { return "host/" + node }
 
-// bridgeSwitches are set in a new namespace on many machines; the product has to set them where they are not.
-var bridgeSwitches = []string{"/proc/sys/net/bridge/bridge-nf-call-iptables", "/proc/sys/net/bridge/bridge-nf-call-ip6tables"}
+// bridgeSwitches are set in a new namespace on many machines; the product has to set them where
+// they are not.
+var bridgeSwitches = []string{"/proc/sys/net/bridge/bridge-nf-call-iptables",
+	"/proc/sys/net/bridge/bridge-nf-call-ip6tables"}
 
 func unfilterBridges() error {
 	var errs []error
@@ -115,9 +122,10 @@ func (r *rig) become(w *oracle.World) {
 
 // settle waits until the kernels of all nodes hold what was fed to their controllers.
 //
-// A complaint shows in the health once its mail was read, and the loop reads on only after it has carried
-// out what it read before. So a second mark that shows, sent after the first one showed, tells that all that
-// came before the first was carried out; where that failed the node is not ready until it went well.
+// A complaint shows in the health once its mail was read, and the loop reads on only after it has
+// carried out what it read before. So a second mark that shows, sent after the first one showed,
+// tells that all that came before the first was carried out; where that failed the node is not
+// ready until it went well.
 func (r *rig) settle() {
 	r.t.Helper()
 	for range 2 {
@@ -155,7 +163,8 @@ func needKernel(t testing.TB) {
 	}
 	switch {
 	case err == nil:
-	case !errors.Is(err, unix.EPERM) && !errors.Is(err, os.ErrNotExist), os.Getenv("REQUIRE_KERNEL") == "1":
+	case !errors.Is(err, unix.EPERM) && !errors.Is(err, os.ErrNotExist),
+		os.Getenv("REQUIRE_KERNEL") == "1":
 		t.Fatal(err)
 	default:
 		t.Skipf("SKIPPED, NOTHING WAS TESTED: %v", err)
@@ -187,7 +196,8 @@ func holdsWithin(span time.Duration, condition func() bool) bool {
 	return true
 }
 
-// run sends probes. An error may pass: other users of the machine can fill its neighbour table for a while.
+// run sends probes. An error may pass: other users of the machine can fill its neighbour table for
+// a while.
 func (r *rig) run(timeout time.Duration, probes []sandbox.Probe) []sandbox.Outcome {
 	r.t.Helper()
 	for deadline := time.Now().Add(patience); ; {

@@ -19,8 +19,9 @@ import (
 // lanRouter is a router outside of the cluster, on the bridge of a node's pods.
 var lanRouter = netip.MustParseAddr("fe80::77")
 
-// The router of the network that the pods' bridge is part of is heard, by the node and by the pods, and no pod is
-// heard that says it is one: with policies and without, also one that nobody has told the agent of.
+// The router of the network that the pods' bridge is part of is heard, by the node and by the pods,
+// and no pod is heard that says it is one: with policies and without, also one that nobody has told
+// the agent of.
 func TestRouterOnThePodsBridgeOnRealPackets(t *testing.T) {
 	for name, policies := range map[string][]string{
 		"no policy": nil,
@@ -34,7 +35,9 @@ func TestRouterOnThePodsBridgeOnRealPackets(t *testing.T) {
 			r.become(w)
 			r.must(r.InNode("n1", hearRouters))
 			r.must(r.InNode("n1", plugUplink))
-			r.awaitRoute(lanRouter, func() error { return r.InNode("n1", func() error { return advert(lanRouter).Send("lan0") }) })
+			r.awaitRoute(lanRouter, func() error {
+				return r.InNode("n1", func() error { return advert(lanRouter).Send("lan0") })
+			})
 			heard := r.hearsRouter("a/friend", lanRouter)
 			r.must(r.InNode("n1", func() error { return advert(lanRouter).Send("lan0") }))
 			eventually(t, "a pod hears the router", func() bool { return heard.Count() > 0 })
@@ -43,7 +46,8 @@ func TestRouterOnThePodsBridgeOnRealPackets(t *testing.T) {
 			late := r.newcomer(t, w)
 			r.must(r.AddPod(late))
 			r.noRouter(late.Name, netip.MustParseAddr("fe80::bad:2"))
-			r.check(w, "allow a/cli > a/friend TCP 80\nallow a/cli > a/far UDP 80\nallow n1 > a/web TCP 80")
+			r.check(w, "allow a/cli > a/friend TCP 80\nallow a/cli > a/far UDP 80\n"+
+				"allow n1 > a/web TCP 80")
 
 			r.must(r.InNode("n1", func() error { return deleteLink("up0") }))
 			time.Sleep(time.Second) // the agent has seen that the bridge is the pods' alone
@@ -54,7 +58,10 @@ func TestRouterOnThePodsBridgeOnRealPackets(t *testing.T) {
 
 // newcomer is a pod beside those of a world, which nobody is told of.
 func (r *rig) newcomer(t *testing.T, w *oracle.World) sandbox.Pod {
-	next := changedWorld(t, w, func(s *stage) { s.Pods = append(s.Pods, newPod(t, s.World, []string{"a/new", "n1"})) })
+	next := changedWorld(t, w, func(s *stage) {
+		s.Pods = append(s.Pods,
+			newPod(t, s.World, []string{"a/new", "n1"}))
+	})
 	return r.packetPods(next)["a/new"]
 }
 
@@ -79,7 +86,8 @@ func advert(from netip.Addr) sandbox.Frame {
 	bytes := from.As16()
 	body := []byte{134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0}
 	return sandbox.Frame{
-		To: net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, From: append(net.HardwareAddr{2, 0}, bytes[12:]...),
+		To:     net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1},
+		From:   append(net.HardwareAddr{2, 0}, bytes[12:]...),
 		Packet: packetOf(from, netip.MustParseAddr("ff02::1"), unix.IPPROTO_ICMPV6, body),
 	}
 }
@@ -88,7 +96,8 @@ func (r *rig) hearsRouter(at string, router netip.Addr) *sandbox.Sniffer {
 	r.t.Helper()
 	from := router.As16()
 	s, err := r.Sniff(at, func(p []byte) bool {
-		return len(p) > 40 && p[0]>>4 == 6 && p[6] == unix.IPPROTO_ICMPV6 && p[40] == 134 && [16]byte(p[8:24]) == from
+		return len(p) > 40 && p[0]>>4 == 6 && p[6] == unix.IPPROTO_ICMPV6 && p[40] == 134 &&
+			[16]byte(p[8:24]) == from
 	})
 	r.must(err)
 	r.t.Cleanup(func() { s.Close() })
@@ -111,7 +120,9 @@ func (r *rig) routesBy(router netip.Addr) (found bool) {
 	r.t.Helper()
 	r.must(r.InNode("n1", func() error {
 		routes, err := netlink.RouteList(nil, netlink.FAMILY_V6)
-		found = slices.ContainsFunc(routes, func(route netlink.Route) bool { return route.Gw.Equal(net.IP(router.AsSlice())) })
+		found = slices.ContainsFunc(routes, func(route netlink.Route) bool {
+			return route.Gw.Equal(net.IP(router.AsSlice()))
+		})
 		return err
 	}))
 	return found
@@ -128,7 +139,8 @@ func plugUplink() error {
 	if err != nil {
 		return err
 	}
-	up := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "up0", MasterIndex: cni0.Attrs().Index}, PeerName: "lan0"}
+	up := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "up0", MasterIndex: cni0.Attrs().Index},
+		PeerName: "lan0"}
 	if err := netlink.LinkAdd(up); err != nil {
 		return err
 	}

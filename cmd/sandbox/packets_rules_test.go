@@ -57,8 +57,10 @@ func ruleScenes() []scene {
 				deny a/one > a/three UDP 80
 				deny a/cli > a/three UDP 8081
 				deny a/cli > a/far TCP 80`},
-		{name: "a native sidecar's ports have names, an init container's have not", pods: trio, change: withSidecar,
-			policies: []string{`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: metrics}, {port: setup}]}]}`},
+		{name: "a native sidecar's ports have names, an init container's have not", pods: trio,
+			change: withSidecar,
+			policies: []string{
+				`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: metrics}, {port: setup}]}]}`},
 			flows: `allow a/cli > a/web TCP 9090
 				allow a/far > a/web TCP 9090
 				deny a/cli > a/web TCP 7000
@@ -131,8 +133,13 @@ func ruleScenes() []scene {
 				deny a/bc > a-b/c TCP 80`},
 		{name: "names as long as Kubernetes admits", pods: longPods(),
 			policies: []string{
-				ns63 + `/` + strings.Repeat("long.", 50) + `one {podSelector: {matchLabels: {` + longKey + `: ` + label63 + `}}, ingress: [{from: [{podSelector: {matchExpressions: [{key: ` + longKey + `, operator: DoesNotExist}]}}], ports: [{port: 80}]}]}`,
-				ns63 + `/` + strings.Repeat("long.", 50) + `two {podSelector: {matchLabels: {` + longKey + `: ` + label63 + `}}, ingress: [{ports: [{port: fifteen-letters}]}]}`},
+				ns63 + `/` + strings.Repeat("long.", 50) + `one {podSelector: {matchLabels: {` +
+					longKey + `: ` + label63 +
+					`}}, ingress: [{from: [{podSelector: {matchExpressions: [{key: ` + longKey +
+					`, operator: DoesNotExist}]}}], ports: [{port: 80}]}]}`,
+				ns63 + `/` + strings.Repeat("long.", 50) + `two {podSelector: {matchLabels: {` +
+					longKey + `: ` + label63 +
+					`}}, ingress: [{ports: [{port: fifteen-letters}]}]}`},
 			flows: strings.NewReplacer("ONE", ns63+"/"+long253+"1", "TWO", ns63+"/"+long253+"2", "CLI", ns63+"/cli").Replace(`
 				allow CLI > ONE TCP 80
 				deny ONE > TWO TCP 80
@@ -160,7 +167,8 @@ func ruleScenes() []scene {
 		{name: "a policy that selects a hostNetwork pod isolates no node",
 			pods: trio + `
 				a/host n1 app=host host`,
-			policies: []string{`a/deny {podSelector: {matchLabels: {app: host}}, policyTypes: [Ingress, Egress]}`},
+			policies: []string{
+				`a/deny {podSelector: {matchLabels: {app: host}}, policyTypes: [Ingress, Egress]}`},
 			flows: `allow a/far > n1 TCP 80
 				allow n1 > a/far TCP 80
 				allow a/web > n1 TCP 80
@@ -169,7 +177,8 @@ func ruleScenes() []scene {
 		{name: "a hostNetwork pod is no peer of a selector",
 			pods: trio + `
 				a/host n2 app=host host`,
-			policies: []string{`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}]}]}`},
+			policies: []string{
+				`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}]}]}`},
 			flows: `deny n2 > a/web TCP 80
 				allow n1 > a/web TCP 80
 				allow a/far > a/web TCP 80`},
@@ -191,7 +200,8 @@ func withSidecar(w *oracle.World) {
 	always := corev1.ContainerRestartPolicyAlways
 	w.Pods[0].Spec.InitContainers = []corev1.Container{
 		{Name: "setup", Ports: []corev1.ContainerPort{{Name: "setup", ContainerPort: 7000}}},
-		{Name: "sidecar", RestartPolicy: &always, Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: 9090}}},
+		{Name: "sidecar", RestartPolicy: &always, Ports: []corev1.ContainerPort{
+			{Name: "metrics", ContainerPort: 9090}}},
 	}
 }
 
@@ -203,6 +213,8 @@ var (
 )
 
 func longPods() string {
-	return ns63 + "/" + long253 + "1 n1 " + longKey + "=" + label63 + " fifteen-letters:8443/TCP\n" +
-		ns63 + "/" + long253 + "2 n1 " + longKey + "=" + label63 + " fifteen-letters:8080/TCP\n" + ns63 + "/cli n2"
+	return ns63 + "/" + long253 + "1 n1 " + longKey + "=" + label63 +
+		" fifteen-letters:8443/TCP\n" +
+		ns63 + "/" + long253 + "2 n1 " + longKey + "=" + label63 + " fifteen-letters:8080/TCP\n" +
+		ns63 + "/cli n2"
 }

@@ -24,7 +24,8 @@ import (
 //	flows       deny  a/cli > a/web TCP 80              over every family that both ends have
 //	            allow a/cli > a/web@6 PING              over IPv6 only
 //
-// The end of a flow is a pod, a host (n1, n2, n3, out) or, as the last one, an address that anybody answers at.
+// The end of a flow is a pod, a host (n1, n2, n3, out) or, as the last one, an address that anybody
+// answers at.
 type scene struct {
 	name       string
 	namespaces string
@@ -48,7 +49,9 @@ func (s scene) world(t testing.TB) *oracle.World {
 		w.Namespaces = append(w.Namespaces, newNamespace(line[0], line[1:]))
 	}
 	for _, p := range w.Pods {
-		if !slices.ContainsFunc(w.Namespaces, func(ns *corev1.Namespace) bool { return ns.Name == p.Namespace }) {
+		if !slices.ContainsFunc(w.Namespaces, func(ns *corev1.Namespace) bool {
+			return ns.Name == p.Namespace
+		}) {
 			w.Namespaces = append(w.Namespaces, newNamespace(p.Namespace, nil))
 		}
 	}
@@ -77,7 +80,8 @@ func apiNodes() []*corev1.Node {
 			node.Spec.PodCIDRs = append(node.Spec.PodCIDRs, cidr.String())
 		}
 		for _, a := range n.Addrs {
-			node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
+			node.Status.Addresses = append(node.Status.Addresses,
+				corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
 		}
 		nodes = append(nodes, node)
 	}
@@ -85,7 +89,8 @@ func apiNodes() []*corev1.Node {
 }
 
 func newNamespace(name string, labels []string) *corev1.Namespace {
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name,
+		Labels: map[string]string{corev1.LabelMetadataName: name}}}
 	for _, label := range labels {
 		key, value, _ := strings.Cut(label, "=")
 		ns.Labels[key] = value
@@ -125,13 +130,15 @@ func newPort(t testing.TB, text string) corev1.ContainerPort {
 	if err != nil {
 		t.Fatalf("port %q: %v", text, err)
 	}
-	return corev1.ContainerPort{Name: name, ContainerPort: int32(n), Protocol: corev1.Protocol(proto)}
+	return corev1.ContainerPort{Name: name, ContainerPort: int32(n),
+		Protocol: corev1.Protocol(proto)}
 }
 
 // place gives the pod the addresses number x of its node.
 func place(p *corev1.Pod, x int) {
 	n := strings.TrimPrefix(p.Spec.NodeName, "n")
-	setAddrs(p, netip.MustParseAddr(fmt.Sprintf("10.244.%s.%d", n, x)), netip.MustParseAddr(fmt.Sprintf("fd00:10:244:%s::%x", n, x)))
+	setAddrs(p, netip.MustParseAddr(fmt.Sprintf("10.244.%s.%d", n, x)),
+		netip.MustParseAddr(fmt.Sprintf("fd00:10:244:%s::%x", n, x)))
 }
 
 func setAddrs(p *corev1.Pod, addrs ...netip.Addr) {
@@ -213,7 +220,8 @@ func (r *rig) read(line []string) []question {
 	q.to, targets = r.end(target)
 	var questions []question
 	for _, to := range targets {
-		if from := alike(sources, to); from.IsValid() && (family == "" || (family == "4") == to.Is4()) {
+		if from := alike(sources, to); from.IsValid() &&
+			(family == "" || (family == "4") == to.Is4()) {
 			q.flow.From, q.flow.To = from, to
 			questions = append(questions, q)
 		}

@@ -39,36 +39,57 @@ func count(conn net.PacketConn, heard *atomic.Int64) {
 	}
 }
 
-// segmentWays are ways by which a pod may try to get at another one of its segment without using an address
-// that is known to be that pod's.
+// segmentWays are ways by which a pod may try to get at another one of its segment without using an
+// address that is known to be that pod's.
 var segmentWays = []struct {
 	name string
 	send func(r *rig) error
 }{
 	{"link-local", func(r *rig) error { return r.sendUDP("a/cli", r.linkLocal("a/web"), 5000) }},
-	{"multicast, IPv4", func(r *rig) error { return r.sendUDP("a/cli", netip.MustParseAddr("224.0.0.1"), 5000) }},
-	{"multicast, IPv6", func(r *rig) error { return r.sendUDP("a/cli", netip.MustParseAddr("ff02::1"), 5000) }},
-	{"broadcast", func(r *rig) error { return r.sendUDP("a/cli", netip.MustParseAddr("255.255.255.255"), 5000) }},
-	{"broadcast on the subnet", func(r *rig) error { return r.sendUDP("a/cli", netip.MustParseAddr("10.244.1.255"), 5000) }},
+	{"multicast, IPv4", func(r *rig) error {
+		return r.sendUDP("a/cli",
+			netip.MustParseAddr("224.0.0.1"), 5000)
+	}},
+	{"multicast, IPv6", func(r *rig) error {
+		return r.sendUDP("a/cli",
+			netip.MustParseAddr("ff02::1"), 5000)
+	}},
+	{"broadcast", func(r *rig) error {
+		return r.sendUDP("a/cli",
+			netip.MustParseAddr("255.255.255.255"), 5000)
+	}},
+	{"broadcast on the subnet", func(r *rig) error {
+		return r.sendUDP("a/cli", netip.MustParseAddr("10.244.1.255"), 5000)
+	}},
 	{"VLAN tag 0", func(r *rig) error { return r.sendTagged("a/cli", "a/web", 5000, 1) }},
 	{"VLAN tag 0 twice", func(r *rig) error { return r.sendTagged("a/cli", "a/web", 5000, 2) }},
-	{"its address", func(r *rig) error { return r.sendUDP("a/cli", r.pods["a/web"].Addrs[0], 5000) }},
-	{"its address, without a tag", func(r *rig) error { return r.sendTagged("a/cli", "a/web", 5000, 0) }},
+	{"its address", func(r *rig) error {
+		return r.sendUDP("a/cli", r.pods["a/web"].Addrs[0],
+			5000)
+	}},
+	{"its address, without a tag", func(r *rig) error {
+		return r.sendTagged("a/cli", "a/web", 5000, 0)
+	}},
 }
 
-// A pod that is isolated is so on its own segment too, whatever its or a neighbour's packet is addressed to.
+// A pod that is isolated is so on its own segment too, whatever its or a neighbour's packet is
+// addressed to.
 func TestSegmentOnRealPackets(t *testing.T) {
 	for _, way := range segmentWays {
 		t.Run(way.name, func(t *testing.T) {
 			r := newRig(t, rigOptions{idle: true})
-			receiver := scene{pods: trio, policies: []string{`a/in {podSelector: {matchLabels: {app: web}}, ingress: []}`}}.world(t)
-			sender := scene{pods: trio, policies: []string{`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`}}.world(t)
+			receiver := scene{pods: trio, policies: []string{
+				`a/in {podSelector: {matchLabels: {app: web}}, ingress: []}`}}.world(t)
+			sender := scene{pods: trio, policies: []string{
+				`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`}}.world(t)
 			r.build(receiver)
 			heard := r.listen("a/web", 5000)
 			r.must(way.send(r))
-			eventually(t, "it arrives while nobody filters", func() bool { return heard.Load() == 1 })
+			eventually(t, "it arrives while nobody filters",
+				func() bool { return heard.Load() == 1 })
 			r.start()
-			for isolated, w := range map[string]*oracle.World{"receiver": receiver, "sender": sender} {
+			for isolated, w := range map[string]*oracle.World{"receiver": receiver,
+				"sender": sender} {
 				r.tell(w)
 				r.must(way.send(r))
 				r.check(w, "deny a/cli > a/web UDP 81") // takes longer than a packet that passes
@@ -126,7 +147,9 @@ func TestLinkLocalIsNoWayAroundOnRealPackets(t *testing.T) {
 // A pod is judged as itself, whatever address it writes into its frames.
 func TestForgedSourceOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{idle: true})
-	w := scene{pods: trio + "\na/friend n1 app=friend", policies: []string{`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{}]}`}}.world(t)
+	w := scene{pods: trio + "\na/friend n1 app=friend",
+		policies: []string{`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{}]}`}}.world(
+		t)
 	r.build(w)
 	forgeries := []struct {
 		name   string
@@ -143,7 +166,8 @@ func TestForgedSourceOnRealPackets(t *testing.T) {
 	for _, f := range forgeries {
 		before := heard.Load()
 		r.must(r.sendFrame("a/cli", "a/web", f.source, 5000, 0))
-		eventually(t, f.name+" arrives while nobody filters", func() bool { return heard.Load() > before })
+		eventually(t, f.name+" arrives while nobody filters",
+			func() bool { return heard.Load() > before })
 	}
 	r.start()
 	r.tell(w)
@@ -152,7 +176,8 @@ func TestForgedSourceOnRealPackets(t *testing.T) {
 		r.must(r.sendFrame("a/cli", "a/web", f.source, 5000, 0))
 		r.check(w, "allow a/friend > a/web UDP 81") // takes longer than a packet that passes
 		if passed := heard.Load() > before; passed != f.passes {
-			t.Errorf("a source address that is %s (%s) passes: %t, want %t", f.name, f.source, passed, f.passes)
+			t.Errorf("a source address that is %s (%s) passes: %t, want %t", f.name, f.source,
+				passed, f.passes)
 		}
 	}
 	r.check(w, `allow a/cli > a/web TCP 80
@@ -191,7 +216,8 @@ func (r *rig) sendTagged(from, to string, port, tags int) error {
 
 // sendFrame sends one by the pod's eth0 that says it comes from an address.
 func (r *rig) sendFrame(from, to string, source netip.Addr, port, tags int) error {
-	f := sandbox.Frame{To: r.macOf(to), Tags: tags, Packet: datagram(source, r.pods[to].Addrs[0], port)}
+	f := sandbox.Frame{To: r.macOf(to), Tags: tags,
+		Packet: datagram(source, r.pods[to].Addrs[0], port)}
 	return r.InPod(from, func() error { return f.Send("eth0") })
 }
 

@@ -28,13 +28,15 @@ func services() string {
 	var b strings.Builder
 	for _, f := range []struct{ word, table, web, far, vip1, vip2, node string }{
 		{"ip", "ip", "10.244.1.2", "10.244.2.4", "10.96.0.1", "10.96.0.2", "10.77.0.0/24"},
-		{"ip6", "ip6", "[fd00:10:244:1::2]", "[fd00:10:244:2::4]", "fd96::1", "fd96::2", "fd77::/64"},
+		{"ip6", "ip6", "[fd00:10:244:1::2]", "[fd00:10:244:2::4]", "fd96::1", "fd96::2",
+			"fd77::/64"},
 	} {
 		rules := ""
 		for _, to := range []struct {
 			match, pod string
 		}{{"daddr " + f.vip1 + " %s dport 80", f.web}, {"daddr " + f.vip2 + " %s dport 80", f.far},
-			{"daddr " + f.node + " %s dport 30080", f.web}, {"daddr " + f.node + " %s dport 30081", f.far}} {
+			{"daddr " + f.node + " %s dport 30080", f.web},
+			{"daddr " + f.node + " %s dport 30081", f.far}} {
 			for _, proto := range []string{"tcp", "udp"} {
 				rules += fmt.Sprintf("%s "+to.match+" dnat to %s:8080\n", f.word, proto, to.pod)
 			}
@@ -98,8 +100,8 @@ var (
 	node1      = []string{"10.77.0.11", "fd77::11"}
 )
 
-// What a Service turns into a pod is judged as that pod, on the segment and across nodes: by the port that
-// the pod listens on, and not by the Service's address.
+// What a Service turns into a pod is judged as that pod, on the segment and across nodes: by the
+// port that the pod listens on, and not by the Service's address.
 func TestServicesOnRealPackets(t *testing.T) {
 	needNft(t)
 	r := newRig(t, rigOptions{})
@@ -118,8 +120,10 @@ func (r *rig) playServices(t *testing.T, scenes []serviceScene) {
 			var questions []question
 			for _, s := range row.rows {
 				for _, proto := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
-					r.must(errors.Join(r.Serve("a/web", engineProtocol(proto), 8080), r.Serve("a/far", engineProtocol(proto), 8080)))
-					for _, q := range byHand(s.verdict == "allow", s.from, "", proto, s.port, s.addrs...) {
+					r.must(errors.Join(r.Serve("a/web", engineProtocol(proto), 8080),
+						r.Serve("a/far", engineProtocol(proto), 8080)))
+					for _, q := range byHand(s.verdict == "allow", s.from, "", proto, s.port,
+						s.addrs...) {
 						q.to = s.to
 						questions = append(questions, q)
 					}
@@ -175,10 +179,11 @@ func serviceScenes() []serviceScene {
 			{"allow", "a/cli", "a/web", 80, webService},
 			{"deny", "a/cli", "a/far", 80, farService},
 		}},
-		{scene{name: "a NodePort's client by its own address, or the first node's", pods: trio, policies: []string{
-			`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{ipBlock: {cidr: 8.8.8.8/32}}, {ipBlock: {cidr: "2001:db8::1/128"}}]}]}`,
-			`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{from: [{ipBlock: {cidr: 10.77.0.11/32}}, {ipBlock: {cidr: "fd77::11/128"}}]}]}`,
-		}}, []serviceRow{
+		{scene{name: "a NodePort's client by its own address, or the first node's", pods: trio,
+			policies: []string{
+				`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{ipBlock: {cidr: 8.8.8.8/32}}, {ipBlock: {cidr: "2001:db8::1/128"}}]}]}`,
+				`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{from: [{ipBlock: {cidr: 10.77.0.11/32}}, {ipBlock: {cidr: "fd77::11/128"}}]}]}`,
+			}}, []serviceRow{
 			{"allow", "host/out", "a/web", 30080, node1},
 			{"deny", "host/n2", "a/web", 30080, node1},
 			{"allow", "host/out", "a/far", 30081, node1},
@@ -196,8 +201,8 @@ func serviceScenes() []serviceScene {
 	}
 }
 
-// A client whose packet a Service translated is told at once, too: by an ICMP error, since a reset would come from
-// the pod's address, which the client does not know.
+// A client whose packet a Service translated is told at once, too: by an ICMP error, since a reset
+// would come from the pod's address, which the client does not know.
 func TestRejectThroughServicesOnRealPackets(t *testing.T) {
 	needNft(t)
 	r := newRig(t, rigOptions{denial: ruleset.Reject})
@@ -216,7 +221,8 @@ func (r *rig) allRefused() {
 		from string
 		port int32
 		to   []string
-	}{{"a/cli", 80, webService}, {"a/cli", 80, farService}, {"a/far", 80, webService}, {"host/out", 30080, node1}} {
+	}{{"a/cli", 80, webService}, {"a/cli", 80, farService}, {"a/far", 80, webService},
+		{"host/out", 30080, node1}} {
 		for _, proto := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
 			denied = append(denied, byHand(false, row.from, "", proto, row.port, row.to...)...)
 		}

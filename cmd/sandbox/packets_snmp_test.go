@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// routersHeard counts what routers said to the calling thread's namespace: the kernel counts it where it takes
-// it in, which is behind the firewall.
+// routersHeard counts what routers said to the calling thread's namespace: the kernel counts it
+// where it takes it in, which is behind the firewall.
 func routersHeard() (count int, err error) {
 	text6, err := os.ReadFile("/proc/thread-self/net/snmp6")
 	if err != nil {
@@ -50,7 +50,8 @@ func sendRedirect4(to netip.Addr) error {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
-	message := append([]byte{redirect4, 1, 0, 0, 10, 244, 1, 3, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}, to.AsSlice()...)
+	message := append([]byte{redirect4, 1, 0, 0, 10, 244, 1, 3, 0x45, 0, 0, 28, 0, 0, 0, 0, 64,
+		unix.IPPROTO_UDP, 0, 0}, to.AsSlice()...)
 	message = append(message, 8, 8, 8, 8, 0, 53, 0, 53, 0, 8, 0, 0)
 	checksum := sumOf(message)
 	message[2], message[3] = byte(checksum>>8), byte(checksum)

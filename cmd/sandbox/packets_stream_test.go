@@ -15,21 +15,23 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// stream is a connection that stays open: one end, the talker, sends a number every few milliseconds, the
-// other counts what arrives. Whoever talks, the client opens it; over UDP with one datagram, which is all that
-// it ever says if it is the server that talks.
+// stream is a connection that stays open: one end, the talker, sends a number every few
+// milliseconds, the other counts what arrives. Whoever talks, the client opens it; over UDP with
+// one datagram, which is all that it ever says if it is the server that talks.
 type stream struct {
 	client, server string
 	to             netip.AddrPort
-	through        netip.Addr // what the client connects to instead of the server's address; may be invalid
-	proto          ruleset.Protocol
-	serverTalks    bool
-	answered       bool         // a datagram goes back first, so that conntrack takes it for a connection
-	slow           bool         // a tenth as often, for kernels that are slow to run
-	heard          atomic.Int64 // numbers that arrived
-	lost           atomic.Int64 // numbers below the highest that did not
-	last           atomic.Int64 // when one arrived, in nanoseconds since 1970
-	ends           [2]io.Closer
+	// what the client connects to instead of the server's address; may be invalid
+	through     netip.Addr
+	proto       ruleset.Protocol
+	serverTalks bool
+	// a datagram goes back first, so that conntrack takes it for a connection
+	answered bool
+	slow     bool         // a tenth as often, for kernels that are slow to run
+	heard    atomic.Int64 // numbers that arrived
+	lost     atomic.Int64 // numbers below the highest that did not
+	last     atomic.Int64 // when one arrived, in nanoseconds since 1970
+	ends     [2]io.Closer
 }
 
 const beat = 3 * time.Millisecond
@@ -85,7 +87,8 @@ func (s *stream) open(r *rig) error {
 	}
 	var client net.Conn
 	err = r.InPod(s.client, func() (err error) {
-		client, err = (&net.Dialer{Timeout: patience, KeepAlive: -1}).Dial(s.proto.String(), to.String())
+		client, err = (&net.Dialer{Timeout: patience, KeepAlive: -1}).Dial(s.proto.String(),
+			to.String())
 		return err
 	})
 	if err == nil && s.proto == ruleset.UDP {
@@ -128,7 +131,8 @@ func (s *stream) serve(r *rig) (accept func() (net.Conn, error), err error) {
 	var packets net.PacketConn
 	err = r.InPod(s.server, func() (err error) {
 		if s.proto == ruleset.TCP {
-			listener, err = (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp", s.to.String())
+			listener, err = (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp",
+				s.to.String())
 		} else {
 			packets, err = net.ListenPacket("udp", s.to.String())
 		}
@@ -146,7 +150,8 @@ func (s *stream) serve(r *rig) (accept func() (net.Conn, error), err error) {
 	}, err
 }
 
-// peer is the server's end of a UDP stream: its socket, which is not connected, and whom it talks to.
+// peer is the server's end of a UDP stream: its socket, which is not connected, and whom it talks
+// to.
 type peer struct {
 	*net.UDPConn
 	client net.Addr

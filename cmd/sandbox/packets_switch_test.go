@@ -13,7 +13,8 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// isolatedNeighbours are pods of one bridge of which one may receive nothing, and another may send nothing.
+// isolatedNeighbours are pods of one bridge of which one may receive nothing, and another may send
+// nothing.
 var isolatedNeighbours = scene{
 	pods: trio + "\na/friend n1 app=friend\na/caged n1 app=caged",
 	policies: []string{
@@ -50,8 +51,9 @@ func TestSwitchIsTurnedOnAgainOnRealPackets(t *testing.T) {
 	}
 }
 
-// Where the agent may not write to /proc/sys, as in the DaemonSet, the node is not ready while a switch is off, and
-// within a second isolated pods exchange nothing with their neighbours until it is on again.
+// Where the agent may not write to /proc/sys, as in the DaemonSet, the node is not ready while a
+// switch is off, and within a second isolated pods exchange nothing with their neighbours until it
+// is on again.
 func TestSwitchThatStaysOffOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{idle: true, readOnly: true})
 	set := func(value string) {
@@ -75,15 +77,21 @@ func TestSwitchThatStaysOffOnRealPackets(t *testing.T) {
 		set("0")
 		began := time.Now()
 		r.agents["n1"].await(t, "not ready", func() bool {
-			return strings.Contains(r.agents["n1"].control.Health.Readiness().Reasons["host"], "sysctl -w")
+			return strings.Contains(r.agents["n1"].control.Health.Readiness().Reasons["host"],
+				"sysctl -w")
 		})
-		r.agents["n1"].await(t, "closed", func() bool { return r.leaks(fmt.Sprintf("probe %d %d.", round, time.Now().UnixNano())) == 0 })
+		r.agents["n1"].await(t, "closed", func() bool {
+			return r.leaks(fmt.Sprintf("probe %d %d.", round, time.Now().UnixNano())) == 0
+		})
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("closed after %v", took)
 		}
-		r.check(w, strings.ReplaceAll(neighbourFlows, "a/cli > a/web PING", "a/friend > a/web PING"))
+		r.check(w, strings.ReplaceAll(neighbourFlows, "a/cli > a/web PING",
+			"a/friend > a/web PING"))
 		set("1")
-		r.agents["n1"].await(t, "ready again", func() bool { return r.agents["n1"].control.Health.Readiness().Ready })
+		r.agents["n1"].await(t, "ready again", func() bool {
+			return r.agents["n1"].control.Health.Readiness().Ready
+		})
 		r.check(w, neighbourFlows)
 	}
 }
@@ -94,7 +102,8 @@ func (r *rig) leaks(mark string) int {
 	web, friend := r.hears("a/web", mark), r.hears("a/friend", mark)
 	for _, way := range [][2]string{{"a/cli", "a/web"}, {"a/caged", "a/friend"}} {
 		for i, from := range r.pods[way[0]].Addrs {
-			r.sendFrames(way[0], sandbox.Frame{To: r.macOf(way[1]), Packet: marked(from, r.pods[way[1]].Addrs[i], mark)})
+			r.sendFrames(way[0], sandbox.Frame{To: r.macOf(way[1]),
+				Packet: marked(from, r.pods[way[1]].Addrs[i], mark)})
 		}
 	}
 	r.awaitMark("a/cli", "a/friend", int(time.Now().UnixNano()))
@@ -128,7 +137,8 @@ type restrained struct {
 
 func (v restrained) Filter() error { return readOnly(v.ns, v.host.Filter) }
 
-// readOnly runs f in a network namespace, on a thread of its own that sees /proc/sys so, and that ends with it.
+// readOnly runs f in a network namespace, on a thread of its own that sees /proc/sys so, and that
+// ends with it.
 func readOnly(ns *os.File, f func() error) error {
 	done := make(chan error, 1)
 	go func() {

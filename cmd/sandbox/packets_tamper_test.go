@@ -19,8 +19,8 @@ const foreignTables = `
 	table ip picket { chain forward { type filter hook forward priority 5; counter; }; }
 `
 
-// Where the kernel lets anybody change the table, what somebody did is undone long before the next audit, and
-// nothing of theirs is touched.
+// Where the kernel lets anybody change the table, what somebody did is undone long before the next
+// audit, and nothing of theirs is touched.
 func TestTamperingIsRepairedOnRealPackets(t *testing.T) {
 	needNft(t)
 	r := newRig(t, rigOptions{shared: true})
@@ -30,7 +30,8 @@ func TestTamperingIsRepairedOnRealPackets(t *testing.T) {
 	foreign := r.foreign("n1")
 	for _, script := range []string{
 		"delete table inet picket", "flush table inet picket", "flush chain inet picket forward",
-		"insert rule inet picket forward accept", "flush map inet picket ingress4", "flush chain inet picket ingress/a/web",
+		"insert rule inet picket forward accept", "flush map inet picket ingress4",
+		"flush chain inet picket ingress/a/web",
 		"delete table inet picket; add table inet picket", "flush ruleset;" + foreignTables,
 	} {
 		r.must(r.nft("n1", script))

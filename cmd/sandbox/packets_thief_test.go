@@ -23,23 +23,30 @@ var thieves = []struct {
 	{"its neighbour's MAC address under its own address", func(r *rig) {
 		own := r.pods["a/cli"].Addrs
 		for _, a := range own {
-			to := map[bool]netip.Addr{true: netip.MustParseAddr("224.0.0.1"), false: netip.MustParseAddr("ff02::1")}[a.Is4()]
-			r.sendFrames("a/cli", sandbox.Frame{From: r.macOf("a/web"), Packet: marked(a, to, "theft")})
+			to := netip.MustParseAddr("ff02::1")
+			if a.Is4() {
+				to = netip.MustParseAddr("224.0.0.1")
+			}
+			r.sendFrames("a/cli", sandbox.Frame{From: r.macOf("a/web"),
+				Packet: marked(a, to, "theft")})
 		}
 	}, true},
 	{"its neighbour's MAC address in a frame of any kind", func(r *rig) {
-		r.sendFrames("a/cli", sandbox.Frame{From: r.macOf("a/web"), Kind: 0x88b5, Packet: []byte("theft")})
+		r.sendFrames("a/cli", sandbox.Frame{From: r.macOf("a/web"), Kind: 0x88b5,
+			Packet: []byte("theft")})
 	}, true},
 	{"a neighbour advertisement", func(r *rig) {
 		target := r.pods["a/web"].Addrs[1].As16()
-		body := append(append([]byte{136, 0, 0, 0, 0x20, 0, 0, 0}, target[:]...), append([]byte{2, 1}, r.macOf("a/cli")...)...)
+		body := append(append([]byte{136, 0, 0, 0, 0x20, 0, 0, 0}, target[:]...),
+			append([]byte{2, 1}, r.macOf("a/cli")...)...)
 		to := netip.MustParseAddr("ff02::1")
-		r.sendFrames("a/cli", sandbox.Frame{Packet: packetOf(r.pods["a/cli"].Addrs[1], to, unix.IPPROTO_ICMPV6, body)})
+		r.sendFrames("a/cli", sandbox.Frame{Packet: packetOf(r.pods["a/cli"].Addrs[1], to,
+			unix.IPPROTO_ICMPV6, body)})
 	}, false},
 }
 
-// What is for a pod does not reach another one, whatever that has sent, and the pod goes on receiving; but who forges
-// neighbour advertisements can keep IPv6 from its neighbours.
+// What is for a pod does not reach another one, whatever that has sent, and the pod goes on
+// receiving; but who forges neighbour advertisements can keep IPv6 from its neighbours.
 func TestThiefOnRealPackets(t *testing.T) {
 	for _, thief := range thieves {
 		t.Run(thief.name, func(t *testing.T) {
@@ -54,7 +61,8 @@ func TestThiefOnRealPackets(t *testing.T) {
 			}
 			r.start()
 			r.tell(w)
-			r.must(r.writeUDP("a/web", r.pods["a/friend"].Addrs[0], "here")) // what the bridge learnt before is forgotten
+			// what the bridge learnt before is forgotten
+			r.must(r.writeUDP("a/web", r.pods["a/friend"].Addrs[0], "here"))
 			stolen, kept, sent := r.theft(thief.steal, "fenced theft.")
 			if stolen > 0 {
 				t.Errorf("LEAK: %d of %d reach another pod", stolen, sent)
@@ -66,7 +74,8 @@ func TestThiefOnRealPackets(t *testing.T) {
 	}
 }
 
-// theft lets a/friend and the node send to a/web, over and over, while a/cli steals. It counts what each receives.
+// theft lets a/friend and the node send to a/web, over and over, while a/cli steals. It counts what
+// each receives.
 func (r *rig) theft(steal func(*rig), mark string) (stolen, kept, sent int) {
 	r.t.Helper()
 	thief, victim := r.hears("a/cli", mark), r.hears("a/web", mark)
@@ -86,7 +95,8 @@ func (r *rig) theft(steal func(*rig), mark string) (stolen, kept, sent int) {
 // writeUDP sends a datagram through the kernel of a pod.
 func (r *rig) writeUDP(from string, to netip.Addr, text string) error {
 	return r.InPod(from, func() error {
-		conn, err := new(net.Dialer).DialContext(context.Background(), "udp", netip.AddrPortFrom(to, 81).String())
+		conn, err := new(net.Dialer).DialContext(context.Background(), "udp",
+			netip.AddrPortFrom(to, 81).String())
 		if err != nil {
 			return err
 		}
@@ -96,7 +106,8 @@ func (r *rig) writeUDP(from string, to netip.Addr, text string) error {
 	})
 }
 
-// What the bridge sends to all its ports, since it has forgotten where a pod is, reaches that pod alone.
+// What the bridge sends to all its ports, since it has forgotten where a pod is, reaches that pod
+// alone.
 func TestFloodOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{idle: true})
 	w := subjects.world(t)
@@ -127,7 +138,8 @@ func forget(mac net.HardwareAddr) error {
 		return err
 	}
 	for _, l := range links {
-		entry := netlink.Neigh{LinkIndex: l.Attrs().Index, Family: unix.AF_BRIDGE, Flags: netlink.NTF_MASTER, HardwareAddr: mac}
+		entry := netlink.Neigh{LinkIndex: l.Attrs().Index, Family: unix.AF_BRIDGE,
+			Flags: netlink.NTF_MASTER, HardwareAddr: mac}
 		if l.Attrs().MasterIndex != 0 {
 			_ = netlink.NeighDel(&entry) // it is at one of them
 		}
@@ -139,13 +151,17 @@ func forget(mac net.HardwareAddr) error {
 func TestEverythingAllowedIsNotFencedOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	world := func(ingress string) scene {
-		return scene{pods: trio, policies: []string{`a/in {podSelector: {matchLabels: {app: web}}, ingress: ` + ingress + `}`}}
+		return scene{pods: trio, policies: []string{
+			`a/in {podSelector: {matchLabels: {app: web}}, ingress: ` + ingress + `}`}}
 	}
 	ways := map[string]netip.Addr{
-		"multicast, IPv4": netip.MustParseAddr("224.0.0.1"), "multicast, IPv6": netip.MustParseAddr("ff02::1"),
-		"broadcast": netip.MustParseAddr("255.255.255.255"), "broadcast on the subnet": netip.MustParseAddr("10.244.1.255"),
+		"multicast, IPv4":         netip.MustParseAddr("224.0.0.1"),
+		"multicast, IPv6":         netip.MustParseAddr("ff02::1"),
+		"broadcast":               netip.MustParseAddr("255.255.255.255"),
+		"broadcast on the subnet": netip.MustParseAddr("10.244.1.255"),
 	}
-	for _, ingress := range []string{`[]`, `[{}]`, `[{ports: [{port: 81, protocol: UDP}]}]`, `[{ports: [{port: 7}]}, {}]`} {
+	for _, ingress := range []string{`[]`, `[{}]`, `[{ports: [{port: 81, protocol: UDP}]}]`,
+		`[{ports: [{port: 7}]}, {}]`} {
 		w := world(ingress).world(t)
 		r.become(w)
 		for name, to := range ways {

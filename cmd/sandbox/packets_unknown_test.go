@@ -10,8 +10,8 @@ import (
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 
-// newcomers is a world in which nobody is isolated, and what a pod of n1 may do that the agents have not heard
-// of yet.
+// newcomers is a world in which nobody is isolated, and what a pod of n1 may do that the agents
+// have not heard of yet.
 var newcomers = scene{
 	pods: `a/old n1
 		a/far n2`,
@@ -50,11 +50,14 @@ func (r *rig) askUntold(flows string) {
 
 // withNewcomer is a world with a pod more.
 func withNewcomer(t *testing.T, w *oracle.World) *oracle.World {
-	return changedWorld(t, w, func(s *stage) { s.Pods = append(s.Pods, newPod(t, s.World, []string{"a/new", "n1"})) })
+	return changedWorld(t, w, func(s *stage) {
+		s.Pods = append(s.Pods,
+			newPod(t, s.World, []string{"a/new", "n1"}))
+	})
 }
 
-// A strict node denies a pod from its first packet until its agent knows it, whether the agent lives or not; to
-// the pod's own node it may speak, and kubelet to it.
+// A strict node denies a pod from its first packet until its agent knows it, whether the agent
+// lives or not; to the pod's own node it may speak, and kubelet to it.
 func TestUnknownPodsOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{strict: true, idle: true})
 	w := newcomers.world(t)
@@ -87,7 +90,8 @@ func TestUnknownPodsOnRealPackets(t *testing.T) {
 	})
 }
 
-// Elsewhere a pod is free until somebody says otherwise; a node that becomes strict, or is no longer, is so at once.
+// Elsewhere a pod is free until somebody says otherwise; a node that becomes strict, or is no
+// longer, is so at once.
 func TestUnknownPodsAreFreeOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	w := newcomers.world(t)
@@ -100,7 +104,11 @@ func TestUnknownPodsAreFreeOnRealPackets(t *testing.T) {
 			a.options.strict = strict
 		}
 		r.restart(w, func() {})
-		r.askUntold(map[bool]string{true: newIsDenied, false: newIsFree}[strict])
+		want := newIsFree
+		if strict {
+			want = newIsDenied
+		}
+		r.askUntold(want)
 		r.check(w, newcomers.flows)
 	}
 }
@@ -115,11 +123,13 @@ func TestUnknownRangeIsSaid(t *testing.T) {
 	a.start(t)
 	a.deliver(source.Mail{Events: r.news(w), Synced: true})
 	a.await(t, "it says so", func() bool {
-		return strings.Contains(a.control.Health.Readiness().Reasons["unknown-pods"], "node n1 has no spec.podCIDRs")
+		return strings.Contains(a.control.Health.Readiness().Reasons["unknown-pods"],
+			"node n1 has no spec.podCIDRs")
 	})
 }
 
-// rename gives an interface another name while it is up, so that it keeps its addresses (Linux 6.2).
+// rename gives an interface another name while it is up, so that it keeps its addresses (Linux
+// 6.2).
 func rename(from, to string) error {
 	link, err := netlink.LinkByName(from)
 	if err != nil {

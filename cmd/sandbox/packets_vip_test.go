@@ -13,8 +13,8 @@ import (
 
 const vip = "10.88.0.1"
 
-// A flow to an address of the pod's own node was never judged. Where the address moves to another node it is: it ends if
-// the pod may not send there, and goes on if it may.
+// A flow to an address of the pod's own node was never judged. Where the address moves to another
+// node it is: it ends if the pod may not send there, and goes on if it may.
 func TestAddressThatLeavesItsNodeOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	s := scene{
@@ -26,12 +26,19 @@ func TestAddressThatLeavesItsNodeOnRealPackets(t *testing.T) {
 	r.become(w)
 	r.must(r.InNode("n1", func() error { return raiseOnLoopback(vip) }))
 	shut, free := newEcho(r, "a/shut", "7000"), newEcho(r, "a/free", "7001")
-	eventually(t, "both hear their own node", func() bool { return shut.heard.Load() > 5 && free.heard.Load() > 5 })
+	eventually(t, "both hear their own node", func() bool {
+		return shut.heard.Load() > 5 &&
+			free.heard.Load() > 5
+	})
 	r.must(r.InNode("n2", func() error { return raiseOnLoopback(vip) }))
 	shut.serve(r, hostOf("n2"))
 	free.serve(r, hostOf("n2"))
-	r.must(r.InNode("n1", func() error { return errors.Join(dropFromLoopback(vip), routeBy(vip, "10.77.0.12")) }))
-	eventually(t, "the free pod is heard by the other node", func() bool { return free.served.Load() > 5 })
+	r.must(r.InNode("n1", func() error {
+		return errors.Join(dropFromLoopback(vip),
+			routeBy(vip, "10.77.0.12"))
+	}))
+	eventually(t, "the free pod is heard by the other node",
+		func() bool { return free.served.Load() > 5 })
 	eventually(t, "the isolated pod is not", func() bool {
 		before := shut.served.Load()
 		time.Sleep(100 * time.Millisecond)
@@ -120,5 +127,6 @@ func routeBy(addr, gateway string) error {
 	if err != nil {
 		return err
 	}
-	return netlink.RouteAdd(&netlink.Route{LinkIndex: ways[0].LinkIndex, Gw: by.AsSlice(), Dst: netlink.NewIPNet(to.AsSlice())})
+	return netlink.RouteAdd(&netlink.Route{LinkIndex: ways[0].LinkIndex, Gw: by.AsSlice(),
+		Dst: netlink.NewIPNet(to.AsSlice())})
 }

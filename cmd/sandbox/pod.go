@@ -19,15 +19,15 @@ type Pod struct {
 	HostNetwork bool
 }
 
-// pod is a Pod that lives.
+// pod is a Pod that exists.
 type pod struct {
 	Pod
-	*space  // its own, or its node's if HostNetwork
-	home    *node
-	wire    int          // the veth's end on the node
-	strays  []netip.Addr // addresses outside of the node's pod ranges
-	serving map[endpoint]bool
-	crew    crew
+	*namespace // its own, or its node's if HostNetwork
+	home       *node
+	veth       int          // the index of the end on the node
+	unranged   []netip.Addr // addresses outside of the node's pod ranges
+	serving    map[endpoint]bool
+	closers    closers
 }
 
 const maxAlias = 255 // bytes of an interface's alias
@@ -38,12 +38,12 @@ type endpoint struct {
 	Port uint16
 }
 
-// crew is what works inside a namespace and has to be closed with it. Closing
-// one of them twice must be harmless.
-type crew []io.Closer
+// closers are the servers and sniffers of a namespace, which have to be closed with it. Closing one
+// of them twice must be harmless.
+type closers []io.Closer
 
-// dismiss closes all of them, whatever the first ones say.
-func (c crew) dismiss() error {
+// closeAll closes all of them, even if the first ones fail.
+func (c closers) closeAll() error {
 	var errs []error
 	for _, member := range c {
 		errs = append(errs, member.Close())
@@ -51,20 +51,20 @@ func (c crew) dismiss() error {
 	return errors.Join(errs...)
 }
 
-// newPod builds the pod's namespace and wires it to its node. Routes on other
-// nodes are the cluster's part.
+// newPod builds the pod's namespace and connects it to its node. Routes on other nodes are left to
+// the cluster.
 func newPod(spec Pod, home *node, name string) (_ *pod, err error) {
 	p := &pod{Pod: spec, home: home, serving: map[endpoint]bool{}}
 	if spec.HostNetwork {
-		p.space = home.space
+		p.namespace = home.namespace
 		return p, nil
 	}
 	for _, a := range spec.Addrs {
-		if !covering(home.PodCIDRs, a).IsValid() {
-			p.strays = append(p.strays, a)
+		if !containing(home.PodCIDRs, a).IsValid() {
+			p.unranged = append(p.unranged, a)
 		}
 	}
-	if p.space, err = newSpace(asHost); err != nil {
+	if p.namespace, err = newNamespace(asHost); err != nil {
 		return nil, err
 	}
 	if err := p.connect(name); err != nil {
@@ -73,15 +73,15 @@ func newPod(spec Pod, home *node, name string) (_ *pod, err error) {
 	return p, nil
 }
 
-// connect lays the wire. The order matters twice: the pod's end is up before the
-// node's end becomes a port, and the port forwards before the pod announces its
-// addresses, with hairpin still off so that it does not hear its own announcement.
+// connect makes the veth. The order matters twice: the pod's end is up before the node's end
+// becomes a port, and the port forwards before the pod announces its addresses, with hairpin still
+// off so that the pod does not receive its own announcement.
 func (p *pod) connect(name string) (err error) {
 	mac := macFor(p.Addrs[0])
-	if p.wire, err = newWire(p.home.links, name, p.ns, mac); err != nil {
+	if p.veth, err = newVeth(p.home.links, name, p.ns, mac); err != nil {
 		return err
 	}
-	links, err := p.space.links()
+	links, err := p.namespace.links()
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (p *pod) connect(name string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := plug(p.home.links, p.wire, p.home.cni0); err != nil {
+	if err := attachPort(p.home.links, p.veth, p.home.cni0); err != nil {
 		return err
 	}
 	if err := p.await(links, eth0.Attrs().Index); err != nil {
@@ -99,13 +99,13 @@ func (p *pod) connect(name string) (err error) {
 	if err := links.LinkSetHardwareAddr(eth0, mac); err != nil {
 		return fmt.Errorf("announce addresses: %w", err)
 	}
-	if err := p.home.links.LinkSetHairpin(link(p.wire), true); err != nil {
+	if err := p.home.links.LinkSetHairpin(link(p.veth), true); err != nil {
 		return fmt.Errorf("set hairpin: %w", err)
 	}
-	if err := p.home.links.LinkSetAlias(link(p.wire), p.alias()); err != nil {
+	if err := p.home.links.LinkSetAlias(link(p.veth), p.alias()); err != nil {
 		return fmt.Errorf("set alias: %w", err)
 	}
-	return p.routeStrays()
+	return p.routeUnranged()
 }
 
 // alias is what `ip link` shows on the node, at most what the kernel takes.
@@ -114,7 +114,7 @@ func (p *pod) alias() string { return p.Name[:min(len(p.Name), maxAlias)] }
 // configure brings up the pod's end: addresses, then the link, then the routes,
 // which the kernel takes only on a link that is up.
 func (p *pod) configure(links *netlink.Handle) (netlink.Link, error) {
-	if err := p.ns.Do(func() error { return writeSysctls(patient("eth0")) }); err != nil {
+	if err := p.ns.Do(func() error { return writeSysctls(neighbourSysctls("eth0")) }); err != nil {
 		return nil, err
 	}
 	eth0, err := links.LinkByName("eth0")
@@ -142,54 +142,54 @@ func (p *pod) await(links *netlink.Handle, eth0 int) error {
 
 // subnet is the pod range of the node, or the address alone where it is in none.
 func (p *pod) subnet(a netip.Addr) netip.Prefix {
-	if cidr := covering(p.home.PodCIDRs, a); cidr.IsValid() {
+	if cidr := containing(p.home.PodCIDRs, a); cidr.IsValid() {
 		return netip.PrefixFrom(a, cidr.Bits())
 	}
-	return single(a)
+	return hostPrefix(a)
 }
 
 // routeOut sends everything to the gateway, which need not be on the pod's subnet.
 func (p *pod) routeOut(links *netlink.Handle, eth0 int) error {
 	for i, gateway := range p.home.gateways {
-		if !alike(p.Addrs, gateway).IsValid() {
+		if !sameFamily(p.Addrs, gateway).IsValid() {
 			continue
 		}
-		if err := (route{To: everywhere[i], Via: gateway, Out: eth0}).add(links); err != nil {
+		if err := (route{To: defaultRoute[i], Via: gateway, Out: eth0}).add(links); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// routeStrays leads the node to those addresses that its bridge's subnets do not cover.
-func (p *pod) routeStrays() error {
-	for _, a := range p.strays {
-		if err := p.home.deliver(a).add(p.home.links); err != nil {
+// routeUnranged routes the node to those addresses that its bridge's subnets do not cover.
+func (p *pod) routeUnranged() error {
+	for _, a := range p.unranged {
+		if err := p.home.routeToPod(a).add(p.home.links); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// close stops what works in the pod and takes its wire down. The node's routes
-// to its strays name cni0, so they do not go with the wire.
+// close stops what works in the pod and deletes its veth. The node's routes to addresses outside of
+// its ranges name cni0, so they do not go with the veth.
 func (p *pod) close() error {
 	if p.HostNetwork {
-		return p.abandon()
+		return p.release()
 	}
 	var errs []error
-	for _, a := range p.strays {
-		errs = append(errs, p.home.deliver(a).remove(p.home.links))
+	for _, a := range p.unranged {
+		errs = append(errs, p.home.routeToPod(a).remove(p.home.links))
 	}
-	if p.wire != 0 {
-		errs = append(errs, p.home.links.LinkDel(link(p.wire)))
+	if p.veth != 0 {
+		errs = append(errs, p.home.links.LinkDel(link(p.veth)))
 	}
-	return errors.Join(append(errs, p.abandon())...)
+	return errors.Join(append(errs, p.release())...)
 }
 
-// abandon lets go of the pod and leaves its wire to the kernel.
-func (p *pod) abandon() error {
-	err := p.crew.dismiss()
+// release lets go of the pod and leaves its veth to the kernel.
+func (p *pod) release() error {
+	err := p.closers.closeAll()
 	if !p.HostNetwork {
 		err = errors.Join(err, p.ns.Close())
 	}
@@ -199,7 +199,7 @@ func (p *pod) abandon() error {
 // source is where its probes to an address come from. A hostNetwork pod leaves
 // that to the routes. ok says that the pod has an address of the family at all.
 func (p *pod) source(to netip.Addr) (from netip.Addr, ok bool) {
-	if from = alike(p.Addrs, to); !from.IsValid() {
+	if from = sameFamily(p.Addrs, to); !from.IsValid() {
 		return from, false
 	}
 	if !p.HostNetwork {

@@ -36,7 +36,8 @@ type Probe struct {
 }
 
 func (p Probe) String() string {
-	return fmt.Sprintf("%s -> %s (%s %s)", p.From, p.To, p.Protocol, netip.AddrPortFrom(p.Addr, p.Port))
+	at := netip.AddrPortFrom(p.Addr, p.Port)
+	return fmt.Sprintf("%s -> %s (%s %s)", p.From, p.To, p.Protocol, at)
 }
 
 // Outcome is what a probe heard. The zero value is Silent.

@@ -19,7 +19,8 @@ func TestWords(t *testing.T) {
 		TCP.String(): "TCP", UDP.String(): "UDP", Protocol(9).String(): "protocol(9)",
 		Silent.String(): "silent", Open.String(): "open", Refused.String(): "refused",
 		Stranger.String(): "stranger", Outcome(9).String(): "outcome(9)",
-		between(podOn("a", 0), podOn("b", 0), 80)[0].String(): "default/a0 -> default/b0 (TCP 10.244.1.10:80)",
+		between(podOn("a", 0), podOn("b", 0),
+			80)[0].String(): "default/a0 -> default/b0 (TCP 10.244.1.10:80)",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -148,7 +149,8 @@ func TestRejects(t *testing.T) {
 			}
 		}
 	}
-	reject(t, c, "b", expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED})
+	reject(t, c, "b", expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH,
+		Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED})
 	want(t, c, Refused, probes...)
 	reject(t, c, "b", expr.Reject{Type: unix.NFT_REJECT_TCP_RST})
 	want(t, c, Refused, tcp...)

@@ -11,13 +11,13 @@ import (
 // sysctl is a file below /proc/sys and what to write into it.
 type sysctl struct{ path, value string }
 
-// everySpace makes namespaces alike on every machine: new ones copy the IPv4
+// everyNamespace makes namespaces alike on every machine: new ones copy the IPv4
 // settings of the machine's first namespace (net.core.devconf_inherit_init_net = 0).
-var everySpace = []sysctl{
+var everyNamespace = []sysctl{
 	{"net/ipv4/conf/all/rp_filter", "0"},
 	{"net/ipv4/conf/default/rp_filter", "0"},
 	{"net/ipv4/icmp_ratemask", "0"},                     // no kind of ICMP error is rate limited
-	{"net/ipv6/icmp/ratemask", "127"},                   // only a reserved type is; the list cannot be empty
+	{"net/ipv6/icmp/ratemask", "127"},                   // reserved: the list cannot be empty
 	{"net/ipv6/conf/all/accept_dad", "0"},               // addresses work at once
 	{"net/ipv6/conf/default/accept_dad", "0"},           //
 	{"net/ipv6/conf/default/router_solicitations", "0"}, // no router would answer
@@ -45,10 +45,10 @@ var asSwitch = []sysctl{
 	{"net/ipv6/conf/default/disable_ipv6", "1"},
 }
 
-// patient is for each interface that resolves neighbours: ask every 200 ms, so
+// neighbourSysctls are for each interface that resolves neighbours: ask every 200 ms, so
 // that one lost question does not cost a second, but for 10 s, so that an
 // address that nobody has stays silent meanwhile.
-func patient(device string) []sysctl {
+func neighbourSysctls(device string) []sysctl {
 	return []sysctl{
 		{"net/ipv4/neigh/" + device + "/retrans_time_ms", "200"},
 		{"net/ipv4/neigh/" + device + "/mcast_solicit", "50"},
@@ -63,7 +63,8 @@ func writeSysctls(tables ...[]sysctl) error {
 	for _, table := range tables {
 		for _, s := range table {
 			if err := s.write(); err != nil {
-				return fmt.Errorf("sysctl %s = %s: %w", strings.ReplaceAll(s.path, "/", "."), s.value, err)
+				name := strings.ReplaceAll(s.path, "/", ".")
+				return fmt.Errorf("sysctl %s = %s: %w", name, s.value, err)
 			}
 		}
 	}
@@ -71,7 +72,7 @@ func writeSysctls(tables ...[]sysctl) error {
 }
 
 // write uses plain system calls: package os would offer the file to its poller
-// first. On a kernel without IPv6 the settings of IPv6 are nobody's loss.
+// first. On a kernel without IPv6 nobody misses the settings of IPv6.
 func (s sysctl) write() error {
 	fd, err := unix.Open("/proc/sys/"+s.path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err == unix.ENOENT && strings.HasPrefix(s.path, "net/ipv6/") && !ipv6Supported() {

@@ -1,0 +1,88 @@
+// Package input has the flags that say which manifests a verb reads. It reads them and tells what
+// is wrong with them.
+package input
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/picket-project/picket/cmd/cli/terminal"
+	"github.com/picket-project/picket/cmd/inspect"
+	"github.com/picket-project/picket/controller/source/manifests"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// Flags say which manifests a verb reads, and whether problems in them are errors. All verbs that
+// read manifests once have them.
+type Flags struct {
+	Paths             []string
+	recursive, strict bool
+}
+
+// Bind adds the flags to those of a verb.
+func (f *Flags) Bind(flags *pflag.FlagSet) {
+	flags.StringArrayVarP(&f.Paths, "manifests", "f", nil,
+		"file or folder of manifests, or - for the standard input; may be given several times")
+	flags.BoolVarP(&f.recursive, "recursive", "R", false,
+		"read folders with all that are below them")
+	flags.BoolVar(&f.strict, "strict", false,
+		"do nothing and exit with 1 if the manifests have problems")
+}
+
+const expected = "expected a file or folder of Kubernetes manifests"
+
+// Load reads the manifests and prints what is wrong with them. With --strict that is an error.
+func (f *Flags) Load(cmd *cobra.Command) (*inspect.Input, error) {
+	in, err := f.Read(cmd.InOrStdin())
+	if err != nil {
+		return nil, err
+	}
+	return in, f.tell(in, cmd.ErrOrStderr())
+}
+
+// LoadComplete is Load for verbs that ask about addresses: if no pod has one, it makes them up.
+func (f *Flags) LoadComplete(cmd *cobra.Command) (policy.Objects, error) {
+	in, err := f.Read(cmd.InOrStdin())
+	if err != nil {
+		return policy.Objects{}, err
+	}
+	if err := in.Complete(); err != nil {
+		return policy.Objects{}, err
+	}
+	return in.Objects, f.tell(in, cmd.ErrOrStderr())
+}
+
+// Read reads the manifests.
+func (f *Flags) Read(stdin io.Reader) (*inspect.Input, error) {
+	if len(f.Paths) == 0 {
+		return nil, errors.New("--manifests is missing; " + expected)
+	}
+	in, err := inspect.Read(manifests.Input{Paths: f.Paths, Recursive: f.recursive, Stdin: stdin})
+	if err != nil {
+		return nil, fmt.Errorf("--manifests: %w; %s", err, expected)
+	}
+	return in, nil
+}
+
+// tell prints problems and notes; with --strict problems are an error.
+func (f *Flags) tell(in *inspect.Input, stderr io.Writer) error {
+	for _, p := range in.Problems {
+		Tell(stderr, "warning", p)
+	}
+	for _, n := range in.Notes {
+		Tell(stderr, "note", n)
+	}
+	if n := len(in.Problems); f.strict && n > 0 {
+		return fmt.Errorf("--strict: %s in the manifests", inspect.Count(n, "problem"))
+	}
+	return nil
+}
+
+// Tell prints a line about the manifests: a warning or a note.
+func Tell(stderr io.Writer, kind, line string) {
+	fmt.Fprintln(stderr, terminal.Fold(kind+": "+line, terminal.Width(stderr), "  "))
+}

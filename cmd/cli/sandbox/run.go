@@ -1,0 +1,105 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/picket-project/picket/cmd/cli/exit"
+)
+
+// runOptions are the flags of run.
+type runOptions struct {
+	options
+	timeout time.Duration
+	output  string
+	// distort replaces what the rules say, so that a test can see what a difference does; nil: they
+	// are asked as they are.
+	distort func(decide) decide
+}
+
+// Validate checks what the flags can be checked for alone.
+func (o *runOptions) Validate() error {
+	if o.output != "table" && o.output != "json" {
+		return fmt.Errorf("-o %q: expected table or json", o.output)
+	}
+	if o.timeout <= 0 {
+		return fmt.Errorf("--timeout %v: expected more than nothing", o.timeout)
+	}
+	return o.options.Validate()
+}
+
+func newRunCmd(o *runOptions) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run --manifests DIR|FILE|-...",
+		Short: "Show who reaches whom, by packets, without and with the policies",
+		Long: `Show who reaches whom, by packets. Nodes and pods of the manifests become network namespaces, every pod serves
+its ports (80/tcp where it declares none) and every other pod tries them: first as the network is, then with the
+real agent on every node. What arrives is compared with what the rules say. The exit code is 0 where both agree,
+1 where they do not. Nothing stays behind.
+
+What the manifests leave open is made up: nodes, the node of a pod, addresses. Services are not part of it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.Validate(); err != nil {
+				return err
+			}
+			return enter(cmd, func(ctx context.Context) error { return o.run(ctx, cmd) })
+		},
+	}
+	o.bind(cmd.Flags())
+	cmd.Flags().DurationVar(&o.timeout, "timeout", time.Second,
+		"how long a packet's answer is waited for")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
+	return cmd
+}
+
+func (o *runOptions) run(ctx context.Context, cmd *cobra.Command) error {
+	p, err := loadPlan(cmd, o.Flags)
+	if err != nil {
+		return err
+	}
+	r, err := o.try(ctx, p)
+	if err != nil {
+		return err
+	}
+	if o.output == "json" {
+		err = json.NewEncoder(cmd.OutOrStdout()).Encode(r.document())
+	} else {
+		err = r.print(cmd.OutOrStdout())
+	}
+	if err == nil && len(r.differences()) > 0 {
+		return exit.Code(1)
+	}
+	return err
+}
+
+// try builds the cluster and sends all probes twice: before there is an agent, and when all agents
+// are ready.
+func (o *runOptions) try(ctx context.Context, p *plan) (*report, error) {
+	rules := p.rules()
+	if o.distort != nil {
+		rules = o.distort(rules)
+	}
+	r := &report{plan: p, trials: p.trials(rules)}
+	c, err := p.build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	prober := prober{c, o.timeout}
+	if err := prober.before(ctx, r.trials); err != nil {
+		return nil, err
+	}
+	config, err := configInMemory(p.objects, o.deny)
+	if err != nil {
+		return nil, err
+	}
+	if r.warnings, err = startAgents(ctx, c, p.nodes, config); err != nil {
+		return nil, err
+	}
+	return r, prober.after(ctx, r.trials)
+}
