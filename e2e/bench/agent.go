@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/procfs"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/e2e/apiserver"
-	"github.com/picket-project/picket/e2e/bench/world"
 )
 
 // picketProgram is the agent's binary, from the folder of the benchmark's module.
@@ -48,7 +48,7 @@ func (s *stage) startAgent() (*agent, time.Duration, error) {
 		return nil, 0, err
 	}
 	a := &agent{in: s.Cluster, dir: dir, client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true, DialContext: apiserver.Dialer(s.Cluster, world.Looked),
+		DisableKeepAlives: true, DialContext: apiserver.Dialer(s.Cluster, samplecluster.Looked),
 	}}}
 	began := time.Now()
 	if err := a.start(program, s.server, s.token); err != nil {
@@ -76,9 +76,9 @@ current-context: x
 	if a.log, err = os.Create(filepath.Join(a.dir, "log")); err != nil {
 		return err
 	}
-	a.cmd = exec.Command(program, "agent", "--node-name", world.Looked, "--kubeconfig", kubeconfig)
+	a.cmd = exec.Command(program, "agent", "--node-name", samplecluster.Looked, "--kubeconfig", kubeconfig)
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
-	return a.in.StartInNode(world.Looked, a.cmd)
+	return a.in.StartInNode(samplecluster.Looked, a.cmd)
 }
 
 // cleanup ends the process and removes its rules.
@@ -86,7 +86,7 @@ func (a *agent) cleanup() error {
 	err := a.close()
 	program, _ := picketProgram() // it was found before
 	cmd := exec.Command(program, "cleanup")
-	if err := a.in.StartInNode(world.Looked, cmd); err != nil {
+	if err := a.in.StartInNode(samplecluster.Looked, cmd); err != nil {
 		return err
 	}
 	return errors.Join(err, cmd.Wait())

@@ -6,13 +6,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 )
 
 // After a deed everything is as before, whatever the size of the cluster, and each step touches the same number of sets
 // in each: this is what makes clusters of different sizes comparable.
 func TestDeeds(t *testing.T) {
-	small, large := newTown(world.Sized(200)), newTown(world.Sized(1000))
+	small, large := newTown(samplecluster.Sized(200)), newTown(samplecluster.Sized(1000))
 	for _, d := range deeds(small.node) {
 		t.Run(d.steps[0], func(t *testing.T) {
 			for step := range d.steps {
@@ -26,7 +26,7 @@ func TestDeeds(t *testing.T) {
 		town
 		pods int
 	}{{small, 200}, {large, 1000}} {
-		if diff := cmp.Diff(newTown(world.Sized(pair.pods)).graph.Program().String(), pair.graph.Program().String()); diff != "" {
+		if diff := cmp.Diff(newTown(samplecluster.Sized(pair.pods)).graph.Program().String(), pair.graph.Program().String()); diff != "" {
 			t.Errorf("%d pods: before -, after the deeds +\n%s", pair.pods, diff)
 		}
 	}
@@ -35,7 +35,7 @@ func TestDeeds(t *testing.T) {
 // A deed with all of its steps, in a small and in a large cluster.
 func BenchmarkDeed(b *testing.B) {
 	for _, pods := range []int{1000, 100_000} {
-		t := newTown(world.Sized(pods))
+		t := newTown(samplecluster.Sized(pods))
 		for _, d := range deeds(t.node) {
 			b.Run(fmt.Sprintf("%s/pods=%d", d.steps[0], pods), func(b *testing.B) {
 				b.ReportAllocs()

@@ -9,12 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 )
 
 // dress gives pods what every real one has and Picket has no use for, so that they weigh as much on the wire: two to
 // three kilobytes each, half of which is who has set which field (managedFields).
-func dress(w world.World) {
+func dress(w samplecluster.World) {
 	for i, p := range w.Pods {
 		p.UID = types.UID(fmt.Sprintf("%08x-1d5e-4b7a-9c3f-%012x", i, i))
 		p.CreationTimestamp = metav1.NewTime(time.Unix(1_700_000_000+int64(i), 0))
@@ -36,7 +36,7 @@ func dress(w world.World) {
 }
 
 // manage adds who has set which field, which a real API server does by itself.
-func manage(w world.World) {
+func manage(w samplecluster.World) {
 	fields := func(size int) *metav1.FieldsV1 {
 		return &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:labels":{` + strings.Repeat(`"f:app.kubernetes.io/name":{},`, size/30) + `".":{}}}}`)}
 	}

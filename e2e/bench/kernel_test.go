@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 )
 
 // needKernel skips where no network namespace can be had.
@@ -19,7 +19,7 @@ func needKernel(b *testing.B) {
 // From full caches to the first commit.
 func BenchmarkFirstSync(b *testing.B) {
 	needKernel(b)
-	w := world.New(world.Sized(100_000), 1)
+	w := samplecluster.New(samplecluster.Sized(100_000), 1)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := start(b.Context(), w); err != nil {
@@ -31,7 +31,7 @@ func BenchmarkFirstSync(b *testing.B) {
 // A policy comes to a node whose kernel holds everything, and goes.
 func BenchmarkPolicy(b *testing.B) {
 	needKernel(b)
-	cases, err := policyCases(b.Context(), world.Sized(10_000))
+	cases, err := policyCases(b.Context(), samplecluster.Sized(10_000))
 	if err != nil {
 		b.Fatal(err)
 	}

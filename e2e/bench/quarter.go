@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/picket-project/picket/controller/graph"
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -119,8 +119,8 @@ type town struct {
 	graph *graph.Graph
 }
 
-func newTown(size world.Size) town {
-	w := world.New(size, 1)
+func newTown(size samplecluster.Size) town {
+	w := samplecluster.New(size, 1)
 	t := town{w.Node, graph.New(w.Node, ruleset.Drop)}
 	t.graph.AnyAddress()
 	for _, e := range append(w.Events(), quarterEvents(w.Node)...) {

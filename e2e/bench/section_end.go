@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/e2e/apiserver"
-	"github.com/picket-project/picket/e2e/bench/world"
 )
 
 const endText = `Packets on a real kube-apiserver that holds the cluster: one pod of the node sends datagrams to another, each from a new
@@ -25,7 +25,7 @@ that its namespace does not end (CVE-2024-7598), and both calls are in its time,
 
 // runEnd measures changes by packets.
 func runEnd(ctx context.Context, s scale) (p part, err error) {
-	size := world.Sized(s.pods[len(s.pods)-2])
+	size := samplecluster.Sized(s.pods[len(s.pods)-2])
 	size.Local -= min(2, size.Local) // room for those that knock
 	st, err := realStage(ctx, size)
 	if err != nil {
@@ -58,7 +58,7 @@ func runEnd(ctx context.Context, s scale) (p part, err error) {
 }
 
 // ends tells of all acts and of what the agent says of itself.
-func (p *part) ends(size world.Size, acts []*act, after, before map[string]histogram) {
+func (p *part) ends(size samplecluster.Size, acts []*act, after, before map[string]histogram) {
 	p.heads = []string{"change", "times", "p50", "fastest", "p90", "p99", "API call p50", "seen p50", "seen p99", "agent p50", "agent p99", "of it commit p50"}
 	for _, a := range acts {
 		p.row(a.name, fmt.Sprint(len(a.took)), short(a.took.median()), short(a.took.at(0)), short(a.took.at(0.9)), short(a.took.at(0.99)),

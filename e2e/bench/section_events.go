@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/ruleset"
 )
 
 const eventsText = `An event goes into the graph, the delta for the kernel comes out; nothing is sent. All of it happens in
 namespaces that are the same in each cluster, so it touches as many selectors in each: as many sets change. Clusters are
-those of e2e/bench/world with a tenth as many policies as pods and 250 pods on the node. Allocations are per event, in the
+those of controller/samplecluster with a tenth as many policies as pods and 250 pods on the node. Allocations are per event, in the
 largest cluster. A selector that chooses by label from all namespaces looks at each of them when it comes into use: nothing
 is promised for it.`
 
@@ -25,7 +25,7 @@ func runEvents(_ context.Context, s scale) (part, error) {
 	p.chart = &chart{file: "events.svg", title: "What an event costs", x: "pods in the cluster"}
 	var towns []town
 	for _, pods := range append([]int{s.pods[0]}, s.pods...) {
-		towns = append(towns, newTown(world.Sized(pods)))
+		towns = append(towns, newTown(samplecluster.Sized(pods)))
 	}
 	for _, d := range deeds(towns[0].node) {
 		took := byTurns(s.rounds, towns, d)

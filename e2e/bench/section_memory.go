@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 )
 
 const memoryText = `The shipped binary with its shipped flags, in a network namespace of its own, against a real kube-apiserver with
@@ -23,7 +23,7 @@ func runMemory(ctx context.Context, s scale) (part, error) {
 	p := part{text: memoryText, heads: []string{"cluster", "API server", "ready after", "RSS", "of it private", "peak", "idle CPU", "LISTs meanwhile", "received", "sent", "A/A"}}
 	resident, private, peak := line{name: "RSS"}, line{name: "of it private"}, line{name: "peak, at the start"}
 	for i, pods := range s.pods {
-		size, open, name := world.Sized(pods), realStage, "real"
+		size, open, name := samplecluster.Sized(pods), realStage, "real"
 		if i == len(s.pods)-1 {
 			open, name = standInStage, "stand-in"
 		}
@@ -48,7 +48,7 @@ var most = map[int]int{1000: 40e6, 100_000: 150e6}
 const collected = "more than half of it is Go's collector of garbage, which looks through the whole heap every two minutes, also where nothing was allocated."
 
 // footprint adds the targets.
-func (p *part) footprint(size world.Size, f footprint, again float64) {
+func (p *part) footprint(size samplecluster.Size, f footprint, again float64) {
 	if bound, promised := most[size.Pods]; promised {
 		p.targets = append(p.targets, target{
 			what: "RSS, " + size.String(), bound: "≤ " + megabytes(bound), figure: megabytes(f.resident), again: again, met: f.resident <= bound,
@@ -80,7 +80,7 @@ type footprint struct {
 }
 
 // twoAgents looks at one after the other, and returns the larger one and the ratio of the second to the first.
-func twoAgents(ctx context.Context, open func(context.Context, world.Size) (*stage, error), size world.Size, looked time.Duration) (larger footprint, again float64, err error) {
+func twoAgents(ctx context.Context, open func(context.Context, samplecluster.Size) (*stage, error), size samplecluster.Size, looked time.Duration) (larger footprint, again float64, err error) {
 	s, err := open(ctx, size)
 	if err != nil {
 		return larger, 0, err

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/picket-project/picket/controller/graph"
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -23,7 +23,7 @@ process used for it on all cores, the kernel's part with it.`
 // runPolicy creates and deletes in the largest cluster.
 func runPolicy(ctx context.Context, s scale) (part, error) {
 	p := part{text: policyText, heads: []string{"policy", "times", "created p50", "fastest", "p99", "of it commit p50", "chains", "members", "CPU p50", "deleted p50"}}
-	cases, err := policyCases(ctx, world.Sized(largest(s.pods)))
+	cases, err := policyCases(ctx, samplecluster.Sized(largest(s.pods)))
 	if err != nil {
 		return p, err
 	}
@@ -31,7 +31,7 @@ func runPolicy(ctx context.Context, s scale) (part, error) {
 }
 
 // policyCases are the policies, the first of them twice, and the kernels that they come to, which end with the process.
-func policyCases(ctx context.Context, size world.Size) ([]policyCase, error) {
+func policyCases(ctx context.Context, size samplecluster.Size) ([]policyCase, error) {
 	crowd, few := size.Local, fmt.Sprintf("of %d local pods, ", servers)
 	spread, err := settled(ctx, size, nil)
 	if err != nil {
@@ -128,7 +128,7 @@ type settledTown struct {
 	*picket
 }
 
-func settled(ctx context.Context, size world.Size, more []graph.Event) (*settledTown, error) {
+func settled(ctx context.Context, size samplecluster.Size, more []graph.Event) (*settledTown, error) {
 	kernel, err := openPicket()
 	if err != nil {
 		return nil, err
@@ -148,7 +148,7 @@ func (t *settledTown) commit(ctx context.Context, e graph.Event) error {
 func crowdEvents(n int) []graph.Event {
 	var events []graph.Event
 	for i := range n {
-		events = append(events, graph.PodSet{Pod: resident("crowd", "crowd", i, world.Looked)})
+		events = append(events, graph.PodSet{Pod: resident("crowd", "crowd", i, samplecluster.Looked)})
 	}
 	return events
 }

@@ -10,8 +10,7 @@ import (
 
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/graph"
-	"github.com/picket-project/picket/controller/source"
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
@@ -28,8 +27,8 @@ func runSync(ctx context.Context, s scale) (part, error) {
 	const bound = 3 * time.Second
 	p := part{text: syncText, heads: []string{"cluster", "starts", "median", "fastest", "CPU", "to the graph", "observed", "compiled", "committed", "A/A"}}
 	for _, pods := range s.pods {
-		size := world.Sized(pods)
-		w := world.New(size, 1)
+		size := samplecluster.Sized(pods)
+		w := samplecluster.New(size, 1)
 		var phases []phases
 		var cpu samples
 		one := func() (samples, error) {
@@ -74,7 +73,7 @@ func phaseOf(list []phases, i int) (s samples) {
 }
 
 // start runs a controller until its first commit.
-func start(ctx context.Context, w world.World) (phases, error) {
+func start(ctx context.Context, w samplecluster.World) (phases, error) {
 	kernel, err := openPicket()
 	if err != nil {
 		return phases{}, err

@@ -13,31 +13,31 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/e2e/apiserver"
-	"github.com/picket-project/picket/e2e/bench/world"
 )
 
 // stage is the machine of an API server and the node that is looked at, with a cluster that the server tells of.
 type stage struct {
 	*sandbox.Cluster
-	world         world.World
+	world         samplecluster.World
 	server, token string
 	lists         func(context.Context) (int, error) // that the server has answered so far, of what agents follow
 	real          *apiserver.Server                  // nil: it is a stand-in
 	end           func() error
 }
 
-// lookedNode is where the pods of world.Looked would be.
+// lookedNode is where the pods of samplecluster.Looked would be.
 func lookedNode() sandbox.Node {
 	return sandbox.Node{
-		Name: world.Looked, Addrs: []netip.Addr{netip.MustParseAddr("172.20.0.1")},
+		Name: samplecluster.Looked, Addrs: []netip.Addr{netip.MustParseAddr("172.20.0.1")},
 		PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
 	}
 }
 
 // standInStage has a server that only knows how to be listed.
-func standInStage(_ context.Context, size world.Size) (*stage, error) {
-	w := world.New(size, 1)
+func standInStage(_ context.Context, size samplecluster.Size) (*stage, error) {
+	w := samplecluster.New(size, 1)
 	dress(w)
 	manage(w)
 	in, err := sandbox.New([]sandbox.Node{apiserver.Node(), lookedNode()})
@@ -56,7 +56,7 @@ func standInStage(_ context.Context, size world.Size) (*stage, error) {
 }
 
 // realStage has a kube-apiserver with all of a cluster in it.
-func realStage(ctx context.Context, size world.Size) (*stage, error) {
+func realStage(ctx context.Context, size samplecluster.Size) (*stage, error) {
 	program := os.Getenv("KUBE_APISERVER")
 	if program == "" {
 		return nil, errors.New("the variable KUBE_APISERVER is not set; expected the path of a kube-apiserver; `cd e2e && go run ./cluster build --api-server` builds one")
@@ -73,7 +73,7 @@ func realStage(ctx context.Context, size world.Size) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := world.New(size, 1)
+	w := samplecluster.New(size, 1)
 	dress(w)
 	s := &stage{
 		Cluster: in, world: w, server: "https://" + apiserver.Addr, token: server.Token(), real: server,
@@ -108,7 +108,7 @@ type wire struct{ received, sent int }
 
 // traffic is that of the node that is looked at: its agents', nobody else is there.
 func (s *stage) traffic() (w wire, err error) {
-	err = s.InNode(world.Looked, func() error {
+	err = s.InNode(samplecluster.Looked, func() error {
 		thread, err := procfs.NewProc(unix.Gettid())
 		if err != nil {
 			return err

@@ -16,8 +16,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/e2e/apiserver"
-	"github.com/picket-project/picket/e2e/bench/world"
 )
 
 // standIn answers an agent's lists as an API server would, in protobuf and page by page, and its watches with silence:
@@ -25,13 +25,13 @@ import (
 type standIn struct {
 	http  *http.Server
 	lists atomic.Int64 // answered so far, pages of one list together
-	world world.World
+	world samplecluster.World
 }
 
 const protobufType = "application/vnd.kubernetes.protobuf"
 
 // newStandIn listens on the API server's machine.
-func newStandIn(in *sandbox.Cluster, w world.World) (*standIn, error) {
+func newStandIn(in *sandbox.Cluster, w samplecluster.World) (*standIn, error) {
 	s := &standIn{world: w}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	var listener net.Listener

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/picket-project/picket/cmd/sandbox"
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 )
 
 // theatre is a stage with an agent and two pods that really are there, in a namespace of their own.
@@ -32,8 +32,8 @@ const ownSpace = "bench"
 
 // Addresses that no pod of a world has.
 var (
-	doorPod    = sandbox.Pod{Name: ownSpace + "/door", Node: world.Looked, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.252")}}
-	knockerPod = sandbox.Pod{Name: ownSpace + "/knocker", Node: world.Looked, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.253")}}
+	doorPod    = sandbox.Pod{Name: ownSpace + "/door", Node: samplecluster.Looked, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.252")}}
+	knockerPod = sandbox.Pod{Name: ownSpace + "/knocker", Node: samplecluster.Looked, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.253")}}
 )
 
 // openTheatre adds the pods to a stage and starts the agent.
@@ -53,7 +53,7 @@ func openTheatre(ctx context.Context, s *stage) (t *theatre, err error) {
 		}
 	}
 	// Each knock is a connection to conntrack, which would hold it for half a minute.
-	err = s.InNode(world.Looked, func() error { return writeSysctl("net/netfilter/nf_conntrack_udp_timeout", "1") })
+	err = s.InNode(samplecluster.Looked, func() error { return writeSysctl("net/netfilter/nf_conntrack_udp_timeout", "1") })
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-// Package world makes clusters of any size that are like real ones, always the same one for the same seed.
+// Package samplecluster makes clusters of any size that are like real ones, always the same one for the same seed.
 //
 // Nobody publishes the labels and policies of production clusters, so what is drawn here follows what the field
 // itself tests with, recommends and does by itself:
@@ -19,4 +19,4 @@
 //	              how often each one occurs is a guess, see recipes
 //
 //	Size, seed ──New──► World ──Events──► what a source says once at its start
-package world
+package samplecluster

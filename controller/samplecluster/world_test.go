@@ -1,4 +1,4 @@
-package world_test
+package samplecluster_test
 
 import (
 	"strings"
@@ -7,26 +7,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/picket-project/picket/controller/graph"
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/compile"
 )
 
 func TestSameSeedSameCluster(t *testing.T) {
-	size := world.Size{Pods: 1000, Policies: 100, Local: 50}
-	if diff := cmp.Diff(world.New(size, 1), world.New(size, 1)); diff != "" {
+	size := samplecluster.Size{Pods: 1000, Policies: 100, Local: 50}
+	if diff := cmp.Diff(samplecluster.New(size, 1), samplecluster.New(size, 1)); diff != "" {
 		t.Error(diff)
 	}
-	if cmp.Equal(world.New(size, 1), world.New(size, 2)) {
+	if cmp.Equal(samplecluster.New(size, 1), samplecluster.New(size, 2)) {
 		t.Error("another seed makes the same cluster")
 	}
 }
 
 // Counts are what was asked for, names and addresses are unique, and all that there is counts for policies.
 func TestCounts(t *testing.T) {
-	for _, size := range []world.Size{{200, 0, 1}, {200, 100, 200}, {1000, 100, 250}, {3001, 4000, 7}, {20000, 2000, 250}} {
-		w := world.New(size, 1)
-		s := compile.SnapshotOf(w.Objects, w.Node)
+	for _, size := range []samplecluster.Size{{200, 0, 1}, {200, 100, 200}, {1000, 100, 250}, {3001, 4000, 7}, {20000, 2000, 250}} {
+		w := samplecluster.New(size, 1)
+		s := w.Snapshot(w.Node)
 		names, addrs, local := map[string]bool{}, map[string]bool{}, 0
 		for _, p := range s.Pods {
 			names[p.String()], addrs[p.Addrs[0].String()] = true, true
@@ -38,7 +38,7 @@ func TestCounts(t *testing.T) {
 		for _, p := range s.Policies {
 			policies[p.String()] = true
 		}
-		got := world.Size{Pods: len(names), Policies: len(policies), Local: local}
+		got := samplecluster.Size{Pods: len(names), Policies: len(policies), Local: local}
 		if got != size || len(addrs) != size.Pods || len(s.Pods) != size.Pods {
 			t.Errorf("%v: got %v with %d addresses", size, got, len(addrs))
 		}
@@ -46,7 +46,7 @@ func TestCounts(t *testing.T) {
 }
 
 func TestLikeRealOnes(t *testing.T) {
-	w := world.New(world.Sized(20000), 1)
+	w := samplecluster.New(samplecluster.Sized(20000), 1)
 	apps, spaces := map[string]int{}, map[string]int{}
 	for _, p := range w.Pods {
 		apps[p.Labels["app"]]++
@@ -80,8 +80,8 @@ func TestLikeRealOnes(t *testing.T) {
 
 // The compiler has nothing to complain of, and the node's program speaks of pods, ports, blocks and everybody.
 func TestProgram(t *testing.T) {
-	w := world.New(world.Sized(2000), 1)
-	program, problems := compile.Compile(compile.SnapshotOf(w.Objects, w.Node))
+	w := samplecluster.New(samplecluster.Sized(2000), 1)
+	program, problems := policy.Compile(w.Snapshot(w.Node))
 	for _, p := range problems {
 		t.Error(p)
 	}
