@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// System namespaces, and their applications by the places in draft.apps.
+// Namespaces of the system, and their applications by their indices in draft.apps.
 const (
 	kubeSystem = "kube-system"
 	monitoring = "monitoring"
@@ -26,27 +26,28 @@ const (
 	mostPods         = 3000 // thresholds.md
 )
 
-// groups says which share of the pods is in applications of about which size.
+// groups says which share of the pods belongs to applications of about which size.
 var groups = []struct{ parts, size int }{{2, 5}, {1, 30}, {1, 250}}
 
 // components are what an application may be (app.kubernetes.io/component).
 var components = []string{"frontend", "api", "worker", "cache", "database"}
 
-// applications draws them until they have all the pods.
+// applications draws applications until they have all the pods that were asked for.
 func (d *draft) applications() {
 	for _, name := range []string{kubeSystem, monitoring, ingress} {
-		d.spaces = append(d.spaces, space{name: name})
+		d.spaces = append(d.spaces, namespace{name: name})
 	}
 	d.add(application{space: 0, name: "kube-dns", component: "dns", pods: max(2, d.nodeCount()/16)})
 	d.add(application{space: 1, name: "prometheus", component: "server", pods: 2})
 	d.add(application{space: 2, name: "ingress-nginx", component: "controller", pods: 3})
 	for i := range max(1, d.size.Pods/podsPerNamespace) {
-		d.spaces = append(d.spaces, space{name: fmt.Sprintf("team-%d", i)})
+		d.spaces = append(d.spaces, namespace{name: fmt.Sprintf("team-%d", i)})
 	}
 	for _, size := range d.sizes() {
 		d.add(application{
-			space: d.spaceFor(size), pods: size, component: components[d.rand.IntN(len(components))],
-			name: fmt.Sprintf("app-%d", len(d.apps)),
+			space: d.spaceFor(size), pods: size,
+			component: components[d.rand.IntN(len(components))],
+			name:      fmt.Sprintf("app-%d", len(d.apps)),
 		})
 	}
 }
@@ -57,7 +58,7 @@ func (d *draft) add(a application) {
 	d.apps = append(d.apps, a)
 }
 
-// sizes draws the sizes of the applications that have the pods which the system's leave.
+// sizes draws the sizes of the applications that share the pods which the system does not have.
 func (d *draft) sizes() []int {
 	var sizes []int
 	left := d.size.Pods
@@ -82,7 +83,7 @@ func (d *draft) sizes() []int {
 	return sizes
 }
 
-// spaceFor draws a namespace that has room, never a system one.
+// spaceFor draws a namespace that has room for more pods, never one of the system.
 func (d *draft) spaceFor(pods int) int {
 	const system = 3
 	teams := len(d.spaces) - system
@@ -98,11 +99,12 @@ func (d *draft) spaceFor(pods int) int {
 func (d *draft) namespaces() []*corev1.Namespace {
 	var list []*corev1.Namespace
 	for i, s := range d.spaces {
-		list = append(list, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.name, Labels: map[string]string{
-			corev1.LabelMetadataName: s.name,
-			"environment":            []string{"production", "staging", "development"}[i%3],
-			"team":                   fmt.Sprintf("team-%d", i/3),
-		}}})
+		list = append(list,
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.name, Labels: map[string]string{
+				corev1.LabelMetadataName: s.name,
+				"environment":            []string{"production", "staging", "development"}[i%3],
+				"team":                   fmt.Sprintf("team-%d", i/3),
+			}}})
 	}
 	return list
 }
@@ -122,7 +124,8 @@ func (d *draft) pod(a application, hash string, at int) *corev1.Pod {
 	addr := fmt.Sprintf("%s%d", prefix(d.nodeOf[at]), 2+d.slotOf[at])
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: d.spaces[a.space].name, Name: fmt.Sprintf("%s-%s-%05x", a.name, hash, at), Labels: a.labels(hash),
+			Namespace: d.spaces[a.space].name, Name: fmt.Sprintf("%s-%s-%05x", a.name, hash, at),
+			Labels: a.labels(hash),
 		},
 		Spec: corev1.PodSpec{
 			NodeName: nodeName(d.nodeOf[at]),
@@ -131,11 +134,12 @@ func (d *draft) pod(a application, hash string, at int) *corev1.Pod {
 				{Name: "metrics", Protocol: corev1.ProtocolTCP, ContainerPort: 9090},
 			}}},
 		},
-		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: addr, PodIPs: []corev1.PodIP{{IP: addr}}},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: addr,
+			PodIPs: []corev1.PodIP{{IP: addr}}},
 	}
 }
 
-// labels are those of every pod of an application.
+// labels returns the labels that every pod of an application has.
 func (a application) labels(hash string) map[string]string {
 	return map[string]string{
 		"app":                         a.name,

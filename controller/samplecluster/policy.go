@@ -11,8 +11,8 @@ import (
 
 type spec = networkingv1.NetworkPolicySpec
 
-// recipes are what a policy of an application may say, and of 20 policies how many do. The counts are a guess:
-// most speak of few others of their own namespace, few of everybody.
+// recipes are what a policy of an application may say, and of 20 policies how many do. The counts
+// are a guess: most speak of few others of their own namespace, few of everybody.
 var recipes = []struct {
 	of20 int
 	make func(*draft, application) spec
@@ -25,16 +25,20 @@ var recipes = []struct {
 	{1, (*draft).everywhere},
 }
 
-// policies makes those of the namespaces first, as far as they go.
+// policies makes those of the namespaces first, then those of the applications, until there are as
+// many as were asked for.
 func (d *draft) policies() []*networkingv1.NetworkPolicy {
 	var list []*networkingv1.NetworkPolicy
-	add := func(s space, name string, spec spec) {
+	add := func(s namespace, name string, spec spec) {
 		if len(list) < d.size.Policies {
-			list = append(list, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: s.name, Name: name}, Spec: spec})
+			meta := metav1.ObjectMeta{Namespace: s.name, Name: name}
+			list = append(list, &networkingv1.NetworkPolicy{ObjectMeta: meta, Spec: spec})
 		}
 	}
 	for _, s := range d.spaces {
-		add(s, "default-deny", spec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}})
+		add(s, "default-deny", spec{PolicyTypes: []networkingv1.PolicyType{
+			networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress,
+		}})
 		add(s, "allow-dns", d.resolves())
 		add(s, "allow-monitoring", d.scraped())
 	}
@@ -49,7 +53,8 @@ func (d *draft) policies() []*networkingv1.NetworkPolicy {
 	return list
 }
 
-// recipe picks by number, so that clusters of all sizes have the same shares.
+// recipe picks a recipe by number, so that clusters of all sizes use each for the same share of
+// policies.
 func recipe(i int) func(*draft, application) spec {
 	at := i * 7 % 20
 	for _, r := range recipes {
@@ -76,24 +81,28 @@ func ports(protocol corev1.Protocol, list ...intstr.IntOrString) []networkingv1.
 	return ports
 }
 
-func receives(a metav1.LabelSelector, port intstr.IntOrString, from ...networkingv1.NetworkPolicyPeer) spec {
-	return spec{PodSelector: a, Ingress: []networkingv1.NetworkPolicyIngressRule{{From: from, Ports: ports(corev1.ProtocolTCP, port)}}}
+func receives(a metav1.LabelSelector, port intstr.IntOrString,
+	from ...networkingv1.NetworkPolicyPeer) spec {
+	return spec{PodSelector: a, Ingress: []networkingv1.NetworkPolicyIngressRule{
+		{From: from, Ports: ports(corev1.ProtocolTCP, port)},
+	}}
 }
 
-func sends(a metav1.LabelSelector, ports []networkingv1.NetworkPolicyPort, to ...networkingv1.NetworkPolicyPeer) spec {
+func sends(a metav1.LabelSelector, ports []networkingv1.NetworkPolicyPort,
+	to ...networkingv1.NetworkPolicyPeer) spec {
 	return spec{
 		PodSelector: a, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
 		Egress: []networkingv1.NetworkPolicyEgressRule{{To: to, Ports: ports}},
 	}
 }
 
-// peer is an application, seen from its own namespace.
+// peer selects an application in the namespace of the policy.
 func peer(a application) networkingv1.NetworkPolicyPeer {
 	selector := chosen(a)
 	return networkingv1.NetworkPolicyPeer{PodSelector: &selector}
 }
 
-// distant is an application, seen from any namespace.
+// distant selects an application from any namespace.
 func (d *draft) distant(a application) networkingv1.NetworkPolicyPeer {
 	p := peer(a)
 	p.NamespaceSelector = inNamespace(d.spaces[a.space].name)
@@ -106,17 +115,20 @@ func (d *draft) neighbour(a application) application {
 	return d.apps[apps[d.rand.IntN(len(apps))]]
 }
 
+// resolves lets all pods of a namespace ask the DNS.
 func (d *draft) resolves() spec {
 	port := intstr.FromInt32(53)
 	both := append(ports(corev1.ProtocolUDP, port), ports(corev1.ProtocolTCP, port)...)
 	return sends(metav1.LabelSelector{}, both, d.distant(d.apps[dns]))
 }
 
+// scraped lets Prometheus read the metrics of all pods of a namespace.
 func (d *draft) scraped() spec {
-	return receives(metav1.LabelSelector{}, intstr.FromString("metrics"), d.distant(d.apps[prometheus]))
+	return receives(metav1.LabelSelector{}, intstr.FromString("metrics"),
+		d.distant(d.apps[prometheus]))
 }
 
-// clients: one to three others of the namespace may speak to it.
+// clients lets one to three applications of the namespace reach it.
 func (d *draft) clients(a application) spec {
 	from := []networkingv1.NetworkPolicyPeer{peer(d.neighbour(a))}
 	for range d.rand.IntN(3) {
@@ -125,29 +137,31 @@ func (d *draft) clients(a application) spec {
 	return receives(chosen(a), intstr.FromInt32(8080), from...)
 }
 
-// exposed: it is reached through the ingress controller.
+// exposed lets the ingress controller reach it.
 func (d *draft) exposed(a application) spec {
 	return receives(chosen(a), intstr.FromString("http"), d.distant(d.apps[controller]))
 }
 
-// uses: it may speak to another of its namespace.
+// uses lets it reach another application of its namespace, and nothing else.
 func (d *draft) uses(a application) spec {
 	return sends(chosen(a), ports(corev1.ProtocolTCP, intstr.FromInt32(5432)), peer(d.neighbour(a)))
 }
 
-// foreigners: an application of some other namespace may speak to it.
+// foreigners lets an application of any namespace reach it.
 func (d *draft) foreigners(a application) spec {
 	return receives(chosen(a), intstr.FromInt32(8080), d.distant(d.apps[d.rand.IntN(len(d.apps))]))
 }
 
-// outside: it may speak to what is not in the cluster.
+// outside lets it reach what is not in the cluster.
 func (d *draft) outside(a application) spec {
-	return sends(chosen(a), ports(corev1.ProtocolTCP, intstr.FromInt32(443)), networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{
-		CIDR: "0.0.0.0/0", Except: []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"},
-	}})
+	return sends(chosen(a), ports(corev1.ProtocolTCP, intstr.FromInt32(443)),
+		networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{
+			CIDR: "0.0.0.0/0", Except: []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"},
+		}})
 }
 
-// everywhere: all pods of the cluster may speak to it.
+// everywhere lets all pods of the cluster reach it.
 func (d *draft) everywhere(a application) spec {
-	return receives(chosen(a), intstr.FromInt32(8080), networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{}})
+	return receives(chosen(a), intstr.FromInt32(8080),
+		networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{}})
 }

@@ -22,15 +22,16 @@ func TestSameSeedSameCluster(t *testing.T) {
 	}
 }
 
-// Counts are what was asked for, names and addresses are unique, and all that there is counts for policies.
+// Counts are what was asked for, names and addresses are unique, and all that there is counts for
+// policies.
 func TestCounts(t *testing.T) {
-	for _, size := range []samplecluster.Size{{200, 0, 1}, {200, 100, 200}, {1000, 100, 250}, {3001, 4000, 7}, {20000, 2000, 250}} {
-		w := samplecluster.New(size, 1)
-		s := w.Snapshot(w.Node)
+	for _, size := range []samplecluster.Size{{200, 0, 1}, {200, 100, 200}, {1000, 100, 250},
+		{3001, 4000, 7}, {20000, 2000, 250}} {
+		s := objects(samplecluster.New(size, 1)).Snapshot(samplecluster.LocalNode)
 		names, addrs, local := map[string]bool{}, map[string]bool{}, 0
 		for _, p := range s.Pods {
 			names[p.String()], addrs[p.Addrs[0].String()] = true, true
-			if p.Node == w.Node {
+			if p.Node == samplecluster.LocalNode {
 				local++
 			}
 		}
@@ -78,21 +79,23 @@ func TestLikeRealOnes(t *testing.T) {
 	}
 }
 
-// The compiler has nothing to complain of, and the node's program speaks of pods, ports, blocks and everybody.
+// The compiler has nothing to complain of, and the node's program speaks of pods, ports, blocks and
+// everybody.
 func TestProgram(t *testing.T) {
 	w := samplecluster.New(samplecluster.Sized(2000), 1)
-	program, problems := policy.Compile(w.Snapshot(w.Node))
+	program, problems := policy.Compile(objects(w).Snapshot(samplecluster.LocalNode))
 	for _, p := range problems {
 		t.Error(p)
 	}
 	text := program.String()
-	for _, want := range []string{"all pods in all namespaces", "app=prometheus", "tcp 9090", "udp 53", "set cidrs4"} {
+	for _, want := range []string{"all pods in all namespaces", "app=prometheus", "tcp 9090",
+		"udp 53", "set cidrs4"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("nothing says %q", want)
 		}
 	}
-	g := graph.New(w.Node, ruleset.Drop)
-	for _, e := range w.Events() {
+	g := graph.New(samplecluster.LocalNode, ruleset.Drop)
+	for _, e := range events(w) {
 		g.Apply(e)
 	}
 	if diff := cmp.Diff(text, g.Program().String()); diff != "" {
