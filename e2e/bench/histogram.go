@@ -76,4 +76,7 @@ func (h histogram) at(share float64) time.Duration {
 	return 0
 }
 
-func writeSysctl(name, value string) error { return os.WriteFile("/proc/sys/"+name, []byte(value), 0) }
+func writeSysctl(name, value string) error {
+	return os.WriteFile("/proc/sys/"+name, []byte(value),
+		0)
+}

@@ -20,7 +20,8 @@ type machine struct {
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%d cores of %s, %d GiB, Linux %s, %s", m.cores, m.processor, m.memory>>30, m.kernel, m.compiler)
+	return fmt.Sprintf("%d cores of %s, %d GiB, Linux %s, %s", m.cores, m.processor, m.memory>>30,
+		m.kernel, m.compiler)
 }
 
 func thisMachine() machine {
@@ -40,7 +41,8 @@ func thisMachine() machine {
 func processor() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(text)) {
-		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
+		if name, value, found := strings.Cut(line, ":"); found &&
+			strings.TrimSpace(name) == "model name" {
 			return strings.TrimSpace(value)
 		}
 	}

@@ -17,30 +17,31 @@ import (
 	"github.com/picket-project/picket/e2e/apiserver"
 )
 
-// stage is the machine of an API server and the node that is looked at, with a cluster that the server tells of.
-type stage struct {
+// testCluster is the machine of an API server and samplecluster.LocalNode; of the other nodes and
+// of all pods there is only what the server says.
+type testCluster struct {
 	*sandbox.Cluster
-	world         samplecluster.World
+	objects       samplecluster.Cluster
 	server, token string
-	lists         func(context.Context) (int, error) // that the server has answered so far, of what agents follow
-	real          *apiserver.Server                  // nil: it is a stand-in
+	lists         func(context.Context) (int, error) // number of lists that the server has answered
+	real          *apiserver.Server                  // nil: a stand-in
 	end           func() error
 }
 
-// lookedNode is where the pods of samplecluster.Looked would be.
-func lookedNode() sandbox.Node {
+// localNode is samplecluster.LocalNode as the sandbox makes it.
+func localNode() sandbox.Node {
 	return sandbox.Node{
-		Name: samplecluster.Looked, Addrs: []netip.Addr{netip.MustParseAddr("172.20.0.1")},
+		Name: samplecluster.LocalNode, Addrs: []netip.Addr{netip.MustParseAddr("172.20.0.1")},
 		PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
 	}
 }
 
-// standInStage has a server that only knows how to be listed.
-func standInStage(_ context.Context, size samplecluster.Size) (*stage, error) {
+// newStandInCluster has a server that answers lists alone.
+func newStandInCluster(_ context.Context, size samplecluster.Size) (*testCluster, error) {
 	w := samplecluster.New(size, 1)
-	dress(w)
-	manage(w)
-	in, err := sandbox.New([]sandbox.Node{apiserver.Node(), lookedNode()})
+	addPodFields(w)
+	addManagedFields(w)
+	in, err := sandbox.New([]sandbox.Node{apiserver.Node(), localNode()})
 	if err != nil {
 		return nil, err
 	}
@@ -48,24 +49,27 @@ func standInStage(_ context.Context, size samplecluster.Size) (*stage, error) {
 	if err != nil {
 		return nil, errors.Join(err, in.Close())
 	}
-	return &stage{
-		Cluster: in, world: w, server: "http://" + apiserver.Addr, token: "nobody",
+	return &testCluster{
+		Cluster: in, objects: w, server: "http://" + apiserver.Addr, token: "nobody",
 		lists: func(context.Context) (int, error) { return int(server.lists.Load()), nil },
 		end:   func() error { return errors.Join(server.close(), in.Close()) },
 	}, nil
 }
 
-// realStage has a kube-apiserver with all of a cluster in it.
-func realStage(ctx context.Context, size samplecluster.Size) (*stage, error) {
+// newRealCluster has a kube-apiserver that holds all objects of a cluster.
+func newRealCluster(ctx context.Context, size samplecluster.Size) (*testCluster, error) {
 	program := os.Getenv("KUBE_APISERVER")
 	if program == "" {
-		return nil, errors.New("the variable KUBE_APISERVER is not set; expected the path of a kube-apiserver; `cd e2e && go run ./cluster build --api-server` builds one")
+		return nil,
+			errors.New(
+				"the variable KUBE_APISERVER is not set; expected the path of a kube-apiserver; " +
+					"`cd e2e && go run ./cluster build --api-server` builds one")
 	}
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return nil, err
 	}
-	in, err := sandbox.New([]sandbox.Node{apiserver.Node(), lookedNode()})
+	in, err := sandbox.New([]sandbox.Node{apiserver.Node(), localNode()})
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +78,12 @@ func realStage(ctx context.Context, size samplecluster.Size) (*stage, error) {
 		return nil, err
 	}
 	w := samplecluster.New(size, 1)
-	dress(w)
-	s := &stage{
-		Cluster: in, world: w, server: "https://" + apiserver.Addr, token: server.Token(), real: server,
-		lists: func(ctx context.Context) (int, error) { return listsOf(ctx, server) }, end: server.Close,
+	addPodFields(w)
+	s := &testCluster{
+		Cluster: in, objects: w, server: "https://" + apiserver.Addr, token: server.Token(),
+		real:  server,
+		lists: func(ctx context.Context) (int, error) { return listsOf(ctx, server) },
+		end:   server.Close,
 	}
 	if err := populate(ctx, server.Admin, w); err != nil {
 		return nil, errors.Join(fmt.Errorf("write the cluster to the API server: %w", err), s.end())
@@ -85,11 +91,13 @@ func realStage(ctx context.Context, size samplecluster.Size) (*stage, error) {
 	return s, nil
 }
 
-// listsOf counts the LIST requests of what agents follow, over all clients, from the server's own metrics.
+// listsOf counts the LIST requests for what agents follow, of all clients, from the server's
+// metrics.
 func listsOf(ctx context.Context, s *apiserver.Server) (count int, err error) {
 	text, err := s.Admin.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
 	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(line, "apiserver_request_total{") || !strings.Contains(line, `verb="LIST"`) {
+		if !strings.HasPrefix(line, "apiserver_request_total{") ||
+			!strings.Contains(line, `verb="LIST"`) {
 			continue
 		}
 		for _, resource := range []string{"pods", "nodes", "namespaces", "networkpolicies"} {
@@ -103,12 +111,12 @@ func listsOf(ctx context.Context, s *apiserver.Server) (count int, err error) {
 	return count, err
 }
 
-// wire is how many bytes a node has received and sent.
+// wire is the numbers of bytes that a node has received and sent.
 type wire struct{ received, sent int }
 
-// traffic is that of the node that is looked at: its agents', nobody else is there.
-func (s *stage) traffic() (w wire, err error) {
-	err = s.InNode(samplecluster.Looked, func() error {
+// traffic is that of LocalNode, where nobody but the agent sends and receives.
+func (s *testCluster) traffic() (w wire, err error) {
+	err = s.InNode(samplecluster.LocalNode, func() error {
 		thread, err := procfs.NewProc(unix.Gettid())
 		if err != nil {
 			return err

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// book is BENCH.md.
-type book struct {
+// report is BENCH.md.
+type report struct {
 	commit   string
 	machine  machine
 	began    time.Time
@@ -37,13 +37,14 @@ no further from 1 means nothing.
 `
 
 // markdown prints all of it: the targets first.
-func (b book) markdown() string {
+func (b report) markdown() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, preface, b.began.UTC().Format(time.DateOnly), b.commit, b.machine, b.load)
 	var rows [][]string
 	for _, c := range b.chapters {
 		for _, t := range c.targets {
-			rows = append(rows, []string{c.title, t.what, t.bound, t.figure, times(t.again), map[bool]string{true: "met", false: "**missed**"}[t.met]})
+			rows = append(rows, []string{c.title, t.what, t.bound, t.figure, times(t.again),
+				t.outcome()})
 		}
 	}
 	table(&text, []string{"", "figure", "target", "measured", "A/A", ""}, rows)
@@ -55,21 +56,23 @@ func (b book) markdown() string {
 }
 
 // misses says why what is missed is.
-func (b book) misses(text *strings.Builder) {
+func (b report) misses(text *strings.Builder) {
 	head := "\nMissed, and why:\n\n"
 	for _, c := range b.chapters {
 		for _, t := range c.targets {
 			if t.met {
 				continue
 			}
-			fmt.Fprintf(text, "%s- %s, %s: %s\n", head, c.title, t.what, cmp.Or(t.reason, "no reason is known."))
+			fmt.Fprintf(text, "%s- %s, %s: %s\n", head, c.title, t.what,
+				cmp.Or(t.reason, "no reason is known."))
 			head = ""
 		}
 	}
 }
 
 func (c chapter) markdown(text *strings.Builder) {
-	fmt.Fprintf(text, "\n## %s\n\n%s It took %v.\n\n", c.title, strings.TrimSpace(c.text), c.took.Round(time.Second))
+	fmt.Fprintf(text, "\n## %s\n\n%s It took %v.\n\n", c.title, strings.TrimSpace(c.text),
+		c.took.Round(time.Second))
 	table(text, c.heads, c.rows)
 	if c.chart != nil {
 		fmt.Fprintf(text, "\n![%s](%s)\n", c.chart.title, c.chart.file)
@@ -82,8 +85,9 @@ func table(text *strings.Builder, heads []string, rows [][]string) {
 	line(heads)
 	rule := make([]string, len(heads))
 	for i := range rule {
-		rule[i] = map[bool]string{true: "---", false: "---:"}[i == 0]
+		rule[i] = "---:"
 	}
+	rule[0] = "---"
 	line(rule)
 	for _, r := range rows {
 		line(r)
@@ -91,7 +95,7 @@ func table(text *strings.Builder, heads []string, rows [][]string) {
 }
 
 // write replaces BENCH.md and the charts in a folder.
-func (b book) write(folder string) error {
+func (b report) write(folder string) error {
 	errs := []error{os.WriteFile(filepath.Join(folder, "BENCH.md"), []byte(b.markdown()), 0o644)}
 	for _, c := range b.chapters {
 		if c.chart != nil {

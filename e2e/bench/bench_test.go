@@ -10,17 +10,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestBook(t *testing.T) {
-	p := part{text: "Two ways.", heads: []string{"way", "took"}, chart: &chart{file: "x.svg", title: "Ways"}}
+func TestReport(t *testing.T) {
+	p := part{text: "Two ways.", heads: []string{"way", "took"},
+		chart: &chart{file: "x.svg", title: "Ways"}}
 	p.row("one", short(1500*time.Nanosecond))
 	p.targets = []target{
 		ratioTarget("one / other", 0.5, 0.25, 1.01),
 		timeTarget("one", time.Microsecond, 1500*time.Nanosecond, 0.99).because("it is long."),
 		timeTarget("other", time.Microsecond, 2*time.Microsecond, 0.99),
 	}
-	b := book{
+	b := report{
 		commit: "abc", load: 1.5, began: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC),
-		machine:  machine{processor: "abacus", cores: 2, memory: 4 << 30, kernel: "6.18", compiler: "go1.26"},
+		machine: machine{processor: "abacus", cores: 2, memory: 4 << 30, kernel: "6.18",
+			compiler: "go1.26"},
 		chapters: []chapter{{section{name: "ways", title: "Ways"}, p, 2 * time.Second}},
 	}
 	want := `# What Picket costs
@@ -59,9 +61,11 @@ Two ways. It took 2s.
 
 func TestFigures(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{short(0), "0 µs"}, {short(12345 * time.Nanosecond), "12.3 µs"}, {short(12345 * time.Microsecond), "12.3 ms"}, {short(2 * time.Second), "2 s"},
+		{short(0), "0 µs"}, {short(12345 * time.Nanosecond), "12.3 µs"},
+		{short(12345 * time.Microsecond), "12.3 ms"}, {short(2 * time.Second), "2 s"},
 		{times(0.001234), "× 0.0012"}, {times(0.5), "× 0.50"}, {times(1234.5), "× 1,234"},
-		{megabytes(27_300), "0.0273 MB"}, {megabytes(38_500_000), "38.5 MB"}, {megabytes(2_000_000_000), "2 GB"},
+		{megabytes(27_300), "0.0273 MB"}, {megabytes(38_500_000), "38.5 MB"},
+		{megabytes(2_000_000_000), "2 GB"},
 		{count(7), "7"}, {count(1000), "1,000"}, {count(1002003), "1,002,003"},
 	} {
 		if c.got != c.want {
@@ -73,7 +77,8 @@ func TestFigures(t *testing.T) {
 func TestSamples(t *testing.T) {
 	s := samples{5, 1, 4, 2, 3}
 	if s.median() != 3 || s.at(0.99) != 5 || s.at(1) != 5 || s.at(0) != 1 || s.sum() != 15 {
-		t.Errorf("of %v: median %d, last %d, all %d, first %d, sum %d", s, s.median(), s.at(0.99), s.at(1), s.at(0), s.sum())
+		t.Errorf("of %v: median %d, last %d, all %d, first %d, sum %d", s, s.median(), s.at(0.99),
+			s.at(1), s.at(0), s.sum())
 	}
 	if got := s.over(samples{6}); got != 0.5 {
 		t.Errorf("over: %v", got)
@@ -83,13 +88,15 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-func TestHalves(t *testing.T) {
-	dear := samples{10, 1000, 12, 1200, 11, 1100}
-	if comes, goes := halves(dear); comes.median() != 11 || goes.median() != 1100 || typical(dear) != 555 {
-		t.Errorf("%v and %v, %d", comes, goes, typical(dear))
+// A program for which one of both kinds of changes costs far more is compared by the mean of both.
+func TestUpdatersAreCompared(t *testing.T) {
+	u := &updater{added: samples{10, 12, 11}, deleted: samples{1000, 1200, 1100}}
+	if u.typical() != 555 || u.slowest() != 1200 {
+		t.Errorf("typical %d, slowest %d", u.typical(), u.slowest())
 	}
-	if got := ratio(samples{1, 3}, dear); got != 2.0/555 {
-		t.Errorf("ratio %v", got)
+	ours := &updater{added: samples{1}, deleted: samples{3}, p99: samples{7, 9, 8}}
+	if got := ours.over(u); got != 2.0/555 || ours.slowest() != 8 {
+		t.Errorf("ratio %v, slowest %d", got, ours.slowest())
 	}
 }
 
@@ -102,7 +109,9 @@ func TestAlternate(t *testing.T) {
 			return samples{took}, nil
 		}
 	}
-	all, err := alternate(3, 10*time.Second, []turn{take("a", time.Second), take("b", 6*time.Second)})
+	all,
+		err := alternate(3, 10*time.Second,
+		[]turn{take("a", time.Second), take("b", 6*time.Second)})
 	if err != nil || order.String() != "abaa" || len(all[0]) != 3 || len(all[1]) != 1 {
 		t.Errorf("order %s, %v, %v", &order, all, err)
 	}
@@ -113,7 +122,8 @@ func TestChoose(t *testing.T) {
 	if got, err := choose(all, ""); err != nil || len(got) != len(all) {
 		t.Errorf("all: %v, %v", namesOf(got), err)
 	}
-	if got, err := choose(all, "bulk,events"); err != nil || strings.Join(namesOf(got), ",") != "bulk,events" {
+	if got, err := choose(all, "bulk,events"); err != nil ||
+		strings.Join(namesOf(got), ",") != "bulk,events" {
 		t.Errorf("two: %v, %v", namesOf(got), err)
 	}
 	if _, err := choose(all, "speed"); err == nil || !strings.Contains(err.Error(), "events") {
