@@ -61,12 +61,12 @@ func TestBrokenProductsAreFound(t *testing.T) {
 		{"a file of its own", needy, diskFull{}, "the process has ended"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l, err := newLab(test.program, scratch)
+			l, err := newEnvironment(test.program, scratch)
 			if err != nil {
 				t.Fatal(err)
 			}
 			l.short, l.source = true, "../.."
-			r := l.try(t.Context(), test.row)
+			r := l.runRow(t.Context(), test.row)
 			if text := strings.Join(r.faults, "\n"); r.good() || !strings.Contains(text, test.want) {
 				t.Errorf("%q is not among what was found:\n%s", test.want, tabulate([]*result{r}))
 			}
@@ -110,12 +110,12 @@ func TestBrokenFramesAreFound(t *testing.T) {
 			"caged@n2 > free udp-new IPv4: sent", "caged@n2 > free tcp IPv6: sent", "stranger@n1 > web udp-new IPv6: sent", "alien@n1 > web udp-new IPv6: sent"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l, err := newLab(frameWithout(t, scratch, test.row.Name(), test.old, test.new), scratch)
+			l, err := newEnvironment(frameWithout(t, scratch, test.row.Name(), test.old, test.new), scratch)
 			if err != nil {
 				t.Fatal(err)
 			}
 			l.short, l.source = true, "../.."
-			r := l.try(t.Context(), test.row)
+			r := l.runRow(t.Context(), test.row)
 			table := tabulate([]*result{r})
 			for _, want := range test.want {
 				if r.leaked() == 0 || !strings.Contains(table, want) {

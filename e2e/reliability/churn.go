@@ -17,7 +17,7 @@ const (
 	crowdFiles    = 6 // of 8 pods each; the first file is that of n1
 	crowdPolicies = 20
 	crowdGroups   = 7
-	extras        = 6 // pods in the actors' namespace that are clients or not
+	otherClientCount        = 6 // pods in the actors' namespace that are clients or not
 )
 
 // churn rewrites what the actors' traffic does not depend on.
@@ -26,8 +26,8 @@ type churn struct {
 	random *rand.Rand
 }
 
-// become states everything anew, in one of two ways that differ in nearly all.
-func (c churn) become(state int) error {
+// setState states everything anew, in one of two ways that differ in nearly all.
+func (c churn) setState(state int) error {
 	var errs []error
 	for i := range crowdFiles {
 		errs = append(errs, c.crowd(i, func(pod int) int { return pod * (state + 1) }))
@@ -36,8 +36,8 @@ func (c churn) become(state int) error {
 		errs = append(errs, c.policy(i, (i+state)%2 == 0))
 	}
 	return errors.Join(append(errs,
-		c.extras(func(pod int) bool { return (pod+state)%2 == 0 }),
-		c.visitors(state == 1, state))...)
+		c.otherClients(func(pod int) bool { return (pod+state)%2 == 0 }),
+		c.portPolicy(state == 1, state))...)
 }
 
 // unrelated changes something about pods that no actor knows.
@@ -51,13 +51,13 @@ func (c churn) unrelated() error {
 // related changes something in the rules of the actors that no flow is about.
 func (c churn) related() error {
 	if c.random.IntN(2) == 0 {
-		return c.extras(func(int) bool { return c.random.IntN(2) == 0 })
+		return c.otherClients(func(int) bool { return c.random.IntN(2) == 0 })
 	}
-	return c.visitors(c.random.IntN(2) == 0, c.random.IntN(crowdGroups))
+	return c.portPolicy(c.random.IntN(2) == 0, c.random.IntN(crowdGroups))
 }
 
-// keep goes on changing things, pause by pause, until it is stopped; stop says what went wrong.
-func (c churn) keep(pause time.Duration) (stop func() error) {
+// keepChanging goes on changing things, pause by pause, until it is stopped; stop says what went wrong.
+func (c churn) keepChanging(pause time.Duration) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- c.run(ctx, pause) }()
@@ -76,13 +76,13 @@ func (c churn) run(ctx context.Context, pause time.Duration) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := c.any(); err != nil {
+		if err := c.change(); err != nil {
 			return fmt.Errorf("change manifests: %w", err)
 		}
 	}
 }
 
-func (c churn) any() error {
+func (c churn) change() error {
 	if c.random.IntN(4) == 0 {
 		return c.related()
 	}
@@ -118,10 +118,10 @@ spec:
 `, i, groupName(i), groupName(i/3), i, 1000+i))
 }
 
-// extras states pods beside the actors, of which some are clients.
-func (c churn) extras(client func(pod int) bool) error {
+// otherClients states pods beside the actors, of which some are clients.
+func (c churn) otherClients(client func(pod int) bool) error {
 	var documents []string
-	for i := range extras {
+	for i := range otherClientCount {
 		app := map[bool]string{true: "client", false: "nobody"}[client(i)]
 		spec := sandbox.Pod{Name: fmt.Sprintf("%s/x%d", shop, i), Node: nodeName(2), Addrs: addrs(2, 20+i)}
 		documents = append(documents, podManifest(spec, "app", app))
@@ -129,8 +129,8 @@ func (c churn) extras(client func(pod int) bool) error {
 	return c.folder.put("extras.yaml", documents...)
 }
 
-// visitors states a policy that opens another port of web for a group of the crowd, or takes it back.
-func (c churn) visitors(there bool, group int) error {
+// portPolicy states a policy that opens another port of web for a group of the crowd, or takes it back.
+func (c churn) portPolicy(there bool, group int) error {
 	if !there {
 		return c.folder.drop("visitors.yaml")
 	}

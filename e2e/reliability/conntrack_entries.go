@@ -23,7 +23,7 @@ const entryStatus = 1<<1 | 1<<2 | 1<<3
 const entriesAtOnce = 100
 
 // changeEntries makes or deletes entries in the connection table of a node, the same ones each time.
-func (s *scene) changeEntries(node string, deed, count int) error {
+func (s *testbed) changeEntries(node string, deed, count int) error {
 	err := s.InNode(node, func() error {
 		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 		if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// lab is where rows run: programs and a folder.
-type lab struct {
+// environment is where rows run: programs and a folder.
+type environment struct {
 	picket, next, probe string
 	nft, strace         string
 	source              string // the repository
@@ -25,13 +25,13 @@ type lab struct {
 	soak                time.Duration // of that row; zero: its own
 }
 
-// newLab finds the programs.
-func newLab(picket, scratch string) (*lab, error) {
+// newEnvironment finds the programs.
+func newEnvironment(picket, scratch string) (*environment, error) {
 	scratch, err := filepath.Abs(scratch)
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{dir: scratch, probe: filepath.Join(scratch, probeProgram), next: filepath.Join(scratch, nextProgram), seed: 1}
+	l := &environment{dir: scratch, probe: filepath.Join(scratch, probeProgram), next: filepath.Join(scratch, nextProgram), seed: 1}
 	for _, p := range []struct {
 		name string
 		path *string
@@ -47,32 +47,32 @@ func newLab(picket, scratch string) (*lab, error) {
 	return l, nil
 }
 
-// try runs one row in a sandbox of its own.
-func (l *lab) try(ctx context.Context, r row) *result {
+// runRow runs one row in a sandbox of its own.
+func (l *environment) runRow(ctx context.Context, r row) *result {
 	began := time.Now()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	s := &scene{lab: l, ctx: ctx, report: &report{}, pulse: newPulse(ctx)}
-	if err := s.play(r); err != nil {
+	s := &testbed{env: l, ctx: ctx, report: &report{}, stalls: newStallMeter(ctx)}
+	if err := s.run(r); err != nil {
 		s.fault("%v", err)
 	}
 	if len(s.faults) > 0 {
-		s.faults = append(s.faults, s.lastWords()...)
+		s.faults = append(s.faults, s.logEnds()...)
 	}
 	return &result{row: r.Name(), report: *s.report, tally: s.tally, took: time.Since(began)}
 }
 
-// play sets the scene, injects the row's fault while traffic runs, and looks at what is left in the end.
-func (s *scene) play(r row) (err error) {
-	if err := s.open(r); err != nil {
+// run sets the scene, injects the row's fault while traffic runs, and looks at what is left in the end.
+func (s *testbed) run(r row) (err error) {
+	if err := s.create(r); err != nil {
 		return err
 	}
 	defer s.close()
 	if err := s.selfCheck("open", everyFlow()); err != nil {
 		return err
 	}
-	if r, is := r.(rehearsed); is {
-		if err := r.Rehearse(s); err != nil {
+	if r, is := r.(checkedUnfiltered); is {
+		if err := r.CheckUnfiltered(s); err != nil {
 			return err
 		}
 	}
@@ -94,8 +94,8 @@ func (s *scene) play(r row) (err error) {
 	return s.compareWithFresh()
 }
 
-// lastWords are the ends of the agents' logs.
-func (s *scene) lastWords() []string {
+// logEnds are the ends of the agents' logs.
+func (s *testbed) logEnds() []string {
 	var words []string
 	for _, a := range s.agents {
 		if text, err := os.ReadFile(a.log.Name()); err == nil {

@@ -6,17 +6,17 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// worlds are the rulesets of one node for the two states of the manifests.
-type worlds struct {
+// expectedRules are the rulesets of one node for the two states of the manifests.
+type expectedRules struct {
 	node   string
 	states [2]string
 }
 
-// newWorlds learns them from the node's agent, which nobody disturbs; the state is 0 then.
-func (s *scene) newWorlds(a *agent) (w worlds, err error) {
+// learnExpectedRules learns them from the node's agent, which nobody disturbs; the state is 0 then.
+func (s *testbed) learnExpectedRules(a *agent) (w expectedRules, err error) {
 	w.node = a.node
 	for _, state := range []int{1, 0} {
-		if err := s.churn.become(state); err != nil {
+		if err := s.churn.setState(state); err != nil {
 			return w, err
 		}
 		a.kill()
@@ -34,7 +34,7 @@ func (s *scene) newWorlds(a *agent) (w worlds, err error) {
 }
 
 // check says in what the node is not in a state.
-func (w worlds) check(s *scene, state int) error {
+func (w expectedRules) check(s *testbed, state int) error {
 	have, err := s.ruleset(w.node)
 	if err == nil && have != w.states[state] {
 		err = errors.New("expected (-), have (+):\n" + listing.Difference(w.states[state], have))

@@ -62,7 +62,7 @@ func servers() []string {
 	return names
 }
 
-func (s *scene) serve(actor string) error {
+func (s *testbed) serve(actor string) error {
 	cmd := s.probe("serve", "--tcp", servicePort, "--udp", fmt.Sprint(servicePort, ",", otherPort))
 	if err := s.StartInPod(shop+"/"+actor, cmd); err != nil {
 		return fmt.Errorf("serve in %s: %w", actor, err)
@@ -77,8 +77,8 @@ func (s *scene) serve(actor string) error {
 
 // probe is a command of e2e/probe. It leaves the processors to who wants them: on real nodes, most of what sends is
 // elsewhere.
-func (s *scene) probe(arguments ...string) *exec.Cmd {
-	return exec.Command("nice", append([]string{"-n", "10", s.lab.probe}, arguments...)...)
+func (s *testbed) probe(arguments ...string) *exec.Cmd {
+	return exec.Command("nice", append([]string{"-n", "10", s.env.probe}, arguments...)...)
 }
 
 // sender is a flow that runs.
@@ -91,7 +91,7 @@ type sender struct {
 }
 
 // newSender starts a flow. A server counts flows by their names, for as long as it lives.
-func (s *scene) newSender(f flow, name string) (*sender, error) {
+func (s *testbed) newSender(f flow, name string) (*sender, error) {
 	to := net.JoinHostPort(podOf(f.to).Addrs[f.family].String(), servicePort)
 	actor, node, onNode := strings.Cut(f.from, "@")
 	rate := rates[f.network]
@@ -106,7 +106,7 @@ func (s *scene) newSender(f flow, name string) (*sender, error) {
 	}
 	d.stdin, d.cmd.Stdout, d.cmd.Stderr = stdin, &d.out, &d.out
 	if onNode {
-		d.cmd.Args = append(d.cmd.Args, "--from", addrsOf(actor)[f.family].String())
+		d.cmd.Args = append(d.cmd.Args, "--from", addrsOfPod(actor)[f.family].String())
 		return d, s.StartInNode(node, d.cmd)
 	}
 	return d, s.StartInPod(shop+"/"+f.from, d.cmd)
@@ -140,7 +140,7 @@ type arrivals struct {
 }
 
 // arrivals asks the server of an actor.
-func (s *scene) arrivals(actor string) (told arrivals, err error) {
+func (s *testbed) arrivals(actor string) (told arrivals, err error) {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
@@ -160,7 +160,7 @@ func (s *scene) arrivals(actor string) (told arrivals, err error) {
 }
 
 // allArrivals are those of all servers together.
-func (s *scene) allArrivals() (all arrivals, err error) {
+func (s *testbed) allArrivals() (all arrivals, err error) {
 	all.Flows = map[string]arrived{}
 	for _, server := range servers() {
 		told, askErr := s.arrivals(server)

@@ -37,7 +37,7 @@ func (f folder) populate() error {
 	for _, n := range nodes() {
 		documents = append(documents, nodeManifest(n))
 	}
-	for _, a := range cast() {
+	for _, a := range testPods() {
 		documents = append(documents, podManifest(a.pod(), "app", a.app))
 	}
 	return f.put("cast.yaml", append(documents, policies)...)

@@ -7,8 +7,8 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// foreignTables are somebody else's, with all kinds of objects, and names that could be taken for ours.
-const foreignTables = `
+// foreignScript are somebody else's, with all kinds of objects, and names that could be taken for ours.
+const foreignScript = `
 table inet firewall {
 	set pods4-mine { type ipv4_addr; elements = { 10.244.1.5 } }
 	set ranges { type ipv6_addr; flags interval; elements = { 2001:db8::/32 } }
@@ -23,22 +23,22 @@ table ip picket {
 }
 `
 
-// foreigners are these tables in one node.
-type foreigners struct {
-	scene  *scene
+// foreignTables are these tables in one node.
+type foreignTables struct {
+	testbed  *testbed
 	node   string
 	before string
 }
 
-// settleForeigners makes the tables.
-func (s *scene) settleForeigners(node string) (*foreigners, error) {
-	f := &foreigners{scene: s, node: node}
-	return f, f.again()
+// addForeignTables makes the tables.
+func (s *testbed) addForeignTables(node string) (*foreignTables, error) {
+	f := &foreignTables{testbed: s, node: node}
+	return f, f.recreate()
 }
 
-// again makes the tables anew, after they were taken away by what is not the product.
-func (f *foreigners) again() error {
-	if err := f.scene.nft(f.node, foreignTables); err != nil {
+// recreate makes the tables anew, after they were taken away by what is not the product.
+func (f *foreignTables) recreate() error {
+	if err := f.testbed.nft(f.node, foreignScript); err != nil {
 		return err
 	}
 	text, err := f.list()
@@ -47,11 +47,11 @@ func (f *foreigners) again() error {
 }
 
 // list prints the tables with the handles of their objects: what was made anew has others.
-func (f *foreigners) list() (string, error) {
+func (f *foreignTables) list() (string, error) {
 	var text strings.Builder
 	var errs []error
 	for _, table := range [][]string{{"inet", "firewall"}, {"ip", "picket"}} {
-		out, err := f.scene.inNode(f.node, "", f.scene.lab.nft, "-a", "list", "table", table[0], table[1])
+		out, err := f.testbed.inNode(f.node, "", f.testbed.env.nft, "-a", "list", "table", table[0], table[1])
 		text.WriteString(out)
 		errs = append(errs, err)
 	}
@@ -59,10 +59,10 @@ func (f *foreigners) list() (string, error) {
 }
 
 // check looks whether they are what they were.
-func (f *foreigners) check(after string) error {
+func (f *foreignTables) check(after string) error {
 	now, err := f.list()
 	if diff := listing.Difference(f.before, now); diff != "" {
-		f.scene.fault("after %s, other tables are not what they were:\n%s", after, diff)
+		f.testbed.fault("after %s, other tables are not what they were:\n%s", after, diff)
 	}
 	return err
 }

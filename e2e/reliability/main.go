@@ -81,7 +81,7 @@ func (o options) start(ctx context.Context) (code int, err error) {
 
 // run runs the rows and prints the table; the code says whether all went well.
 func (o options) run(ctx context.Context, out io.Writer) (code int, err error) {
-	l, err := newLab(o.picket, o.scratch)
+	l, err := newEnvironment(o.picket, o.scratch)
 	if err != nil {
 		return 1, err
 	}
@@ -89,7 +89,7 @@ func (o options) run(ctx context.Context, out io.Writer) (code int, err error) {
 	var results []*result
 	for _, r := range o.rows {
 		fmt.Fprintf(os.Stderr, "%s ...\n", r.Name())
-		results = append(results, l.try(ctx, r))
+		results = append(results, l.runRow(ctx, r))
 		if ctx.Err() != nil {
 			break
 		}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// figures are values of /metrics by name; only those without labels.
-type figures map[string]float64
+// metrics are values of /metrics by name; only those without labels.
+type metrics map[string]float64
 
 const (
 	memory      = "process_resident_memory_bytes"
@@ -19,14 +19,14 @@ const (
 	memoryNoise = 8 * megabyte // what a garbage collector may leave at one time and not at another
 )
 
-// figures asks an agent for them.
-func (a *agent) figures() (figures, error) {
+// metrics asks an agent for them.
+func (a *agent) metrics() (metrics, error) {
 	response, err := a.get("/metrics")
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	all := figures{}
+	all := metrics{}
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 		name, text, _ := strings.Cut(lines.Text(), " ")
 		if value, err := strconv.ParseFloat(text, 64); err == nil && !strings.HasPrefix(name, "#") {

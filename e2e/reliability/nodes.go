@@ -11,7 +11,7 @@ import (
 )
 
 // inNode runs a program in a node and returns what it says.
-func (s *scene) inNode(node, stdin string, argv ...string) (string, error) {
+func (s *testbed) inNode(node, stdin string, argv ...string) (string, error) {
 	var out, problems bytes.Buffer
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &problems
@@ -26,20 +26,20 @@ func (s *scene) inNode(node, stdin string, argv ...string) (string, error) {
 }
 
 // nft runs a script of the nft program in a node.
-func (s *scene) nft(node, script string) error {
-	_, err := s.inNode(node, script, s.lab.nft, "-f", "-")
+func (s *testbed) nft(node, script string) error {
+	_, err := s.inNode(node, script, s.env.nft, "-f", "-")
 	return err
 }
 
 // objects lists what a node holds in the table inet picket, in the order of the nft program.
-func (s *scene) objects(node string) ([]listing.Object, error) {
+func (s *testbed) objects(node string) ([]listing.Object, error) {
 	return listing.Read(func(options ...string) (string, error) {
-		return s.inNode(node, "", slices.Concat([]string{s.lab.nft}, options)...)
+		return s.inNode(node, "", slices.Concat([]string{s.env.nft}, options)...)
 	})
 }
 
 // ruleset is the canonical text of a node's table.
-func (s *scene) ruleset(node string) (string, error) {
+func (s *testbed) ruleset(node string) (string, error) {
 	objects, err := s.objects(node)
 	if err != nil {
 		return "", err
@@ -48,7 +48,7 @@ func (s *scene) ruleset(node string) (string, error) {
 }
 
 // owned reports whether the kernel keeps others from changing the table of a node.
-func (s *scene) owned(node string) (bool, error) {
+func (s *testbed) owned(node string) (bool, error) {
 	objects, err := s.objects(node)
 	return slices.ContainsFunc(objects, func(o listing.Object) bool {
 		return o.Kind == "table" && strings.Contains(strings.Join(o.Text, " "), "owner")

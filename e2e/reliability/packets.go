@@ -35,24 +35,24 @@ func checksum(data []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// piece is a part of what an IP packet carries; offset is a multiple of 8.
-type piece struct {
+// fragment is a part of what an IP packet carries; offset is a multiple of 8.
+type fragment struct {
 	offset int
 	last   bool
 	data   []byte
 }
 
-// pieces takes a payload apart.
-func pieces(payload []byte, size int) (all []piece) {
+// fragments takes a payload apart.
+func fragments(payload []byte, size int) (all []fragment) {
 	for at := 0; at < len(payload); at += size {
 		end := min(at+size, len(payload))
-		all = append(all, piece{at, end == len(payload), payload[at:end]})
+		all = append(all, fragment{at, end == len(payload), payload[at:end]})
 	}
 	return all
 }
 
 // packetOf is an IP packet with a piece of the payload of number id.
-func packetOf(from, to netip.Addr, protocol byte, id uint16, p piece) []byte {
+func packetOf(from, to netip.Addr, protocol byte, id uint16, p fragment) []byte {
 	if from.Is6() {
 		return packet6(from, to, protocol, id, p)
 	}
@@ -67,7 +67,7 @@ func packetOf(from, to netip.Addr, protocol byte, id uint16, p piece) []byte {
 	return append(head, p.data...)
 }
 
-func packet6(from, to netip.Addr, protocol byte, id uint16, p piece) []byte {
+func packet6(from, to netip.Addr, protocol byte, id uint16, p fragment) []byte {
 	data := p.data
 	if p.offset > 0 || !p.last {
 		where := uint16(p.offset)
@@ -85,7 +85,7 @@ func packet6(from, to netip.Addr, protocol byte, id uint16, p piece) []byte {
 
 // sendFrame sends an IP packet for an actor of the first node in a frame of another's, behind some tags of VLAN 0,
 // which whoever receives them takes off.
-func (s *scene) sendFrame(actor, target string, tags int, packet []byte) error {
+func (s *testbed) sendFrame(actor, target string, tags int, packet []byte) error {
 	to, err := s.nextHop(actor, target)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (s *scene) sendFrame(actor, target string, tags int, packet []byte) error {
 }
 
 // nextHop is the hardware address by which an actor reaches another: its own, or that of the bridge of the node.
-func (s *scene) nextHop(actor, target string) (mac net.HardwareAddr, err error) {
+func (s *testbed) nextHop(actor, target string) (mac net.HardwareAddr, err error) {
 	inside, place, link := s.InPod, podOf(target).Name, "eth0"
 	if node := podOf(actor).Node; node != podOf(target).Node {
 		inside, place, link = s.InNode, node, "cni0"

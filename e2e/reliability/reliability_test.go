@@ -24,7 +24,7 @@ func TestFastRows(t *testing.T) {
 	if err := build(t.Context(), "../..", scratch); err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLab(picket(t, scratch), scratch)
+	l, err := newEnvironment(picket(t, scratch), scratch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestFastRows(t *testing.T) {
 	}
 	for _, r := range chosen {
 		t.Run(r.Name(), func(t *testing.T) {
-			res := l.try(t.Context(), r)
+			res := l.runRow(t.Context(), r)
 			t.Log("\n" + tabulate([]*result{res}))
 			if !res.good() {
 				t.Fail()
@@ -80,7 +80,7 @@ func (quiet) Name() string { return "quiet" }
 
 func (quiet) Plan() plan { return plan{} }
 
-func (quiet) Inject(*scene) error { return nil }
+func (quiet) Inject(*testbed) error { return nil }
 
 func TestJudgement(t *testing.T) {
 	for _, test := range []struct {
@@ -96,9 +96,9 @@ func TestJudgement(t *testing.T) {
 		{name: "a break", result: result{tally: tally{broken: 2}}, broken: 2},
 		{name: "lost by the machine", result: result{tally: tally{broken: 2, lost: 2}}, good: true},
 		{name: "more than the machine lost", result: result{tally: tally{broken: 3, lost: 2}}, broken: 1},
-		{name: "the break is the fault", result: result{tally: tally{broken: 9}, report: report{unjudged: true}}, good: true},
-		{name: "a leak of the row's own", result: result{report: report{aside: loss{leak: 1}}}, leak: 1},
-		{name: "a break of the row's own", result: result{report: report{aside: loss{broken: 1}}}, broken: 1},
+		{name: "the break is the fault", result: result{tally: tally{broken: 9}, report: report{breakExpected: true}}, good: true},
+		{name: "a leak of the row's own", result: result{report: report{ownLoss: loss{leak: 1}}}, leak: 1},
+		{name: "a break of the row's own", result: result{report: report{ownLoss: loss{broken: 1}}}, broken: 1},
 		{name: "a reset", result: result{tally: tally{resets: 1}}},
 		{name: "another demand", result: result{report: report{faults: []string{"x"}}}},
 		{name: "skipped", result: result{report: report{skipped: "no strace"}}, good: true},
@@ -136,7 +136,7 @@ func TestRowsAreChosenByName(t *testing.T) {
 func TestInterruptedRunFails(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s := scene{ctx: ctx}
+	s := testbed{ctx: ctx}
 	if _, err := s.await(time.Minute, "never", func() error { return errors.New("no") }); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}

@@ -9,22 +9,22 @@ import (
 
 // report is what a row says of itself while it runs.
 type report struct {
-	deeds    []string // what was done, with counts
+	actions    []string // what was done, with counts
 	faults   []string // what did not hold
 	notes    []string
 	skipped  string // why nothing was done; empty: it was
 	repairs  []time.Duration
-	aside    loss   // of what the row sends beside the flows that all rows have
+	ownLoss    loss   // of what the row sends beside the flows that all rows have
 	excused  loss   // in windows that the product cannot close
 	excuse   string // what these windows are
-	unjudged bool   // BREAK is the fault itself, so it is only told
+	breakExpected bool   // BREAK is the fault itself, so it is only told
 }
 
 // loss is LEAK and BREAK of a span of time.
 type loss struct{ leak, broken int }
 
 func (r *report) done(format string, args ...any) {
-	r.deeds = append(r.deeds, fmt.Sprintf(format, args...))
+	r.actions = append(r.actions, fmt.Sprintf(format, args...))
 }
 
 // note says something once.
@@ -57,5 +57,5 @@ func (r *report) doneText() string {
 	if r.skipped != "" {
 		return "SKIPPED"
 	}
-	return strings.Join(r.deeds, ", ")
+	return strings.Join(r.actions, ", ")
 }

@@ -12,12 +12,12 @@ type row interface {
 	Plan() plan
 	// Inject does it while traffic runs. What it does, and what does not hold, it tells the scene; its error says
 	// that it could not go on.
-	Inject(*scene) error
+	Inject(*testbed) error
 }
 
-// rehearsed is a row that must see first what happens while nobody filters.
-type rehearsed interface {
-	Rehearse(*scene) error
+// checkedUnfiltered is a row that must see first what happens while nobody filters.
+type checkedUnfiltered interface {
+	CheckUnfiltered(*testbed) error
 }
 
 // plan is what the agents of a row are like. The zero value is the product as it is shipped.

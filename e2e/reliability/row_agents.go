@@ -18,7 +18,7 @@ func (r twoAgents) Name() string {
 
 func (r twoAgents) Plan() plan { return plan{free: r.free} }
 
-func (r twoAgents) Inject(s *scene) error {
+func (r twoAgents) Inject(s *testbed) error {
 	first := s.agents[0]
 	if owned, err := s.owned(first.node); !r.free && (err != nil || !owned) {
 		s.skip("the table has no owner on this kernel; Linux 6.9 is needed")
@@ -30,7 +30,7 @@ func (r twoAgents) Inject(s *scene) error {
 	}
 	defer second.close()
 	second.health = secondHealth
-	stop := s.churn.keep(20 * time.Millisecond)
+	stop := s.churn.keepChanging(20 * time.Millisecond)
 	takeovers := s.times(6, 2)
 	for range takeovers / 2 {
 		if err := errors.Join(s.takeover(first, second), s.takeover(second, first)); err != nil {
@@ -42,7 +42,7 @@ func (r twoAgents) Inject(s *scene) error {
 }
 
 // takeover starts an agent beside the one that works, which then dies.
-func (s *scene) takeover(works, waits *agent) error {
+func (s *testbed) takeover(works, waits *agent) error {
 	if err := waits.start(); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *scene) takeover(works, waits *agent) error {
 }
 
 // lookAtBoth looks for a while whether only one of two agents works, and the other says why it does not.
-func (s *scene) lookAtBoth(works, waits *agent) {
+func (s *testbed) lookAtBoth(works, waits *agent) {
 	reason := ""
 	for range 10 {
 		s.sleep(50 * time.Millisecond)

@@ -19,25 +19,25 @@ func (boot) Name() string { return "boot" }
 
 func (boot) Plan() plan { return plan{strict: true} }
 
-// deafness is a way to hear of nobody.
-type deafness struct {
+// missingSource is a way to hear of nobody.
+type missingSource struct {
 	name   string
-	from   func(*scene) ([]string, error) // flags of the agents
-	before func(*scene) error
-	after  func(*scene) error
+	from   func(*testbed) ([]string, error) // flags of the agents
+	before func(*testbed) error
+	after  func(*testbed) error
 }
 
-func deafnesses() []deafness {
-	nothing := func(*scene) error { return nil }
-	return []deafness{
-		{"the API server is away", awayServer, nothing, nothing},
-		{"the folder is not there", func(s *scene) ([]string, error) { return []string{"--manifests", filepath.Join(s.dir, "nowhere")}, nil }, nothing, nothing},
-		{"the folder cannot be read", func(*scene) ([]string, error) { return nil, nil }, hideCast, showCast},
+func missingSources() []missingSource {
+	nothing := func(*testbed) error { return nil }
+	return []missingSource{
+		{"the API server is away", noServer, nothing, nothing},
+		{"the folder is not there", func(s *testbed) ([]string, error) { return []string{"--manifests", filepath.Join(s.dir, "nowhere")}, nil }, nothing, nothing},
+		{"the folder cannot be read", func(*testbed) ([]string, error) { return nil, nil }, hidePods, showPods},
 	}
 }
 
-// awayServer writes a kubeconfig for a server that nobody runs.
-func awayServer(s *scene) ([]string, error) {
+// noServer writes a kubeconfig for a server that nobody runs.
+func noServer(s *testbed) ([]string, error) {
 	path := filepath.Join(s.dir, "away.kubeconfig")
 	return []string{"--kubeconfig", path}, os.WriteFile(path, []byte(`apiVersion: v1
 kind: Config
@@ -48,29 +48,29 @@ current-context: c
 `), 0o600)
 }
 
-// hideCast puts a file that nobody can read in the place of the one that states nodes, pods and policies.
-func hideCast(s *scene) error {
+// hidePods puts a file that nobody can read in the place of the one that states nodes, pods and policies.
+func hidePods(s *testbed) error {
 	file := filepath.Join(s.folder.dir, "cast.yaml")
 	return errors.Join(os.Rename(file, filepath.Join(s.dir, "cast.yaml")), os.Symlink("cast.yaml", file))
 }
 
-func showCast(s *scene) error {
+func showPods(s *testbed) error {
 	return os.Rename(filepath.Join(s.dir, "cast.yaml"), filepath.Join(s.folder.dir, "cast.yaml"))
 }
 
-// Rehearse is the boots themselves: of a node that has rules nothing else could be told.
-func (boot) Rehearse(s *scene) error {
-	for i, d := range deafnesses() {
-		if err := s.bootDeaf(d, fmt.Sprintf("boot%d-", i)); err != nil {
+// CheckUnfiltered is the boots themselves: of a node that has rules nothing else could be told.
+func (boot) CheckUnfiltered(s *testbed) error {
+	for i, d := range missingSources() {
+		if err := s.bootWithoutSource(d, fmt.Sprintf("boot%d-", i)); err != nil {
 			return fmt.Errorf("%s: %w", d.name, err)
 		}
 	}
 	return nil
 }
 
-// bootDeaf starts agents on empty nodes and sends all flows, of which none may arrive.
-func (s *scene) bootDeaf(d deafness, prefix string) error {
-	if err := errors.Join(d.before(s), s.startDeaf(d)); err != nil {
+// bootWithoutSource starts agents on empty nodes and sends all flows, of which none may arrive.
+func (s *testbed) bootWithoutSource(d missingSource, prefix string) error {
+	if err := errors.Join(d.before(s), s.startWithoutSource(d)); err != nil {
 		return err
 	}
 	flows := slices.DeleteFunc(everyFlow(), func(f flow) bool { return f.network == "tcp-held" }) // which would wait for an answer
@@ -85,12 +85,12 @@ func (s *scene) bootDeaf(d deafness, prefix string) error {
 	if err := t.stop(); err != nil {
 		return err
 	}
-	s.aside.leak += t.tally().leak
+	s.ownLoss.leak += t.tally().leak
 	return errors.Join(d.after(s), s.empty())
 }
 
-// startDeaf starts all agents and waits until their nodes deny unknown pods.
-func (s *scene) startDeaf(d deafness) error {
+// startWithoutSource starts all agents and waits until their nodes deny unknown pods.
+func (s *testbed) startWithoutSource(d missingSource) error {
 	from, err := d.from(s)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s *scene) startDeaf(d deafness) error {
 	return nil
 }
 
-func (s *scene) deniesUnknown(node string) error {
+func (s *testbed) deniesUnknown(node string) error {
 	text, err := s.ruleset(node)
 	for _, p := range nodes()[0].PodCIDRs { // a range of each family is there, and its members
 		set := "cidrs4-local"
@@ -125,33 +125,33 @@ func (s *scene) deniesUnknown(node string) error {
 }
 
 // empty ends the agents and removes what they have left.
-func (s *scene) empty() error {
+func (s *testbed) empty() error {
 	var errs []error
 	for _, a := range s.agents {
 		a.kill()
 		a.from = nil
-		_, err := s.inNode(a.node, "", s.lab.picket, "cleanup")
+		_, err := s.inNode(a.node, "", s.env.picket, "cleanup")
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func (boot) Inject(s *scene) error {
-	rounds, deaf := s.times(5, 1), deafnesses()[:2] // who can read some is to isolate more by it
+func (boot) Inject(s *testbed) error {
+	rounds, deaf := s.times(5, 1), missingSources()[:2] // who can read some is to isolate more by it
 	for range rounds {
 		for _, d := range deaf {
-			if err := s.goDeaf(d); err != nil {
+			if err := s.restartWithoutSource(d); err != nil {
 				return err
 			}
 		}
 	}
-	s.done("%d boots, %d restarts", len(deafnesses()), rounds*len(deaf))
+	s.done("%d boots, %d restarts", len(missingSources()), rounds*len(deaf))
 	return nil
 }
 
-// goDeaf replaces the agents, and then lets them hear again.
-func (s *scene) goDeaf(d deafness) error {
-	if err := errors.Join(d.before(s), s.startDeaf(d)); err != nil {
+// restartWithoutSource replaces the agents, and then lets them hear again.
+func (s *testbed) restartWithoutSource(d missingSource) error {
+	if err := errors.Join(d.before(s), s.startWithoutSource(d)); err != nil {
 		return err
 	}
 	s.sleep(2 * time.Second)

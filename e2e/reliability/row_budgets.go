@@ -14,20 +14,20 @@ func (budgets) Name() string { return "budgets" }
 
 func (budgets) Plan() plan { return plan{} }
 
-func (budgets) Inject(s *scene) error {
-	g, err := s.openGate()
+func (budgets) Inject(s *testbed) error {
+	g, err := s.startLatencyProbe()
 	if err != nil {
 		return err
 	}
-	t := &crowded{scene: s, gate: g, tenants: tenants{pods: s.times(5000, 200)}}
-	before, err := t.gate.shutOften(s.times(20, 8))
+	t := &tenantRun{testbed: s, probe: g, tenants: tenants{pods: s.times(5000, 200)}}
+	before, err := t.probe.measureTimes(s.times(20, 8))
 	if err != nil {
 		return err
 	}
 	if _, err := t.grow(); err != nil {
 		return err
 	}
-	s.note("a change of another namespace counts after %s before", spread(tooks(before)))
+	s.note("a change of another namespace counts after %s before", spread(tookOf(before)))
 	var errs []error
 	for _, e := range excesses(s) {
 		errs = append(errs, e.try(t, before))
@@ -48,31 +48,31 @@ type excess struct {
 }
 
 // try states it, measures the others meanwhile and with it, and takes it back.
-func (e excess) try(t *crowded, before []shutting) error {
+func (e excess) try(t *tenantRun, before []policyLatency) error {
 	stated := make(chan error, 1)
-	go func() { stated <- e.state(t.scene) }()
-	coming, err := t.gate.shutOften(t.scene.times(12, 8))
-	if err := errors.Join(err, <-stated, e.awaitTold(t.scene)); err != nil {
+	go func() { stated <- e.state(t.testbed) }()
+	coming, err := t.probe.measureTimes(t.testbed.times(12, 8))
+	if err := errors.Join(err, <-stated, e.awaitTold(t.testbed)); err != nil {
 		return fmt.Errorf("%s: %w", e.name, err)
 	}
-	there, err := t.gate.shutOften(t.scene.times(12, 8))
+	there, err := t.probe.measureTimes(t.testbed.times(12, 8))
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.name, err)
 	}
-	t.judge(e.name+", while it comes", before, coming)
-	t.judge(e.name+", while it is there", before, there)
-	e.judgeMemory(t)
-	return e.end(t.scene)
+	t.compare(e.name+", while it comes", before, coming)
+	t.compare(e.name+", while it is there", before, there)
+	e.checkMemory(t)
+	return e.end(t.testbed)
 }
 
-func (e excess) state(s *scene) (err error) {
+func (e excess) state(s *testbed) (err error) {
 	for n, text := range e.files {
 		err = errors.Join(err, s.folder.put(fmt.Sprintf("excess-%d.json", n), text))
 	}
 	return err
 }
 
-func (e excess) end(s *scene) (err error) {
+func (e excess) end(s *testbed) (err error) {
 	for n := range e.files {
 		err = errors.Join(err, s.folder.drop(fmt.Sprintf("excess-%d.json", n)))
 	}
@@ -81,32 +81,32 @@ func (e excess) end(s *scene) (err error) {
 }
 
 // awaitTold waits until the metrics of the first node say what is the matter.
-func (e excess) awaitTold(s *scene) error {
+func (e excess) awaitTold(s *testbed) error {
 	beyond := map[bool]float64{true: 1}[e.beyond]
 	took, err := s.await(patience, e.name+" is told", func() error { return e.told(s, beyond, float64(e.policies)) })
 	s.note("%s: read and told after %v", e.name, millis(took))
 	return err
 }
 
-func (e excess) told(s *scene, beyond, problems float64) error {
-	f, err := s.agents[0].figures()
+func (e excess) told(s *testbed, beyond, problems float64) error {
+	f, err := s.agents[0].metrics()
 	if err == nil && (f["picket_policies_beyond_budgets"] != beyond || f["picket_policies_with_problems"] != problems) {
 		err = fmt.Errorf("%v policies are beyond, %v have problems", f["picket_policies_beyond_budgets"], f["picket_policies_with_problems"])
 	}
 	return errors.Join(err, s.ctx.Err())
 }
 
-func (e excess) judgeMemory(t *crowded) {
+func (e excess) checkMemory(t *tenantRun) {
 	t.noteAgents(e.name)
-	for _, a := range t.scene.agents {
-		if f, err := a.figures(); err != nil || f[memory] > memoryLimit {
-			t.scene.fault("%s: the agent of %s has %.0f MiB, %v", e.name, a.node, f[memory]/megabyte, err)
+	for _, a := range t.testbed.agents {
+		if f, err := a.metrics(); err != nil || f[memory] > memoryLimit {
+			t.testbed.fault("%s: the agent of %s has %.0f MiB, %v", e.name, a.node, f[memory]/megabyte, err)
 		}
 	}
 }
 
 // excesses are what a tenant can think of.
-func excesses(s *scene) []excess {
+func excesses(s *testbed) []excess {
 	rules := s.times(10_000, 1000)
 	bad := s.times(8000, 400)
 	return []excess{
@@ -144,9 +144,9 @@ func excessPolicy(name string, count int, rule func(int) string) string {
 
 // badPolicies are many policies with something wrong in each, a hundred in a file.
 func badPolicies(count int) (files []string) {
-	for n := 0; n < count; n += tenantLot {
+	for n := 0; n < count; n += tenantBatch {
 		var documents []string
-		for i := n; i < n+tenantLot; i++ {
+		for i := n; i < n+tenantBatch; i++ {
 			documents = append(documents, excessPolicy(fmt.Sprintf("bad-%d", i), 1, func(int) string { return `{"from": [{"ipBlock": {"cidr": "none"}}]}` }))
 		}
 		files = append(files, strings.Join(documents, "\n"))

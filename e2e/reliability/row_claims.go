@@ -17,8 +17,8 @@ func (claims) Name() string { return "claims" }
 
 func (claims) Plan() plan { return plan{} }
 
-func (claims) Inject(s *scene) error {
-	stop := s.churn.keep(50 * time.Millisecond)
+func (claims) Inject(s *testbed) error {
+	stop := s.churn.keepChanging(50 * time.Millisecond)
 	rounds := s.times(50, 5)
 	for range rounds {
 		for _, c := range claimFiles() {
@@ -44,7 +44,7 @@ func claimFiles() []claimFile {
 	far := claimFile{name: "a pod of another node", addr: podOf("web").Addrs[0].String()}
 	nowhere := claimFile{name: "a pod of no node", addr: podOf("near").Addrs[1].String()}
 	var listed []string
-	for _, a := range cast() {
+	for _, a := range testPods() {
 		p := a.pod()
 		far.documents = append(far.documents, claimant(p, nodeName(3-a.node), "free"))
 		nowhere.documents = append(nowhere.documents, claimant(p, "n9", "free"))
@@ -72,7 +72,7 @@ func claimant(p sandbox.Pod, node, app string) string {
 }
 
 // claim states a claim, waits until it is told, and takes it back.
-func (s *scene) claim(c claimFile) error {
+func (s *testbed) claim(c claimFile) error {
 	if err := s.folder.put("claims.yaml", c.documents...); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (s *scene) claim(c claimFile) error {
 	return s.awaitDispute(s.agents[0], c, false)
 }
 
-func (s *scene) awaitDispute(a *agent, c claimFile, told bool) error {
+func (s *testbed) awaitDispute(a *agent, c claimFile, told bool) error {
 	_, err := s.await(patience, fmt.Sprintf("%s: %s of %s is disputed: %t", a.node, c.addr, c.name, told), func() error {
 		r, err := a.ask()
 		disputed := 0

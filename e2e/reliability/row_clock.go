@@ -19,18 +19,18 @@ func (*clock) Name() string { return "clock" }
 
 func (*clock) Plan() plan { return plan{} }
 
-// Rehearse builds that program, before there is traffic that this would disturb.
-func (c *clock) Rehearse(s *scene) (err error) {
+// CheckUnfiltered builds that program, before there is traffic that this would disturb.
+func (c *clock) CheckUnfiltered(s *testbed) (err error) {
 	c.phase = time.Duration(s.times(40, 4)) * time.Second // more than an agent's audits are apart
 	if c.program != "" {
 		return nil
 	}
-	c.program, err = buildJumping(s.ctx, s.lab.source, s.lab.dir, c.phase)
+	c.program, err = buildJumping(s.ctx, s.env.source, s.env.dir, c.phase)
 	return err
 }
 
-func (c *clock) Inject(s *scene) error {
-	g, err := s.openGate()
+func (c *clock) Inject(s *testbed) error {
+	g, err := s.startLatencyProbe()
 	if err != nil {
 		return err
 	}
@@ -42,15 +42,15 @@ func (c *clock) Inject(s *scene) error {
 		}
 	}
 	began := time.Now()
-	stop := s.churn.keep(50 * time.Millisecond)
-	took, err := g.shutUntil(began.Add(3 * c.phase))
+	stop := s.churn.keepChanging(50 * time.Millisecond)
+	took, err := g.measureUntil(began.Add(3 * c.phase))
 	if err := errors.Join(err, stop(), g.close()); err != nil {
 		return err
 	}
 	s.done("a day forward, two days back, %v apart", c.phase)
-	s.judgeShut(took)
+	s.checkLatencies(took)
 	for _, a := range s.agents {
-		a.program = s.lab.picket
+		a.program = s.env.picket
 	}
 	return s.agents[0].jumped(began) // the one that has something to say all the time
 }

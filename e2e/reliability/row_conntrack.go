@@ -20,8 +20,8 @@ func (conntrack) Plan() plan { return plan{} }
 // mostEntries is what a row may cost: 320 bytes each, of the kernel.
 const mostEntries = 300_000
 
-func (conntrack) Inject(s *scene) error {
-	s.unjudged = true
+func (conntrack) Inject(s *testbed) error {
+	s.breakExpected = true
 	node := s.agents[0].node
 	limit, err := s.readNumber(node, "/proc/sys/net/netfilter/nf_conntrack_max")
 	if err != nil || limit > mostEntries {
@@ -44,8 +44,8 @@ func (conntrack) Inject(s *scene) error {
 }
 
 // underPressure changes policies and restarts the agents while the table is full.
-func (s *scene) underPressure() error {
-	stop := s.churn.keep(50 * time.Millisecond)
+func (s *testbed) underPressure() error {
+	stop := s.churn.keepChanging(50 * time.Millisecond)
 	pause := time.Duration(s.times(3000, 1000)) * time.Millisecond
 	s.sleep(pause)
 	err := s.killAll()
@@ -54,7 +54,7 @@ func (s *scene) underPressure() error {
 }
 
 // readNumber reads a file of one number in a node.
-func (s *scene) readNumber(node, path string) (n int, err error) {
+func (s *testbed) readNumber(node, path string) (n int, err error) {
 	err = s.InNode(node, func() error {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -67,7 +67,7 @@ func (s *scene) readNumber(node, path string) (n int, err error) {
 }
 
 // flowsAgain waits until every permitted flow but the held ones, which may have given up, arrives as before.
-func (s *scene) flowsAgain() error {
+func (s *testbed) flowsAgain() error {
 	before, err := s.allArrivals()
 	if err != nil {
 		return err

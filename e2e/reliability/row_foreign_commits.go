@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// committers commit to nftables, as somebody else would: on every node a table comes and goes. Other tables stay.
-type committers struct {
-	scene  *scene
-	others []*foreigners // by node
+// foreignCommitters commit to nftables, as somebody else would: on every node a table comes and goes. Other tables stay.
+type foreignCommitters struct {
+	testbed  *testbed
+	others []*foreignTables // by node
 	cancel context.CancelFunc
 	ended  chan committed
 	began  time.Time
@@ -27,11 +27,11 @@ type committed struct {
 }
 
 // commitEverywhere begins to commit, on all nodes.
-func (s *scene) commitEverywhere() (*committers, error) {
+func (s *testbed) commitEverywhere() (*foreignCommitters, error) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	c := &committers{scene: s, cancel: cancel, ended: make(chan committed), began: time.Now()}
+	c := &foreignCommitters{testbed: s, cancel: cancel, ended: make(chan committed), began: time.Now()}
 	for _, a := range s.agents {
-		f, err := s.settleForeigners(a.node)
+		f, err := s.addForeignTables(a.node)
 		if err != nil {
 			cancel()
 			return nil, err
@@ -45,7 +45,7 @@ func (s *scene) commitEverywhere() (*committers, error) {
 }
 
 // stop ends that and looks after the tables that were to stay.
-func (c *committers) stop() error {
+func (c *foreignCommitters) stop() error {
 	c.cancel()
 	took := time.Since(c.began)
 	sum := 0
@@ -56,12 +56,12 @@ func (c *committers) stop() error {
 		errs = append(errs, one.err, f.check("commits of others"))
 	}
 	rate := float64(sum) / took.Seconds() / float64(len(c.others))
-	c.scene.done("%d commits of others, %.0f a second on each node", sum, rate)
+	c.testbed.done("%d commits of others, %.0f a second on each node", sum, rate)
 	return errors.Join(errs...)
 }
 
 // commitOften adds a table to a node's and deletes it again, until ctx ends.
-func (s *scene) commitOften(ctx context.Context, node string) (done committed) {
+func (s *testbed) commitOften(ctx context.Context, node string) (done committed) {
 	done.err = s.InNode(node, func() error {
 		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 		if err != nil {

@@ -22,8 +22,8 @@ func (forged) Name() string { return "forged" }
 
 func (forged) Plan() plan { return plan{} }
 
-// Rehearse shows that it has an effect while nobody filters. It leaves ARP out, whose effect would last.
-func (forged) Rehearse(s *scene) error {
+// CheckUnfiltered shows that it has an effect while nobody filters. It leaves ARP out, whose effect would last.
+func (forged) CheckUnfiltered(s *testbed) error {
 	f, err := s.newForger("from nobody, open")
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (forged) Rehearse(s *scene) error {
 	return errors.Join(s.sendFrame("web", "near", 0, udpTo(webAddr(four), podOf("near").Addrs[four], "")), f.close())
 }
 
-func (forged) Inject(s *scene) error {
+func (forged) Inject(s *testbed) error {
 	f, err := s.newForger("from nobody, closed")
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (forged) Inject(s *scene) error {
 	s.sleep(50 * time.Millisecond)
 	s.done("%d times each of %d", rounds, len(f.frames))
 	if nobody, stolen := f.nobody.Count(), f.stolen.Count(); nobody+stolen > 0 {
-		s.aside.leak += nobody + stolen
+		s.ownLoss.leak += nobody + stolen
 		s.fault("%d packets from nobody arrive, and %d are stolen", nobody, stolen)
 	}
 	return f.close()
@@ -68,7 +68,7 @@ func (forged) Inject(s *scene) error {
 
 // forger does it. What is for web, alien may not hear.
 type forger struct {
-	scene          *scene
+	testbed          *testbed
 	frames         []forgedFrame
 	nobody, stolen *sandbox.Sniffer
 }
@@ -79,8 +79,8 @@ type forgedFrame struct {
 	sandbox.Frame
 }
 
-func (s *scene) newForger(mark string) (f *forger, err error) {
-	f = &forger{scene: s}
+func (s *testbed) newForger(mark string) (f *forger, err error) {
+	f = &forger{testbed: s}
 	web, err := s.nextHop("near", "web")
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func isForWeb(p []byte) bool {
 
 // addNobody has caged, which may send nothing, send from addresses that nobody has.
 func (f *forger) addNobody(_ net.HardwareAddr, mark string) error {
-	gateway, err := f.scene.nextHop("caged", "free")
+	gateway, err := f.testbed.nextHop("caged", "free")
 	for family, nobody := range []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:7::7")} {
 		f.frames = append(f.frames, forgedFrame{"caged", sandbox.Frame{To: gateway, Packet: udpTo(nobody, freeAddr(family), mark)}})
 	}
@@ -120,7 +120,7 @@ func (f *forger) addNobody(_ net.HardwareAddr, mark string) error {
 
 // addMAC has alien send from web's MAC address under its own address.
 func (f *forger) addMAC(web net.HardwareAddr, _ string) error {
-	free, err := f.scene.nextHop("near", "free")
+	free, err := f.testbed.nextHop("near", "free")
 	for family, own := range podOf("alien").Addrs {
 		f.frames = append(f.frames, forgedFrame{"alien", sandbox.Frame{To: free, From: web, Packet: udpTo(own, freeAddr(family), "")}})
 	}
@@ -129,7 +129,7 @@ func (f *forger) addMAC(web net.HardwareAddr, _ string) error {
 
 // addARP has alien say that it has web's address (RFC 826).
 func (f *forger) addARP(net.HardwareAddr, string) error {
-	own, err := f.scene.macOf("alien")
+	own, err := f.testbed.macOf("alien")
 	address := webAddr(four).AsSlice()
 	packet := slices.Concat([]byte{0, 1, 8, 0, 6, 4, 0, 2}, own, address, own, address)
 	f.frames = append(f.frames, forgedFrame{"alien", sandbox.Frame{Kind: unix.ETH_P_ARP, Packet: packet}})
@@ -138,16 +138,16 @@ func (f *forger) addARP(net.HardwareAddr, string) error {
 
 func udpTo(from, to netip.Addr, data string) []byte {
 	payload := datagram(netip.AddrPortFrom(from, 5000), netip.AddrPortFrom(to, 9), []byte(data))
-	return packetOf(from, to, unix.IPPROTO_UDP, 1, piece{0, true, payload})
+	return packetOf(from, to, unix.IPPROTO_UDP, 1, fragment{0, true, payload})
 }
 
 // macOf is that of the actor itself, which who is on its node uses.
-func (s *scene) macOf(actor string) (net.HardwareAddr, error) { return s.nextHop(actor, actor) }
+func (s *testbed) macOf(actor string) (net.HardwareAddr, error) { return s.nextHop(actor, actor) }
 
 // once sends each frame.
 func (f *forger) once() error {
 	for _, frame := range f.frames {
-		if err := f.scene.InPod(podOf(frame.actor).Name, func() error { return frame.Send("eth0") }); err != nil {
+		if err := f.testbed.InPod(podOf(frame.actor).Name, func() error { return frame.Send("eth0") }); err != nil {
 			return fmt.Errorf("forge: %w", err)
 		}
 	}

@@ -7,35 +7,35 @@ import (
 	"strings"
 )
 
-// wrong is a file with something wrong in it; see cmd/cli/testdata/wrong.
-type wrong struct {
+// wrongObject is a file with something wrong in it; see cmd/cli/testdata/wrong.
+type wrongObject struct {
 	name, content string
 	told          bool // it is to be reported
 	denied        bool // other/cli may not reach bad/web on TCP port 80 then
 }
 
 // file is where it is stated; the extension says what it is written in.
-func (w wrong) file() string { return "wrong" + filepath.Ext(w.name) }
+func (w wrongObject) file() string { return "wrong" + filepath.Ext(w.name) }
 
-// wrongs are the cases of the corpus, and some that would be too big for it.
-func wrongs(source string) ([]wrong, error) {
+// wrongObjects are the cases of the corpus, and some that would be too big for it.
+func wrongObjects(source string) ([]wrongObject, error) {
 	paths, err := filepath.Glob(filepath.Join(source, "cmd/cli/testdata/wrong/*.txtar"))
 	if err != nil || len(paths) == 0 {
 		return nil, fmt.Errorf("no wrong objects below %s: %w", source, err)
 	}
-	all := hugeWrongs()
+	all := hugeObjects()
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, theme(filepath.Base(path), sections(string(text)))...)
+		all = append(all, casesOf(filepath.Base(path), sections(string(text)))...)
 	}
 	return all, nil
 }
 
-// theme makes cases of the sections of one archive.
-func theme(name string, sections map[string]string) (all []wrong) {
+// casesOf makes cases of the sections of one archive.
+func casesOf(name string, sections map[string]string) (all []wrongObject) {
 	for file, content := range sections {
 		row, extension := strings.TrimSuffix(file, filepath.Ext(file)), filepath.Ext(file)
 		if extension != ".yaml" && extension != ".json" {
@@ -45,7 +45,7 @@ func theme(name string, sections map[string]string) (all []wrong) {
 		if !own {
 			flows = sections["flows"]
 		}
-		all = append(all, wrong{
+		all = append(all, wrongObject{
 			name: name + "/" + file, content: content, told: strings.TrimSpace(sections[row+".want"]) != "",
 			denied: strings.Contains(strings.Join(strings.Fields(flows), " ")+" ", "deny other/cli > bad/web TCP 80 "),
 		})
@@ -67,8 +67,8 @@ func sections(text string) map[string]string {
 	return all
 }
 
-// hugeWrongs are of about 1 MiB, or become so for whoever reads them carelessly.
-func hugeWrongs() []wrong {
+// hugeObjects are of about 1 MiB, or become so for whoever reads them carelessly.
+func hugeObjects() []wrongObject {
 	const mebi = 1 << 20
 	const head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: bad, name: p%s}\nspec: %s\n"
 	const web = "{podSelector: {matchLabels: {app: web}}}"
@@ -79,7 +79,7 @@ func hugeWrongs() []wrong {
 	for i := range 9 {
 		fmt.Fprintf(&bomb, "a%d: &a%[1]d [%s]\n", i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 10), ", "))
 	}
-	return []wrong{
+	return []wrongObject{
 		{name: "an annotation.yaml", content: fmt.Sprintf(head, ", annotations: {a: "+strings.Repeat("x", mebi)+"}", web), denied: true},
 		{name: "a label.yaml", content: fmt.Sprintf(head, "", "{podSelector: {matchLabels: {app: "+strings.Repeat("x", mebi)+"}}}"), told: true},
 		{name: "blocks.yaml", content: fmt.Sprintf(head, "", "{podSelector: {matchLabels: {app: web}}, ingress: [{from: ["+blocks.String()+"]}]}"), denied: true},

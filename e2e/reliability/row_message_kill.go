@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// moment is when an agent is about to send its n-th netlink message.
-type moment int
+// killPoint is when an agent is about to send its n-th netlink message.
+type killPoint int
 
-// answer is the moment when it has sent its transaction and is about to read the first answer.
-const answer moment = 0
+// beforeAnswer is the moment when it has sent its transaction and is about to read the first answer.
+const beforeAnswer killPoint = 0
 
 // batches are sent until then: one claims the table, one is the transaction.
 const batches = 2
 
-// slowly is how long calls are held up, so that the agent can be killed before they are carried out.
-const slowly = 5 * time.Millisecond
+// callDelay is how long calls are held up, so that the agent can be killed before they are carried out.
+const callDelay = 5 * time.Millisecond
 
-// calls are those that are traced, and those of them that are held up.
-func (m moment) calls() (traced, slowed string) {
-	if m == answer {
+// tracedCalls are those that are traced, and those of them that are held up.
+func (m killPoint) tracedCalls() (traced, slowed string) {
+	if m == beforeAnswer {
 		return "sendmsg,sendto,recvmsg", "recvmsg"
 	}
 	return "sendmsg,sendto", "sendmsg,sendto"
@@ -31,22 +31,22 @@ func (m moment) calls() (traced, slowed string) {
 
 // startAndKill starts an agent under strace and kills it at the moment, or when it becomes ready before that. It
 // returns the number of messages that it was about to send.
-func (m moment) startAndKill(a *agent) (count int, ready bool, err error) {
+func (m killPoint) startAndKill(a *agent) (count int, ready bool, err error) {
 	lines, output, err := os.Pipe()
 	if err != nil {
 		return 0, false, err
 	}
 	defer lines.Close()
-	traced, slowed := m.calls()
-	err = a.startWith([]*os.File{output}, a.scene.lab.strace, "-D", "-f", "-qq", "-o", fmt.Sprintf("/dev/fd/%d", firstFile),
-		"-e", "trace="+traced, "-e", fmt.Sprintf("inject=%s:delay_enter=%d", slowed, slowly.Microseconds()))
+	traced, slowed := m.tracedCalls()
+	err = a.startWith([]*os.File{output}, a.testbed.env.strace, "-D", "-f", "-qq", "-o", fmt.Sprintf("/dev/fd/%d", firstFile),
+		"-e", "trace="+traced, "-e", fmt.Sprintf("inject=%s:delay_enter=%d", slowed, callDelay.Microseconds()))
 	_ = output.Close()
 	if err != nil {
 		return 0, false, err
 	}
 	counted := make(chan int, 1)
 	go func() { counted <- m.countAndKill(lines, a) }()
-	_, err = a.scene.await(patience, "the traced agent is ready or dead", func() error {
+	_, err = a.testbed.await(patience, "the traced agent is ready or dead", func() error {
 		if !a.alive() {
 			return nil
 		}
@@ -59,17 +59,17 @@ func (m moment) startAndKill(a *agent) (count int, ready bool, err error) {
 
 // countAndKill counts the messages in what strace writes, which it does as soon as the agent asks the kernel for
 // anything, and kills the agent at the moment.
-func (m moment) countAndKill(lines io.Reader, a *agent) (count int) {
+func (m killPoint) countAndKill(lines io.Reader, a *agent) (count int) {
 	begun := 0 // batches
 	for words := bufio.NewReader(lines); ; {
 		word, err := words.ReadString('(')
 		begun += strings.Count(word, "NFNL_MSG_BATCH_BEGIN")
 		switch {
 		case strings.HasSuffix(word, "sendmsg("), strings.HasSuffix(word, "sendto("):
-			if count++; moment(count) == m {
+			if count++; killPoint(count) == m {
 				a.kill()
 			}
-		case m == answer && begun == batches && strings.HasSuffix(word, "recvmsg("):
+		case m == beforeAnswer && begun == batches && strings.HasSuffix(word, "recvmsg("):
 			a.kill()
 		}
 		if err != nil {

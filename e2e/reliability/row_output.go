@@ -35,8 +35,8 @@ func outputFlows() []flow {
 	}
 }
 
-// Rehearse shows that what is forbidden arrives while nobody filters.
-func (output) Rehearse(s *scene) error {
+// CheckUnfiltered shows that what is forbidden arrives while nobody filters.
+func (output) CheckUnfiltered(s *testbed) error {
 	for n := 1; n <= 2; n++ {
 		if err := s.InNode(nodeName(n), func() error { return takeReplies(n) }); err != nil {
 			return err
@@ -45,17 +45,17 @@ func (output) Rehearse(s *scene) error {
 	return s.selfCheck("openout", outputFlows())
 }
 
-func (output) Inject(s *scene) error {
+func (output) Inject(s *testbed) error {
 	t, err := s.startTraffic("out", outputFlows())
 	if err != nil {
 		return err
 	}
-	stop := s.churn.keep(10 * time.Millisecond)
+	stop := s.churn.keepChanging(10 * time.Millisecond)
 	if err := errors.Join(s.killOften(s.times(50, 5)), stop(), t.stop()); err != nil {
 		return err
 	}
 	sum := t.tally()
-	s.aside = loss{sum.leak, sum.broken}
+	s.ownLoss = loss{sum.leak, sum.broken}
 	if sum.resets > 0 {
 		s.fault("%d permitted connections of processes of the nodes were reset", sum.resets)
 	}

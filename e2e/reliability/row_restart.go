@@ -13,13 +13,13 @@ func (restart) Name() string { return "restart" }
 
 func (restart) Plan() plan { return plan{} }
 
-func (restart) Inject(s *scene) error {
-	stop := s.churn.keep(10 * time.Millisecond)
+func (restart) Inject(s *testbed) error {
+	stop := s.churn.keepChanging(10 * time.Millisecond)
 	return errors.Join(s.killOften(s.times(100, 10)), stop())
 }
 
 // killOften kills all agents some times, at random moments, and starts them again.
-func (s *scene) killOften(times int) error {
+func (s *testbed) killOften(times int) error {
 	var errs []error
 	kills := 0
 	for kills < times && s.ctx.Err() == nil {
@@ -32,7 +32,7 @@ func (s *scene) killOften(times int) error {
 }
 
 // killAll kills the agents of all nodes and starts them again.
-func (s *scene) killAll() error {
+func (s *testbed) killAll() error {
 	var errs []error
 	for _, a := range s.agents {
 		if !a.alive() {

@@ -7,29 +7,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trick is a way by which a pod may try to reach another one where it may not: web with datagrams, free with ICMP.
-type trick struct {
+// spoofedPacket is a way by which a pod may try to reach another one where it may not: web with datagrams, free with ICMP.
+type spoofedPacket struct {
 	name    string
 	refused bool                     // by what README says
 	from    string                   // actor
 	as      []netip.Addr             // source addresses by family; nil: its own
 	port    int                      // of web; zero: the service
 	tags    int                      // of VLAN 0
-	cut     func([]byte) []piece     // nil: in one piece
-	icmp    func(s *scene) error     // sends a message instead
+	cut     func([]byte) []fragment     // nil: in one piece
+	icmp    func(s *testbed) error     // sends a message instead
 	seen    func(packet []byte) bool // recognises that message at free
 }
 
-// tricks lists them. The actors alien, near and free sit on web's own bridge, rogue and caged on another node. What
+// spoofedPackets lists them. The actors alien, near and free sit on web's own bridge, rogue and caged on another node. What
 // only routers say goes to free, which no policy keeps it from.
-func tricks() []trick {
+func spoofedPackets() []spoofedPacket {
 	near, node := podOf("near").Addrs, nodes()[0].Addrs
-	all := []trick{
-		{name: "router advertisement to everybody", refused: true, icmp: sayICMPv6(routerAdvertisement, allNodes(), make([]byte, 12)), seen: isICMP(routerAdvertisement)},
-		{name: "router advertisement to the pod", refused: true, icmp: sayICMPv6(routerAdvertisement, freeAddr(six), make([]byte, 12)), seen: isICMP(routerAdvertisement)},
-		{name: "IPv6 redirect", refused: true, icmp: sayICMPv6(redirect6, freeAddr(six), make([]byte, 36)), seen: isICMP(redirect6)},
-		{name: "IPv4 redirect", refused: true, icmp: sayRedirect4, seen: isICMP(redirect4)},
-		{name: "neighbour advertisement for another pod", icmp: sayICMPv6(neighbourAdvertisement, freeAddr(six), advertisement()), seen: isAdvertisement},
+	all := []spoofedPacket{
+		{name: "router advertisement to everybody", refused: true, icmp: sendICMPv6(routerAdvertisement, allNodes(), make([]byte, 12)), seen: isICMP(routerAdvertisement)},
+		{name: "router advertisement to the pod", refused: true, icmp: sendICMPv6(routerAdvertisement, freeAddr(six), make([]byte, 12)), seen: isICMP(routerAdvertisement)},
+		{name: "IPv6 redirect", refused: true, icmp: sendICMPv6(redirect6, freeAddr(six), make([]byte, 36)), seen: isICMP(redirect6)},
+		{name: "IPv4 redirect", refused: true, icmp: sendRedirect4, seen: isICMP(redirect4)},
+		{name: "neighbour advertisement for another pod", icmp: sendICMPv6(neighbourAdvertisement, freeAddr(six), advertisement()), seen: isAdvertisement},
 		{name: "a raw frame", refused: true, from: "alien"},
 		{name: "a VLAN tag", refused: true, from: "alien", tags: 1},
 		{name: "two VLAN tags", refused: true, from: "alien", tags: 2},
@@ -39,15 +39,15 @@ func tricks() []trick {
 		{name: "the address of the node", refused: true, from: "alien", as: node},
 		{name: "the address of a service", refused: true, from: "alien", as: services()},
 	}
-	for _, f := range []trick{
+	for _, f := range []spoofedPacket{
 		{name: "fragments of 8 bytes", cut: tiny},
 		{name: "fragments of 8 bytes, backwards", cut: backwards},
 		{name: "overlapping fragments", cut: overlapping},
 	} {
 		all = append(all,
-			trick{name: f.name, refused: true, from: "alien", cut: f.cut},
-			trick{name: f.name + " from another node", refused: true, from: "rogue", cut: f.cut},
-			trick{name: f.name + " to a port that is not permitted", refused: true, from: "near", port: otherPort, cut: f.cut})
+			spoofedPacket{name: f.name, refused: true, from: "alien", cut: f.cut},
+			spoofedPacket{name: f.name + " from another node", refused: true, from: "rogue", cut: f.cut},
+			spoofedPacket{name: f.name + " to a port that is not permitted", refused: true, from: "near", port: otherPort, cut: f.cut})
 	}
 	return all
 }
@@ -65,19 +65,19 @@ func services() []netip.Addr {
 	return []netip.Addr{netip.MustParseAddr("10.96.0.10"), netip.MustParseAddr("fd00:10:96::a")}
 }
 
-func tiny(payload []byte) []piece { return pieces(payload, 8) }
+func tiny(payload []byte) []fragment { return fragments(payload, 8) }
 
-func backwards(payload []byte) []piece {
+func backwards(payload []byte) []fragment {
 	all := tiny(payload)
 	slices.Reverse(all)
 	return all
 }
 
 // overlapping says the ports twice: first those of what is permitted, then its own.
-func overlapping(payload []byte) []piece {
+func overlapping(payload []byte) []fragment {
 	harmless := append([]byte{payload[0], payload[1], 0, 80}, payload[4:]...)
-	all := pieces(harmless, 16)
-	return append([]piece{all[0], {0, false, payload[:16]}}, all[1:]...)
+	all := fragments(harmless, 16)
+	return append([]fragment{all[0], {0, false, payload[:16]}}, all[1:]...)
 }
 
 // Messages of ICMP.
@@ -88,18 +88,18 @@ const (
 	redirect6              = 137
 )
 
-func sayICMPv6(kind byte, to netip.Addr, body []byte) func(*scene) error {
-	return func(s *scene) error { return s.SendICMPv6(podOf("alien").Name, to, kind, body) }
+func sendICMPv6(kind byte, to netip.Addr, body []byte) func(*testbed) error {
+	return func(s *testbed) error { return s.SendICMPv6(podOf("alien").Name, to, kind, body) }
 }
 
-// sayRedirect4 sends a redirect about a packet that nobody sent.
-func sayRedirect4(s *scene) error {
+// sendRedirect4 sends a redirect about a packet that nobody sent.
+func sendRedirect4(s *testbed) error {
 	from, to := podOf("alien").Addrs[four], freeAddr(four)
-	about := packetOf(to, services()[four], unix.IPPROTO_UDP, 1, piece{0, true, []byte{0, 53, 0, 53, 0, 8, 0, 0}})
+	about := packetOf(to, services()[four], unix.IPPROTO_UDP, 1, fragment{0, true, []byte{0, 53, 0, 53, 0, 8, 0, 0}})
 	message := append(append([]byte{redirect4, 1, 0, 0}, from.AsSlice()...), about...)
 	sum := checksum(message)
 	message[2], message[3] = byte(sum>>8), byte(sum)
-	return s.sendFrame("alien", "free", 0, packetOf(from, to, unix.IPPROTO_ICMP, 1, piece{0, true, message}))
+	return s.sendFrame("alien", "free", 0, packetOf(from, to, unix.IPPROTO_ICMP, 1, fragment{0, true, message}))
 }
 
 // advertisement says that some hardware has the address of near.

@@ -34,12 +34,12 @@ const (
 	lateCount   = 500 * time.Millisecond // until servers have counted what is in their queues
 )
 
-func (r switchOff) Inject(s *scene) error {
-	t := &tampering{scene: s, agent: s.agents[0], node: s.agents[0].node, flows: everyFlow()}
+func (r switchOff) Inject(s *testbed) error {
+	t := &tampering{testbed: s, agent: s.agents[0], node: s.agents[0].node, flows: everyFlow()}
 	s.excuse = "until the switch was on again, or the ports closed"
-	s.unjudged = true // while ports are closed, permitted packets are lost, too
+	s.breakExpected = true // while ports are closed, permitted packets are lost, too
 	if r.readOnly {
-		if err := t.agent.restrain(); err != nil {
+		if err := t.agent.makeReadOnly(); err != nil {
 			return err
 		}
 	}
@@ -56,8 +56,8 @@ func (r switchOff) Inject(s *scene) error {
 	return nil
 }
 
-// restrain starts an agent anew that sees /proc/sys read-only.
-func (a *agent) restrain() error {
+// makeReadOnly starts an agent anew that sees /proc/sys read-only.
+func (a *agent) makeReadOnly() error {
 	a.kill()
 	const script = `mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"`
 	return errors.Join(a.start("unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh"), a.awaitReady(patience))
@@ -65,7 +65,7 @@ func (a *agent) restrain() error {
 
 // switchedOff turns switches off once and waits until that has no effect.
 func (t *tampering) switchedOff(paths []string, readOnly bool) error {
-	before, err := t.scene.allArrivals()
+	before, err := t.testbed.allArrivals()
 	if err != nil {
 		return err
 	}
@@ -77,16 +77,16 @@ func (t *tampering) switchedOff(paths []string, readOnly bool) error {
 	if readOnly {
 		over = t.saysThatItIsNotReady
 	}
-	took, err := t.scene.await(patience, "the switch has no effect", over)
+	took, err := t.testbed.await(patience, "the switch has no effect", over)
 	if err != nil {
 		return err
 	}
-	t.scene.repairs = append(t.scene.repairs, took)
+	t.testbed.repairs = append(t.testbed.repairs, took)
 	if t.isLate(took, switchLimit, span) {
 		t.late++
 	}
-	t.scene.sleep(lateCount)
-	after, err := t.scene.allArrivals()
+	t.testbed.sleep(lateCount)
+	after, err := t.testbed.allArrivals()
 	if err != nil {
 		return err
 	}
@@ -95,14 +95,14 @@ func (t *tampering) switchedOff(paths []string, readOnly bool) error {
 		err = t.awaitCut("switching off", after)
 	}
 	if err == nil && readOnly {
-		t.scene.sleep(closedFor)
+		t.testbed.sleep(closedFor)
 		err = t.turn(paths, "1")
 	}
 	return errors.Join(err, t.agent.awaitReady(patience))
 }
 
 func (t *tampering) turn(paths []string, value string) error {
-	return t.scene.InNode(t.node, func() error {
+	return t.testbed.InNode(t.node, func() error {
 		var errs []error
 		for _, path := range paths {
 			errs = append(errs, os.WriteFile(path, []byte(value), 0))
@@ -112,7 +112,7 @@ func (t *tampering) turn(paths []string, value string) error {
 }
 
 func (t *tampering) switchedOn() error {
-	return t.scene.InNode(t.node, func() error {
+	return t.testbed.InNode(t.node, func() error {
 		off := slices.DeleteFunc(slices.Clone(switches), func(path string) bool {
 			value, err := os.ReadFile(path)
 			return err == nil && strings.TrimSpace(string(value)) == "1"

@@ -25,15 +25,15 @@ const (
 	repairBudget = 4 * time.Minute  // for all repairs; an agent that only looks at times uses it up with the first few
 )
 
-func (tamperFree) Inject(s *scene) error {
-	t := &tampering{scene: s, agent: s.agents[0], node: s.agents[0].node, flows: everyFlow()}
+func (tamperFree) Inject(s *testbed) error {
+	t := &tampering{testbed: s, agent: s.agents[0], node: s.agents[0].node, flows: everyFlow()}
 	s.excuse = "until the table was repaired and what had been let in was cut"
 	var err error
 	if t.have, err = s.objects(t.node); err != nil {
 		return err
 	}
 	t.want = listing.Canonical(t.have)
-	if t.others, err = s.settleForeigners(t.node); err != nil {
+	if t.others, err = s.addForeignTables(t.node); err != nil {
 		return err
 	}
 	wanted := s.times(200, 10)
@@ -49,13 +49,13 @@ func (tamperFree) Inject(s *scene) error {
 
 // tampering is the work of that row.
 type tampering struct {
-	scene  *scene
+	testbed  *testbed
 	agent  *agent
 	node   string
 	want   string           // the ruleset
 	have   []listing.Object // when it was looked at last
 	flows  []flow
-	others *foreigners
+	others *foreignTables
 	used   time.Duration   // by all repairs
 	late   int             // repairs over the limit
 	held   time.Duration   // that the machine held up the agent while it was late, at most
@@ -64,7 +64,7 @@ type tampering struct {
 
 // once makes one change and waits for the repair.
 func (t *tampering) once() error {
-	before, err := t.scene.allArrivals()
+	before, err := t.testbed.allArrivals()
 	if err != nil {
 		return err
 	}
@@ -75,8 +75,8 @@ func (t *tampering) once() error {
 	if err := t.repair(script); err != nil {
 		return err
 	}
-	t.scene.sleep(20 * time.Millisecond) // for what is on its way
-	after, err := t.scene.allArrivals()
+	t.testbed.sleep(20 * time.Millisecond) // for what is on its way
+	after, err := t.testbed.allArrivals()
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (t *tampering) once() error {
 	if after.leaks(before, t.flows) > 0 {
 		err = t.awaitCut(script, after)
 	}
-	return errors.Join(err, t.foreign(script))
+	return errors.Join(err, t.checkForeign(script))
 }
 
 // repair waits for the repair. It is late if a look that began after the limit still found the damage: a look takes
@@ -92,7 +92,7 @@ func (t *tampering) once() error {
 func (t *tampering) repair(script string) error {
 	var damaged time.Duration
 	span := t.agent.span()
-	took, err := t.scene.await(repairEnd, "repair after "+script, func() error {
+	took, err := t.testbed.await(repairEnd, "repair after "+script, func() error {
 		look := span.took()
 		err := t.repaired()
 		if err != nil {
@@ -101,10 +101,10 @@ func (t *tampering) repair(script string) error {
 		return err
 	})
 	t.used += took
-	t.scene.repairs = append(t.scene.repairs, took)
+	t.testbed.repairs = append(t.testbed.repairs, took)
 	if t.isLate(damaged, repairLimit, span) {
 		t.late++
-		t.scene.note("repaired %v to %v after: %s", millis(damaged), millis(took), script)
+		t.testbed.note("repaired %v to %v after: %s", millis(damaged), millis(took), script)
 	}
 	return err
 }
@@ -114,7 +114,7 @@ func (t *tampering) isLate(took, limit time.Duration, s span) bool {
 	if took <= limit {
 		return false
 	}
-	held := s.held()
+	held := s.heldUp()
 	t.held = max(t.held, held)
 	return took > limit+held
 }
@@ -122,15 +122,15 @@ func (t *tampering) isLate(took, limit time.Duration, s span) bool {
 // mutate makes a change that the kernel takes.
 func (t *tampering) mutate() (string, error) {
 	for {
-		script := mutator{t.scene.random, t.have}.script()
-		if script != "" && t.scene.nft(t.node, script) == nil { // else there is no such object, or it is in use
+		script := mutator{t.testbed.random, t.have}.script()
+		if script != "" && t.testbed.nft(t.node, script) == nil { // else there is no such object, or it is in use
 			return script, nil
 		}
 	}
 }
 
 func (t *tampering) repaired() error {
-	objects, err := t.scene.objects(t.node)
+	objects, err := t.testbed.objects(t.node)
 	if err != nil {
 		return err
 	}
@@ -143,14 +143,14 @@ func (t *tampering) repaired() error {
 
 // excuse counts what the window let through, and what it kept back that no socket has lost.
 func (t *tampering) excuse(before, after arrivals) {
-	t.scene.excused.leak += after.leaks(before, t.flows)
+	t.testbed.excused.leak += after.leaks(before, t.flows)
 	missing := before.Overflowed - after.Overflowed
 	for i, f := range t.flows {
 		if name := fmt.Sprint(i); f.allowed && strings.HasPrefix(f.network, "udp") {
 			missing += after.Flows[name].missing() - before.Flows[name].missing()
 		}
 	}
-	t.scene.excused.broken += max(0, missing)
+	t.testbed.excused.broken += max(0, missing)
 }
 
 // leaks counts the forbidden packets that arrived since an earlier look.
@@ -172,20 +172,20 @@ const (
 // awaitCut waits until nothing gets through any more that was let in through a window.
 func (t *tampering) awaitCut(script string, before arrivals) error {
 	for span, late := t.agent.span(), 0; ; {
-		t.scene.sleep(100 * time.Millisecond)
-		after, err := t.scene.allArrivals()
+		t.testbed.sleep(100 * time.Millisecond)
+		after, err := t.testbed.allArrivals()
 		leaks, took := after.leaks(before, t.flows), span.took()
 		if err != nil || leaks == 0 || took > givenUp {
 			t.cuts = append(t.cuts, took)
 			if late > 0 {
-				t.scene.note("%d packets came later than %v after the repair, until %v after it, of: %s", late, cutLimit, millis(took), script)
+				t.testbed.note("%d packets came later than %v after the repair, until %v after it, of: %s", late, cutLimit, millis(took), script)
 			}
 			return err
 		}
 		if t.isLate(took, cutLimit, span) {
 			late += leaks
 		} else {
-			t.scene.excused.leak += leaks
+			t.testbed.excused.leak += leaks
 		}
 		before = after
 	}
@@ -199,25 +199,25 @@ func (a arrived) missing() int {
 	return a.Highest + 1 - a.Received
 }
 
-// foreign looks after the tables of others.
-func (t *tampering) foreign(script string) error {
+// checkForeign looks after the tables of others.
+func (t *tampering) checkForeign(script string) error {
 	if script == flushRuleset {
-		return t.others.again()
+		return t.others.recreate()
 	}
 	return t.others.check(script)
 }
 
 func (t *tampering) conclude(wanted, made int) {
 	if len(t.cuts) > 0 {
-		t.scene.note("what was let in was cut %v after the repair, at the latest of %d", millis(slices.Max(t.cuts)), len(t.cuts))
+		t.testbed.note("what was let in was cut %v after the repair, at the latest of %d", millis(slices.Max(t.cuts)), len(t.cuts))
 	}
 	if t.held > 0 {
-		t.scene.note("the agent waited up to %v for a processor while it was late, which does not count", millis(t.held))
+		t.testbed.note("the agent waited up to %v for a processor while it was late, which does not count", millis(t.held))
 	}
 	if t.late > 0 {
-		t.scene.fault("%d of %d repairs took longer than %v", t.late, made, repairLimit)
+		t.testbed.fault("%d of %d repairs took longer than %v", t.late, made, repairLimit)
 	}
 	if made < wanted {
-		t.scene.fault("%d mutations were wanted; there was no time for more", wanted)
+		t.testbed.fault("%d mutations were wanted; there was no time for more", wanted)
 	}
 }

@@ -40,12 +40,12 @@ func (m mutator) script() string {
 	case 11:
 		return fmt.Sprintf("add element inet picket egress4 { 10.244.9.%d : accept }", m.random.IntN(256))
 	default:
-		return wholesale[m.random.IntN(len(wholesale))]
+		return wholeTable[m.random.IntN(len(wholeTable))]
 	}
 }
 
-// wholesale is what needs no choice of an object.
-var wholesale = []string{
+// wholeTable is what needs no choice of an object.
+var wholeTable = []string{
 	"delete table inet picket",
 	"flush table inet picket",
 	"flush ruleset",

@@ -17,7 +17,7 @@ var tunnelPorts = [2]int{8472, 4789}
 
 // makeTunnels makes devices like flannel's on all nodes, one for each family that carries, in place
 // of those that are there.
-func (s *scene) makeTunnels(port int) error {
+func (s *testbed) makeTunnels(port int) error {
 	for _, n := range nodes() {
 		for family, name := range []string{"flannel.1", "flannel-v6.1"} {
 			attrs := netlink.NewLinkAttrs()
@@ -46,16 +46,16 @@ func replaceLink(l netlink.Link) error {
 	return netlink.LinkSetUp(l)
 }
 
-// ears count what arrives at the nodes in protocols that carry packets.
-type ears struct {
+// protocolListener count what arrives at the nodes in protocols that carry packets.
+type protocolListener struct {
 	sockets []net.PacketConn
 	mu      sync.Mutex // guards counts
 	counts  map[string]int
 }
 
-// hearProtocols listens on all nodes.
-func (s *scene) hearProtocols() (*ears, error) {
-	e := &ears{counts: map[string]int{}}
+// listenForProtocols listens on all nodes.
+func (s *testbed) listenForProtocols() (*protocolListener, error) {
+	e := &protocolListener{counts: map[string]int{}}
 	for _, n := range nodes() {
 		for _, protocol := range []int{unix.IPPROTO_IPIP, unix.IPPROTO_IPV6, unix.IPPROTO_GRE} {
 			for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
@@ -68,7 +68,7 @@ func (s *scene) hearProtocols() (*ears, error) {
 	return e, nil
 }
 
-func (e *ears) listen(family, protocol int) error {
+func (e *protocolListener) listen(family, protocol int) error {
 	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
@@ -80,12 +80,12 @@ func (e *ears) listen(family, protocol int) error {
 		return err
 	}
 	e.sockets = append(e.sockets, conn)
-	go e.hear(conn)
+	go e.receive(conn)
 	return nil
 }
 
-// hear counts by the flow that a packet names in its last 25 bytes; see numbered.
-func (e *ears) hear(conn net.PacketConn) {
+// receive counts by the flow that a packet names in its last 25 bytes; see numbered.
+func (e *protocolListener) receive(conn net.PacketConn) {
 	for data := make([]byte, 2048); ; {
 		n, _, err := conn.ReadFrom(data)
 		if err != nil {
@@ -101,13 +101,13 @@ func (e *ears) hear(conn net.PacketConn) {
 	}
 }
 
-func (e *ears) count(flow string) int {
+func (e *protocolListener) count(flow string) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.counts[flow]
 }
 
-func (e *ears) close() {
+func (e *protocolListener) close() {
 	for _, conn := range e.sockets {
 		_ = conn.Close()
 	}

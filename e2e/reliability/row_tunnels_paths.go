@@ -12,18 +12,18 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// way is how a pod or a node may try to reach a pod through a tunnel that a node unpacks.
-type way struct {
+// tunnelPath is how a pod or a node may try to reach a pod through a tunnel that a node unpacks.
+type tunnelPath struct {
 	name      string
-	from      place
+	from      origin
 	to        []netip.Addr // of a node, by family
 	packed    packed       // in vxlan
 	protocol  int          // that a node unpacks instead, without anything in it; 0: vxlan
 	permitted bool
 }
 
-// place is where a way begins.
-type place struct {
+// origin is where a way begins.
+type origin struct {
 	name string
 	node bool
 }
@@ -34,11 +34,11 @@ type packed struct{ source, target string }
 
 func (p packed) String() string { return p.source + " to " + p.target }
 
-// den is a pod that lets clients in, and that nothing else is sent to.
-func den(node int) actor { return actor{fmt.Sprintf("den%d", node), "den", node, 60} }
+// tunnelTarget is a pod that lets clients in, and that nothing else is sent to.
+func tunnelTarget(node int) testPod { return testPod{fmt.Sprintf("den%d", node), "den", node, 60} }
 
-// unpacker is a node that unpacks, and who tries to use it.
-type unpacker struct {
+// tunnelNode is a node that unpacks, and who tries to use it.
+type tunnelNode struct {
 	node      sandbox.Node
 	bridge    []netip.Addr // by family
 	senders   []string     // pods of this node and of the other
@@ -48,8 +48,8 @@ type unpacker struct {
 	forged    packed       // likewise, with one of a pod of the node that unpacks
 }
 
-func unpackers() []unpacker {
-	return []unpacker{
+func tunnelNodes() []tunnelNode {
+	return []tunnelNode{
 		{nodes()[0], addrs(1, 1), []string{"alien", "rogue"}, []packed{{"far", "den1"}, {"near", "den1"}, {"rogue", "free"}},
 			"n2", packed{"far", "den1"}, packed{"near", "den1"}},
 		{nodes()[1], addrs(2, 1), []string{"caged", "alien"}, []packed{{"near", "den2"}, {"far", "den2"}},
@@ -57,25 +57,25 @@ func unpackers() []unpacker {
 	}
 }
 
-// ways lists them, those that are permitted last.
-func ways() []way {
-	var refused, permitted []way
-	for _, u := range unpackers() {
-		neighbour := place{u.neighbour, true}
+// tunnelPaths lists them, those that are permitted last.
+func tunnelPaths() []tunnelPath {
+	var refused, permitted []tunnelPath
+	for _, u := range tunnelNodes() {
+		neighbour := origin{u.neighbour, true}
 		for _, sender := range u.senders {
 			for _, p := range u.stolen {
 				refused = append(refused,
-					way{from: place{name: sender}, to: u.node.Addrs, packed: p},
-					way{from: place{name: sender}, to: u.bridge, packed: p})
+					tunnelPath{from: origin{name: sender}, to: u.node.Addrs, packed: p},
+					tunnelPath{from: origin{name: sender}, to: u.bridge, packed: p})
 			}
 			for _, protocol := range []int{unix.IPPROTO_IPIP, unix.IPPROTO_IPV6, unix.IPPROTO_GRE} {
-				refused = append(refused, way{from: place{name: sender}, to: u.node.Addrs, protocol: protocol})
+				refused = append(refused, tunnelPath{from: origin{name: sender}, to: u.node.Addrs, protocol: protocol})
 			}
 		}
-		refused = append(refused, way{from: neighbour, to: u.node.Addrs, packed: u.forged})
+		refused = append(refused, tunnelPath{from: neighbour, to: u.node.Addrs, packed: u.forged})
 		permitted = append(permitted,
-			way{from: neighbour, to: u.node.Addrs, packed: u.own, permitted: true},
-			way{from: neighbour, to: u.node.Addrs, protocol: unix.IPPROTO_GRE, permitted: true})
+			tunnelPath{from: neighbour, to: u.node.Addrs, packed: u.own, permitted: true},
+			tunnelPath{from: neighbour, to: u.node.Addrs, protocol: unix.IPPROTO_GRE, permitted: true})
 	}
 	all := append(refused, permitted...)
 	for i := range all {
@@ -84,7 +84,7 @@ func ways() []way {
 	return all
 }
 
-func (w way) describe() string {
+func (w tunnelPath) describe() string {
 	if w.protocol != 0 {
 		return fmt.Sprintf("protocol %d from %s to %s", w.protocol, w.from.name, w.to[0])
 	}
@@ -95,7 +95,7 @@ func (w way) describe() string {
 const tries = 2
 
 // packets is how many a way takes: what is packed has each family within each.
-func (w way) packets() int {
+func (w tunnelPath) packets() int {
 	if w.protocol != 0 {
 		return 2 * tries
 	}
@@ -103,7 +103,7 @@ func (w way) packets() int {
 }
 
 // enter runs f where ways begin.
-func (p place) enter(s *scene, f func() error) error {
+func (p origin) enter(s *testbed, f func() error) error {
 	if p.node {
 		return s.InNode(p.name, f)
 	}
@@ -111,7 +111,7 @@ func (p place) enter(s *scene, f func() error) error {
 }
 
 // send sends the packets of a way, with a socket each, from where it begins.
-func (w way) send(port int, flow string) error {
+func (w tunnelPath) send(port int, flow string) error {
 	for n := range w.packets() {
 		data, outer := numbered(flow, n, true), n&1
 		err := error(nil)
@@ -132,11 +132,11 @@ var tunnelMAC = [6]byte{2, 0, 0, 0, 0x84, 0x72}
 
 // frame is the datagram as a tunnel carries it.
 func (p packed) frame(family int, data []byte) []byte {
-	source, target := addrsOf(p.source)[family], addrsOf(p.target)[family]
+	source, target := addrsOfPod(p.source)[family], addrsOfPod(p.target)[family]
 	payload := datagram(netip.AddrPortFrom(source, 4000), netip.AddrPortFrom(target, 80), data)
 	kind := [][]byte{{0x08, 0x00}, {0x86, 0xdd}}[family]
 	frame := append(append(slices.Clone(tunnelMAC[:]), 2, 0, 0, 0, 0, 9), kind...)
-	return append(frame, packetOf(source, target, unix.IPPROTO_UDP, 0, piece{0, true, payload})...)
+	return append(frame, packetOf(source, target, unix.IPPROTO_UDP, 0, fragment{0, true, payload})...)
 }
 
 // sendVxlan sends a frame in network 1 (RFC 7348).

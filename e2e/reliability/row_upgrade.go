@@ -14,8 +14,8 @@ func (upgrade) Name() string { return "upgrade" }
 
 func (upgrade) Plan() plan { return plan{} }
 
-func (upgrade) Inject(s *scene) error {
-	programs := []string{s.lab.next, s.lab.picket}
+func (upgrade) Inject(s *testbed) error {
+	programs := []string{s.env.next, s.env.picket}
 	swaps := 2 * s.times(5, 2)
 	for i := range swaps {
 		for _, a := range s.agents {
@@ -29,7 +29,7 @@ func (upgrade) Inject(s *scene) error {
 }
 
 // swap replaces an agent by another program, which must replace the table.
-func (s *scene) swap(a *agent, program string, signal syscall.Signal) error {
+func (s *testbed) swap(a *agent, program string, signal syscall.Signal) error {
 	before, err := s.layout(a.node)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (s *scene) swap(a *agent, program string, signal syscall.Signal) error {
 // layoutDigest is what the table says of its own layout, in a comment.
 var layoutDigest = regexp.MustCompile(`layout [a-z0-9]+`)
 
-func (s *scene) layout(node string) (string, error) {
+func (s *testbed) layout(node string) (string, error) {
 	text, err := s.ruleset(node)
 	return layoutDigest.FindString(text), err
 }

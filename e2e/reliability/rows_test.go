@@ -20,20 +20,20 @@ func TestSoakJudgesGrowth(t *testing.T) {
 		{"noise", func(n int) float64 { return float64(50+n%7) * megabyte }, 0},
 		{"growing", func(n int) float64 { return float64(50+n) * megabyte }, 1},
 	} {
-		k := &soaking{scene: &scene{report: &report{}}}
-		var samples []figures
+		k := &soaking{testbed: &testbed{report: &report{}}}
+		var samples []metrics
 		for n := range 100 {
-			samples = append(samples, figures{memory: test.memory(n), goroutines: 10, descriptor: 10})
+			samples = append(samples, metrics{memory: test.memory(n), goroutines: 10, descriptor: 10})
 		}
-		k.judge("n1", samples)
-		if len(k.scene.faults) != test.faults {
-			t.Errorf("%s: %q", test.name, k.scene.faults)
+		k.checkGrowth("n1", samples)
+		if len(k.testbed.faults) != test.faults {
+			t.Errorf("%s: %q", test.name, k.testbed.faults)
 		}
 	}
 }
 
 func TestCorpusIsFound(t *testing.T) {
-	all, err := wrongs("../..")
+	all, err := wrongObjects("../..")
 	if err != nil || len(all) < 190 {
 		t.Fatalf("%d cases, %v", len(all), err)
 	}
@@ -65,7 +65,7 @@ func TestArchiveSections(t *testing.T) {
 func TestPieces(t *testing.T) {
 	from, to := netip.MustParseAddrPort("10.0.0.1:7"), netip.MustParseAddrPort("10.0.0.2:81")
 	payload := datagram(from, to, numbered("x", 1, true))
-	for name, cut := range map[string]func([]byte) []piece{"tiny": tiny, "backwards": backwards, "overlapping": overlapping} {
+	for name, cut := range map[string]func([]byte) []fragment{"tiny": tiny, "backwards": backwards, "overlapping": overlapping} {
 		whole := make([]byte, len(payload))
 		for _, p := range cut(slices.Clone(payload)) {
 			copy(whole[p.offset:], p.data)

@@ -22,13 +22,13 @@ func (r *result) good() bool {
 }
 
 // leaked and broken are LEAK and BREAK, without what the product cannot prevent.
-func (r *result) leaked() int { return max(0, r.leak+r.aside.leak-r.excused.leak) }
+func (r *result) leaked() int { return max(0, r.leak+r.ownLoss.leak-r.excused.leak) }
 
 func (r *result) broken() int {
-	if r.unjudged {
+	if r.breakExpected {
 		return 0
 	}
-	return max(0, r.tally.broken+r.aside.broken-r.excused.broken-r.lost)
+	return max(0, r.tally.broken+r.ownLoss.broken-r.excused.broken-r.lost)
 }
 
 func allGood(results []*result) bool {

@@ -13,11 +13,11 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// scene is a sandbox with the product on its nodes and traffic between its pods.
-type scene struct {
+// testbed is a sandbox with the product on its nodes and traffic between its pods.
+type testbed struct {
 	*sandbox.Cluster
 	*report
-	lab    *lab
+	env    *environment
 	ctx    context.Context
 	plan   plan
 	dir    string
@@ -26,33 +26,33 @@ type scene struct {
 	random *rand.Rand
 	agents []*agent // by node
 	tally  tally
-	pulse  *pulse
+	stalls  *stallMeter
 }
 
-// open makes the sandbox and the manifests; nobody runs the nodes yet.
-func (s *scene) open(r row) (err error) {
+// create makes the sandbox and the manifests; nobody runs the nodes yet.
+func (s *testbed) create(r row) (err error) {
 	s.plan = r.Plan()
-	s.random = rand.New(rand.NewPCG(s.lab.seed, 0))
-	if s.dir, err = os.MkdirTemp(s.lab.dir, r.Name()+"-"); err != nil {
+	s.random = rand.New(rand.NewPCG(s.env.seed, 0))
+	if s.dir, err = os.MkdirTemp(s.env.dir, r.Name()+"-"); err != nil {
 		return err
 	}
 	s.folder = folder{filepath.Join(s.dir, "manifests")}
-	s.churn = churn{s.folder, rand.New(rand.NewPCG(s.lab.seed, 1))}
+	s.churn = churn{s.folder, rand.New(rand.NewPCG(s.env.seed, 1))}
 	if err := os.Mkdir(s.folder.dir, 0o755); err != nil {
 		return err
 	}
-	if err := errors.Join(s.folder.populate(), s.churn.become(0)); err != nil {
+	if err := errors.Join(s.folder.populate(), s.churn.setState(0)); err != nil {
 		return err
 	}
 	if s.Cluster, err = sandbox.New(nodes()); err != nil {
 		return err
 	}
-	return s.settle()
+	return s.addTestPods()
 }
 
-// settle adds the pods, with what serves in them, and prepares the agents.
-func (s *scene) settle() error {
-	for _, a := range cast() {
+// addTestPods adds the pods, with what serves in them, and prepares the agents.
+func (s *testbed) addTestPods() error {
+	for _, a := range testPods() {
 		if err := s.AddPod(a.pod()); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (s *scene) settle() error {
 }
 
 // close ends everything that runs.
-func (s *scene) close() {
+func (s *testbed) close() {
 	for _, a := range s.agents {
 		a.close()
 	}
@@ -86,15 +86,15 @@ func (s *scene) close() {
 }
 
 // times is how often something is done.
-func (s *scene) times(long, short int) int {
-	if s.lab.short {
+func (s *testbed) times(long, short int) int {
+	if s.env.short {
 		return short
 	}
 	return long
 }
 
 // sleep waits, unless the run is interrupted.
-func (s *scene) sleep(d time.Duration) {
+func (s *testbed) sleep(d time.Duration) {
 	select {
 	case <-s.ctx.Done():
 	case <-time.After(d):
@@ -105,7 +105,7 @@ func (s *scene) sleep(d time.Duration) {
 var errEnded = errors.New("the process has ended")
 
 // await polls until something holds, and returns how long that took.
-func (s *scene) await(within time.Duration, what string, holds func() error) (time.Duration, error) {
+func (s *testbed) await(within time.Duration, what string, holds func() error) (time.Duration, error) {
 	began := time.Now()
 	for {
 		err := holds()
@@ -125,7 +125,7 @@ func (s *scene) await(within time.Duration, what string, holds func() error) (ti
 const patience = 30 * time.Second
 
 // compareWithFresh looks whether the kernel holds what an agent makes that finds nothing.
-func (s *scene) compareWithFresh() error {
+func (s *testbed) compareWithFresh() error {
 	for _, a := range s.agents {
 		if err := a.awaitReady(patience); err != nil {
 			return err

@@ -8,16 +8,16 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// actor is a pod that sends or serves, of the namespace shop; app is its label.
-type actor struct {
+// testPod is a pod that sends or serves, of the namespace shop; app is its label.
+type testPod struct {
 	name, app string
 	node      int // 1 or 2
 	host      int // last part of its addresses
 }
 
-// cast lists the actors. What they may do stands in the policies of the folder.
-func cast() []actor {
-	return []actor{
+// testPods lists the actors. What they may do stands in the policies of the folder.
+func testPods() []testPod {
+	return []testPod{
 		{"web", "web", 1, 5},     // serves clients
 		{"free", "free", 1, 6},   // serves everybody: no policy selects it
 		{"near", "client", 1, 7}, //
@@ -33,25 +33,25 @@ const (
 	shop        = "shop"
 )
 
-func (a actor) pod() sandbox.Pod {
+func (a testPod) pod() sandbox.Pod {
 	return sandbox.Pod{Name: shop + "/" + a.name, Node: nodeName(a.node), Addrs: addrs(a.node, a.host)}
 }
 
 // podOf is the pod of an actor.
 func podOf(name string) sandbox.Pod {
-	all := cast()
-	return all[slices.IndexFunc(all, func(a actor) bool { return a.name == name })].pod()
+	all := testPods()
+	return all[slices.IndexFunc(all, func(a testPod) bool { return a.name == name })].pod()
 }
 
-// addrsOf are those of an actor or a den, by family, or of a stranger who is nobody in the cluster.
-func addrsOf(name string) []netip.Addr {
+// addrsOfPod are those of an actor or a den, by family, or of a stranger who is nobody in the cluster.
+func addrsOfPod(name string) []netip.Addr {
 	switch name {
 	case "stranger":
 		return []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8::7")}
-	case den(1).name:
-		return den(1).pod().Addrs
-	case den(2).name:
-		return den(2).pod().Addrs
+	case tunnelTarget(1).name:
+		return tunnelTarget(1).pod().Addrs
+	case tunnelTarget(2).name:
+		return tunnelTarget(2).pod().Addrs
 	}
 	return podOf(name).Addrs
 }

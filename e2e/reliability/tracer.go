@@ -12,12 +12,12 @@ import (
 type tracer struct{ cmd *exec.Cmd }
 
 // trace attaches to an agent and returns when it is attached. An expression is what strace takes as -e.
-func (s *scene) trace(a *agent, expressions ...string) (*tracer, error) {
+func (s *testbed) trace(a *agent, expressions ...string) (*tracer, error) {
 	argv := []string{"-f", "-o", "/dev/null", "-p", fmt.Sprint(a.cmd.Process.Pid)}
 	for _, e := range expressions {
 		argv = append(argv, "-e", e)
 	}
-	t := &tracer{exec.Command(s.lab.strace, argv...)}
+	t := &tracer{exec.Command(s.env.strace, argv...)}
 	said, err := t.cmd.StderrPipe()
 	if err != nil {
 		return nil, err

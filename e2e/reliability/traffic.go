@@ -11,7 +11,7 @@ import (
 
 // traffic is flows that run.
 type traffic struct {
-	scene   *scene
+	testbed   *testbed
 	senders []*sender
 	sent    []sent
 	told    arrivals // by the servers, in the end
@@ -29,8 +29,8 @@ type tally struct {
 }
 
 // startTraffic starts flows and waits until the permitted ones arrive.
-func (s *scene) startTraffic(prefix string, flows []flow) (*traffic, error) {
-	t := &traffic{scene: s, dropped: droppedByProcessors()}
+func (s *testbed) startTraffic(prefix string, flows []flow) (*traffic, error) {
+	t := &traffic{testbed: s, dropped: droppedByProcessors()}
 	for i, f := range flows {
 		d, err := s.newSender(f, fmt.Sprintf("%s%d", prefix, i))
 		if err != nil {
@@ -43,7 +43,7 @@ func (s *scene) startTraffic(prefix string, flows []flow) (*traffic, error) {
 }
 
 func (t *traffic) arrives() error {
-	told, err := t.scene.allArrivals()
+	told, err := t.testbed.allArrivals()
 	for _, d := range t.senders {
 		if d.allowed && told.Flows[d.name].Received < 20 {
 			err = errors.Join(err, fmt.Errorf("%s does not", d.flow))
@@ -72,7 +72,7 @@ func (t *traffic) stop() (err error) {
 // count asks the servers, again for as long as what is missing may still wait for a server that has no processor.
 func (t *traffic) count() (err error) {
 	for end, last := time.Now().Add(unread), -1; ; time.Sleep(50 * time.Millisecond) {
-		if t.told, err = t.scene.allArrivals(); err != nil {
+		if t.told, err = t.testbed.allArrivals(); err != nil {
 			return err
 		}
 		missing := t.missing()
@@ -105,7 +105,7 @@ func (t *traffic) tally() tally {
 	for i, d := range t.senders {
 		sum.add(d.flow, t.sent[i], t.told.Flows[d.name])
 		if there := t.told.Flows[d.name]; d.allowed && t.sent[i].Sent != there.Received || !d.allowed && there.Received > 0 {
-			t.scene.note("%s: sent %d, received %d, reset %d, longest hole %v", d.flow, t.sent[i].Sent, there.Received, t.sent[i].Refused, millis(there.Hole))
+			t.testbed.note("%s: sent %d, received %d, reset %d, longest hole %v", d.flow, t.sent[i].Sent, there.Received, t.sent[i].Refused, millis(there.Hole))
 		}
 	}
 	return sum
@@ -125,7 +125,7 @@ func (s *tally) add(f flow, here sent, there arrived) {
 }
 
 // selfCheck shows that what is forbidden does arrive while nobody forbids it: that the prober can see a leak.
-func (s *scene) selfCheck(prefix string, flows []flow) error {
+func (s *testbed) selfCheck(prefix string, flows []flow) error {
 	var forbidden []flow
 	for _, f := range flows {
 		if !f.allowed {

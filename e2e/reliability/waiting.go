@@ -17,33 +17,33 @@ type span struct {
 	missed time.Duration         // by the pulse
 }
 
-func (a *agent) span() span { return span{a, time.Now(), a.waited(), a.scene.pulse.missed()} }
+func (a *agent) span() span { return span{a, time.Now(), a.waited(), a.testbed.stalls.missed()} }
 
 func (s span) took() time.Duration { return time.Since(s.began) }
 
-// held is how long the machine stood still since, or for how long one of the agent's threads has waited, the one that
+// heldUp is how long the machine stood still since, or for how long one of the agent's threads has waited, the one that
 // waited longest. Its work goes from thread to thread, so it was held up for as long or longer.
-func (s span) held() time.Duration {
-	longest := s.agent.scene.pulse.missed() - s.missed
+func (s span) heldUp() time.Duration {
+	longest := s.agent.testbed.stalls.missed() - s.missed
 	for thread, waited := range s.agent.waited() {
 		longest = max(longest, waited-s.waited[thread])
 	}
 	return longest
 }
 
-// pulse beats to see how long the machine stood still: a virtual one loses its processors at times, all at once.
-type pulse struct{ nanoseconds atomic.Int64 }
+// stallMeter beats to see how long the machine stood still: a virtual one loses its processors at times, all at once.
+type stallMeter struct{ nanoseconds atomic.Int64 }
 
-const pulseBeat = 10 * time.Millisecond
+const stallInterval = 10 * time.Millisecond
 
-// newPulse beats until ctx ends.
-func newPulse(ctx context.Context) *pulse {
-	p := &pulse{}
+// newStallMeter beats until ctx ends.
+func newStallMeter(ctx context.Context) *stallMeter {
+	p := &stallMeter{}
 	go func() {
 		for last := time.Now(); ctx.Err() == nil; last = time.Now() {
-			time.Sleep(pulseBeat)
-			if gap := time.Since(last); gap > 2*pulseBeat { // less is how timers are
-				p.nanoseconds.Add(int64(gap - pulseBeat))
+			time.Sleep(stallInterval)
+			if gap := time.Since(last); gap > 2*stallInterval { // less is how timers are
+				p.nanoseconds.Add(int64(gap - stallInterval))
 			}
 		}
 	}()
@@ -51,10 +51,10 @@ func newPulse(ctx context.Context) *pulse {
 }
 
 // missed is how much later than they should have come all beats were.
-func (p *pulse) missed() time.Duration { return time.Duration(p.nanoseconds.Load()) }
+func (p *stallMeter) missed() time.Duration { return time.Duration(p.nanoseconds.Load()) }
 
 // spans are those of all agents.
-func (s *scene) spans() (all []span) {
+func (s *testbed) spans() (all []span) {
 	for _, a := range s.agents {
 		all = append(all, a.span())
 	}
@@ -64,7 +64,7 @@ func (s *scene) spans() (all []span) {
 // longestHeld is what the machine held up one of them at most.
 func longestHeld(all []span) (longest time.Duration) {
 	for _, one := range all {
-		longest = max(longest, one.held())
+		longest = max(longest, one.heldUp())
 	}
 	return longest
 }
