@@ -22,19 +22,21 @@ const (
 
 // agent is Picket on one node, a process or the next one.
 type agent struct {
-	testbed           *testbed
+	testbed         *testbed
 	node            string
 	program, health string
-	from            []string // flags that say where the state of the cluster comes from; none: the folder
-	dir             string   // that it works in, and for temporary files; empty: this program's
-	log             *os.File
-	cmd             *exec.Cmd
-	ended           chan struct{} // closed after the end of the process; nil: there was none
+	// flags that say where the state of the cluster comes from; none: the folder
+	from  []string
+	dir   string // that it works in, and for temporary files; empty: this program's
+	log   *os.File
+	cmd   *exec.Cmd
+	ended chan struct{} // closed after the end of the process; nil: there was none
 }
 
 // newAgent prepares the agent of a node; it does not run.
 func (s *testbed) newAgent(node string) (*agent, error) {
-	log, err := os.OpenFile(filepath.Join(s.dir, "agent-"+node+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	log, err := os.OpenFile(filepath.Join(s.dir, "agent-"+node+".log"),
+		os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -55,9 +57,13 @@ func (a *agent) start(wrapper ...string) error { return a.startWith(nil, wrapper
 
 // startWith gives it files, as descriptors from firstFile on.
 func (a *agent) startWith(files []*os.File, wrapper ...string) error {
-	argv := append(wrapper, a.program, "agent", "--node-name", a.node,
-		"--health-addr", a.health, fmt.Sprintf("--own-table=%t", !a.testbed.plan.free),
-		"--unknown-pods="+map[bool]string{false: "allow", true: "deny"}[a.testbed.plan.strict])
+	argv := append(wrapper, a.program, "agent", "--node-name", a.node, "--health-addr", a.health,
+		fmt.Sprintf("--own-table=%t", !a.testbed.plan.free))
+	if a.testbed.plan.strict {
+		argv = append(argv, "--unknown-pods=deny")
+	} else {
+		argv = append(argv, "--unknown-pods=allow")
+	}
 	if argv = append(argv, a.from...); len(a.from) == 0 {
 		argv = append(argv, "--manifests", a.testbed.folder.dir)
 	}
@@ -124,7 +130,8 @@ func (a *agent) ask() (r readiness, err error) {
 
 // get asks it for a page of its health address.
 func (a *agent) get(path string) (*http.Response, error) {
-	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: a.dial}}
+	client := &http.Client{Timeout: 2 * time.Second,
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: a.dial}}
 	return client.Get("http://" + a.health + path)
 }
 

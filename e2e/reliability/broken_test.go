@@ -9,7 +9,8 @@ import (
 
 // broken is Picket with some lines before all others.
 func broken(imports, lines string) edit {
-	return edit{"../../cmd/picket/main.go", "\n)\n\nfunc main() { ", "\n" + imports + "\n)\n\nfunc main() { " + lines + "; "}
+	return edit{"../../cmd/picket/main.go", "\n)\n\nfunc main() { ",
+		"\n" + imports + "\n)\n\nfunc main() { " + lines + "; "}
 }
 
 // endsAtJump is what becomes of a program whose watchdog has never seen a clock that goes back.
@@ -28,7 +29,8 @@ var endsWithoutRoom = broken("", `if f, err := os.CreateTemp("", "picket"); err 
 		_ = os.Remove(f.Name())
 	}`)
 
-// A row that a broken product passes is none. These are of the rows whose fault no other test shows to have happened.
+// A row that a broken product passes is none. These are of the rows whose fault no other test shows
+// to have happened.
 func TestBrokenProductsAreFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds three programs")
@@ -67,7 +69,8 @@ func TestBrokenProductsAreFound(t *testing.T) {
 			}
 			l.short, l.source = true, "../.."
 			r := l.runRow(t.Context(), test.row)
-			if text := strings.Join(r.faults, "\n"); r.good() || !strings.Contains(text, test.want) {
+			if text := strings.Join(r.faults, "\n"); r.good() ||
+				!strings.Contains(text, test.want) {
 				t.Errorf("%q is not among what was found:\n%s", test.want, tabulate([]*result{r}))
 			}
 		})
@@ -103,14 +106,20 @@ func TestBrokenFramesAreFound(t *testing.T) {
 		row            row
 		want           []string
 	}{
-		{"nothing is a tunnel", "{tunnels, nil, []rule{\n", "{tunnels, nil, []rule{\n{[]term{accept()}, \"\"},\n", &tunnels{}, []string{
-			"vxlan from alien to 10.77.0.1", "vxlan from caged to 10.77.0.2", "vxlan from alien to 10.244.1.1",
-			"vxlan from rogue to 10.77.0.1", "protocol 4 from alien", "protocol 41 from caged", "protocol 47 from alien"}},
-		{"output is not judged", `slices.Concat(rules, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})`, "rules", output{}, []string{
-			"caged@n2 > free udp-new IPv4: sent", "caged@n2 > free tcp IPv6: sent", "stranger@n1 > web udp-new IPv6: sent", "alien@n1 > web udp-new IPv6: sent"}},
+		{"nothing is a tunnel", "{tunnels, nil, []rule{\n",
+			"{tunnels, nil, []rule{\n{[]term{accept()}, \"\"},\n", &tunnels{}, []string{
+				"vxlan from alien to 10.77.0.1", "vxlan from caged to 10.77.0.2",
+				"vxlan from alien to 10.244.1.1",
+				"vxlan from rogue to 10.77.0.1", "protocol 4 from alien", "protocol 41 from caged",
+				"protocol 47 from alien"}},
+		{"output is not filtered",
+			`slices.Concat(rules, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})`, "rules", output{}, []string{
+				"caged@n2 > free udp-new IPv4: sent", "caged@n2 > free tcp IPv6: sent",
+				"stranger@n1 > web udp-new IPv6: sent", "alien@n1 > web udp-new IPv6: sent"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l, err := newEnvironment(frameWithout(t, scratch, test.row.Name(), test.old, test.new), scratch)
+			l, err := newEnvironment(frameWithout(t, scratch, test.row.Name(), test.old, test.new),
+				scratch)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +128,8 @@ func TestBrokenFramesAreFound(t *testing.T) {
 			table := tabulate([]*result{r})
 			for _, want := range test.want {
 				if r.leaked() == 0 || !strings.Contains(table, want) {
-					t.Errorf("LEAK %d; %q is not among what was found:\n%s", r.leaked(), want, table)
+					t.Errorf("LEAK %d; %q is not among what was found:\n%s", r.leaked(), want,
+						table)
 				}
 			}
 		})

@@ -15,17 +15,19 @@ const (
 	deleteEntry = nl.IPCTNL_MSG_CT_DELETE
 )
 
-// entryStatus is that of a connection which has carried packets both ways: the kernel does not give it up for a new
-// one (SEEN_REPLY, ASSURED and CONFIRMED of enum ip_conntrack_status).
+// entryStatus is that of a connection which has carried packets both ways: the kernel does not give
+// it up for a new one (SEEN_REPLY, ASSURED and CONFIRMED of enum ip_conntrack_status).
 const entryStatus = 1<<1 | 1<<2 | 1<<3
 
 // entriesAtOnce go to the kernel in one datagram.
 const entriesAtOnce = 100
 
-// changeEntries makes or deletes entries in the connection table of a node, the same ones each time.
-func (s *testbed) changeEntries(node string, deed, count int) error {
+// changeEntries makes or deletes entries in the connection table of a node, the same ones each
+// time.
+func (s *testbed) changeEntries(node string, operation, count int) error {
 	err := s.InNode(node, func() error {
-		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC,
+			unix.NETLINK_NETFILTER)
 		if err != nil {
 			return err
 		}
@@ -33,9 +35,10 @@ func (s *testbed) changeEntries(node string, deed, count int) error {
 		for n := 0; n < count; n += entriesAtOnce {
 			var datagram []byte
 			for i := range entriesAtOnce {
-				datagram = append(datagram, entryMessage(deed, n+i)...)
+				datagram = append(datagram, entryMessage(operation, n+i)...)
 			}
-			if err := unix.Sendto(fd, datagram, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			if err := unix.Sendto(fd, datagram, 0,
+				&unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 				return err
 			}
 		}
@@ -47,11 +50,14 @@ func (s *testbed) changeEntries(node string, deed, count int) error {
 	return nil
 }
 
-// entryMessage speaks of the n-th entry. Errors come back in messages that nobody reads: a full table is meant to
-// refuse.
-func entryMessage(deed, n int) []byte {
-	flags := map[int]int{createEntry: unix.NLM_F_CREATE}[deed]
-	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|deed, flags)
+// entryMessage speaks of the n-th entry. Errors come back in messages that nobody reads: a full
+// table is meant to refuse.
+func entryMessage(operation, n int) []byte {
+	flags := 0
+	if operation == createEntry {
+		flags = unix.NLM_F_CREATE
+	}
+	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|operation, flags)
 	request.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_INET, Version: nl.NFNETLINK_V0})
 	here, there := []byte{100, 64, byte(n >> 16), byte(n >> 8)}, []byte{100, 127, 0, byte(n)}
 	request.AddData(tuple(nl.CTA_TUPLE_ORIG, here, there))

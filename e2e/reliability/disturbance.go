@@ -9,21 +9,22 @@ import (
 	"time"
 )
 
-// disturbance is what rows have in common that disturb one agent for a while.
+// disturbance is the work that rows share which disturb one agent for a while.
 type disturbance struct {
-	testbed  *testbed
-	agent *agent
-	expected expectedRules
-	saidNotReady   bool // the agent has said once that it is not ready, and why
+	testbed      *testbed
+	agent        *agent
+	expected     expectedRules
+	saidNotReady bool // the agent has said once that it is not ready, and why
 }
 
-// newDisturbance learns what the node of the first agent is to hold; its state is 0 then.
+// newDisturbance learns what the node of the first agent must hold; the manifests are in state 0
+// then.
 func (s *testbed) newDisturbance() (*disturbance, error) {
 	w, err := s.learnExpectedRules(s.agents[0])
 	return &disturbance{testbed: s, agent: s.agents[0], expected: w}, err
 }
 
-// observation is what was seen of an agent in trouble.
+// observation is what was seen of an agent while it was disturbed.
 type observation struct {
 	looks, unready int
 	reasons        []string
@@ -31,10 +32,13 @@ type observation struct {
 
 // String says how often the agent was not ready, and the first reasons that it gave.
 func (w observation) String() string {
-	return strings.Join(append([]string{fmt.Sprintf("not ready in %d of %d looks", w.unready, w.looks)}, w.reasons...), "; ")
+	return strings.Join(
+		append([]string{fmt.Sprintf("not ready in %d of %d looks", w.unready, w.looks)},
+			w.reasons...), "; ")
 }
 
-// watch changes the manifests and looks at the agent, until the time is over. The last change is to a state.
+// watch changes the manifests and looks at the agent, until the time is over. The last change is to
+// a state.
 func (t *disturbance) watch(length time.Duration, state int) (w observation) {
 	links := t.links()
 	for end := time.Now().Add(length); time.Now().Before(end); {
@@ -54,7 +58,7 @@ func (t *disturbance) watch(length time.Duration, state int) (w observation) {
 	return w
 }
 
-// observe notes whether the agent says that it is ready, and the reasons if not.
+// observe asks the agent whether the agent says that it is ready, and the reasons if not.
 func (t *disturbance) observe(w *observation) {
 	r, err := t.agent.ask()
 	w.looks++
@@ -79,7 +83,8 @@ func (w *observation) note(reason string) {
 	}
 }
 
-// links is what the kernel holds of the interfaces that pods sit behind; empty where that cannot be listed.
+// links is what the kernel holds of the interfaces that pods sit behind; empty where that cannot be
+// listed.
 func (t *disturbance) links() string {
 	text, _ := t.testbed.ruleset(t.agent.node)
 	for line := range strings.Lines(text) {
@@ -90,10 +95,12 @@ func (t *disturbance) links() string {
 	return ""
 }
 
-// recovery is how long an agent may take to be well again: its longest pause between attempts is 5 s.
+// recovery is how long an agent may take to be well again: its longest pause between attempts is 5
+// s.
 const recovery = 12 * time.Second
 
-// recover waits until the same process has reached a state. One that does not is restarted, for the next trouble.
+// recover waits until the same process has reached a state. One that does not is restarted, so that
+// the row can go on.
 func (t *disturbance) recover(after string, w observation, state int) error {
 	same := t.agent.alive()
 	took, err := t.testbed.await(recovery, "well again", func() error {
@@ -113,6 +120,6 @@ func (t *disturbance) recover(after string, w observation, state int) error {
 		return nil
 	}
 	t.testbed.fault("%s: alive %t, %v", after, same, err)
-	t.agent.end(syscall.SIGQUIT) // its log tells where it stood
+	t.agent.end(syscall.SIGQUIT) // its log then has the stacks of all goroutines
 	return errors.Join(t.agent.start(), t.agent.awaitReady(patience))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// environment is where rows run: programs and a folder.
+// environment is what rows run with: programs, a folder and options.
 type environment struct {
 	picket, next, probe string
 	nft, strace         string
@@ -31,7 +31,8 @@ func newEnvironment(picket, scratch string) (*environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &environment{dir: scratch, probe: filepath.Join(scratch, probeProgram), next: filepath.Join(scratch, nextProgram), seed: 1}
+	l := &environment{dir: scratch, probe: filepath.Join(scratch, probeProgram),
+		next: filepath.Join(scratch, nextProgram), seed: 1}
 	for _, p := range []struct {
 		name string
 		path *string
@@ -62,7 +63,8 @@ func (l *environment) runRow(ctx context.Context, r row) *result {
 	return &result{row: r.Name(), report: *s.report, tally: s.tally, took: time.Since(began)}
 }
 
-// run sets the scene, injects the row's fault while traffic runs, and looks at what is left in the end.
+// run makes the testbed, injects the row's fault while traffic runs, and compares what is left in
+// the end.
 func (s *testbed) run(r row) (err error) {
 	if err := s.create(r); err != nil {
 		return err
@@ -94,13 +96,15 @@ func (s *testbed) run(r row) (err error) {
 	return s.compareWithFresh()
 }
 
-// logEnds are the ends of the agents' logs.
+// logEnds returns the last lines of the agents' logs.
 func (s *testbed) logEnds() []string {
 	var words []string
 	for _, a := range s.agents {
 		if text, err := os.ReadFile(a.log.Name()); err == nil {
 			lines := slices.Collect(strings.Lines(string(text)))
-			words = append(words, fmt.Sprintf("log of %s, its end:\n%s", a.node, listing.Abridged(lines[max(0, len(lines)-4):])))
+			words = append(words,
+				fmt.Sprintf("log of %s, its end:\n%s", a.node,
+					listing.Abridged(lines[max(0, len(lines)-4):])))
 		}
 	}
 	return words

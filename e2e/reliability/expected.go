@@ -33,7 +33,7 @@ func (s *testbed) learnExpectedRules(a *agent) (w expectedRules, err error) {
 	return w, nil
 }
 
-// check says in what the node is not in a state.
+// check is an error that says how the node differs from a state, nil if it does not.
 func (w expectedRules) check(s *testbed, state int) error {
 	have, err := s.ruleset(w.node)
 	if err == nil && have != w.states[state] {

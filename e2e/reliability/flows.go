@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// flow is steady traffic from one actor to another. From far@n2 it is a process of node n2 that sends, with far's
-// addresses.
+// flow is steady traffic from one test pod to another. From far@n2 it is a process of node n2 that
+// sends, with far's addresses.
 type flow struct {
 	from, to string
 	family   int // index of the addresses: 0 is IPv4, 1 is IPv6
@@ -24,9 +24,9 @@ type flow struct {
 	allowed  bool
 }
 
-// everyFlow lists the traffic of every row: in each family, on one node and across nodes, permitted and forbidden,
-// by UDP and TCP. A datagram with a socket of its own meets the policies; those of one socket, and a connection that
-// is held, show whether what is open stays open.
+// everyFlow lists the traffic of every row: in each family, on one node and across nodes, permitted
+// and forbidden, by UDP and TCP. A datagram with a socket of its own meets the policies; those of
+// one socket, and a connection that is held, show whether what is open stays open.
 func everyFlow() []flow {
 	return []flow{
 		{"near", "web", four, "udp-new", true}, {"near", "web", six, "udp", true},
@@ -37,7 +37,8 @@ func everyFlow() []flow {
 		{"alien", "web", four, "udp", false}, {"alien", "web", six, "udp-new", false},
 		{"rogue", "web", four, "udp-new", false}, {"rogue", "web", six, "udp", false},
 		{"caged", "free", four, "udp-new", false}, {"caged", "free", six, "udp-new", false},
-		{"alien", "web", four, "tcp", false}, {"rogue", "web", six, "tcp", false}, {"caged", "free", four, "tcp", false},
+		{"alien", "web", four, "tcp", false}, {"rogue", "web", six, "tcp", false},
+		{"caged", "free", four, "tcp", false},
 	}
 }
 
@@ -51,7 +52,7 @@ func (f flow) String() string {
 	return fmt.Sprintf("%s > %s %s IPv%d", f.from, f.to, f.network, 4+2*f.family)
 }
 
-// servers are the actors that flows lead to.
+// servers are the test pods that flows lead to.
 func servers() []string {
 	var names []string
 	for _, f := range everyFlow() {
@@ -62,21 +63,22 @@ func servers() []string {
 	return names
 }
 
-func (s *testbed) serve(actor string) error {
+// serve starts the server in a pod and waits until it answers.
+func (s *testbed) serve(podName string) error {
 	cmd := s.probe("serve", "--tcp", servicePort, "--udp", fmt.Sprint(servicePort, ",", otherPort))
-	if err := s.StartInPod(shop+"/"+actor, cmd); err != nil {
-		return fmt.Errorf("serve in %s: %w", actor, err)
+	if err := s.StartInPod(shop+"/"+podName, cmd); err != nil {
+		return fmt.Errorf("serve in %s: %w", podName, err)
 	}
 	go func() { _ = cmd.Wait() }() // it ends with the sandbox
-	_, err := s.await(patience, actor+" serves", func() error {
-		_, err := s.arrivals(actor)
+	_, err := s.await(patience, podName+" serves", func() error {
+		_, err := s.arrivals(podName)
 		return err
 	})
 	return err
 }
 
-// probe is a command of e2e/probe. It leaves the processors to who wants them: on real nodes, most of what sends is
-// elsewhere.
+// probe is a command of e2e/probe. It leaves the processors to who wants them: on real nodes, most
+// of what sends is elsewhere.
 func (s *testbed) probe(arguments ...string) *exec.Cmd {
 	return exec.Command("nice", append([]string{"-n", "10", s.env.probe}, arguments...)...)
 }
@@ -93,20 +95,21 @@ type sender struct {
 // newSender starts a flow. A server counts flows by their names, for as long as it lives.
 func (s *testbed) newSender(f flow, name string) (*sender, error) {
 	to := net.JoinHostPort(podOf(f.to).Addrs[f.family].String(), servicePort)
-	actor, node, onNode := strings.Cut(f.from, "@")
+	podName, node, onNode := strings.Cut(f.from, "@")
 	rate := rates[f.network]
 	if onNode {
 		rate /= onNodes
 	}
 	d := &sender{flow: f, name: name}
-	d.cmd = s.probe("send", "--flow", name, "--network", f.network, "--to", to, "--rate", fmt.Sprint(rate), "--for", "1h")
+	d.cmd = s.probe("send", "--flow", name, "--network", f.network, "--to", to, "--rate",
+		fmt.Sprint(rate), "--for", "1h")
 	stdin, err := d.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
 	d.stdin, d.cmd.Stdout, d.cmd.Stderr = stdin, &d.out, &d.out
 	if onNode {
-		d.cmd.Args = append(d.cmd.Args, "--from", addrsOfPod(actor)[f.family].String())
+		d.cmd.Args = append(d.cmd.Args, "--from", addrsOfPod(podName)[f.family].String())
 		return d, s.StartInNode(node, d.cmd)
 	}
 	return d, s.StartInPod(shop+"/"+f.from, d.cmd)
@@ -139,12 +142,12 @@ type arrivals struct {
 	Overflowed int // datagrams that its sockets had no room for
 }
 
-// arrivals asks the server of an actor.
-func (s *testbed) arrivals(actor string) (told arrivals, err error) {
+// arrivals asks the server of a test pod what it has counted.
+func (s *testbed) arrivals(podName string) (told arrivals, err error) {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-			entered := s.InPod(shop+"/"+actor, func() error {
+			entered := s.InPod(shop+"/"+podName, func() error {
 				conn, err = new(net.Dialer).DialContext(ctx, network, addr)
 				return err
 			})

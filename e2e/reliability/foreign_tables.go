@@ -7,7 +7,8 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// foreignScript are somebody else's, with all kinds of objects, and names that could be taken for ours.
+// foreignScript makes tables of somebody else, with all kinds of objects, and names that could be
+// taken for ours.
 const foreignScript = `
 table inet firewall {
 	set pods4-mine { type ipv4_addr; elements = { 10.244.1.5 } }
@@ -23,14 +24,14 @@ table ip picket {
 }
 `
 
-// foreignTables are these tables in one node.
+// foreignTables are these tables on one node.
 type foreignTables struct {
-	testbed  *testbed
-	node   string
-	before string
+	testbed *testbed
+	node    string
+	before  string
 }
 
-// addForeignTables makes the tables.
+// addForeignTables makes the tables on a node.
 func (s *testbed) addForeignTables(node string) (*foreignTables, error) {
 	f := &foreignTables{testbed: s, node: node}
 	return f, f.recreate()
@@ -51,7 +52,8 @@ func (f *foreignTables) list() (string, error) {
 	var text strings.Builder
 	var errs []error
 	for _, table := range [][]string{{"inet", "firewall"}, {"ip", "picket"}} {
-		out, err := f.testbed.inNode(f.node, "", f.testbed.env.nft, "-a", "list", "table", table[0], table[1])
+		out, err := f.testbed.inNode(f.node, "", f.testbed.env.nft, "-a", "list", "table", table[0],
+			table[1])
 		text.WriteString(out)
 		errs = append(errs, err)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// metrics are values of /metrics by name; only those without labels.
+// metrics are the values of /metrics by name; only those without labels.
 type metrics map[string]float64
 
 const (
@@ -19,7 +19,7 @@ const (
 	memoryNoise = 8 * megabyte // what a garbage collector may leave at one time and not at another
 )
 
-// metrics asks an agent for them.
+// metrics asks an agent for its metrics.
 func (a *agent) metrics() (metrics, error) {
 	response, err := a.get("/metrics")
 	if err != nil {

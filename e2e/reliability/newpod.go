@@ -10,9 +10,10 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// newPod is a pod that nobody has heard of yet. It may speak to the pod hall, and not to the pod vault.
+// newPod is a pod that no agent knows yet. It may send to the pod open-server, and not to
+// closed-server.
 type newPod struct {
-	testbed    *testbed
+	testbed  *testbed
 	number   int // among all of the row
 	flow     string
 	forbid   [2]net.Conn // by family
@@ -22,17 +23,19 @@ type newPod struct {
 	delay    time.Duration // from the first permitted packet until then
 }
 
-// newPodHosts are the addresses of newcomers, by turns, so that an address comes back only after a while.
+// newPodHosts is how many addresses new pods use by turns, so that an address is used again only
+// after a while.
 const newPodHosts = 60
 
 func (n *newPod) pod() sandbox.Pod {
 	node, host := 1+n.number%2, 160+n.number/2%newPodHosts
-	return sandbox.Pod{Name: fmt.Sprintf("%s/new%d", shop, n.number), Node: nodeName(node), Addrs: addrs(node, host)}
+	return sandbox.Pod{Name: fmt.Sprintf("%s/new%d", shop, n.number), Node: nodeName(node),
+		Addrs: addrs(node, host)}
 }
 
 func (n *newPod) file() string { return fmt.Sprintf("new-%d.yaml", n.number) }
 
-// create makes the pod, which says nothing yet.
+// create makes the pod, which sends nothing yet.
 func (n *newPod) create() error {
 	if err := n.testbed.AddPod(n.pod()); err != nil {
 		return err
@@ -40,32 +43,33 @@ func (n *newPod) create() error {
 	n.answered = make(chan struct{})
 	return n.testbed.InPod(n.pod().Name, func() (err error) {
 		for family := range n.forbid {
-			if n.forbid[family], err = dialServer("vault", family); err != nil {
+			if n.forbid[family], err = dialServer(closedServer, family); err != nil {
 				return err
 			}
 		}
-		n.permit, err = dialServer("hall", n.number/2%2)
+		n.permit, err = dialServer(openServer, n.number/2%2)
 		return err
 	})
 }
 
-func dialServer(actor string, family int) (net.Conn, error) {
-	return net.Dial("udp", net.JoinHostPort(newPodServer(actor).Addrs[family].String(), servicePort))
+func dialServer(podName string, family int) (net.Conn, error) {
+	return net.Dial("udp", net.JoinHostPort(newPodServer(podName).Addrs[family].String(),
+		servicePort))
 }
 
-// sendAndAnnounce has it send what is forbidden as its first act, then lets the manifests tell of it, and goes on with both
-// until something permitted has arrived, and a little longer.
+// sendAndAnnounce has the pod send what is forbidden before anything else, then writes its
+// manifest, and sends both until something permitted has arrived, and a little longer.
 func (n *newPod) sendAndAnnounce() error {
 	for range 20 {
 		n.sendForbidden()
 	}
-	if err := n.testbed.folder.put(n.file(), podManifest(n.pod(), "app", "newcomer")); err != nil {
+	if err := n.testbed.folder.put(n.file(), podManifest(n.pod(), "app", "new-pod")); err != nil {
 		return err
 	}
 	began := time.Now()
 	go n.awaitAnswer(began)
 	for after := 20; after > 0; time.Sleep(time.Millisecond) {
-		_, _ = n.permit.Write(numbered("hall", 0, false))
+		_, _ = n.permit.Write(numbered(openServer, 0, false))
 		n.sendForbidden()
 		select {
 		case <-n.answered:
@@ -73,7 +77,8 @@ func (n *newPod) sendAndAnnounce() error {
 		default:
 		}
 		if time.Since(began) > patience {
-			return fmt.Errorf("pod %s: nothing that is permitted has arrived for %v", n.pod().Name, patience)
+			return fmt.Errorf("pod %s: nothing that is permitted has arrived for %v", n.pod().Name,
+				patience)
 		}
 	}
 	return nil

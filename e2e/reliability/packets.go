@@ -35,14 +35,14 @@ func checksum(data []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// fragment is a part of what an IP packet carries; offset is a multiple of 8.
+// fragment is a part of the payload of an IP packet; offset is a multiple of 8.
 type fragment struct {
 	offset int
 	last   bool
 	data   []byte
 }
 
-// fragments takes a payload apart.
+// fragments divides a payload.
 func fragments(payload []byte, size int) (all []fragment) {
 	for at := 0; at < len(payload); at += size {
 		end := min(at+size, len(payload))
@@ -83,24 +83,25 @@ func packet6(from, to netip.Addr, protocol byte, id uint16, p fragment) []byte {
 	return append(head, data...)
 }
 
-// sendFrame sends an IP packet for an actor of the first node in a frame of another's, behind some tags of VLAN 0,
-// which whoever receives them takes off.
-func (s *testbed) sendFrame(actor, target string, tags int, packet []byte) error {
-	to, err := s.nextHop(actor, target)
+// sendFrame sends an IP packet for a test pod in a frame to another one, behind some tags of VLAN
+// 0, which whoever receives them takes off.
+func (s *testbed) sendFrame(podName, target string, tags int, packet []byte) error {
+	to, err := s.nextHop(podName, target)
 	if err != nil {
 		return err
 	}
 	frame := sandbox.Frame{To: to, Tags: tags, Packet: packet}
-	if err := s.InPod(podOf(actor).Name, func() error { return frame.Send("eth0") }); err != nil {
-		return fmt.Errorf("send a frame from %s: %w", actor, err)
+	if err := s.InPod(podOf(podName).Name, func() error { return frame.Send("eth0") }); err != nil {
+		return fmt.Errorf("send a frame from %s: %w", podName, err)
 	}
 	return nil
 }
 
-// nextHop is the hardware address by which an actor reaches another: its own, or that of the bridge of the node.
-func (s *testbed) nextHop(actor, target string) (mac net.HardwareAddr, err error) {
+// nextHop is the hardware address by which a test pod reaches another: that pod's own, or that of
+// the bridge of its node.
+func (s *testbed) nextHop(podName, target string) (mac net.HardwareAddr, err error) {
 	inside, place, link := s.InPod, podOf(target).Name, "eth0"
-	if node := podOf(actor).Node; node != podOf(target).Node {
+	if node := podOf(podName).Node; node != podOf(target).Node {
 		inside, place, link = s.InNode, node, "cni0"
 	}
 	err = inside(place, func() error {

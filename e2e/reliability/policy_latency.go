@@ -10,36 +10,38 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// latencyProbe is a pod at which another one knocks every five milliseconds, with a socket each time, to see how long it takes
-// until a change of its policies counts. Each knock is a connection that is open for half a minute.
+// latencyProbe measures how long it takes until a change of policies counts: a pod sends a datagram
+// to another every five milliseconds, with a socket each time. Each is a connection that conntrack
+// holds for half a minute.
 type latencyProbe struct {
-	testbed   *testbed
-	socket  net.PacketConn
-	lastArrival    atomic.Int64 // when a knock arrived, in nanoseconds since 1970
-	ended   chan struct{}
-	stopped chan error
+	testbed     *testbed
+	socket      net.PacketConn
+	lastArrival atomic.Int64 // when a datagram arrived, in nanoseconds since 1970
+	ended       chan struct{}
+	stopped     chan error
 }
 
 func latencyServer() sandbox.Pod {
-	return sandbox.Pod{Name: shop + "/gate", Node: nodeName(1), Addrs: addrs(1, 50)}
+	return sandbox.Pod{Name: shop + "/latency-server", Node: nodeName(1), Addrs: addrs(1, 50)}
 }
 
 func latencyClient() sandbox.Pod {
-	return sandbox.Pod{Name: shop + "/knocker", Node: nodeName(1), Addrs: addrs(1, 51)}
+	return sandbox.Pod{Name: shop + "/latency-client", Node: nodeName(1), Addrs: addrs(1, 51)}
 }
 
 const latencyPolicy = `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {namespace: shop, name: gate}
-spec: {podSelector: {matchLabels: {app: gate}}}
+metadata: {namespace: shop, name: latency}
+spec: {podSelector: {matchLabels: {app: latency-server}}}
 `
 
-// startLatencyProbe adds both pods and waits until a knock arrives.
+// startLatencyProbe adds both pods and waits until a datagram arrives.
 func (s *testbed) startLatencyProbe() (*latencyProbe, error) {
 	g := &latencyProbe{testbed: s, ended: make(chan struct{}), stopped: make(chan error, 1)}
 	err := errors.Join(s.AddPod(latencyServer()), s.AddPod(latencyClient()),
-		s.folder.put("gate-pods.yaml", podManifest(latencyServer(), "app", "gate"), podManifest(latencyClient(), "app", "knocker")))
+		s.folder.put("latency-pods.yaml", podManifest(latencyServer(), "app", "latency-server"),
+			podManifest(latencyClient(), "app", "latency-client")))
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +74,7 @@ func (g *latencyProbe) send() error {
 		if err != nil {
 			return err
 		}
-		_, _ = conn.Write([]byte("knock"))
+		_, _ = conn.Write([]byte("x"))
 		_ = conn.Close()
 	}
 }
@@ -87,7 +89,7 @@ func (g *latencyProbe) receive() {
 
 func (g *latencyProbe) awaitArrival() error {
 	began := time.Now()
-	_, err := g.testbed.await(patience, "knocks arrive", func() error {
+	_, err := g.testbed.await(patience, "datagrams arrive", func() error {
 		if g.arrivedAt().Before(began) {
 			return errors.New("they do not")
 		}
@@ -98,16 +100,17 @@ func (g *latencyProbe) awaitArrival() error {
 
 func (g *latencyProbe) arrivedAt() time.Time { return time.Unix(0, g.lastArrival.Load()) }
 
-// silence is after what time without a knock it is believed that the gate is shut.
+// silence is the time without a datagram after which the pod counts as isolated.
 const silence = 200 * time.Millisecond
 
-// policyLatency is after what time the last knock arrived, and how much of it the agent waited for a processor.
+// policyLatency is the time until the last datagram arrived after a pod was isolated, and how much
+// of it the agent waited for a processor.
 type policyLatency struct {
 	took, held time.Duration
-	opened     time.Duration // from the moment when the policy was taken back until a knock arrived
+	opened     time.Duration // from when the policy was taken away until a datagram arrived
 }
 
-// own is what the agent itself took.
+// own is the time without what the agent waited for a processor.
 func (s policyLatency) own() time.Duration { return max(0, s.took-s.held) }
 
 // tookOf are the times that changes took.
@@ -118,18 +121,18 @@ func tookOf(all []policyLatency) (took []time.Duration) {
 	return took
 }
 
-// measure isolates the pod and opens it again.
+// measure isolates the pod and takes the policy away again.
 func (g *latencyProbe) measure() (policyLatency, error) {
 	span := g.testbed.agents[0].span()
-	if err := g.testbed.folder.put("gate.yaml", latencyPolicy); err != nil {
+	if err := g.testbed.folder.put("latency.yaml", latencyPolicy); err != nil {
 		return policyLatency{}, err
 	}
-	_, err := g.testbed.await(patience, "the gate is shut", func() error {
-		if a := g.testbed.agents[0]; !a.alive() { // that of the gate's node
+	_, err := g.testbed.await(patience, "the pod is isolated", func() error {
+		if a := g.testbed.agents[0]; !a.alive() { // that of the pod's node
 			return fmt.Errorf("the agent of %s: %w", a.node, errEnded)
 		}
 		if ago := time.Since(g.arrivedAt()); ago < silence {
-			return fmt.Errorf("a knock %v ago", millis(ago))
+			return fmt.Errorf("a datagram arrived %v ago", millis(ago))
 		}
 		return nil
 	})
@@ -141,14 +144,14 @@ func (g *latencyProbe) measure() (policyLatency, error) {
 	return took, err
 }
 
-// withdraw takes the policy back and returns how long it took until a knock arrived.
+// withdraw takes the policy away and returns how long it took until a datagram arrived.
 func (g *latencyProbe) withdraw() (time.Duration, error) {
 	began := time.Now()
-	err := errors.Join(g.testbed.folder.drop("gate.yaml"), g.awaitArrival())
+	err := errors.Join(g.testbed.folder.drop("latency.yaml"), g.awaitArrival())
 	return time.Since(began), err
 }
 
-// measureTimes does so some times.
+// measureTimes measures some times.
 func (g *latencyProbe) measureTimes(times int) (took []policyLatency, err error) {
 	for range times {
 		one, err := g.measure()
@@ -160,7 +163,7 @@ func (g *latencyProbe) measureTimes(times int) (took []policyLatency, err error)
 	return took, nil
 }
 
-// measureUntil does so until a time.
+// measureUntil measures until a time.
 func (g *latencyProbe) measureUntil(end time.Time) (took []policyLatency, err error) {
 	for time.Now().Before(end) && g.testbed.ctx.Err() == nil {
 		one, err := g.measure()
@@ -172,15 +175,16 @@ func (g *latencyProbe) measureUntil(end time.Time) (took []policyLatency, err er
 	return took, g.testbed.ctx.Err()
 }
 
-// policyWithin is what a change may take where nothing but a fault is in its way.
+// policyWithin is the most that a change may take during a row's fault.
 const policyWithin = 2 * time.Second
 
-// checkLatencies says after what time changes have counted.
+// checkLatencies notes after what time changes have counted, and reports those that took too long.
 func (s *testbed) checkLatencies(took []policyLatency) {
 	s.note("%d changes meanwhile counted after %s", len(took), spread(tookOf(took)))
 	for _, one := range took {
 		if one.own() > policyWithin {
-			s.fault("a change counted after %v, of which the agent waited %v for a processor", millis(one.took), millis(one.held))
+			s.fault("a change counted after %v, of which the agent waited %v for a processor",
+				millis(one.took), millis(one.held))
 		}
 	}
 }

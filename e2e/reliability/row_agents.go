@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// twoAgents runs a second agent on a node. It must wait, say why, and take over when the first is gone.
+// twoAgents runs a second agent on a node. It must wait, say why, and take over when the first is
+// gone.
 type twoAgents struct{ free bool }
 
 func (r twoAgents) Name() string {
@@ -58,12 +59,15 @@ func (s *testbed) takeover(works, waits *agent) error {
 	}
 	s.lookAtBoth(works, waits)
 	works.kill()
-	took, err := s.await(patience, "the second agent takes over", func() error { return readyNow(waits) })
+	took,
+		err := s.await(patience, "the second agent takes over",
+		func() error { return readyNow(waits) })
 	s.repairs = append(s.repairs, took)
 	return err
 }
 
-// lookAtBoth looks for a while whether only one of two agents works, and the other says why it does not.
+// lookAtBoth looks for a while whether only one of two agents works, and the other says why it does
+// not.
 func (s *testbed) lookAtBoth(works, waits *agent) {
 	reason := ""
 	for range 10 {

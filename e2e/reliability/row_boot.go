@@ -10,16 +10,17 @@ import (
 	"time"
 )
 
-// boot starts agents that deny unknown pods on nodes without any rules, as after a reboot, and nobody tells them which
-// pods there are: until somebody does nothing passes. Later, while traffic runs, it replaces the agents by such that
-// hear of nobody: what was closed stays so, and what was open, too.
+// boot starts agents that deny unknown pods on nodes without any rules, as after a reboot, and no
+// source says which pods there are: until one does nothing passes. Later, while traffic runs, it
+// replaces the agents by such that have no source: what was denied stays so, and what was allowed,
+// too.
 type boot struct{}
 
 func (boot) Name() string { return "boot" }
 
 func (boot) Plan() plan { return plan{strict: true} }
 
-// missingSource is a way to hear of nobody.
+// missingSource is a reason why an agent has no source.
 type missingSource struct {
 	name   string
 	from   func(*testbed) ([]string, error) // flags of the agents
@@ -31,12 +32,18 @@ func missingSources() []missingSource {
 	nothing := func(*testbed) error { return nil }
 	return []missingSource{
 		{"the API server is away", noServer, nothing, nothing},
-		{"the folder is not there", func(s *testbed) ([]string, error) { return []string{"--manifests", filepath.Join(s.dir, "nowhere")}, nil }, nothing, nothing},
-		{"the folder cannot be read", func(*testbed) ([]string, error) { return nil, nil }, hidePods, showPods},
+		{"the folder is not there",
+			func(s *testbed) ([]string,
+				error) {
+				return []string{"--manifests", filepath.Join(s.dir, "nowhere")}, nil
+			},
+			nothing, nothing},
+		{"the folder cannot be read", func(*testbed) ([]string, error) { return nil, nil },
+			hidePods, showPods},
 	}
 }
 
-// noServer writes a kubeconfig for a server that nobody runs.
+// noServer writes a kubeconfig for an API server that does not run.
 func noServer(s *testbed) ([]string, error) {
 	path := filepath.Join(s.dir, "away.kubeconfig")
 	return []string{"--kubeconfig", path}, os.WriteFile(path, []byte(`apiVersion: v1
@@ -48,17 +55,19 @@ current-context: c
 `), 0o600)
 }
 
-// hidePods puts a file that nobody can read in the place of the one that states nodes, pods and policies.
+// hidePods puts a file that nobody can read in the place of the one that states nodes, pods and
+// policies.
 func hidePods(s *testbed) error {
-	file := filepath.Join(s.folder.dir, "cast.yaml")
-	return errors.Join(os.Rename(file, filepath.Join(s.dir, "cast.yaml")), os.Symlink("cast.yaml", file))
+	file := filepath.Join(s.folder.dir, "pods.yaml")
+	return errors.Join(os.Rename(file, filepath.Join(s.dir, "pods.yaml")),
+		os.Symlink("pods.yaml", file))
 }
 
 func showPods(s *testbed) error {
-	return os.Rename(filepath.Join(s.dir, "cast.yaml"), filepath.Join(s.folder.dir, "cast.yaml"))
+	return os.Rename(filepath.Join(s.dir, "pods.yaml"), filepath.Join(s.folder.dir, "pods.yaml"))
 }
 
-// CheckUnfiltered is the boots themselves: of a node that has rules nothing else could be told.
+// CheckUnfiltered is the boots themselves, since they need nodes without rules.
 func (boot) CheckUnfiltered(s *testbed) error {
 	for i, d := range missingSources() {
 		if err := s.bootWithoutSource(d, fmt.Sprintf("boot%d-", i)); err != nil {
@@ -73,7 +82,8 @@ func (s *testbed) bootWithoutSource(d missingSource, prefix string) error {
 	if err := errors.Join(d.before(s), s.startWithoutSource(d)); err != nil {
 		return err
 	}
-	flows := slices.DeleteFunc(everyFlow(), func(f flow) bool { return f.network == "tcp-held" }) // which would wait for an answer
+	// which would wait for an answer
+	flows := slices.DeleteFunc(everyFlow(), func(f flow) bool { return f.network == "tcp-held" })
 	for i := range flows {
 		flows[i].allowed = false
 	}
@@ -101,7 +111,8 @@ func (s *testbed) startWithoutSource(d missingSource) error {
 		if err := a.start(); err != nil {
 			return err
 		}
-		took, err := s.await(patience, "the node denies unknown pods", func() error { return s.deniesUnknown(a.node) })
+		took, err := s.await(patience, "the node denies unknown pods",
+			func() error { return s.deniesUnknown(a.node) })
 		if err != nil {
 			return err
 		}
@@ -137,19 +148,21 @@ func (s *testbed) empty() error {
 }
 
 func (boot) Inject(s *testbed) error {
-	rounds, deaf := s.times(5, 1), missingSources()[:2] // who can read some is to isolate more by it
+	// who can read some is to isolate more by it
+	rounds, missing := s.times(5, 1), missingSources()[:2]
 	for range rounds {
-		for _, d := range deaf {
+		for _, d := range missing {
 			if err := s.restartWithoutSource(d); err != nil {
 				return err
 			}
 		}
 	}
-	s.done("%d boots, %d restarts", len(missingSources()), rounds*len(deaf))
+	s.done("%d boots, %d restarts", len(missingSources()), rounds*len(missing))
 	return nil
 }
 
-// restartWithoutSource replaces the agents, and then lets them hear again.
+// restartWithoutSource replaces the agents by such without a source, and then gives the source
+// back.
 func (s *testbed) restartWithoutSource(d missingSource) error {
 	if err := errors.Join(d.before(s), s.startWithoutSource(d)); err != nil {
 		return err

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// buffers gives an agent sockets with buffers of 4 KiB, whatever it asks for. With a small one to receive it must get
-// by. With a small one to send no big change can be made: then it must say so and leave the rules as they are.
+// buffers gives an agent sockets with buffers of 4 KiB, whatever it asks for. With a small one to
+// receive it must get by. With a small one to send no big change can be made: then it must say so
+// and leave the rules as they are.
 //
-// net.core.rmem_default, which would do the same to programs that do not ask, is the same for all network namespaces,
-// so this changes what the program tells the kernel instead.
+// net.core.rmem_default, which would do the same to programs that do not ask, is the same for all
+// network namespaces, so this changes what the program asks the kernel for instead.
 type buffers struct{}
 
 func (buffers) Name() string { return "socket-buffers" }
@@ -33,15 +34,17 @@ func (buffers) Inject(s *testbed) error {
 	return nil
 }
 
-// startSmall changes the state while nobody runs the node, and starts the agent with 4 KiB in those calls of setsockopt
-// that strace's when selects. An agent asks for its buffer to receive first, for that to send next.
+// startSmall changes the state while nobody runs the node, and starts the agent with 4 KiB in those
+// calls of setsockopt that strace's when selects. An agent asks for its buffer to receive first,
+// for that to send next.
 func (t *disturbance) startSmall(state int, when string) error {
 	t.agent.kill()
 	if err := t.testbed.churn.setState(state); err != nil {
 		return err
 	}
 	small := fmt.Sprintf("%x", binary.NativeEndian.AppendUint32(nil, 4096))
-	return t.agent.start(t.testbed.env.strace, "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=setsockopt",
+	return t.agent.start(t.testbed.env.strace, "-D", "-f", "-qq", "-o", "/dev/null", "-e",
+		"trace=setsockopt",
 		"-e", "inject=setsockopt:poke_enter=@arg4="+small+when)
 }
 

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// clock runs agents whose clock jumps a day forward, and later two days back. The clock of the machine stays as it is:
-// the program is built with a package time of which Now adds the jumps. The monotonic clock has none.
+// clock runs agents whose clock jumps a day forward, and later two days back. The clock of the
+// machine stays as it is: the program is built with a package time of which Now adds the jumps. The
+// monotonic clock has none.
 type clock struct {
 	program string        // empty: it is built
 	phase   time.Duration // between the jumps
@@ -55,12 +56,17 @@ func (c *clock) Inject(s *testbed) error {
 	return s.agents[0].jumped(began) // the one that has something to say all the time
 }
 
-// jumped looks into an agent's log, which has the time of every line, whether its clock has jumped at all.
+// jumped looks into an agent's log, which has the time of every line, whether its clock has jumped
+// at all.
 func (a *agent) jumped(began time.Time) error {
 	text, err := os.ReadFile(a.log.Name())
 	for _, days := range []int{1, -1} {
-		if day := began.UTC().AddDate(0, 0, days).Format(time.DateOnly); !strings.Contains(string(text), "time="+day) {
-			err = errors.Join(err, fmt.Errorf("the log of %s has no line of %s: its clock has not jumped, or it has nothing to say", a.node, day))
+		if day := began.UTC().AddDate(0, 0,
+			days).Format(time.DateOnly); !strings.Contains(string(text), "time="+day) {
+			err = errors.Join(err,
+				fmt.Errorf(
+					"the log of %s has no line of %s: its clock has not jumped, or it has "+
+						"nothing to say", a.node, day))
 		}
 	}
 	return err

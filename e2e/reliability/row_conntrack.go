@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// conntrack fills the connection table of a node, so that the kernel drops every packet that would open another
-// connection there: BREAK is the fault itself. Nothing that is forbidden may profit.
+// conntrack fills the connection table of a node, so that the kernel drops every packet that would
+// open another connection there: BREAK is the fault itself. Nothing that is forbidden may profit.
 type conntrack struct{}
 
 func (conntrack) Name() string { return "conntrack-full" }
@@ -25,7 +25,9 @@ func (conntrack) Inject(s *testbed) error {
 	node := s.agents[0].node
 	limit, err := s.readNumber(node, "/proc/sys/net/netfilter/nf_conntrack_max")
 	if err != nil || limit > mostEntries {
-		s.skip("nf_conntrack_max is %d here and is the same for all network namespaces, so it is not changed, and more than %d are not made", limit, mostEntries)
+		s.skip(
+			"nf_conntrack_max is %d here and is the same for all network namespaces, so it is "+
+				"not changed, and more than %d are not made", limit, mostEntries)
 		return err
 	}
 	if err := s.changeEntries(node, createEntry, limit+limit/10); err != nil {
@@ -66,7 +68,8 @@ func (s *testbed) readNumber(node, path string) (n int, err error) {
 	return n, err
 }
 
-// flowsAgain waits until every permitted flow but the held ones, which may have given up, arrives as before.
+// flowsAgain waits until every permitted flow but the held ones, which may have given up, arrives
+// as before.
 func (s *testbed) flowsAgain() error {
 	before, err := s.allArrivals()
 	if err != nil {
@@ -75,7 +78,8 @@ func (s *testbed) flowsAgain() error {
 	_, err = s.await(patience, "permitted traffic flows again", func() error {
 		now, err := s.allArrivals()
 		for i, f := range everyFlow() {
-			if name := fmt.Sprint(i); f.allowed && f.network != "tcp-held" && now.Flows[name].Received < before.Flows[name].Received+20 {
+			if name := fmt.Sprint(i); f.allowed && f.network != "tcp-held" &&
+				now.Flows[name].Received < before.Flows[name].Received+20 {
 				err = errors.Join(err, fmt.Errorf("%s does not", f))
 			}
 		}

@@ -64,14 +64,16 @@ func (t *disturbance) starve(more, state int) error {
 	return t.recover(fmt.Sprintf("room for %d descriptors more", more), w, state)
 }
 
-// startWithFew starts the agent with few descriptors: it ends in order or works, and the rules are what they were.
+// startWithFew starts the agent with few descriptors: it ends in order or works, and the rules are
+// what they were.
 func (t *disturbance) startWithFew(limit int) error {
 	before, err := t.testbed.ruleset(t.agent.node)
 	if err != nil {
 		return err
 	}
 	t.agent.kill()
-	if err := t.agent.start("sh", "-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(limit)); err != nil {
+	if err := t.agent.start("sh", "-c", `ulimit -n "$0" && exec "$@"`,
+		fmt.Sprint(limit)); err != nil {
 		return err
 	}
 	var w observation

@@ -47,11 +47,13 @@ func (diskFull) Inject(s *testbed) error {
 	return s.logsAreFull()
 }
 
-// moveLogs gives the agents that start from now on logs in a folder, which fill their last page, and nowhere else to
-// work in.
+// moveLogs gives the agents that start from now on logs in a folder, which fill their last page,
+// and nowhere else to work in.
 func (s *testbed) moveLogs(dir string) error {
 	for _, a := range s.agents {
-		log, err := os.OpenFile(filepath.Join(dir, a.node+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		log,
+			err := os.OpenFile(filepath.Join(dir, a.node+".log"),
+			os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ func (flood) Name() string { return "flood" }
 func (flood) Plan() plan { return plan{} }
 
 // floodMemory is what an agent may need more while it ends them: the cuts that it knows, at most
-// 16,384, the connections that it judges at once, and what its garbage collector has not looked at
+// 16,384, the connections that it reviews at once, and what its garbage collector has not looked at
 // yet.
 const floodMemory = 48 * megabyte
 
@@ -57,31 +57,33 @@ func (flood) Inject(s *testbed) error {
 // flooding is the work of that row.
 type flooding struct {
 	testbed *testbed
-	count int
-	most  float64 // memory of the agent
+	count   int
+	most    float64 // memory of the agent
 }
 
-// floodSource and sink are the pods, of one node.
+// floodSource and floodTarget are pods of one node.
 func floodSource() sandbox.Pod {
-	return sandbox.Pod{Name: shop + "/spring", Node: nodeName(1), Addrs: addrs(1, 41)}
+	return sandbox.Pod{Name: shop + "/flood-source", Node: nodeName(1), Addrs: addrs(1, 41)}
 }
 
 func floodTarget() sandbox.Pod {
-	return sandbox.Pod{Name: shop + "/sink", Node: nodeName(1), Addrs: addrs(1, 42)}
+	return sandbox.Pod{Name: shop + "/flood-target", Node: nodeName(1), Addrs: addrs(1, 42)}
 }
 
 func (f *flooding) addPods() error {
 	s := f.testbed
-	documents := []string{podManifest(floodSource(), "app", "spring"), podManifest(floodTarget(), "app", "sink")}
-	return errors.Join(s.AddPod(floodSource()), s.AddPod(floodTarget()), s.folder.put("flood.yaml", documents...))
+	documents := []string{podManifest(floodSource(), "app", "flood-source"),
+		podManifest(floodTarget(), "app", "flood-target")}
+	return errors.Join(s.AddPod(floodSource()), s.AddPod(floodTarget()),
+		s.folder.put("flood.yaml", documents...))
 }
 
 const floodTargetPolicy = `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {namespace: shop, name: sink}
+metadata: {namespace: shop, name: flood-target}
 spec:
-  podSelector: {matchLabels: {app: sink}}
+  podSelector: {matchLabels: {app: flood-target}}
   ingress: []
 `
 
@@ -90,7 +92,7 @@ func (f *flooding) round(g *latencyProbe) (during []policyLatency, err error) {
 	if err := f.openFlows(); err != nil {
 		return nil, err
 	}
-	if err := f.testbed.folder.put("sink.yaml", floodTargetPolicy); err != nil {
+	if err := f.testbed.folder.put("flood-target.yaml", floodTargetPolicy); err != nil {
 		return nil, err
 	}
 	during, err = g.measureTimes(f.testbed.times(4, 2))
@@ -100,10 +102,11 @@ func (f *flooding) round(g *latencyProbe) (during []policyLatency, err error) {
 	f.testbed.sleep(time.Second)
 	figures, err := f.testbed.agents[0].metrics()
 	f.most = max(f.most, figures[memory])
-	return during, errors.Join(err, f.testbed.folder.drop("sink.yaml"))
+	return during, errors.Join(err, f.testbed.folder.drop("flood-target.yaml"))
 }
 
-// openFlows opens half of them from one port to many, the others from many to one, with a byte each.
+// openFlows opens half of them from one port to many, the others from many to one, with a byte
+// each.
 func (f *flooding) openFlows() error {
 	from, to := floodSource().Addrs[0], floodTarget().Addrs[0]
 	return f.testbed.InPod(floodSource().Name, func() error {
@@ -116,7 +119,8 @@ func (f *flooding) openFlows() error {
 			port := uint16(1024 + n)
 			other := net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, port))
 			_, _ = one.WriteTo([]byte{0}, other) // an error is of an earlier one, which was refused
-			if err := sendOnce(netip.AddrPortFrom(from, port), netip.AddrPortFrom(to, 9)); err != nil {
+			if err := sendOnce(netip.AddrPortFrom(from, port),
+				netip.AddrPortFrom(to, 9)); err != nil {
 				return err
 			}
 		}
@@ -137,12 +141,14 @@ func (f *flooding) check(usual metrics, before, during []policyLatency) {
 	s := f.testbed
 	s.note("the agent: %.0f MiB before, at most %.0f MiB", usual[memory]/megabyte, f.most/megabyte)
 	if f.most > usual[memory]+floodMemory {
-		s.fault("the agent has grown from %.0f to %.0f MiB", usual[memory]/megabyte, f.most/megabyte)
+		s.fault("the agent has grown from %.0f to %.0f MiB", usual[memory]/megabyte,
+			f.most/megabyte)
 	}
 	s.note("a change of others counts after %s", spread(tookOf(during)))
 	s.note("before, after %s", spread(tookOf(before)))
 	if was, is := medianOwn(before), medianOwn(during); is > 2*was+slack {
-		s.fault("a change of others takes %v, before %v, without what the agent waited for a processor",
+		s.fault(
+			"a change of others takes %v, before %v, without what the agent waited for a processor",
 			millis(is), millis(was))
 	}
 }

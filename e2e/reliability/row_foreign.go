@@ -72,7 +72,7 @@ spec: {podSelector: {}, ingress: [{from: [%s]}]}
 
 // restarts are of all agents, with changes of policies after each.
 type restarts struct {
-	probe   *latencyProbe
+	probe  *latencyProbe
 	starts []time.Duration // until all agents were ready, without what the machine held them up
 	took   []policyLatency
 }
@@ -106,7 +106,8 @@ func (r *restarts) opened() (all []time.Duration) {
 }
 
 func (r *restarts) String() string {
-	return fmt.Sprintf("agents were ready after %s, policies counted after %s, and no more after %s",
+	return fmt.Sprintf(
+		"agents were ready after %s, policies counted after %s, and no more after %s",
 		spread(r.starts), spread(tookOf(r.took)), spread(r.opened()))
 }
 
@@ -122,7 +123,8 @@ func (r *restarts) compare(alone *restarts) {
 	s := r.probe.testbed
 	for _, one := range r.took {
 		if one.own() > policyWithin {
-			s.fault("a change counted after %v, of which the agent waited %v for a processor", millis(one.took), millis(one.held))
+			s.fault("a change counted after %v, of which the agent waited %v for a processor",
+				millis(one.took), millis(one.held))
 		}
 	}
 	for _, all := range [][]time.Duration{tookOf(r.took), r.opened()} {
@@ -131,7 +133,8 @@ func (r *restarts) compare(alone *restarts) {
 		}
 	}
 	if half, before := middle(r.starts), middle(alone.starts); half > 2*before+startsLater {
-		s.fault("half of the starts took %v or longer; %v while nobody else committed", millis(half), millis(before))
+		s.fault("half of the starts took %v or longer; %v while nobody else committed",
+			millis(half), millis(before))
 	}
 }
 

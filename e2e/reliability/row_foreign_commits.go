@@ -11,13 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// foreignCommitters commit to nftables, as somebody else would: on every node a table comes and goes. Other tables stay.
+// foreignCommitters commit to nftables, as somebody else would: on every node a table comes and
+// goes. Other tables stay.
 type foreignCommitters struct {
-	testbed  *testbed
-	others []*foreignTables // by node
-	cancel context.CancelFunc
-	ended  chan committed
-	began  time.Time
+	testbed *testbed
+	others  []*foreignTables // by node
+	cancel  context.CancelFunc
+	ended   chan committed
+	began   time.Time
 }
 
 // committed is what was done on one node.
@@ -29,7 +30,8 @@ type committed struct {
 // commitEverywhere begins to commit, on all nodes.
 func (s *testbed) commitEverywhere() (*foreignCommitters, error) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	c := &foreignCommitters{testbed: s, cancel: cancel, ended: make(chan committed), began: time.Now()}
+	c := &foreignCommitters{testbed: s, cancel: cancel, ended: make(chan committed),
+		began: time.Now()}
 	for _, a := range s.agents {
 		f, err := s.addForeignTables(a.node)
 		if err != nil {
@@ -63,14 +65,16 @@ func (c *foreignCommitters) stop() error {
 // commitOften adds a table to a node's and deletes it again, until ctx ends.
 func (s *testbed) commitOften(ctx context.Context, node string) (done committed) {
 	done.err = s.InNode(node, func() error {
-		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC,
+			unix.NETLINK_NETFILTER)
 		if err != nil {
 			return err
 		}
 		defer unix.Close(fd)
 		tick := time.NewTicker(foreignPause)
 		defer tick.Stop()
-		for kind := unix.NFT_MSG_NEWTABLE; ; kind = unix.NFT_MSG_NEWTABLE + unix.NFT_MSG_DELTABLE - kind {
+		for kind := unix.NFT_MSG_NEWTABLE; ; kind = unix.NFT_MSG_NEWTABLE +
+			unix.NFT_MSG_DELTABLE - kind {
 			if err := commit(fd, kind); err != nil {
 				return fmt.Errorf("somebody else's commit on %s: %w", node, err)
 			}
@@ -88,7 +92,8 @@ func (s *testbed) commitOften(ctx context.Context, node string) (done committed)
 func commit(fd, kind int) error {
 	batch := append(batchEnd(unix.NFNL_MSG_BATCH_BEGIN), tableMessage(kind)...)
 	batch = append(batch, batchEnd(unix.NFNL_MSG_BATCH_END)...)
-	if err := unix.Sendto(fd, batch, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := unix.Sendto(fd, batch, 0,
+		&unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
 	answer := make([]byte, 4096)
@@ -108,7 +113,8 @@ func commit(fd, kind int) error {
 // batchEnd is one of the two messages that a batch stands between.
 func batchEnd(kind int) []byte {
 	request := nl.NewNetlinkRequest(kind, 0)
-	request.AddData(&nl.Nfgenmsg{Version: nl.NFNETLINK_V0, ResId: nl.Swap16(unix.NFNL_SUBSYS_NFTABLES)})
+	request.AddData(&nl.Nfgenmsg{Version: nl.NFNETLINK_V0,
+		ResId: nl.Swap16(unix.NFNL_SUBSYS_NFTABLES)})
 	return request.Serialize()
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// badInput states wrong objects, one after the other. Each is reported, its pods stay isolated as far as it can be
-// read, and everybody else is as before.
+// badInput writes wrong objects, one after the other. Each is reported, its pods stay isolated as
+// far as it can be read, and everybody else is as before.
 type badInput struct{}
 
 func (badInput) Name() string { return "bad-input" }
@@ -37,14 +37,16 @@ func (badInput) Inject(s *testbed) error {
 			return fmt.Errorf("%s: %w", cases[i].name, err)
 		}
 	}
-	s.done("%d wrong objects, %d of them to be reported; %d times a pod that stays isolated was tried", b.tried, b.told, b.denied)
+	s.done(
+		"%d wrong objects, %d of them to be reported; %d times a pod that stays isolated was tried",
+		b.tried, b.told, b.denied)
 	s.note("the slowest, %s, had an effect after %v", b.slowest, millis(b.longest))
 	return b.server.Close()
 }
 
 // badInputRun is the work of that row.
 type badInputRun struct {
-	testbed               *testbed
+	testbed             *testbed
 	server              net.Listener // of bad/web
 	tried, told, denied int
 	slowest             string // of the objects, until it had an effect
@@ -67,14 +69,18 @@ func otherCli() sandbox.Pod {
 	return sandbox.Pod{Name: "other/cli", Node: nodeName(2), Addrs: addrs(2, 3)}
 }
 
-// addPods states the world around the wrong objects, but its nodes, which are there, and plays two of its pods.
+// addPods writes the manifests around the wrong objects, without their nodes, which are there, and
+// makes two of their pods.
 func (b *badInputRun) addPods() error {
-	text, err := os.ReadFile(filepath.Join(b.testbed.env.source, "cmd/cli/testdata/wrong/good.yaml"))
+	text,
+		err := os.ReadFile(filepath.Join(b.testbed.env.source, "cmd/cli/testdata/wrong/good.yaml"))
 	if err != nil {
 		return err
 	}
-	documents := slices.DeleteFunc(strings.Split(string(text), "---\n"), func(d string) bool { return strings.Contains(d, "kind: Node\n") })
-	err = errors.Join(b.testbed.folder.put("good.yaml", documents...), b.testbed.AddPod(badWeb()), b.testbed.AddPod(otherCli()))
+	documents := slices.DeleteFunc(strings.Split(string(text), "---\n"),
+		func(d string) bool { return strings.Contains(d, "kind: Node\n") })
+	err = errors.Join(b.testbed.folder.put("good.yaml", documents...), b.testbed.AddPod(badWeb()),
+		b.testbed.AddPod(otherCli()))
 	if err != nil {
 		return err
 	}
@@ -90,7 +96,8 @@ func (b *badInputRun) addPods() error {
 	return err
 }
 
-// serve takes the connections: of those that nobody takes the kernel keeps some thousand, and then lets nobody in.
+// serve takes the connections: of those that nobody takes the kernel keeps some thousand, and then
+// lets nobody in.
 func (b *badInputRun) serve() {
 	for {
 		conn, err := b.server.Accept()
@@ -104,7 +111,9 @@ func (b *badInputRun) serve() {
 // reach opens a connection from other/cli to bad/web.
 func (b *badInputRun) reach() error {
 	return b.testbed.InPod(otherCli().Name, func() error {
-		conn, err := net.DialTimeout("tcp", net.JoinHostPort(badWeb().Addrs[0].String(), servicePort), 100*time.Millisecond)
+		conn,
+			err := net.DialTimeout("tcp", net.JoinHostPort(badWeb().Addrs[0].String(), servicePort),
+			100*time.Millisecond)
 		if err != nil {
 			return err
 		}
@@ -112,7 +121,7 @@ func (b *badInputRun) reach() error {
 	})
 }
 
-// try states a wrong object, looks at what becomes of it, and takes it back.
+// try writes a wrong object, checks what becomes of it, and takes it away.
 func (b *badInputRun) try(w wrongObject) error {
 	b.tried++
 	if err := b.testbed.folder.put(w.file(), w.content); err != nil {
@@ -175,7 +184,7 @@ func (b *badInputRun) expectDenial(w wrongObject) {
 	}
 }
 
-// complaints says what an agent complains of.
+// complaints is an error with what an agent complains of, nil if there is nothing.
 func complaints(a *agent) error {
 	r, err := a.ask()
 	if err == nil && len(r.Reasons)+len(r.Warnings) > 0 {

@@ -46,8 +46,10 @@ func casesOf(name string, sections map[string]string) (all []wrongObject) {
 			flows = sections["flows"]
 		}
 		all = append(all, wrongObject{
-			name: name + "/" + file, content: content, told: strings.TrimSpace(sections[row+".want"]) != "",
-			denied: strings.Contains(strings.Join(strings.Fields(flows), " ")+" ", "deny other/cli > bad/web TCP 80 "),
+			name: name + "/" + file, content: content,
+			told: strings.TrimSpace(sections[row+".want"]) != "",
+			denied: strings.Contains(strings.Join(strings.Fields(flows), " ")+" ",
+				"deny other/cli > bad/web TCP 80 "),
 		})
 	}
 	return all
@@ -57,7 +59,8 @@ func casesOf(name string, sections map[string]string) (all []wrongObject) {
 func sections(text string) map[string]string {
 	all, name := map[string]string{}, ""
 	for line := range strings.Lines(text) {
-		if inner, is := strings.CutPrefix(strings.TrimSpace(line), "-- "); is && strings.HasSuffix(inner, " --") {
+		if inner, is := strings.CutPrefix(strings.TrimSpace(line), "-- "); is &&
+			strings.HasSuffix(inner, " --") {
 			name = strings.TrimSuffix(inner, " --")
 			all[name] = ""
 			continue
@@ -70,22 +73,34 @@ func sections(text string) map[string]string {
 // hugeObjects are of about 1 MiB, or become so for whoever reads them carelessly.
 func hugeObjects() []wrongObject {
 	const mebi = 1 << 20
-	const head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: bad, name: p%s}\nspec: %s\n"
+	const head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: " +
+		"bad, name: p%s}\nspec: %s\n"
 	const web = "{podSelector: {matchLabels: {app: web}}}"
 	var blocks, bomb strings.Builder
 	for i := range 30_000 {
 		fmt.Fprintf(&blocks, "{ipBlock: {cidr: 100.%d.%d.1/32}}, ", i/250, i%250)
 	}
 	for i := range 9 {
-		fmt.Fprintf(&bomb, "a%d: &a%[1]d [%s]\n", i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 10), ", "))
+		fmt.Fprintf(&bomb, "a%d: &a%[1]d [%s]\n", i+1,
+			strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 10), ", "))
 	}
 	return []wrongObject{
-		{name: "an annotation.yaml", content: fmt.Sprintf(head, ", annotations: {a: "+strings.Repeat("x", mebi)+"}", web), denied: true},
-		{name: "a label.yaml", content: fmt.Sprintf(head, "", "{podSelector: {matchLabels: {app: "+strings.Repeat("x", mebi)+"}}}"), told: true},
-		{name: "blocks.yaml", content: fmt.Sprintf(head, "", "{podSelector: {matchLabels: {app: web}}, ingress: [{from: ["+blocks.String()+"]}]}"), denied: true},
-		{name: "levels.yaml", content: fmt.Sprintf(head, "", strings.Repeat("[", mebi)), told: true},
+		{name: "an annotation.yaml",
+			content: fmt.Sprintf(head, ", annotations: {a: "+strings.Repeat("x", mebi)+"}", web),
+			denied:  true},
+		{name: "a label.yaml",
+			content: fmt.Sprintf(head, "", "{podSelector: {matchLabels: {app: "+strings.Repeat("x",
+				mebi)+"}}}"), told: true},
+		{name: "blocks.yaml",
+			content: fmt.Sprintf(head, "",
+				"{podSelector: {matchLabels: {app: web}}, ingress: " +
+					"[{from: ["+blocks.String()+"]}]}"),
+			denied: true},
+		{name: "levels.yaml", content: fmt.Sprintf(head, "", strings.Repeat("[", mebi)),
+			told: true},
 		{name: "levels.json", content: strings.Repeat(`{"a":`, mebi/5), told: true},
-		{name: "a bomb.yaml", content: fmt.Sprintf(head, "", "{}") + "a0: &a0 x\n" + bomb.String(), told: true},
+		{name: "a bomb.yaml", content: fmt.Sprintf(head, "", "{}") + "a0: &a0 x\n" + bomb.String(),
+			told: true},
 		{name: "zeros.yaml", content: strings.Repeat("\x00", mebi), told: true},
 	}
 }

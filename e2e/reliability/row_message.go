@@ -2,9 +2,9 @@ package main
 
 import "github.com/picket-project/picket/e2e/listing"
 
-// message kills an agent before each of its netlink messages, from its start until it has carried out a change of
-// nearly everything, and before it reads the answer to the last one, which is the transaction. Then the kernel must
-// hold the rules of before or of after.
+// message kills an agent before each of its netlink messages, from its start until it has carried
+// out a change of nearly everything, and before it reads the answer to the last one, which is the
+// transaction. Then the kernel must hold the rules of before or of after.
 type message struct{}
 
 func (message) Name() string { return "message" }
@@ -16,7 +16,8 @@ func (message) Inject(s *testbed) error {
 	if err != nil {
 		return err
 	}
-	m := &messages{testbed: s, agent: s.agents[0], expectedRules: w, killed: map[int]bool{}, sends: -1}
+	m := &messages{testbed: s, agent: s.agents[0], expectedRules: w, killed: map[int]bool{},
+		sends: -1}
 	m.agent.kill()
 	for range s.times(3, 1) { // a kill that came too late is tried again
 		if err := m.pass(s.times(1, 8)); err != nil {
@@ -29,7 +30,8 @@ func (message) Inject(s *testbed) error {
 			return err
 		}
 	}
-	s.done("killed before %d of %d netlink messages and %d answers", len(m.killed), m.sends, answers)
+	s.done("killed before %d of %d netlink messages and %d answers", len(m.killed), m.sends,
+		answers)
 	s.note("the kernel held the new rules after %d of these kills", m.after)
 	if !s.env.short && len(m.killed) < m.sends {
 		s.fault("not every message was met")
@@ -40,12 +42,12 @@ func (message) Inject(s *testbed) error {
 // messages is the work of that row.
 type messages struct {
 	testbed *testbed
-	agent *agent
+	agent   *agent
 	expectedRules
 	now    int // the state that the kernel holds
 	killed map[int]bool
 	after  int // kills after which the new rules were there
-	sends  int // messages that the whole way takes; negative: not known yet
+	sends  int // messages until the change is made; negative: not known yet
 }
 
 // pass kills before every step-th message before which nothing was killed yet.
@@ -61,7 +63,7 @@ func (m *messages) pass(step int) error {
 	return nil
 }
 
-// try lets the agent make the change, and kills it at some moment of that.
+// try lets the agent make the change, and kills it at some point of that.
 func (m *messages) try(at killPoint) error {
 	next := 1 - m.now
 	if err := m.testbed.churn.setState(next); err != nil {
@@ -92,7 +94,8 @@ func (m *messages) checkRules(next int, at killPoint, ready bool) error {
 			m.after++
 		}
 	case have != m.states[m.now]:
-		m.testbed.fault("killed at message %d: neither the old rules nor the new (-):\n%s", at, listing.Difference(m.states[next], have))
+		m.testbed.fault("killed at message %d: neither the old rules nor the new (-):\n%s", at,
+			listing.Difference(m.states[next], have))
 	}
 	return nil
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// openConnections takes the permission for half of many connections that are open, and gives it back. What is
-// forbidden must be silent within a second, whoever talks, and go on afterwards; nobody else may notice anything.
+// openConnections takes the permission for half of many connections that are open, and gives it
+// back. What is forbidden must be silent within a second, whoever talks, and go on afterwards;
+// nobody else may notice anything.
 type openConnections struct{}
 
 func (openConnections) Name() string { return "open-connections" }
@@ -37,33 +38,34 @@ func (openConnections) Inject(s *testbed) error {
 	return nil
 }
 
-// openRun is the connections of that row: those that stay allowed, and those that do not.
+// openRun is the connections of the row: those that stay allowed, and those that do not.
 type openRun struct {
-	testbed          *testbed
+	testbed        *testbed
 	staying, going []*stream
 	ports          []listeningPort
 	pause          time.Duration // the longest of those that stay allowed
 }
 
-// connectionClients are the pods that the connections come from. They lead to the pod hub.
+// connectionClients are the pods that the connections come from. They lead to connectionServer.
 func connectionClients() []sandbox.Pod {
 	return []sandbox.Pod{
-		{Name: shop + "/guest1", Node: nodeName(1), Addrs: addrs(1, 31)},
-		{Name: shop + "/guest2", Node: nodeName(2), Addrs: addrs(2, 31)},
+		{Name: shop + "/connection-client1", Node: nodeName(1), Addrs: addrs(1, 31)},
+		{Name: shop + "/connection-client2", Node: nodeName(2), Addrs: addrs(2, 31)},
 	}
 }
 
 func connectionServer() sandbox.Pod {
-	return sandbox.Pod{Name: shop + "/hub", Node: nodeName(1), Addrs: addrs(1, 30)}
+	return sandbox.Pod{Name: shop + "/connection-server", Node: nodeName(1), Addrs: addrs(1, 30)}
 }
 
-// open opens the connections, of every kind and by every way.
+// open opens connections of every kind: by both families and protocols, in both directions.
 func (o *openRun) open(count int) error {
 	if err := o.addPods(); err != nil {
 		return err
 	}
 	for n := range count {
-		x := &stream{from: connectionClients()[n/2%2].Name, network: []string{"tcp", "tcp", "udp"}[n/4%3], pushed: n/4%3 > 0}
+		x := &stream{from: connectionClients()[n/2%2].Name,
+			network: []string{"tcp", "tcp", "udp"}[n/4%3], pushed: n/4%3 > 0}
 		x.to = net.JoinHostPort(connectionServer().Addrs[n/12%2].String(), ports()[n%2])
 		if err := x.open(o.testbed, o.ports[n%2]); err != nil {
 			return err
@@ -83,13 +85,14 @@ func ports() []string { return []string{"81", "82"} }
 
 // addPods adds the pods and their policy.
 func (o *openRun) addPods() error {
-	s, documents := o.testbed, []string{podManifest(connectionServer(), "app", "hub")}
+	s, documents := o.testbed, []string{podManifest(connectionServer(), "app", "connection-server")}
 	errs := []error{s.AddPod(connectionServer())}
 	for _, g := range connectionClients() {
-		documents = append(documents, podManifest(g, "app", "guest"))
+		documents = append(documents, podManifest(g, "app", "connection-client"))
 		errs = append(errs, s.AddPod(g))
 	}
-	errs = append(errs, s.folder.put("guests.yaml", documents...), s.folder.put("hub.yaml", serverPolicy(true)))
+	errs = append(errs, s.folder.put("connections.yaml", documents...),
+		s.folder.put("connection-server.yaml", serverPolicy(true)))
 	for _, port := range ports() {
 		d, err := s.listenOn(connectionServer().Name, port)
 		o.ports, errs = append(o.ports, d), append(errs, err)
@@ -106,7 +109,7 @@ func (o *openRun) close() {
 	}
 }
 
-// restriction is a change that forbids half of the connections, and how it is taken back.
+// restriction is a change that forbids half of the connections, and how it is undone.
 type restriction struct {
 	name       string
 	do, undone func() error
@@ -117,38 +120,43 @@ func (o *openRun) restrictions() []restriction {
 	f := o.testbed.folder
 	return []restriction{
 		{"the server's policy",
-			func() error { return f.put("hub.yaml", serverPolicy(false)) }, func() error { return f.put("hub.yaml", serverPolicy(true)) }},
+			func() error { return f.put("connection-server.yaml", serverPolicy(false)) },
+			func() error { return f.put("connection-server.yaml", serverPolicy(true)) }},
 		{"a policy of the clients",
-			func() error { return f.put("guest.yaml", clientPolicy) }, func() error { return f.drop("guest.yaml") }},
+			func() error { return f.put("connection-client.yaml", clientPolicy) },
+			func() error { return f.drop("connection-client.yaml") }},
 	}
 }
 
-// serverPolicy lets the guests in on one of the ports, or on both.
+// serverPolicy lets the clients in on one of the ports, or on both.
 func serverPolicy(both bool) string {
-	more := map[bool]string{true: ", {port: 82}, {port: 82, protocol: UDP}"}[both]
+	more := ""
+	if both {
+		more = ", {port: 82}, {port: 82, protocol: UDP}"
+	}
 	return fmt.Sprintf(`
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {namespace: shop, name: hub}
+metadata: {namespace: shop, name: connection-server}
 spec:
-  podSelector: {matchLabels: {app: hub}}
+  podSelector: {matchLabels: {app: connection-server}}
   policyTypes: [Ingress]
-  ingress: [{from: [{podSelector: {matchLabels: {app: guest}}}], ports: [{port: 81}, {port: 81, protocol: UDP}%s]}]
+  ingress: [{from: [{podSelector: {matchLabels: {app: connection-client}}}], ports: [{port: 81}, {port: 81, protocol: UDP}%s]}]
 `, more)
 }
 
 const clientPolicy = `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {namespace: shop, name: guest}
+metadata: {namespace: shop, name: connection-client}
 spec:
-  podSelector: {matchLabels: {app: guest}}
+  podSelector: {matchLabels: {app: connection-client}}
   policyTypes: [Egress]
   egress: [{ports: [{port: 81}, {port: 81, protocol: UDP}]}]
 `
 
-// restrict makes a change, looks when the forbidden connections fell silent and whether they stay so, and takes the
-// change back.
+// restrict makes a change, looks when the forbidden connections fell silent and whether they stay
+// so, and takes the change back.
 func (o *openRun) restrict(n restriction) error {
 	o.longestPause()
 	began, waits := time.Now(), o.testbed.spans()
@@ -163,8 +171,11 @@ func (o *openRun) restrict(n restriction) error {
 	leak += receivedBy(o.going)
 	o.testbed.ownLoss.leak += leak
 	after := silences(o.going, began)
-	o.testbed.note("%s: the last of %d was silent after %v, half of them after %v; %d numbers arrived after %v and what the machine held up the others or the agents, %v",
-		n.name, len(after), millis(after[len(after)-1]), millis(after[len(after)/2]), leak, cutWithin, millis(held))
+	o.testbed.note(
+		"%s: the last of %d was silent after %v, half of them after %v; %d numbers arrived "+
+			"after %v and what the machine held up the others or the agents, %v",
+		n.name, len(after), millis(after[len(after)-1]), millis(after[len(after)/2]), leak,
+		cutWithin, millis(held))
 	if err := n.undone(); err != nil {
 		return err
 	}
@@ -173,7 +184,8 @@ func (o *openRun) restrict(n restriction) error {
 	return err
 }
 
-// longestPause returns by how much the connections that stay allowed were late at most since it was last called.
+// longestPause returns by how much the connections that stay allowed were late at most since it was
+// last called.
 func (o *openRun) longestPause() time.Duration {
 	longest := time.Duration(0)
 	for _, x := range o.staying {
@@ -190,7 +202,7 @@ func receivedBy(streams []*stream) (count int) {
 	return count
 }
 
-// silences are the times until streams heard something for the last time, the shortest first.
+// silences are the times until streams received something for the last time, the shortest first.
 func silences(streams []*stream, began time.Time) []time.Duration {
 	var all []time.Duration
 	for _, x := range streams {
@@ -200,7 +212,8 @@ func silences(streams []*stream, began time.Time) []time.Duration {
 	return all
 }
 
-// checkStaying looks whether the others were disturbed. What TCP lost it sends again, so that shows as a pause.
+// checkStaying looks whether the others were disturbed. What TCP lost it sends again, so that shows
+// as a pause.
 func (o *openRun) checkStaying() {
 	o.longestPause()
 	lost := 0
@@ -213,5 +226,7 @@ func (o *openRun) checkStaying() {
 			o.testbed.fault("%s: reset", x)
 		}
 	}
-	o.testbed.note("connections that stayed allowed: %d numbers lost; longest pause %v, with one every %v", lost, millis(o.pause), sendInterval)
+	o.testbed.note(
+		"connections that stayed allowed: %d numbers lost; longest pause %v, with one every %v",
+		lost, millis(o.pause), sendInterval)
 }

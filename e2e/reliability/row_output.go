@@ -12,7 +12,7 @@ import (
 )
 
 // output has processes of the nodes send with addresses that are not the nodes' (IP_TRANSPARENT),
-// as IPVS and proxies do. What they send leaves by the output hook and is judged like what is
+// as IPVS and proxies do. What they send leaves by the output hook and is filtered like what is
 // forwarded, also while the agents are killed and policies change.
 type output struct{}
 
@@ -28,7 +28,8 @@ func outputFlows() []flow {
 		{"stranger@n1", "free", four, "udp-new", true}, {"stranger@n1", "free", six, "tcp", true},
 		{"caged@n2", "free", four, "udp-new", false}, {"caged@n2", "free", six, "udp-new", false},
 		{"caged@n2", "free", four, "tcp", false}, {"caged@n2", "free", six, "tcp", false},
-		{"stranger@n1", "web", four, "udp-new", false}, {"stranger@n1", "web", six, "udp-new", false},
+		{"stranger@n1", "web", four, "udp-new", false},
+		{"stranger@n1", "web", six, "udp-new", false},
 		{"stranger@n1", "web", four, "tcp", false}, {"stranger@n1", "web", six, "tcp", false},
 		{"rogue@n1", "web", four, "udp-new", false}, {"rogue@n1", "web", six, "tcp", false},
 		{"alien@n1", "web", six, "udp-new", false},
@@ -59,18 +60,20 @@ func (output) Inject(s *testbed) error {
 	if sum.resets > 0 {
 		s.fault("%d permitted connections of processes of the nodes were reset", sum.resets)
 	}
-	s.note("what processes of the nodes sent: LEAK %d, BREAK %d, floor %v", sum.leak, sum.broken, millis(sum.floor))
+	s.note("what processes of the nodes sent: LEAK %d, BREAK %d, floor %v", sum.leak, sum.broken,
+		millis(sum.floor))
 	return nil
 }
 
-// portsOf are the ports that processes of a node send from. Nobody else uses them: a node takes what
-// comes back to them, and passes on what comes back to the other's.
+// portsOf are the ports that processes of a node send from. Nobody else uses them: a node takes
+// what comes back to them, and passes on what comes back to the other's.
 func portsOf(node int) (first, last uint16) {
 	first = uint16(10_000 * node)
 	return first, first + 9_999
 }
 
-// takeReplies hands the node's processes what comes back to these ports, whoever's address it is for.
+// takeReplies hands the node's processes what comes back to these ports, whoever's address it is
+// for.
 func takeReplies(node int) error {
 	first, last := portsOf(node)
 	ports := fmt.Appendf(nil, "%d %d", first, last)
@@ -81,10 +84,12 @@ func takeReplies(node int) error {
 	if err != nil {
 		return err
 	}
-	for family, everybody := range map[int]string{unix.AF_INET: "0.0.0.0/0", unix.AF_INET6: "::/0"} {
+	for family, everybody := range map[int]string{unix.AF_INET: "0.0.0.0/0",
+		unix.AF_INET6: "::/0"} {
 		_, to, _ := net.ParseCIDR(everybody)
 		err = errors.Join(err, netlink.RouteAdd(&netlink.Route{
-			LinkIndex: lo.Attrs().Index, Dst: to, Table: 100, Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST,
+			LinkIndex: lo.Attrs().Index, Dst: to, Table: 100, Type: unix.RTN_LOCAL,
+			Scope: unix.RT_SCOPE_HOST,
 		}))
 		for _, arrival := range []string{"eth0", "cni0"} {
 			rule := netlink.NewRule()

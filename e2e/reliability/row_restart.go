@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// restart kills the agents of all nodes at random moments, also while they start, under a stream of changes, and
-// starts them again.
+// restart kills the agents of all nodes at random times, also while they start, under a stream of
+// changes, and starts them again.
 type restart struct{}
 
 func (restart) Name() string { return "restart" }
@@ -18,7 +18,7 @@ func (restart) Inject(s *testbed) error {
 	return errors.Join(s.killOften(s.times(100, 10)), stop())
 }
 
-// killOften kills all agents some times, at random moments, and starts them again.
+// killOften kills all agents some times, at random intervals, and starts them again.
 func (s *testbed) killOften(times int) error {
 	var errs []error
 	kills := 0
@@ -27,7 +27,7 @@ func (s *testbed) killOften(times int) error {
 		errs = append(errs, s.killAll())
 		kills++
 	}
-	s.done("%d kills of %d nodes at random moments", kills, len(s.agents))
+	s.done("%d kills of %d nodes at random times", kills, len(s.agents))
 	return errors.Join(append(errs, s.ctx.Err())...)
 }
 

@@ -9,17 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spoofing has pods say what only routers say, take others' addresses, and hide packets in fragments and behind tags.
-// What README says is prevented must not arrive; what it says is not is only told.
+// spoofing has pods say what only routers say, take others' addresses, and hide packets in
+// fragments and behind tags. What README says is prevented must not arrive; what it says is not is
+// only noted.
 type spoofing struct {
-	open []int // copies of each trick that arrive while nobody filters
+	open []int // copies of each packet that arrive while nobody filters
 }
 
 func (*spoofing) Name() string { return "spoofing" }
 
 func (*spoofing) Plan() plan { return plan{} }
 
-// CheckUnfiltered shows which tricks arrive at all.
+// CheckUnfiltered shows which packets arrive at all.
 func (p *spoofing) CheckUnfiltered(s *testbed) (err error) {
 	p.open, err = s.sendSpoofed("open")
 	return err
@@ -27,7 +28,7 @@ func (p *spoofing) CheckUnfiltered(s *testbed) (err error) {
 
 func (p *spoofing) Inject(s *testbed) error {
 	var passed, proveNothing []string
-	judged := 0
+	checked := 0
 	rounds := s.times(3, 1)
 	for round := range rounds {
 		arrived, err := s.sendSpoofed(fmt.Sprintf("r%d", round))
@@ -42,7 +43,7 @@ func (p *spoofing) Inject(s *testbed) error {
 				s.ownLoss.leak += arrived[i]
 				s.fault("%s: %d arrived", t.name, arrived[i])
 			case t.refused:
-				judged++
+				checked++
 			case arrived[i] > 0:
 				passed = append(passed, t.name)
 			default:
@@ -53,8 +54,8 @@ func (p *spoofing) Inject(s *testbed) error {
 	s.done("%d kinds of packets, %d times each", len(spoofedPackets()), rounds*copies)
 	s.note("arrive, as README says: %s", distinct(passed))
 	s.note("arrive nowhere, with agents or without: %s", distinct(proveNothing))
-	if judged == 0 {
-		s.fault("nothing was judged")
+	if checked == 0 {
+		s.fault("nothing was checked")
 	}
 	return nil
 }
@@ -76,7 +77,7 @@ const (
 	otherPort = 81 // of servers; nobody may use it
 )
 
-// sendSpoofed does all tricks and counts the copies of each that arrive.
+// sendSpoofed sends all packets and counts the copies of each that arrive.
 func (s *testbed) sendSpoofed(round string) ([]int, error) {
 	arrived := make([]int, len(spoofedPackets()))
 	for i, t := range spoofedPackets() {
@@ -95,7 +96,7 @@ func (s *testbed) sendSpoofed(round string) ([]int, error) {
 	return arrived, err
 }
 
-// sendCopies sends the copies of a trick; of ICMP it returns how many arrive.
+// sendCopies sends the copies of a packet; of ICMP it returns how many arrive.
 func (s *testbed) sendCopies(t spoofedPacket, flow string) (int, error) {
 	if t.icmp == nil {
 		for n := range copies {
@@ -121,7 +122,8 @@ func (s *testbed) sendCopies(t spoofedPacket, flow string) (int, error) {
 	return ear.Count(), ear.Close()
 }
 
-// sendUDP sends one copy as frames, with a source port of its own, so that the kernel knows of no connection.
+// sendUDP sends one copy as frames, with a source port of its own, so that the kernel knows of no
+// connection.
 func (s *testbed) sendUDP(t spoofedPacket, flow string, n, family int) error {
 	source, port := podOf(t.from).Addrs[family], t.port
 	if t.as != nil {
@@ -131,14 +133,16 @@ func (s *testbed) sendUDP(t spoofedPacket, flow string, n, family int) error {
 		port = 80
 	}
 	from := netip.AddrPortFrom(source, uint16(1024+s.random.IntN(60_000)))
-	payload := datagram(from, netip.AddrPortFrom(webAddr(family), uint16(port)), numbered(flow, n<<1|family, true))
+	payload := datagram(from, netip.AddrPortFrom(webAddr(family), uint16(port)),
+		numbered(flow, n<<1|family, true))
 	parts := []fragment{{0, true, payload}}
 	if t.cut != nil {
 		parts = t.cut(payload)
 	}
 	id := uint16(s.random.Uint32())
 	for _, p := range parts {
-		if err := s.sendFrame(t.from, "web", t.tags, packetOf(source, webAddr(family), unix.IPPROTO_UDP, id, p)); err != nil {
+		if err := s.sendFrame(t.from, "web", t.tags,
+			packetOf(source, webAddr(family), unix.IPPROTO_UDP, id, p)); err != nil {
 			return err
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// podStart starts pods that send what is forbidden before any agent can have heard of them, on nodes that deny
-// unknown pods, with their agents alive and dead. Then it starts some on nodes that allow them, to compare: what
-// arrives there does not count.
+// podStart starts pods that send what is forbidden before any agent can know them, on nodes that
+// deny unknown pods, with their agents alive and dead. Then it starts some on nodes that allow
+// them, to compare: what arrives there does not count.
 type podStart struct{}
 
 func (podStart) Name() string { return "pod-start" }
@@ -45,32 +45,41 @@ func (podStart) Inject(s *testbed) error {
 	return st.check()
 }
 
-// newPodServer is a pod that no policy selects. Newcomers may speak to the one and not to the other.
+// The servers that new pods may and may not send to. No policy selects them.
+const (
+	openServer   = "open-server"
+	closedServer = "closed-server"
+)
+
+// newPodServer is the pod of one of these servers.
 func newPodServer(name string) sandbox.Pod {
-	host := map[string]int{"hall": 40, "vault": 41}[name]
+	host := 40
+	if name == closedServer {
+		host = 41
+	}
 	return sandbox.Pod{Name: shop + "/" + name, Node: nodeName(1), Addrs: addrs(1, host)}
 }
 
 const newPodPolicy = `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {namespace: shop, name: newcomer}
+metadata: {namespace: shop, name: new-pod}
 spec:
-  podSelector: {matchLabels: {app: newcomer}}
+  podSelector: {matchLabels: {app: new-pod}}
   policyTypes: [Egress]
-  egress: [{to: [{podSelector: {matchLabels: {app: hall}}}], ports: [{port: 80, protocol: UDP}]}]
+  egress: [{to: [{podSelector: {matchLabels: {app: open-server}}}], ports: [{port: 80, protocol: UDP}]}]
 `
 
 // addNewPodServers adds these pods and waits until the agents know them.
 func (s *testbed) addNewPodServers() error {
 	documents := []string{newPodPolicy}
-	for _, name := range []string{"hall", "vault"} {
+	for _, name := range []string{openServer, closedServer} {
 		documents = append(documents, podManifest(newPodServer(name), "app", name))
 		if err := errors.Join(s.AddPod(newPodServer(name)), s.serve(name)); err != nil {
 			return err
 		}
 	}
-	if err := s.folder.put("newcomers.yaml", documents...); err != nil {
+	if err := s.folder.put("new-pods.yaml", documents...); err != nil {
 		return err
 	}
 	first := &starts{testbed: s, next: 2 * newPodHosts}
@@ -88,14 +97,15 @@ func (s *testbed) relax() error {
 	return errors.Join(errs...)
 }
 
-// starts is the pods that a row has started.
+// starts starts pods for a row, and counts them.
 type starts struct {
 	testbed *testbed
-	next  int // number of the next pod
+	next    int // number of the next pod
 }
 
 // many starts pods, wave by wave, and returns after what time something permitted arrived.
-func (st *starts) many(count int, flow string, wave func([]*newPod) error) (delays []time.Duration, err error) {
+func (st *starts) many(count int, flow string, wave func([]*newPod) error) (delays []time.Duration,
+	err error) {
 	for done := 0; done < count && st.testbed.ctx.Err() == nil; {
 		var pods []*newPod
 		for range min(together, count-done) {
@@ -161,7 +171,7 @@ func (st *starts) deadWave(pods []*newPod) error {
 
 // check counts what has arrived of what is forbidden.
 func (st *starts) check() error {
-	told, err := st.testbed.arrivals("vault")
+	told, err := st.testbed.arrivals(closedServer)
 	if err != nil {
 		return err
 	}
@@ -179,5 +189,6 @@ func (st *starts) check() error {
 // spread is the median and the longest of some times.
 func spread(all []time.Duration) string {
 	slices.Sort(all)
-	return millis(all[len(all)/2]).String() + " (median), " + millis(all[len(all)-1]).String() + " (longest)"
+	return millis(all[len(all)/2]).String() + " (median), " + millis(all[len(all)-1]).String() +
+		" (longest)"
 }

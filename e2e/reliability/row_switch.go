@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// switchOff turns off, again and again, what makes packets between ports of a bridge pass the agent's rules. What the
-// agent may set is on again within a second, after the ports of isolated pods were closed. Where it sees /proc/sys read-only, as in the DaemonSet, it is not ready,
-// and within a second isolated pods exchange nothing with their neighbours until somebody turns it on. Until then
-// nothing can keep packets from passing, so that is counted apart; so is what was let in then, for the second that it
-// may take to end.
+// switchOff turns off, again and again, what makes packets between ports of a bridge pass the
+// agent's rules. What the agent may set is on again within a second, after the ports of isolated
+// pods were closed. Where it sees /proc/sys read-only, as in the DaemonSet, it is not ready, and
+// within a second isolated pods exchange nothing with their neighbours until somebody turns it on.
+// Until then nothing can keep packets from passing, so that is counted apart; so is what was let in
+// then, for the second that it may take to end.
 type switchOff struct{ readOnly bool }
 
 func (r switchOff) Name() string {
@@ -26,7 +27,8 @@ func (r switchOff) Name() string {
 func (switchOff) Plan() plan { return plan{} }
 
 // switches are those of br_netfilter.
-var switches = []string{"/proc/sys/net/bridge/bridge-nf-call-iptables", "/proc/sys/net/bridge/bridge-nf-call-ip6tables"}
+var switches = []string{"/proc/sys/net/bridge/bridge-nf-call-iptables",
+	"/proc/sys/net/bridge/bridge-nf-call-ip6tables"}
 
 const (
 	switchLimit = time.Second // until a switch that is off has no effect any more
@@ -60,7 +62,8 @@ func (r switchOff) Inject(s *testbed) error {
 func (a *agent) makeReadOnly() error {
 	a.kill()
 	const script = `mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"`
-	return errors.Join(a.start("unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh"), a.awaitReady(patience))
+	return errors.Join(a.start("unshare", "--mount", "--propagation=private", "sh", "-c", script,
+		"sh"), a.awaitReady(patience))
 }
 
 // switchedOff turns switches off once and waits until that has no effect.

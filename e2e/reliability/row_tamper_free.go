@@ -10,9 +10,10 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// tamperFree changes the table at random where nobody owns it. The agent must see it and repair it in half a second.
-// Until then nothing can keep packets from passing, so what leaks or breaks in that time is counted apart; so is what
-// was let in then, for the second that it may take to cut it.
+// tamperFree changes the table at random where nobody owns it. The agent must see it and repair it
+// in half a second. Until then nothing can keep packets from passing, so what leaks or breaks in
+// that time is counted apart; so is what was let in then, for the second that it may take to cut
+// it.
 type tamperFree struct{}
 
 func (tamperFree) Name() string { return "tamper-free" }
@@ -20,9 +21,10 @@ func (tamperFree) Name() string { return "tamper-free" }
 func (tamperFree) Plan() plan { return plan{free: true} }
 
 const (
-	repairLimit  = 500 * time.Millisecond
-	repairEnd    = 40 * time.Second // after that no repair is expected any more
-	repairBudget = 4 * time.Minute  // for all repairs; an agent that only looks at times uses it up with the first few
+	repairLimit = 500 * time.Millisecond
+	repairEnd   = 40 * time.Second // after that no repair is expected any more
+	// for all repairs; an agent that only looks at times uses it up with the first few
+	repairBudget = 4 * time.Minute
 )
 
 func (tamperFree) Inject(s *testbed) error {
@@ -47,19 +49,19 @@ func (tamperFree) Inject(s *testbed) error {
 	return nil
 }
 
-// tampering is the work of that row.
+// tampering is the state of the row.
 type tampering struct {
-	testbed  *testbed
-	agent  *agent
-	node   string
-	want   string           // the ruleset
-	have   []listing.Object // when it was looked at last
-	flows  []flow
-	others *foreignTables
-	used   time.Duration   // by all repairs
-	late   int             // repairs over the limit
-	held   time.Duration   // that the machine held up the agent while it was late, at most
-	cuts   []time.Duration // until what was let in through a window was cut, after its repair
+	testbed *testbed
+	agent   *agent
+	node    string
+	want    string           // the ruleset
+	have    []listing.Object // when it was looked at last
+	flows   []flow
+	others  *foreignTables
+	used    time.Duration   // by all repairs
+	late    int             // repairs over the limit
+	held    time.Duration   // that the machine held up the agent while it was late, at most
+	cuts    []time.Duration // until what was let in through a window was cut, after its repair
 }
 
 // once makes one change and waits for the repair.
@@ -75,7 +77,7 @@ func (t *tampering) once() error {
 	if err := t.repair(script); err != nil {
 		return err
 	}
-	t.testbed.sleep(20 * time.Millisecond) // for what is on its way
+	t.testbed.sleep(20 * time.Millisecond) // for packets that are still queued
 	after, err := t.testbed.allArrivals()
 	if err != nil {
 		return err
@@ -87,8 +89,9 @@ func (t *tampering) once() error {
 	return errors.Join(err, t.checkForeign(script))
 }
 
-// repair waits for the repair. It is late if a look that began after the limit still found the damage: a look takes
-// its time, too, where others want the processors. What the agent itself waits for one does not count.
+// repair waits for the repair. It is late if a look that began after the limit still found the
+// damage: a look takes its time, too, where others want the processors. What the agent itself waits
+// for one does not count.
 func (t *tampering) repair(script string) error {
 	var damaged time.Duration
 	span := t.agent.span()
@@ -123,7 +126,8 @@ func (t *tampering) isLate(took, limit time.Duration, s span) bool {
 func (t *tampering) mutate() (string, error) {
 	for {
 		script := mutator{t.testbed.random, t.have}.script()
-		if script != "" && t.testbed.nft(t.node, script) == nil { // else there is no such object, or it is in use
+		// else there is no such object, or it is in use
+		if script != "" && t.testbed.nft(t.node, script) == nil {
 			return script, nil
 		}
 	}
@@ -163,7 +167,8 @@ func (a arrivals) leaks(before arrivals, flows []flow) (count int) {
 	return count
 }
 
-// cutLimit is how long a connection that is not permitted may stay open; after givenUp nobody waits any more.
+// cutLimit is how long a connection that is not permitted may stay open; after givenUp nobody waits
+// any more.
 const (
 	cutLimit = time.Second
 	givenUp  = 10 * time.Second
@@ -178,7 +183,9 @@ func (t *tampering) awaitCut(script string, before arrivals) error {
 		if err != nil || leaks == 0 || took > givenUp {
 			t.cuts = append(t.cuts, took)
 			if late > 0 {
-				t.testbed.note("%d packets came later than %v after the repair, until %v after it, of: %s", late, cutLimit, millis(took), script)
+				t.testbed.note(
+					"%d packets came later than %v after the repair, until %v after it, of: %s",
+					late, cutLimit, millis(took), script)
 			}
 			return err
 		}
@@ -209,10 +216,13 @@ func (t *tampering) checkForeign(script string) error {
 
 func (t *tampering) conclude(wanted, made int) {
 	if len(t.cuts) > 0 {
-		t.testbed.note("what was let in was cut %v after the repair, at the latest of %d", millis(slices.Max(t.cuts)), len(t.cuts))
+		t.testbed.note("what was let in was cut %v after the repair, at the latest of %d",
+			millis(slices.Max(t.cuts)), len(t.cuts))
 	}
 	if t.held > 0 {
-		t.testbed.note("the agent waited up to %v for a processor while it was late, which does not count", millis(t.held))
+		t.testbed.note(
+			"the agent waited up to %v for a processor while it was late, which does not count",
+			millis(t.held))
 	}
 	if t.late > 0 {
 		t.testbed.fault("%d of %d repairs took longer than %v", t.late, made, repairLimit)

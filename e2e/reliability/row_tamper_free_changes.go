@@ -14,7 +14,8 @@ type mutator struct {
 	objects []listing.Object
 }
 
-// script is one change, for the nft program. It is empty where the table has nothing to be changed that way.
+// script is one change, for the nft program. It is empty where the table has nothing to be changed
+// that way.
 func (m mutator) script() string {
 	switch m.random.IntN(14) {
 	case 0:
@@ -38,7 +39,8 @@ func (m mutator) script() string {
 	case 10:
 		return m.of("set", "delete set inet picket %s") // of those that no rule uses
 	case 11:
-		return fmt.Sprintf("add element inet picket egress4 { 10.244.9.%d : accept }", m.random.IntN(256))
+		return fmt.Sprintf("add element inet picket egress4 { 10.244.9.%d : accept }",
+			m.random.IntN(256))
 	default:
 		return wholeTable[m.random.IntN(len(wholeTable))]
 	}
@@ -58,7 +60,8 @@ var wholeTable = []string{
 
 // pick chooses an object of a kind, if there is one.
 func (m mutator) pick(kind string) (listing.Object, bool) {
-	some := slices.DeleteFunc(slices.Clone(m.objects), func(o listing.Object) bool { return o.Kind != kind })
+	some := slices.DeleteFunc(slices.Clone(m.objects),
+		func(o listing.Object) bool { return o.Kind != kind })
 	if len(some) == 0 {
 		return listing.Object{}, false
 	}

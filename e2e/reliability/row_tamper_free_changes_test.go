@@ -24,8 +24,10 @@ func TestMutationsSpeakOfWhatIsThere(t *testing.T) {
 		seen[m.script()] = true
 	}
 	for _, want := range []string{
-		"delete rule inet picket forward handle 6", "delete element inet picket egress4 { 10.0.0.1 }",
-		"delete element inet picket pods4-a { 10.0.0.2 }", "flush chain inet picket forward", "flush map inet picket egress4", "flush ruleset",
+		"delete rule inet picket forward handle 6",
+		"delete element inet picket egress4 { 10.0.0.1 }",
+		"delete element inet picket pods4-a { 10.0.0.2 }", "flush chain inet picket forward",
+		"flush map inet picket egress4", "flush ruleset",
 	} {
 		if !seen[want] {
 			t.Errorf("never: %s", want)
@@ -33,7 +35,8 @@ func TestMutationsSpeakOfWhatIsThere(t *testing.T) {
 	}
 	empty := mutator{rand.New(rand.NewPCG(1, 1)), nil}
 	for range 1000 {
-		if script := empty.script(); strings.Contains(script, "nil") || strings.Contains(script, "%") {
+		if script := empty.script(); strings.Contains(script, "nil") ||
+			strings.Contains(script, "%") {
 			t.Errorf("of an empty table: %s", script)
 		}
 	}

@@ -6,15 +6,16 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// tamperOwned does to the table what another program could, while the agent owns it: it must be refused, or have
-// no effect.
+// tamperOwned does to the table what another program could, while the agent owns it: it must be
+// refused, or have no effect.
 type tamperOwned struct{}
 
 func (tamperOwned) Name() string { return "tamper-owned" }
 
 func (tamperOwned) Plan() plan { return plan{} }
 
-// ownedScripts speak of objects that are there: the chain of web, its entry in a map, the first rule.
+// ownedScripts speak of objects that are there: the chain of web, its entry in a map, the first
+// rule.
 var ownedScripts = []string{
 	"delete table inet picket",
 	"flush table inet picket",

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// tenant has one namespace state very many rules and pods, and go on changing them. The others must not notice: not
-// in their packets, and not in the time that a change of theirs takes to count.
+// tenant has one namespace state very many rules and pods, and go on changing them. The others must
+// not notice: not in their packets, and not in the time that a change of theirs takes to count.
 type tenant struct{}
 
 func (tenant) Name() string { return "tenant" }
@@ -19,18 +19,20 @@ func (tenant) Inject(s *testbed) error {
 	if err != nil {
 		return err
 	}
-	t := &tenantRun{testbed: s, probe: g, tenants: tenants{rules: s.times(10_000, 500), pods: s.times(5000, 200)}}
+	t := &tenantRun{testbed: s, probe: g,
+		tenants: tenants{rules: s.times(10_000, 500), pods: s.times(5000, 200)}}
 	return errors.Join(t.measure(), g.close())
 }
 
-// tenantRun is the work of that row.
+// tenantRun is the state of the row.
 type tenantRun struct {
-	testbed   *testbed
-	probe    *latencyProbe
+	testbed *testbed
+	probe   *latencyProbe
 	tenants tenants
 }
 
-// measure measures the gate without the tenant, while it comes, and while it changes things.
+// measure measures policies of others before the tenant has anything, while it creates all, and
+// while it changes things.
 func (t *tenantRun) measure() error {
 	samples := t.testbed.times(20, 8)
 	before, err := t.probe.measureTimes(samples)
@@ -74,7 +76,7 @@ func (t *tenantRun) grow() (took []policyLatency, err error) {
 	}
 }
 
-// createAll states all files, 20 a second.
+// createAll writes all files, 20 a second.
 func (t *tenantRun) createAll() error {
 	for n := range t.tenants.files() {
 		if err := t.tenants.put(t.testbed.folder, n, 0); err != nil {
@@ -85,7 +87,7 @@ func (t *tenantRun) createAll() error {
 	return nil
 }
 
-// keepChanging states one file after another anew, ten a second, until it is stopped.
+// keepChanging writes one file after another anew, ten a second, until it is stopped.
 func (t *tenantRun) keepChanging() (stop func() error) {
 	end, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -114,7 +116,9 @@ const slack = 20 * time.Millisecond
 func (t *tenantRun) compare(when string, before, during []policyLatency) {
 	t.testbed.note("%s: after %s of %d", when, spread(tookOf(during)), len(during))
 	if usual, now := medianOwn(before), medianOwn(during); now > 2*usual+slack {
-		t.testbed.fault("%s, a change of another namespace takes %v, before %v, without what the agent waited for a processor", when, millis(now), millis(usual))
+		t.testbed.fault(
+			"%s, a change of another namespace takes %v, before %v, without what the agent "+
+				"waited for a processor", when, millis(now), millis(usual))
 	}
 }
 
@@ -133,6 +137,7 @@ func (t *tenantRun) noteAgents(when string) {
 		if err != nil {
 			t.testbed.fault("%v", err)
 		}
-		t.testbed.note("the agent of %s %s: %.0f MiB, %.0f ms a transaction", a.node, when, f[memory]/megabyte, 1000*f[commits+"_sum"]/f[commits+"_count"])
+		t.testbed.note("the agent of %s %s: %.0f MiB, %.0f ms a transaction", a.node, when,
+			f[memory]/megabyte, 1000*f[commits+"_sum"]/f[commits+"_count"])
 	}
 }

@@ -10,10 +10,10 @@ import (
 // the agents are killed, and after the nodes' tunnels have moved to another port.
 type tunnels struct {
 	testbed  *testbed
-	listener   *protocolListener
-	port   int // of the tunnels, at present
-	rounds int // of all ways, so far
-	judged int // packets that must not arrive
+	listener *protocolListener
+	port     int // of the tunnels, at present
+	rounds   int // of all paths, so far
+	checked  int // packets that must not arrive
 }
 
 func (*tunnels) Name() string { return "tunnels" }
@@ -23,20 +23,21 @@ func (*tunnels) Plan() plan { return plan{} }
 const tunnelTargetPolicy = `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {namespace: shop, name: den}
+metadata: {namespace: shop, name: tunnel-target}
 spec:
-  podSelector: {matchLabels: {app: den}}
+  podSelector: {matchLabels: {app: tunnel-target}}
   ingress: [{from: [{podSelector: {matchLabels: {app: client}}}]}]
 `
 
-// CheckUnfiltered makes the tunnels and shows that each way leads to its pod while nobody filters.
+// CheckUnfiltered makes the tunnels and shows that each path leads to its pod while nobody filters.
 func (t *tunnels) CheckUnfiltered(s *testbed) (err error) {
 	t.testbed, t.port = s, tunnelPorts[0]
 	for _, d := range []testPod{tunnelTarget(1), tunnelTarget(2)} {
 		err = errors.Join(err, s.AddPod(d.pod()), s.serve(d.name),
 			s.folder.put(d.name+".yaml", podManifest(d.pod(), "app", d.app)))
 	}
-	if err = errors.Join(err, s.folder.put("dens.yaml", tunnelTargetPolicy), s.makeTunnels(t.port)); err != nil {
+	if err = errors.Join(err, s.folder.put("tunnel-targets.yaml", tunnelTargetPolicy),
+		s.makeTunnels(t.port)); err != nil {
 		return err
 	}
 	if t.listener, err = s.listenForProtocols(); err != nil {
@@ -57,30 +58,34 @@ func (t *tunnels) CheckUnfiltered(s *testbed) (err error) {
 func (t *tunnels) Inject(s *testbed) error {
 	defer t.listener.close()
 	for range s.times(10, 1) {
-		if err := errors.Join(t.try("with the agents up"), t.killed(), t.moved(), t.movedUnseen()); err != nil {
+		if err := errors.Join(t.try("with the agents up"), t.killed(), t.moved(),
+			t.movedUnseen()); err != nil {
 			return err
 		}
 	}
-	s.done("%d ways, %d times each; %d packets that must not arrive", len(tunnelPaths()), t.rounds, t.judged)
+	s.done("%d paths, %d times each; %d packets that must not arrive", len(tunnelPaths()), t.rounds,
+		t.checked)
 	return nil
 }
 
 // killed tries while the agents are dead, while they start and when they are ready again.
 func (t *tunnels) killed() error {
 	stop := t.testbed.churn.keepChanging(10 * time.Millisecond)
-	errs := []error{t.killAll(), t.try("with the agents dead"), t.startAll(), t.try("while the agents start")}
+	errs := []error{t.killAll(), t.try("with the agents dead"), t.startAll(),
+		t.try("while the agents start")}
 	return errors.Join(append(errs, t.awaitAll(), t.try("after a start"), stop())...)
 }
 
 // movedUnseen moves the tunnels while the agents are dead: when they are ready, they know.
 func (t *tunnels) movedUnseen() error {
-	return errors.Join(t.killAll(), t.move(), t.startAll(), t.awaitAll(), t.try("after a start with moved tunnels"))
+	return errors.Join(t.killAll(), t.move(), t.startAll(), t.awaitAll(),
+		t.try("after a start with moved tunnels"))
 }
 
 // followed is after what time an agent is to know that tunnels have moved.
 const followed = time.Second
 
-// moved moves the tunnels under the eyes of the agents. What passes until they know is told, and
+// moved moves the tunnels while the agents run. What passes until they know is noted, and
 // does not count; an agent that does not see it is restarted.
 func (t *tunnels) moved() error {
 	if err := t.move(); err != nil {
@@ -134,7 +139,7 @@ func (t *tunnels) awaitAll() (err error) {
 	return err
 }
 
-// try tries all ways and judges what arrives.
+// try sends by all paths and checks what arrives.
 func (t *tunnels) try(when string) error {
 	arrived, err := t.tryAll()
 	if err != nil {
@@ -143,7 +148,7 @@ func (t *tunnels) try(when string) error {
 	for i, w := range tunnelPaths() {
 		switch {
 		case !w.permitted:
-			t.judged += w.packets()
+			t.checked += w.packets()
 			if arrived[i] > 0 {
 				t.testbed.ownLoss.leak += arrived[i]
 				t.testbed.fault("%s: %s: %d arrived", when, w.name, arrived[i])
@@ -156,7 +161,7 @@ func (t *tunnels) try(when string) error {
 	return nil
 }
 
-// tryAll sends every packet of every way, and returns how many of each have arrived.
+// tryAll sends every packet of every path, and returns how many of each have arrived.
 func (t *tunnels) tryAll() ([]int, error) {
 	prefix := fmt.Sprintf("t%d.", t.rounds)
 	t.rounds++
@@ -175,7 +180,7 @@ func (t *tunnels) tryAll() ([]int, error) {
 	if err != nil && t.testbed.ctx.Err() != nil {
 		return nil, err
 	}
-	t.testbed.sleep(50 * time.Millisecond) // for what is on its way
+	t.testbed.sleep(50 * time.Millisecond) // for packets that are still queued
 	return t.arrived(prefix)
 }
 
@@ -202,7 +207,7 @@ func (t *tunnels) sendAll(prefix string) error {
 	return nil
 }
 
-// arrived counts the packets of each way in one round, at pods and at nodes.
+// arrived counts the packets of each path in one round, at pods and at nodes.
 func (t *tunnels) arrived(prefix string) ([]int, error) {
 	counts := make([]int, len(tunnelPaths()))
 	for _, server := range []string{"free", "den1", "den2"} {

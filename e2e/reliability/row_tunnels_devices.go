@@ -22,7 +22,8 @@ func (s *testbed) makeTunnels(port int) error {
 		for family, name := range []string{"flannel.1", "flannel-v6.1"} {
 			attrs := netlink.NewLinkAttrs()
 			attrs.Name, attrs.HardwareAddr = name, tunnelMAC[:]
-			device := &netlink.Vxlan{LinkAttrs: attrs, VxlanId: 1, Port: port, SrcAddr: n.Addrs[family].AsSlice()}
+			device := &netlink.Vxlan{LinkAttrs: attrs, VxlanId: 1, Port: port,
+				SrcAddr: n.Addrs[family].AsSlice()}
 			if err := s.InNode(n.Name, func() error { return replaceLink(device) }); err != nil {
 				return fmt.Errorf("make %s on %s: %w", name, n.Name, err)
 			}
@@ -46,7 +47,7 @@ func replaceLink(l netlink.Link) error {
 	return netlink.LinkSetUp(l)
 }
 
-// protocolListener count what arrives at the nodes in protocols that carry packets.
+// protocolListener counts what arrives at the nodes in protocols that carry packets.
 type protocolListener struct {
 	sockets []net.PacketConn
 	mu      sync.Mutex // guards counts
@@ -59,7 +60,8 @@ func (s *testbed) listenForProtocols() (*protocolListener, error) {
 	for _, n := range nodes() {
 		for _, protocol := range []int{unix.IPPROTO_IPIP, unix.IPPROTO_IPV6, unix.IPPROTO_GRE} {
 			for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-				if err := s.InNode(n.Name, func() error { return e.listen(family, protocol) }); err != nil {
+				if err := s.InNode(n.Name,
+					func() error { return e.listen(family, protocol) }); err != nil {
 					return e, fmt.Errorf("listen for protocol %d on %s: %w", protocol, n.Name, err)
 				}
 			}

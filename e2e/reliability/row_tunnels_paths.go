@@ -12,7 +12,7 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// tunnelPath is how a pod or a node may try to reach a pod through a tunnel that a node unpacks.
+// tunnelPath is how a pod or a node tries to reach a pod through a tunnel that a node unpacks.
 type tunnelPath struct {
 	name      string
 	from      origin
@@ -22,20 +22,23 @@ type tunnelPath struct {
 	permitted bool
 }
 
-// origin is where a way begins.
+// origin is where a path begins.
 type origin struct {
 	name string
 	node bool
 }
 
-// packed is whose address a packed datagram bears, and for whom it is. The dens let clients in; no
-// policy selects free.
+// packed is whose address a packed datagram bears, and for whom it is. The targets let clients in;
+// no policy selects free.
 type packed struct{ source, target string }
 
 func (p packed) String() string { return p.source + " to " + p.target }
 
-// tunnelTarget is a pod that lets clients in, and that nothing else is sent to.
-func tunnelTarget(node int) testPod { return testPod{fmt.Sprintf("den%d", node), "den", node, 60} }
+// tunnelTarget is a pod of a node that lets clients in, and that nothing else is sent to.
+func tunnelTarget(node int) testPod {
+	return testPod{fmt.Sprintf("target%d", node), "tunnel-target",
+		node, 60}
+}
 
 // tunnelNode is a node that unpacks, and who tries to use it.
 type tunnelNode struct {
@@ -50,10 +53,12 @@ type tunnelNode struct {
 
 func tunnelNodes() []tunnelNode {
 	return []tunnelNode{
-		{nodes()[0], addrs(1, 1), []string{"alien", "rogue"}, []packed{{"far", "den1"}, {"near", "den1"}, {"rogue", "free"}},
-			"n2", packed{"far", "den1"}, packed{"near", "den1"}},
-		{nodes()[1], addrs(2, 1), []string{"caged", "alien"}, []packed{{"near", "den2"}, {"far", "den2"}},
-			"n1", packed{"near", "den2"}, packed{"far", "den2"}},
+		{nodes()[0], addrs(1, 1), []string{"alien", "rogue"},
+			[]packed{{"far", "target1"}, {"near", "target1"}, {"rogue", "free"}},
+			"n2", packed{"far", "target1"}, packed{"near", "target1"}},
+		{nodes()[1], addrs(2, 1), []string{"caged", "alien"},
+			[]packed{{"near", "target2"}, {"far", "target2"}},
+			"n1", packed{"near", "target2"}, packed{"far", "target2"}},
 	}
 }
 
@@ -69,13 +74,15 @@ func tunnelPaths() []tunnelPath {
 					tunnelPath{from: origin{name: sender}, to: u.bridge, packed: p})
 			}
 			for _, protocol := range []int{unix.IPPROTO_IPIP, unix.IPPROTO_IPV6, unix.IPPROTO_GRE} {
-				refused = append(refused, tunnelPath{from: origin{name: sender}, to: u.node.Addrs, protocol: protocol})
+				refused = append(refused, tunnelPath{from: origin{name: sender}, to: u.node.Addrs,
+					protocol: protocol})
 			}
 		}
 		refused = append(refused, tunnelPath{from: neighbour, to: u.node.Addrs, packed: u.forged})
 		permitted = append(permitted,
 			tunnelPath{from: neighbour, to: u.node.Addrs, packed: u.own, permitted: true},
-			tunnelPath{from: neighbour, to: u.node.Addrs, protocol: unix.IPPROTO_GRE, permitted: true})
+			tunnelPath{from: neighbour, to: u.node.Addrs, protocol: unix.IPPROTO_GRE,
+				permitted: true})
 	}
 	all := append(refused, permitted...)
 	for i := range all {
@@ -91,10 +98,10 @@ func (w tunnelPath) describe() string {
 	return fmt.Sprintf("vxlan from %s to %s, packed %s", w.from.name, w.to[0], w.packed)
 }
 
-// tries is how often a packet goes each way, in each family.
+// tries is how often a packet goes each path, in each family.
 const tries = 2
 
-// packets is how many a way takes: what is packed has each family within each.
+// packets is how many a path takes: what is packed has each family within each.
 func (w tunnelPath) packets() int {
 	if w.protocol != 0 {
 		return 2 * tries
@@ -102,7 +109,7 @@ func (w tunnelPath) packets() int {
 	return 4 * tries
 }
 
-// enter runs f where ways begin.
+// enter runs f at the origin.
 func (p origin) enter(s *testbed, f func() error) error {
 	if p.node {
 		return s.InNode(p.name, f)
@@ -110,7 +117,7 @@ func (p origin) enter(s *testbed, f func() error) error {
 	return s.InPod(podOf(p.name).Name, f)
 }
 
-// send sends the packets of a way, with a socket each, from where it begins.
+// send sends the packets of a path, with a socket each, from its origin.
 func (w tunnelPath) send(port int, flow string) error {
 	for n := range w.packets() {
 		data, outer := numbered(flow, n, true), n&1
@@ -118,7 +125,8 @@ func (w tunnelPath) send(port int, flow string) error {
 		if w.protocol != 0 {
 			err = sendProtocol(w.to[outer], w.protocol, data)
 		} else {
-			err = sendVxlan(netip.AddrPortFrom(w.to[outer], uint16(port)), w.packed.frame(n>>1&1, data))
+			err = sendVxlan(netip.AddrPortFrom(w.to[outer], uint16(port)),
+				w.packed.frame(n>>1&1, data))
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
@@ -136,7 +144,8 @@ func (p packed) frame(family int, data []byte) []byte {
 	payload := datagram(netip.AddrPortFrom(source, 4000), netip.AddrPortFrom(target, 80), data)
 	kind := [][]byte{{0x08, 0x00}, {0x86, 0xdd}}[family]
 	frame := append(append(slices.Clone(tunnelMAC[:]), 2, 0, 0, 0, 0, 9), kind...)
-	return append(frame, packetOf(source, target, unix.IPPROTO_UDP, 0, fragment{0, true, payload})...)
+	return append(frame,
+		packetOf(source, target, unix.IPPROTO_UDP, 0, fragment{0, true, payload})...)
 }
 
 // sendVxlan sends a frame in network 1 (RFC 7348).

@@ -6,8 +6,9 @@ import (
 	"syscall"
 )
 
-// upgrade replaces the agents, node by node, by another version, whose table has another layout, and back. The old
-// agent is ended as a rolling update does it, and every other time as a crash does.
+// upgrade replaces the agents, node by node, by another version, whose table has another layout,
+// and back. The old agent is ended as a rolling update does it, and every other time as a crash
+// does.
 type upgrade struct{}
 
 func (upgrade) Name() string { return "upgrade" }
@@ -19,7 +20,8 @@ func (upgrade) Inject(s *testbed) error {
 	swaps := 2 * s.times(5, 2)
 	for i := range swaps {
 		for _, a := range s.agents {
-			if err := s.swap(a, programs[i%2], []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[i/2%2]); err != nil {
+			if err := s.swap(a, programs[i%2],
+				[]syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[i/2%2]); err != nil {
 				return err
 			}
 		}

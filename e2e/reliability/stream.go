@@ -11,22 +11,23 @@ import (
 	"time"
 )
 
-// sendInterval is how often the talking end of a stream says something.
+// sendInterval is how often the sending end of a stream sends a number.
 const sendInterval = 100 * time.Millisecond
 
-// stream is a connection that stays open: one end says a number every beat, from 1 on, the other one listens.
-// Whoever talks, the client opens it; over UDP with one datagram, which is all that it ever says.
+// stream is a connection that stays open: one end sends a number every sendInterval, from 1 on, the
+// other one receives. Whoever sends, the client opens it; over UDP with one datagram, which is all
+// that it ever sends.
 type stream struct {
-	from    string // the client's pod
-	to      string // address and port of the server
-	network string // tcp or udp; over udp it is the server that talks
-	pushed  bool   // the server talks
-	received   atomic.Int64
-	highest atomic.Uint64 // number
-	last    atomic.Int64  // when one arrived, in nanoseconds since 1970
-	pause   atomic.Int64  // the longest between two, in nanoseconds
-	reset   atomic.Bool
-	ends    [2]io.Closer
+	from     string // the client's pod
+	to       string // address and port of the server
+	network  string // tcp or udp; over udp it is the server that sends
+	pushed   bool   // the server sends
+	received atomic.Int64
+	highest  atomic.Uint64 // number
+	last     atomic.Int64  // when one arrived, in nanoseconds since 1970
+	pause    atomic.Int64  // the longest between two, in nanoseconds
+	reset    atomic.Bool
+	ends     [2]io.Closer
 }
 
 func (x *stream) String() string {
@@ -62,7 +63,7 @@ func (d listeningPort) accept(network string) (io.WriteCloser, io.Reader, error)
 	return udpClient{d.packets, client}, nil, err
 }
 
-// udpClient is whom the server's only UDP socket talks to.
+// udpClient is a client of the server's only UDP socket.
 type udpClient struct {
 	net.PacketConn
 	client net.Addr
@@ -72,7 +73,7 @@ func (v udpClient) Write(b []byte) (int, error) { return v.WriteTo(b, v.client) 
 
 func (v udpClient) Close() error { return nil } // the others use it, too
 
-// open opens a stream and lets its talker begin.
+// open opens a stream and starts its sender.
 func (x *stream) open(s *testbed, at listeningPort) error {
 	var client net.Conn
 	err := s.InPod(x.from, func() (err error) {
@@ -143,7 +144,8 @@ func (x *stream) note(number uint64, now int64) {
 
 // ended notes an end that nobody here has made.
 func (x *stream) ended(err error) {
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ETIMEDOUT) {
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, syscall.ETIMEDOUT) {
 		x.reset.Store(true)
 	}
 }
@@ -151,7 +153,7 @@ func (x *stream) ended(err error) {
 // lost is how many numbers are missing.
 func (x *stream) lost() int { return int(x.highest.Load()) - int(x.received.Load()) }
 
-// awaitProgress waits until all of some streams have heard something more.
+// awaitProgress waits until all of some streams have received something more.
 func (s *testbed) awaitProgress(streams []*stream) (time.Duration, error) {
 	before := make([]int64, len(streams))
 	for i, x := range streams {

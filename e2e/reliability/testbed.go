@@ -26,10 +26,10 @@ type testbed struct {
 	random *rand.Rand
 	agents []*agent // by node
 	tally  tally
-	stalls  *stallMeter
+	stalls *stallMeter
 }
 
-// create makes the sandbox and the manifests; nobody runs the nodes yet.
+// create makes the sandbox and the manifests; no agent runs yet.
 func (s *testbed) create(r row) (err error) {
 	s.plan = r.Plan()
 	s.random = rand.New(rand.NewPCG(s.env.seed, 0))
@@ -105,7 +105,8 @@ func (s *testbed) sleep(d time.Duration) {
 var errEnded = errors.New("the process has ended")
 
 // await polls until something holds, and returns how long that took.
-func (s *testbed) await(within time.Duration, what string, holds func() error) (time.Duration, error) {
+func (s *testbed) await(within time.Duration, what string, holds func() error) (time.Duration,
+	error) {
 	began := time.Now()
 	for {
 		err := holds()
@@ -124,7 +125,7 @@ func (s *testbed) await(within time.Duration, what string, holds func() error) (
 // patience is for what takes well under a second on a machine that has nothing else to do.
 const patience = 30 * time.Second
 
-// compareWithFresh looks whether the kernel holds what an agent makes that finds nothing.
+// compareWithFresh checks that the kernel holds what an agent makes that finds an empty one.
 func (s *testbed) compareWithFresh() error {
 	for _, a := range s.agents {
 		if err := a.awaitReady(patience); err != nil {

@@ -8,23 +8,23 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// testPod is a pod that sends or serves, of the namespace shop; app is its label.
+// testPod is a pod of the namespace shop that sends or serves; app is its label.
 type testPod struct {
 	name, app string
 	node      int // 1 or 2
 	host      int // last part of its addresses
 }
 
-// testPods lists the actors. What they may do stands in the policies of the folder.
+// testPods lists them. What they may do stands in the policies of the folder.
 func testPods() []testPod {
 	return []testPod{
 		{"web", "web", 1, 5},     // serves clients
 		{"free", "free", 1, 6},   // serves everybody: no policy selects it
 		{"near", "client", 1, 7}, //
 		{"far", "client", 2, 5},  //
-		{"alien", "alien", 1, 8}, // no client; only the node of web stands in its way
+		{"alien", "alien", 1, 8}, // no client; only the node of web keeps it out
 		{"rogue", "alien", 2, 6}, // likewise, across nodes
-		{"caged", "caged", 2, 7}, // may send nothing; only its own node stands in its way
+		{"caged", "caged", 2, 7}, // may send nothing; only its own node keeps it in
 	}
 }
 
@@ -34,16 +34,18 @@ const (
 )
 
 func (a testPod) pod() sandbox.Pod {
-	return sandbox.Pod{Name: shop + "/" + a.name, Node: nodeName(a.node), Addrs: addrs(a.node, a.host)}
+	return sandbox.Pod{Name: shop + "/" + a.name, Node: nodeName(a.node),
+		Addrs: addrs(a.node, a.host)}
 }
 
-// podOf is the pod of an actor.
+// podOf returns a test pod by its name.
 func podOf(name string) sandbox.Pod {
 	all := testPods()
 	return all[slices.IndexFunc(all, func(a testPod) bool { return a.name == name })].pod()
 }
 
-// addrsOfPod are those of an actor or a den, by family, or of a stranger who is nobody in the cluster.
+// addrsOfPod are the addresses, by family, of a test pod, of a tunnelTarget, or of the stranger,
+// who is not in the cluster.
 func addrsOfPod(name string) []netip.Addr {
 	switch name {
 	case "stranger":
@@ -73,7 +75,8 @@ func nodes() []sandbox.Node {
 		all = append(all, sandbox.Node{
 			Name: nodeName(n),
 			Addrs: []netip.Addr{
-				netip.AddrFrom4([4]byte{10, 77, 0, byte(n)}), netip.MustParseAddr(fmt.Sprintf("fd77::%d", n)),
+				netip.AddrFrom4([4]byte{10, 77, 0, byte(n)}),
+				netip.MustParseAddr(fmt.Sprintf("fd77::%d", n)),
 			},
 			PodCIDRs: []netip.Prefix{
 				netip.PrefixFrom(addrs(n, 0)[0], 24), netip.PrefixFrom(addrs(n, 0)[1], 64),

@@ -11,7 +11,8 @@ import (
 // tracer is strace at a running process: what it does to the system calls ends with it.
 type tracer struct{ cmd *exec.Cmd }
 
-// trace attaches to an agent and returns when it is attached. An expression is what strace takes as -e.
+// trace attaches to an agent and returns when it is attached. An expression is what strace takes as
+// -e.
 func (s *testbed) trace(a *agent, expressions ...string) (*tracer, error) {
 	argv := []string{"-f", "-o", "/dev/null", "-p", fmt.Sprint(a.cmd.Process.Pid)}
 	for _, e := range expressions {

@@ -11,7 +11,7 @@ import (
 
 // traffic is flows that run.
 type traffic struct {
-	testbed   *testbed
+	testbed *testbed
 	senders []*sender
 	sent    []sent
 	told    arrivals // by the servers, in the end
@@ -20,12 +20,13 @@ type traffic struct {
 
 // tally is what a row's traffic came to.
 type tally struct {
-	leak   int           // forbidden packets that arrived
-	broken int           // permitted ones that did not
-	resets int           // of connections that are permitted
-	hole   time.Duration // the longest time without a packet in a permitted UDP flow, a late sender included
-	floor  time.Duration // no sender was silent for longer: a shorter fault can go unseen
-	lost   int           // by this machine: a socket or a processor's queue had no room
+	leak   int // forbidden packets that arrived
+	broken int // permitted ones that did not
+	resets int // of connections that are permitted
+	// the longest time without a packet in a permitted UDP flow, a late sender included
+	hole  time.Duration
+	floor time.Duration // no sender was silent for longer: a shorter fault can go unseen
+	lost  int           // by this machine: a socket or a processor's queue had no room
 }
 
 // startTraffic starts flows and waits until the permitted ones arrive.
@@ -69,7 +70,8 @@ func (t *traffic) stop() (err error) {
 	return t.count()
 }
 
-// count asks the servers, again for as long as what is missing may still wait for a server that has no processor.
+// count asks the servers, again for as long as what is missing may still wait for a server that has
+// no processor.
 func (t *traffic) count() (err error) {
 	for end, last := time.Now().Add(unread), -1; ; time.Sleep(50 * time.Millisecond) {
 		if t.told, err = t.testbed.allArrivals(); err != nil {
@@ -85,8 +87,8 @@ func (t *traffic) count() (err error) {
 	}
 }
 
-// unread is how long what has arrived may wait for a server to read it, on a machine that has much else to do: some
-// times as long as senders have been seen to wait.
+// unread is how long what has arrived may wait for a server to read it, on a machine that has much
+// else to do: some times as long as senders have been seen to wait.
 const unread = 3 * time.Second
 
 // missing is how many permitted packets nobody has read.
@@ -104,8 +106,10 @@ func (t *traffic) tally() tally {
 	sum := tally{lost: t.told.Overflowed + droppedByProcessors() - t.dropped}
 	for i, d := range t.senders {
 		sum.add(d.flow, t.sent[i], t.told.Flows[d.name])
-		if there := t.told.Flows[d.name]; d.allowed && t.sent[i].Sent != there.Received || !d.allowed && there.Received > 0 {
-			t.testbed.note("%s: sent %d, received %d, reset %d, longest hole %v", d.flow, t.sent[i].Sent, there.Received, t.sent[i].Refused, millis(there.Hole))
+		if there := t.told.Flows[d.name]; d.allowed && t.sent[i].Sent != there.Received ||
+			!d.allowed && there.Received > 0 {
+			t.testbed.note("%s: sent %d, received %d, reset %d, longest hole %v", d.flow,
+				t.sent[i].Sent, there.Received, t.sent[i].Refused, millis(there.Hole))
 		}
 	}
 	return sum
@@ -124,7 +128,8 @@ func (s *tally) add(f flow, here sent, there arrived) {
 	}
 }
 
-// selfCheck shows that what is forbidden does arrive while nobody forbids it: that the prober can see a leak.
+// selfCheck shows that what is forbidden does arrive while nobody forbids it: that the prober can
+// see a leak.
 func (s *testbed) selfCheck(prefix string, flows []flow) error {
 	var forbidden []flow
 	for _, f := range flows {
@@ -140,8 +145,8 @@ func (s *testbed) selfCheck(prefix string, flows []flow) error {
 	return t.stop()
 }
 
-// droppedByProcessors sums up the second column of /proc/net/softnet_stat: packets of the whole machine for which a
-// processor's queue had no room.
+// droppedByProcessors sums up the second column of /proc/net/softnet_stat: packets of the whole
+// machine for which a processor's queue had no room.
 func droppedByProcessors() (count int) {
 	data, _ := os.ReadFile("/proc/net/softnet_stat")
 	for line := range strings.Lines(string(data)) {

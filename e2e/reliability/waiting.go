@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// span is a time of an agent's, from which what the machine kept it waiting for a processor can be told apart: two
-// processors have to serve all senders, receivers and agents of a row.
+// span is a time of an agent's, from which what the machine kept it waiting for a processor can be
+// told apart: two processors have to serve all senders, receivers and agents of a row.
 type span struct {
 	agent  *agent
 	began  time.Time
@@ -21,8 +21,9 @@ func (a *agent) span() span { return span{a, time.Now(), a.waited(), a.testbed.s
 
 func (s span) took() time.Duration { return time.Since(s.began) }
 
-// heldUp is how long the machine stood still since, or for how long one of the agent's threads has waited, the one that
-// waited longest. Its work goes from thread to thread, so it was held up for as long or longer.
+// heldUp is how long the machine stood still since, or for how long one of the agent's threads has
+// waited, the one that waited longest. Its work goes from thread to thread, so it was held up for
+// as long or longer.
 func (s span) heldUp() time.Duration {
 	longest := s.agent.testbed.stalls.missed() - s.missed
 	for thread, waited := range s.agent.waited() {
@@ -31,12 +32,13 @@ func (s span) heldUp() time.Duration {
 	return longest
 }
 
-// stallMeter beats to see how long the machine stood still: a virtual one loses its processors at times, all at once.
+// stallMeter wakes at an interval to see how long the machine stood still: a virtual one loses its
+// processors at times, all at once.
 type stallMeter struct{ nanoseconds atomic.Int64 }
 
 const stallInterval = 10 * time.Millisecond
 
-// newStallMeter beats until ctx ends.
+// newStallMeter measures until ctx ends.
 func newStallMeter(ctx context.Context) *stallMeter {
 	p := &stallMeter{}
 	go func() {
@@ -50,7 +52,7 @@ func newStallMeter(ctx context.Context) *stallMeter {
 	return p
 }
 
-// missed is how much later than they should have come all beats were.
+// missed is the sum of the times by which it woke late.
 func (p *stallMeter) missed() time.Duration { return time.Duration(p.nanoseconds.Load()) }
 
 // spans are those of all agents.
@@ -69,8 +71,8 @@ func longestHeld(all []span) (longest time.Duration) {
 	return longest
 }
 
-// waited is how long each thread of the agent has waited for a processor since it began (/proc/PID/task/*/schedstat).
-// It is empty where the kernel doesn't tell.
+// waited is how long each thread of the agent has waited for a processor since it began
+// (/proc/PID/task/*/schedstat). It is empty where the kernel doesn't tell.
 func (a *agent) waited() map[int]time.Duration {
 	threads, _ := procfs.AllThreads(a.cmd.Process.Pid)
 	each := map[int]time.Duration{}
