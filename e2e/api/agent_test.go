@@ -17,10 +17,10 @@ import (
 	"github.com/picket-project/picket/e2e/apiserver"
 )
 
-// agent is the binary at work on a node.
+// agent is the binary running on a node.
 type agent struct {
 	*proxy
-	world      *world
+	world      *testCluster
 	node       string
 	kubeconfig string
 	cmd        *exec.Cmd // the last one, running or not
@@ -31,14 +31,19 @@ type agent struct {
 // program is the agent's binary.
 func program() string { return os.Getenv("PICKET") }
 
-// startAgent runs the agent on a node, as somebody whom the API server knows.
-func (w *world) startAgent(node string, as identity) *agent {
+// startAgent runs the agent on a node, with an account of the API server.
+func (w *testCluster) startAgent(node string, as identity) *agent {
 	w.Helper()
 	if program() == "" {
-		w.Fatal("the variable PICKET is not set; expected the path of the agent's binary; `make build` builds it")
+		w.Fatal(
+			"the variable PICKET is not set; expected the path of the agent's binary; `make " +
+				"build` builds it")
 	}
-	a := &agent{world: w, node: node, kubeconfig: w.kubeconfig(as), log: &bytes.Buffer{}, proxy: newProxy(w.T, w, node)}
-	a.client = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: apiserver.Dialer(w.cluster, node)}}
+	a := &agent{world: w, node: node, kubeconfig: w.kubeconfig(as), log: &bytes.Buffer{},
+		proxy: newProxy(w.T, w, node)}
+	a.client = &http.Client{Timeout: 2 * time.Second,
+		Transport: &http.Transport{DisableKeepAlives: true,
+			DialContext: apiserver.Dialer(w.cluster, node)}}
 	w.must(nil, a.start())
 	w.Cleanup(func() {
 		stop(a.cmd)
@@ -51,13 +56,14 @@ func (w *world) startAgent(node string, as identity) *agent {
 
 // start runs the process, the first one or the next.
 func (a *agent) start() error {
-	a.cmd = exec.Command(program(), "agent", "--node-name", a.node, "--kubeconfig", a.kubeconfig, "--log-level=debug")
+	a.cmd = exec.Command(program(), "agent", "--node-name", a.node, "--kubeconfig", a.kubeconfig,
+		"--log-level=debug")
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
 	return a.world.cluster.StartInNode(a.node, a.cmd)
 }
 
 // kubeconfig is a file for an agent behind its proxy.
-func (w *world) kubeconfig(as identity) string {
+func (w *testCluster) kubeconfig(as identity) string {
 	w.Helper()
 	token, err := as.token(w.Admin)
 	w.must(nil, err)
@@ -94,7 +100,8 @@ func (a *agent) readiness() (r readiness, err error) {
 	if err == nil {
 		err = json.Unmarshal(body, &r)
 	}
-	if want := map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable}[r.Ready]; err == nil && status != want {
+	if want := map[bool]int{true: http.StatusOK,
+		false: http.StatusServiceUnavailable}[r.Ready]; err == nil && status != want {
 		err = fmt.Errorf("%s: /readyz answers %d, ready: %t", a.node, status, r.Ready)
 	}
 	return r, err
@@ -114,22 +121,23 @@ func (a *agent) waitReady() {
 	eventually(a.t, wait, a.isReady)
 }
 
-// waitState waits until the agent is ready or not, and says so with these words: among the warnings or, if it
-// is not ready, among the reasons.
+// waitState waits until the agent is ready or not, and has this text among its warnings or, if it
+// is not ready, among its reasons.
 func (a *agent) waitState(ready bool, words string) {
 	a.t.Helper()
 	eventually(a.t, wait, func() error {
 		r, err := a.readiness()
 		texts := map[bool]map[string]string{true: r.Warnings, false: r.Reasons}[ready]
 		if err == nil && (r.Ready != ready || !strings.Contains(fmt.Sprint(texts), words)) {
-			err = fmt.Errorf("%s: ready: %t (want %t), said: %q (want %s)", a.node, r.Ready, ready, texts, words)
+			err = fmt.Errorf("%s: ready: %t (want %t), said: %q (want %s)", a.node, r.Ready, ready,
+				texts, words)
 		}
 		return err
 	})
 }
 
-// waitCalm waits until an agent is ready and warns of nothing that concerns the world.
-func (w *world) waitCalm(a *agent) {
+// waitWithoutWarnings waits until an agent is ready and has no warning about objects of this test.
+func (w *testCluster) waitWithoutWarnings(a *agent) {
 	w.Helper()
 	a.waitReady()
 	w.waitWithout(a, "source ")
@@ -137,7 +145,7 @@ func (w *world) waitCalm(a *agent) {
 }
 
 // waitWithout waits until an agent has no warning of this kind.
-func (w *world) waitWithout(a *agent, kind string) {
+func (w *testCluster) waitWithout(a *agent, kind string) {
 	w.Helper()
 	eventually(w.T, wait, func() error {
 		r, err := a.readiness()
@@ -151,7 +159,7 @@ func (w *world) waitWithout(a *agent, kind string) {
 }
 
 // busy is how much processor time the agents have taken.
-func (w *world) busy() (all time.Duration) {
+func (w *testCluster) busy() (all time.Duration) {
 	w.Helper()
 	const tick = time.Second / 100 // proc_pid_stat(5); 100 a second on every Linux
 	for _, a := range w.agents {
@@ -167,8 +175,8 @@ func (w *world) busy() (all time.Duration) {
 	return all
 }
 
-// said counts the lines of the log that have both texts, once the agent has ended.
-func (a *agent) said(text, also string) (lines int) {
+// logLines counts the lines of the log that have both texts, once the agent has ended.
+func (a *agent) logLines(text, also string) (lines int) {
 	for line := range strings.Lines(a.log.String()) {
 		if strings.Contains(line, text) && strings.Contains(line, also) {
 			lines++

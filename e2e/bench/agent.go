@@ -41,7 +41,8 @@ func (s *testCluster) startAgent() (*agent, time.Duration, error) {
 	}
 	a := &agent{in: s.Cluster, dir: dir,
 		client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-			DisableKeepAlives: true, DialContext: apiserver.Dialer(s.Cluster, samplecluster.LocalNode),
+			DisableKeepAlives: true,
+			DialContext:       apiserver.Dialer(s.Cluster, samplecluster.LocalNode),
 		}}}
 	began := time.Now()
 	if err := a.start(program, s.server, s.token); err != nil {

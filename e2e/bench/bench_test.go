@@ -109,8 +109,7 @@ func TestAlternate(t *testing.T) {
 			return samples{took}, nil
 		}
 	}
-	all,
-		err := alternate(3, 10*time.Second,
+	all, err := alternate(3, 10*time.Second,
 		[]turn{take("a", time.Second), take("b", 6*time.Second)})
 	if err != nil || order.String() != "abaa" || len(all[0]) != 3 || len(all[1]) != 1 {
 		t.Errorf("order %s, %v, %v", &order, all, err)

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/picket-project/picket/cmd/sandbox"
-	"github.com/picket-project/picket/e2e/program"
+	"github.com/picket-project/picket/e2e/launch"
 )
 
 func main() {
-	program.Main("bench", func(ctx context.Context, args []string) error {
+	launch.Main("bench", func(ctx context.Context, args []string) error {
 		o, err := parse(args)
 		if err != nil {
 			return err
@@ -110,7 +110,7 @@ func (o options) start(ctx context.Context, args []string) (err error) {
 	case err != nil:
 		return err
 	case !inside:
-		return program.ExitCode(code)
+		return launch.ExitCode(code)
 	}
 	return o.run(ctx, os.Stdout)
 }
@@ -142,9 +142,8 @@ func choose(all []section, names string) ([]section, error) {
 	for name := range strings.SplitSeq(names, ",") {
 		at := slices.IndexFunc(all, func(s section) bool { return s.name == name })
 		if at < 0 {
-			return nil,
-				fmt.Errorf("section %q: expected some of %s", name,
-					strings.Join(namesOf(all), ", "))
+			return nil, fmt.Errorf("section %q: expected some of %s", name,
+				strings.Join(namesOf(all), ", "))
 		}
 		chosen = append(chosen, all[at])
 	}

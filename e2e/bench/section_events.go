@@ -27,8 +27,7 @@ func runEvents(ctx context.Context, s scale) (part, error) {
 	p.chart = &chart{
 		file: "events.svg", title: "What an event costs", x: "pods in the cluster",
 	}
-	all,
-		err := s.benchmarks.byRounds(ctx,
+	all, err := s.benchmarks.byRounds(ctx,
 		goBenchmark{samplePackage, "^BenchmarkEvent$", 100, s.short},
 		min(s.rounds, 10), s.limit)
 	if err != nil {

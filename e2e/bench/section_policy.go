@@ -21,8 +21,7 @@ func runPolicy(ctx context.Context, s scale) (part, error) {
 		"policy", "times", "created p50", "fastest", "p99", "of it commit p50", "chains", "members",
 		"CPU p50", "deleted p50",
 	}}
-	all,
-		err := s.benchmarks.byRounds(ctx,
+	all, err := s.benchmarks.byRounds(ctx,
 		goBenchmark{samplePackage, "^BenchmarkPolicy$", 10, s.short},
 		min(s.rounds, 10), 2*s.limit)
 	if err != nil {

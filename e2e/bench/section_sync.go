@@ -23,8 +23,7 @@ func runSync(ctx context.Context, s scale) (part, error) {
 		"cluster", "starts", "median", "fastest", "CPU", "to the graph", "observed", "compiled",
 		"committed", "A/A",
 	}}
-	all,
-		err := s.benchmarks.byRounds(ctx,
+	all, err := s.benchmarks.byRounds(ctx,
 		goBenchmark{samplePackage, "^BenchmarkFirstSync$", 2, s.short},
 		min(s.rounds, 7), 2*s.limit)
 	if err != nil {

@@ -60,10 +60,9 @@ func newStandInCluster(_ context.Context, size samplecluster.Size) (*testCluster
 func newRealCluster(ctx context.Context, size samplecluster.Size) (*testCluster, error) {
 	program := os.Getenv("KUBE_APISERVER")
 	if program == "" {
-		return nil,
-			errors.New(
-				"the variable KUBE_APISERVER is not set; expected the path of a kube-apiserver; " +
-					"`cd e2e && go run ./cluster build --api-server` builds one")
+		return nil, errors.New(
+			"the variable KUBE_APISERVER is not set; expected the path of a kube-apiserver; " +
+				"`cd e2e && go run ./cluster build --api-server` builds one")
 	}
 	program, err := filepath.Abs(program)
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/picket-project/picket/cmd/sandbox"
-	"github.com/picket-project/picket/e2e/program"
+	"github.com/picket-project/picket/e2e/launch"
 )
 
 func main() {
-	program.Main("reliability", func(ctx context.Context, args []string) error {
+	launch.Main("reliability", func(ctx context.Context, args []string) error {
 		o, err := parse(args)
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (o options) start(ctx context.Context, args []string) (err error) {
 	case err != nil:
 		return err
 	case !inside:
-		return program.ExitCode(code)
+		return launch.ExitCode(code)
 	}
 	return o.run(ctx, os.Stdout)
 }
@@ -94,7 +94,7 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprint(out, tabulate(results))
 	if ctx.Err() != nil || !allGood(results) {
-		return program.ExitCode(1)
+		return launch.ExitCode(1)
 	}
 	return nil
 }

@@ -151,8 +151,7 @@ func TestInterruptedRunFails(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s := testbed{ctx: ctx}
-	if _,
-		err := s.await(time.Minute, "never",
+	if _, err := s.await(time.Minute, "never",
 		func() error { return errors.New("no") }); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}

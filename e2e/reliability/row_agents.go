@@ -59,8 +59,7 @@ func (s *testbed) takeover(works, waits *agent) error {
 	}
 	s.lookAtBoth(works, waits)
 	works.kill()
-	took,
-		err := s.await(patience, "the second agent takes over",
+	took, err := s.await(patience, "the second agent takes over",
 		func() error { return readyNow(waits) })
 	s.repairs = append(s.repairs, took)
 	return err

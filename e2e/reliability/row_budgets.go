@@ -89,8 +89,7 @@ func (e excess) awaitTold(s *testbed) error {
 	if e.beyond {
 		beyond = 1
 	}
-	took,
-		err := s.await(patience, e.name+" is told",
+	took, err := s.await(patience, e.name+" is told",
 		func() error { return e.told(s, beyond, float64(e.policies)) })
 	s.note("%s: read and told after %v", e.name, millis(took))
 	return err

@@ -92,8 +92,7 @@ func (s *testbed) claim(c claimFile) error {
 }
 
 func (s *testbed) awaitDispute(a *agent, c claimFile, told bool) error {
-	_,
-		err := s.await(patience, fmt.Sprintf("%s: %s of %s is disputed: %t", a.node, c.addr, c.name,
+	_, err := s.await(patience, fmt.Sprintf("%s: %s of %s is disputed: %t", a.node, c.addr, c.name,
 		told), func() error {
 		r, err := a.ask()
 		disputed := 0

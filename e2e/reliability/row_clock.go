@@ -61,12 +61,10 @@ func (c *clock) Inject(s *testbed) error {
 func (a *agent) jumped(began time.Time) error {
 	text, err := os.ReadFile(a.log.Name())
 	for _, days := range []int{1, -1} {
-		if day := began.UTC().AddDate(0, 0,
-			days).Format(time.DateOnly); !strings.Contains(string(text), "time="+day) {
-			err = errors.Join(err,
-				fmt.Errorf(
-					"the log of %s has no line of %s: its clock has not jumped, or it has "+
-						"nothing to say", a.node, day))
+		day := began.UTC().AddDate(0, 0, days).Format(time.DateOnly)
+		if !strings.Contains(string(text), "time="+day) {
+			err = errors.Join(err, fmt.Errorf("the log of %s has no line of %s: its clock has not "+
+				"jumped, or it has nothing to say", a.node, day))
 		}
 	}
 	return err

@@ -51,8 +51,7 @@ func (diskFull) Inject(s *testbed) error {
 // and nowhere else to work in.
 func (s *testbed) moveLogs(dir string) error {
 	for _, a := range s.agents {
-		log,
-			err := os.OpenFile(filepath.Join(dir, a.node+".log"),
+		log, err := os.OpenFile(filepath.Join(dir, a.node+".log"),
 			os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
 			return err

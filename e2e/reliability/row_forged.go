@@ -95,8 +95,7 @@ func (s *testbed) newForger(mark string) (f *forger, err error) {
 			return nil, err
 		}
 	}
-	if f.nobody,
-		err = s.Sniff(podOf("free").Name,
+	if f.nobody, err = s.Sniff(podOf("free").Name,
 		func(p []byte) bool { return bytes.Contains(p, []byte(mark)) }); err != nil {
 		return nil, err
 	}

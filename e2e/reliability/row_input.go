@@ -72,8 +72,8 @@ func otherCli() sandbox.Pod {
 // addPods writes the manifests around the wrong objects, without their nodes, which are there, and
 // makes two of their pods.
 func (b *badInputRun) addPods() error {
-	text,
-		err := os.ReadFile(filepath.Join(b.testbed.env.source, "cmd/cli/testdata/wrong/good.yaml"))
+	text, err := os.ReadFile(filepath.Join(b.testbed.env.source,
+		"cmd/cli/testdata/wrong/good.yaml"))
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func (b *badInputRun) serve() {
 // reach opens a connection from other/cli to bad/web.
 func (b *badInputRun) reach() error {
 	return b.testbed.InPod(otherCli().Name, func() error {
-		conn,
-			err := net.DialTimeout("tcp", net.JoinHostPort(badWeb().Addrs[0].String(), servicePort),
+		conn, err := net.DialTimeout("tcp",
+			net.JoinHostPort(badWeb().Addrs[0].String(), servicePort),
 			100*time.Millisecond)
 		if err != nil {
 			return err

@@ -93,7 +93,7 @@ func hugeObjects() []wrongObject {
 				mebi)+"}}}"), told: true},
 		{name: "blocks.yaml",
 			content: fmt.Sprintf(head, "",
-				"{podSelector: {matchLabels: {app: web}}, ingress: " +
+				"{podSelector: {matchLabels: {app: web}}, ingress: "+
 					"[{from: ["+blocks.String()+"]}]}"),
 			denied: true},
 		{name: "levels.yaml", content: fmt.Sprintf(head, "", strings.Repeat("[", mebi)),

@@ -87,8 +87,8 @@ func TestPieces(t *testing.T) {
 }
 
 func TestChecksum(t *testing.T) { // the example of RFC 1071
-	if got := checksum([]byte{0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7}); got != ^uint16(
-		0xddf2) {
+	data := []byte{0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7}
+	if got := checksum(data); got != ^uint16(0xddf2) {
 		t.Errorf("%x", got)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/picket-project/picket/e2e/program"
+	"github.com/picket-project/picket/e2e/launch"
 )
 
 // benchstat is the program that compares; it comes through the module proxy and is no part of any
@@ -23,7 +23,7 @@ import (
 const benchstat = "golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da"
 
 func main() {
-	program.Main("compare", func(ctx context.Context, args []string) error {
+	launch.Main("compare", func(ctx context.Context, args []string) error {
 		o, err := parse(args)
 		if err != nil {
 			return err

@@ -1,5 +1,5 @@
-// Package program holds the main function that all programs of this module share.
-package program
+// Package launch holds the main function that all programs of this module share.
+package launch
 
 import (
 	"context"

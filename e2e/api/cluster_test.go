@@ -19,8 +19,9 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// world is what a test has for itself: nodes, a namespace, and addresses that no other test's pods have.
-type world struct {
+// testCluster is what each test has for itself: nodes, a namespace, and addresses that no other
+// test's pods have.
+type testCluster struct {
 	*testing.T
 	*server
 	cluster   *sandbox.Cluster
@@ -42,12 +43,13 @@ const (
 // watched is what an agent lists and watches.
 var watched = []string{"namespaces", "networkpolicies", "nodes", "pods"}
 
-// newWorld makes nodes without agents or pods.
-func newWorld(t *testing.T, nodes int) *world {
+// newTestCluster makes nodes without agents or pods.
+func newTestCluster(t *testing.T, nodes int) *testCluster {
 	t.Helper()
 	s := theServer(t)
-	w := &world{T: t, server: s, number: int(s.worlds.Add(1)), pods: map[string]sandbox.Pod{}}
-	w.namespace = fmt.Sprintf("world-%d", w.number)
+	w := &testCluster{T: t, server: s, number: int(s.clusters.Add(1)),
+		pods: map[string]sandbox.Pod{}}
+	w.namespace = fmt.Sprintf("cluster-%d", w.number)
 	if w.firstPods = int(s.ranges.Add(int32(nodes))) - nodes; w.firstPods+nodes > 256 {
 		t.Fatal("10.0.0.0/8 has no range for the pods of another node")
 	}
@@ -62,23 +64,24 @@ func newWorld(t *testing.T, nodes int) *world {
 	w.cluster = cluster
 	t.Cleanup(func() { _ = w.cluster.Close() })
 	w.addNamespace(w.namespace)
-	t.Cleanup(w.clear)
+	t.Cleanup(w.deleteObjects)
 	for _, spec := range specs {
 		w.addNode(spec)
 	}
 	return w
 }
 
-// newShop makes a world with two agents, which are who they are shipped as, and three pods: web and near on the
-// first node, far on the second.
-func newShop(t *testing.T) *world {
+// newShopCluster makes a test cluster with two agents, which have the shipped account, and three
+// pods: web and near on the first node, far on the second.
+func newShopCluster(t *testing.T) *testCluster {
 	t.Helper()
-	w := newWorld(t, 2)
-	w.openShop(w.shipped)
+	w := newTestCluster(t, 2)
+	w.addShop(w.shipped)
 	return w
 }
 
-func (w *world) openShop(as identity) {
+// addShop adds the three pods and starts the agents.
+func (w *testCluster) addShop(as identity) {
 	w.Helper()
 	w.addPod("web", 0, 5)
 	w.addPod("near", 0, 6)
@@ -92,19 +95,21 @@ func (w *world) openShop(as identity) {
 }
 
 // must ends the test on an error.
-func (w *world) must(_ any, err error) {
+func (w *testCluster) must(_ any, err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatal(err)
 	}
 }
 
-// clear leaves nothing that the agents of other worlds would speak of.
-func (w *world) clear() {
+// deleteObjects deletes what the agents of other test clusters would see.
+func (w *testCluster) deleteObjects() {
 	ctx, now := context.Background(), metav1.DeleteOptions{GracePeriodSeconds: new(int64)}
 	err := errors.Join(
-		w.Admin.NetworkingV1().NetworkPolicies(w.namespace).DeleteCollection(ctx, now, metav1.ListOptions{}),
-		w.Admin.CoreV1().Pods(w.namespace).DeleteCollection(ctx, now, metav1.ListOptions{LabelSelector: "app"}))
+		w.Admin.NetworkingV1().NetworkPolicies(w.namespace).DeleteCollection(ctx, now,
+			metav1.ListOptions{}),
+		w.Admin.CoreV1().Pods(w.namespace).DeleteCollection(ctx, now,
+			metav1.ListOptions{LabelSelector: "app"}))
 	for _, name := range w.nodes {
 		err = errors.Join(err, w.Admin.CoreV1().Nodes().Delete(ctx, name, now))
 	}
@@ -114,9 +119,9 @@ func (w *world) clear() {
 }
 
 // nodeSpec is a node with a pod range of 16 bits of each family.
-func (w *world) nodeSpec(n int) sandbox.Node {
+func (w *testCluster) nodeSpec(n int) sandbox.Node {
 	return sandbox.Node{
-		Name: fmt.Sprintf("world-%d-n%d", w.number, n+1),
+		Name: fmt.Sprintf("cluster-%d-n%d", w.number, n+1),
 		Addrs: []netip.Addr{
 			netip.AddrFrom4([4]byte{192, 168, byte(w.number), byte(11 + n)}),
 			netip.MustParseAddr(fmt.Sprintf("fd77:%x::%x", w.number, 0x11+n)),
@@ -127,21 +132,22 @@ func (w *world) nodeSpec(n int) sandbox.Node {
 	}
 }
 
-// addrs are the addresses of the k-th pod of a node. No two nodes of all worlds share a range.
-func (w *world) addrs(node, k int) []netip.Addr {
+// addrs are the addresses of the k-th pod of a node. No two nodes of all test clusters share a
+// range.
+func (w *testCluster) addrs(node, k int) []netip.Addr {
 	return []netip.Addr{
 		netip.AddrFrom4([4]byte{10, byte(w.firstPods + node), byte(k >> 8), byte(k)}),
 		netip.MustParseAddr(fmt.Sprintf("fd00:%x:%x::%x", w.number, node, k)),
 	}
 }
 
-func (w *world) addNamespace(name string) {
+func (w *testCluster) addNamespace(name string) {
 	w.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	w.must(w.Admin.CoreV1().Namespaces().Create(context.Background(), ns, metav1.CreateOptions{}))
 }
 
-func (w *world) addNode(spec sandbox.Node) {
+func (w *testCluster) addNode(spec sandbox.Node) {
 	w.Helper()
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: spec.Name}}
 	for _, p := range spec.PodCIDRs {
@@ -152,29 +158,33 @@ func (w *world) addNode(spec sandbox.Node) {
 	node, err := nodes.Create(ctx, node, metav1.CreateOptions{})
 	w.must(node, err)
 	for _, a := range spec.Addrs {
-		node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
+		node.Status.Addresses = append(node.Status.Addresses,
+			corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
 	}
 	w.must(nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{}))
 }
 
 // addPod makes a pod that has the label app, in the API and on its node.
-func (w *world) addPod(name string, node, k int) {
+func (w *testCluster) addPod(name string, node, k int) {
 	w.Helper()
-	spec := sandbox.Pod{Name: w.namespace + "/" + name, Node: w.nodes[node], Addrs: w.addrs(node, k)}
+	spec := sandbox.Pod{Name: w.namespace + "/" + name, Node: w.nodes[node],
+		Addrs: w.addrs(node, k)}
 	w.must(nil, w.cluster.AddPod(spec))
 	w.must(nil, w.cluster.Serve(spec.Name, sandbox.TCP, port))
 	w.must(nil, w.register(spec, map[string]string{"app": name}))
 	w.pods[name] = spec
 }
 
-// register tells the API server of a pod as scheduler and kubelet would: bound, then running with addresses.
-func (w *world) register(spec sandbox.Pod, labels map[string]string) error {
+// register tells the API server of a pod as scheduler and kubelet would: bound, then running with
+// addresses.
+func (w *testCluster) register(spec sandbox.Pod, labels map[string]string) error {
 	_, name, _ := strings.Cut(spec.Name, "/")
 	ctx, pods := context.Background(), w.Admin.CoreV1().Pods(w.namespace)
 	pod, err := pods.Create(ctx, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
-		Spec: corev1.PodSpec{NodeName: spec.Node, Containers: []corev1.Container{{Name: "c", Image: "none",
-			Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: port}}}}},
+		Spec: corev1.PodSpec{NodeName: spec.Node,
+			Containers: []corev1.Container{{Name: "c", Image: "none",
+				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: port}}}}},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return err
@@ -187,37 +197,41 @@ func (w *world) register(spec sandbox.Pod, labels map[string]string) error {
 	return err
 }
 
-// unregister takes a pod out of the API; its processes live on.
-func (w *world) unregister(name string) {
+// unregister deletes a pod from the API; its processes live on.
+func (w *testCluster) unregister(name string) {
 	w.Helper()
 	now := metav1.DeleteOptions{GracePeriodSeconds: new(int64)}
 	w.must(nil, w.Admin.CoreV1().Pods(w.namespace).Delete(context.Background(), name, now))
 }
 
-// vacate ends a pod that is out of the API: until then its address stays isolated.
-func (w *world) vacate(name string) {
+// deletePod ends the processes of a pod that is not in the API any more: until then its address
+// stays isolated.
+func (w *testCluster) deletePod(name string) {
 	w.Helper()
 	w.must(nil, w.cluster.DeletePod(w.pods[name].Name))
 	delete(w.pods, name)
 }
 
-func (w *world) label(pod, value string) {
+func (w *testCluster) label(pod, value string) {
 	w.Helper()
 	patch := fmt.Sprintf(`{"metadata":{"labels":{"app":%q}}}`, value)
-	w.must(w.Admin.CoreV1().Pods(w.namespace).Patch(context.Background(), pod, types.MergePatchType, []byte(patch), metav1.PatchOptions{}))
+	w.must(w.Admin.CoreV1().Pods(w.namespace).Patch(context.Background(), pod, types.MergePatchType,
+		[]byte(patch), metav1.PatchOptions{}))
 }
 
-func (w *world) apply(manifest string) {
+func (w *testCluster) apply(manifest string) {
 	w.Helper()
 	var p networkingv1.NetworkPolicy
 	w.must(nil, yaml.UnmarshalStrict([]byte(manifest), &p))
-	w.must(w.Admin.NetworkingV1().NetworkPolicies(w.namespace).Create(context.Background(), &p, metav1.CreateOptions{}))
+	w.must(w.Admin.NetworkingV1().NetworkPolicies(w.namespace).Create(context.Background(), &p,
+		metav1.CreateOptions{}))
 }
 
-func (w *world) withdraw(policies ...string) {
+func (w *testCluster) deletePolicies(policies ...string) {
 	w.Helper()
 	for _, name := range policies {
-		w.must(nil, w.Admin.NetworkingV1().NetworkPolicies(w.namespace).Delete(context.Background(), name, metav1.DeleteOptions{}))
+		w.must(nil, w.Admin.NetworkingV1().NetworkPolicies(w.namespace).Delete(context.Background(),
+			name, metav1.DeleteOptions{}))
 	}
 }
 
@@ -239,19 +253,20 @@ spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {
 }
 
 // reaches waits until just these pods reach web, in both families.
-func (w *world) reaches(names ...string) {
+func (w *testCluster) reaches(names ...string) {
 	w.Helper()
 	w.reachesWithin(wait, names...)
 }
 
-func (w *world) reachesWithin(deadline time.Duration, names ...string) {
+func (w *testCluster) reachesWithin(deadline time.Duration, names ...string) {
 	w.Helper()
 	var probes []sandbox.Probe
 	var want []bool
 	for from, pod := range w.pods {
 		for _, addr := range w.pods["web"].Addrs {
 			if from != "web" {
-				probes = append(probes, sandbox.Probe{From: pod.Name, To: w.pods["web"].Name, Addr: addr, Port: port})
+				probes = append(probes,
+					sandbox.Probe{From: pod.Name, To: w.pods["web"].Name, Addr: addr, Port: port})
 				want = append(want, slices.Contains(names, from))
 			}
 		}
@@ -267,20 +282,22 @@ func (w *world) reachesWithin(deadline time.Duration, names ...string) {
 	})
 }
 
-// cut, away and back do it to the way of each agent to the API server.
-func (w *world) cut() {
+// cut resets the connections of all agents to the API server.
+func (w *testCluster) cut() {
 	for _, a := range w.agents {
 		a.cut()
 	}
 }
 
-func (w *world) away() {
+// away makes the API server unreachable for all agents.
+func (w *testCluster) away() {
 	for _, a := range w.agents {
 		a.away()
 	}
 }
 
-func (w *world) back() {
+// back makes the API server reachable again for all agents.
+func (w *testCluster) back() {
 	for _, a := range w.agents {
 		a.back()
 	}

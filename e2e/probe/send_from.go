@@ -22,7 +22,8 @@ func (f flow) dialer() *net.Dialer {
 	return d
 }
 
-// transparent lets a socket send from any address, as IPVS and proxies do. That takes NET_ADMIN or NET_RAW.
+// transparent lets a socket send from any address, as IPVS and proxies do. That takes NET_ADMIN or
+// NET_RAW.
 func transparent(network, _ string, raw syscall.RawConn) (err error) {
 	level, option := unix.SOL_IP, unix.IP_TRANSPARENT
 	if strings.HasSuffix(network, "6") {

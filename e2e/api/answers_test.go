@@ -17,10 +17,11 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// change is what becomes of an answer of the API server on its way to an agent, until ctx ends.
+// change changes an answer of the API server to an agent, until ctx ends.
 type change func(context.Context, *proxy, *http.Response) error
 
-// asks says what of that which agents follow a request is for: list or watch, and the resource.
+// asks returns the verb of a request, list or watch, and the resource; both are empty for other
+// requests.
 func asks(r *http.Request) (verb, resource string) {
 	switch resource = path.Base(r.URL.Path); {
 	case !slices.Contains(watched, resource) || r.Method != http.MethodGet:
@@ -32,8 +33,8 @@ func asks(r *http.Request) (verb, resource string) {
 	}
 }
 
-// on makes a change that befalls one verb alone.
-func on(verb string, c change) change {
+// forVerb limits a change to answers of one verb.
+func forVerb(verb string, c change) change {
 	return func(ctx context.Context, p *proxy, r *http.Response) error {
 		if asked, _ := asks(r.Request); asked != verb {
 			return nil
@@ -42,8 +43,8 @@ func on(verb string, c change) change {
 	}
 }
 
-// all makes changes one after the other.
-func all(changes ...change) change {
+// inOrder joins changes.
+func inOrder(changes ...change) change {
 	return func(ctx context.Context, p *proxy, r *http.Response) error {
 		for _, c := range changes {
 			if err := c(ctx, p, r); err != nil {
@@ -54,8 +55,8 @@ func all(changes ...change) change {
 	}
 }
 
-// once makes a change of the first answer to each agent about each resource.
-func once(c change) change {
+// firstAnswer limits a change to the first answer to each agent about each resource.
+func firstAnswer(c change) change {
 	type of struct {
 		*proxy
 		resource string
@@ -70,7 +71,7 @@ func once(c change) change {
 	}
 }
 
-// refuse answers with an error.
+// refuse replaces an answer by an error.
 func refuse(code int32, reason metav1.StatusReason) change {
 	return func(_ context.Context, p *proxy, r *http.Response) error {
 		p.met.Add(1)
@@ -86,8 +87,8 @@ func failure(code int32, reason metav1.StatusReason) *metav1.Status {
 	}
 }
 
-// empty leaves nothing in a list.
-func empty(_ context.Context, p *proxy, r *http.Response) error {
+// emptyList removes all items from a list.
+func emptyList(_ context.Context, p *proxy, r *http.Response) error {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return err
@@ -105,8 +106,8 @@ func empty(_ context.Context, p *proxy, r *http.Response) error {
 	return replace(r, list)
 }
 
-// half ends an answer in its middle.
-func half(_ context.Context, p *proxy, r *http.Response) error {
+// halfAnswer ends an answer in its middle.
+func halfAnswer(_ context.Context, p *proxy, r *http.Response) error {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return err
@@ -116,13 +117,13 @@ func half(_ context.Context, p *proxy, r *http.Response) error {
 	return nil
 }
 
-// unfinished is where an answer breaks off.
+// unfinished is a reader that fails as an answer does which breaks off.
 type unfinished struct{}
 
 func (unfinished) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// late keeps an answer for a while.
-func late(by time.Duration) change {
+// delayed delays an answer.
+func delayed(by time.Duration) change {
 	return func(ctx context.Context, p *proxy, _ *http.Response) error {
 		p.met.Add(1)
 		sleep(ctx, by)
@@ -162,7 +163,8 @@ func encoding(r *http.Response) (runtime.SerializerInfo, error) {
 	}
 	info, known := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), kind)
 	if !known {
-		return info, runtime.NewNotRegisteredErrForKind("Content-Type", metav1.SchemeGroupVersion.WithKind(kind))
+		return info, runtime.NewNotRegisteredErrForKind("Content-Type",
+			metav1.SchemeGroupVersion.WithKind(kind))
 	}
 	return info, nil
 }

@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// sendHeld sends all packets over one connection. What does not arrive at once TCP sends again, so a short hole
-// shows as a late packet, and a reset as a refusal after which nothing is sent any more.
-func (f flow) sendHeld(ctx context.Context) (*Sent, error) {
+// sendHeld sends all packets over one connection. What does not arrive at once TCP sends again, so
+// a short interruption shows as a late packet, and a reset as a refusal after which nothing is sent
+// any more.
+func (f flow) sendHeld(ctx context.Context) (*SendResult, error) {
 	dialer := net.Dialer{Timeout: f.patience}
 	conn, err := dialer.DialContext(ctx, "tcp", f.to)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	echoes := make(chan echo, 1)
+	echoes := make(chan echoes, 1)
 	go func() { echoes <- countEchoes(conn) }()
 	result := f.pace(ctx, func(number uint64) error {
 		_, err := conn.Write(packet{Flow: f.name, Number: number}.encode())
@@ -34,13 +35,13 @@ func (f flow) sendHeld(ctx context.Context) (*Sent, error) {
 	return result, nil
 }
 
-// echo is what came back over a connection until it ended, and why it did.
-type echo struct {
+// echoes is what came back over a connection until it ended, and why it did.
+type echoes struct {
 	count int64
 	err   error
 }
 
-func countEchoes(conn net.Conn) (e echo) {
+func countEchoes(conn net.Conn) (e echoes) {
 	data := make([]byte, packetSize)
 	for {
 		if _, e.err = io.ReadFull(conn, data); e.err != nil {
