@@ -95,13 +95,13 @@ type readiness struct {
 	Reasons, Warnings map[string]string
 }
 
+// readiness asks the agent for it; the status of the answer must say the same.
 func (a *agent) readiness() (r readiness, err error) {
 	status, body, err := a.get("/readyz")
 	if err == nil {
 		err = json.Unmarshal(body, &r)
 	}
-	if want := map[bool]int{true: http.StatusOK,
-		false: http.StatusServiceUnavailable}[r.Ready]; err == nil && status != want {
+	if err == nil && r.Ready != (status == http.StatusOK) {
 		err = fmt.Errorf("%s: /readyz answers %d, ready: %t", a.node, status, r.Ready)
 	}
 	return r, err
@@ -127,7 +127,10 @@ func (a *agent) waitState(ready bool, words string) {
 	a.t.Helper()
 	eventually(a.t, wait, func() error {
 		r, err := a.readiness()
-		texts := map[bool]map[string]string{true: r.Warnings, false: r.Reasons}[ready]
+		texts := r.Reasons
+		if ready {
+			texts = r.Warnings
+		}
 		if err == nil && (r.Ready != ready || !strings.Contains(fmt.Sprint(texts), words)) {
 			err = fmt.Errorf("%s: ready: %t (want %t), said: %q (want %s)", a.node, r.Ready, ready,
 				texts, words)

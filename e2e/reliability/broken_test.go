@@ -41,7 +41,7 @@ func TestBrokenProductsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	usual := picket(t, scratch)
-	jumping, err := buildJumping(t.Context(), "../..", t.TempDir(), 4*time.Second, endsAtJump)
+	jumping, err := folders{"../..", t.TempDir()}.buildJumping(t.Context(), 4*time.Second, endsAtJump)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,10 +77,10 @@ func TestBrokenProductsAreFound(t *testing.T) {
 	}
 }
 
-// frameWithout is Picket with another text in its frame, where rules are missing.
-func frameWithout(t *testing.T, scratch, name, old, new string) (program string) {
+// frameWithout builds Picket with another text in nft/layout.go, so that rules are missing.
+func frameWithout(t *testing.T, scratch, name string, change edit) (program string) {
 	t.Helper()
-	overlay, err := overlaid(t.TempDir(), edit{"../../nft/layout.go", old, new})
+	overlay, err := overlaid(t.TempDir(), change)
 	if err == nil {
 		program = filepath.Join(scratch, name)
 		err = compile(t.Context(), "../..", "-overlay", overlay, "-o", program, "./cmd/picket")
@@ -118,8 +118,8 @@ func TestBrokenFramesAreFound(t *testing.T) {
 				"stranger@n1 > web udp-new IPv6: sent", "alien@n1 > web udp-new IPv6: sent"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l, err := newEnvironment(frameWithout(t, scratch, test.row.Name(), test.old, test.new),
-				scratch)
+			change := edit{"../../nft/layout.go", test.old, test.new}
+			l, err := newEnvironment(frameWithout(t, scratch, test.row.Name(), change), scratch)
 			if err != nil {
 				t.Fatal(err)
 			}

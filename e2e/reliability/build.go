@@ -85,10 +85,15 @@ func overlaid(scratch string, edits ...edit) (overlay string, err error) {
 	return overlay, errors.Join(err, os.WriteFile(overlay, text, 0o644))
 }
 
-// buildJumping builds Picket with a clock that jumps, and with edits.
-func buildJumping(ctx context.Context, source, scratch string, phase time.Duration,
-	edits ...edit) (program string, err error) {
-	program = filepath.Join(scratch, fmt.Sprintf("picket-jumps-%v", phase))
+// folders are those that a program is built from and into.
+type folders struct{ source, scratch string }
+
+// buildJumping builds Picket with a clock that jumps after each phase, and with edits. The product's
+// source is edited as text, since no flag could ask for that.
+func (f folders) buildJumping(
+	ctx context.Context, phase time.Duration, edits ...edit,
+) (program string, err error) {
+	program = filepath.Join(f.scratch, fmt.Sprintf("picket-jumps-%v", phase))
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
@@ -101,9 +106,9 @@ func buildJumping(ctx context.Context, source, scratch string, phase time.Durati
 	now.new = fmt.Sprintf(
 		"\tsec, nsec, mono := runtimeNow()\n\tsec += [...]int64{0, 86400, "+
 			"-86400}[min((mono-startNano)/%d, 2)]\n\tif mono == 0 {", phase)
-	overlay, err := overlaid(scratch, append(edits, now)...)
+	overlay, err := overlaid(f.scratch, append(edits, now)...)
 	if err != nil {
 		return "", err
 	}
-	return program, compile(ctx, source, "-overlay", overlay, "-o", program, "./cmd/picket")
+	return program, compile(ctx, f.source, "-overlay", overlay, "-o", program, "./cmd/picket")
 }

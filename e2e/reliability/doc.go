@@ -12,19 +12,29 @@
 //	│ web  ✗── alien ✗───────────────────┼─────────┼── rogue    forbidden by n1         │
 //	│ free ✗─────────────────────────────┼─────────┼── caged    forbidden by n2         │
 //	└────────────────────────────────────┘         └────────────────────────────────────┘
-//	   e2e/probe in every pod, IPv4 and IPv6: 10 UDP flows of 1,000 packets a second, 7 of new TCP connections,
-//	   2 connections that are held
+//	   e2e/probe in every pod, IPv4 and IPv6: 10 UDP flows of 1,000 packets a second,
+//	   7 of new TCP connections, 2 connections that are held
 //
 // Nodes and pods are network namespaces (cmd/sandbox); there is no cluster and no API server.
 // Everything runs inside of namespaces of the program's own and ends with it.
 //
+// # Black box
+//
+// Of the product there are only its program, its flags and what it serves, and cmd/sandbox, which is
+// made for tests. The rows upgrade, clock and the tests of broken products need programs that no flag
+// gives: they are built from the product's source with a text in it replaced (build.go).
+//
 // # The table
 //
 // A row is a fault: one file row_NAME.go with a type that implements row, and its place in the list
-// of rows. It has a sandbox of its own, in which
+// of rows. What it alone needs stands beside it, in row_NAME_*.go; all other files are the harness:
+// testbed (nodes, pods, agents), flows and traffic (what is sent and counted), report and table.
 //
-//   - without an agent, every forbidden flow is seen to arrive: a prober that could not see a leak would count none;
-//     a row with packets of its own sends them, too (Rehearse);
+// A row has a testbed of its own, in which
+//
+//   - without an agent, every forbidden flow is seen to arrive: a prober that could not see a leak
+//     would count none;
+//     a row with packets of its own sends them, too (CheckUnfiltered);
 //   - the agents start, then the traffic, then the fault is injected;
 //   - in the end the kernel must hold what an agent makes that finds nothing.
 //

@@ -51,36 +51,44 @@ func fragments(payload []byte, size int) (all []fragment) {
 	return all
 }
 
-// packetOf is an IP packet with a piece of the payload of number id.
-func packetOf(from, to netip.Addr, protocol byte, id uint16, p fragment) []byte {
-	if from.Is6() {
-		return packet6(from, to, protocol, id, p)
-	}
-	where := uint16(p.offset / 8)
-	if !p.last {
-		where |= 1 << 13
-	}
-	head := binary.BigEndian.AppendUint16([]byte{0x45, 0}, uint16(20+len(p.data)))
-	head = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(head, id), where)
-	head = append(append(append(head, 64, protocol, 0, 0), from.AsSlice()...), to.AsSlice()...)
-	binary.BigEndian.PutUint16(head[10:], checksum(head))
-	return append(head, p.data...)
+// ipHeader is what a pod chooses of the header of an IP packet.
+type ipHeader struct {
+	from, to netip.Addr
+	protocol byte
+	id       uint16 // the same in all fragments of one payload
 }
 
-func packet6(from, to netip.Addr, protocol byte, id uint16, p fragment) []byte {
-	data := p.data
-	if p.offset > 0 || !p.last {
-		where := uint16(p.offset)
-		if !p.last {
+// packet is an IP packet with a fragment of a payload.
+func (h ipHeader) packet(f fragment) []byte {
+	if h.from.Is6() {
+		return h.packet6(f)
+	}
+	where := uint16(f.offset / 8)
+	if !f.last {
+		where |= 1 << 13
+	}
+	head := binary.BigEndian.AppendUint16([]byte{0x45, 0}, uint16(20+len(f.data)))
+	head = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(head, h.id), where)
+	head = append(append(head, 64, h.protocol, 0, 0), h.from.AsSlice()...)
+	head = append(head, h.to.AsSlice()...)
+	binary.BigEndian.PutUint16(head[10:], checksum(head))
+	return append(head, f.data...)
+}
+
+func (h ipHeader) packet6(f fragment) []byte {
+	data, protocol := f.data, h.protocol
+	if f.offset > 0 || !f.last {
+		where := uint16(f.offset)
+		if !f.last {
 			where |= 1
 		}
 		extension := binary.BigEndian.AppendUint16([]byte{protocol, 0}, where)
-		extension = binary.BigEndian.AppendUint32(extension, uint32(id))
+		extension = binary.BigEndian.AppendUint32(extension, uint32(h.id))
 		data, protocol = append(extension, data...), unix.IPPROTO_FRAGMENT
 	}
 	head := binary.BigEndian.AppendUint16([]byte{0x60, 0, 0, 0}, uint16(len(data)))
-	head = append(append(append(head, protocol, 64), from.AsSlice()...), to.AsSlice()...)
-	return append(head, data...)
+	head = append(append(head, protocol, 64), h.from.AsSlice()...)
+	return append(append(head, h.to.AsSlice()...), data...)
 }
 
 // sendFrame sends an IP packet for a test pod in a frame to another one, behind some tags of VLAN

@@ -26,7 +26,7 @@ func (c *clock) CheckUnfiltered(s *testbed) (err error) {
 	if c.program != "" {
 		return nil
 	}
-	c.program, err = buildJumping(s.ctx, s.env.source, s.env.dir, c.phase)
+	c.program, err = folders{s.env.source, s.env.dir}.buildJumping(s.ctx, c.phase)
 	return err
 }
 

@@ -150,7 +150,7 @@ func (f *forger) addARP(net.HardwareAddr, string) error {
 
 func udpTo(from, to netip.Addr, data string) []byte {
 	payload := datagram(netip.AddrPortFrom(from, 5000), netip.AddrPortFrom(to, 9), []byte(data))
-	return packetOf(from, to, unix.IPPROTO_UDP, 1, fragment{0, true, payload})
+	return ipHeader{from, to, unix.IPPROTO_UDP, 1}.packet(fragment{0, true, payload})
 }
 
 // macOf is the hardware address of a test pod, which others on its node send to.

@@ -139,10 +139,9 @@ func (s *testbed) sendUDP(t spoofedPacket, flow string, n, family int) error {
 	if t.cut != nil {
 		parts = t.cut(payload)
 	}
-	id := uint16(s.random.Uint32())
+	header := ipHeader{source, webAddr(family), unix.IPPROTO_UDP, uint16(s.random.Uint32())}
 	for _, p := range parts {
-		if err := s.sendFrame(t.from, "web", t.tags,
-			packetOf(source, webAddr(family), unix.IPPROTO_UDP, id, p)); err != nil {
+		if err := s.sendFrame(t.from, "web", t.tags, header.packet(p)); err != nil {
 			return err
 		}
 	}

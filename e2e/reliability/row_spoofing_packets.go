@@ -107,13 +107,13 @@ func sendICMPv6(kind byte, to netip.Addr, body []byte) func(*testbed) error {
 // sendRedirect4 sends a redirect about a packet that nobody sent.
 func sendRedirect4(s *testbed) error {
 	from, to := podOf("alien").Addrs[four], freeAddr(four)
-	about := packetOf(to, services()[four], unix.IPPROTO_UDP, 1,
+	about := ipHeader{to, services()[four], unix.IPPROTO_UDP, 1}.packet(
 		fragment{0, true, []byte{0, 53, 0, 53, 0, 8, 0, 0}})
 	message := append(append([]byte{redirect4, 1, 0, 0}, from.AsSlice()...), about...)
 	sum := checksum(message)
 	message[2], message[3] = byte(sum>>8), byte(sum)
 	return s.sendFrame("alien", "free", 0,
-		packetOf(from, to, unix.IPPROTO_ICMP, 1, fragment{0, true, message}))
+		ipHeader{from, to, unix.IPPROTO_ICMP, 1}.packet(fragment{0, true, message}))
 }
 
 // advertisement says that some hardware has the address of near.

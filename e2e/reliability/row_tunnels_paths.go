@@ -144,8 +144,8 @@ func (p packed) frame(family int, data []byte) []byte {
 	payload := datagram(netip.AddrPortFrom(source, 4000), netip.AddrPortFrom(target, 80), data)
 	kind := [][]byte{{0x08, 0x00}, {0x86, 0xdd}}[family]
 	frame := append(append(slices.Clone(tunnelMAC[:]), 2, 0, 0, 0, 0, 9), kind...)
-	return append(frame,
-		packetOf(source, target, unix.IPPROTO_UDP, 0, fragment{0, true, payload})...)
+	header := ipHeader{from: source, to: target, protocol: unix.IPPROTO_UDP}
+	return append(frame, header.packet(fragment{0, true, payload})...)
 }
 
 // sendVxlan sends a frame in network 1 (RFC 7348).
