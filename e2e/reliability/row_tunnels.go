@@ -210,7 +210,7 @@ func (t *tunnels) sendAll(prefix string) error {
 // arrived counts the packets of each path in one round, at pods and at nodes.
 func (t *tunnels) arrived(prefix string) ([]int, error) {
 	counts := make([]int, len(tunnelPaths()))
-	for _, server := range []string{"free", "den1", "den2"} {
+	for _, server := range []string{"free", tunnelTarget(1).name, tunnelTarget(2).name} {
 		told, err := t.testbed.arrivals(server)
 		if err != nil {
 			return counts, err
