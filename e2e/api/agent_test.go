@@ -2,11 +2,8 @@ package api
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,18 +11,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/picket-project/picket/e2e/agenthttp"
 	"github.com/picket-project/picket/e2e/apiserver"
 )
 
 // agent is the binary running on a node.
 type agent struct {
 	*proxy
+	*agenthttp.Client
 	world      *testCluster
 	node       string
 	kubeconfig string
 	cmd        *exec.Cmd // the last one, running or not
 	log        *bytes.Buffer
-	client     *http.Client
 }
 
 // program is the agent's binary.
@@ -40,10 +38,7 @@ func (w *testCluster) startAgent(node string, as identity) *agent {
 				"build` builds it")
 	}
 	a := &agent{world: w, node: node, kubeconfig: w.kubeconfig(as), log: &bytes.Buffer{},
-		proxy: newProxy(w.T, w, node)}
-	a.client = &http.Client{Timeout: 2 * time.Second,
-		Transport: &http.Transport{DisableKeepAlives: true,
-			DialContext: apiserver.Dialer(w.cluster, node)}}
+		proxy: newProxy(w.T, w, node), Client: agenthttp.New(w.cluster, node, agenthttp.DefaultAddr)}
 	w.must(nil, a.start())
 	w.Cleanup(func() {
 		stop(a.cmd)
@@ -68,57 +63,13 @@ func (w *testCluster) kubeconfig(as identity) string {
 	token, err := as.token(w.Admin)
 	w.must(nil, err)
 	file := filepath.Join(w.TempDir(), "kubeconfig")
-	w.must(nil, os.WriteFile(file, fmt.Appendf(nil, `apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: "https://%s", insecure-skip-tls-verify: true}}]
-users: [{name: u, user: {token: %s}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
-current-context: x
-`, proxyAddr, token), 0o600))
+	w.must(nil, apiserver.WriteKubeconfig(file, "https://"+proxyAddr, token))
 	return file
-}
-
-// get asks the agent over HTTP, on its node.
-func (a *agent) get(path string) (status int, body []byte, err error) {
-	response, err := a.client.Get("http://127.0.0.1:9470" + path)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer response.Body.Close()
-	body, err = io.ReadAll(response.Body)
-	return response.StatusCode, body, err
-}
-
-// readiness is the answer of /readyz.
-type readiness struct {
-	Ready             bool
-	Reasons, Warnings map[string]string
-}
-
-// readiness asks the agent for it; the status of the answer must say the same.
-func (a *agent) readiness() (r readiness, err error) {
-	status, body, err := a.get("/readyz")
-	if err == nil {
-		err = json.Unmarshal(body, &r)
-	}
-	if err == nil && r.Ready != (status == http.StatusOK) {
-		err = fmt.Errorf("%s: /readyz answers %d, ready: %t", a.node, status, r.Ready)
-	}
-	return r, err
-}
-
-// isReady is nil if the agent is.
-func (a *agent) isReady() error {
-	r, err := a.readiness()
-	if err == nil && !r.Ready {
-		err = fmt.Errorf("%s is not ready: %v", a.node, r.Reasons)
-	}
-	return err
 }
 
 func (a *agent) waitReady() {
 	a.t.Helper()
-	eventually(a.t, wait, a.isReady)
+	eventually(a.t, wait, a.Ready)
 }
 
 // waitState waits until the agent is ready or not, and has this text among its warnings or, if it
@@ -126,7 +77,7 @@ func (a *agent) waitReady() {
 func (a *agent) waitState(ready bool, words string) {
 	a.t.Helper()
 	eventually(a.t, wait, func() error {
-		r, err := a.readiness()
+		r, err := a.Readiness()
 		texts := r.Reasons
 		if ready {
 			texts = r.Warnings
@@ -151,7 +102,7 @@ func (w *testCluster) waitWithoutWarnings(a *agent) {
 func (w *testCluster) waitWithout(a *agent, kind string) {
 	w.Helper()
 	eventually(w.T, wait, func() error {
-		r, err := a.readiness()
+		r, err := a.Readiness()
 		for name, text := range r.Warnings {
 			if strings.HasPrefix(name, kind) {
 				err = errors.Join(err, fmt.Errorf("%s warns of %s: %s", a.node, name, text))
@@ -191,19 +142,13 @@ func (a *agent) logLines(text, also string) (lines int) {
 // metric reads a number from /metrics.
 func (a *agent) metric(name string) float64 {
 	a.t.Helper()
-	_, body, err := a.get("/metrics")
+	all, err := a.Metrics()
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	for line := range strings.Lines(string(body)) {
-		if text, ok := strings.CutPrefix(line, name+" "); ok {
-			value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-			if err != nil {
-				a.t.Fatal(err)
-			}
-			return value
-		}
+	value, there := all[name]
+	if !there {
+		a.t.Fatalf("%s has no metric %s", a.node, name)
 	}
-	a.t.Fatalf("%s has no metric %s", a.node, name)
-	return 0
+	return value
 }

@@ -110,7 +110,7 @@ func (w *testCluster) watchReadiness() func() error {
 		var err error
 		for ; err == nil && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 			for _, a := range w.agents {
-				err = errors.Join(err, a.isReady())
+				err = errors.Join(err, a.Ready())
 			}
 		}
 		result <- err

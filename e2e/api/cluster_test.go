@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -174,26 +173,10 @@ func (w *testCluster) addPod(name string, node, k int) {
 	w.pods[name] = spec
 }
 
-// register tells the API server of a pod as scheduler and kubelet would: bound, then running with
-// addresses.
-func (w *testCluster) register(spec sandbox.Pod, labels map[string]string) error {
-	_, name, _ := strings.Cut(spec.Name, "/")
-	ctx, pods := context.Background(), w.Admin.CoreV1().Pods(w.namespace)
-	pod, err := pods.Create(ctx, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
-		Spec: corev1.PodSpec{NodeName: spec.Node,
-			Containers: []corev1.Container{{Name: "c", Image: "none",
-				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: port}}}}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	pod.Status.Phase, pod.Status.PodIP = corev1.PodRunning, spec.Addrs[0].String()
-	for _, a := range spec.Addrs {
-		pod.Status.PodIPs = append(pod.Status.PodIPs, corev1.PodIP{IP: a.String()})
-	}
-	_, err = pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{})
-	return err
+// register tells the API server of a pod that runs, with a port named http.
+func (w *testCluster) register(p sandbox.Pod, labels map[string]string) error {
+	http := corev1.ContainerPort{Name: "http", ContainerPort: port}
+	return w.RegisterPod(context.Background(), p, labels, http)
 }
 
 // unregister deletes a pod from the API; its processes live on.

@@ -60,7 +60,7 @@ func (w *testCluster) compareWithFresh(a *agent, held string) error {
 	if _, err := w.inNode(a.node, "", program(), "cleanup"); err != nil {
 		return err
 	}
-	if err := errors.Join(a.start(), poll(wait, a.isReady)); err != nil {
+	if err := errors.Join(a.start(), poll(wait, a.Ready)); err != nil {
 		return err
 	}
 	fresh, err := w.listing(a.node)

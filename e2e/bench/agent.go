@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,16 +14,17 @@ import (
 
 	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/controller/samplecluster"
+	"github.com/picket-project/picket/e2e/agenthttp"
 	"github.com/picket-project/picket/e2e/apiserver"
 )
 
 // agent is the shipped binary with its shipped flags, on samplecluster.LocalNode.
 type agent struct {
-	in     *sandbox.Cluster
-	cmd    *exec.Cmd
-	log    *os.File
-	dir    string
-	client *http.Client
+	*agenthttp.Client
+	in  *sandbox.Cluster
+	cmd *exec.Cmd
+	log *os.File
+	dir string
 }
 
 // startAgent runs the agent against the API server, waits until it is ready, and returns how long
@@ -39,33 +38,25 @@ func (s *testCluster) startAgent() (*agent, time.Duration, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	a := &agent{in: s.Cluster, dir: dir,
-		client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext:       apiserver.Dialer(s.Cluster, samplecluster.LocalNode),
-		}}}
+	a := &agent{
+		in: s.Cluster, dir: dir,
+		Client: agenthttp.New(s.Cluster, samplecluster.LocalNode, agenthttp.DefaultAddr),
+	}
 	began := time.Now()
 	if err := a.start(program, s.server, s.token); err != nil {
 		return nil, 0, errors.Join(err, a.close())
 	}
-	if err := apiserver.Poll(2*time.Minute, a.ready); err != nil {
+	if err := apiserver.Poll(2*time.Minute, a.Ready); err != nil {
 		text, _ := os.ReadFile(a.log.Name())
-		return nil, 0,
-			errors.Join(fmt.Errorf("the agent is not ready: %w\n%s", err,
-				text[max(0, len(text)-2000):]), a.close())
+		err = fmt.Errorf("%w\n%s", err, text[max(0, len(text)-2000):])
+		return nil, 0, errors.Join(err, a.close())
 	}
 	return a, time.Since(began), nil
 }
 
 func (a *agent) start(program, server, token string) (err error) {
 	kubeconfig := filepath.Join(a.dir, "kubeconfig")
-	err = os.WriteFile(kubeconfig, fmt.Appendf(nil, `apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]
-users: [{name: u, user: {token: %q}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
-current-context: x
-`, server, token), 0o600)
+	err = apiserver.WriteKubeconfig(kubeconfig, server, token)
 	if err != nil {
 		return err
 	}
@@ -99,25 +90,6 @@ func (a *agent) close() error {
 		_ = a.log.Close()
 	}
 	return os.RemoveAll(a.dir)
-}
-
-// get asks it for a page of its health address.
-func (a *agent) get(path string) (string, error) {
-	response, err := a.client.Get("http://127.0.0.1:9470" + path)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s %s", path, response.Status, body)
-	}
-	return string(body), err
-}
-
-func (a *agent) ready() error {
-	_, err := a.get("/readyz")
-	return err
 }
 
 // memory is what /proc says of a process, in bytes.

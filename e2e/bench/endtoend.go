@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -62,7 +61,7 @@ func newEndToEnd(ctx context.Context, s *testCluster) (e *endToEnd, err error) {
 	}
 	for pod, role := range map[*sandbox.Pod]string{&serverPod: serverRole,
 		&clientPod: unpermitted} {
-		if err := errors.Join(s.AddPod(*pod), e.register(ctx, *pod, role)); err != nil {
+		if err := errors.Join(s.AddPod(*pod), s.real.RegisterPod(ctx, *pod, map[string]string{"role": role})); err != nil {
 			return nil, err
 		}
 	}
@@ -83,27 +82,6 @@ func newEndToEnd(ctx context.Context, s *testCluster) (e *endToEnd, err error) {
 }
 
 func (e *endToEnd) close() error { return errors.Join(e.datagrams.close(), e.agent.close()) }
-
-// register tells the API server of a pod as scheduler and kubelet would.
-func (e *endToEnd) register(ctx context.Context, spec sandbox.Pod, role string) error {
-	_, name, _ := strings.Cut(spec.Name, "/")
-	pods := e.real.Admin.CoreV1().Pods(ownSpace)
-	pod, err := pods.Create(ctx, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"role": role}},
-		Spec: corev1.PodSpec{
-			NodeName: spec.Node, Containers: []corev1.Container{{Name: "c", Image: "none"}},
-		},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	addr := spec.Addrs[0].String()
-	pod.Status = corev1.PodStatus{
-		Phase: corev1.PodRunning, PodIP: addr, PodIPs: []corev1.PodIP{{IP: addr}},
-	}
-	_, err = pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{})
-	return err
-}
 
 // serverPolicy lets the client reach the server while it has the role permitted.
 func serverPolicy() *networkingv1.NetworkPolicy {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,16 +48,9 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// used is the CPU time of this process so far.
-func used() time.Duration {
-	var usage unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &usage) // fails for a wrong argument only
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
 // load is how many processes have wanted to run of late, on average: over one minute.
 func load() float64 {
 	var info unix.Sysinfo_t
-	_ = unix.Sysinfo(&info) // as above
+	_ = unix.Sysinfo(&info) // fails for a wrong argument only
 	return float64(info.Loads[0]) / (1 << unix.SI_LOAD_SHIFT)
 }

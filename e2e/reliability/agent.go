@@ -1,21 +1,18 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/picket-project/picket/e2e/agenthttp"
 )
 
 const (
-	firstHealth  = "127.0.0.1:9470" // in each node's own namespace
 	secondHealth = "127.0.0.1:9471"
 	firstFile    = 3 // the descriptor of a program's first extra file
 )
@@ -40,7 +37,7 @@ func (s *testbed) newAgent(node string) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &agent{testbed: s, node: node, program: s.env.picket, health: firstHealth, log: log}, nil
+	return &agent{testbed: s, node: node, program: s.env.picket, health: agenthttp.DefaultAddr, log: log}, nil
 }
 
 // startAgents starts the agents of all nodes and waits until they are ready.
@@ -112,36 +109,9 @@ func (a *agent) close() {
 	_ = a.log.Close()
 }
 
-// readiness is what /readyz answers.
-type readiness struct {
-	Ready             bool
-	Reasons, Warnings map[string]string
-}
-
-// ask asks for the readiness.
-func (a *agent) ask() (r readiness, err error) {
-	response, err := a.get("/readyz")
-	if err != nil {
-		return r, err
-	}
-	defer response.Body.Close()
-	return r, json.NewDecoder(response.Body).Decode(&r)
-}
-
-// get asks it for a page of its health address.
-func (a *agent) get(path string) (*http.Response, error) {
-	client := &http.Client{Timeout: 2 * time.Second,
-		Transport: &http.Transport{DisableKeepAlives: true, DialContext: a.dial}}
-	return client.Get("http://" + a.health + path)
-}
-
-// dial dials from inside the node.
-func (a *agent) dial(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-	entered := a.testbed.InNode(a.node, func() error {
-		conn, err = new(net.Dialer).DialContext(ctx, network, addr)
-		return err
-	})
-	return conn, entered
+// client asks the agent over its health address.
+func (a *agent) client() *agenthttp.Client {
+	return agenthttp.New(a.testbed.Cluster, a.node, a.health)
 }
 
 // awaitReady waits until the kernel holds what the manifests say.
@@ -150,11 +120,7 @@ func (a *agent) awaitReady(within time.Duration) error {
 		if !a.alive() {
 			return errEnded
 		}
-		r, err := a.ask()
-		if err == nil && !r.Ready {
-			err = fmt.Errorf("%v", r.Reasons)
-		}
-		return err
+		return a.client().Ready()
 	})
 	return err
 }

@@ -60,7 +60,7 @@ func (t *disturbance) watch(length time.Duration, state int) (w observation) {
 
 // observe asks the agent whether the agent says that it is ready, and the reasons if not.
 func (t *disturbance) observe(w *observation) {
-	r, err := t.agent.ask()
+	r, err := t.agent.client().Readiness()
 	w.looks++
 	switch {
 	case err != nil:
@@ -104,7 +104,7 @@ const recovery = 12 * time.Second
 func (t *disturbance) recover(after string, w observation, state int) error {
 	same := t.agent.alive()
 	took, err := t.testbed.await(recovery, "well again", func() error {
-		if err := readyNow(t.agent); err != nil {
+		if err := t.agent.client().Ready(); err != nil {
 			return err
 		}
 		return t.expected.check(t.testbed, state)

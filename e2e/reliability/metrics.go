@@ -1,13 +1,8 @@
 package main
 
-import (
-	"bufio"
-	"fmt"
-	"strconv"
-	"strings"
-)
+import "fmt"
 
-// metrics are the values of /metrics by name; only those without labels.
+// metrics are the values of /metrics by name.
 type metrics map[string]float64
 
 const (
@@ -21,20 +16,9 @@ const (
 
 // metrics asks an agent for its metrics.
 func (a *agent) metrics() (metrics, error) {
-	response, err := a.get("/metrics")
-	if err != nil {
-		return nil, err
+	all, err := a.client().Metrics()
+	if err == nil && all[memory] == 0 {
+		err = fmt.Errorf("the agent of %s does not say how much memory it has", a.node)
 	}
-	defer response.Body.Close()
-	all := metrics{}
-	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-		name, text, _ := strings.Cut(lines.Text(), " ")
-		if value, err := strconv.ParseFloat(text, 64); err == nil && !strings.HasPrefix(name, "#") {
-			all[name] = value
-		}
-	}
-	if all[memory] == 0 {
-		return all, fmt.Errorf("the agent of %s does not say how much memory it has", a.node)
-	}
-	return all, nil
+	return all, err
 }

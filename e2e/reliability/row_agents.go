@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -48,7 +47,7 @@ func (s *testbed) takeover(works, waits *agent) error {
 		return err
 	}
 	_, err := s.await(patience, "the second agent knows what there is to do", func() error {
-		r, err := waits.ask()
+		r, err := waits.client().Readiness()
 		if err == nil && r.Reasons["sync"] != "" {
 			err = errors.New(r.Reasons["sync"])
 		}
@@ -60,7 +59,7 @@ func (s *testbed) takeover(works, waits *agent) error {
 	s.lookAtBoth(works, waits)
 	works.kill()
 	took, err := s.await(patience, "the second agent takes over",
-		func() error { return readyNow(waits) })
+		func() error { return waits.client().Ready() })
 	s.repairs = append(s.repairs, took)
 	return err
 }
@@ -71,10 +70,10 @@ func (s *testbed) lookAtBoth(works, waits *agent) {
 	reason := ""
 	for range 10 {
 		s.sleep(50 * time.Millisecond)
-		if err := readyNow(works); err != nil {
+		if err := works.client().Ready(); err != nil {
 			s.fault("the first agent beside a second: %v", err)
 		}
-		r, err := waits.ask()
+		r, err := waits.client().Readiness()
 		if err != nil || r.Ready {
 			s.fault("the second agent beside the first: ready %t, %v", r.Ready, err)
 		}
@@ -84,12 +83,4 @@ func (s *testbed) lookAtBoth(works, waits *agent) {
 		s.fault("the second agent does not say why it waits")
 	}
 	s.note("the second agent: %s", reason)
-}
-
-func readyNow(a *agent) error {
-	r, err := a.ask()
-	if err == nil && !r.Ready {
-		err = fmt.Errorf("%v", r.Reasons)
-	}
-	return err
 }

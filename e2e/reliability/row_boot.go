@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/picket-project/picket/e2e/apiserver"
 )
 
 // boot starts agents that deny unknown pods on nodes without any rules, as after a reboot, and no
@@ -46,13 +48,8 @@ func missingSources() []missingSource {
 // noServer writes a kubeconfig for an API server that does not run.
 func noServer(s *testbed) ([]string, error) {
 	path := filepath.Join(s.dir, "away.kubeconfig")
-	return []string{"--kubeconfig", path}, os.WriteFile(path, []byte(`apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
-contexts: [{name: c, context: {cluster: c, user: u}}]
-users: [{name: u, user: {token: none}}]
-current-context: c
-`), 0o600)
+	err := apiserver.WriteKubeconfig(path, "https://127.0.0.1:1", "none")
+	return []string{"--kubeconfig", path}, err
 }
 
 // hidePods puts a file that nobody can read in the place of the one that states nodes, pods and

@@ -94,7 +94,7 @@ func (s *testbed) claim(c claimFile) error {
 func (s *testbed) awaitDispute(a *agent, c claimFile, told bool) error {
 	_, err := s.await(patience, fmt.Sprintf("%s: %s of %s is disputed: %t", a.node, c.addr, c.name,
 		told), func() error {
-		r, err := a.ask()
+		r, err := a.client().Readiness()
 		disputed := 0
 		for name := range r.Warnings {
 			if strings.HasPrefix(name, "address ") {

@@ -186,7 +186,7 @@ func (b *badInputRun) expectDenial(w wrongObject) {
 
 // complaints is an error with what an agent complains of, nil if there is nothing.
 func complaints(a *agent) error {
-	r, err := a.ask()
+	r, err := a.client().Readiness()
 	if err == nil && len(r.Reasons)+len(r.Warnings) > 0 {
 		err = fmt.Errorf("%v %v", r.Reasons, r.Warnings)
 	}

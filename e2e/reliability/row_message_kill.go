@@ -54,7 +54,7 @@ func (m killPoint) startAndKill(a *agent) (count int, ready bool, err error) {
 		if !a.alive() {
 			return nil
 		}
-		return readyNow(a)
+		return a.client().Ready()
 	})
 	ready = a.alive()
 	a.kill()

@@ -128,7 +128,7 @@ func (t *tampering) switchedOn() error {
 }
 
 func (t *tampering) saysThatItIsNotReady() error {
-	r, err := t.agent.ask()
+	r, err := t.agent.client().Readiness()
 	if err == nil && (r.Ready || !strings.Contains(r.Reasons["host"], "sysctl -w")) {
 		err = fmt.Errorf("ready: %t, %v", r.Ready, r.Reasons)
 	}
