@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
@@ -22,24 +23,59 @@ func loaded(b *testing.B, p *ruleset.Program) *Backend {
 	return backend
 }
 
-// One address comes to, then goes from, a set of 100,000. Besides the mean, the median and the 99th
-// percentile of a change.
+// One address is added to a set of some size, and deleted again. The metrics are the medians of both,
+// which may differ much, and the 99th percentile of all.
 func BenchmarkApplyOneMember(b *testing.B) {
-	p := manyMembers(benchMembers)
-	backend := loaded(b, p)
-	one := []ruleset.Members{{Set: p.Sets[0].ID, Members: []ruleset.Member{{Addr: addr("10.255.0.1")}}}}
-	deltas := []ruleset.Delta{{AddMembers: one}, {DelMembers: one}}
-	var took []time.Duration
-	for i := 0; b.Loop(); i++ {
-		start := time.Now()
-		if err := backend.Apply(b.Context(), deltas[i%2]); err != nil {
-			b.Fatal(err)
-		}
-		took = append(took, time.Since(start))
+	for _, addresses := range []int{10, 100, 1000, 10_000, benchMembers} {
+		b.Run(fmt.Sprintf("addresses=%d", addresses), func(b *testing.B) {
+			p := manyMembers(addresses)
+			applyOneMember(b, loaded(b, p), p.Sets[0].ID)
+		})
 	}
-	slices.Sort(took)
-	b.ReportMetric(microseconds(took[len(took)/2]), "p50-µs")
-	b.ReportMetric(microseconds(took[len(took)*99/100]), "p99-µs")
+}
+
+func applyOneMember(b *testing.B, backend *Backend, set ruleset.SetID) {
+	one := []ruleset.Members{{Set: set, Members: []ruleset.Member{{Addr: addr("10.255.0.1")}}}}
+	change := func(d ruleset.Delta) time.Duration {
+		return timed(func() {
+			if err := backend.Apply(b.Context(), d); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+	var added, deleted []time.Duration
+	for b.Loop() {
+		added = append(added, change(ruleset.Delta{AddMembers: one}))
+		deleted = append(deleted, change(ruleset.Delta{DelMembers: one}))
+	}
+	all := slices.Sorted(slices.Values(slices.Concat(added, deleted)))
+	b.ReportMetric(float64(median(added)), "add-ns")
+	b.ReportMetric(float64(median(deleted)), "delete-ns")
+	b.ReportMetric(float64(all[len(all)*99/100]), "p99-ns")
+}
+
+// Addresses come into a kernel that holds none.
+func BenchmarkFill(b *testing.B) {
+	for _, addresses := range []int{1000, benchMembers} {
+		b.Run(fmt.Sprintf("addresses=%d", addresses), func(b *testing.B) {
+			none := &ruleset.Program{}
+			backend := loaded(b, none)
+			all := ruleset.Diff(ruleset.Observed{Condition: ruleset.Intact}, manyMembers(addresses))
+			var took []time.Duration
+			for b.Loop() {
+				clear := ruleset.Diff(ruleset.Observed{}, none)
+				if err := backend.Apply(b.Context(), clear); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, timed(func() {
+					if err := backend.Apply(b.Context(), all); err != nil {
+						b.Fatal(err)
+					}
+				}))
+			}
+			b.ReportMetric(float64(median(took)), "ns/op")
+		})
+	}
 }
 
 func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }

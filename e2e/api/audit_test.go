@@ -7,7 +7,8 @@ import (
 	"os"
 )
 
-// auditPolicy makes the API server write down what service accounts ask for, once they have an answer.
+// auditPolicy makes the API server write down what service accounts ask for, once they have an
+// answer.
 const auditPolicy = `
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -25,7 +26,7 @@ type entry struct {
 	ResponseStatus          struct{ Code int }
 }
 
-// right is what it takes to be served.
+// right is the right that the request needs.
 func (e entry) right() right {
 	if e.ObjectRef.Resource == "" {
 		return right{Verb: e.Verb, Resource: e.RequestURI}
@@ -37,9 +38,12 @@ func (e entry) right() right {
 	return r
 }
 
-func (e entry) refused() bool { return e.ResponseStatus.Code == 401 || e.ResponseStatus.Code == 403 }
+func (e entry) refused() bool {
+	return e.ResponseStatus.Code == 401 ||
+		e.ResponseStatus.Code == 403
+}
 
-// now is a place in the audit log.
+// now is the current end of the audit log.
 func (s *server) now() int64 {
 	info, err := os.Stat(s.Path("audit.log"))
 	if err != nil {

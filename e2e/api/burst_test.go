@@ -20,10 +20,10 @@ const (
 	creators  = 16
 )
 
-// Pods that come all at once are all there in the end, and the agents stay ready. What comes faster than the
-// kernel takes it is taken together.
+// Pods that come all at once are all there in the end, and the agents stay ready. What comes faster
+// than the kernel takes it is taken together.
 func TestBurst(t *testing.T) {
-	w := newShop(t)
+	w := newShopCluster(t)
 	w.apply(`
 metadata: {name: crowd-to-shop}
 spec: {podSelector: {matchExpressions: [{key: app, operator: In, values: [web, far]}]}, ingress: [{from: [{podSelector: {matchLabels: {crowd: all}}}]}]}`)
@@ -32,52 +32,55 @@ metadata: {name: web-to-subjects}
 spec: {podSelector: {matchLabels: {subject: "true"}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}`)
 	w.reaches()
 	unready := w.watchReadiness()
-	w.crowdComes(0, liveSize, 1)
+	w.burst(0, liveSize, 1)
 	w.away()
-	w.crowdComes(liveSize, crowdSize, 20)
+	w.burst(liveSize, crowdSize, 20)
 	if err := unready(); err != nil {
 		t.Error(err)
 	}
 }
 
-// crowdComes makes some of the crowd, and if the agents are away brings them back. An agent may take no more than
-// a transaction for every so many pods.
-func (w *world) crowdComes(from, to, share int) {
+// burst registers pods, and makes the API server reachable if it is not. An agent may take no more
+// than a transaction for every so many pods.
+func (w *testCluster) burst(from, to, share int) {
 	w.Helper()
 	before, start := w.transactions(), time.Now()
-	w.must(nil, w.crowd(from, to))
+	w.must(nil, w.registerBurst(from, to))
 	last := time.Now()
 	for _, a := range w.agents {
 		a.back()
 	}
-	eventually(w.T, wait, func() error { return w.holdsCrowd(to) })
+	eventually(w.T, wait, func() error { return w.checkBurst(to) })
 	converged := time.Now()
 	for i, n := range w.transactions() {
-		w.Logf("%s: %d pods made in %s, in the kernel %s later, %.0f transactions", w.nodes[i], to-from,
-			last.Sub(start).Round(time.Millisecond), converged.Sub(last).Round(time.Millisecond), n-before[i])
+		w.Logf("%s: %d pods made in %s, in the kernel %s later, %.0f transactions", w.nodes[i],
+			to-from,
+			last.Sub(start).Round(time.Millisecond), converged.Sub(last).Round(time.Millisecond),
+			n-before[i])
 		if most := (to - from) / share; n-before[i] > float64(most) {
 			w.Errorf("%s took %.0f transactions, %d at most", w.nodes[i], n-before[i], most)
 		}
 	}
 }
 
-// crowdPod is the i-th: every other one is on the first node.
-func (w *world) crowdPod(i int) sandbox.Pod {
+// burstPod is the i-th pod of the burst: every other one is on the first node.
+func (w *testCluster) burstPod(i int) sandbox.Pod {
 	node := i % 2
-	return sandbox.Pod{Name: fmt.Sprintf("%s/crowd-%d", w.namespace, i), Node: w.nodes[node], Addrs: w.addrs(node, 256+i)}
+	return sandbox.Pod{Name: fmt.Sprintf("%s/crowd-%d", w.namespace, i), Node: w.nodes[node],
+		Addrs: w.addrs(node, 256+i)}
 }
 
 func isSubject(i int) bool { return i%2 == 0 && i < 2*subjects }
 
-// crowd tells the API server of some of the pods, as fast as it takes them.
-func (w *world) crowd(from, to int) error {
+// registerBurst registers pods as fast as the API server takes them.
+func (w *testCluster) registerBurst(from, to int) error {
 	var all sync.WaitGroup
 	errs := make(chan error, creators)
 	for c := range creators {
 		all.Go(func() {
 			for i := from + c; i < to; i += creators {
 				labels := map[string]string{"crowd": "all", "subject": fmt.Sprint(isSubject(i))}
-				if err := w.register(w.crowdPod(i), labels); err != nil {
+				if err := w.register(w.burstPod(i), labels); err != nil {
 					errs <- err
 					return
 				}
@@ -91,22 +94,23 @@ func (w *world) crowd(from, to int) error {
 
 const committed = `picket_transactions_total{result="committed"}`
 
-func (w *world) transactions() (each []float64) {
+func (w *testCluster) transactions() (each []float64) {
 	for _, a := range w.agents {
 		each = append(each, a.metric(committed))
 	}
 	return each
 }
 
-// watchReadiness asks the agents all the time until its result is called, which is the first complaint.
-func (w *world) watchReadiness() func() error {
+// watchReadiness asks the agents all the time until its result is called, which is the first
+// complaint.
+func (w *testCluster) watchReadiness() func() error {
 	ctx, stop := context.WithCancel(w.Context())
 	result := make(chan error, 1)
 	go func() {
 		var err error
 		for ; err == nil && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 			for _, a := range w.agents {
-				err = errors.Join(err, a.isReady())
+				err = errors.Join(err, a.Ready())
 			}
 		}
 		result <- err
@@ -117,9 +121,9 @@ func (w *world) watchReadiness() func() error {
 	}
 }
 
-// holdsCrowd compares what the kernels hold of the first pods with what they should: who may send, in one set,
-// and who is isolated.
-func (w *world) holdsCrowd(size int) error {
+// checkBurst compares what the kernels hold of the first pods with what they should: who may send,
+// in one set, and who is isolated.
+func (w *testCluster) checkBurst(size int) error {
 	var errs []error
 	for node := range w.nodes {
 		have, err := w.table(w.nodes[node])
@@ -127,7 +131,7 @@ func (w *world) holdsCrowd(size int) error {
 		for f, family := range []string{"4", "6"} {
 			crowd, isolated := []string{}, []string{w.addrs(node, 5)[f].String()}
 			for i := range size {
-				addr := w.crowdPod(i).Addrs[f].String()
+				addr := w.burstPod(i).Addrs[f].String()
 				crowd = append(crowd, addr)
 				if isSubject(i) && i%2 == node {
 					isolated = append(isolated, addr)
@@ -143,7 +147,8 @@ func (t table) check(node, family string, crowd, isolated []string) error {
 	slices.Sort(crowd)
 	slices.Sort(isolated)
 	if got := t["ingress"+family]; !slices.Equal(got, isolated) {
-		return fmt.Errorf("%s isolates %d addresses of IPv%s, not just the %d that it should", node, len(got), family, len(isolated))
+		return fmt.Errorf("%s isolates %d addresses of IPv%s, not just the %d that it should", node,
+			len(got), family, len(isolated))
 	}
 	for name, members := range t {
 		if strings.HasPrefix(name, "pods"+family) && slices.Equal(members, crowd) {

@@ -14,11 +14,13 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// telling hands the events of one watch on, in whatever way, until there are no more of them.
-type telling func(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent, tell func(metav1.WatchEvent))
+// delivery passes on the events of one watch, in an order of its own, until there are no more.
+type delivery func(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent,
+	tell func(metav1.WatchEvent))
 
-// told makes a change of how the events of a watch are told. The frames are taken apart and put together again.
-func told(how telling) change {
+// deliver changes how the events of a watch reach the agent. The frames are taken apart and put
+// together again.
+func deliver(how delivery) change {
 	return func(ctx context.Context, p *proxy, r *http.Response) error {
 		info, err := encoding(r)
 		if err != nil {
@@ -64,7 +66,7 @@ func read(from streaming.Decoder) <-chan metav1.WatchEvent {
 	return events
 }
 
-// subject names what an event is about, if that is one of the world's objects.
+// subject names what an event is about, if that is one of the test cluster's objects.
 func (p *proxy) subject(e metav1.WatchEvent) string {
 	object, err := runtime.Decode(scheme.Codecs.UniversalDeserializer(), e.Object.Raw)
 	if err != nil {
@@ -77,13 +79,15 @@ func (p *proxy) subject(e metav1.WatchEvent) string {
 	return about.GetName()
 }
 
-// gone ends a watch at once, as the server does that has forgotten the version which was asked for.
-func gone(_ context.Context, p *proxy, r *http.Response) error {
+// expireWatch ends a watch at once, as the server does that has forgotten the version which was
+// asked for.
+func expireWatch(_ context.Context, p *proxy, r *http.Response) error {
 	info, err := encoding(r)
 	if err != nil {
 		return err
 	}
-	raw, err := runtime.Encode(info.Serializer, failure(http.StatusGone, metav1.StatusReasonExpired))
+	raw, err := runtime.Encode(info.Serializer,
+		failure(http.StatusGone, metav1.StatusReasonExpired))
 	if err != nil {
 		return err
 	}
@@ -93,15 +97,18 @@ func gone(_ context.Context, p *proxy, r *http.Response) error {
 	r.Body = near
 	go func() {
 		defer far.Close()
-		encoder := streaming.NewEncoder(info.StreamSerializer.NewFrameWriter(far), info.StreamSerializer.Serializer)
-		_ = encoder.Encode(&metav1.WatchEvent{Type: string(watch.Error), Object: runtime.RawExtension{Raw: raw}})
+		encoder := streaming.NewEncoder(info.StreamSerializer.NewFrameWriter(far),
+			info.StreamSerializer.Serializer)
+		_ = encoder.Encode(&metav1.WatchEvent{Type: string(watch.Error),
+			Object: runtime.RawExtension{Raw: raw}})
 	}()
 	return nil
 }
 
-// slowly keeps each event for a while, and with it those behind.
-func slowly(each time.Duration) telling {
-	return func(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent, tell func(metav1.WatchEvent)) {
+// delayEach delays each event, and with it those behind.
+func delayEach(each time.Duration) delivery {
+	return func(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent,
+		tell func(metav1.WatchEvent)) {
 		for e := range events {
 			if p.subject(e) != "" && ctx.Err() == nil {
 				p.met.Add(1)
@@ -112,8 +119,9 @@ func slowly(each time.Duration) telling {
 	}
 }
 
-// twice says everything again, at once.
-func twice(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent, tell func(metav1.WatchEvent)) {
+// repeatAll delivers each event twice.
+func repeatAll(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent,
+	tell func(metav1.WatchEvent)) {
 	for e := range events {
 		tell(e)
 		if ctx.Err() == nil && p.subject(e) != "" {
@@ -123,8 +131,9 @@ func twice(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent, tell 
 	}
 }
 
-// oldAfterNew says after each event once more what was last said of the same object.
-func oldAfterNew(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent, tell func(metav1.WatchEvent)) {
+// oldAfterNew delivers after each event the one before about the same object again.
+func oldAfterNew(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent,
+	tell func(metav1.WatchEvent)) {
 	last := map[string]metav1.WatchEvent{}
 	for e := range events {
 		tell(e)
@@ -137,8 +146,9 @@ func oldAfterNew(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent,
 	}
 }
 
-// backwards gathers what comes within a second, and tells the last of it first.
-func backwards(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent, tell func(metav1.WatchEvent)) {
+// lastFirst gathers what comes within a second, and delivers the last of it first.
+func lastFirst(ctx context.Context, p *proxy, events <-chan metav1.WatchEvent,
+	tell func(metav1.WatchEvent)) {
 	for e := range events {
 		if ctx.Err() != nil {
 			tell(e)

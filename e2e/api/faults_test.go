@@ -17,7 +17,7 @@ import (
 type fault struct {
 	name    string
 	lasting time.Duration
-	inflict func(context.Context, *proxy) // until ctx ends; it counts in the proxy what it has done
+	begin   func(context.Context, *proxy) // until ctx ends; the proxy counts what it has done
 }
 
 // faults lists all that an agent must live through.
@@ -25,68 +25,76 @@ func faults() []fault {
 	wrong := refuse(http.StatusInternalServerError, metav1.StatusReasonInternalError)
 	expired := refuse(http.StatusGone, metav1.StatusReasonExpired)
 	return []fault{
-		// The way to the server, whatever is said on it.
-		{"cut every second", 4 * time.Second, cutting(time.Second)},
-		{"cut all the time", 3 * time.Second, cutting(50 * time.Millisecond)},
+		// Connections and packets.
+		{"cut every second", 4 * time.Second, cutEvery(time.Second)},
+		{"cut all the time", 3 * time.Second, cutEvery(50 * time.Millisecond)},
 		{"away", 6 * time.Second, away},
-		{"packets vanish", 5 * time.Second, vanish},
-		// Answers that are none.
+		{"packets vanish", 5 * time.Second, losePackets},
+		// Errors instead of answers.
 		{"all answers are 500", 4 * time.Second, answers(wrong)},
-		{"LIST answers 500", 4 * time.Second, answers(all(on("watch", gone), on("list", wrong)))},
-		{"410 Gone, an answer", 6 * time.Second, answers(on("watch", expired))},
-		{"410 Gone, an event", 6 * time.Second, answers(on("watch", gone))},
+		{"LIST answers 500", 4 * time.Second,
+			answers(inOrder(forVerb("watch", expireWatch), forVerb("list", wrong)))},
+		{"410 Gone, an answer", 6 * time.Second, answers(forVerb("watch", expired))},
+		{"410 Gone, an event", 6 * time.Second, answers(forVerb("watch", expireWatch))},
 		// Answers that are wrong, or late.
-		{"half a LIST", 4 * time.Second, answers(all(on("watch", gone), on("list", half)))},
-		{"an empty LIST", 2 * time.Second, answers(all(on("watch", once(gone)), on("list", once(empty))))},
-		{"slow", 4 * time.Second, answers(all(
-			on("list", late(2*time.Second)), on("watch", once(gone)), on("watch", told(slowly(300*time.Millisecond)))))},
+		{"half a LIST", 4 * time.Second,
+			answers(inOrder(forVerb("watch", expireWatch), forVerb("list", halfAnswer)))},
+		{"an empty LIST", 2 * time.Second,
+			answers(inOrder(forVerb("watch", firstAnswer(expireWatch)),
+				forVerb("list", firstAnswer(emptyList))))},
+		{"slow", 4 * time.Second, answers(inOrder(
+			forVerb("list", delayed(2*time.Second)), forVerb("watch", firstAnswer(expireWatch)),
+			forVerb("watch", deliver(delayEach(300*time.Millisecond)))))},
 		// Events that no server sends like that: a stream of them is ordered.
-		{"every event twice", time.Second, answers(on("watch", told(twice)))},
-		{"the old version after the new one", time.Second, answers(on("watch", told(oldAfterNew)))},
-		{"the last event first", time.Second, answers(on("watch", told(backwards)))},
+		{"every event twice", time.Second, answers(forVerb("watch", deliver(repeatAll)))},
+		{"the old version after the new one", time.Second,
+			answers(forVerb("watch", deliver(oldAfterNew)))},
+		{"the last event first", time.Second, answers(forVerb("watch", deliver(lastFirst)))},
 	}
 }
 
-// Whatever comes between, the last state stays enforced: nothing forbidden arrives, nothing permitted is held up. What
-// changes meanwhile is in force soon after it is over, and the kernel then holds what it would if nothing had happened.
+// Whatever comes between, the last state stays enforced: nothing forbidden arrives, nothing
+// permitted is held up. What changes meanwhile is in force soon after it is over, and the kernel
+// then holds what it would if nothing had happened.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, f := range faults() {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			w := newShop(t)
+			w := newShopCluster(t)
 			w.prepare()
 			forbidden, permitted := w.stream("far", "web"), w.stream("steady", "web")
-			w.suffer(f)
-			w.recovers(f)
-			w.vacate("gone")
-			held := w.settled()
-			w.flowed(permitted)
-			w.leaked(forbidden)
-			w.areAsFresh(held)
+			w.changeDuring(f)
+			w.checkRecovery(f)
+			w.deletePod("gone")
+			held := w.stableListings()
+			w.endUninterrupted(permitted)
+			w.endForbidden(forbidden)
+			w.compareAllWithFresh(held)
 		})
 	}
 }
 
-// recovers waits until what has changed is in force, just after the fault was over.
-func (w *world) recovers(f fault) {
+// checkRecovery waits until what has changed is in force, just after the fault was over.
+func (w *testCluster) checkRecovery(f fault) {
 	w.Helper()
 	over := time.Now()
-	w.reachesWithin(inTime, "late", "steady")
-	eventually(w.T, inTime-time.Since(over), w.isUpToDate)
+	w.reachesWithin(recoveryLimit, "late", "steady")
+	eventually(w.T, recoveryLimit-time.Since(over), w.isUpToDate)
 	took := time.Since(over).Round(time.Millisecond)
 	for _, a := range w.agents {
 		a.waitReady()
-		w.Logf("%s: in force %s after it was over; %s met it %d times", f.name, took, a.node, a.met.Load())
+		w.Logf("%s: in force %s after it was over; %s met it %d times", f.name, took, a.node,
+			a.met.Load())
 		if a.met.Load() == 0 {
 			w.Errorf("%s never met it", a.node)
 		}
 	}
 }
 
-// isUpToDate looks in the kernels for those of the changes that no probe sees. Only a node that holds the last policy
-// has heard that one before it came and went.
-func (w *world) isUpToDate() error {
+// isUpToDate looks in the kernels for the changes that no probe sees. Only an agent that has
+// received the last policy has also received the one before, which came and went.
+func (w *testCluster) isUpToDate() error {
 	var all strings.Builder
 	for _, a := range w.agents {
 		text, err := w.listing(a.node)
@@ -108,8 +116,8 @@ func (w *world) isUpToDate() error {
 	return nil
 }
 
-// prepare brings about what the changes start from.
-func (w *world) prepare() {
+// prepare makes the pods and policies that changeDuring changes.
+func (w *testCluster) prepare() {
 	w.Helper()
 	w.addPod("steady", 0, 7)
 	w.addPod("gone", 1, 7)
@@ -127,10 +135,11 @@ metadata: {name: allow-all-of-%s}
 spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: %[1]s}}}]}]}`, app)
 }
 
-// suffer inflicts a fault on all agents, at the end of which a lot changes, some of it more than once.
-func (w *world) suffer(f fault) {
+// changeDuring begins a fault for all agents, and changes a lot before it ends, some of it more
+// than once.
+func (w *testCluster) changeDuring(f fault) {
 	w.Helper()
-	end := w.inflict(f)
+	end := w.beginFault(f)
 	sleep(w.Context(), f.lasting)
 	w.addPod("late", 1, 8)
 	w.apply(allow("none"))
@@ -139,18 +148,18 @@ func (w *world) suffer(f fault) {
 	}
 	w.label("late", "near")
 	w.unregister("gone")
-	w.withdraw("allow-none")
+	w.deletePolicies("allow-none")
 	w.apply(allow("last"))
-	sleep(w.Context(), 500*time.Millisecond) // what is told of it is told wrong
+	sleep(w.Context(), 500*time.Millisecond) // so that the fault changes these events, too
 	end()
 }
 
-// inflict begins a fault for all agents; its result ends it.
-func (w *world) inflict(f fault) (end func()) {
+// beginFault begins a fault for all agents; its result ends it.
+func (w *testCluster) beginFault(f fault) (end func()) {
 	ctx, stop := context.WithCancel(w.Context())
 	var ending sync.WaitGroup
 	for _, a := range w.agents {
-		ending.Go(func() { f.inflict(ctx, a.proxy) })
+		ending.Go(func() { f.begin(ctx, a.proxy) })
 	}
 	end = sync.OnceFunc(func() {
 		stop()
@@ -160,8 +169,8 @@ func (w *world) inflict(f fault) (end func()) {
 	return end
 }
 
-// flowed ends a stream that must not have been held up.
-func (w *world) flowed(s *stream) {
+// endUninterrupted ends a stream that must not have been held up.
+func (w *testCluster) endUninterrupted(s *stream) {
 	w.Helper()
 	sent, heard := s.sent.Load(), s.heard.Load()
 	s.end()
@@ -171,7 +180,7 @@ func (w *world) flowed(s *stream) {
 	}
 }
 
-func cutting(every time.Duration) func(context.Context, *proxy) {
+func cutEvery(every time.Duration) func(context.Context, *proxy) {
 	return func(ctx context.Context, p *proxy) {
 		for ; ctx.Err() == nil; sleep(ctx, every) {
 			p.met.Add(int64(p.cut()))
@@ -185,20 +194,20 @@ func away(ctx context.Context, p *proxy) {
 	p.back()
 }
 
-// answers lets a change befall answers. Those that are being given are asked for again first; in the end they are not,
-// so that nothing is mended by that.
+// answers applies a change to answers. Watches that are open are cut first, so that they are asked
+// for again; in the end they are not, since that would repair something.
 func answers(c change) func(context.Context, *proxy) {
 	return func(ctx context.Context, p *proxy) {
-		p.meddle(func(r *http.Response) error { return c(ctx, p, r) })
+		p.changeAnswers(func(r *http.Response) error { return c(ctx, p, r) })
 		p.cut()
 		<-ctx.Done()
-		p.meddle(nil)
+		p.changeAnswers(nil)
 	}
 }
 
-// vanish loses all packets, as if the server's machine had no power any more. When another one takes over, connections
-// of before still get no answer.
-func vanish(ctx context.Context, p *proxy) {
+// losePackets loses all packets, as if the server's machine had no power any more. When another one
+// takes over, connections of before still get no answer.
+func losePackets(ctx context.Context, p *proxy) {
 	const lost = `
 add table inet fault
 add chain inet fault lost { type filter hook input priority -400; }

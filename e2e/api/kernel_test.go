@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// table is what the kernel of a node holds, as the nft program reads it: the members of each set and the keys
-// of each map, sorted.
+// table is what the kernel of a node holds, as the nft program reads it: the members of each set
+// and the keys of each map, sorted.
 type table map[string][]string
 
-func (w *world) table(node string) (table, error) {
+func (w *testCluster) table(node string) (table, error) {
 	out, err := w.inNode(node, "", "nft", "-j", "list", "table", "inet", "picket")
 	if err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func (w *world) table(node string) (table, error) {
 }
 
 // inNode runs a program on a node and returns what it says.
-func (w *world) inNode(node, stdin string, argv ...string) (string, error) {
+func (w *testCluster) inNode(node, stdin string, argv ...string) (string, error) {
 	var out, problems bytes.Buffer
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &problems

@@ -11,18 +11,19 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// listing is the canonical text of what the kernel of a node holds of Picket's, without the nodes of the cluster:
-// those of other tests come and go.
-func (w *world) listing(node string) (string, error) {
+// listing is the canonical text of what the kernel of a node holds of Picket's, without the nodes
+// of the cluster: those of other tests come and go.
+func (w *testCluster) listing(node string) (string, error) {
 	objects, err := listing.Read(func(options ...string) (string, error) {
 		return w.inNode(node, "", append([]string{"nft"}, options...)...)
 	})
-	objects = slices.DeleteFunc(objects, func(o listing.Object) bool { return strings.HasSuffix(o.Name, "-nodes") })
+	objects = slices.DeleteFunc(objects,
+		func(o listing.Object) bool { return strings.HasSuffix(o.Name, "-nodes") })
 	return listing.Canonical(objects), err
 }
 
-// settled is what the kernels hold, agent by agent, once that does not change any more.
-func (w *world) settled() (all []string) {
+// stableListings returns what the kernels hold, by agent, once that does not change any more.
+func (w *testCluster) stableListings() (all []string) {
 	w.Helper()
 	for _, a := range w.agents {
 		last := ""
@@ -40,8 +41,8 @@ func (w *world) settled() (all []string) {
 	return all
 }
 
-// areAsFresh compares what kernels held with what agents make that find nothing there.
-func (w *world) areAsFresh(held []string) {
+// compareAllWithFresh compares what kernels held with what agents make that find an empty one.
+func (w *testCluster) compareAllWithFresh(held []string) {
 	w.Helper()
 	var all sync.WaitGroup
 	for i, a := range w.agents {
@@ -54,12 +55,12 @@ func (w *world) areAsFresh(held []string) {
 	all.Wait()
 }
 
-func (w *world) compareWithFresh(a *agent, held string) error {
+func (w *testCluster) compareWithFresh(a *agent, held string) error {
 	stop(a.cmd)
 	if _, err := w.inNode(a.node, "", program(), "cleanup"); err != nil {
 		return err
 	}
-	if err := errors.Join(a.start(), poll(wait, a.isReady)); err != nil {
+	if err := errors.Join(a.start(), poll(wait, a.Ready)); err != nil {
 		return err
 	}
 	fresh, err := w.listing(a.node)
@@ -67,7 +68,8 @@ func (w *world) compareWithFresh(a *agent, held string) error {
 		err = fmt.Errorf("a fresh agent of %s makes nothing", a.node)
 	}
 	if diff := listing.Difference(held, fresh); err == nil && diff != "" {
-		err = fmt.Errorf("%s: what the kernel held (-) is not what a fresh agent makes (+):\n%s", a.node, diff)
+		err = fmt.Errorf("%s: what the kernel held (-) is not what a fresh agent makes (+):\n%s",
+			a.node, diff)
 	}
 	return err
 }

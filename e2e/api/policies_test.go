@@ -11,7 +11,7 @@ import (
 )
 
 func TestPolicies(t *testing.T) {
-	w := newShop(t)
+	w := newShopCluster(t)
 	w.reaches("near", "far")
 	w.apply(denyAll)
 	w.reaches()
@@ -24,7 +24,7 @@ func TestPolicies(t *testing.T) {
 }
 
 func TestServerRestarts(t *testing.T) {
-	w := newShop(t)
+	w := newShopCluster(t)
 	w.apply(denyAll)
 	w.apply(allow("near"))
 	w.reaches("near")
@@ -35,16 +35,17 @@ func TestServerRestarts(t *testing.T) {
 	w.must(nil, w.Ready())
 	w.label("near", "other")
 	w.reaches()
-	w.leaked(forbidden)
+	w.endForbidden(forbidden)
 }
 
-// Policies deleted from a terminating namespace isolate until its pods are gone (CVE-2024-7598), also where an agent
-// hears of the policies first: here it never hears of the namespace unless it asks.
+// Policies deleted from a terminating namespace isolate until its pods are gone (CVE-2024-7598),
+// also where an agent learns of the policies first: here it never learns of the namespace unless it
+// asks.
 func TestNamespaceTerminates(t *testing.T) {
-	w := newWorld(t, 2)
+	w := newTestCluster(t, 2)
 	account := w.shipped.as("picket-terminates", w.shipped.rights())
 	w.must(nil, account.install(w.Admin))
-	w.openShop(account)
+	w.addShop(account)
 	w.apply(denyAll)
 	w.apply(allow("near"))
 	w.apply(badPolicy)
@@ -52,9 +53,10 @@ func TestNamespaceTerminates(t *testing.T) {
 	for _, a := range w.agents {
 		a.waitState(true, badPart)
 	}
-	w.blind(account, right{"list", "", "namespaces"}, right{"watch", "", "namespaces"})
-	w.must(nil, w.Admin.CoreV1().Namespaces().Delete(context.Background(), w.namespace, metav1.DeleteOptions{}))
-	w.withdraw("allow-near", "deny", "bad")
+	w.revoke(account, right{"list", "", "namespaces"}, right{"watch", "", "namespaces"})
+	w.must(nil, w.Admin.CoreV1().Namespaces().Delete(context.Background(), w.namespace,
+		metav1.DeleteOptions{}))
+	w.deletePolicies("allow-near", "deny", "bad")
 	for _, a := range w.agents {
 		w.waitWithout(a, "policy "+w.namespace+"/bad") // it has heard of the last deletion
 	}
@@ -63,15 +65,15 @@ func TestNamespaceTerminates(t *testing.T) {
 }
 
 func TestABadPartIsReportedOnce(t *testing.T) {
-	w := newShop(t)
+	w := newShopCluster(t)
 	w.apply(badPolicy)
 	for _, a := range w.agents {
 		a.waitState(true, badPart)
 	}
 	eventually(t, wait, func() error { return w.warned("bad") })
-	w.withdraw("bad")
+	w.deletePolicies("bad")
 	for _, a := range w.agents {
-		w.waitCalm(a)
+		w.waitWithoutWarnings(a)
 	}
 	if err := w.warned("bad"); err != nil {
 		t.Error(err)
@@ -79,14 +81,16 @@ func TestABadPartIsReportedOnce(t *testing.T) {
 }
 
 // warned looks for exactly one Warning Event about a policy.
-func (w *world) warned(policy string) error {
-	events, err := w.Admin.CoreV1().Events(w.namespace).List(context.Background(), metav1.ListOptions{})
+func (w *testCluster) warned(policy string) error {
+	events, err := w.Admin.CoreV1().Events(w.namespace).List(context.Background(),
+		metav1.ListOptions{})
 	if err != nil {
 		return err
 	}
 	count := 0
 	for _, e := range events.Items {
-		if e.InvolvedObject.Name == policy && e.Type == corev1.EventTypeWarning && strings.Contains(e.Message, "spec.ingress[0].from[0].ipBlock.cidr") {
+		if e.InvolvedObject.Name == policy && e.Type == corev1.EventTypeWarning &&
+			strings.Contains(e.Message, "spec.ingress[0].from[0].ipBlock.cidr") {
 			count++
 		}
 	}

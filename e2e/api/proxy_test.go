@@ -15,8 +15,8 @@ import (
 	"github.com/picket-project/picket/e2e/apiserver"
 )
 
-// proxy is the only way from a node to the API server: it listens on the node and speaks to the server from
-// the server's own machine. It understands what goes through, so that a fault can change it.
+// proxy connects a node to the API server: it listens on the node and dials the server from the
+// server's own machine. It decodes what goes through, so that a fault can change it.
 type proxy struct {
 	t         *testing.T
 	namespace string // of the world
@@ -36,7 +36,7 @@ const proxyAddr = "127.0.0.1:6443"
 
 var silence = log.New(io.Discard, "", 0) // errors are what this is for
 
-func newProxy(t *testing.T, w *world, node string) *proxy {
+func newProxy(t *testing.T, w *testCluster, node string) *proxy {
 	t.Helper()
 	p := &proxy{
 		t: t, namespace: w.namespace, conns: map[net.Conn]bool{}, cert: w.Path("certs/apiserver"),
@@ -56,16 +56,18 @@ func newProxy(t *testing.T, w *world, node string) *proxy {
 		},
 	}
 	beyond := &http.Transport{
-		DialContext: w.Dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true,
+		DialContext: w.Dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		ForceAttemptHTTP2: true,
 	}
-	p.http = &http.Server{Handler: p.handler(beyond), ConnState: p.note, ErrorLog: silence}
+	p.http = &http.Server{Handler: p.handler(beyond), ConnState: p.track, ErrorLog: silence}
 	p.back()
 	t.Cleanup(beyond.CloseIdleConnections)
 	t.Cleanup(func() { p.away() })
 	return p
 }
 
-// handler asks the server. Where that cannot be asked, or says less than it promised, the agent sees a cut.
+// handler asks the server. Where that cannot be asked, or says less than it promised, the agent
+// sees a cut.
 func (p *proxy) handler(beyond http.RoundTripper) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -73,7 +75,10 @@ func (p *proxy) handler(beyond http.RoundTripper) http.Handler {
 			r.Out.Header.Del("Accept-Encoding") // a compressed answer could not be changed
 		},
 		Transport: beyond, FlushInterval: -1, ModifyResponse: p.change, ErrorLog: silence,
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		ErrorHandler: func(http.ResponseWriter, *http.Request,
+			error) {
+			panic(http.ErrAbortHandler)
+		},
 	}
 }
 
@@ -122,8 +127,9 @@ func reset(conn net.Conn) {
 	_ = tcp.Close()
 }
 
-// note keeps account of the connections. What was accepted just before the server went away is cut, too.
-func (p *proxy) note(conn net.Conn, state http.ConnState) {
+// track keeps a list of the connections. What was accepted just before the server went away is cut,
+// too.
+func (p *proxy) track(conn net.Conn, state http.ConnState) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -136,8 +142,8 @@ func (p *proxy) note(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// meddle lets something change answers from now on; nil lets them through again.
-func (p *proxy) meddle(m func(*http.Response) error) {
+// changeAnswers sets what changes answers from now on; nil lets them through.
+func (p *proxy) changeAnswers(m func(*http.Response) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.meddler = m

@@ -7,11 +7,12 @@ import (
 	"testing"
 )
 
-// What the agents do takes just the rights that they are shipped with: none is refused, none is unused.
+// What the agents do takes just the rights that they are shipped with: none is refused, none is
+// unused.
 func TestRightsAreExact(t *testing.T) {
-	w := newWorld(t, 2)
+	w := newTestCluster(t, 2)
 	defer w.compareRights()
-	w.openShop(w.shipped)
+	w.addShop(w.shipped)
 	w.apply(denyAll)
 	w.apply(allow("near"))
 	w.reaches("near")
@@ -23,13 +24,13 @@ func TestRightsAreExact(t *testing.T) {
 		a.waitState(true, badPart)
 	}
 	eventually(t, wait, func() error { return w.warned("bad") })
-	w.withdraw("deny", "allow-near")
+	w.deletePolicies("deny", "allow-near")
 	w.reaches("far", "near")
 }
 
-// compareRights names each difference between what the shipped account asked for and what its role allows. If
-// the test has failed, what was not asked for means nothing.
-func (w *world) compareRights() {
+// compareRights names each difference between what the shipped account asked for and what its role
+// allows. If the test has failed, what was not asked for means nothing.
+func (w *testCluster) compareRights() {
 	asked, refused := w.rightsAskedFor()
 	shipped := w.shipped.rights()
 	w.Logf("the agents asked for: %v", asked)
@@ -46,8 +47,8 @@ func (w *world) compareRights() {
 	}
 }
 
-// rightsAskedFor is what the shipped account asked for since the world began.
-func (w *world) rightsAskedFor() (asked, refused []right) {
+// rightsAskedFor is what the shipped account asked for since the test began.
+func (w *testCluster) rightsAskedFor() (asked, refused []right) {
 	w.Helper()
 	entries, err := w.asked(w.shipped.user(), w.begun)
 	w.must(nil, err)
@@ -64,12 +65,12 @@ func without[E comparable](all, some []E) []E {
 	return slices.DeleteFunc(slices.Clone(all), func(e E) bool { return slices.Contains(some, e) })
 }
 
-// Whatever right is missing, the agent names it, and goes on by itself once it has it. What it cannot read or
-// follow keeps it from being ready.
+// Whatever right is missing, the agent names it, and goes on by itself once it has it. What it
+// cannot read or follow keeps it from being ready.
 func TestMissingRightsAreNamed(t *testing.T) {
 	t.Parallel()
 	rights := theServer(t).shipped.rights()
-	w := newWorld(t, len(rights))
+	w := newTestCluster(t, len(rights))
 	w.apply(badPolicy)
 	w.apply(denyAll)
 	var accounts []identity
@@ -77,36 +78,37 @@ func TestMissingRightsAreNamed(t *testing.T) {
 		name := fmt.Sprintf("p%d", i) // an agent tells of a policy that selects its pods
 		w.addPod(name, i, 5)
 		w.label(name, "none")
-		accounts = append(accounts, w.shipped.as(fmt.Sprintf("picket-without-%d", i), without(rights, []right{missing})))
+		accounts = append(accounts,
+			w.shipped.as(fmt.Sprintf("picket-without-%d", i), without(rights, []right{missing})))
 		w.must(nil, accounts[i].install(w.Admin))
 		w.agents = append(w.agents, w.startAgent(w.nodes[i], accounts[i]))
 	}
 	for i, missing := range rights {
 		w.agents[i].waitState(!missing.reads(), "")
 	}
-	w.withdraw("deny") // which is why they ask for the namespace
+	w.deletePolicies("deny") // which is why they ask for the namespace
 	for i, missing := range rights {
 		w.agents[i].waitState(!missing.reads(), missing.refusal())
 		w.must(nil, accounts[i].grant(w.Admin, rights))
 	}
-	w.withdraw("bad")
+	w.deletePolicies("bad")
 	for _, a := range w.agents {
-		w.waitCalm(a)
+		w.waitWithoutWarnings(a)
 	}
 }
 
 // A right that is taken away leaves the rules as they are, and is visible.
 func TestRightsAreRevoked(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 2)
+	w := newTestCluster(t, 2)
 	account := w.shipped.as("picket-revoked", w.shipped.rights())
 	w.must(nil, account.install(w.Admin))
-	w.openShop(account)
+	w.addShop(account)
 	w.apply(denyAll)
 	w.apply(allow("near"))
 	w.reaches("near")
 	forbidden := w.stream("far", "web")
-	w.blind(account, w.shipped.rights()...)
+	w.revoke(account, w.shipped.rights()...)
 	w.label("near", "other")
 	for _, a := range w.agents {
 		for _, resource := range watched {
@@ -115,23 +117,24 @@ func TestRightsAreRevoked(t *testing.T) {
 	}
 	w.reaches("near")
 	w.must(nil, account.grant(w.Admin, w.shipped.rights()))
-	w.reachesWithin(inTime)
+	w.reachesWithin(recoveryLimit)
 	for _, a := range w.agents {
-		w.waitCalm(a)
+		w.waitWithoutWarnings(a)
 	}
-	w.leaked(forbidden)
+	w.endForbidden(forbidden)
 	for _, a := range w.agents {
 		stop(a.cmd)
 		for _, said := range []string{"not everything works", "works again"} {
-			if n := a.said(said, "subject=pods"); n != 1 {
+			if n := a.logLines(said, "subject=pods"); n != 1 {
 				t.Errorf("%s said %d times of pods: %s", a.node, n, said)
 			}
 		}
 	}
 }
 
-// blind takes rights from agents. The server looks at them when a watch begins, so all watches are cut.
-func (w *world) blind(account identity, rights ...right) {
+// revoke takes rights from agents. The server checks them when a watch begins, so all watches are
+// cut.
+func (w *testCluster) revoke(account identity, rights ...right) {
 	w.Helper()
 	since := w.now()
 	w.must(nil, account.grant(w.Admin, without(w.shipped.rights(), rights)))

@@ -17,19 +17,21 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// identity is who an agent is in a cluster, and what it may do there.
+// identity is the account of an agent, with its role.
 type identity struct {
 	Account corev1.ServiceAccount
 	Role    rbacv1.ClusterRole
 	Binding rbacv1.ClusterRoleBinding
 }
 
-// shippedIdentity reads the project's manifests, and puts them into their namespace as kustomize does.
+// shippedIdentity reads the project's manifests, and puts them into their namespace as kustomize
+// does.
 func shippedIdentity() (s identity, err error) {
 	var kustomization struct{ Namespace string }
 	for name, into := range map[string]any{
-		"serviceaccount.yaml": &s.Account, "clusterrole.yaml": &s.Role, "clusterrolebinding.yaml": &s.Binding,
-		"kustomization.yaml": &kustomization,
+		"serviceaccount.yaml": &s.Account, "clusterrole.yaml": &s.Role,
+		"clusterrolebinding.yaml": &s.Binding,
+		"kustomization.yaml":      &kustomization,
 	} {
 		data, readErr := os.ReadFile(filepath.Join("..", "..", "deploy", "base", name))
 		if readErr == nil {
@@ -72,12 +74,15 @@ func (s identity) user() string {
 // as returns the same under another name, with these rights alone.
 func (s identity) as(name string, rights []right) identity {
 	return identity{
-		Account: corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.Account.Namespace, Name: name}},
-		Role:    rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules(rights)},
+		Account: corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.Account.Namespace,
+			Name: name}},
+		Role: rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name},
+			Rules: rules(rights)},
 		Binding: rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: name},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
-			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: s.Account.Namespace, Name: name}},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind,
+				Namespace: s.Account.Namespace, Name: name}},
 		},
 	}
 }
@@ -86,20 +91,24 @@ func (s identity) as(name string, rights []right) identity {
 func (s identity) grant(admin kubernetes.Interface, rights []right) error {
 	role := s.Role.DeepCopy()
 	role.Rules = rules(rights)
-	_, err := admin.RbacV1().ClusterRoles().Update(context.Background(), role, metav1.UpdateOptions{})
+	_, err := admin.RbacV1().ClusterRoles().Update(context.Background(), role,
+		metav1.UpdateOptions{})
 	return err
 }
 
 func rules(rights []right) (all []rbacv1.PolicyRule) {
 	for _, r := range rights {
-		all = append(all, rbacv1.PolicyRule{Verbs: []string{r.Verb}, APIGroups: []string{r.Group}, Resources: []string{r.Resource}})
+		all = append(all, rbacv1.PolicyRule{Verbs: []string{r.Verb}, APIGroups: []string{r.Group},
+			Resources: []string{r.Resource}})
 	}
 	return all
 }
 
 // token is what the account shows to the API server.
 func (s identity) token(admin kubernetes.Interface) (string, error) {
-	answer, err := admin.CoreV1().ServiceAccounts(s.Account.Namespace).CreateToken(context.Background(), s.Account.Name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	answer, err := admin.CoreV1().ServiceAccounts(s.Account.Namespace).CreateToken(
+		context.Background(), s.Account.Name, &authenticationv1.TokenRequest{},
+		metav1.CreateOptions{})
 	if err != nil {
 		return "", err
 	}
@@ -143,7 +152,8 @@ func (s identity) rights() []right {
 // sorted orders rights by their text, and leaves each in once.
 func sorted(rights []right) []right {
 	slices.SortFunc(rights, func(a, b right) int {
-		return slices.Compare([]string{a.Resource, a.Group, a.Verb}, []string{b.Resource, b.Group, b.Verb})
+		return slices.Compare([]string{a.Resource, a.Group, a.Verb},
+			[]string{b.Resource, b.Group, b.Verb})
 	})
 	return slices.Compact(rights)
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/picket-project/picket/e2e/apiserver"
 )
 
-// server is a real kube-apiserver, on a switch of its own: agents come by a proxy.
+// server is a real kube-apiserver, on a switch of its own: agents reach it through a proxy.
 type server struct {
 	*apiserver.Server
-	worlds  atomic.Int32
-	ranges  atomic.Int32 // of pods, that nodes of worlds have taken
-	shipped identity
+	clusters atomic.Int32
+	ranges   atomic.Int32 // of pods, that nodes of worlds have taken
+	shipped  identity
 }
 
 // shared is the one server of all tests; the first of them starts it.
@@ -51,7 +51,10 @@ func theServer(t *testing.T) *server {
 func startServer() (*server, error) {
 	program := os.Getenv("KUBE_APISERVER")
 	if program == "" {
-		return nil, errors.New("the variable KUBE_APISERVER is not set; expected the path of a kube-apiserver; `make api` builds one")
+		return nil,
+			errors.New(
+				"the variable KUBE_APISERVER is not set; expected the path of a kube-apiserver; " +
+					"`make api` builds one")
 	}
 	shipped, err := shippedIdentity()
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// An agent that starts in the place of another while a fault lasts leaves in the kernel what is there, and is not ready
-// until it knows all; why, it says.
+// An agent that starts in the place of another while a fault lasts leaves in the kernel what is
+// there, and is not ready until it knows all, and says why.
 func TestStartsDuringAFault(t *testing.T) {
 	t.Parallel()
 	wrong := refuse(http.StatusInternalServerError, metav1.StatusReasonInternalError)
@@ -24,31 +24,32 @@ func TestStartsDuringAFault(t *testing.T) {
 	}{
 		{fault{"away", 3 * time.Second, away}, "connection refused"},
 		{fault{"all answers are 500", 3 * time.Second, answers(wrong)}, "on purpose"},
-		{fault{"empty LISTs", 3 * time.Second, answers(on("list", once(empty)))}, ""},
+		{fault{"empty LISTs", 3 * time.Second, answers(forVerb("list", firstAnswer(emptyList)))},
+			""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			w := newShop(t)
+			w := newShopCluster(t)
 			w.prepare()
 			forbidden, permitted := w.stream("far", "web"), w.stream("steady", "web")
 			began := w.now()
 			w.startsDuring(row.fault, row.reason)
-			w.reachesWithin(inTime, "gone", "steady")
-			w.flowed(permitted)
-			w.leaked(forbidden)
+			w.reachesWithin(recoveryLimit, "gone", "steady")
+			w.endUninterrupted(permitted)
+			w.endForbidden(forbidden)
 			w.asksForNow(began)
 		})
 	}
 }
 
-// startsDuring replaces all agents while a fault lasts. Once they have looked around, one of their pods changes.
-func (w *world) startsDuring(f fault, reason string) {
+// startsDuring replaces all agents while a fault lasts. After a while one of their pods changes.
+func (w *testCluster) startsDuring(f fault, reason string) {
 	w.Helper()
-	held := w.settled()
+	held := w.stableListings()
 	for _, a := range w.agents {
 		stop(a.cmd)
 	}
-	end := w.inflict(f)
+	end := w.beginFault(f)
 	sleep(w.Context(), 300*time.Millisecond) // the fault comes first
 	for _, a := range w.agents {
 		a.met.Store(0)
@@ -61,15 +62,16 @@ func (w *world) startsDuring(f fault, reason string) {
 			w.Errorf("%s: %s never met it", f.name, a.node)
 		}
 		if now, err := w.listing(a.node); err != nil || now != held[i] {
-			w.Errorf("%s: the rules of %s have changed: %v\n%s", f.name, a.node, err, listing.Difference(held[i], now))
+			w.Errorf("%s: the rules of %s have changed: %v\n%s", f.name, a.node, err,
+				listing.Difference(held[i], now))
 		}
 	}
 	w.label("near", "other")
 	end()
 }
 
-// asksForNow looks for agents that were content with a list of any age, which may be from before isolation.
-func (w *world) asksForNow(since int64) {
+// asksForNow fails if an agent asked for a list of any age, which may be from before isolation.
+func (w *testCluster) asksForNow(since int64) {
 	w.Helper()
 	entries, err := w.asked(w.shipped.user(), since)
 	w.must(nil, err)
@@ -80,14 +82,14 @@ func (w *world) asksForNow(since int64) {
 	}
 }
 
-// What is said twice changes nothing: there is one transaction for one change.
+// An event that comes twice changes nothing: there is one transaction for one change.
 func TestADuplicateChangesNothing(t *testing.T) {
 	t.Parallel()
-	w := newShop(t)
+	w := newShopCluster(t)
 	w.apply(denyAll)
 	w.apply(allow("near"))
 	w.reaches("near")
-	w.inflict(fault{inflict: answers(on("watch", told(twice)))})
+	w.beginFault(fault{begin: answers(forVerb("watch", deliver(repeatAll)))})
 	web := w.agents[0]
 	for _, app := range []string{"near", "far", "near"} {
 		before, met := web.metric(committed), web.met.Load()
@@ -113,7 +115,7 @@ func TestADuplicateChangesNothing(t *testing.T) {
 // While the API server is away, an agent does next to nothing.
 func TestAnOutageCostsLittle(t *testing.T) {
 	t.Parallel()
-	w := newShop(t)
+	w := newShopCluster(t)
 	w.prepare()
 	w.away()
 	defer w.back()

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// stream is a flow of datagrams between two pods, a thousand a second in each family: what the firewall lets
-// through for longer than a millisecond is heard.
+// stream is a flow of datagrams between two pods, a thousand a second in each family: what the
+// firewall lets through for longer than a millisecond is received.
 type stream struct {
 	begun       time.Time
 	sent, heard atomic.Int64
@@ -23,7 +23,7 @@ type stream struct {
 const firstStream = 9090 // the port of a world's first
 
 // stream begins one that lasts until its end is called, or that of the test.
-func (w *world) stream(from, to string) *stream {
+func (w *testCluster) stream(from, to string) *stream {
 	w.Helper()
 	port := firstStream + w.streams
 	w.streams++
@@ -32,7 +32,7 @@ func (w *world) stream(from, to string) *stream {
 		receiver, sender, err := w.datagrams(from, to, netip.AddrPortFrom(addr, port))
 		w.must(nil, err)
 		s.socks = append(s.socks, receiver, sender)
-		s.all.Go(func() { s.hear(receiver) })
+		s.all.Go(func() { s.receive(receiver) })
 		s.all.Go(func() { s.send(sender) })
 	}
 	w.Cleanup(s.end)
@@ -40,7 +40,8 @@ func (w *world) stream(from, to string) *stream {
 }
 
 // datagrams returns a socket in each of the pods.
-func (w *world) datagrams(from, to string, at netip.AddrPort) (receiver, sender *net.UDPConn, err error) {
+func (w *testCluster) datagrams(from, to string, at netip.AddrPort) (receiver, sender *net.UDPConn,
+	err error) {
 	err = w.cluster.InPod(w.pods[to].Name, func() (err error) {
 		receiver, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		return err
@@ -55,7 +56,7 @@ func (w *world) datagrams(from, to string, at netip.AddrPort) (receiver, sender 
 	return receiver, sender, err
 }
 
-func (s *stream) hear(receiver *net.UDPConn) {
+func (s *stream) receive(receiver *net.UDPConn) {
 	var buffer [64]byte
 	for {
 		if _, err := receiver.Read(buffer[:]); err != nil {
@@ -91,8 +92,9 @@ func (s *stream) end() {
 	})
 }
 
-// leaked ends a stream of which nothing may have arrived. So that silence means something, it is then opened and must be heard.
-func (w *world) leaked(s *stream) {
+// endForbidden ends a stream of which nothing may have arrived. To show that it would have been
+// received, the policies are then taken away, and it must arrive.
+func (w *testCluster) endForbidden(s *stream) {
 	w.Helper()
 	took, sent, heard := time.Since(s.begun), s.sent.Load(), s.heard.Load()
 	w.Logf("%d forbidden datagrams in %s, %d arrived", sent, took.Round(time.Millisecond), heard)
@@ -110,5 +112,5 @@ func (w *world) leaked(s *stream) {
 		return nil
 	})
 	s.end()
-	w.withdraw("open")
+	w.deletePolicies("open")
 }

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// inTime is how long an agent may take to know all, once the API server is well again.
-const inTime = 5 * time.Second
+// recoveryLimit is how long an agent may take to know all, once the API server answers again.
+const recoveryLimit = 5 * time.Second
 
-// The server has forgotten what happened while the agents were away (410 Gone): they list everything again, and
-// notice also what is not there any more.
+// The server has forgotten what happened while the agents were away (410 Gone): they list
+// everything again, and notice also what has been deleted.
 func TestChangesAreForgotten(t *testing.T) {
-	w := newShop(t)
+	w := newShopCluster(t)
 	w.addPod("late", 0, 7)
 	w.addPod("gone", 1, 7)
 	w.label("gone", "near")
@@ -24,23 +24,25 @@ func TestChangesAreForgotten(t *testing.T) {
 	w.reaches("far", "gone", "near")
 
 	w.away()
-	w.withdraw("allow-far")
+	w.deletePolicies("allow-far")
 	w.unregister("gone")
 	w.label("near", "other")
 	w.apply(allow("late"))
-	w.StopAPI() // what it remembers goes with it, and by the compaction what it could remember again
+	// what it remembers goes with it, and by the compaction what it could remember again
+	w.StopAPI()
 	w.must(nil, w.Compact())
 	w.must(nil, w.StartAPI())
 	w.must(nil, w.Ready())
 	w.reaches("far", "gone", "near")
 	since := w.now()
 	w.back()
-	w.reachesWithin(inTime, "late")
+	w.reachesWithin(recoveryLimit, "late")
 	w.listedAgain(since)
 }
 
-// listedAgain waits until the agents have listed everything since then: else the server had forgotten nothing.
-func (w *world) listedAgain(since int64) {
+// listedAgain waits until the agents have listed everything since then: otherwise the server had
+// not forgotten anything.
+func (w *testCluster) listedAgain(since int64) {
 	w.Helper()
 	eventually(w.T, wait, func() error {
 		entries, err := w.asked(w.shipped.user(), since)
@@ -52,7 +54,8 @@ func (w *world) listedAgain(since int64) {
 		}
 		for _, resource := range watched {
 			if lists[resource] < len(w.agents) {
-				err = errors.Join(err, fmt.Errorf("%s were listed %d times by %d agents", resource, lists[resource], len(w.agents)))
+				err = errors.Join(err, fmt.Errorf("%s were listed %d times by %d agents", resource,
+					lists[resource], len(w.agents)))
 			}
 		}
 		return err

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,30 +13,23 @@ import (
 	"github.com/prometheus/procfs"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/controller/samplecluster"
+	"github.com/picket-project/picket/e2e/agenthttp"
 	"github.com/picket-project/picket/e2e/apiserver"
-	"github.com/picket-project/picket/e2e/bench/world"
 )
 
-// picketProgram is the agent's binary, from the folder of the benchmark's module.
-func picketProgram() (string, error) {
-	program := os.Getenv("PICKET")
-	if program == "" {
-		return "", errors.New("the variable PICKET is not set; expected the path of the agent's binary; `make build` builds it")
-	}
-	return filepath.Abs(program)
-}
-
-// agent is the shipped binary with its shipped flags, on the node that is looked at.
+// agent is the shipped binary with its shipped flags, on samplecluster.LocalNode.
 type agent struct {
-	in     *sandbox.Cluster
-	cmd    *exec.Cmd
-	log    *os.File
-	dir    string
-	client *http.Client
+	*agenthttp.Client
+	in  *sandbox.Cluster
+	cmd *exec.Cmd
+	log *os.File
+	dir string
 }
 
-// startAgent runs it against the API server, and waits until it is ready: for how long, it returns.
-func (s *stage) startAgent() (*agent, time.Duration, error) {
+// startAgent runs the agent against the API server, waits until it is ready, and returns how long
+// that took.
+func (s *testCluster) startAgent() (*agent, time.Duration, error) {
 	program, err := picketProgram()
 	if err != nil {
 		return nil, 0, err
@@ -47,38 +38,35 @@ func (s *stage) startAgent() (*agent, time.Duration, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	a := &agent{in: s.Cluster, dir: dir, client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true, DialContext: apiserver.Dialer(s.Cluster, world.Looked),
-	}}}
+	a := &agent{
+		in: s.Cluster, dir: dir,
+		Client: agenthttp.New(s.Cluster, samplecluster.LocalNode, agenthttp.DefaultAddr),
+	}
 	began := time.Now()
 	if err := a.start(program, s.server, s.token); err != nil {
 		return nil, 0, errors.Join(err, a.close())
 	}
-	if err := apiserver.Poll(2*time.Minute, a.ready); err != nil {
+	if err := apiserver.Poll(2*time.Minute, a.Ready); err != nil {
 		text, _ := os.ReadFile(a.log.Name())
-		return nil, 0, errors.Join(fmt.Errorf("the agent is not ready: %w\n%s", err, text[max(0, len(text)-2000):]), a.close())
+		err = fmt.Errorf("%w\n%s", err, text[max(0, len(text)-2000):])
+		return nil, 0, errors.Join(err, a.close())
 	}
 	return a, time.Since(began), nil
 }
 
 func (a *agent) start(program, server, token string) (err error) {
 	kubeconfig := filepath.Join(a.dir, "kubeconfig")
-	err = os.WriteFile(kubeconfig, fmt.Appendf(nil, `apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]
-users: [{name: u, user: {token: %q}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
-current-context: x
-`, server, token), 0o600)
+	err = apiserver.WriteKubeconfig(kubeconfig, server, token)
 	if err != nil {
 		return err
 	}
 	if a.log, err = os.Create(filepath.Join(a.dir, "log")); err != nil {
 		return err
 	}
-	a.cmd = exec.Command(program, "agent", "--node-name", world.Looked, "--kubeconfig", kubeconfig)
+	a.cmd = exec.Command(program, "agent", "--node-name", samplecluster.LocalNode, "--kubeconfig",
+		kubeconfig)
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
-	return a.in.StartInNode(world.Looked, a.cmd)
+	return a.in.StartInNode(samplecluster.LocalNode, a.cmd)
 }
 
 // cleanup ends the process and removes its rules.
@@ -86,7 +74,7 @@ func (a *agent) cleanup() error {
 	err := a.close()
 	program, _ := picketProgram() // it was found before
 	cmd := exec.Command(program, "cleanup")
-	if err := a.in.StartInNode(world.Looked, cmd); err != nil {
+	if err := a.in.StartInNode(samplecluster.LocalNode, cmd); err != nil {
 		return err
 	}
 	return errors.Join(err, cmd.Wait())
@@ -104,43 +92,25 @@ func (a *agent) close() error {
 	return os.RemoveAll(a.dir)
 }
 
-// get asks it for a page of its health address.
-func (a *agent) get(path string) (string, error) {
-	response, err := a.client.Get("http://127.0.0.1:9470" + path)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s %s", path, response.Status, body)
-	}
-	return string(body), err
-}
-
-func (a *agent) ready() error {
-	_, err := a.get("/readyz")
-	return err
-}
-
 // memory is what /proc says of a process, in bytes.
 type memory struct{ resident, private, peak int }
 
-// memory reads it (proc_pid_status(5)).
+// memory reads /proc/PID/status (proc_pid_status(5)).
 func (a *agent) memory() (m memory, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.cmd.Process.Pid))
+	fields := map[string]*int{"VmRSS": &m.resident, "RssAnon": &m.private, "VmHWM": &m.peak}
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(line, ":")
-		into, wanted := map[string]*int{"VmRSS": &m.resident, "RssAnon": &m.private, "VmHWM": &m.peak}[name]
-		if wanted {
-			_, _ = fmt.Sscan(value, into)
-			*into <<= 10
+		if field, wanted := fields[name]; wanted {
+			_, _ = fmt.Sscan(value, field)
+			*field <<= 10
 		}
 	}
 	return m, err
 }
 
-// used is the CPU time of the process so far: that of its threads, none of which ends in a Go program.
+// used is the CPU time of the process so far: that of its threads, none of which ends in a Go
+// program.
 func (a *agent) used() (sum time.Duration, err error) {
 	threads, err := procfs.AllThreads(a.cmd.Process.Pid)
 	for _, t := range threads {
@@ -151,8 +121,8 @@ func (a *agent) used() (sum time.Duration, err error) {
 	return sum, err
 }
 
-// stand waits, until ctx ends or the time is up.
-func stand(ctx context.Context, d time.Duration) error {
+// pause waits until ctx ends or the time is up.
+func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

@@ -13,8 +13,8 @@ import (
 	_ "gonum.org/v1/plot/vg/vgsvg" // draws SVG
 )
 
-// chart is how long something takes, or another amount, over how many there are, both axes logarithmic. It is drawn on
-// white, so that it can be read on dark pages too.
+// chart is how long something takes, or another amount, over how many there are, both axes
+// logarithmic. It is drawn on white, so that it can be read on dark pages too.
 type chart struct {
 	file, title string
 	x           string           // what there are so many of
@@ -70,13 +70,15 @@ func (c *chart) write(folder string) error {
 		if err != nil {
 			return err
 		}
-		curve.Color, marks.Color, marks.Shape = plotutil.Color(i), plotutil.Color(i), plotutil.Shape(i)
+		curve.Color, marks.Color, marks.Shape = plotutil.Color(i), plotutil.Color(i),
+			plotutil.Shape(i)
 		p.Add(curve, marks)
 		p.Legend.Add(strings.ReplaceAll(l.name, "`", ""), curve, marks)
 		all = append(all, l.points...)
 	}
 	_, _, low, high := plotter.XYRange(all)
 	p.Y.Min = math.Pow(10, math.Floor(math.Log10(low)))
-	p.Y.Max = math.Pow(10, math.Ceil(math.Log10(high))+math.Ceil(float64(len(c.lines))/4)) // room for the legend
+	// room for the legend
+	p.Y.Max = math.Pow(10, math.Ceil(math.Log10(high))+math.Ceil(float64(len(c.lines))/4))
 	return p.Save(7*vg.Inch, 5*vg.Inch, filepath.Join(folder, c.file))
 }

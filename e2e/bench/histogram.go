@@ -16,23 +16,22 @@ type histogram struct {
 	count int
 }
 
-// histograms reads all that /metrics has without labels of their own.
+// histograms returns those of /metrics that have no labels of their own.
 func (a *agent) histograms() (map[string]histogram, error) {
-	text, err := a.get("/metrics")
+	metrics, err := a.Metrics()
 	all := map[string]histogram{}
-	for line := range strings.Lines(text) {
-		name, rest, found := strings.Cut(line, `_bucket{le="`)
-		bound, value, also := strings.Cut(strings.TrimSpace(rest), `"} `)
-		if !found || !also {
+	for metric, value := range metrics {
+		name, rest, found := strings.Cut(metric, `_bucket{le="`)
+		bound, also := strings.CutSuffix(rest, `"}`)
+		limit, err := strconv.ParseFloat(bound, 64) // +Inf is one
+		if !found || !also || err != nil {
 			continue
 		}
-		limit, _ := strconv.ParseFloat(bound, 64) // +Inf is one
-		n, _ := strconv.ParseFloat(value, 64)
 		h, known := all[name]
 		if !known {
 			h.upTo = map[float64]int{}
 		}
-		h.upTo[limit], h.count = int(n), max(h.count, int(n))
+		h.upTo[limit], h.count = int(value), max(h.count, int(value))
 		all[name] = h
 	}
 	return all, err
@@ -44,13 +43,12 @@ const (
 	commitMetric  = "picket_commit_seconds"
 )
 
-// sums is all that its histograms have observed, added up.
+// sums returns the sums of all that the agent's histograms have observed.
 func (a *agent) sums() (map[string]time.Duration, error) {
-	text, err := a.get("/metrics")
+	metrics, err := a.Metrics()
 	all := map[string]time.Duration{}
-	for line := range strings.Lines(text) {
-		if name, value, found := strings.Cut(strings.TrimSpace(line), "_sum "); found {
-			seconds, _ := strconv.ParseFloat(value, 64)
+	for metric, seconds := range metrics {
+		if name, found := strings.CutSuffix(metric, "_sum"); found {
 			all[name] = time.Duration(seconds * 1e9)
 		}
 	}
@@ -76,4 +74,6 @@ func (h histogram) at(share float64) time.Duration {
 	return 0
 }
 
-func writeSysctl(name, value string) error { return os.WriteFile("/proc/sys/"+name, []byte(value), 0) }
+func writeSysctl(name, value string) error {
+	return os.WriteFile("/proc/sys/"+name, []byte(value), 0)
+}

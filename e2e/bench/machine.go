@@ -5,7 +5,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +19,8 @@ type machine struct {
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%d cores of %s, %d GiB, Linux %s, %s", m.cores, m.processor, m.memory>>30, m.kernel, m.compiler)
+	return fmt.Sprintf("%d cores of %s, %d GiB, Linux %s, %s", m.cores, m.processor, m.memory>>30,
+		m.kernel, m.compiler)
 }
 
 func thisMachine() machine {
@@ -40,23 +40,17 @@ func thisMachine() machine {
 func processor() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(text)) {
-		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
+		if name, value, found := strings.Cut(line, ":"); found &&
+			strings.TrimSpace(name) == "model name" {
 			return strings.TrimSpace(value)
 		}
 	}
 	return runtime.GOARCH
 }
 
-// used is the CPU time of this process so far.
-func used() time.Duration {
-	var usage unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &usage) // fails for a wrong argument only
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
 // load is how many processes have wanted to run of late, on average: over one minute.
 func load() float64 {
 	var info unix.Sysinfo_t
-	_ = unix.Sysinfo(&info) // as above
+	_ = unix.Sysinfo(&info) // fails for a wrong argument only
 	return float64(info.Loads[0]) / (1 << unix.SI_LOAD_SHIFT)
 }

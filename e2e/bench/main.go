@@ -2,35 +2,27 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/e2e/launch"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	o, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	code := 1
-	if err == nil {
-		code, err = o.start(ctx)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-	}
-	os.Exit(code)
+	launch.Main("bench", func(ctx context.Context, args []string) error {
+		o, err := parse(args)
+		if err != nil {
+			return err
+		}
+		return o.start(ctx, args)
+	})
 }
 
 // options are the flags.
@@ -38,6 +30,7 @@ type options struct {
 	sections []section
 	out      string // folder; empty: standard output, without charts
 	commit   string
+	programs string // folder of the compiled Go benchmarks; empty: they are not compiled yet
 	scale    scale
 }
 
@@ -49,18 +42,22 @@ type scale struct {
 	rounds   int   // by turns, at most
 	limit    time.Duration
 	idle     time.Duration // for which an agent that has nothing to do is looked at
+	short    bool
+
+	benchmarks goBenchmarks
 }
 
-// The limit is for one comparison, so that all of it ends within half an hour. After two minutes without a reason Go
-// collects garbage.
+// The limit is for one comparison, so that all of it ends within half an hour. After two minutes
+// without a reason Go collects garbage.
 var (
 	full = scale{
-		pods: []int{1000, 10_000, 100_000}, elements: []int{1000, 10_000, 100_000}, packets: 5000, rounds: 100,
-		limit: 40 * time.Second, idle: 125 * time.Second,
+		pods: []int{1000, 10_000, 100_000}, elements: []int{1000, 10_000, 100_000}, packets: 5000,
+		rounds: 100,
+		limit:  40 * time.Second, idle: 125 * time.Second,
 	}
 	small = scale{
 		pods: []int{200, 400, 1000}, elements: []int{10, 100, 1000}, packets: 200, rounds: 3,
-		limit: 2 * time.Second, idle: 2 * time.Second,
+		limit: 2 * time.Second, idle: 2 * time.Second, short: true,
 	}
 )
 
@@ -69,9 +66,14 @@ func largest(sizes []int) int { return sizes[len(sizes)-1] }
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	names := flags.String("sections", "", "sections to run, separated by commas, of "+strings.Join(namesOf(sections()), ", ")+"; all of them without this")
+	names := flags.String("sections", "",
+		"sections to run, separated by commas, of "+strings.Join(namesOf(sections()),
+			", ")+"; all of them without this")
 	short := flags.Bool("short", false, "small clusters and few rounds: to see that it works")
-	flags.StringVar(&o.out, "out", "", "folder for BENCH.md and its charts; without this the tables are printed")
+	flags.StringVar(&o.out, "out", "",
+		"folder for BENCH.md and its charts; without this the tables are printed")
+	flags.StringVar(&o.programs, "programs", "",
+		"folder of compiled Go benchmarks, which stay; without this they are compiled and go")
 	flags.StringVar(&o.commit, "commit", "unknown", "what is measured")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -87,20 +89,34 @@ func parse(args []string) (o options, err error) {
 	return o, err
 }
 
-// start goes on inside of namespaces of its own, with which everything ends.
-func (o options) start(ctx context.Context) (code int, err error) {
-	inside, code, err := sandbox.Enter(os.Args[1:])
-	if !inside || err != nil {
-		return code, err
+// start compiles the Go benchmarks, then goes on inside of namespaces of its own, with which
+// everything ends.
+func (o options) start(ctx context.Context, args []string) (err error) {
+	if o.programs == "" {
+		if o.programs, err = os.MkdirTemp("", "picket-bench-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(o.programs)
 	}
-	if err := o.run(ctx, os.Stdout); err != nil {
-		return 1, err
+	if o.programs, err = filepath.Abs(o.programs); err != nil {
+		return err
 	}
-	return 0, nil
+	o.scale.benchmarks = goBenchmarks{o.programs}
+	if err := o.scale.benchmarks.build(ctx); err != nil {
+		return err
+	}
+	inside, code, err := sandbox.Enter(append(args, "-programs", o.programs))
+	switch {
+	case err != nil:
+		return err
+	case !inside:
+		return launch.ExitCode(code)
+	}
+	return o.run(ctx, os.Stdout)
 }
 
 func (o options) run(ctx context.Context, stdout io.Writer) error {
-	b := book{commit: o.commit, machine: thisMachine(), began: time.Now(), load: load()}
+	b := report{commit: o.commit, machine: thisMachine(), began: time.Now(), load: load()}
 	for _, s := range o.sections {
 		fmt.Fprintf(os.Stderr, "%s ...\n", s.name)
 		began := time.Now()
@@ -126,7 +142,8 @@ func choose(all []section, names string) ([]section, error) {
 	for name := range strings.SplitSeq(names, ",") {
 		at := slices.IndexFunc(all, func(s section) bool { return s.name == name })
 		if at < 0 {
-			return nil, fmt.Errorf("section %q: expected some of %s", name, strings.Join(namesOf(all), ", "))
+			return nil, fmt.Errorf("section %q: expected some of %s", name,
+				strings.Join(namesOf(all), ", "))
 		}
 		chosen = append(chosen, all[at])
 	}

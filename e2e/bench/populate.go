@@ -9,14 +9,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/picket-project/picket/e2e/bench/world"
+	"github.com/picket-project/picket/controller/samplecluster"
 )
 
 // writers is how many write at once.
 const writers = 16
 
-// populate writes a cluster straight to an API server, as controllers, scheduler and kubelets would in the end.
-func populate(ctx context.Context, admin kubernetes.Interface, w world.World) error {
+// populate writes a cluster straight to an API server, as controllers, scheduler and kubelets would
+// in the end.
+func populate(ctx context.Context, admin kubernetes.Interface, w samplecluster.Cluster) error {
 	create, update := metav1.CreateOptions{}, metav1.UpdateOptions{}
 	core, networking := admin.CoreV1(), admin.NetworkingV1()
 	namespaces := forAll(w.Namespaces, func(i int) error {

@@ -48,6 +48,13 @@ type target struct {
 	reason        string // of a miss, where one is known
 }
 
+func (t target) outcome() string {
+	if t.met {
+		return "met"
+	}
+	return "**missed**"
+}
+
 // because adds the reason that there is if it is missed.
 func (t target) because(reason string) target {
 	t.reason = reason
@@ -56,12 +63,14 @@ func (t target) because(reason string) target {
 
 // ratioTarget is one of two things measured in one run.
 func ratioTarget(what string, bound, ratio, again float64) target {
-	return target{what: what, bound: "≤ " + times(bound), figure: times(ratio), again: again, met: ratio <= bound}
+	return target{what: what, bound: "≤ " + times(bound), figure: times(ratio), again: again,
+		met: ratio <= bound}
 }
 
 // timeTarget is one of an absolute time, which says as much of the machine as of Picket.
 func timeTarget(what string, bound, took time.Duration, again float64) target {
-	return target{what: what, bound: "≤ " + short(bound), figure: short(took), again: again, met: took <= bound}
+	return target{what: what, bound: "≤ " + short(bound), figure: short(took), again: again,
+		met: took <= bound}
 }
 
 // times prints a ratio with what matters of it.

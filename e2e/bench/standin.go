@@ -16,23 +16,24 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/e2e/apiserver"
-	"github.com/picket-project/picket/e2e/bench/world"
 )
 
-// standIn answers an agent's lists as an API server would, in protobuf and page by page, and its watches with silence:
-// an API server of 100,000 pods does not fit into a small machine beside the rest.
+// standIn answers an agent's lists as an API server would, in protobuf and page by page, and its
+// watches with silence: an API server of 100,000 pods does not fit into a small machine beside the
+// rest.
 type standIn struct {
-	http  *http.Server
-	lists atomic.Int64 // answered so far, pages of one list together
-	world world.World
+	http    *http.Server
+	lists   atomic.Int64 // answered so far, pages of one list together
+	objects samplecluster.Cluster
 }
 
 const protobufType = "application/vnd.kubernetes.protobuf"
 
 // newStandIn listens on the API server's machine.
-func newStandIn(in *sandbox.Cluster, w world.World) (*standIn, error) {
-	s := &standIn{world: w}
+func newStandIn(in *sandbox.Cluster, w samplecluster.Cluster) (*standIn, error) {
+	s := &standIn{objects: w}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	var listener net.Listener
 	err := in.InNode(apiserver.Machine, func() (err error) {
@@ -47,29 +48,27 @@ func newStandIn(in *sandbox.Cluster, w world.World) (*standIn, error) {
 
 func (s *standIn) close() error { return s.http.Close() }
 
-// ServeHTTP knows lists and watches of four resources.
+// ServeHTTP answers lists and watches of four resources.
 func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	resource := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
 	query := r.URL.Query()
-	switch {
-	case query.Get("watch") != "":
+	if query.Get("watch") != "" {
 		s.watch(w, r)
-	case resource == "pods":
-		s.list(w, r, page(s.world.Pods, query.Get("continue"), query.Get("limit"), func(m metav1.ListMeta, items []corev1.Pod) runtime.Object {
-			return &corev1.PodList{ListMeta: m, Items: items}
-		}))
-	case resource == "nodes":
-		s.list(w, r, page(s.world.Nodes, query.Get("continue"), query.Get("limit"), func(m metav1.ListMeta, items []corev1.Node) runtime.Object {
-			return &corev1.NodeList{ListMeta: m, Items: items}
-		}))
-	case resource == "namespaces":
-		s.list(w, r, page(s.world.Namespaces, query.Get("continue"), query.Get("limit"), func(m metav1.ListMeta, items []corev1.Namespace) runtime.Object {
-			return &corev1.NamespaceList{ListMeta: m, Items: items}
-		}))
-	case resource == "networkpolicies":
-		s.list(w, r, page(s.world.Policies, query.Get("continue"), query.Get("limit"), func(m metav1.ListMeta, items []networkingv1.NetworkPolicy) runtime.Object {
-			return &networkingv1.NetworkPolicyList{ListMeta: m, Items: items}
-		}))
+		return
+	}
+	from, limit := query.Get("continue"), query.Get("limit")
+	switch r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:] {
+	case "pods":
+		meta, items := page(s.objects.Pods, from, limit)
+		s.list(w, r, &corev1.PodList{ListMeta: meta, Items: items})
+	case "nodes":
+		meta, items := page(s.objects.Nodes, from, limit)
+		s.list(w, r, &corev1.NodeList{ListMeta: meta, Items: items})
+	case "namespaces":
+		meta, items := page(s.objects.Namespaces, from, limit)
+		s.list(w, r, &corev1.NamespaceList{ListMeta: meta, Items: items})
+	case "networkpolicies":
+		meta, items := page(s.objects.Policies, from, limit)
+		s.list(w, r, &networkingv1.NetworkPolicyList{ListMeta: meta, Items: items})
 	default:
 		http.NotFound(w, r)
 	}
@@ -77,22 +76,24 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 const listed = "1000000" // the version of all lists
 
-// page cuts out what was asked for. Where the next one begins is all that a token says.
-func page[T any](all []*T, from, limit string, list func(metav1.ListMeta, []T) runtime.Object) runtime.Object {
+// page returns the part of a list that was asked for. Where the next one begins is all that a token
+// says.
+func page[T any](all []*T, from, limit string) (metav1.ListMeta, []T) {
 	first, _ := strconv.Atoi(from)
 	count, _ := strconv.Atoi(limit)
-	end, m := len(all), metav1.ListMeta{ResourceVersion: listed}
+	end, meta := len(all), metav1.ListMeta{ResourceVersion: listed}
 	if count > 0 && first+count < end {
 		end = first + count
-		m.Continue = strconv.Itoa(end)
+		meta.Continue = strconv.Itoa(end)
 	}
 	items := make([]T, 0, end-first)
 	for _, item := range all[first:end] {
 		items = append(items, *item)
 	}
-	return list(m, items)
+	return meta, items
 }
 
+// list answers in protobuf.
 func (s *standIn) list(w http.ResponseWriter, r *http.Request, list runtime.Object) {
 	if r.URL.Query().Get("continue") == "" {
 		s.lists.Add(1)

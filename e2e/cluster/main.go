@@ -2,21 +2,16 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/picket-project/picket/e2e/launch"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := newRootCmd().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "cluster:", err)
-		os.Exit(1)
-	}
+	launch.Main("cluster", func(ctx context.Context, _ []string) error {
+		return newRootCmd().ExecuteContext(ctx)
+	})
 }
 
 func newRootCmd() *cobra.Command {

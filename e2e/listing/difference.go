@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Difference lists the lines that only one of two texts has, the first of them: what was beside what is.
+// Difference lists the first lines that only one of two texts has, sorted so that a changed line
+// stands beside what it was.
 func Difference(before, after string) string {
 	had, has := lineSet(before), lineSet(after)
 	var lines []string
@@ -21,11 +22,12 @@ func Difference(before, after string) string {
 			lines = append(lines, "+ "+line)
 		}
 	}
-	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[1:]+a[:1], b[1:]+b[:1]) })
+	slices.SortFunc(lines,
+		func(a, b string) int { return strings.Compare(a[1:]+a[:1], b[1:]+b[:1]) })
 	return Abridged(lines)
 }
 
-// Abridged joins lines, of which the first say enough.
+// Abridged joins the first lines, and says how many more there are.
 func Abridged(lines []string) string {
 	const most, longest = 6, 200
 	var text strings.Builder

@@ -51,11 +51,14 @@ func said(text string) Nft {
 func TestEveryObjectIsRead(t *testing.T) {
 	want := []Object{
 		{Kind: "table", Name: "picket", Text: []string{"flags owner"}},
-		{Kind: "set", Name: "pods4-a", Handle: "2", Text: []string{"type ipv4_addr"}, Elements: []string{"10.0.0.1", "10.0.0.2"}},
+		{Kind: "set", Name: "pods4-a", Handle: "2", Text: []string{"type ipv4_addr"},
+			Elements: []string{"10.0.0.1", "10.0.0.2"}},
 		{Kind: "map", Name: "egress4", Handle: "3", Text: []string{"type ipv4_addr : verdict"},
 			Elements: []string{`10.0.0.1 comment "a, b" : jump c`, "10.0.0.9 : accept"}},
-		{Kind: "chain", Name: "forward", Handle: "4", Text: []string{"type filter hook forward priority filter; policy accept;"}},
-		{Kind: "rule", Name: "forward", Handle: "5", Text: []string{`tcp dport { 80, 443 } counter packets 1 bytes 2 drop comment "a"`}},
+		{Kind: "chain", Name: "forward", Handle: "4",
+			Text: []string{"type filter hook forward priority filter; policy accept;"}},
+		{Kind: "rule", Name: "forward", Handle: "5",
+			Text: []string{`tcp dport { 80, 443 } counter packets 1 bytes 2 drop comment "a"`}},
 		{Kind: "rule", Name: "forward", Handle: "6", Text: []string{"accept"}},
 	}
 	objects, err := Read(said(small))
@@ -98,7 +101,8 @@ func TestRulesetIsCanonical(t *testing.T) {
 		{"chain other", "chain another"},
 	}
 	for _, edit := range same {
-		if diff := Difference(canonicalText(t, small), canonicalText(t, edited(t, edit))); diff != "" {
+		if diff := Difference(canonicalText(t, small),
+			canonicalText(t, edited(t, edit))); diff != "" {
 			t.Errorf("%q:\n%s", edit, diff)
 		}
 	}

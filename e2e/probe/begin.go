@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// Begun is what a pod knows of its first moments.
-type Begun struct {
+// BeginResult is what the verb begin prints.
+type BeginResult struct {
 	Sent  int           // forbidden datagrams
 	Delay time.Duration // from the first of them until a permitted one was answered
 }
 
-// beginning is what a pod does first of all.
-type beginning struct {
+// firstPackets is what a pod sends before anything else.
+type firstPackets struct {
 	flow                 string
 	number               uint64 // of the pod among all of the flow
 	forbidden, permitted string // ADDRESS:PORT
 }
 
-// goesOn is how long it goes on after a permitted datagram was answered.
-const goesOn = 200 * time.Millisecond
+// afterAnswer is how long it goes on after a permitted datagram was answered.
+const afterAnswer = 200 * time.Millisecond
 
-// begin sends what is forbidden as its first act, one datagram a millisecond, and what is permitted beside it until that
-// is answered; then it prints what it knows.
+// begin sends forbidden datagrams before anything else, one a millisecond, and permitted ones
+// beside them until one is answered; then it prints the result.
 func begin(ctx context.Context, args []string) error {
-	b := beginning{}
+	b := firstPackets{}
 	flags := flag.NewFlagSet("begin", flag.ContinueOnError)
 	flags.StringVar(&b.flow, "flow", "begin", "name of the forbidden flow, 16 bytes at most")
 	flags.Uint64Var(&b.number, "number", 0, "of this pod among those of the flow")
@@ -38,7 +38,8 @@ func begin(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	ctx, stop := context.WithTimeoutCause(ctx, *patience, fmt.Errorf("%s: no answer within %v", b.permitted, *patience))
+	ctx, stop := context.WithTimeoutCause(ctx, *patience,
+		fmt.Errorf("%s: no answer within %v", b.permitted, *patience))
 	defer stop()
 	begun, err := b.run(ctx)
 	if err != nil {
@@ -47,7 +48,7 @@ func begin(ctx context.Context, args []string) error {
 	return print(begun)
 }
 
-func (b beginning) run(ctx context.Context) (*Begun, error) {
+func (b firstPackets) run(ctx context.Context) (*BeginResult, error) {
 	forbidden, err := net.Dial("udp", b.forbidden)
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (b beginning) run(ctx context.Context) (*Begun, error) {
 	defer permitted.Close()
 	answered := make(chan time.Duration, 1)
 	go firstAnswer(permitted, time.Now(), answered)
-	begun, tick, end := &Begun{}, time.Tick(time.Millisecond), (<-chan time.Time)(nil)
+	begun, tick, end := &BeginResult{}, time.Tick(time.Millisecond), (<-chan time.Time)(nil)
 	for {
 		if _, err := forbidden.Write(b.packet(begun.Sent).encode()); err == nil {
 			begun.Sent++
@@ -70,7 +71,7 @@ func (b beginning) run(ctx context.Context) (*Begun, error) {
 		}
 		select {
 		case begun.Delay = <-answered:
-			end = time.After(goesOn)
+			end = time.After(afterAnswer)
 		case <-end:
 			return begun, nil
 		case <-ctx.Done():
@@ -80,12 +81,12 @@ func (b beginning) run(ctx context.Context) (*Begun, error) {
 	}
 }
 
-// packet is a forbidden one.
-func (b beginning) packet(number int) packet {
+// packet is a forbidden datagram.
+func (b firstPackets) packet(number int) packet {
 	return packet{Flow: b.flow, Number: b.number<<32 | uint64(number), Quiet: true}
 }
 
-// firstAnswer says how long it took until a datagram came; what an ICMP error says is none.
+// firstAnswer measures how long it takes until a datagram comes; an ICMP error is none.
 func firstAnswer(conn net.Conn, since time.Time, answered chan<- time.Duration) {
 	for {
 		_, err := conn.Read(make([]byte, packetSize))

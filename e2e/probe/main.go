@@ -6,18 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/picket-project/picket/e2e/launch"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "probe:", err)
-		os.Exit(1)
-	}
-}
+func main() { launch.Main("probe", run) }
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
@@ -27,7 +20,7 @@ func run(ctx context.Context, args []string) error {
 	case "serve":
 		return serve(ctx, args[1:])
 	case "told":
-		return told(ctx, args[1:])
+		return printCounts(ctx, args[1:])
 	case "send":
 		return send(ctx, args[1:])
 	case "begin":
@@ -39,6 +32,7 @@ func run(ctx context.Context, args []string) error {
 	}
 }
 
+// print prints a result as JSON.
 func print(value any) error {
 	return json.NewEncoder(os.Stdout).Encode(value)
 }

@@ -14,16 +14,18 @@ import (
 	"time"
 )
 
-// Sent is what a sender knows of its flow.
-type Sent struct {
+// SendResult is what the verb send prints.
+type SendResult struct {
 	Flow     string
 	Sent     int // what the kernel took
 	Answered int64
-	Refused  int64         // TCP connections that were reset or rejected, before or after they were open
-	Late     time.Duration // the longest time between two packets, of which 1/rate is meant: the floor of what is seen
+	// TCP connections that were reset or rejected, before or after they were open
+	Refused int64
+	// the longest time between two packets, of which 1/rate is meant: the floor of what is seen
+	Late time.Duration
 }
 
-// flow is what is to be sent.
+// flow is what to send.
 type flow struct {
 	name, network, to string
 	from              string // address; empty: the kernel's choice
@@ -31,17 +33,21 @@ type flow struct {
 	patience          time.Duration
 }
 
-// send sends a flow until the time is over or standard input ends, and prints what it knows.
+// send sends a flow until the time is over or standard input ends, and prints the result.
 func send(ctx context.Context, args []string) error {
 	f := flow{}
 	flags := flag.NewFlagSet("send", flag.ContinueOnError)
 	flags.StringVar(&f.name, "flow", "flow", "name of the flow, 16 bytes at most")
-	flags.StringVar(&f.network, "network", "udp", "udp: datagrams of one socket; udp-new: of a socket each, without answers; tcp: a connection each; tcp-held: one connection for all")
+	flags.StringVar(&f.network, "network", "udp",
+		"udp: datagrams of one socket; udp-new: of a socket each, without answers; tcp: a "+
+			"connection each; tcp-held: one connection for all")
 	flags.StringVar(&f.to, "to", "", "ADDRESS:PORT")
-	flags.StringVar(&f.from, "from", "", "source address, which need not be this machine's; not with tcp-held")
+	flags.StringVar(&f.from, "from", "",
+		"source address, which need not be this machine's; not with tcp-held")
 	flags.IntVar(&f.rate, "rate", 1000, "packets a second")
 	flags.DurationVar(&f.patience, "patience", 3*time.Second, "how long to wait for an answer")
-	length := flags.Duration("for", 5*time.Minute, "how long to send; the end of standard input ends it too")
+	length := flags.Duration("for", 5*time.Minute,
+		"how long to send; the end of standard input ends it too")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -58,7 +64,7 @@ func send(ctx context.Context, args []string) error {
 	return print(result)
 }
 
-func (f flow) send(ctx context.Context) (*Sent, error) {
+func (f flow) send(ctx context.Context) (*SendResult, error) {
 	switch f.network {
 	case "udp":
 		return f.sendUDP(ctx)
@@ -73,10 +79,10 @@ func (f flow) send(ctx context.Context) (*Sent, error) {
 	}
 }
 
-// pace calls each for the numbers from 0 on, at the rate, until ctx ends, and counts the successes. What is late is
-// made up for.
-func (f flow) pace(ctx context.Context, each func(number uint64) error) *Sent {
-	result := &Sent{Flow: f.name}
+// pace calls each for the numbers from 0 on, at the rate, until ctx ends, and counts the successes.
+// What is late is sent at once.
+func (f flow) pace(ctx context.Context, each func(number uint64) error) *SendResult {
+	result := &SendResult{Flow: f.name}
 	tick := time.NewTicker(time.Second / time.Duration(f.rate))
 	defer tick.Stop()
 	begun, last, number := time.Now(), time.Now(), 0
@@ -97,7 +103,7 @@ func (f flow) pace(ctx context.Context, each func(number uint64) error) *Sent {
 	}
 }
 
-func (f flow) sendUDP(ctx context.Context) (*Sent, error) {
+func (f flow) sendUDP(ctx context.Context) (*SendResult, error) {
 	conn, err := f.dialer().Dial("udp", f.to)
 	if err != nil {
 		return nil, err
@@ -114,8 +120,9 @@ func (f flow) sendUDP(ctx context.Context) (*Sent, error) {
 	return result, nil
 }
 
-// sendAlone sends a packet by a socket of its own, so that it is no part of a connection that the kernel knows. What
-// this machine's own filter refuses counts as sent: it is lost like what is dropped on its way.
+// sendAlone sends a packet by a socket of its own, so that it is no part of a connection that the
+// kernel knows. What this machine's own filter refuses counts as sent: it is lost like what is
+// dropped on its way.
 func (f flow) sendAlone(number uint64) error {
 	conn, err := f.dialer().Dial("udp", f.to)
 	if err != nil {
@@ -142,12 +149,13 @@ func countAnswers(conn net.Conn) (answered int64) {
 	}
 }
 
-func (f flow) sendTCP(ctx context.Context) *Sent {
+func (f flow) sendTCP(ctx context.Context) *SendResult {
 	var answered, refused atomic.Int64
 	var open sync.WaitGroup
 	result := f.pace(ctx, func(number uint64) error {
 		open.Go(func() {
-			switch err := exchange(context.WithoutCancel(ctx), f.dialer(), f.to, packet{Flow: f.name, Number: number}.encode()); {
+			switch err := exchange(context.WithoutCancel(ctx), f.dialer(), f.to,
+				packet{Flow: f.name, Number: number}.encode()); {
 			case err == nil:
 				answered.Add(1)
 			case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
@@ -161,8 +169,8 @@ func (f flow) sendTCP(ctx context.Context) *Sent {
 	return result
 }
 
-// exchange opens a connection, sends data and waits until it comes back, each as long as the dialer waits. It leaves
-// no port behind: the end of the connection is a reset.
+// exchange opens a connection, sends data and waits until it comes back, each as long as the dialer
+// waits. It leaves no port behind: the end of the connection is a reset.
 func exchange(ctx context.Context, dialer *net.Dialer, to string, data []byte) error {
 	conn, err := dialer.DialContext(ctx, "tcp", to)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// Arrival is what a server knows of a flow.
-type Arrival struct {
+// FlowCount is what a server has counted of a flow.
+type FlowCount struct {
 	Received int           // packets, each counted once
 	Repeated int           // packets that came again
 	Highest  uint64        // number: as many as it is above Received are missing, or on their way
@@ -27,18 +27,18 @@ type Arrival struct {
 	numbers  map[uint64]bool
 }
 
-// ledger is what has arrived, by flow.
-type ledger struct {
+// counter counts what has arrived, by flow.
+type counter struct {
 	mu    sync.Mutex // guards flows: every port has a goroutine of its own
-	flows map[string]*Arrival
+	flows map[string]*FlowCount
 }
 
-func (l *ledger) note(p packet, at time.Time) {
+func (l *counter) note(p packet, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.flows[p.Flow]
 	if a == nil {
-		a = &Arrival{last: at, numbers: map[uint64]bool{}}
+		a = &FlowCount{last: at, numbers: map[uint64]bool{}}
 		l.flows[p.Flow] = a
 	}
 	if a.numbers[p.Number] {
@@ -52,15 +52,15 @@ func (l *ledger) note(p packet, at time.Time) {
 	a.last = at
 }
 
-func (l *ledger) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (l *counter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_ = json.NewEncoder(w).Encode(Told{l.flows, overflowed()})
+	_ = json.NewEncoder(w).Encode(Counts{l.flows, overflowed()})
 }
 
-// Told is what a server says.
-type Told struct {
-	Flows      map[string]*Arrival
+// Counts is what the verb told prints.
+type Counts struct {
+	Flows      map[string]*FlowCount
 	Overflowed int // datagrams that reached this pod when a socket had no room for them
 }
 
@@ -89,15 +89,15 @@ func overflowed() (count int) {
 	return count
 }
 
-// telling is the address on which a server is asked what has arrived.
-const telling = "127.0.0.1:7999"
+// countsAddr is the address at which a server answers what has arrived.
+const countsAddr = "127.0.0.1:7999"
 
-// told asks the server of this pod.
-func told(ctx context.Context, args []string) error {
+// printCounts asks the server of this pod and prints its answer.
+func printCounts(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("told: %q; expected no arguments", args[0])
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+telling, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+countsAddr, nil)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func serve(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	l := &ledger{flows: map[string]*Arrival{}}
+	l := &counter{flows: map[string]*FlowCount{}}
 	failed := make(chan error, 1)
 	for _, port := range strings.FieldsFunc(*tcp, comma) {
 		go func() { failed <- l.serveTCP(port) }()
@@ -126,7 +126,7 @@ func serve(ctx context.Context, args []string) error {
 	for _, port := range strings.FieldsFunc(*udp, comma) {
 		go func() { failed <- l.serveUDP(port) }()
 	}
-	go func() { failed <- http.ListenAndServe(telling, l) }()
+	go func() { failed <- http.ListenAndServe(countsAddr, l) }()
 	select {
 	case err := <-failed:
 		return err
@@ -138,12 +138,13 @@ func serve(ctx context.Context, args []string) error {
 func comma(r rune) bool { return r == ',' }
 
 // serveUDP sends every datagram back.
-func (l *ledger) serveUDP(port string) error {
+func (l *counter) serveUDP(port string) error {
 	conn, err := net.ListenPacket("udp", ":"+port)
 	if err != nil {
 		return err
 	}
-	_ = conn.(*net.UDPConn).SetReadBuffer(4 << 20) // so that a slow moment of this program loses nothing
+	// so that nothing is lost while this program is slow
+	_ = conn.(*net.UDPConn).SetReadBuffer(4 << 20)
 	data := make([]byte, 2048)
 	for {
 		n, from, err := conn.ReadFrom(data)
@@ -160,8 +161,8 @@ func (l *ledger) serveUDP(port string) error {
 	}
 }
 
-// serveTCP sends back what each connection says. An HTTP GET gets an answer too, for kubelets.
-func (l *ledger) serveTCP(port string) error {
+// serveTCP sends back what each connection sends. An HTTP GET gets an answer too, for kubelets.
+func (l *counter) serveTCP(port string) error {
 	listener, err := net.Listen("tcp", ":"+port)
 	if err != nil {
 		return err
@@ -175,15 +176,16 @@ func (l *ledger) serveTCP(port string) error {
 	}
 }
 
-func (l *ledger) answer(conn net.Conn) {
+func (l *counter) answer(conn net.Conn) {
 	defer conn.Close()
 	data := make([]byte, packetSize)
-	for patience := 5 * time.Second; ; patience = heldFor {
+	for patience := 5 * time.Second; ; patience = idleTimeout {
 		_ = conn.SetDeadline(time.Now().Add(patience))
 		n, err := io.ReadFull(conn, data)
 		switch {
 		case strings.HasPrefix(string(data[:n]), "GET "):
-			fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
+			fmt.Fprint(conn,
+				"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
 			_, _ = io.Copy(io.Discard, conn)
 			return
 		case errors.Is(err, io.ErrUnexpectedEOF):
@@ -201,5 +203,5 @@ func (l *ledger) answer(conn net.Conn) {
 	}
 }
 
-// heldFor is how long a connection may be silent between packets.
-const heldFor = time.Minute
+// idleTimeout is how long a connection may be silent between packets.
+const idleTimeout = time.Minute

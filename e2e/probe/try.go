@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// try asks each target, "tcp/ADDRESS:PORT=PATIENCE" or "udp/…", and prints a map from "tcp/ADDRESS:PORT" to "open" or
-// why not.
+// try asks each target, "tcp/ADDRESS:PORT=PATIENCE" or "udp/…", and prints a map from
+// "tcp/ADDRESS:PORT" to "open" or why not.
 func try(ctx context.Context, args []string) error {
 	results := map[string]string{}
 	var mu sync.Mutex // guards results

@@ -9,7 +9,8 @@ import (
 
 // broken is Picket with some lines before all others.
 func broken(imports, lines string) edit {
-	return edit{"../../cmd/picket/main.go", "\n)\n\nfunc main() { ", "\n" + imports + "\n)\n\nfunc main() { " + lines + "; "}
+	return edit{"../../cmd/picket/main.go", "\n)\n\nfunc main() { ",
+		"\n" + imports + "\n)\n\nfunc main() { " + lines + "; "}
 }
 
 // endsAtJump is what becomes of a program whose watchdog has never seen a clock that goes back.
@@ -28,7 +29,8 @@ var endsWithoutRoom = broken("", `if f, err := os.CreateTemp("", "picket"); err 
 		_ = os.Remove(f.Name())
 	}`)
 
-// A row that a broken product passes is none. These are of the rows whose fault no other test shows to have happened.
+// A row that a broken product passes is none. These are of the rows whose fault no other test shows
+// to have happened.
 func TestBrokenProductsAreFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds three programs")
@@ -39,7 +41,7 @@ func TestBrokenProductsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	usual := picket(t, scratch)
-	jumping, err := buildJumping(t.Context(), "../..", t.TempDir(), 4*time.Second, endsAtJump)
+	jumping, err := folders{"../..", t.TempDir()}.buildJumping(t.Context(), 4*time.Second, endsAtJump)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,23 +63,24 @@ func TestBrokenProductsAreFound(t *testing.T) {
 		{"a file of its own", needy, diskFull{}, "the process has ended"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l, err := newLab(test.program, scratch)
+			l, err := newEnvironment(test.program, scratch)
 			if err != nil {
 				t.Fatal(err)
 			}
 			l.short, l.source = true, "../.."
-			r := l.try(t.Context(), test.row)
-			if text := strings.Join(r.faults, "\n"); r.good() || !strings.Contains(text, test.want) {
+			r := l.runRow(t.Context(), test.row)
+			if text := strings.Join(r.faults, "\n"); r.good() ||
+				!strings.Contains(text, test.want) {
 				t.Errorf("%q is not among what was found:\n%s", test.want, tabulate([]*result{r}))
 			}
 		})
 	}
 }
 
-// frameWithout is Picket with another text in its frame, where rules are missing.
-func frameWithout(t *testing.T, scratch, name, old, new string) (program string) {
+// frameWithout builds Picket with another text in nft/layout.go, so that rules are missing.
+func frameWithout(t *testing.T, scratch, name string, change edit) (program string) {
 	t.Helper()
-	overlay, err := overlaid(t.TempDir(), edit{"../../nft/layout.go", old, new})
+	overlay, err := overlaid(t.TempDir(), change)
 	if err == nil {
 		program = filepath.Join(scratch, name)
 		err = compile(t.Context(), "../..", "-overlay", overlay, "-o", program, "./cmd/picket")
@@ -103,23 +106,30 @@ func TestBrokenFramesAreFound(t *testing.T) {
 		row            row
 		want           []string
 	}{
-		{"nothing is a tunnel", "{tunnels, nil, []rule{\n", "{tunnels, nil, []rule{\n{[]term{accept()}, \"\"},\n", &tunnels{}, []string{
-			"vxlan from alien to 10.77.0.1", "vxlan from caged to 10.77.0.2", "vxlan from alien to 10.244.1.1",
-			"vxlan from rogue to 10.77.0.1", "protocol 4 from alien", "protocol 41 from caged", "protocol 47 from alien"}},
-		{"output is not judged", `slices.Concat(rules, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})`, "rules", output{}, []string{
-			"caged@n2 > free udp-new IPv4: sent", "caged@n2 > free tcp IPv6: sent", "stranger@n1 > web udp-new IPv6: sent", "alien@n1 > web udp-new IPv6: sent"}},
+		{"nothing is a tunnel", "{tunnels, nil, []rule{\n",
+			"{tunnels, nil, []rule{\n{[]term{accept()}, \"\"},\n", &tunnels{}, []string{
+				"vxlan from alien to 10.77.0.1", "vxlan from caged to 10.77.0.2",
+				"vxlan from alien to 10.244.1.1",
+				"vxlan from rogue to 10.77.0.1", "protocol 4 from alien", "protocol 41 from caged",
+				"protocol 47 from alien"}},
+		{"output is not filtered",
+			`slices.Concat(rules, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})`, "rules", output{}, []string{
+				"caged@n2 > free udp-new IPv4: sent", "caged@n2 > free tcp IPv6: sent",
+				"stranger@n1 > web udp-new IPv6: sent", "alien@n1 > web udp-new IPv6: sent"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l, err := newLab(frameWithout(t, scratch, test.row.Name(), test.old, test.new), scratch)
+			change := edit{"../../nft/layout.go", test.old, test.new}
+			l, err := newEnvironment(frameWithout(t, scratch, test.row.Name(), change), scratch)
 			if err != nil {
 				t.Fatal(err)
 			}
 			l.short, l.source = true, "../.."
-			r := l.try(t.Context(), test.row)
+			r := l.runRow(t.Context(), test.row)
 			table := tabulate([]*result{r})
 			for _, want := range test.want {
 				if r.leaked() == 0 || !strings.Contains(table, want) {
-					t.Errorf("LEAK %d; %q is not among what was found:\n%s", r.leaked(), want, table)
+					t.Errorf("LEAK %d; %q is not among what was found:\n%s", r.leaked(), want,
+						table)
 				}
 			}
 		})

@@ -10,24 +10,26 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// The crowd stands in manifests only: pods that nobody plays, and policies about them. More than 8 pods of node
-// n1 would only cost time: its agent asks the kernel for the route to each.
+// The crowd stands in manifests only: pods without a network namespace, and policies about them.
+// More than 8 pods of node n1 would only cost time: its agent asks the kernel for the route to
+// each.
 const (
-	crowdSpace    = "crowd"
-	crowdFiles    = 6 // of 8 pods each; the first file is that of n1
-	crowdPolicies = 20
-	crowdGroups   = 7
-	extras        = 6 // pods in the actors' namespace that are clients or not
+	crowdSpace       = "crowd"
+	crowdFiles       = 6 // of 8 pods each; the first file is that of n1
+	crowdPolicies    = 20
+	crowdGroups      = 7
+	otherClientCount = 6 // pods in the namespace of the test pods that are clients or not
 )
 
-// churn rewrites what the actors' traffic does not depend on.
+// churn rewrites manifests on which the traffic of the test pods does not depend.
 type churn struct {
 	folder folder
 	random *rand.Rand
 }
 
-// become states everything anew, in one of two ways that differ in nearly all.
-func (c churn) become(state int) error {
+// setState writes all of these manifests anew, in one of two states (0 or 1) that differ in nearly
+// all.
+func (c churn) setState(state int) error {
 	var errs []error
 	for i := range crowdFiles {
 		errs = append(errs, c.crowd(i, func(pod int) int { return pod * (state + 1) }))
@@ -36,11 +38,11 @@ func (c churn) become(state int) error {
 		errs = append(errs, c.policy(i, (i+state)%2 == 0))
 	}
 	return errors.Join(append(errs,
-		c.extras(func(pod int) bool { return (pod+state)%2 == 0 }),
-		c.visitors(state == 1, state))...)
+		c.otherClients(func(pod int) bool { return (pod+state)%2 == 0 }),
+		c.portPolicy(state == 1, state))...)
 }
 
-// unrelated changes something about pods that no actor knows.
+// unrelated changes pods and policies that no rule of a test pod speaks of.
 func (c churn) unrelated() error {
 	if c.random.IntN(2) == 0 {
 		return c.policy(c.random.IntN(crowdPolicies), c.random.IntN(2) == 0)
@@ -48,16 +50,16 @@ func (c churn) unrelated() error {
 	return c.crowd(c.random.IntN(crowdFiles), func(int) int { return c.random.IntN(crowdGroups) })
 }
 
-// related changes something in the rules of the actors that no flow is about.
+// related changes rules of the test pods that no flow is about.
 func (c churn) related() error {
 	if c.random.IntN(2) == 0 {
-		return c.extras(func(int) bool { return c.random.IntN(2) == 0 })
+		return c.otherClients(func(int) bool { return c.random.IntN(2) == 0 })
 	}
-	return c.visitors(c.random.IntN(2) == 0, c.random.IntN(crowdGroups))
+	return c.portPolicy(c.random.IntN(2) == 0, c.random.IntN(crowdGroups))
 }
 
-// keep goes on changing things, pause by pause, until it is stopped; stop says what went wrong.
-func (c churn) keep(pause time.Duration) (stop func() error) {
+// keepChanging changes manifests, pause by pause, until it is stopped; stop says what went wrong.
+func (c churn) keepChanging(pause time.Duration) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- c.run(ctx, pause) }()
@@ -76,25 +78,27 @@ func (c churn) run(ctx context.Context, pause time.Duration) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := c.any(); err != nil {
+		if err := c.change(); err != nil {
 			return fmt.Errorf("change manifests: %w", err)
 		}
 	}
 }
 
-func (c churn) any() error {
+// change makes one random change.
+func (c churn) change() error {
 	if c.random.IntN(4) == 0 {
 		return c.related()
 	}
 	return c.unrelated()
 }
 
-// crowd states one file of pods, in these groups.
+// crowd writes one file of pods of the crowd, in these groups.
 func (c churn) crowd(file int, group func(pod int) int) error {
 	var documents []string
 	for i := range 8 {
 		pod, node := 8*file+i, min(file+1, 2)
-		spec := sandbox.Pod{Name: fmt.Sprintf("%s/c%d", crowdSpace, pod), Node: nodeName(node), Addrs: addrs(node, 100+pod)}
+		spec := sandbox.Pod{Name: fmt.Sprintf("%s/c%d", crowdSpace, pod), Node: nodeName(node),
+			Addrs: addrs(node, 100+pod)}
 		documents = append(documents, podManifest(spec, "group", groupName(group(pod))))
 	}
 	return c.folder.put(fmt.Sprintf("crowd-%d.yaml", file), documents...)
@@ -102,7 +106,7 @@ func (c churn) crowd(file int, group func(pod int) int) error {
 
 func groupName(n int) string { return fmt.Sprintf("g%d", n%crowdGroups) }
 
-// policy states a policy among the crowd, or takes it back.
+// policy writes a policy of the crowd, or takes it away.
 func (c churn) policy(i int, there bool) error {
 	name := fmt.Sprintf("policy-%d.yaml", i)
 	if !there {
@@ -118,26 +122,31 @@ spec:
 `, i, groupName(i), groupName(i/3), i, 1000+i))
 }
 
-// extras states pods beside the actors, of which some are clients.
-func (c churn) extras(client func(pod int) bool) error {
+// otherClients writes pods beside the test pods, of which some are clients.
+func (c churn) otherClients(client func(pod int) bool) error {
 	var documents []string
-	for i := range extras {
-		app := map[bool]string{true: "client", false: "nobody"}[client(i)]
-		spec := sandbox.Pod{Name: fmt.Sprintf("%s/x%d", shop, i), Node: nodeName(2), Addrs: addrs(2, 20+i)}
+	for i := range otherClientCount {
+		app := "nobody"
+		if client(i) {
+			app = "client"
+		}
+		spec := sandbox.Pod{Name: fmt.Sprintf("%s/x%d", shop, i), Node: nodeName(2),
+			Addrs: addrs(2, 20+i)}
 		documents = append(documents, podManifest(spec, "app", app))
 	}
-	return c.folder.put("extras.yaml", documents...)
+	return c.folder.put("other-clients.yaml", documents...)
 }
 
-// visitors states a policy that opens another port of web for a group of the crowd, or takes it back.
-func (c churn) visitors(there bool, group int) error {
+// portPolicy writes a policy that opens another port of web for a group of the crowd, or takes it
+// away.
+func (c churn) portPolicy(there bool, group int) error {
 	if !there {
-		return c.folder.drop("visitors.yaml")
+		return c.folder.drop("port-policy.yaml")
 	}
-	return c.folder.put("visitors.yaml", fmt.Sprintf(`
+	return c.folder.put("port-policy.yaml", fmt.Sprintf(`
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {namespace: shop, name: visitors}
+metadata: {namespace: shop, name: port-policy}
 spec:
   podSelector: {matchLabels: {app: web}}
   ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {group: %s}}}], ports: [{port: 9000}]}]

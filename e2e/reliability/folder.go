@@ -14,7 +14,7 @@ import (
 // folder is the manifests that the agents watch.
 type folder struct{ dir string }
 
-// put states a file anew, all at once: by a rename, as a careful editor does it.
+// put writes a file, all at once: by a rename, as a careful editor does it.
 func (f folder) put(name string, documents ...string) error {
 	hidden := filepath.Join(f.dir, "."+name)
 	return errors.Join(
@@ -22,7 +22,7 @@ func (f folder) put(name string, documents ...string) error {
 		os.Rename(hidden, filepath.Join(f.dir, name)))
 }
 
-// drop takes a file away; it need not be there.
+// drop removes a file; it need not be there.
 func (f folder) drop(name string) error {
 	err := os.Remove(filepath.Join(f.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -31,16 +31,17 @@ func (f folder) drop(name string) error {
 	return err
 }
 
-// populate states what never changes: nodes, namespaces, actors and the policies that say what is forbidden.
+// populate writes what never changes: nodes, namespaces, test pods and the policies that say what
+// is forbidden.
 func (f folder) populate() error {
 	documents := []string{namespace(shop), namespace(crowdSpace)}
 	for _, n := range nodes() {
 		documents = append(documents, nodeManifest(n))
 	}
-	for _, a := range cast() {
+	for _, a := range testPods() {
 		documents = append(documents, podManifest(a.pod(), "app", a.app))
 	}
-	return f.put("cast.yaml", append(documents, policies)...)
+	return f.put("pods.yaml", append(documents, policies)...)
 }
 
 // policies make every flow what the list of flows says that it is.
@@ -68,7 +69,8 @@ spec: {podSelector: {matchLabels: {app: caged}}, policyTypes: [Egress]}
 `
 
 func namespace(name string) string {
-	return fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {name: %[1]s}}}\n", name)
+	return fmt.Sprintf(
+		"{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {name: %[1]s}}}\n", name)
 }
 
 func nodeManifest(n sandbox.Node) string {

@@ -2,33 +2,24 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/e2e/launch"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	o, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	code := 1
-	if err == nil {
-		code, err = o.start(ctx)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "reliability:", err)
-	}
-	os.Exit(code)
+	launch.Main("reliability", func(ctx context.Context, args []string) error {
+		o, err := parse(args)
+		if err != nil {
+			return err
+		}
+		return o.start(ctx, args)
+	})
 }
 
 // options are the flags.
@@ -44,13 +35,16 @@ type options struct {
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("reliability", flag.ContinueOnError)
-	names := flags.String("rows", "", "rows to run, separated by commas, of "+namesOf(rows())+"; without this all but soak")
+	names := flags.String("rows", "",
+		"rows to run, separated by commas, of "+namesOf(rows())+"; without this all but soak")
 	flags.StringVar(&o.picket, "picket", "bin/picket", "the program that is tested")
 	flags.StringVar(&o.source, "source", ".", "folder of the repository")
-	flags.StringVar(&o.scratch, "scratch", "", "folder for what is built here and for logs, which stay; without this they go")
+	flags.StringVar(&o.scratch, "scratch", "",
+		"folder for what is built here and for logs, which stay; without this they go")
 	flags.BoolVar(&o.short, "short", false, "fewer faults of each kind")
-	flags.Uint64Var(&o.seed, "seed", 1, "of the random moments and changes")
-	flags.DurationVar(&o.soak, "soak", 0, "how long the row soak takes; without this 10m, or 20s with -short")
+	flags.Uint64Var(&o.seed, "seed", 1, "of random times and changes")
+	flags.DurationVar(&o.soak, "soak", 0,
+		"how long the row soak takes; without this 10m, or 20s with -short")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -61,42 +55,46 @@ func parse(args []string) (o options, err error) {
 	return o, err
 }
 
-// start builds what the rows need, then goes on inside of namespaces of its own, with which everything ends.
-func (o options) start(ctx context.Context) (code int, err error) {
+// start builds what the rows need, then goes on inside of namespaces of its own, with which
+// everything ends.
+func (o options) start(ctx context.Context, args []string) (err error) {
 	if o.scratch == "" {
 		if o.scratch, err = os.MkdirTemp("", "picket-reliability-"); err != nil {
-			return 1, err
+			return err
 		}
 		defer os.RemoveAll(o.scratch)
 	}
 	if err := build(ctx, o.source, o.scratch); err != nil {
-		return 1, err
+		return err
 	}
-	inside, code, err := sandbox.Enter(append(os.Args[1:], "-scratch", o.scratch))
-	if !inside || err != nil {
-		return code, err
+	inside, code, err := sandbox.Enter(append(args, "-scratch", o.scratch))
+	switch {
+	case err != nil:
+		return err
+	case !inside:
+		return launch.ExitCode(code)
 	}
 	return o.run(ctx, os.Stdout)
 }
 
-// run runs the rows and prints the table; the code says whether all went well.
-func (o options) run(ctx context.Context, out io.Writer) (code int, err error) {
-	l, err := newLab(o.picket, o.scratch)
+// run runs the rows and prints the table; it fails with exit code 1 unless all went well.
+func (o options) run(ctx context.Context, out io.Writer) error {
+	env, err := newEnvironment(o.picket, o.scratch)
 	if err != nil {
-		return 1, err
+		return err
 	}
-	l.source, l.short, l.seed, l.soak = o.source, o.short, o.seed, o.soak
+	env.source, env.short, env.seed, env.soak = o.source, o.short, o.seed, o.soak
 	var results []*result
 	for _, r := range o.rows {
 		fmt.Fprintf(os.Stderr, "%s ...\n", r.Name())
-		results = append(results, l.try(ctx, r))
+		results = append(results, env.runRow(ctx, r))
 		if ctx.Err() != nil {
 			break
 		}
 	}
 	fmt.Fprint(out, tabulate(results))
 	if ctx.Err() != nil || !allGood(results) {
-		return 1, nil
+		return launch.ExitCode(1)
 	}
-	return 0, nil
+	return nil
 }

@@ -24,7 +24,7 @@ func TestFastRows(t *testing.T) {
 	if err := build(t.Context(), "../..", scratch); err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLab(picket(t, scratch), scratch)
+	l, err := newEnvironment(picket(t, scratch), scratch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestFastRows(t *testing.T) {
 	}
 	for _, r := range chosen {
 		t.Run(r.Name(), func(t *testing.T) {
-			res := l.try(t.Context(), r)
+			res := l.runRow(t.Context(), r)
 			t.Log("\n" + tabulate([]*result{res}))
 			if !res.good() {
 				t.Fail()
@@ -66,23 +66,24 @@ func needKernel(t *testing.T) {
 	}
 	switch {
 	case err == nil:
-	case os.Getenv("REQUIRE_KERNEL") == "1", !errors.Is(err, unix.EPERM) && !errors.Is(err, os.ErrNotExist):
+	case os.Getenv("REQUIRE_KERNEL") == "1", !errors.Is(err, unix.EPERM) &&
+		!errors.Is(err, os.ErrNotExist):
 		t.Fatal(err)
 	default:
 		t.Skipf("SKIPPED, NOTHING WAS TESTED: %v", err)
 	}
 }
 
-// quiet is a row without a fault, to see what the judgement makes of wrong verdicts.
+// quiet is a row without a fault.
 type quiet struct{}
 
 func (quiet) Name() string { return "quiet" }
 
 func (quiet) Plan() plan { return plan{} }
 
-func (quiet) Inject(*scene) error { return nil }
+func (quiet) Inject(*testbed) error { return nil }
 
-func TestJudgement(t *testing.T) {
+func TestOutcomes(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		result
@@ -91,28 +92,40 @@ func TestJudgement(t *testing.T) {
 	}{
 		{name: "nothing happened", good: true},
 		{name: "a leak", result: result{tally: tally{leak: 1}}, leak: 1},
-		{name: "a leak in a window", result: result{tally: tally{leak: 3}, report: report{excused: loss{leak: 3}}}, good: true},
-		{name: "a leak after a window", result: result{tally: tally{leak: 3}, report: report{excused: loss{leak: 2}}}, leak: 1},
+		{name: "a leak in a window",
+			result: result{tally: tally{leak: 3}, report: report{excused: loss{leak: 3}}},
+			good:   true},
+		{name: "a leak after a window",
+			result: result{tally: tally{leak: 3}, report: report{excused: loss{leak: 2}}}, leak: 1},
 		{name: "a break", result: result{tally: tally{broken: 2}}, broken: 2},
 		{name: "lost by the machine", result: result{tally: tally{broken: 2, lost: 2}}, good: true},
-		{name: "more than the machine lost", result: result{tally: tally{broken: 3, lost: 2}}, broken: 1},
-		{name: "the break is the fault", result: result{tally: tally{broken: 9}, report: report{unjudged: true}}, good: true},
-		{name: "a leak of the row's own", result: result{report: report{aside: loss{leak: 1}}}, leak: 1},
-		{name: "a break of the row's own", result: result{report: report{aside: loss{broken: 1}}}, broken: 1},
+		{name: "more than the machine lost", result: result{tally: tally{broken: 3, lost: 2}},
+			broken: 1},
+		{name: "the break is the fault",
+			result: result{tally: tally{broken: 9}, report: report{breakExpected: true}},
+			good:   true},
+		{name: "a leak of the row's own", result: result{report: report{ownLoss: loss{leak: 1}}},
+			leak: 1},
+		{name: "a break of the row's own", result: result{report: report{ownLoss: loss{broken: 1}}},
+			broken: 1},
 		{name: "a reset", result: result{tally: tally{resets: 1}}},
 		{name: "another demand", result: result{report: report{faults: []string{"x"}}}},
 		{name: "skipped", result: result{report: report{skipped: "no strace"}}, good: true},
 	} {
-		if test.leaked() != test.leak || test.result.broken() != test.broken || test.result.good() != test.good {
-			t.Errorf("%s: LEAK %d, BREAK %d, good %t", test.name, test.leaked(), test.result.broken(), test.result.good())
+		if test.leaked() != test.leak || test.result.broken() != test.broken ||
+			test.result.good() != test.good {
+			t.Errorf("%s: LEAK %d, BREAK %d, good %t", test.name, test.leaked(),
+				test.result.broken(), test.result.good())
 		}
 	}
 }
 
 func TestTally(t *testing.T) {
 	var sum tally
-	sum.add(flow{network: "udp", allowed: true}, sent{Sent: 10, Late: time.Millisecond}, arrived{Received: 8, Hole: time.Second})
-	sum.add(flow{network: "tcp", allowed: true}, sent{Sent: 5, Refused: 2, Late: time.Minute}, arrived{Received: 5, Hole: time.Hour})
+	sum.add(flow{network: "udp", allowed: true}, sent{Sent: 10, Late: time.Millisecond},
+		arrived{Received: 8, Hole: time.Second})
+	sum.add(flow{network: "tcp", allowed: true}, sent{Sent: 5, Refused: 2, Late: time.Minute},
+		arrived{Received: 5, Hole: time.Hour})
 	sum.add(flow{network: "udp"}, sent{Sent: 10, Refused: 1}, arrived{Received: 3, Hole: time.Hour})
 	want := tally{leak: 3, broken: 2, resets: 2, hole: time.Second, floor: time.Minute}
 	if sum != want {
@@ -122,7 +135,8 @@ func TestTally(t *testing.T) {
 
 func TestRowsAreChosenByName(t *testing.T) {
 	all := []row{quiet{}, restart{}}
-	if chosen, err := choose(all, "restart"); err != nil || fmt.Sprint(chosen) != fmt.Sprint([]row{restart{}}) {
+	if chosen, err := choose(all, "restart"); err != nil ||
+		fmt.Sprint(chosen) != fmt.Sprint([]row{restart{}}) {
 		t.Error(chosen, err)
 	}
 	if _, err := choose(all, "quiet,none"); err == nil {
@@ -136,8 +150,9 @@ func TestRowsAreChosenByName(t *testing.T) {
 func TestInterruptedRunFails(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s := scene{ctx: ctx}
-	if _, err := s.await(time.Minute, "never", func() error { return errors.New("no") }); !errors.Is(err, context.Canceled) {
+	s := testbed{ctx: ctx}
+	if _, err := s.await(time.Minute, "never",
+		func() error { return errors.New("no") }); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

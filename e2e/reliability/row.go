@@ -10,14 +10,14 @@ import (
 type row interface {
 	Name() string
 	Plan() plan
-	// Inject does it while traffic runs. What it does, and what does not hold, it tells the scene; its error says
-	// that it could not go on.
-	Inject(*scene) error
+	// Inject causes the fault while traffic runs. What it does, and what does not hold, it reports
+	// to the testbed; its error says that it could not go on.
+	Inject(*testbed) error
 }
 
-// rehearsed is a row that must see first what happens while nobody filters.
-type rehearsed interface {
-	Rehearse(*scene) error
+// checkedUnfiltered is a row that first shows what happens while nobody filters.
+type checkedUnfiltered interface {
+	CheckUnfiltered(*testbed) error
 }
 
 // plan is what the agents of a row are like. The zero value is the product as it is shipped.
@@ -29,10 +29,13 @@ type plan struct {
 // rows lists all of them, the fast ones first.
 func rows() []row {
 	return []row{
-		upgrade{}, twoAgents{}, twoAgents{free: true}, tamperOwned{}, unrelated{}, restart{}, output{}, &tunnels{},
+		upgrade{}, twoAgents{}, twoAgents{free: true}, tamperOwned{}, unrelated{}, restart{},
+		output{}, &tunnels{},
 		foreignCommits{}, foreignCommits{free: true}, message{}, conntrack{},
-		switchOff{}, switchOff{readOnly: true}, forged{}, tamperFree{}, kernelErrors{}, buffers{}, descriptors{},
-		openConnections{}, flood{}, podStart{}, boot{}, claims{}, &spoofing{}, &clock{}, diskFull{}, badInput{}, tenant{}, budgets{}, soak{},
+		switchOff{}, switchOff{readOnly: true}, forged{}, tamperFree{}, kernelErrors{}, buffers{},
+		descriptors{},
+		openConnections{}, flood{}, podStart{}, boot{}, claims{}, &spoofing{}, &clock{}, diskFull{},
+		badInput{}, tenant{}, budgets{}, soak{},
 	}
 }
 

@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 )
 
-// twoAgents runs a second agent on a node. It must wait, say why, and take over when the first is gone.
+// twoAgents runs a second agent on a node. It must wait, say why, and take over when the first is
+// gone.
 type twoAgents struct{ free bool }
 
 func (r twoAgents) Name() string {
@@ -18,7 +18,7 @@ func (r twoAgents) Name() string {
 
 func (r twoAgents) Plan() plan { return plan{free: r.free} }
 
-func (r twoAgents) Inject(s *scene) error {
+func (r twoAgents) Inject(s *testbed) error {
 	first := s.agents[0]
 	if owned, err := s.owned(first.node); !r.free && (err != nil || !owned) {
 		s.skip("the table has no owner on this kernel; Linux 6.9 is needed")
@@ -30,7 +30,7 @@ func (r twoAgents) Inject(s *scene) error {
 	}
 	defer second.close()
 	second.health = secondHealth
-	stop := s.churn.keep(20 * time.Millisecond)
+	stop := s.churn.keepChanging(20 * time.Millisecond)
 	takeovers := s.times(6, 2)
 	for range takeovers / 2 {
 		if err := errors.Join(s.takeover(first, second), s.takeover(second, first)); err != nil {
@@ -42,12 +42,12 @@ func (r twoAgents) Inject(s *scene) error {
 }
 
 // takeover starts an agent beside the one that works, which then dies.
-func (s *scene) takeover(works, waits *agent) error {
+func (s *testbed) takeover(works, waits *agent) error {
 	if err := waits.start(); err != nil {
 		return err
 	}
 	_, err := s.await(patience, "the second agent knows what there is to do", func() error {
-		r, err := waits.ask()
+		r, err := waits.client().Readiness()
 		if err == nil && r.Reasons["sync"] != "" {
 			err = errors.New(r.Reasons["sync"])
 		}
@@ -58,20 +58,22 @@ func (s *scene) takeover(works, waits *agent) error {
 	}
 	s.lookAtBoth(works, waits)
 	works.kill()
-	took, err := s.await(patience, "the second agent takes over", func() error { return readyNow(waits) })
+	took, err := s.await(patience, "the second agent takes over",
+		func() error { return waits.client().Ready() })
 	s.repairs = append(s.repairs, took)
 	return err
 }
 
-// lookAtBoth looks for a while whether only one of two agents works, and the other says why it does not.
-func (s *scene) lookAtBoth(works, waits *agent) {
+// lookAtBoth looks for a while whether only one of two agents works, and the other says why it does
+// not.
+func (s *testbed) lookAtBoth(works, waits *agent) {
 	reason := ""
 	for range 10 {
 		s.sleep(50 * time.Millisecond)
-		if err := readyNow(works); err != nil {
+		if err := works.client().Ready(); err != nil {
 			s.fault("the first agent beside a second: %v", err)
 		}
-		r, err := waits.ask()
+		r, err := waits.client().Readiness()
 		if err != nil || r.Ready {
 			s.fault("the second agent beside the first: ready %t, %v", r.Ready, err)
 		}
@@ -81,12 +83,4 @@ func (s *scene) lookAtBoth(works, waits *agent) {
 		s.fault("the second agent does not say why it waits")
 	}
 	s.note("the second agent: %s", reason)
-}
-
-func readyNow(a *agent) error {
-	r, err := a.ask()
-	if err == nil && !r.Ready {
-		err = fmt.Errorf("%v", r.Reasons)
-	}
-	return err
 }

@@ -8,72 +8,79 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/picket-project/picket/e2e/apiserver"
 )
 
-// boot starts agents that deny unknown pods on nodes without any rules, as after a reboot, and nobody tells them which
-// pods there are: until somebody does nothing passes. Later, while traffic runs, it replaces the agents by such that
-// hear of nobody: what was closed stays so, and what was open, too.
+// boot starts agents that deny unknown pods on nodes without any rules, as after a reboot, and no
+// source says which pods there are: until one does nothing passes. Later, while traffic runs, it
+// replaces the agents by such that have no source: what was denied stays so, and what was allowed,
+// too.
 type boot struct{}
 
 func (boot) Name() string { return "boot" }
 
 func (boot) Plan() plan { return plan{strict: true} }
 
-// deafness is a way to hear of nobody.
-type deafness struct {
+// missingSource is a reason why an agent has no source.
+type missingSource struct {
 	name   string
-	from   func(*scene) ([]string, error) // flags of the agents
-	before func(*scene) error
-	after  func(*scene) error
+	from   func(*testbed) ([]string, error) // flags of the agents
+	before func(*testbed) error
+	after  func(*testbed) error
 }
 
-func deafnesses() []deafness {
-	nothing := func(*scene) error { return nil }
-	return []deafness{
-		{"the API server is away", awayServer, nothing, nothing},
-		{"the folder is not there", func(s *scene) ([]string, error) { return []string{"--manifests", filepath.Join(s.dir, "nowhere")}, nil }, nothing, nothing},
-		{"the folder cannot be read", func(*scene) ([]string, error) { return nil, nil }, hideCast, showCast},
+func missingSources() []missingSource {
+	nothing := func(*testbed) error { return nil }
+	return []missingSource{
+		{"the API server is away", noServer, nothing, nothing},
+		{"the folder is not there",
+			func(s *testbed) ([]string,
+				error) {
+				return []string{"--manifests", filepath.Join(s.dir, "nowhere")}, nil
+			},
+			nothing, nothing},
+		{"the folder cannot be read", func(*testbed) ([]string, error) { return nil, nil },
+			hidePods, showPods},
 	}
 }
 
-// awayServer writes a kubeconfig for a server that nobody runs.
-func awayServer(s *scene) ([]string, error) {
+// noServer writes a kubeconfig for an API server that does not run.
+func noServer(s *testbed) ([]string, error) {
 	path := filepath.Join(s.dir, "away.kubeconfig")
-	return []string{"--kubeconfig", path}, os.WriteFile(path, []byte(`apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
-contexts: [{name: c, context: {cluster: c, user: u}}]
-users: [{name: u, user: {token: none}}]
-current-context: c
-`), 0o600)
+	err := apiserver.WriteKubeconfig(path, "https://127.0.0.1:1", "none")
+	return []string{"--kubeconfig", path}, err
 }
 
-// hideCast puts a file that nobody can read in the place of the one that states nodes, pods and policies.
-func hideCast(s *scene) error {
-	file := filepath.Join(s.folder.dir, "cast.yaml")
-	return errors.Join(os.Rename(file, filepath.Join(s.dir, "cast.yaml")), os.Symlink("cast.yaml", file))
+// hidePods puts a file that nobody can read in the place of the one that states nodes, pods and
+// policies.
+func hidePods(s *testbed) error {
+	file := filepath.Join(s.folder.dir, "pods.yaml")
+	return errors.Join(os.Rename(file, filepath.Join(s.dir, "pods.yaml")),
+		os.Symlink("pods.yaml", file))
 }
 
-func showCast(s *scene) error {
-	return os.Rename(filepath.Join(s.dir, "cast.yaml"), filepath.Join(s.folder.dir, "cast.yaml"))
+func showPods(s *testbed) error {
+	return os.Rename(filepath.Join(s.dir, "pods.yaml"), filepath.Join(s.folder.dir, "pods.yaml"))
 }
 
-// Rehearse is the boots themselves: of a node that has rules nothing else could be told.
-func (boot) Rehearse(s *scene) error {
-	for i, d := range deafnesses() {
-		if err := s.bootDeaf(d, fmt.Sprintf("boot%d-", i)); err != nil {
+// CheckUnfiltered is the boots themselves, since they need nodes without rules.
+func (boot) CheckUnfiltered(s *testbed) error {
+	for i, d := range missingSources() {
+		if err := s.bootWithoutSource(d, fmt.Sprintf("boot%d-", i)); err != nil {
 			return fmt.Errorf("%s: %w", d.name, err)
 		}
 	}
 	return nil
 }
 
-// bootDeaf starts agents on empty nodes and sends all flows, of which none may arrive.
-func (s *scene) bootDeaf(d deafness, prefix string) error {
-	if err := errors.Join(d.before(s), s.startDeaf(d)); err != nil {
+// bootWithoutSource starts agents on empty nodes and sends all flows, of which none may arrive.
+func (s *testbed) bootWithoutSource(d missingSource, prefix string) error {
+	if err := errors.Join(d.before(s), s.startWithoutSource(d)); err != nil {
 		return err
 	}
-	flows := slices.DeleteFunc(everyFlow(), func(f flow) bool { return f.network == "tcp-held" }) // which would wait for an answer
+	// which would wait for an answer
+	flows := slices.DeleteFunc(everyFlow(), func(f flow) bool { return f.network == "tcp-held" })
 	for i := range flows {
 		flows[i].allowed = false
 	}
@@ -85,12 +92,12 @@ func (s *scene) bootDeaf(d deafness, prefix string) error {
 	if err := t.stop(); err != nil {
 		return err
 	}
-	s.aside.leak += t.tally().leak
+	s.ownLoss.leak += t.tally().leak
 	return errors.Join(d.after(s), s.empty())
 }
 
-// startDeaf starts all agents and waits until their nodes deny unknown pods.
-func (s *scene) startDeaf(d deafness) error {
+// startWithoutSource starts all agents and waits until their nodes deny unknown pods.
+func (s *testbed) startWithoutSource(d missingSource) error {
 	from, err := d.from(s)
 	if err != nil {
 		return err
@@ -101,7 +108,8 @@ func (s *scene) startDeaf(d deafness) error {
 		if err := a.start(); err != nil {
 			return err
 		}
-		took, err := s.await(patience, "the node denies unknown pods", func() error { return s.deniesUnknown(a.node) })
+		took, err := s.await(patience, "the node denies unknown pods",
+			func() error { return s.deniesUnknown(a.node) })
 		if err != nil {
 			return err
 		}
@@ -110,7 +118,7 @@ func (s *scene) startDeaf(d deafness) error {
 	return nil
 }
 
-func (s *scene) deniesUnknown(node string) error {
+func (s *testbed) deniesUnknown(node string) error {
 	text, err := s.ruleset(node)
 	for _, p := range nodes()[0].PodCIDRs { // a range of each family is there, and its members
 		set := "cidrs4-local"
@@ -125,33 +133,35 @@ func (s *scene) deniesUnknown(node string) error {
 }
 
 // empty ends the agents and removes what they have left.
-func (s *scene) empty() error {
+func (s *testbed) empty() error {
 	var errs []error
 	for _, a := range s.agents {
 		a.kill()
 		a.from = nil
-		_, err := s.inNode(a.node, "", s.lab.picket, "cleanup")
+		_, err := s.inNode(a.node, "", s.env.picket, "cleanup")
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func (boot) Inject(s *scene) error {
-	rounds, deaf := s.times(5, 1), deafnesses()[:2] // who can read some is to isolate more by it
+func (boot) Inject(s *testbed) error {
+	// who can read some is to isolate more by it
+	rounds, missing := s.times(5, 1), missingSources()[:2]
 	for range rounds {
-		for _, d := range deaf {
-			if err := s.goDeaf(d); err != nil {
+		for _, d := range missing {
+			if err := s.restartWithoutSource(d); err != nil {
 				return err
 			}
 		}
 	}
-	s.done("%d boots, %d restarts", len(deafnesses()), rounds*len(deaf))
+	s.done("%d boots, %d restarts", len(missingSources()), rounds*len(missing))
 	return nil
 }
 
-// goDeaf replaces the agents, and then lets them hear again.
-func (s *scene) goDeaf(d deafness) error {
-	if err := errors.Join(d.before(s), s.startDeaf(d)); err != nil {
+// restartWithoutSource replaces the agents by such without a source, and then gives the source
+// back.
+func (s *testbed) restartWithoutSource(d missingSource) error {
+	if err := errors.Join(d.before(s), s.startWithoutSource(d)); err != nil {
 		return err
 	}
 	s.sleep(2 * time.Second)

@@ -7,19 +7,20 @@ import (
 	"time"
 )
 
-// buffers gives an agent sockets with buffers of 4 KiB, whatever it asks for. With a small one to receive it must get
-// by. With a small one to send no big change can be made: then it must say so and leave the rules as they are.
+// buffers gives an agent sockets with buffers of 4 KiB, whatever it asks for. With a small one to
+// receive it must get by. With a small one to send no big change can be made: then it must say so
+// and leave the rules as they are.
 //
-// net.core.rmem_default, which would do the same to programs that do not ask, is the same for all network namespaces,
-// so this changes what the program tells the kernel instead.
+// net.core.rmem_default, which would do the same to programs that do not ask, is the same for all
+// network namespaces, so this changes what the program asks the kernel for instead.
 type buffers struct{}
 
 func (buffers) Name() string { return "socket-buffers" }
 
 func (buffers) Plan() plan { return plan{} }
 
-func (buffers) Inject(s *scene) error {
-	t, err := s.newTrouble()
+func (buffers) Inject(s *testbed) error {
+	t, err := s.newDisturbance()
 	if err != nil {
 		return err
 	}
@@ -33,51 +34,53 @@ func (buffers) Inject(s *scene) error {
 	return nil
 }
 
-// startSmall changes the state while nobody runs the node, and starts the agent with 4 KiB in those calls of setsockopt
-// that strace's when selects. An agent asks for its buffer to receive first, for that to send next.
-func (t *trouble) startSmall(state int, when string) error {
-	t.victim.kill()
-	if err := t.scene.churn.become(state); err != nil {
+// startSmall changes the state while nobody runs the node, and starts the agent with 4 KiB in those
+// calls of setsockopt that strace's when selects. An agent asks for its buffer to receive first,
+// for that to send next.
+func (t *disturbance) startSmall(state int, when string) error {
+	t.agent.kill()
+	if err := t.testbed.churn.setState(state); err != nil {
 		return err
 	}
 	small := fmt.Sprintf("%x", binary.NativeEndian.AppendUint32(nil, 4096))
-	return t.victim.start(t.scene.lab.strace, "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=setsockopt",
+	return t.agent.start(t.testbed.env.strace, "-D", "-f", "-qq", "-o", "/dev/null", "-e",
+		"trace=setsockopt",
 		"-e", "inject=setsockopt:poke_enter=@arg4="+small+when)
 }
 
 // receiveLittle has an agent that cannot receive much bring the kernel to a state.
-func (t *trouble) receiveLittle(state int) error {
+func (t *disturbance) receiveLittle(state int) error {
 	if err := t.startSmall(state, ":when=1+2"); err != nil {
 		return err
 	}
-	return t.recover("4 KiB to receive", spectacle{}, state)
+	return t.recover("4 KiB to receive", observation{}, state)
 }
 
 // sendLittle has an agent that cannot send much try to bring the kernel from one state to another.
-func (t *trouble) sendLittle(to, from int) error {
+func (t *disturbance) sendLittle(to, from int) error {
 	if err := t.startSmall(to, ""); err != nil {
 		return err
 	}
-	var w spectacle
+	var w observation
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
-		t.scene.sleep(50 * time.Millisecond)
-		t.look(&w)
+		t.testbed.sleep(50 * time.Millisecond)
+		t.observe(&w)
 	}
-	t.scene.note("4 KiB to send: %v", w)
-	if !t.victim.alive() {
-		t.scene.fault("the agent has ended")
+	t.testbed.note("4 KiB to send: %v", w)
+	if !t.agent.alive() {
+		t.testbed.fault("the agent has ended")
 	}
-	if err := t.worlds.check(t.scene, from); err != nil {
-		t.scene.fault("an agent that cannot send has changed the rules: %v", err)
+	if err := t.expected.check(t.testbed, from); err != nil {
+		t.testbed.fault("an agent that cannot send has changed the rules: %v", err)
 	}
 	return nil
 }
 
 // undisturbed restarts the agent as it should be run.
-func (t *trouble) undisturbed() error {
-	t.victim.kill()
-	if err := t.victim.start(); err != nil {
+func (t *disturbance) undisturbed() error {
+	t.agent.kill()
+	if err := t.agent.start(); err != nil {
 		return err
 	}
-	return t.victim.awaitReady(patience)
+	return t.agent.awaitReady(patience)
 }

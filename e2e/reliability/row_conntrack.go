@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// conntrack fills the connection table of a node, so that the kernel drops every packet that would open another
-// connection there: BREAK is the fault itself. Nothing that is forbidden may profit.
+// conntrack fills the connection table of a node, so that the kernel drops every packet that would
+// open another connection there: BREAK is the fault itself. Nothing that is forbidden may profit.
 type conntrack struct{}
 
 func (conntrack) Name() string { return "conntrack-full" }
@@ -20,12 +20,14 @@ func (conntrack) Plan() plan { return plan{} }
 // mostEntries is what a row may cost: 320 bytes each, of the kernel.
 const mostEntries = 300_000
 
-func (conntrack) Inject(s *scene) error {
-	s.unjudged = true
+func (conntrack) Inject(s *testbed) error {
+	s.breakExpected = true
 	node := s.agents[0].node
 	limit, err := s.readNumber(node, "/proc/sys/net/netfilter/nf_conntrack_max")
 	if err != nil || limit > mostEntries {
-		s.skip("nf_conntrack_max is %d here and is the same for all network namespaces, so it is not changed, and more than %d are not made", limit, mostEntries)
+		s.skip(
+			"nf_conntrack_max is %d here and is the same for all network namespaces, so it is "+
+				"not changed, and more than %d are not made", limit, mostEntries)
 		return err
 	}
 	if err := s.changeEntries(node, createEntry, limit+limit/10); err != nil {
@@ -44,8 +46,8 @@ func (conntrack) Inject(s *scene) error {
 }
 
 // underPressure changes policies and restarts the agents while the table is full.
-func (s *scene) underPressure() error {
-	stop := s.churn.keep(50 * time.Millisecond)
+func (s *testbed) underPressure() error {
+	stop := s.churn.keepChanging(50 * time.Millisecond)
 	pause := time.Duration(s.times(3000, 1000)) * time.Millisecond
 	s.sleep(pause)
 	err := s.killAll()
@@ -54,7 +56,7 @@ func (s *scene) underPressure() error {
 }
 
 // readNumber reads a file of one number in a node.
-func (s *scene) readNumber(node, path string) (n int, err error) {
+func (s *testbed) readNumber(node, path string) (n int, err error) {
 	err = s.InNode(node, func() error {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -66,8 +68,9 @@ func (s *scene) readNumber(node, path string) (n int, err error) {
 	return n, err
 }
 
-// flowsAgain waits until every permitted flow but the held ones, which may have given up, arrives as before.
-func (s *scene) flowsAgain() error {
+// flowsAgain waits until every permitted flow but the held ones, which may have given up, arrives
+// as before.
+func (s *testbed) flowsAgain() error {
 	before, err := s.allArrivals()
 	if err != nil {
 		return err
@@ -75,7 +78,8 @@ func (s *scene) flowsAgain() error {
 	_, err = s.await(patience, "permitted traffic flows again", func() error {
 		now, err := s.allArrivals()
 		for i, f := range everyFlow() {
-			if name := fmt.Sprint(i); f.allowed && f.network != "tcp-held" && now.Flows[name].Received < before.Flows[name].Received+20 {
+			if name := fmt.Sprint(i); f.allowed && f.network != "tcp-held" &&
+				now.Flows[name].Received < before.Flows[name].Received+20 {
 				err = errors.Join(err, fmt.Errorf("%s does not", f))
 			}
 		}

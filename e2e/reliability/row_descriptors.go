@@ -17,8 +17,8 @@ func (descriptors) Name() string { return "descriptors" }
 
 func (descriptors) Plan() plan { return plan{} }
 
-func (descriptors) Inject(s *scene) error {
-	t, err := s.newTrouble()
+func (descriptors) Inject(s *testbed) error {
+	t, err := s.newDisturbance()
 	if err != nil {
 		return err
 	}
@@ -42,8 +42,8 @@ func (descriptors) Inject(s *scene) error {
 const starvation = time.Second
 
 // starve leaves a running agent room for a few descriptors more than it has, for a while.
-func (t *trouble) starve(more, state int) error {
-	pid := t.victim.cmd.Process.Pid
+func (t *disturbance) starve(more, state int) error {
+	pid := t.agent.cmd.Process.Pid
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
 		return err
@@ -64,31 +64,33 @@ func (t *trouble) starve(more, state int) error {
 	return t.recover(fmt.Sprintf("room for %d descriptors more", more), w, state)
 }
 
-// startWithFew starts the agent with few descriptors: it ends in order or works, and the rules are what they were.
-func (t *trouble) startWithFew(limit int) error {
-	before, err := t.scene.ruleset(t.victim.node)
+// startWithFew starts the agent with few descriptors: it ends in order or works, and the rules are
+// what they were.
+func (t *disturbance) startWithFew(limit int) error {
+	before, err := t.testbed.ruleset(t.agent.node)
 	if err != nil {
 		return err
 	}
-	t.victim.kill()
-	if err := t.victim.start("sh", "-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(limit)); err != nil {
+	t.agent.kill()
+	if err := t.agent.start("sh", "-c", `ulimit -n "$0" && exec "$@"`,
+		fmt.Sprint(limit)); err != nil {
 		return err
 	}
-	var w spectacle
+	var w observation
 	for range 10 {
-		t.scene.sleep(50 * time.Millisecond)
-		t.look(&w)
+		t.testbed.sleep(50 * time.Millisecond)
+		t.observe(&w)
 	}
-	t.scene.note("started with %d descriptors: alive %t, %v", limit, t.victim.alive(), w)
-	after, err := t.scene.ruleset(t.victim.node)
+	t.testbed.note("started with %d descriptors: alive %t, %v", limit, t.agent.alive(), w)
+	after, err := t.testbed.ruleset(t.agent.node)
 	if diff := listing.Difference(before, after); diff != "" {
-		t.scene.fault("an agent with %d descriptors changed the rules:\n%s", limit, diff)
+		t.testbed.fault("an agent with %d descriptors changed the rules:\n%s", limit, diff)
 	}
-	t.victim.kill()
-	if startErr := t.victim.start(); startErr != nil {
+	t.agent.kill()
+	if startErr := t.agent.start(); startErr != nil {
 		return startErr
 	}
-	if readyErr := t.victim.awaitReady(patience); readyErr != nil {
+	if readyErr := t.agent.awaitReady(patience); readyErr != nil {
 		return readyErr
 	}
 	return err

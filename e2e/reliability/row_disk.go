@@ -16,7 +16,7 @@ func (diskFull) Name() string { return "disk-full" }
 
 func (diskFull) Plan() plan { return plan{} }
 
-func (diskFull) Inject(s *scene) error {
+func (diskFull) Inject(s *testbed) error {
 	dir := filepath.Join(s.dir, "tiny")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -26,32 +26,33 @@ func (diskFull) Inject(s *scene) error {
 		return nil
 	}
 	defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()
-	g, err := s.openGate()
+	g, err := s.startLatencyProbe()
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(s.moveLogs(dir), fill(dir), s.killAll()); err != nil {
 		return err
 	}
-	stop := s.churn.keep(50 * time.Millisecond)
-	took, err := g.shutUntil(time.Now().Add(time.Duration(s.times(40, 8)) * time.Second))
+	stop := s.churn.keepChanging(50 * time.Millisecond)
+	took, err := g.measureUntil(time.Now().Add(time.Duration(s.times(40, 8)) * time.Second))
 	if err := errors.Join(err, s.killAll()); err != nil {
 		return err
 	}
-	again, err := g.shutUntil(time.Now().Add(time.Duration(s.times(20, 4)) * time.Second))
+	again, err := g.measureUntil(time.Now().Add(time.Duration(s.times(20, 4)) * time.Second))
 	if err := errors.Join(err, stop(), g.close()); err != nil {
 		return err
 	}
 	s.done("no room for logs, temporary files or anything else, a restart meanwhile")
-	s.judgeShut(append(took, again...))
+	s.checkLatencies(append(took, again...))
 	return s.logsAreFull()
 }
 
-// moveLogs gives the agents that start from now on logs in a folder, which fill their last page, and nowhere else to
-// work in.
-func (s *scene) moveLogs(dir string) error {
+// moveLogs gives the agents that start from now on logs in a folder, which fill their last page,
+// and nowhere else to work in.
+func (s *testbed) moveLogs(dir string) error {
 	for _, a := range s.agents {
-		log, err := os.OpenFile(filepath.Join(dir, a.node+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		log, err := os.OpenFile(filepath.Join(dir, a.node+".log"),
+			os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
 			return err
 		}
@@ -65,7 +66,7 @@ func (s *scene) moveLogs(dir string) error {
 }
 
 // logsAreFull looks whether nothing could be written, as it was meant.
-func (s *scene) logsAreFull() error {
+func (s *testbed) logsAreFull() error {
 	for _, a := range s.agents {
 		info, err := a.log.Stat()
 		if err != nil {

@@ -24,15 +24,15 @@ func (r foreignCommits) Plan() plan { return plan{free: r.free} }
 // foreignPause is between two commits on a node: 50 a second.
 const foreignPause = 20 * time.Millisecond
 
-func (r foreignCommits) Inject(s *scene) error {
+func (r foreignCommits) Inject(s *testbed) error {
 	if err := s.stateRanges(); err != nil {
 		return err
 	}
-	g, err := s.openGate()
+	g, err := s.startLatencyProbe()
 	if err != nil {
 		return err
 	}
-	alone, beside := &restarts{gate: g}, &restarts{gate: g}
+	alone, beside := &restarts{probe: g}, &restarts{probe: g}
 	if err := alone.many(s.times(3, 1)); err != nil {
 		return err
 	}
@@ -47,13 +47,13 @@ func (r foreignCommits) Inject(s *scene) error {
 	}
 	s.done("%d kills of %d nodes, %d changes each way", kills, len(s.agents), len(beside.took))
 	s.note("while others committed, %s", beside)
-	beside.judge(alone)
+	beside.compare(alone)
 	return nil
 }
 
 // stateRanges makes the tables of all nodes so large that an agent which starts does not read them
 // between two commits of others.
-func (s *scene) stateRanges() error {
+func (s *testbed) stateRanges() error {
 	var errs []error
 	for n := range 2 {
 		var blocks strings.Builder
@@ -72,14 +72,14 @@ spec: {podSelector: {}, ingress: [{from: [%s]}]}
 
 // restarts are of all agents, with changes of policies after each.
 type restarts struct {
-	gate   *gate
+	probe  *latencyProbe
 	starts []time.Duration // until all agents were ready, without what the machine held them up
-	took   []shutting
+	took   []policyLatency
 }
 
 // many kills all agents some times, and isolates and opens a pod some times after each start.
 func (r *restarts) many(kills int) error {
-	s := r.gate.scene
+	s := r.probe.testbed
 	for range kills {
 		began := time.Now()
 		errs := []error{s.killAll()}
@@ -88,7 +88,7 @@ func (r *restarts) many(kills int) error {
 			errs = append(errs, a.awaitReady(patience))
 		}
 		r.starts = append(r.starts, max(0, time.Since(began)-longestHeld(spans)))
-		took, err := r.gate.shutOften(s.times(5, 3))
+		took, err := r.probe.measureTimes(s.times(5, 3))
 		if err := errors.Join(append(errs, err)...); err != nil {
 			return err
 		}
@@ -106,8 +106,9 @@ func (r *restarts) opened() (all []time.Duration) {
 }
 
 func (r *restarts) String() string {
-	return fmt.Sprintf("agents were ready after %s, policies counted after %s, and no more after %s",
-		spread(r.starts), spread(tooks(r.took)), spread(r.opened()))
+	return fmt.Sprintf(
+		"agents were ready after %s, policies counted after %s, and no more after %s",
+		spread(r.starts), spread(tookOf(r.took)), spread(r.opened()))
 }
 
 // usually is what the median of changes may take at most, however often others commit.
@@ -117,21 +118,23 @@ const usually = time.Second
 // again where somebody commits meanwhile.
 const startsLater = 5 * time.Second
 
-// judge compares with what was measured while nobody else committed.
-func (r *restarts) judge(alone *restarts) {
-	s := r.gate.scene
+// compare compares with what was measured while nobody else committed.
+func (r *restarts) compare(alone *restarts) {
+	s := r.probe.testbed
 	for _, one := range r.took {
-		if one.own() > shutWithin {
-			s.fault("a change counted after %v, of which the agent waited %v for a processor", millis(one.took), millis(one.held))
+		if one.own() > policyWithin {
+			s.fault("a change counted after %v, of which the agent waited %v for a processor",
+				millis(one.took), millis(one.held))
 		}
 	}
-	for _, all := range [][]time.Duration{tooks(r.took), r.opened()} {
+	for _, all := range [][]time.Duration{tookOf(r.took), r.opened()} {
 		if half := middle(all); half >= usually {
 			s.fault("half of the changes took %v or longer", millis(half))
 		}
 	}
 	if half, before := middle(r.starts), middle(alone.starts); half > 2*before+startsLater {
-		s.fault("half of the starts took %v or longer; %v while nobody else committed", millis(half), millis(before))
+		s.fault("half of the starts took %v or longer; %v while nobody else committed",
+			millis(half), millis(before))
 	}
 }
 

@@ -14,16 +14,18 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// forged has pods send what is not theirs, over and over: from addresses that are nobody's, by one that may send
-// nothing, and from the MAC address or with the address of a neighbour, to have what is for that.
+// forged has pods send from what is not theirs, over and over: from addresses that are nobody's, by
+// one that may send nothing, and from the MAC address or with the address of a neighbour, to have
+// what is for that.
 type forged struct{}
 
 func (forged) Name() string { return "forged" }
 
 func (forged) Plan() plan { return plan{} }
 
-// Rehearse shows that it has an effect while nobody filters. It leaves ARP out, whose effect would last.
-func (forged) Rehearse(s *scene) error {
+// CheckUnfiltered shows that it has an effect while nobody filters. It leaves ARP out, whose effect
+// would last.
+func (forged) CheckUnfiltered(s *testbed) error {
 	f, err := s.newForger("from nobody, open")
 	if err != nil {
 		return err
@@ -33,19 +35,22 @@ func (forged) Rehearse(s *scene) error {
 		if err := f.once(); err != nil {
 			return err
 		}
-		if err := s.sendFrame("near", "web", 0, udpTo(podOf("near").Addrs[four], webAddr(four), "")); err != nil {
+		if err := s.sendFrame("near", "web", 0,
+			udpTo(podOf("near").Addrs[four], webAddr(four), "")); err != nil {
 			return err
 		}
 	}
 	s.sleep(50 * time.Millisecond)
 	if f.nobody.Count() == 0 || f.stolen.Count() == 0 {
-		s.fault("while nobody filters %d packets from nobody arrive, and %d are stolen", f.nobody.Count(), f.stolen.Count())
+		s.fault("while nobody filters %d packets from nobody arrive, and %d are stolen",
+			f.nobody.Count(), f.stolen.Count())
 	}
 	// What the bridge has learnt of web's MAC address is forgotten when web sends.
-	return errors.Join(s.sendFrame("web", "near", 0, udpTo(webAddr(four), podOf("near").Addrs[four], "")), f.close())
+	return errors.Join(s.sendFrame("web", "near", 0,
+		udpTo(webAddr(four), podOf("near").Addrs[four], "")), f.close())
 }
 
-func (forged) Inject(s *scene) error {
+func (forged) Inject(s *testbed) error {
 	f, err := s.newForger("from nobody, closed")
 	if err != nil {
 		return err
@@ -60,27 +65,27 @@ func (forged) Inject(s *scene) error {
 	s.sleep(50 * time.Millisecond)
 	s.done("%d times each of %d", rounds, len(f.frames))
 	if nobody, stolen := f.nobody.Count(), f.stolen.Count(); nobody+stolen > 0 {
-		s.aside.leak += nobody + stolen
+		s.ownLoss.leak += nobody + stolen
 		s.fault("%d packets from nobody arrive, and %d are stolen", nobody, stolen)
 	}
 	return f.close()
 }
 
-// forger does it. What is for web, alien may not hear.
+// forger sends the frames. What is for web must not reach alien.
 type forger struct {
-	scene          *scene
+	testbed        *testbed
 	frames         []forgedFrame
 	nobody, stolen *sandbox.Sniffer
 }
 
 // forgedFrame is a frame that a pod sends.
 type forgedFrame struct {
-	actor string
+	podName string
 	sandbox.Frame
 }
 
-func (s *scene) newForger(mark string) (f *forger, err error) {
-	f = &forger{scene: s}
+func (s *testbed) newForger(mark string) (f *forger, err error) {
+	f = &forger{testbed: s}
 	web, err := s.nextHop("near", "web")
 	if err != nil {
 		return nil, err
@@ -90,7 +95,8 @@ func (s *scene) newForger(mark string) (f *forger, err error) {
 			return nil, err
 		}
 	}
-	if f.nobody, err = s.Sniff(podOf("free").Name, func(p []byte) bool { return bytes.Contains(p, []byte(mark)) }); err != nil {
+	if f.nobody, err = s.Sniff(podOf("free").Name,
+		func(p []byte) bool { return bytes.Contains(p, []byte(mark)) }); err != nil {
 		return nil, err
 	}
 	f.stolen, err = s.Sniff(podOf("alien").Name, isForWeb)
@@ -111,43 +117,53 @@ func isForWeb(p []byte) bool {
 
 // addNobody has caged, which may send nothing, send from addresses that nobody has.
 func (f *forger) addNobody(_ net.HardwareAddr, mark string) error {
-	gateway, err := f.scene.nextHop("caged", "free")
-	for family, nobody := range []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:7::7")} {
-		f.frames = append(f.frames, forgedFrame{"caged", sandbox.Frame{To: gateway, Packet: udpTo(nobody, freeAddr(family), mark)}})
+	gateway, err := f.testbed.nextHop("caged", "free")
+	for family, nobody := range []netip.Addr{netip.MustParseAddr("198.51.100.7"),
+		netip.MustParseAddr("2001:db8:7::7")} {
+		f.frames = append(f.frames,
+			forgedFrame{"caged",
+				sandbox.Frame{To: gateway, Packet: udpTo(nobody, freeAddr(family), mark)}})
 	}
 	return err
 }
 
 // addMAC has alien send from web's MAC address under its own address.
 func (f *forger) addMAC(web net.HardwareAddr, _ string) error {
-	free, err := f.scene.nextHop("near", "free")
+	free, err := f.testbed.nextHop("near", "free")
 	for family, own := range podOf("alien").Addrs {
-		f.frames = append(f.frames, forgedFrame{"alien", sandbox.Frame{To: free, From: web, Packet: udpTo(own, freeAddr(family), "")}})
+		f.frames = append(f.frames,
+			forgedFrame{"alien",
+				sandbox.Frame{To: free, From: web, Packet: udpTo(own, freeAddr(family), "")}})
 	}
 	return err
 }
 
 // addARP has alien say that it has web's address (RFC 826).
 func (f *forger) addARP(net.HardwareAddr, string) error {
-	own, err := f.scene.macOf("alien")
+	own, err := f.testbed.macOf("alien")
 	address := webAddr(four).AsSlice()
 	packet := slices.Concat([]byte{0, 1, 8, 0, 6, 4, 0, 2}, own, address, own, address)
-	f.frames = append(f.frames, forgedFrame{"alien", sandbox.Frame{Kind: unix.ETH_P_ARP, Packet: packet}})
+	f.frames = append(f.frames,
+		forgedFrame{"alien", sandbox.Frame{Kind: unix.ETH_P_ARP, Packet: packet}})
 	return err
 }
 
 func udpTo(from, to netip.Addr, data string) []byte {
 	payload := datagram(netip.AddrPortFrom(from, 5000), netip.AddrPortFrom(to, 9), []byte(data))
-	return packetOf(from, to, unix.IPPROTO_UDP, 1, piece{0, true, payload})
+	return ipHeader{from, to, unix.IPPROTO_UDP, 1}.packet(fragment{0, true, payload})
 }
 
-// macOf is that of the actor itself, which who is on its node uses.
-func (s *scene) macOf(actor string) (net.HardwareAddr, error) { return s.nextHop(actor, actor) }
+// macOf is the hardware address of a test pod, which others on its node send to.
+func (s *testbed) macOf(podName string) (net.HardwareAddr,
+	error) {
+	return s.nextHop(podName, podName)
+}
 
 // once sends each frame.
 func (f *forger) once() error {
 	for _, frame := range f.frames {
-		if err := f.scene.InPod(podOf(frame.actor).Name, func() error { return frame.Send("eth0") }); err != nil {
+		if err := f.testbed.InPod(podOf(frame.podName).Name,
+			func() error { return frame.Send("eth0") }); err != nil {
 			return fmt.Errorf("forge: %w", err)
 		}
 	}

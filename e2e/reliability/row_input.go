@@ -13,22 +13,22 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// badInput states wrong objects, one after the other. Each is reported, its pods stay isolated as far as it can be
-// read, and everybody else is as before.
+// badInput writes wrong objects, one after the other. Each is reported, its pods stay isolated as
+// far as it can be read, and everybody else is as before.
 type badInput struct{}
 
 func (badInput) Name() string { return "bad-input" }
 
 func (badInput) Plan() plan { return plan{} }
 
-func (badInput) Inject(s *scene) error {
-	cases, err := wrongs(s.lab.source)
+func (badInput) Inject(s *testbed) error {
+	cases, err := wrongObjects(s.env.source)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(cases, func(a, b wrong) int { return strings.Compare(a.name, b.name) })
-	b := &bad{scene: s}
-	if err := b.settle(); err != nil {
+	slices.SortFunc(cases, func(a, b wrongObject) int { return strings.Compare(a.name, b.name) })
+	b := &badInputRun{testbed: s}
+	if err := b.addPods(); err != nil {
 		return err
 	}
 	step := s.times(1, 8)
@@ -37,22 +37,24 @@ func (badInput) Inject(s *scene) error {
 			return fmt.Errorf("%s: %w", cases[i].name, err)
 		}
 	}
-	s.done("%d wrong objects, %d of them to be reported; %d times a pod that stays isolated was tried", b.tried, b.told, b.denied)
+	s.done(
+		"%d wrong objects, %d of them to be reported; %d times a pod that stays isolated was tried",
+		b.tried, b.told, b.denied)
 	s.note("the slowest, %s, had an effect after %v", b.slowest, millis(b.longest))
 	return b.server.Close()
 }
 
-// bad is the work of that row.
-type bad struct {
-	scene               *scene
+// badInputRun is the work of that row.
+type badInputRun struct {
+	testbed             *testbed
 	server              net.Listener // of bad/web
 	tried, told, denied int
 	slowest             string // of the objects, until it had an effect
 	longest             time.Duration
 }
 
-// slow remembers what took longest.
-func (b *bad) slow(w wrong, took time.Duration) {
+// noteTime remembers what took longest.
+func (b *badInputRun) noteTime(w wrongObject, took time.Duration) {
 	if took > b.longest {
 		b.slowest, b.longest = w.name, took
 	}
@@ -67,18 +69,22 @@ func otherCli() sandbox.Pod {
 	return sandbox.Pod{Name: "other/cli", Node: nodeName(2), Addrs: addrs(2, 3)}
 }
 
-// settle states the world around the wrong objects, but its nodes, which are there, and plays two of its pods.
-func (b *bad) settle() error {
-	text, err := os.ReadFile(filepath.Join(b.scene.lab.source, "cmd/cli/testdata/wrong/good.yaml"))
+// addPods writes the manifests around the wrong objects, without their nodes, which are there, and
+// makes two of their pods.
+func (b *badInputRun) addPods() error {
+	text, err := os.ReadFile(filepath.Join(b.testbed.env.source,
+		"cmd/cli/testdata/wrong/good.yaml"))
 	if err != nil {
 		return err
 	}
-	documents := slices.DeleteFunc(strings.Split(string(text), "---\n"), func(d string) bool { return strings.Contains(d, "kind: Node\n") })
-	err = errors.Join(b.scene.folder.put("good.yaml", documents...), b.scene.AddPod(badWeb()), b.scene.AddPod(otherCli()))
+	documents := slices.DeleteFunc(strings.Split(string(text), "---\n"),
+		func(d string) bool { return strings.Contains(d, "kind: Node\n") })
+	err = errors.Join(b.testbed.folder.put("good.yaml", documents...), b.testbed.AddPod(badWeb()),
+		b.testbed.AddPod(otherCli()))
 	if err != nil {
 		return err
 	}
-	err = b.scene.InPod(badWeb().Name, func() (err error) {
+	err = b.testbed.InPod(badWeb().Name, func() (err error) {
 		b.server, err = net.Listen("tcp", ":"+servicePort)
 		return err
 	})
@@ -86,12 +92,13 @@ func (b *bad) settle() error {
 		return err
 	}
 	go b.serve()
-	_, err = b.scene.await(patience, "other/cli reaches bad/web", b.reach)
+	_, err = b.testbed.await(patience, "other/cli reaches bad/web", b.reach)
 	return err
 }
 
-// serve takes the connections: of those that nobody takes the kernel keeps some thousand, and then lets nobody in.
-func (b *bad) serve() {
+// serve takes the connections: of those that nobody takes the kernel keeps some thousand, and then
+// lets nobody in.
+func (b *badInputRun) serve() {
 	for {
 		conn, err := b.server.Accept()
 		if err != nil {
@@ -102,9 +109,11 @@ func (b *bad) serve() {
 }
 
 // reach opens a connection from other/cli to bad/web.
-func (b *bad) reach() error {
-	return b.scene.InPod(otherCli().Name, func() error {
-		conn, err := net.DialTimeout("tcp", net.JoinHostPort(badWeb().Addrs[0].String(), servicePort), 100*time.Millisecond)
+func (b *badInputRun) reach() error {
+	return b.testbed.InPod(otherCli().Name, func() error {
+		conn, err := net.DialTimeout("tcp",
+			net.JoinHostPort(badWeb().Addrs[0].String(), servicePort),
+			100*time.Millisecond)
 		if err != nil {
 			return err
 		}
@@ -112,28 +121,28 @@ func (b *bad) reach() error {
 	})
 }
 
-// try states a wrong object, looks at what becomes of it, and takes it back.
-func (b *bad) try(w wrong) error {
+// try writes a wrong object, checks what becomes of it, and takes it away.
+func (b *badInputRun) try(w wrongObject) error {
 	b.tried++
-	if err := b.scene.folder.put(w.file(), w.content); err != nil {
+	if err := b.testbed.folder.put(w.file(), w.content); err != nil {
 		return err
 	}
 	if w.told {
 		b.told++
 		b.expectReport(w)
 	} else {
-		b.scene.sleep(100 * time.Millisecond)
+		b.testbed.sleep(100 * time.Millisecond)
 	}
 	if w.denied {
 		b.denied++
 		b.expectDenial(w)
 	}
-	if err := b.scene.folder.drop(w.file()); err != nil {
+	if err := b.testbed.folder.drop(w.file()); err != nil {
 		return err
 	}
-	_, err := b.scene.await(patience, "all is well again", func() error {
-		for _, a := range b.scene.agents {
-			if err := wellNow(a); err != nil {
+	_, err := b.testbed.await(patience, "all is well again", func() error {
+		for _, a := range b.testbed.agents {
+			if err := complaints(a); err != nil {
 				return err
 			}
 		}
@@ -143,24 +152,24 @@ func (b *bad) try(w wrong) error {
 }
 
 // expectReport waits until every agent complains of something.
-func (b *bad) expectReport(w wrong) {
-	for _, a := range b.scene.agents {
-		took, err := b.scene.await(patience, "the agent of "+a.node+" complains", func() error {
-			if wellNow(a) == nil {
+func (b *badInputRun) expectReport(w wrongObject) {
+	for _, a := range b.testbed.agents {
+		took, err := b.testbed.await(patience, "the agent of "+a.node+" complains", func() error {
+			if complaints(a) == nil {
 				return errors.New("it does not")
 			}
 			return nil
 		})
-		b.slow(w, took)
+		b.noteTime(w, took)
 		if err != nil || !a.alive() {
-			b.scene.fault("%s: alive %t, %v", w.name, a.alive(), err)
+			b.testbed.fault("%s: alive %t, %v", w.name, a.alive(), err)
 		}
 	}
 }
 
 // expectDenial waits until the pod is isolated.
-func (b *bad) expectDenial(w wrong) {
-	took, err := b.scene.await(patience, "bad/web is isolated", func() error {
+func (b *badInputRun) expectDenial(w wrongObject) {
+	took, err := b.testbed.await(patience, "bad/web is isolated", func() error {
 		for range 3 { // one attempt can fail because the machine is busy
 			if b.reach() == nil {
 				return errors.New("it can be reached")
@@ -168,16 +177,16 @@ func (b *bad) expectDenial(w wrong) {
 		}
 		return nil
 	})
-	b.slow(w, took)
+	b.noteTime(w, took)
 	if err != nil || b.reach() == nil {
-		b.scene.aside.leak++
-		b.scene.fault("%s: bad/web can be reached, %v", w.name, err)
+		b.testbed.ownLoss.leak++
+		b.testbed.fault("%s: bad/web can be reached, %v", w.name, err)
 	}
 }
 
-// wellNow says what an agent complains of.
-func wellNow(a *agent) error {
-	r, err := a.ask()
+// complaints is an error with what an agent complains of, nil if there is nothing.
+func complaints(a *agent) error {
+	r, err := a.client().Readiness()
 	if err == nil && len(r.Reasons)+len(r.Warnings) > 0 {
 		err = fmt.Errorf("%v %v", r.Reasons, r.Warnings)
 	}

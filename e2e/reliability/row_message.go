@@ -2,21 +2,22 @@ package main
 
 import "github.com/picket-project/picket/e2e/listing"
 
-// message kills an agent before each of its netlink messages, from its start until it has carried out a change of
-// nearly everything, and before it reads the answer to the last one, which is the transaction. Then the kernel must
-// hold the rules of before or of after.
+// message kills an agent before each of its netlink messages, from its start until it has carried
+// out a change of nearly everything, and before it reads the answer to the last one, which is the
+// transaction. Then the kernel must hold the rules of before or of after.
 type message struct{}
 
 func (message) Name() string { return "message" }
 
 func (message) Plan() plan { return plan{} }
 
-func (message) Inject(s *scene) error {
-	w, err := s.newWorlds(s.agents[0])
+func (message) Inject(s *testbed) error {
+	w, err := s.learnExpectedRules(s.agents[0])
 	if err != nil {
 		return err
 	}
-	m := &messages{scene: s, agent: s.agents[0], worlds: w, killed: map[int]bool{}, sends: -1}
+	m := &messages{testbed: s, agent: s.agents[0], expectedRules: w, killed: map[int]bool{},
+		sends: -1}
 	m.agent.kill()
 	for range s.times(3, 1) { // a kill that came too late is tried again
 		if err := m.pass(s.times(1, 8)); err != nil {
@@ -25,13 +26,14 @@ func (message) Inject(s *scene) error {
 	}
 	answers := s.times(10, 2)
 	for range answers {
-		if err := m.try(answer); err != nil {
+		if err := m.try(beforeAnswer); err != nil {
 			return err
 		}
 	}
-	s.done("killed before %d of %d netlink messages and %d answers", len(m.killed), m.sends, answers)
+	s.done("killed before %d of %d netlink messages and %d answers", len(m.killed), m.sends,
+		answers)
 	s.note("the kernel held the new rules after %d of these kills", m.after)
-	if !s.lab.short && len(m.killed) < m.sends {
+	if !s.env.short && len(m.killed) < m.sends {
 		s.fault("not every message was met")
 	}
 	return m.agent.start()
@@ -39,13 +41,13 @@ func (message) Inject(s *scene) error {
 
 // messages is the work of that row.
 type messages struct {
-	scene *scene
-	agent *agent
-	worlds
+	testbed *testbed
+	agent   *agent
+	expectedRules
 	now    int // the state that the kernel holds
 	killed map[int]bool
 	after  int // kills after which the new rules were there
-	sends  int // messages that the whole way takes; negative: not known yet
+	sends  int // messages until the change is made; negative: not known yet
 }
 
 // pass kills before every step-th message before which nothing was killed yet.
@@ -54,17 +56,17 @@ func (m *messages) pass(step int) error {
 		if m.killed[n] {
 			continue
 		}
-		if err := m.try(moment(n)); err != nil {
+		if err := m.try(killPoint(n)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// try lets the agent make the change, and kills it at some moment of that.
-func (m *messages) try(at moment) error {
+// try lets the agent make the change, and kills it at some point of that.
+func (m *messages) try(at killPoint) error {
 	next := 1 - m.now
-	if err := m.scene.churn.become(next); err != nil {
+	if err := m.testbed.churn.setState(next); err != nil {
 		return err
 	}
 	count, ready, err := at.startAndKill(m.agent)
@@ -74,15 +76,15 @@ func (m *messages) try(at moment) error {
 	switch {
 	case ready:
 		m.sends = max(m.sends, count)
-	case at != answer:
+	case at != beforeAnswer:
 		m.killed[count] = true
 	}
-	return m.judge(next, at, ready)
+	return m.checkRules(next, at, ready)
 }
 
-// judge looks at what the kernel holds after a kill.
-func (m *messages) judge(next int, at moment, ready bool) error {
-	have, err := m.scene.ruleset(m.agent.node)
+// checkRules looks at what the kernel holds after a kill.
+func (m *messages) checkRules(next int, at killPoint, ready bool) error {
+	have, err := m.testbed.ruleset(m.agent.node)
 	switch {
 	case err != nil:
 		return err
@@ -92,7 +94,8 @@ func (m *messages) judge(next int, at moment, ready bool) error {
 			m.after++
 		}
 	case have != m.states[m.now]:
-		m.scene.fault("killed at message %d: neither the old rules nor the new (-):\n%s", at, listing.Difference(m.states[next], have))
+		m.testbed.fault("killed at message %d: neither the old rules nor the new (-):\n%s", at,
+			listing.Difference(m.states[next], have))
 	}
 	return nil
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// openConnections takes the permission for half of many connections that are open, and gives it back. What is
-// forbidden must be silent within a second, whoever talks, and go on afterwards; nobody else may notice anything.
+// openConnections takes the permission for half of many connections that are open, and gives it
+// back. What is forbidden must be silent within a second, whoever talks, and go on afterwards;
+// nobody else may notice anything.
 type openConnections struct{}
 
 func (openConnections) Name() string { return "open-connections" }
@@ -20,52 +21,53 @@ func (openConnections) Plan() plan { return plan{} }
 
 const cutWithin = time.Second
 
-func (openConnections) Inject(s *scene) error {
-	o := &opened{scene: s}
+func (openConnections) Inject(s *testbed) error {
+	o := &openRun{testbed: s}
 	defer o.close()
 	count, rounds := s.times(1000, 100), s.times(6, 2)
 	if err := o.open(count); err != nil {
 		return err
 	}
 	for i := range rounds {
-		if err := o.narrow(o.narrowings()[i%2]); err != nil {
+		if err := o.restrict(o.restrictions()[i%2]); err != nil {
 			return err
 		}
 	}
 	s.done("half of %d open connections forbidden and allowed again, %d times", count, rounds)
-	o.judgeStaying()
+	o.checkStaying()
 	return nil
 }
 
-// opened is the connections of that row: those that stay allowed, and those that do not.
-type opened struct {
-	scene          *scene
+// openRun is the connections of the row: those that stay allowed, and those that do not.
+type openRun struct {
+	testbed        *testbed
 	staying, going []*stream
-	doors          []door
+	ports          []listeningPort
 	pause          time.Duration // the longest of those that stay allowed
 }
 
-// guests are the pods that the connections come from. They lead to the pod hub.
-func guests() []sandbox.Pod {
+// connectionClients are the pods that the connections come from. They lead to connectionServer.
+func connectionClients() []sandbox.Pod {
 	return []sandbox.Pod{
-		{Name: shop + "/guest1", Node: nodeName(1), Addrs: addrs(1, 31)},
-		{Name: shop + "/guest2", Node: nodeName(2), Addrs: addrs(2, 31)},
+		{Name: shop + "/connection-client1", Node: nodeName(1), Addrs: addrs(1, 31)},
+		{Name: shop + "/connection-client2", Node: nodeName(2), Addrs: addrs(2, 31)},
 	}
 }
 
-func hub() sandbox.Pod {
-	return sandbox.Pod{Name: shop + "/hub", Node: nodeName(1), Addrs: addrs(1, 30)}
+func connectionServer() sandbox.Pod {
+	return sandbox.Pod{Name: shop + "/connection-server", Node: nodeName(1), Addrs: addrs(1, 30)}
 }
 
-// open opens the connections, of every kind and by every way.
-func (o *opened) open(count int) error {
-	if err := o.settle(); err != nil {
+// open opens connections of every kind: by both families and protocols, in both directions.
+func (o *openRun) open(count int) error {
+	if err := o.addPods(); err != nil {
 		return err
 	}
 	for n := range count {
-		x := &stream{from: guests()[n/2%2].Name, network: []string{"tcp", "tcp", "udp"}[n/4%3], pushed: n/4%3 > 0}
-		x.to = net.JoinHostPort(hub().Addrs[n/12%2].String(), ports()[n%2])
-		if err := x.open(o.scene, o.doors[n%2]); err != nil {
+		x := &stream{from: connectionClients()[n/2%2].Name,
+			network: []string{"tcp", "tcp", "udp"}[n/4%3], pushed: n/4%3 > 0}
+		x.to = net.JoinHostPort(connectionServer().Addrs[n/12%2].String(), ports()[n%2])
+		if err := x.open(o.testbed, o.ports[n%2]); err != nil {
 			return err
 		}
 		if n%2 == 0 {
@@ -74,123 +76,133 @@ func (o *opened) open(count int) error {
 			o.going = append(o.going, x)
 		}
 	}
-	_, err := o.scene.goOn(slices.Concat(o.staying, o.going))
+	_, err := o.testbed.awaitProgress(slices.Concat(o.staying, o.going))
 	return err
 }
 
 // ports are those of the connections that stay allowed, and of those that do not.
 func ports() []string { return []string{"81", "82"} }
 
-// settle adds the pods and their policy.
-func (o *opened) settle() error {
-	s, documents := o.scene, []string{podManifest(hub(), "app", "hub")}
-	errs := []error{s.AddPod(hub())}
-	for _, g := range guests() {
-		documents = append(documents, podManifest(g, "app", "guest"))
+// addPods adds the pods and their policy.
+func (o *openRun) addPods() error {
+	s, documents := o.testbed, []string{podManifest(connectionServer(), "app", "connection-server")}
+	errs := []error{s.AddPod(connectionServer())}
+	for _, g := range connectionClients() {
+		documents = append(documents, podManifest(g, "app", "connection-client"))
 		errs = append(errs, s.AddPod(g))
 	}
-	errs = append(errs, s.folder.put("guests.yaml", documents...), s.folder.put("hub.yaml", hubPolicy(true)))
+	errs = append(errs, s.folder.put("connections.yaml", documents...),
+		s.folder.put("connection-server.yaml", serverPolicy(true)))
 	for _, port := range ports() {
-		d, err := s.openDoor(hub().Name, port)
-		o.doors, errs = append(o.doors, d), append(errs, err)
+		d, err := s.listenOn(connectionServer().Name, port)
+		o.ports, errs = append(o.ports, d), append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func (o *opened) close() {
+func (o *openRun) close() {
 	for _, x := range slices.Concat(o.staying, o.going) {
 		x.close()
 	}
-	for _, d := range o.doors {
+	for _, d := range o.ports {
 		d.close()
 	}
 }
 
-// narrowing is a change that forbids half of the connections, and how it is taken back.
-type narrowing struct {
+// restriction is a change that forbids half of the connections, and how it is undone.
+type restriction struct {
 	name       string
 	do, undone func() error
 }
 
-// narrowings are such changes at the server's node, and at the clients'.
-func (o *opened) narrowings() []narrowing {
-	f := o.scene.folder
-	return []narrowing{
+// restrictions are such changes at the server's node, and at the clients'.
+func (o *openRun) restrictions() []restriction {
+	f := o.testbed.folder
+	return []restriction{
 		{"the server's policy",
-			func() error { return f.put("hub.yaml", hubPolicy(false)) }, func() error { return f.put("hub.yaml", hubPolicy(true)) }},
+			func() error { return f.put("connection-server.yaml", serverPolicy(false)) },
+			func() error { return f.put("connection-server.yaml", serverPolicy(true)) }},
 		{"a policy of the clients",
-			func() error { return f.put("guest.yaml", guestPolicy) }, func() error { return f.drop("guest.yaml") }},
+			func() error { return f.put("connection-client.yaml", clientPolicy) },
+			func() error { return f.drop("connection-client.yaml") }},
 	}
 }
 
-// hubPolicy lets the guests in on one of the ports, or on both.
-func hubPolicy(both bool) string {
-	more := map[bool]string{true: ", {port: 82}, {port: 82, protocol: UDP}"}[both]
+// serverPolicy lets the clients in on one of the ports, or on both.
+func serverPolicy(both bool) string {
+	more := ""
+	if both {
+		more = ", {port: 82}, {port: 82, protocol: UDP}"
+	}
 	return fmt.Sprintf(`
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {namespace: shop, name: hub}
+metadata: {namespace: shop, name: connection-server}
 spec:
-  podSelector: {matchLabels: {app: hub}}
+  podSelector: {matchLabels: {app: connection-server}}
   policyTypes: [Ingress]
-  ingress: [{from: [{podSelector: {matchLabels: {app: guest}}}], ports: [{port: 81}, {port: 81, protocol: UDP}%s]}]
+  ingress: [{from: [{podSelector: {matchLabels: {app: connection-client}}}], ports: [{port: 81}, {port: 81, protocol: UDP}%s]}]
 `, more)
 }
 
-const guestPolicy = `
+const clientPolicy = `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {namespace: shop, name: guest}
+metadata: {namespace: shop, name: connection-client}
 spec:
-  podSelector: {matchLabels: {app: guest}}
+  podSelector: {matchLabels: {app: connection-client}}
   policyTypes: [Egress]
   egress: [{ports: [{port: 81}, {port: 81, protocol: UDP}]}]
 `
 
-// narrow makes a change, looks when the forbidden connections fell silent and whether they stay so, and takes the
-// change back.
-func (o *opened) narrow(n narrowing) error {
-	o.newPauses()
-	began, waits := time.Now(), o.scene.spans()
+// restrict makes a change, looks when the forbidden connections fell silent and whether they stay
+// so, and takes the change back.
+func (o *openRun) restrict(n restriction) error {
+	o.longestPause()
+	began, waits := time.Now(), o.testbed.spans()
 	if err := n.do(); err != nil {
 		return err
 	}
-	o.scene.sleep(time.Until(began.Add(cutWithin)))
-	held := max(o.newPauses(), longestHeld(waits))
-	o.scene.sleep(held)
-	leak := -heardBy(o.going)
-	o.scene.sleep(cutWithin)
-	leak += heardBy(o.going)
-	o.scene.aside.leak += leak
+	o.testbed.sleep(time.Until(began.Add(cutWithin)))
+	held := max(o.longestPause(), longestHeld(waits))
+	o.testbed.sleep(held)
+	leak := -receivedBy(o.going)
+	o.testbed.sleep(cutWithin)
+	leak += receivedBy(o.going)
+	o.testbed.ownLoss.leak += leak
 	after := silences(o.going, began)
-	o.scene.note("%s: the last of %d was silent after %v, half of them after %v; %d numbers arrived after %v and what the machine held up the others or the agents, %v",
-		n.name, len(after), millis(after[len(after)-1]), millis(after[len(after)/2]), leak, cutWithin, millis(held))
+	o.testbed.note(
+		"%s: the last of %d was silent after %v, half of them after %v; %d numbers arrived "+
+			"after %v and what the machine held up the others or the agents, %v",
+		n.name, len(after), millis(after[len(after)-1]), millis(after[len(after)/2]), leak,
+		cutWithin, millis(held))
 	if err := n.undone(); err != nil {
 		return err
 	}
-	took, err := o.scene.goOn(o.going)
-	o.scene.note("%s, taken back: all went on after %v", n.name, millis(took))
+	took, err := o.testbed.awaitProgress(o.going)
+	o.testbed.note("%s, taken back: all went on after %v", n.name, millis(took))
 	return err
 }
 
-// newPauses returns by how much the connections that stay allowed were late at most since it was last called.
-func (o *opened) newPauses() time.Duration {
+// longestPause returns by how much the connections that stay allowed were late at most since it was
+// last called.
+func (o *openRun) longestPause() time.Duration {
 	longest := time.Duration(0)
 	for _, x := range o.staying {
 		longest = max(longest, time.Duration(x.pause.Swap(0)))
 	}
 	o.pause = max(o.pause, longest)
-	return max(0, longest-beat)
+	return max(0, longest-sendInterval)
 }
 
-func heardBy(streams []*stream) (count int) {
+func receivedBy(streams []*stream) (count int) {
 	for _, x := range streams {
-		count += int(x.heard.Load())
+		count += int(x.received.Load())
 	}
 	return count
 }
 
-// silences are the times until streams heard something for the last time, the shortest first.
+// silences are the times until streams received something for the last time, the shortest first.
 func silences(streams []*stream, began time.Time) []time.Duration {
 	var all []time.Duration
 	for _, x := range streams {
@@ -200,18 +212,21 @@ func silences(streams []*stream, began time.Time) []time.Duration {
 	return all
 }
 
-// judgeStaying looks whether the others were disturbed. What TCP lost it sends again, so that shows as a pause.
-func (o *opened) judgeStaying() {
-	o.newPauses()
+// checkStaying looks whether the others were disturbed. What TCP lost it sends again, so that shows
+// as a pause.
+func (o *openRun) checkStaying() {
+	o.longestPause()
 	lost := 0
 	for _, x := range o.staying {
 		lost += x.lost()
 	}
-	o.scene.aside.broken += lost
+	o.testbed.ownLoss.broken += lost
 	for _, x := range slices.Concat(o.staying, o.going) {
 		if x.reset.Load() {
-			o.scene.fault("%s: reset", x)
+			o.testbed.fault("%s: reset", x)
 		}
 	}
-	o.scene.note("connections that stayed allowed: %d numbers lost; longest pause %v, with one every %v", lost, millis(o.pause), beat)
+	o.testbed.note(
+		"connections that stayed allowed: %d numbers lost; longest pause %v, with one every %v",
+		lost, millis(o.pause), sendInterval)
 }

@@ -9,40 +9,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spoofing has pods say what only routers say, take others' addresses, and hide packets in fragments and behind tags.
-// What README says is prevented must not arrive; what it says is not is only told.
+// spoofing has pods say what only routers say, take others' addresses, and hide packets in
+// fragments and behind tags. What README says is prevented must not arrive; what it says is not is
+// only noted.
 type spoofing struct {
-	open []int // copies of each trick that arrive while nobody filters
+	open []int // copies of each packet that arrive while nobody filters
 }
 
 func (*spoofing) Name() string { return "spoofing" }
 
 func (*spoofing) Plan() plan { return plan{} }
 
-// Rehearse shows which tricks arrive at all.
-func (p *spoofing) Rehearse(s *scene) (err error) {
-	p.open, err = s.juggle("open")
+// CheckUnfiltered shows which packets arrive at all.
+func (p *spoofing) CheckUnfiltered(s *testbed) (err error) {
+	p.open, err = s.sendSpoofed("open")
 	return err
 }
 
-func (p *spoofing) Inject(s *scene) error {
+func (p *spoofing) Inject(s *testbed) error {
 	var passed, proveNothing []string
-	judged := 0
+	checked := 0
 	rounds := s.times(3, 1)
 	for round := range rounds {
-		arrived, err := s.juggle(fmt.Sprintf("r%d", round))
+		arrived, err := s.sendSpoofed(fmt.Sprintf("r%d", round))
 		if err != nil {
 			return err
 		}
-		for i, t := range tricks() {
+		for i, t := range spoofedPackets() {
 			switch {
 			case p.open[i] == 0:
 				proveNothing = append(proveNothing, t.name)
 			case t.refused && arrived[i] > 0:
-				s.aside.leak += arrived[i]
+				s.ownLoss.leak += arrived[i]
 				s.fault("%s: %d arrived", t.name, arrived[i])
 			case t.refused:
-				judged++
+				checked++
 			case arrived[i] > 0:
 				passed = append(passed, t.name)
 			default:
@@ -50,11 +51,11 @@ func (p *spoofing) Inject(s *scene) error {
 			}
 		}
 	}
-	s.done("%d kinds of packets, %d times each", len(tricks()), rounds*copies)
+	s.done("%d kinds of packets, %d times each", len(spoofedPackets()), rounds*copies)
 	s.note("arrive, as README says: %s", distinct(passed))
 	s.note("arrive nowhere, with agents or without: %s", distinct(proveNothing))
-	if judged == 0 {
-		s.fault("nothing was judged")
+	if checked == 0 {
+		s.fault("nothing was checked")
 	}
 	return nil
 }
@@ -76,18 +77,18 @@ const (
 	otherPort = 81 // of servers; nobody may use it
 )
 
-// juggle does all tricks and counts the copies of each that arrive.
-func (s *scene) juggle(round string) ([]int, error) {
-	arrived := make([]int, len(tricks()))
-	for i, t := range tricks() {
-		count, err := s.do(t, fmt.Sprintf("%s.%d", round, i))
+// sendSpoofed sends all packets and counts the copies of each that arrive.
+func (s *testbed) sendSpoofed(round string) ([]int, error) {
+	arrived := make([]int, len(spoofedPackets()))
+	for i, t := range spoofedPackets() {
+		count, err := s.sendCopies(t, fmt.Sprintf("%s.%d", round, i))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
 		arrived[i] = count
 	}
 	told, err := s.arrivals("web")
-	for i, t := range tricks() {
+	for i, t := range spoofedPackets() {
 		if t.icmp == nil {
 			arrived[i] = told.Flows[fmt.Sprintf("%s.%d", round, i)].Received
 		}
@@ -95,8 +96,8 @@ func (s *scene) juggle(round string) ([]int, error) {
 	return arrived, err
 }
 
-// do sends the copies of a trick; of ICMP it returns how many arrive.
-func (s *scene) do(t trick, flow string) (int, error) {
+// sendCopies sends the copies of a packet; of ICMP it returns how many arrive.
+func (s *testbed) sendCopies(t spoofedPacket, flow string) (int, error) {
 	if t.icmp == nil {
 		for n := range copies {
 			for family := range 2 {
@@ -121,8 +122,9 @@ func (s *scene) do(t trick, flow string) (int, error) {
 	return ear.Count(), ear.Close()
 }
 
-// sendUDP sends one copy as frames, with a source port of its own, so that the kernel knows of no connection.
-func (s *scene) sendUDP(t trick, flow string, n, family int) error {
+// sendUDP sends one copy as frames, with a source port of its own, so that the kernel knows of no
+// connection.
+func (s *testbed) sendUDP(t spoofedPacket, flow string, n, family int) error {
 	source, port := podOf(t.from).Addrs[family], t.port
 	if t.as != nil {
 		source = t.as[family]
@@ -131,14 +133,15 @@ func (s *scene) sendUDP(t trick, flow string, n, family int) error {
 		port = 80
 	}
 	from := netip.AddrPortFrom(source, uint16(1024+s.random.IntN(60_000)))
-	payload := datagram(from, netip.AddrPortFrom(webAddr(family), uint16(port)), numbered(flow, n<<1|family, true))
-	parts := []piece{{0, true, payload}}
+	payload := datagram(from, netip.AddrPortFrom(webAddr(family), uint16(port)),
+		numbered(flow, n<<1|family, true))
+	parts := []fragment{{0, true, payload}}
 	if t.cut != nil {
 		parts = t.cut(payload)
 	}
-	id := uint16(s.random.Uint32())
+	header := ipHeader{source, webAddr(family), unix.IPPROTO_UDP, uint16(s.random.Uint32())}
 	for _, p := range parts {
-		if err := s.sendFrame(t.from, "web", t.tags, packetOf(source, webAddr(family), unix.IPPROTO_UDP, id, p)); err != nil {
+		if err := s.sendFrame(t.from, "web", t.tags, header.packet(p)); err != nil {
 			return err
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// podStart starts pods that send what is forbidden before any agent can have heard of them, on nodes that deny
-// unknown pods, with their agents alive and dead. Then it starts some on nodes that allow them, to compare: what
-// arrives there does not count.
+// podStart starts pods that send what is forbidden before any agent can know them, on nodes that
+// deny unknown pods, with their agents alive and dead. Then it starts some on nodes that allow
+// them, to compare: what arrives there does not count.
 type podStart struct{}
 
 func (podStart) Name() string { return "pod-start" }
@@ -20,11 +20,11 @@ func (podStart) Plan() plan { return plan{strict: true} }
 // together is how many pods start at the same time.
 const together = 10
 
-func (podStart) Inject(s *scene) error {
-	if err := s.settleHallAndVault(); err != nil {
+func (podStart) Inject(s *testbed) error {
+	if err := s.addNewPodServers(); err != nil {
 		return err
 	}
-	st := &starts{scene: s}
+	st := &starts{testbed: s}
 	alive, dead, free := s.times(600, 30), s.times(400, 20), s.times(100, 10)
 	delays, err := st.many(alive, "start-deny", st.wave)
 	if err != nil {
@@ -42,44 +42,53 @@ func (podStart) Inject(s *scene) error {
 	}
 	s.note("allow: the first packet that is permitted arrived after %s", spread(delays))
 	s.done("%d pods with the agents alive, %d with them dead", alive, dead)
-	return st.judge()
+	return st.check()
 }
 
-// hallOrVault is a pod that no policy selects. Newcomers may speak to the one and not to the other.
-func hallOrVault(name string) sandbox.Pod {
-	host := map[string]int{"hall": 40, "vault": 41}[name]
+// The servers that new pods may and may not send to. No policy selects them.
+const (
+	openServer   = "open-server"
+	closedServer = "closed-server"
+)
+
+// newPodServer is the pod of one of these servers.
+func newPodServer(name string) sandbox.Pod {
+	host := 40
+	if name == closedServer {
+		host = 41
+	}
 	return sandbox.Pod{Name: shop + "/" + name, Node: nodeName(1), Addrs: addrs(1, host)}
 }
 
-const newcomerPolicy = `
+const newPodPolicy = `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {namespace: shop, name: newcomer}
+metadata: {namespace: shop, name: new-pod}
 spec:
-  podSelector: {matchLabels: {app: newcomer}}
+  podSelector: {matchLabels: {app: new-pod}}
   policyTypes: [Egress]
-  egress: [{to: [{podSelector: {matchLabels: {app: hall}}}], ports: [{port: 80, protocol: UDP}]}]
+  egress: [{to: [{podSelector: {matchLabels: {app: open-server}}}], ports: [{port: 80, protocol: UDP}]}]
 `
 
-// settleHallAndVault adds these pods and waits until the agents know them.
-func (s *scene) settleHallAndVault() error {
-	documents := []string{newcomerPolicy}
-	for _, name := range []string{"hall", "vault"} {
-		documents = append(documents, podManifest(hallOrVault(name), "app", name))
-		if err := errors.Join(s.AddPod(hallOrVault(name)), s.serve(name)); err != nil {
+// addNewPodServers adds these pods and waits until the agents know them.
+func (s *testbed) addNewPodServers() error {
+	documents := []string{newPodPolicy}
+	for _, name := range []string{openServer, closedServer} {
+		documents = append(documents, podManifest(newPodServer(name), "app", name))
+		if err := errors.Join(s.AddPod(newPodServer(name)), s.serve(name)); err != nil {
 			return err
 		}
 	}
-	if err := s.folder.put("newcomers.yaml", documents...); err != nil {
+	if err := s.folder.put("new-pods.yaml", documents...); err != nil {
 		return err
 	}
-	first := &starts{scene: s, next: 2 * newcomerHosts}
+	first := &starts{testbed: s, next: 2 * newPodHosts}
 	_, err := first.many(2, "first", first.wave)
 	return err
 }
 
 // relax restarts the agents so that they allow unknown pods.
-func (s *scene) relax() error {
+func (s *testbed) relax() error {
 	s.plan.strict = false
 	errs := []error{s.killAll()}
 	for _, a := range s.agents {
@@ -88,18 +97,19 @@ func (s *scene) relax() error {
 	return errors.Join(errs...)
 }
 
-// starts is the pods that a row has started.
+// starts starts pods for a row, and counts them.
 type starts struct {
-	scene *scene
-	next  int // number of the next pod
+	testbed *testbed
+	next    int // number of the next pod
 }
 
 // many starts pods, wave by wave, and returns after what time something permitted arrived.
-func (st *starts) many(count int, flow string, wave func([]*newcomer) error) (delays []time.Duration, err error) {
-	for done := 0; done < count && st.scene.ctx.Err() == nil; {
-		var pods []*newcomer
+func (st *starts) many(count int, flow string, wave func([]*newPod) error) (delays []time.Duration,
+	err error) {
+	for done := 0; done < count && st.testbed.ctx.Err() == nil; {
+		var pods []*newPod
 		for range min(together, count-done) {
-			pods = append(pods, &newcomer{scene: st.scene, number: st.next, flow: flow})
+			pods = append(pods, &newPod{testbed: st.testbed, number: st.next, flow: flow})
 			st.next++
 		}
 		if err := st.live(pods, wave); err != nil {
@@ -110,30 +120,30 @@ func (st *starts) many(count int, flow string, wave func([]*newcomer) error) (de
 		}
 		done += len(pods)
 	}
-	return delays, st.scene.ctx.Err()
+	return delays, st.testbed.ctx.Err()
 }
 
 // live has pods come, act and go.
-func (st *starts) live(pods []*newcomer, wave func([]*newcomer) error) error {
+func (st *starts) live(pods []*newPod, wave func([]*newPod) error) error {
 	var errs []error
 	for _, n := range pods {
-		errs = append(errs, n.arrive())
+		errs = append(errs, n.create())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	errs = append(errs, wave(pods))
 	for _, n := range pods {
-		errs = append(errs, n.leave())
+		errs = append(errs, n.remove())
 	}
 	return errors.Join(errs...)
 }
 
 // wave lets all pods act at the same time.
-func (st *starts) wave(pods []*newcomer) error {
+func (st *starts) wave(pods []*newPod) error {
 	ended := make(chan error, len(pods))
 	for _, n := range pods {
-		go func() { ended <- n.act() }()
+		go func() { ended <- n.sendAndAnnounce() }()
 	}
 	var errs []error
 	for range pods {
@@ -143,15 +153,15 @@ func (st *starts) wave(pods []*newcomer) error {
 }
 
 // deadWave lets them act while no agent runs, and starts the agents a little later.
-func (st *starts) deadWave(pods []*newcomer) error {
-	for _, a := range st.scene.agents {
+func (st *starts) deadWave(pods []*newPod) error {
+	for _, a := range st.testbed.agents {
 		a.kill()
 	}
 	started := make(chan error, 1)
 	go func() {
-		st.scene.sleep(200 * time.Millisecond)
+		st.testbed.sleep(200 * time.Millisecond)
 		var errs []error
-		for _, a := range st.scene.agents {
+		for _, a := range st.testbed.agents {
 			errs = append(errs, a.start())
 		}
 		started <- errors.Join(errs...)
@@ -159,19 +169,19 @@ func (st *starts) deadWave(pods []*newcomer) error {
 	return errors.Join(st.wave(pods), <-started)
 }
 
-// judge counts what has arrived of what is forbidden.
-func (st *starts) judge() error {
-	told, err := st.scene.arrivals("vault")
+// check counts what has arrived of what is forbidden.
+func (st *starts) check() error {
+	told, err := st.testbed.arrivals(closedServer)
 	if err != nil {
 		return err
 	}
 	for _, flow := range []string{"start-deny", "start-dead"} {
-		st.scene.aside.leak += told.Flows[flow].Received
+		st.testbed.ownLoss.leak += told.Flows[flow].Received
 	}
 	free := told.Flows["start-allow"].Received
-	st.scene.note("allow: %d forbidden packets arrived before the agents knew their pods", free)
+	st.testbed.note("allow: %d forbidden packets arrived before the agents knew their pods", free)
 	if free == 0 {
-		st.scene.fault("nothing arrived while nothing was forbidden: this row would see no leak")
+		st.testbed.fault("nothing arrived while nothing was forbidden: this row would see no leak")
 	}
 	return nil
 }
@@ -179,5 +189,6 @@ func (st *starts) judge() error {
 // spread is the median and the longest of some times.
 func spread(all []time.Duration) string {
 	slices.Sort(all)
-	return millis(all[len(all)/2]).String() + " (median), " + millis(all[len(all)-1]).String() + " (longest)"
+	return millis(all[len(all)/2]).String() + " (median), " + millis(all[len(all)-1]).String() +
+		" (longest)"
 }

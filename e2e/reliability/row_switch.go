@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// switchOff turns off, again and again, what makes packets between ports of a bridge pass the agent's rules. What the
-// agent may set is on again within a second, after the ports of isolated pods were closed. Where it sees /proc/sys read-only, as in the DaemonSet, it is not ready,
-// and within a second isolated pods exchange nothing with their neighbours until somebody turns it on. Until then
-// nothing can keep packets from passing, so that is counted apart; so is what was let in then, for the second that it
-// may take to end.
+// switchOff turns off, again and again, what makes packets between ports of a bridge pass the
+// agent's rules. What the agent may set is on again within a second, after the ports of isolated
+// pods were closed. Where it sees /proc/sys read-only, as in the DaemonSet, it is not ready, and
+// within a second isolated pods exchange nothing with their neighbours until somebody turns it on.
+// Until then nothing can keep packets from passing, so that is counted apart; so is what was let in
+// then, for the second that it may take to end.
 type switchOff struct{ readOnly bool }
 
 func (r switchOff) Name() string {
@@ -26,7 +27,8 @@ func (r switchOff) Name() string {
 func (switchOff) Plan() plan { return plan{} }
 
 // switches are those of br_netfilter.
-var switches = []string{"/proc/sys/net/bridge/bridge-nf-call-iptables", "/proc/sys/net/bridge/bridge-nf-call-ip6tables"}
+var switches = []string{"/proc/sys/net/bridge/bridge-nf-call-iptables",
+	"/proc/sys/net/bridge/bridge-nf-call-ip6tables"}
 
 const (
 	switchLimit = time.Second // until a switch that is off has no effect any more
@@ -34,12 +36,12 @@ const (
 	lateCount   = 500 * time.Millisecond // until servers have counted what is in their queues
 )
 
-func (r switchOff) Inject(s *scene) error {
-	t := &tampering{scene: s, agent: s.agents[0], node: s.agents[0].node, flows: everyFlow()}
+func (r switchOff) Inject(s *testbed) error {
+	t := &tampering{testbed: s, agent: s.agents[0], node: s.agents[0].node, flows: everyFlow()}
 	s.excuse = "until the switch was on again, or the ports closed"
-	s.unjudged = true // while ports are closed, permitted packets are lost, too
+	s.breakExpected = true // while ports are closed, permitted packets are lost, too
 	if r.readOnly {
-		if err := t.agent.restrain(); err != nil {
+		if err := t.agent.makeReadOnly(); err != nil {
 			return err
 		}
 	}
@@ -56,16 +58,17 @@ func (r switchOff) Inject(s *scene) error {
 	return nil
 }
 
-// restrain starts an agent anew that sees /proc/sys read-only.
-func (a *agent) restrain() error {
+// makeReadOnly starts an agent anew that sees /proc/sys read-only.
+func (a *agent) makeReadOnly() error {
 	a.kill()
 	const script = `mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"`
-	return errors.Join(a.start("unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh"), a.awaitReady(patience))
+	return errors.Join(a.start("unshare", "--mount", "--propagation=private", "sh", "-c", script,
+		"sh"), a.awaitReady(patience))
 }
 
 // switchedOff turns switches off once and waits until that has no effect.
 func (t *tampering) switchedOff(paths []string, readOnly bool) error {
-	before, err := t.scene.allArrivals()
+	before, err := t.testbed.allArrivals()
 	if err != nil {
 		return err
 	}
@@ -77,16 +80,16 @@ func (t *tampering) switchedOff(paths []string, readOnly bool) error {
 	if readOnly {
 		over = t.saysThatItIsNotReady
 	}
-	took, err := t.scene.await(patience, "the switch has no effect", over)
+	took, err := t.testbed.await(patience, "the switch has no effect", over)
 	if err != nil {
 		return err
 	}
-	t.scene.repairs = append(t.scene.repairs, took)
+	t.testbed.repairs = append(t.testbed.repairs, took)
 	if t.isLate(took, switchLimit, span) {
 		t.late++
 	}
-	t.scene.sleep(lateCount)
-	after, err := t.scene.allArrivals()
+	t.testbed.sleep(lateCount)
+	after, err := t.testbed.allArrivals()
 	if err != nil {
 		return err
 	}
@@ -95,14 +98,14 @@ func (t *tampering) switchedOff(paths []string, readOnly bool) error {
 		err = t.awaitCut("switching off", after)
 	}
 	if err == nil && readOnly {
-		t.scene.sleep(closedFor)
+		t.testbed.sleep(closedFor)
 		err = t.turn(paths, "1")
 	}
 	return errors.Join(err, t.agent.awaitReady(patience))
 }
 
 func (t *tampering) turn(paths []string, value string) error {
-	return t.scene.InNode(t.node, func() error {
+	return t.testbed.InNode(t.node, func() error {
 		var errs []error
 		for _, path := range paths {
 			errs = append(errs, os.WriteFile(path, []byte(value), 0))
@@ -112,7 +115,7 @@ func (t *tampering) turn(paths []string, value string) error {
 }
 
 func (t *tampering) switchedOn() error {
-	return t.scene.InNode(t.node, func() error {
+	return t.testbed.InNode(t.node, func() error {
 		off := slices.DeleteFunc(slices.Clone(switches), func(path string) bool {
 			value, err := os.ReadFile(path)
 			return err == nil && strings.TrimSpace(string(value)) == "1"
@@ -125,7 +128,7 @@ func (t *tampering) switchedOn() error {
 }
 
 func (t *tampering) saysThatItIsNotReady() error {
-	r, err := t.agent.ask()
+	r, err := t.agent.client().Readiness()
 	if err == nil && (r.Ready || !strings.Contains(r.Reasons["host"], "sysctl -w")) {
 		err = fmt.Errorf("ready: %t, %v", r.Ready, r.Reasons)
 	}

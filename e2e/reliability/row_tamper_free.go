@@ -10,9 +10,10 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// tamperFree changes the table at random where nobody owns it. The agent must see it and repair it in half a second.
-// Until then nothing can keep packets from passing, so what leaks or breaks in that time is counted apart; so is what
-// was let in then, for the second that it may take to cut it.
+// tamperFree changes the table at random where nobody owns it. The agent must see it and repair it
+// in half a second. Until then nothing can keep packets from passing, so what leaks or breaks in
+// that time is counted apart; so is what was let in then, for the second that it may take to cut
+// it.
 type tamperFree struct{}
 
 func (tamperFree) Name() string { return "tamper-free" }
@@ -20,20 +21,21 @@ func (tamperFree) Name() string { return "tamper-free" }
 func (tamperFree) Plan() plan { return plan{free: true} }
 
 const (
-	repairLimit  = 500 * time.Millisecond
-	repairEnd    = 40 * time.Second // after that no repair is expected any more
-	repairBudget = 4 * time.Minute  // for all repairs; an agent that only looks at times uses it up with the first few
+	repairLimit = 500 * time.Millisecond
+	repairEnd   = 40 * time.Second // after that no repair is expected any more
+	// for all repairs; an agent that only looks at times uses it up with the first few
+	repairBudget = 4 * time.Minute
 )
 
-func (tamperFree) Inject(s *scene) error {
-	t := &tampering{scene: s, agent: s.agents[0], node: s.agents[0].node, flows: everyFlow()}
+func (tamperFree) Inject(s *testbed) error {
+	t := &tampering{testbed: s, agent: s.agents[0], node: s.agents[0].node, flows: everyFlow()}
 	s.excuse = "until the table was repaired and what had been let in was cut"
 	var err error
 	if t.have, err = s.objects(t.node); err != nil {
 		return err
 	}
 	t.want = listing.Canonical(t.have)
-	if t.others, err = s.settleForeigners(t.node); err != nil {
+	if t.others, err = s.addForeignTables(t.node); err != nil {
 		return err
 	}
 	wanted := s.times(200, 10)
@@ -47,24 +49,24 @@ func (tamperFree) Inject(s *scene) error {
 	return nil
 }
 
-// tampering is the work of that row.
+// tampering is the state of the row.
 type tampering struct {
-	scene  *scene
-	agent  *agent
-	node   string
-	want   string           // the ruleset
-	have   []listing.Object // when it was looked at last
-	flows  []flow
-	others *foreigners
-	used   time.Duration   // by all repairs
-	late   int             // repairs over the limit
-	held   time.Duration   // that the machine held up the agent while it was late, at most
-	cuts   []time.Duration // until what was let in through a window was cut, after its repair
+	testbed *testbed
+	agent   *agent
+	node    string
+	want    string           // the ruleset
+	have    []listing.Object // when it was looked at last
+	flows   []flow
+	others  *foreignTables
+	used    time.Duration   // by all repairs
+	late    int             // repairs over the limit
+	held    time.Duration   // that the machine held up the agent while it was late, at most
+	cuts    []time.Duration // until what was let in through a window was cut, after its repair
 }
 
 // once makes one change and waits for the repair.
 func (t *tampering) once() error {
-	before, err := t.scene.allArrivals()
+	before, err := t.testbed.allArrivals()
 	if err != nil {
 		return err
 	}
@@ -75,8 +77,8 @@ func (t *tampering) once() error {
 	if err := t.repair(script); err != nil {
 		return err
 	}
-	t.scene.sleep(20 * time.Millisecond) // for what is on its way
-	after, err := t.scene.allArrivals()
+	t.testbed.sleep(20 * time.Millisecond) // for packets that are still queued
+	after, err := t.testbed.allArrivals()
 	if err != nil {
 		return err
 	}
@@ -84,15 +86,16 @@ func (t *tampering) once() error {
 	if after.leaks(before, t.flows) > 0 {
 		err = t.awaitCut(script, after)
 	}
-	return errors.Join(err, t.foreign(script))
+	return errors.Join(err, t.checkForeign(script))
 }
 
-// repair waits for the repair. It is late if a look that began after the limit still found the damage: a look takes
-// its time, too, where others want the processors. What the agent itself waits for one does not count.
+// repair waits for the repair. It is late if a look that began after the limit still found the
+// damage: a look takes its time, too, where others want the processors. What the agent itself waits
+// for one does not count.
 func (t *tampering) repair(script string) error {
 	var damaged time.Duration
 	span := t.agent.span()
-	took, err := t.scene.await(repairEnd, "repair after "+script, func() error {
+	took, err := t.testbed.await(repairEnd, "repair after "+script, func() error {
 		look := span.took()
 		err := t.repaired()
 		if err != nil {
@@ -101,10 +104,10 @@ func (t *tampering) repair(script string) error {
 		return err
 	})
 	t.used += took
-	t.scene.repairs = append(t.scene.repairs, took)
+	t.testbed.repairs = append(t.testbed.repairs, took)
 	if t.isLate(damaged, repairLimit, span) {
 		t.late++
-		t.scene.note("repaired %v to %v after: %s", millis(damaged), millis(took), script)
+		t.testbed.note("repaired %v to %v after: %s", millis(damaged), millis(took), script)
 	}
 	return err
 }
@@ -114,7 +117,7 @@ func (t *tampering) isLate(took, limit time.Duration, s span) bool {
 	if took <= limit {
 		return false
 	}
-	held := s.held()
+	held := s.heldUp()
 	t.held = max(t.held, held)
 	return took > limit+held
 }
@@ -122,15 +125,16 @@ func (t *tampering) isLate(took, limit time.Duration, s span) bool {
 // mutate makes a change that the kernel takes.
 func (t *tampering) mutate() (string, error) {
 	for {
-		script := mutator{t.scene.random, t.have}.script()
-		if script != "" && t.scene.nft(t.node, script) == nil { // else there is no such object, or it is in use
+		script := mutator{t.testbed.random, t.have}.script()
+		// else there is no such object, or it is in use
+		if script != "" && t.testbed.nft(t.node, script) == nil {
 			return script, nil
 		}
 	}
 }
 
 func (t *tampering) repaired() error {
-	objects, err := t.scene.objects(t.node)
+	objects, err := t.testbed.objects(t.node)
 	if err != nil {
 		return err
 	}
@@ -143,14 +147,14 @@ func (t *tampering) repaired() error {
 
 // excuse counts what the window let through, and what it kept back that no socket has lost.
 func (t *tampering) excuse(before, after arrivals) {
-	t.scene.excused.leak += after.leaks(before, t.flows)
+	t.testbed.excused.leak += after.leaks(before, t.flows)
 	missing := before.Overflowed - after.Overflowed
 	for i, f := range t.flows {
 		if name := fmt.Sprint(i); f.allowed && strings.HasPrefix(f.network, "udp") {
 			missing += after.Flows[name].missing() - before.Flows[name].missing()
 		}
 	}
-	t.scene.excused.broken += max(0, missing)
+	t.testbed.excused.broken += max(0, missing)
 }
 
 // leaks counts the forbidden packets that arrived since an earlier look.
@@ -163,7 +167,8 @@ func (a arrivals) leaks(before arrivals, flows []flow) (count int) {
 	return count
 }
 
-// cutLimit is how long a connection that is not permitted may stay open; after givenUp nobody waits any more.
+// cutLimit is how long a connection that is not permitted may stay open; after givenUp nobody waits
+// any more.
 const (
 	cutLimit = time.Second
 	givenUp  = 10 * time.Second
@@ -172,20 +177,22 @@ const (
 // awaitCut waits until nothing gets through any more that was let in through a window.
 func (t *tampering) awaitCut(script string, before arrivals) error {
 	for span, late := t.agent.span(), 0; ; {
-		t.scene.sleep(100 * time.Millisecond)
-		after, err := t.scene.allArrivals()
+		t.testbed.sleep(100 * time.Millisecond)
+		after, err := t.testbed.allArrivals()
 		leaks, took := after.leaks(before, t.flows), span.took()
 		if err != nil || leaks == 0 || took > givenUp {
 			t.cuts = append(t.cuts, took)
 			if late > 0 {
-				t.scene.note("%d packets came later than %v after the repair, until %v after it, of: %s", late, cutLimit, millis(took), script)
+				t.testbed.note(
+					"%d packets came later than %v after the repair, until %v after it, of: %s",
+					late, cutLimit, millis(took), script)
 			}
 			return err
 		}
 		if t.isLate(took, cutLimit, span) {
 			late += leaks
 		} else {
-			t.scene.excused.leak += leaks
+			t.testbed.excused.leak += leaks
 		}
 		before = after
 	}
@@ -199,25 +206,28 @@ func (a arrived) missing() int {
 	return a.Highest + 1 - a.Received
 }
 
-// foreign looks after the tables of others.
-func (t *tampering) foreign(script string) error {
+// checkForeign looks after the tables of others.
+func (t *tampering) checkForeign(script string) error {
 	if script == flushRuleset {
-		return t.others.again()
+		return t.others.recreate()
 	}
 	return t.others.check(script)
 }
 
 func (t *tampering) conclude(wanted, made int) {
 	if len(t.cuts) > 0 {
-		t.scene.note("what was let in was cut %v after the repair, at the latest of %d", millis(slices.Max(t.cuts)), len(t.cuts))
+		t.testbed.note("what was let in was cut %v after the repair, at the latest of %d",
+			millis(slices.Max(t.cuts)), len(t.cuts))
 	}
 	if t.held > 0 {
-		t.scene.note("the agent waited up to %v for a processor while it was late, which does not count", millis(t.held))
+		t.testbed.note(
+			"the agent waited up to %v for a processor while it was late, which does not count",
+			millis(t.held))
 	}
 	if t.late > 0 {
-		t.scene.fault("%d of %d repairs took longer than %v", t.late, made, repairLimit)
+		t.testbed.fault("%d of %d repairs took longer than %v", t.late, made, repairLimit)
 	}
 	if made < wanted {
-		t.scene.fault("%d mutations were wanted; there was no time for more", wanted)
+		t.testbed.fault("%d mutations were wanted; there was no time for more", wanted)
 	}
 }

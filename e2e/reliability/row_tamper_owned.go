@@ -6,15 +6,16 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// tamperOwned does to the table what another program could, while the agent owns it: it must be refused, or have
-// no effect.
+// tamperOwned does to the table what another program could, while the agent owns it: it must be
+// refused, or have no effect.
 type tamperOwned struct{}
 
 func (tamperOwned) Name() string { return "tamper-owned" }
 
 func (tamperOwned) Plan() plan { return plan{} }
 
-// ownedScripts speak of objects that are there: the chain of web, its entry in a map, the first rule.
+// ownedScripts speak of objects that are there: the chain of web, its entry in a map, the first
+// rule.
 var ownedScripts = []string{
 	"delete table inet picket",
 	"flush table inet picket",
@@ -37,7 +38,7 @@ var ownedScripts = []string{
 
 const flushRuleset = "flush ruleset"
 
-func (tamperOwned) Inject(s *scene) error {
+func (tamperOwned) Inject(s *testbed) error {
 	node := s.agents[0].node
 	owned, err := s.owned(node)
 	if err != nil {
@@ -47,7 +48,7 @@ func (tamperOwned) Inject(s *scene) error {
 		s.skip("the table has no owner on this kernel; Linux 6.9 is needed")
 		return nil
 	}
-	others, err := s.settleForeigners(node)
+	others, err := s.addForeignTables(node)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (tamperOwned) Inject(s *scene) error {
 }
 
 // tamperInVain tries one script; refused is 1 if the kernel said no.
-func (s *scene) tamperInVain(others *foreigners, script string) (refused int, err error) {
+func (s *testbed) tamperInVain(others *foreignTables, script string) (refused int, err error) {
 	before, err := s.ruleset(others.node)
 	if err = errors.Join(err, s.ctx.Err()); err != nil {
 		return 0, err
@@ -82,7 +83,7 @@ func (s *scene) tamperInVain(others *foreigners, script string) (refused int, er
 		s.fault("%s had an effect:\n%s", script, diff)
 	}
 	if script == flushRuleset {
-		return refused, others.again() // it took the other tables
+		return refused, others.recreate() // it took the other tables
 	}
 	return refused, others.check(script)
 }

@@ -12,7 +12,7 @@ func (unrelated) Name() string { return "unrelated" }
 
 func (unrelated) Plan() plan { return plan{} }
 
-func (unrelated) Inject(s *scene) error {
+func (unrelated) Inject(s *testbed) error {
 	const rate = 100
 	changes, began := rate*s.times(10, 3), time.Now()
 	var errs []error

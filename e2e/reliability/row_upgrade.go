@@ -6,20 +6,22 @@ import (
 	"syscall"
 )
 
-// upgrade replaces the agents, node by node, by another version, whose table has another layout, and back. The old
-// agent is ended as a rolling update does it, and every other time as a crash does.
+// upgrade replaces the agents, node by node, by another version, whose table has another layout,
+// and back. The old agent is ended as a rolling update does it, and every other time as a crash
+// does.
 type upgrade struct{}
 
 func (upgrade) Name() string { return "upgrade" }
 
 func (upgrade) Plan() plan { return plan{} }
 
-func (upgrade) Inject(s *scene) error {
-	programs := []string{s.lab.next, s.lab.picket}
+func (upgrade) Inject(s *testbed) error {
+	programs := []string{s.env.next, s.env.picket}
 	swaps := 2 * s.times(5, 2)
 	for i := range swaps {
 		for _, a := range s.agents {
-			if err := s.swap(a, programs[i%2], []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[i/2%2]); err != nil {
+			if err := s.swap(a, programs[i%2],
+				[]syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[i/2%2]); err != nil {
 				return err
 			}
 		}
@@ -29,7 +31,7 @@ func (upgrade) Inject(s *scene) error {
 }
 
 // swap replaces an agent by another program, which must replace the table.
-func (s *scene) swap(a *agent, program string, signal syscall.Signal) error {
+func (s *testbed) swap(a *agent, program string, signal syscall.Signal) error {
 	before, err := s.layout(a.node)
 	if err != nil {
 		return err
@@ -52,7 +54,7 @@ func (s *scene) swap(a *agent, program string, signal syscall.Signal) error {
 // layoutDigest is what the table says of its own layout, in a comment.
 var layoutDigest = regexp.MustCompile(`layout [a-z0-9]+`)
 
-func (s *scene) layout(node string) (string, error) {
+func (s *testbed) layout(node string) (string, error) {
 	text, err := s.ruleset(node)
 	return layoutDigest.FindString(text), err
 }

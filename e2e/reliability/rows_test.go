@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Growth is what the last quarter has more than the second: what happens before, and noise, says nothing.
+// Growth is what the last quarter has more than the second: what happens before, and noise, says
+// nothing.
 func TestSoakJudgesGrowth(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -20,20 +21,21 @@ func TestSoakJudgesGrowth(t *testing.T) {
 		{"noise", func(n int) float64 { return float64(50+n%7) * megabyte }, 0},
 		{"growing", func(n int) float64 { return float64(50+n) * megabyte }, 1},
 	} {
-		k := &soaking{scene: &scene{report: &report{}}}
-		var samples []figures
+		k := &soaking{testbed: &testbed{report: &report{}}}
+		var samples []metrics
 		for n := range 100 {
-			samples = append(samples, figures{memory: test.memory(n), goroutines: 10, descriptor: 10})
+			samples = append(samples,
+				metrics{memory: test.memory(n), goroutines: 10, descriptor: 10})
 		}
-		k.judge("n1", samples)
-		if len(k.scene.faults) != test.faults {
-			t.Errorf("%s: %q", test.name, k.scene.faults)
+		k.checkGrowth("n1", samples)
+		if len(k.testbed.faults) != test.faults {
+			t.Errorf("%s: %q", test.name, k.testbed.faults)
 		}
 	}
 }
 
 func TestCorpusIsFound(t *testing.T) {
-	all, err := wrongs("../..")
+	all, err := wrongObjects("../..")
 	if err != nil || len(all) < 190 {
 		t.Fatalf("%d cases, %v", len(all), err)
 	}
@@ -65,12 +67,14 @@ func TestArchiveSections(t *testing.T) {
 func TestPieces(t *testing.T) {
 	from, to := netip.MustParseAddrPort("10.0.0.1:7"), netip.MustParseAddrPort("10.0.0.2:81")
 	payload := datagram(from, to, numbered("x", 1, true))
-	for name, cut := range map[string]func([]byte) []piece{"tiny": tiny, "backwards": backwards, "overlapping": overlapping} {
+	for name, cut := range map[string]func([]byte) []fragment{"tiny": tiny, "backwards": backwards,
+		"overlapping": overlapping} {
 		whole := make([]byte, len(payload))
 		for _, p := range cut(slices.Clone(payload)) {
 			copy(whole[p.offset:], p.data)
 			if p.offset%8 != 0 || p.last != (p.offset+len(p.data) == len(payload)) {
-				t.Errorf("%s: piece at %d of %d bytes, last %t", name, p.offset, len(p.data), p.last)
+				t.Errorf("%s: piece at %d of %d bytes, last %t", name, p.offset, len(p.data),
+					p.last)
 			}
 		}
 		if !bytes.Equal(whole, payload) {
@@ -83,13 +87,15 @@ func TestPieces(t *testing.T) {
 }
 
 func TestChecksum(t *testing.T) { // the example of RFC 1071
-	if got := checksum([]byte{0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7}); got != ^uint16(0xddf2) {
+	data := []byte{0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7}
+	if got := checksum(data); got != ^uint16(0xddf2) {
 		t.Errorf("%x", got)
 	}
 }
 
 func TestSpread(t *testing.T) {
-	if got := spread([]time.Duration{3 * time.Second, time.Second, 2 * time.Second}); got != "2s (median), 3s (longest)" {
+	if got := spread([]time.Duration{3 * time.Second, time.Second,
+		2 * time.Second}); got != "2s (median), 3s (longest)" {
 		t.Error(got)
 	}
 }

@@ -11,36 +11,37 @@ import (
 	"time"
 )
 
-// beat is how often the talking end of a stream says something.
-const beat = 100 * time.Millisecond
+// sendInterval is how often the sending end of a stream sends a number.
+const sendInterval = 100 * time.Millisecond
 
-// stream is a connection that stays open: one end says a number every beat, from 1 on, the other one listens.
-// Whoever talks, the client opens it; over UDP with one datagram, which is all that it ever says.
+// stream is a connection that stays open: one end sends a number every sendInterval, from 1 on, the
+// other one receives. Whoever sends, the client opens it; over UDP with one datagram, which is all
+// that it ever sends.
 type stream struct {
-	from    string // the client's pod
-	to      string // address and port of the server
-	network string // tcp or udp; over udp it is the server that talks
-	pushed  bool   // the server talks
-	heard   atomic.Int64
-	highest atomic.Uint64 // number
-	last    atomic.Int64  // when one arrived, in nanoseconds since 1970
-	pause   atomic.Int64  // the longest between two, in nanoseconds
-	reset   atomic.Bool
-	ends    [2]io.Closer
+	from     string // the client's pod
+	to       string // address and port of the server
+	network  string // tcp or udp; over udp it is the server that sends
+	pushed   bool   // the server sends
+	received atomic.Int64
+	highest  atomic.Uint64 // number
+	last     atomic.Int64  // when one arrived, in nanoseconds since 1970
+	pause    atomic.Int64  // the longest between two, in nanoseconds
+	reset    atomic.Bool
+	ends     [2]io.Closer
 }
 
 func (x *stream) String() string {
 	return fmt.Sprintf("%s > %s %s, pushed %t", x.from, x.to, x.network, x.pushed)
 }
 
-// door is where the server of streams waits on one port.
-type door struct {
+// listeningPort is where the server of streams waits on one port.
+type listeningPort struct {
 	listener net.Listener
 	packets  net.PacketConn
 }
 
-// openDoor listens in a pod.
-func (s *scene) openDoor(pod, port string) (d door, err error) {
+// listenOn listens in a pod.
+func (s *testbed) listenOn(pod, port string) (d listeningPort, err error) {
 	err = s.InPod(pod, func() error {
 		var udp error
 		d.listener, err = net.Listen("tcp", ":"+port)
@@ -50,30 +51,30 @@ func (s *scene) openDoor(pod, port string) (d door, err error) {
 	return d, err
 }
 
-func (d door) close() { _, _ = d.listener.Close(), d.packets.Close() }
+func (d listeningPort) close() { _, _ = d.listener.Close(), d.packets.Close() }
 
 // accept returns the server's end of the connection that was just opened.
-func (d door) accept(network string) (io.WriteCloser, io.Reader, error) {
+func (d listeningPort) accept(network string) (io.WriteCloser, io.Reader, error) {
 	if network == "tcp" {
 		conn, err := d.listener.Accept()
 		return conn, conn, err
 	}
 	_, client, err := d.packets.ReadFrom(make([]byte, 8))
-	return visitor{d.packets, client}, nil, err
+	return udpClient{d.packets, client}, nil, err
 }
 
-// visitor is whom the server's only UDP socket talks to.
-type visitor struct {
+// udpClient is a client of the server's only UDP socket.
+type udpClient struct {
 	net.PacketConn
 	client net.Addr
 }
 
-func (v visitor) Write(b []byte) (int, error) { return v.WriteTo(b, v.client) }
+func (v udpClient) Write(b []byte) (int, error) { return v.WriteTo(b, v.client) }
 
-func (v visitor) Close() error { return nil } // the others use it, too
+func (v udpClient) Close() error { return nil } // the others use it, too
 
-// open opens a stream and lets its talker begin.
-func (x *stream) open(s *scene, at door) error {
+// open opens a stream and starts its sender.
+func (x *stream) open(s *testbed, at listeningPort) error {
 	var client net.Conn
 	err := s.InPod(x.from, func() (err error) {
 		client, err = net.DialTimeout(x.network, x.to, patience)
@@ -95,8 +96,8 @@ func (x *stream) open(s *scene, at door) error {
 	} else {
 		out = client
 	}
-	go x.talk(out)
-	go x.hear(in)
+	go x.sendNumbers(out)
+	go x.receiveNumbers(in)
 	return nil
 }
 
@@ -108,19 +109,19 @@ func (x *stream) close() {
 	}
 }
 
-// talk goes on until the connection has ended; a UDP socket reports passing failures, too.
-func (x *stream) talk(to io.Writer) {
+// sendNumbers goes on until the connection has ended; a UDP socket reports passing failures, too.
+func (x *stream) sendNumbers(to io.Writer) {
 	for number := uint64(1); ; number++ {
 		_, err := to.Write(binary.BigEndian.AppendUint64(nil, number))
 		if errors.Is(err, net.ErrClosed) || err != nil && x.network == "tcp" {
 			x.ended(err)
 			return
 		}
-		time.Sleep(beat)
+		time.Sleep(sendInterval)
 	}
 }
 
-func (x *stream) hear(from io.Reader) {
+func (x *stream) receiveNumbers(from io.Reader) {
 	var message [8]byte
 	for {
 		switch _, err := io.ReadFull(from, message[:]); {
@@ -137,29 +138,30 @@ func (x *stream) note(number uint64, now int64) {
 	if before := x.last.Swap(now); before > 0 {
 		x.pause.Store(max(x.pause.Load(), now-before))
 	}
-	x.heard.Add(1)
+	x.received.Add(1)
 	x.highest.Store(max(x.highest.Load(), number))
 }
 
 // ended notes an end that nobody here has made.
 func (x *stream) ended(err error) {
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ETIMEDOUT) {
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, syscall.ETIMEDOUT) {
 		x.reset.Store(true)
 	}
 }
 
 // lost is how many numbers are missing.
-func (x *stream) lost() int { return int(x.highest.Load()) - int(x.heard.Load()) }
+func (x *stream) lost() int { return int(x.highest.Load()) - int(x.received.Load()) }
 
-// goOn waits until all of some streams have heard something more.
-func (s *scene) goOn(streams []*stream) (time.Duration, error) {
+// awaitProgress waits until all of some streams have received something more.
+func (s *testbed) awaitProgress(streams []*stream) (time.Duration, error) {
 	before := make([]int64, len(streams))
 	for i, x := range streams {
-		before[i] = x.heard.Load()
+		before[i] = x.received.Load()
 	}
 	return s.await(patience, "open connections go on", func() error {
 		for i, x := range streams {
-			if x.heard.Load() <= before[i] {
+			if x.received.Load() <= before[i] {
 				return fmt.Errorf("%s is silent", x)
 			}
 		}

@@ -22,27 +22,38 @@ func (r *result) good() bool {
 }
 
 // leaked and broken are LEAK and BREAK, without what the product cannot prevent.
-func (r *result) leaked() int { return max(0, r.leak+r.aside.leak-r.excused.leak) }
+func (r *result) leaked() int { return max(0, r.leak+r.ownLoss.leak-r.excused.leak) }
 
 func (r *result) broken() int {
-	if r.unjudged {
+	if r.breakExpected {
 		return 0
 	}
-	return max(0, r.tally.broken+r.aside.broken-r.excused.broken-r.lost)
+	return max(0, r.tally.broken+r.ownLoss.broken-r.excused.broken-r.lost)
 }
 
 func allGood(results []*result) bool {
 	return !slices.ContainsFunc(results, func(r *result) bool { return !r.good() })
 }
 
+// mark says in the table which rows have failed.
+func (r *result) mark() string {
+	if r.good() {
+		return ""
+	}
+	return "FAILED"
+}
+
 // tabulate prints the table, and below it what each row has to say.
 func tabulate(results []*result) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ROW\tDONE\tLEAK\tBREAK\tRESETS\tLONGEST HOLE\tFLOOR\tLOST BY THE MACHINE\tREPAIR\tTIME\t")
+	fmt.Fprintln(w,
+		"ROW\tDONE\tLEAK\tBREAK\tRESETS\tLONGEST HOLE\tFLOOR\tLOST BY THE MACHINE\tREPAIR\tTIME\t")
 	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%v\t%v\t%d\t%s\t%v\t%s\n", r.row, r.doneText(), r.leaked(), r.broken(), r.resets,
-			millis(r.hole), millis(r.floor), r.lost, r.repairText(), r.took.Round(time.Second), map[bool]string{false: "FAILED"}[r.good()])
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%v\t%v\t%d\t%s\t%v\t%s\n", r.row, r.doneText(),
+			r.leaked(), r.broken(), r.resets,
+			millis(r.hole), millis(r.floor), r.lost, r.repairText(), r.took.Round(time.Second),
+			r.mark())
 	}
 	_ = w.Flush()
 	for _, r := range results {
@@ -59,7 +70,8 @@ func (r *result) details() string {
 		lines []string
 	}{{"skipped", r.reasons()}, {"note", append(r.windows(), r.notes...)}, {"FAULT", r.faults}} {
 		for _, line := range list.lines {
-			fmt.Fprintf(&text, "%s: %s: %s\n", r.row, list.kind, strings.ReplaceAll(strings.TrimSpace(line), "\n", "\n    "))
+			fmt.Fprintf(&text, "%s: %s: %s\n", r.row, list.kind,
+				strings.ReplaceAll(strings.TrimSpace(line), "\n", "\n    "))
 		}
 	}
 	return text.String()
@@ -77,5 +89,6 @@ func (r *result) windows() []string {
 	if r.excuse == "" {
 		return nil
 	}
-	return []string{fmt.Sprintf("leak %s: %d; broken: %d", r.excuse, r.excused.leak, r.excused.broken)}
+	return []string{fmt.Sprintf("leak %s: %d; broken: %d", r.excuse, r.excused.leak,
+		r.excused.broken)}
 }

@@ -11,13 +11,14 @@ import (
 // tracer is strace at a running process: what it does to the system calls ends with it.
 type tracer struct{ cmd *exec.Cmd }
 
-// trace attaches to an agent and returns when it is attached. An expression is what strace takes as -e.
-func (s *scene) trace(a *agent, expressions ...string) (*tracer, error) {
+// trace attaches to an agent and returns when it is attached. An expression is what strace takes as
+// -e.
+func (s *testbed) trace(a *agent, expressions ...string) (*tracer, error) {
 	argv := []string{"-f", "-o", "/dev/null", "-p", fmt.Sprint(a.cmd.Process.Pid)}
 	for _, e := range expressions {
 		argv = append(argv, "-e", e)
 	}
-	t := &tracer{exec.Command(s.lab.strace, argv...)}
+	t := &tracer{exec.Command(s.env.strace, argv...)}
 	said, err := t.cmd.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -1,174 +1,159 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"os/exec"
-	"slices"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// flow is steady traffic from one actor to another. From far@n2 it is a process of node n2 that sends, with far's
-// addresses.
-type flow struct {
-	from, to string
-	family   int // index of the addresses: 0 is IPv4, 1 is IPv6
-	network  string
-	allowed  bool
+// traffic is flows that run.
+type traffic struct {
+	testbed *testbed
+	senders []*sender
+	sent    []sent
+	told    arrivals // by the servers, in the end
+	dropped int      // by processors, before
 }
 
-// everyFlow lists the traffic of every row: in each family, on one node and across nodes, permitted and forbidden,
-// by UDP and TCP. A datagram with a socket of its own meets the policies; those of one socket, and a connection that
-// is held, show whether what is open stays open.
-func everyFlow() []flow {
-	return []flow{
-		{"near", "web", four, "udp-new", true}, {"near", "web", six, "udp", true},
-		{"far", "web", four, "udp", true}, {"far", "web", six, "udp-new", true},
-		{"near", "web", four, "tcp", true}, {"near", "web", six, "tcp", true},
-		{"far", "web", four, "tcp", true}, {"far", "web", six, "tcp", true},
-		{"near", "web", four, "tcp-held", true}, {"far", "web", six, "tcp-held", true},
-		{"alien", "web", four, "udp", false}, {"alien", "web", six, "udp-new", false},
-		{"rogue", "web", four, "udp-new", false}, {"rogue", "web", six, "udp", false},
-		{"caged", "free", four, "udp-new", false}, {"caged", "free", six, "udp-new", false},
-		{"alien", "web", four, "tcp", false}, {"rogue", "web", six, "tcp", false}, {"caged", "free", four, "tcp", false},
+// tally is what a row's traffic came to.
+type tally struct {
+	leak   int // forbidden packets that arrived
+	broken int // permitted ones that did not
+	resets int // of connections that are permitted
+	// the longest time without a packet in a permitted UDP flow, a late sender included
+	hole  time.Duration
+	floor time.Duration // no sender was silent for longer: a shorter fault can go unseen
+	lost  int           // by this machine: a socket or a processor's queue had no room
+}
+
+// startTraffic starts flows and waits until the permitted ones arrive.
+func (s *testbed) startTraffic(prefix string, flows []flow) (*traffic, error) {
+	t := &traffic{testbed: s, dropped: droppedByProcessors()}
+	for i, f := range flows {
+		d, err := s.newSender(f, fmt.Sprintf("%s%d", prefix, i))
+		if err != nil {
+			return nil, fmt.Errorf("send %s: %w", f, err)
+		}
+		t.senders = append(t.senders, d)
 	}
+	_, err := s.await(patience, "permitted traffic arrives", t.arrives)
+	return t, err
 }
 
-// rates are packets, or connections, a second. What happens between two of them goes unseen.
-var rates = map[string]int{"udp": 1000, "udp-new": 1000, "tcp": 50, "tcp-held": 100}
-
-// onNodes is how many times less a process of a node sends: there is other traffic, too.
-const onNodes = 5
-
-func (f flow) String() string {
-	return fmt.Sprintf("%s > %s %s IPv%d", f.from, f.to, f.network, 4+2*f.family)
-}
-
-// servers are the actors that flows lead to.
-func servers() []string {
-	var names []string
-	for _, f := range everyFlow() {
-		if !slices.Contains(names, f.to) {
-			names = append(names, f.to)
+func (t *traffic) arrives() error {
+	told, err := t.testbed.allArrivals()
+	for _, d := range t.senders {
+		if d.allowed && told.Flows[d.name].Received < 20 {
+			err = errors.Join(err, fmt.Errorf("%s does not", d.flow))
 		}
 	}
-	return names
-}
-
-func (s *scene) serve(actor string) error {
-	cmd := s.probe("serve", "--tcp", servicePort, "--udp", fmt.Sprint(servicePort, ",", otherPort))
-	if err := s.StartInPod(shop+"/"+actor, cmd); err != nil {
-		return fmt.Errorf("serve in %s: %w", actor, err)
-	}
-	go func() { _ = cmd.Wait() }() // it ends with the sandbox
-	_, err := s.await(patience, actor+" serves", func() error {
-		_, err := s.arrivals(actor)
-		return err
-	})
 	return err
 }
 
-// probe is a command of e2e/probe. It leaves the processors to who wants them: on real nodes, most of what sends is
-// elsewhere.
-func (s *scene) probe(arguments ...string) *exec.Cmd {
-	return exec.Command("nice", append([]string{"-n", "10", s.lab.probe}, arguments...)...)
-}
-
-// sender is a flow that runs.
-type sender struct {
-	flow
-	name  string
-	cmd   *exec.Cmd
-	stdin io.Closer
-	out   bytes.Buffer
-}
-
-// newSender starts a flow. A server counts flows by their names, for as long as it lives.
-func (s *scene) newSender(f flow, name string) (*sender, error) {
-	to := net.JoinHostPort(podOf(f.to).Addrs[f.family].String(), servicePort)
-	actor, node, onNode := strings.Cut(f.from, "@")
-	rate := rates[f.network]
-	if onNode {
-		rate /= onNodes
+// stop ends all flows and asks both ends what they have counted.
+func (t *traffic) stop() (err error) {
+	for _, d := range t.senders {
+		_ = d.stdin.Close()
 	}
-	d := &sender{flow: f, name: name}
-	d.cmd = s.probe("send", "--flow", name, "--network", f.network, "--to", to, "--rate", fmt.Sprint(rate), "--for", "1h")
-	stdin, err := d.cmd.StdinPipe()
+	t.sent = make([]sent, len(t.senders))
+	for i, d := range t.senders {
+		var waitErr error
+		t.sent[i], waitErr = d.wait()
+		err = errors.Join(err, waitErr)
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	d.stdin, d.cmd.Stdout, d.cmd.Stderr = stdin, &d.out, &d.out
-	if onNode {
-		d.cmd.Args = append(d.cmd.Args, "--from", addrsOf(actor)[f.family].String())
-		return d, s.StartInNode(node, d.cmd)
-	}
-	return d, s.StartInPod(shop+"/"+f.from, d.cmd)
+	return t.count()
 }
 
-// sent is what a sender knows of its flow; see e2e/probe.
-type sent struct {
-	Sent, Answered, Refused int
-	Late                    time.Duration
-}
-
-// wait waits for the end of a sender that was told to stop.
-func (d *sender) wait() (told sent, err error) {
-	if err := d.cmd.Wait(); err != nil {
-		return told, fmt.Errorf("%s: %w: %s", d.flow, err, &d.out)
-	}
-	return told, json.Unmarshal(d.out.Bytes(), &told)
-}
-
-// arrived is what a server knows of a flow.
-type arrived struct {
-	Received int
-	Highest  int // number; those below that are missing were lost, or are late
-	Hole     time.Duration
-}
-
-// arrivals is what the server in a pod has counted.
-type arrivals struct {
-	Flows      map[string]arrived
-	Overflowed int // datagrams that its sockets had no room for
-}
-
-// arrivals asks the server of an actor.
-func (s *scene) arrivals(actor string) (told arrivals, err error) {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-			entered := s.InPod(shop+"/"+actor, func() error {
-				conn, err = new(net.Dialer).DialContext(ctx, network, addr)
-				return err
-			})
-			return conn, entered
-		},
-	}}
-	response, err := client.Get("http://127.0.0.1:7999")
-	if err != nil {
-		return told, err
-	}
-	defer response.Body.Close()
-	return told, json.NewDecoder(response.Body).Decode(&told)
-}
-
-// allArrivals are those of all servers together.
-func (s *scene) allArrivals() (all arrivals, err error) {
-	all.Flows = map[string]arrived{}
-	for _, server := range servers() {
-		told, askErr := s.arrivals(server)
-		err = errors.Join(err, askErr)
-		for name, a := range told.Flows {
-			all.Flows[name] = a
+// count asks the servers, again for as long as what is missing may still wait for a server that has
+// no processor.
+func (t *traffic) count() (err error) {
+	for end, last := time.Now().Add(unread), -1; ; time.Sleep(50 * time.Millisecond) {
+		if t.told, err = t.testbed.allArrivals(); err != nil {
+			return err
 		}
-		all.Overflowed += told.Overflowed
+		missing := t.missing()
+		if missing != last {
+			end, last = time.Now().Add(unread), missing
+		}
+		if missing == 0 || time.Now().After(end) {
+			return nil
+		}
 	}
-	return all, err
+}
+
+// unread is how long what has arrived may wait for a server to read it, on a machine that has much
+// else to do: some times as long as senders have been seen to wait.
+const unread = 3 * time.Second
+
+// missing is how many permitted packets nobody has read.
+func (t *traffic) missing() (sum int) {
+	for i, d := range t.senders {
+		if d.allowed {
+			sum += t.sent[i].Sent - t.told.Flows[d.name].Received
+		}
+	}
+	return sum
+}
+
+// tally compares what was sent with what arrived.
+func (t *traffic) tally() tally {
+	sum := tally{lost: t.told.Overflowed + droppedByProcessors() - t.dropped}
+	for i, d := range t.senders {
+		sum.add(d.flow, t.sent[i], t.told.Flows[d.name])
+		if there := t.told.Flows[d.name]; d.allowed && t.sent[i].Sent != there.Received ||
+			!d.allowed && there.Received > 0 {
+			t.testbed.note("%s: sent %d, received %d, reset %d, longest hole %v", d.flow,
+				t.sent[i].Sent, there.Received, t.sent[i].Refused, millis(there.Hole))
+		}
+	}
+	return sum
+}
+
+func (s *tally) add(f flow, here sent, there arrived) {
+	s.floor = max(s.floor, here.Late)
+	if !f.allowed {
+		s.leak += there.Received
+		return
+	}
+	s.broken += here.Sent - there.Received
+	s.resets += here.Refused
+	if strings.HasPrefix(f.network, "udp") {
+		s.hole = max(s.hole, there.Hole)
+	}
+}
+
+// selfCheck shows that what is forbidden does arrive while nobody forbids it: that the prober can
+// see a leak.
+func (s *testbed) selfCheck(prefix string, flows []flow) error {
+	var forbidden []flow
+	for _, f := range flows {
+		if !f.allowed {
+			f.allowed = true
+			forbidden = append(forbidden, f)
+		}
+	}
+	t, err := s.startTraffic(prefix, forbidden)
+	if err != nil {
+		return fmt.Errorf("self-check, without an agent: %w", err)
+	}
+	return t.stop()
+}
+
+// droppedByProcessors sums up the second column of /proc/net/softnet_stat: packets of the whole
+// machine for which a processor's queue had no room.
+func droppedByProcessors() (count int) {
+	data, _ := os.ReadFile("/proc/net/softnet_stat")
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) > 1 {
+			n, _ := strconv.ParseInt(fields[1], 16, 64)
+			count += int(n)
+		}
+	}
+	return count
 }

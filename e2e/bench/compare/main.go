@@ -1,5 +1,6 @@
-// Command compare runs the Go benchmarks of another revision and those of the work tree by turns, and lets benchstat
-// say what differs. The other revision runs twice: what it differs by from itself says what the rest is worth.
+// Command compare runs the Go benchmarks of another revision and those of the work tree by turns,
+// and lets benchstat say what differs. The other revision runs twice: what it differs by from
+// itself says what the rest is worth.
 //
 //	compare [-bench REGEXP] [-rounds N] REVISION
 package main
@@ -11,28 +12,27 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"github.com/picket-project/picket/e2e/launch"
 )
 
-// benchstat is the program that compares; it comes through the module proxy and is no part of any go.mod.
+// benchstat is the program that compares; it comes through the module proxy and is no part of any
+// go.mod.
 const benchstat = "golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	o, err := parse(os.Args[1:])
-	if err == nil {
-		err = o.run(ctx)
-	}
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "compare:", err)
-		os.Exit(1)
-	}
+	launch.Main("compare", func(ctx context.Context, args []string) error {
+		o, err := parse(args)
+		if err != nil {
+			return err
+		}
+		return o.run(ctx)
+	})
 }
 
+// options are the flags and the argument.
 type options struct {
 	revision, bench, time string
 	rounds                int
@@ -47,7 +47,8 @@ func parse(args []string) (o options, err error) {
 		return o, err
 	}
 	if flags.NArg() != 1 {
-		return o, fmt.Errorf("%q: expected one revision to compare with, as git names it (make bench-compare OLD=HEAD~1)", flags.Args())
+		return o, fmt.Errorf("%q: expected one revision to compare with, as git names it "+
+			"(make bench-compare OLD=HEAD~1)", flags.Args())
 	}
 	o.revision = flags.Arg(0)
 	return o, nil
@@ -64,11 +65,13 @@ func (o options) run(ctx context.Context) (err error) {
 	}
 	defer os.RemoveAll(scratch)
 	old := filepath.Join(scratch, "tree")
-	if _, err := output(ctx, top, "git", "worktree", "add", "--detach", old, o.revision); err != nil {
+	if _, err := output(ctx, top, "git", "worktree", "add", "--detach", old,
+		o.revision); err != nil {
 		return err
 	}
 	defer func() {
-		_, removed := output(context.WithoutCancel(ctx), top, "git", "worktree", "remove", "--force", old)
+		_, removed := output(context.WithoutCancel(ctx), top, "git", "worktree", "remove",
+			"--force", old)
 		err = errors.Join(err, removed)
 	}()
 	was, err := compile(ctx, old, filepath.Join(scratch, "old"))
@@ -89,7 +92,7 @@ func (o options) run(ctx context.Context) (err error) {
 // side is a column of what benchstat prints.
 type side struct {
 	name     string
-	programs []program
+	programs []testProgram
 }
 
 func (s side) file(scratch string) string { return filepath.Join(scratch, s.name+".txt") }
@@ -119,7 +122,8 @@ func stat(ctx context.Context, scratch string, sides []side) error {
 	return err
 }
 
-// output runs a program in a folder and returns what it prints; an error tells what it complained of.
+// output runs a program in a folder and returns what it prints; an error tells what it complained
+// of.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
