@@ -132,10 +132,10 @@ var mutants = []mutant{
 	{"the next pod inherits what was open", "controller", "controller/commit.go", "\t\tc.handOver(ctx, delta)\n", ""},
 	{"what ends stays in conntrack", "conntrack", "controller/conntrack/table.go", "fate == ruleset.Ended ||", "false ||"},
 	{"a change during a look is not looked at", "controller", "controller/review.go", "\tif !c.review.scope.Empty() {\n\t\tc.review.schedule(min", "\tif false {\n\t\tc.review.schedule(min"},
-	{"an empty list is believed", "cluster", "controller/source/cluster/listwatch.go", "len(found.Items) == 0", "len(found.Items) < 0"},
+	{"an empty list is believed at once", "cluster", "controller/source/cluster/listwatch.go", "len(found.Items) == 0", "len(found.Items) < 0"},
 	{"the first list may be of any age", "cluster", "controller/source/cluster/list.go", "metav1.ListOptions{Limit: limit}", "metav1.ListOptions{Limit: limit, ResourceVersion: \"0\"}"},
 	{"a watch may go back in time", "cluster", "controller/source/cluster/watch.go", "if v < w.newest {", "if false {"},
 	{"what a list lacks stays", "cluster", "controller/source/cluster/store.go", "if !listed[key] {", "if key == (policy.Key{}) {"},
-	{"what is told twice is news", "cluster", "controller/source/cluster/store.go", "(n.version == 0 || n.content != before.content)", "true"},
+	{"an unchanged object is passed on", "cluster", "controller/source/cluster/store.go", "(n.version == 0 || n.content != before.content)", "true"},
 	{"a failed transaction is forgotten", "controller", "controller/commit.go", "\tc.kernel.known = false\n\tc.kernel.backoff = longer", "\tc.kernel.backoff = min"},
 }

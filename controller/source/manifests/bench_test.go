@@ -50,13 +50,16 @@ func folders(b *testing.B) map[string]string {
 	for i := range many {
 		y, j := podDocument(b, i)
 		docs, items = append(docs, y), append(items, j)
-		list = append(list, append([]byte("- "), bytes.ReplaceAll(bytes.TrimSpace(y), []byte("\n"), []byte("\n  "))...))
+		indented := bytes.ReplaceAll(bytes.TrimSpace(y), []byte("\n"), []byte("\n  "))
+		list = append(list, append([]byte("- "), indented...))
 	}
 	named := map[string]map[string]string{
 		"documents": {"pods.yaml": string(bytes.Join(docs, []byte("---\n")))},
-		"yamllist":  {"pods.yaml": "apiVersion: v1\nkind: List\nitems:\n" + string(bytes.Join(list, []byte("\n")))},
-		"jsonlist":  {"pods.json": `{"apiVersion":"v1","kind":"List","items":[` + string(bytes.Join(items, []byte(",\n"))) + "]}"},
-		"files":     {},
+		"yamllist": {"pods.yaml": "apiVersion: v1\nkind: List\nitems:\n" +
+			string(bytes.Join(list, []byte("\n")))},
+		"jsonlist": {"pods.json": `{"apiVersion":"v1","kind":"List","items":[` +
+			string(bytes.Join(items, []byte(",\n"))) + "]}"},
+		"files": {},
 	}
 	for i, doc := range docs {
 		named["files"][fmt.Sprintf("pod-%05d.yaml", i)] = string(doc)
@@ -99,7 +102,8 @@ func BenchmarkChangeAmong10000Pods(b *testing.B) {
 			next := 0
 			for b.Loop() {
 				next++
-				swap(b, all[name], file, string(bytes.Replace(old, []byte("node-7\n"), fmt.Appendf(nil, "node-%d\n", 1000+next), 1)))
+				node := fmt.Appendf(nil, "node-%d\n", 1000+next)
+				swap(b, all[name], file, string(bytes.Replace(old, []byte("node-7\n"), node, 1)))
 				select {
 				case u := <-updates:
 					if len(u.Changes) != 1 {

@@ -26,19 +26,23 @@ metadata: {name: p}
 		{"JSON, one key in many mappings", `{"kind":"NetworkPolicy","a":{"a":[{"a":1},{"a":{}}]}}`, ""},
 		{"a merge", merged + policy + "spec: {<<: *rules}\n", ""},
 		{"a merge with an override", merged + policy + "spec: {<<: *rules, ingress: [{}]}\n", ""},
-		{"a merge of several", merged + policy + "spec: {<<: [*rules, {ingress: [{}]}], podSelector: {}}\n", ""},
-		{"a merge and a key twice", merged + policy + "spec:\n  <<: *rules\n  ingress: []\n  ingress: [{}]\n",
+		{"a merge of several", merged + policy +
+			"spec: {<<: [*rules, {ingress: [{}]}], podSelector: {}}\n", ""},
+		{"a merge and a key twice", merged + policy +
+			"spec:\n  <<: *rules\n  ingress: []\n  ingress: [{}]\n",
 			`line 8: key "ingress" already set in map`},
 		{"a merge after what it overrides", merged + policy + "spec:\n  ingress: []\n  <<: *rules\n",
 			`line 7: << after key "ingress", which it states too`},
-		{"a merge after other keys", merged + policy + "spec: {policyTypes: [], <<: *rules, ingress: [{}]}\n", ""},
+		{"a merge after other keys", merged + policy +
+			"spec: {policyTypes: [], <<: *rules, ingress: [{}]}\n", ""},
 	} {
 		c := split([]byte(row.content), false)[0]
 		raw, got, err := toJSON(c)
 		if err != nil || raw == nil {
 			t.Errorf("%s: %v", row.name, err)
 		}
-		if want := strings.TrimSpace(row.want + "; expected each key once"); row.want == "" && got != nil ||
+		if want := strings.TrimSpace(row.want +
+			"; expected each key once"); row.want == "" && got != nil ||
 			row.want != "" && (got == nil || got.Error() != want) {
 			t.Errorf("%s: %v, want %s", row.name, got, row.want)
 		}
@@ -55,17 +59,18 @@ func TestLostPolicyIsAProblem(t *testing.T) {
 		s := newState()
 		s.setContent(fileID{path: "f.yaml"}, []byte(content))
 		u, _ := s.takeUpdate()
-		if got := problems("", u.Problems); len(u.Problems) != 1 || !strings.HasSuffix(got, "a policy may be lost") {
+		if got := problems("", u.Problems); len(u.Problems) != 1 || !strings.HasSuffix(got,
+			"a policy may be lost") {
 			t.Errorf("%s: %q", content, got)
 		}
 	}
 }
 
-// FuzzDuplicateKeysInJSON: in any JSON the scanner finds what a decoder finds that goes token by token
-// does.
+// FuzzDuplicateKeysInJSON: in any JSON the scanner finds what a decoder finds token by token.
 func FuzzDuplicateKeysInJSON(f *testing.F) {
 	for _, text := range []string{
-		`{"a":1,"a":[]}`, `[{"a":{"b":"\"}","\u0062":-1.5e3}},{}]`, "{\n\"a\" :\ttrue , \"b\":null,\r\n\"a\":\"\\\\\"}", "5", ` "x" `, "[[],{}]",
+		`{"a":1,"a":[]}`, `[{"a":{"b":"\"}","\u0062":-1.5e3}},{}]`,
+		"{\n\"a\" :\ttrue , \"b\":null,\r\n\"a\":\"\\\\\"}", "5", ` "x" `, "[[],{}]",
 	} {
 		f.Add([]byte(text))
 	}
@@ -88,7 +93,10 @@ func tokenByToken(r *duplicateKeys, d *json.Decoder, text []byte) {
 	for d.More() && (token == json.Delim('{') || token == json.Delim('[')) {
 		if token == json.Delim('{') {
 			key, _ := d.Token()
-			r.add(seen, fmt.Sprint(key), func() int { return 1 + bytes.Count(text[:d.InputOffset()], []byte("\n")) })
+			r.add(seen, fmt.Sprint(key), func() int {
+				return 1 +
+					bytes.Count(text[:d.InputOffset()], []byte("\n"))
+			})
 		}
 		tokenByToken(r, d, text)
 	}

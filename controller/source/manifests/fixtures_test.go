@@ -36,7 +36,8 @@ func must(t testing.TB, err error) {
 }
 
 func podYAML(name, node string) string {
-	return fmt.Sprintf("apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec: {nodeName: %s}\n", name, node)
+	return fmt.Sprintf("apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec: {nodeName: %s}\n",
+		name, node)
 }
 
 func podsYAML(names ...string) string {

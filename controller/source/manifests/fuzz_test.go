@@ -7,12 +7,18 @@ import "testing"
 // and reading the same bytes again changes nothing.
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{
-		podsYAML("a", "b"), policyYAML + "---\n" + broken, "--- {a: 1}\n...\nb: 2", "a: &a [*a]", "? {a: b}\n: c", "!!binary x: y",
-		`{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}},null,5]}`,
-		`{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicyList","items":[{"metadata":{"name":"a"},"spec":{"ingress":[{"ports":[{"port":{}}]}]}}]}`,
-		"apiVersion: v1\nkind: Pod\nmetadata: {name: a, creationTimestamp: x}\nspec: {containers: [{resources: {limits: {cpu: 1e999}}}]}\n",
-		"\xef\xbb\xbf%YAML 1.1\n---\n\xff", "apiVersion: v1\nkind: Pod\nkind: Node\nmetadata: {name: .nan, <<: {name: a}}\n",
-		"x: &x {a: &y {b: 1}, c: 1}\nkind: NetworkPolicy\nspec: {a: 1, <<: [*x, *y, {<<: *x, c: 2}], b: 2, b: 3}\n",
+		podsYAML("a", "b"), policyYAML + "---\n" + broken, "--- {a: 1}\n...\nb: 2", "a: &a [*a]",
+		"? {a: b}\n: c", "!!binary x: y",
+		`{"apiVersion":"v1","kind":"List",` +
+			`"items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}},null,5]}`,
+		`{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicyList",` +
+			`"items":[{"metadata":{"name":"a"},"spec":{"ingress":[{"ports":[{"port":{}}]}]}}]}`,
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: a, creationTimestamp: x}\n" +
+			"spec: {containers: [{resources: {limits: {cpu: 1e999}}}]}\n",
+		"\xef\xbb\xbf%YAML 1.1\n---\n\xff", "apiVersion: v1\nkind: Pod\nkind: Node\n" +
+			"metadata: {name: .nan, <<: {name: a}}\n",
+		"x: &x {a: &y {b: 1}, c: 1}\nkind: NetworkPolicy\n" +
+			"spec: {a: 1, <<: [*x, *y, {<<: *x, c: 2}], b: 2, b: 3}\n",
 		"x: &x {<<: *x}\nkind: NetworkPolicy\ny: {a: 1, <<: *x, a: 2}\n",
 		`{"kind":"NetworkPolicy","kind":"Pod","a":[{"b":1,"b":{}}],"a":[]}`,
 	} {

@@ -14,10 +14,12 @@ import (
 func TestLoadSeveralPaths(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
-		"one/a.yaml": podYAML("p", "n1"), "one/b.yaml": podsYAML("q"), "one/sub/c.yaml": podsYAML("below"),
-		"two/a.yaml": podYAML("p", "n2"), "three.txt": podsYAML("r"),
-		"one/.git/d.yaml": podsYAML("hidden"), "one/sub/deep/e.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"deep"}}`,
-		"one/sub-x.yaml": podYAML("x", "n1"), "one/sub/x.yaml": podYAML("x", "n0"),
+		"one/a.yaml": podYAML("p", "n1"), "one/b.yaml": podsYAML("q"),
+		"one/sub/c.yaml": podsYAML("below"),
+		"two/a.yaml":     podYAML("p", "n2"), "three.txt": podsYAML("r"),
+		"one/.git/d.yaml":     podsYAML("hidden"),
+		"one/sub/deep/e.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"deep"}}`,
+		"one/sub-x.yaml":      podYAML("x", "n1"), "one/sub/x.yaml": podYAML("x", "n0"),
 	})
 	const ignored = ": document 1: Pod default/p: ignored: "
 	for _, row := range []struct {
@@ -26,21 +28,32 @@ func TestLoadSeveralPaths(t *testing.T) {
 		problems                 string
 	}{
 		{"two folders", "one two", "", "pod/default/p@n2 pod/default/q@n1 pod/default/x@n1", false,
-			"one/a.yaml" + ignored + "two/a.yaml document 1 states it later; expected one statement of an object"},
-		{"the other way round", "two one", "", "pod/default/p@n1 pod/default/q@n1 pod/default/x@n1", false,
-			"two/a.yaml" + ignored + "one/a.yaml document 1 states it later; expected one statement of an object"},
-		{"files, of any name", "one/b.yaml three.txt", "", "pod/default/q@n1 pod/default/r@n1", false, ""},
-		{"a file of a folder too, once", "one one/a.yaml", "", "pod/default/p@n1 pod/default/q@n1 pod/default/x@n1", false, ""},
+			"one/a.yaml" + ignored + "two/a.yaml document 1 states it later; " +
+				"expected one statement of an object"},
+		{"the other way round", "two one", "", "pod/default/p@n1 pod/default/q@n1 pod/default/x@n1",
+			false,
+			"two/a.yaml" + ignored + "one/a.yaml document 1 states it later; " +
+				"expected one statement of an object"},
+		{"files, of any name", "one/b.yaml three.txt", "", "pod/default/q@n1 pod/default/r@n1", false,
+			""},
+		{"a file of a folder too, once", "one one/a.yaml", "",
+			"pod/default/p@n1 pod/default/q@n1 pod/default/x@n1", false, ""},
 		{"standard input last", "two -", podYAML("p", "n9"), "pod/default/p@n9", false,
-			"two/a.yaml" + ignored + "standard input document 1 states it later; expected one statement of an object"},
-		{"standard input first, in JSON", "- two", `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"}}`, "pod/default/p@n2", false,
-			"standard input" + ignored + "two/a.yaml document 1 states it later; expected one statement of an object"},
-		{"with the folders below, in the order of a walk", "one", "", "pod/default/below@n1 pod/default/deep pod/default/p@n1 pod/default/q@n1 pod/default/x@n1", true,
-			"one/sub/x.yaml: document 1: Pod default/x: ignored: one/sub-x.yaml document 1 states it later; expected one statement of an object"},
+			"two/a.yaml" + ignored + "standard input document 1 states it later; " +
+				"expected one statement of an object"},
+		{"standard input first, in JSON", "- two",
+			`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"}}`, "pod/default/p@n2", false,
+			"standard input" + ignored + "two/a.yaml document 1 states it later; " +
+				"expected one statement of an object"},
+		{"with the folders below, in the order of a walk", "one", "",
+			"pod/default/below@n1 pod/default/deep pod/default/p@n1 pod/default/q@n1 pod/default/x@n1", true,
+			"one/sub/x.yaml: document 1: Pod default/x: ignored: one/sub-x.yaml document 1 states it " +
+				"later; expected one statement of an object"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Chdir(dir)
-			in := Input{Paths: strings.Fields(row.paths), Recursive: row.recursive, Stdin: strings.NewReader(row.stdin)}
+			in := Input{Paths: strings.Fields(row.paths), Recursive: row.recursive,
+				Stdin: strings.NewReader(row.stdin)}
 			got, bad, err := in.Load()
 			must(t, err)
 			if diff := cmp.Diff(row.want, summary(got)); diff != "" {
@@ -96,9 +109,11 @@ func TestLoadSaysWhatIsEmpty(t *testing.T) {
 		"some/other.yaml": "apiVersion: v1\nkind: Service\n", "some/broken.yaml": "a: [",
 	})
 	t.Chdir(dir)
-	const holds, states = "holds no manifests; expected files named *.yaml, *.yml or *.json", "states no object; expected Kubernetes objects as YAML or JSON"
+	const holds, states = "holds no manifests; expected files named *.yaml, *.yml or *.json",
+		"states no object; expected Kubernetes objects as YAML or JSON"
 	for paths, want := range map[string]string{
-		"some":  "some/comments.yaml: " + states + "\nsome/empty.json: " + states + "\nsome/null.yaml: " + states,
+		"some": "some/comments.yaml: " + states + "\nsome/empty.json: " + states +
+			"\nsome/null.yaml: " + states,
 		"none":  "none: " + holds,
 		"above": "above: " + holds + "; those in its folders are read with -R",
 		"-":     "standard input: " + states,

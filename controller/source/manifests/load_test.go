@@ -28,16 +28,19 @@ func TestLoad(t *testing.T) {
 	}{
 		{name: "empty folder"},
 		{name: "all kinds, sorted", files: map[string]string{
-			"a.yaml": podsYAML("b", "a") + "---\napiVersion: v1\nkind: Node\nmetadata: {name: n1}\n---\n" + policyYAML,
+			"a.yaml": podsYAML("b", "a") + "---\napiVersion: v1\nkind: Node\nmetadata: {name: n1}\n---\n" +
+				policyYAML,
 			"b.yml":  "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
 			"c.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"z","namespace":"a"}}`,
 		}, want: "ns/shop node/n1 policy/shop/deny pod/a/z pod/default/a@n1 pod/default/b@n1"},
 		{name: "names that do not count", files: map[string]string{
-			".a.yaml": podsYAML("a"), "b.yaml~": podsYAML("b"), "c.txt": podsYAML("c"), "sub/d.yaml": podsYAML("d"),
+			".a.yaml": podsYAML("a"), "b.yaml~": podsYAML("b"), "c.txt": podsYAML("c"),
+			"sub/d.yaml":    podsYAML("d"),
 			"..2024/e.yaml": podsYAML("e"), "f.YAML": podsYAML("f"), "g.yaml/h.yaml": podsYAML("h"),
 		}, want: "pod/default/f@n1"},
 		{name: "other kinds are counted", files: map[string]string{
-			"a.yaml": "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: a}\n---\n" + podsYAML("a") +
+			"a.yaml": "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: a}\n---\n" +
+				podsYAML("a") +
 				"---\napiVersion: crd.projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: a}\n" +
 				"---\napiVersion: apps/v1\nkind: ControllerRevisionList\nitems: [{}, {}]\n",
 		}, want: "pod/default/a@n1", skip: 3},
@@ -48,14 +51,20 @@ func TestLoad(t *testing.T) {
 				"- {apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Node, metadata: {name: n1}}]}\n",
 		}, want: "node/n1 pod/default/a", skip: 1},
 		{name: "typed lists", files: map[string]string{
-			"a.yaml": "apiVersion: v1\nkind: PodList\nitems: [{metadata: {name: a}}, {apiVersion: v1, kind: Pod, metadata: {name: b}}]\n",
-			"b.json": `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicyList","items":[{"metadata":{"name":"p"}}]}`,
-			"c.yaml": "apiVersion: v1\nkind: NodeList\nitems: [{metadata: {name: n1}}]\n---\napiVersion: v1\nkind: NamespaceList\nitems: [{metadata: {name: s}}]\n",
-			"d.yaml": "apiVersion: v1\nkind: PodList\nitems: []\n---\napiVersion: v1\nkind: PodList\nitems: null\n",
+			"a.yaml": "apiVersion: v1\nkind: PodList\n" +
+				"items: [{metadata: {name: a}}, {apiVersion: v1, kind: Pod, metadata: {name: b}}]\n",
+			"b.json": `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicyList",` +
+				`"items":[{"metadata":{"name":"p"}}]}`,
+			"c.yaml": "apiVersion: v1\nkind: NodeList\nitems: [{metadata: {name: n1}}]\n---\n" +
+				"apiVersion: v1\nkind: NamespaceList\nitems: [{metadata: {name: s}}]\n",
+			"d.yaml": "apiVersion: v1\nkind: PodList\nitems: []\n---\napiVersion: v1\nkind: PodList\n" +
+				"items: null\n",
 		}, want: "ns/s node/n1 policy/default/p pod/default/a pod/default/b"},
 		{name: "JSON values one after the other, in both kinds of file", files: map[string]string{
-			"a.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b"}}`,
-			"b.yaml": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"c"}}` + "\n" + `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"d"}}`,
+			"a.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}` +
+				`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b"}}`,
+			"b.yaml": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"c"}}` + "\n" +
+				`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"d"}}`,
 		}, want: "pod/default/a pod/default/b pod/default/c pod/default/d"},
 		{name: "byte order mark, CRLF, comments, flow style", files: map[string]string{
 			"a.yaml": "\ufeff# head\r\n---\r\n" + strings.ReplaceAll(podsYAML("a", "b"), "\n", "\r\n"),
@@ -63,7 +72,8 @@ func TestLoad(t *testing.T) {
 			"c.yaml": "# nothing\n---\n---\n# nothing\n", "d.yaml": "", "e.json": " \n", "f.yaml": "null",
 		}, want: "pod/default/a@n1 pod/default/b@n1 pod/default/c"},
 		{name: "unknown fields and fields in another case are ignored", files: map[string]string{
-			"a.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: a, new: 1}\nspec: {nodename: n2}\nextra: [1]\n",
+			"a.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: a, new: 1}\nspec: {nodename: n2}\n" +
+				"extra: [1]\n",
 		}, want: "pod/default/a"},
 		{name: "a namespace where none belongs", files: map[string]string{
 			"a.yaml": "apiVersion: v1\nkind: Node\nmetadata: {name: a, namespace: x}\n",
@@ -89,39 +99,63 @@ func TestLoadProblems(t *testing.T) {
 		want          string // objects
 		problems      []string
 	}{
-		{"a malformed document", podsYAML("a") + "---\nkind: [\n---\n" + podsYAML("b"), "pod/default/a@n1 pod/default/b@n1",
+		{"a malformed document", podsYAML("a") + "---\nkind: [\n---\n" + podsYAML("b"),
+			"pod/default/a@n1 pod/default/b@n1",
 			[]string{"f.yaml: document 2: parse YAML: "}},
-		{"a string for a number", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {priority: high}\n", "",
-			[]string{"f.yaml: document 1: Pod default/a: spec.priority: is the string \"high\"; expected a whole number"}},
-		{"a number for a string", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {app: 1}}\n", "",
-			[]string{"f.yaml: document 1: Pod default/a: metadata.labels[app]: is 1; expected a string, in quotes"}},
-		{"a port that is neither number nor name", strings.Replace(policyYAML, "{podSelector: {}}", "{podSelector: {}, ingress: [{ports: [{port: [80]}]}]}", 1), "policy/shop/deny",
-			[]string{"f.yaml: document 1: NetworkPolicy shop/deny: spec.ingress[0].ports[0].port: is a list; expected a number or a name" + isolatesItsPods}},
-		{"no kind", "apiVersion: v1\nmetadata: {name: a}\n", "", []string{`f.yaml: document 1: apiVersion "v1", kind "": expected both`}},
+		{"a string for a number", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n" +
+			"spec: {priority: high}\n", "",
+			[]string{"f.yaml: document 1: Pod default/a: spec.priority: is the string \"high\"; " +
+				"expected a whole number"}},
+		{"a number for a string", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {app: 1}}\n",
+			"",
+			[]string{"f.yaml: document 1: Pod default/a: metadata.labels[app]: is 1; " +
+				"expected a string, in quotes"}},
+		{"a port that is neither number nor name",
+			strings.Replace(policyYAML, "{podSelector: {}}",
+				"{podSelector: {}, ingress: [{ports: [{port: [80]}]}]}", 1), "policy/shop/deny",
+			[]string{"f.yaml: document 1: NetworkPolicy shop/deny: spec.ingress[0].ports[0].port: is a " +
+				"list; expected a number or a name" + isolatesItsPods}},
+		{"no kind", "apiVersion: v1\nmetadata: {name: a}\n", "",
+			[]string{`f.yaml: document 1: apiVersion "v1", kind "": expected both`}},
 		{"no mapping", "- a\n---\njust text\n", "", []string{
 			"f.yaml: document 1: not an object: expected a mapping with apiVersion and kind",
 			"f.yaml: document 2: not an object: expected a mapping with apiVersion and kind"}},
-		{"a version that is not served", strings.Replace(policyYAML, "networking.k8s.io/v1", "extensions/v1beta1", 1), "policy/shop/deny",
-			[]string{`f.yaml: document 1: NetworkPolicy shop/deny: apiVersion "extensions/v1beta1" of kind NetworkPolicy: expected networking.k8s.io/v1` + isolatesItsPods}},
-		{"the wrong group", strings.Replace(policyYAML, "networking.k8s.io/v1", "v1", 1), "policy/shop/deny",
-			[]string{`f.yaml: document 1: NetworkPolicy shop/deny: apiVersion "v1" of kind NetworkPolicy: expected networking.k8s.io/v1` + isolatesItsPods}},
+		{"a version that is not served", strings.Replace(policyYAML, "networking.k8s.io/v1",
+			"extensions/v1beta1", 1), "policy/shop/deny",
+			[]string{`f.yaml: document 1: NetworkPolicy shop/deny: apiVersion "extensions/v1beta1" ` +
+				"of kind NetworkPolicy: expected networking.k8s.io/v1" + isolatesItsPods}},
+		{"the wrong group", strings.Replace(policyYAML, "networking.k8s.io/v1", "v1", 1),
+			"policy/shop/deny",
+			[]string{`f.yaml: document 1: NetworkPolicy shop/deny: apiVersion "v1" ` +
+				"of kind NetworkPolicy: expected networking.k8s.io/v1" + isolatesItsPods}},
 		{"no name", "apiVersion: v1\nkind: Pod\nmetadata: {}\n", "",
 			[]string{"f.yaml: document 1: Pod: metadata.name is empty: expected a name"}},
-		{"names that no API server takes", "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a/b}\n- metadata: {name: a, namespace: b.c}\n- metadata: {name: \"x\\ny\\e[2J\"}\n", "",
-			[]string{`f.yaml: document 1: Pod b.c/a: metadata.namespace "b.c": expected a DNS label (RFC 1123)`,
+		{"names that no API server takes", "apiVersion: v1\nkind: PodList\nitems:\n" +
+			"- metadata: {name: a/b}\n- metadata: {name: a, namespace: b.c}\n" +
+			"- metadata: {name: \"x\\ny\\e[2J\"}\n", "",
+			[]string{
+				`f.yaml: document 1: Pod b.c/a: metadata.namespace "b.c": expected a DNS label (RFC 1123)`,
 				`f.yaml: document 1: Pod default/a/b: metadata.name "a/b": expected a DNS subdomain (RFC 1123)`,
-				`f.yaml: document 1: Pod default/x y [2J: metadata.name "x\ny\x1b[2J": expected a DNS subdomain (RFC 1123)`}},
+				`f.yaml: document 1: Pod default/x y [2J: metadata.name "x\ny\x1b[2J": ` +
+					"expected a DNS subdomain (RFC 1123)"}},
 		{"a namespace with a dot", "apiVersion: v1\nkind: Namespace\nmetadata: {name: a.b}\n", "",
-			[]string{`f.yaml: document 1: Namespace a.b: metadata.name "a.b": expected a DNS label (RFC 1123)`}},
-		{"bad items spoil only themselves", "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a}\n- null\n- {kind: Service}\n- {spec: 5}\n- metadata: {name: b}\n", "pod/default/a pod/default/b",
+			[]string{`f.yaml: document 1: Namespace a.b: metadata.name "a.b": ` +
+				"expected a DNS label (RFC 1123)"}},
+		{"bad items spoil only themselves", "apiVersion: v1\nkind: PodList\nitems:\n" +
+			"- metadata: {name: a}\n- null\n- {kind: Service}\n- {spec: 5}\n- metadata: {name: b}\n",
+			"pod/default/a pod/default/b",
 			[]string{"f.yaml: document 1: Pod item 4: spec: is 5; expected a mapping",
-				"f.yaml: document 1: item 2: not an object", `f.yaml: document 1: item 3: kind "Service" in a PodList: expected Pod`}},
-		{"items that are no list", "apiVersion: v1\nkind: PodList\nitems: {}\n", "", []string{"f.yaml: document 1: items: is a mapping; expected a list"}},
-		{"lists in lists in lists", strings.Repeat("{apiVersion: v1, kind: List, items: [", 6) + strings.Repeat("]}", 6), "",
+				"f.yaml: document 1: item 2: not an object",
+				`f.yaml: document 1: item 3: kind "Service" in a PodList: expected Pod`}},
+		{"items that are no list", "apiVersion: v1\nkind: PodList\nitems: {}\n", "",
+			[]string{"f.yaml: document 1: items: is a mapping; expected a list"}},
+		{"lists in lists in lists", strings.Repeat("{apiVersion: v1, kind: List, items: [", 6) +
+			strings.Repeat("]}", 6), "",
 			[]string{"f.yaml: document 1: item 1: lists inside lists: expected 4 levels at most"}},
 		{"UTF-16", "\xff\xfea\x00:\x00", "", []string{"f.yaml: document 1: not UTF-8"}},
 		{"an object twice", podYAML("a", "n1") + "---\n" + podYAML("a", "n2"), "pod/default/a@n2",
-			[]string{"f.yaml: document 1: Pod default/a: ignored: f.yaml document 2 states it later; expected one statement of an object"}},
+			[]string{"f.yaml: document 1: Pod default/a: ignored: f.yaml document 2 states it later; " +
+				"expected one statement of an object"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -146,21 +180,27 @@ func TestLoadProblems(t *testing.T) {
 
 func TestLoadBrokenJSON(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"a.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}} {"kind":`})
+	write(t, dir, map[string]string{
+		"a.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}} {"kind":`,
+	})
 	got, bad, err := Load(dir)
 	must(t, err)
-	if summary(got) != "pod/default/a" || problems(dir, bad) != "a.json: document 2: parse JSON: unexpected end of JSON input" {
+	want := "a.json: document 2: parse JSON: unexpected end of JSON input"
+	if summary(got) != "pod/default/a" || problems(dir, bad) != want {
 		t.Errorf("%s\n%s", summary(got), problems(dir, bad))
 	}
 }
 
 func TestLoadDuplicatesAcrossFiles(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"b.yaml": podYAML("a", "n2"), "a.yaml": podYAML("a", "n1"), "c.yaml": podYAML("a", "n3")})
+	write(t, dir, map[string]string{"b.yaml": podYAML("a", "n2"), "a.yaml": podYAML("a", "n1"),
+		"c.yaml": podYAML("a", "n3")})
 	got, bad, err := Load(dir)
 	must(t, err)
-	want := "a.yaml: document 1: Pod default/a: ignored: c.yaml document 1 states it later; expected one statement of an object\n" +
-		"b.yaml: document 1: Pod default/a: ignored: c.yaml document 1 states it later; expected one statement of an object"
+	want := "a.yaml: document 1: Pod default/a: ignored: c.yaml document 1 states it later; " +
+		"expected one statement of an object\n" +
+		"b.yaml: document 1: Pod default/a: ignored: c.yaml document 1 states it later; " +
+		"expected one statement of an object"
 	if diff := cmp.Diff(want, problems(dir, bad)); diff != "" || summary(got) != "pod/default/a@n3" {
 		t.Errorf("%s; -want +got:\n%s", summary(got), diff)
 	}
@@ -168,7 +208,8 @@ func TestLoadDuplicatesAcrossFiles(t *testing.T) {
 
 func TestLoadLeavesObjectsAsTheyAre(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"f.yaml": strings.Replace(policyYAML, "{podSelector: {}}", "{podSelector: {}, ingress: [{ports: [{port: web}]}]}", 1)})
+	write(t, dir, map[string]string{"f.yaml": strings.Replace(policyYAML, "{podSelector: {}}",
+		"{podSelector: {}, ingress: [{ports: [{port: web}]}]}", 1)})
 	got, _, err := Load(dir)
 	must(t, err)
 	p := got.Policies[0]
@@ -183,7 +224,8 @@ func TestLoadLeavesObjectsAsTheyAre(t *testing.T) {
 func TestLoadOnePath(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"objects": podsYAML("a", "b"), ".hidden~": podsYAML("c")})
-	for name, want := range map[string]string{"objects": "pod/default/a@n1 pod/default/b@n1", ".hidden~": "pod/default/c@n1"} {
+	for name, want := range map[string]string{"objects": "pod/default/a@n1 pod/default/b@n1",
+		".hidden~": "pod/default/c@n1"} {
 		got, bad, err := Load(filepath.Join(dir, name))
 		if err != nil || len(bad) > 0 || summary(got) != want {
 			t.Errorf("%s: %s %v %v", name, summary(got), bad, err)

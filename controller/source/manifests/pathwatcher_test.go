@@ -88,7 +88,8 @@ func TestRenameIntoAnotherPath(t *testing.T) {
 	now := time.Now().Add(p.config.quiet)
 	w.readDue(now) // compares all files
 	w.readDue(now.Add(p.config.quiet))
-	if got := changes(v.last); got != "" && got != "+p" || v.summary() != "pod/default/p@n1" || v.updates > 2 {
+	got := changes(v.last)
+	if got != "" && got != "+p" || v.summary() != "pod/default/p@n1" || v.updates > 2 {
 		t.Errorf("%s, changes %q", v.summary(), got)
 	}
 }

@@ -15,13 +15,18 @@ func TestSchedule(t *testing.T) {
 		want string
 	}
 	for name, events := range map[string][]event{
-		"read when quiet":            {{0, "a", ""}, {3, "?", ""}, {5, "?", "a"}, {9, "?", ""}},
-		"an event puts it off":       {{0, "a", ""}, {4, "a", ""}, {6, "?", ""}, {9, "?", "a"}},
-		"but not for ever":           {{0, "a", ""}, {4, "a", ""}, {8, "a", ""}, {12, "a", ""}, {16, "a", ""}, {19, "a", ""}, {20, "?", "a"}},
-		"names wait on their own":    {{0, "a", ""}, {3, "b", ""}, {5, "?", "a"}, {8, "?", "b"}},
-		"within a moment: together":  {{0, "b", ""}, {1, "a", ""}, {5, "?", "a b"}},
-		"the folder comes first":     {{0, "a", ""}, {0, "", ""}, {5, "?", " a"}},
-		"an event after the reading": {{0, "a", ""}, {5, "?", "a"}, {6, "a", ""}, {9, "?", ""}, {11, "?", "a"}},
+		"read when quiet":      {{0, "a", ""}, {3, "?", ""}, {5, "?", "a"}, {9, "?", ""}},
+		"an event puts it off": {{0, "a", ""}, {4, "a", ""}, {6, "?", ""}, {9, "?", "a"}},
+		"but not for ever": {
+			{0, "a", ""}, {4, "a", ""}, {8, "a", ""}, {12, "a", ""}, {16, "a", ""}, {19, "a", ""},
+			{20, "?", "a"},
+		},
+		"names wait on their own":   {{0, "a", ""}, {3, "b", ""}, {5, "?", "a"}, {8, "?", "b"}},
+		"within a moment: together": {{0, "b", ""}, {1, "a", ""}, {5, "?", "a b"}},
+		"the folder comes first":    {{0, "a", ""}, {0, "", ""}, {5, "?", " a"}},
+		"an event after the reading": {
+			{0, "a", ""}, {5, "?", "a"}, {6, "a", ""}, {9, "?", ""}, {11, "?", "a"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Unix(0, 0)

@@ -62,7 +62,8 @@ func TestState(t *testing.T) {
 			{"b", podYAML("p", "n1"), "pod/default/p@n1", "+p", 2, false},
 		},
 		"the order: set namespaces to pods, gone pods to namespaces": {
-			{"a", podsYAML("p") + "---\n" + policyYAML + "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: s}\n",
+			{"a", podsYAML("p") + "---\n" + policyYAML +
+				"---\napiVersion: v1\nkind: Namespace\nmetadata: {name: s}\n",
 				"ns/s policy/shop/deny pod/default/p@n1", "+s +deny +p", 0, false},
 			{"a", podsYAML("q") + "---\n" + strings.Replace(policyYAML, "deny", "other", 1),
 				"policy/shop/other pod/default/q@n1", "+other +q -p -deny -s", 0, false},
@@ -74,8 +75,11 @@ func TestState(t *testing.T) {
 				st.happen(s)
 				u, _ := s.takeUpdate()
 				v.apply(u)
-				if v.summary() != st.want || changes(u) != st.changes || len(u.Problems) != st.problems || u.Unread != st.unread {
-					t.Fatalf("step %d: %q, changes %q, unread %v, problems %v\nwant %+v", i, v.summary(), changes(u), u.Unread, u.Problems, st)
+				if v.summary() != st.want || changes(u) != st.changes {
+					t.Fatalf("step %d: %q, changes %q\nwant %+v", i, v.summary(), changes(u), st)
+				}
+				if len(u.Problems) != st.problems || u.Unread != st.unread {
+					t.Fatalf("step %d: unread %v, problems %v\nwant %+v", i, u.Unread, u.Problems, st)
 				}
 			}
 		})
@@ -150,7 +154,8 @@ func TestOnlyTheFilesCount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, v, files := newState(), &view{}, map[string]string{}
 		pods := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
-			return podYAML(rapid.SampledFrom([]string{"p", "q", "r"}).Draw(t, "pod"), fmt.Sprintf("n%d", rapid.IntRange(1, 2).Draw(t, "node")))
+			pod := rapid.SampledFrom([]string{"p", "q", "r"}).Draw(t, "pod")
+			return podYAML(pod, fmt.Sprintf("n%d", rapid.IntRange(1, 2).Draw(t, "node")))
 		}), 0, 4)
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "file")

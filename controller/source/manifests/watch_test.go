@@ -110,7 +110,9 @@ func TestWatchDeliversChanges(t *testing.T) {
 	w.becomes("pod/default/a@n1")
 	swap(t, dir, "a.yaml", podYAML("a", "n2"))
 	w.becomes("pod/default/a@n2")
-	write(t, dir, map[string]string{"b.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b"}}`, "c.txt": podsYAML("c")})
+	write(t, dir, map[string]string{
+		"b.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b"}}`, "c.txt": podsYAML("c"),
+	})
 	w.becomes("pod/default/a@n2 pod/default/b")
 	must(t, os.Remove(filepath.Join(dir, "a.yaml")))
 	w.becomes("pod/default/b")
@@ -147,7 +149,9 @@ func TestWatchSpoiledFile(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": podsYAML("a"), "b.yaml": podsYAML("b") + broken})
 	w := follow(t, dir, config{})
-	w.until("unread file", func(v *view) bool { return v.last.Unread && v.summary() == "pod/default/a@n1 pod/default/b@n1" })
+	w.until("unread file", func(v *view) bool {
+		return v.last.Unread && v.summary() == "pod/default/a@n1 pod/default/b@n1"
+	})
 	swap(t, dir, "b.yaml", podsYAML("b", "c"))
 	w.until("read file", func(v *view) bool { return !v.last.Unread })
 	w.complains("")
@@ -173,14 +177,19 @@ func TestWatchTakesOver(t *testing.T) {
 // another link over ..data. Both files change in one Update.
 func TestWatchConfigMapMount(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"..1/a.yaml": podYAML("a", "n1"), "..1/b.yaml": podYAML("b", "n1")})
-	write(t, dir, map[string]string{"..2/a.yaml": podYAML("a", "n2"), "..2/b.yaml": podYAML("b", "n2")})
+	for version, node := range map[string]string{"..1/": "n1", "..2/": "n2"} {
+		write(t, dir, map[string]string{
+			version + "a.yaml": podYAML("a", node), version + "b.yaml": podYAML("b", node),
+		})
+	}
 	must(t, os.Symlink("..1", filepath.Join(dir, "..data")))
 	for _, name := range []string{"a.yaml", "b.yaml"} {
 		must(t, os.Symlink("..data/"+name, filepath.Join(dir, name)))
 	}
-	for path, names := range map[string][2]string{dir: {"pod/default/a@n1 pod/default/b@n1", "pod/default/a@n2 pod/default/b@n2"},
-		filepath.Join(dir, "a.yaml"): {"pod/default/a@n1", "pod/default/a@n2"}} {
+	for path, names := range map[string][2]string{
+		dir:                          {"pod/default/a@n1 pod/default/b@n1", "pod/default/a@n2 pod/default/b@n2"},
+		filepath.Join(dir, "a.yaml"): {"pod/default/a@n1", "pod/default/a@n2"},
+	} {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			w := follow(t, path, config{})
 			w.becomes(names[0])
@@ -251,7 +260,9 @@ func TestWatchFolderGoesAndComesBack(t *testing.T) {
 
 func TestWatchFolderBehindALink(t *testing.T) {
 	root := t.TempDir()
-	write(t, root, map[string]string{"one/a.yaml": podYAML("p", "n1"), "two/a.yaml": podYAML("p", "n2")})
+	write(t, root, map[string]string{
+		"one/a.yaml": podYAML("p", "n1"), "two/a.yaml": podYAML("p", "n2"),
+	})
 	link := filepath.Join(root, "link")
 	must(t, os.Symlink("one", link))
 	w := follow(t, link, config{})
@@ -344,11 +355,12 @@ func TestWatchLostEvents(t *testing.T) {
 
 func TestWatchErrorsAtTheStart(t *testing.T) {
 	dir := t.TempDir()
-	err := Watch(t.Context(), []string{filepath.Join(dir, "missing")}, func(Update) { t.Error("update") })
+	deliver := func(Update) { t.Error("update") }
+	err := Watch(t.Context(), []string{filepath.Join(dir, "missing")}, deliver)
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
-	err = Watch(t.Context(), []string{os.DevNull}, func(Update) { t.Error("update") })
+	err = Watch(t.Context(), []string{os.DevNull}, deliver)
 	if err == nil || !strings.Contains(err.Error(), "expected one") {
 		t.Errorf("error %v", err)
 	}
@@ -375,7 +387,8 @@ func TestWatchManyFilesAtOnce(t *testing.T) {
 func TestWatchSeveralPaths(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, map[string]string{
-		"one/a.yaml": podYAML("p", "n1"), "two/a.yaml": podYAML("p", "n2"), "objects": podsYAML("q"), "two/m.yaml": podsYAML("m"),
+		"one/a.yaml": podYAML("p", "n1"), "two/a.yaml": podYAML("p", "n2"),
+		"objects": podsYAML("q"), "two/m.yaml": podsYAML("m"),
 	})
 	path := func(name string) string { return filepath.Join(root, name) }
 	w := followAll(t, config{}, path("one"), path("two"), path("objects"))
@@ -392,7 +405,6 @@ func TestWatchSeveralPaths(t *testing.T) {
 	w.complains("two: ")
 	swap(t, path("one"), "a.yaml", podYAML("p", "n4"))
 	w.becomes("pod/default/m@n1 pod/default/p@n4 pod/default/q@n3")
-	for _, never := range []string{"pod/default/p@n2 pod/default/q@n3", "pod/default/p@n3 pod/default/q@n3"} {
-		w.never(never)
-	}
+	w.never("pod/default/p@n2 pod/default/q@n3")
+	w.never("pod/default/p@n3 pod/default/q@n3")
 }
