@@ -51,7 +51,7 @@ func fixedEvents() []graph.Event {
 
 func namespace(name string, more map[string]string) policy.Namespace {
 	ns := policy.ImpliedNamespace(name)
-	ns.Unheard = false
+	ns.Implied = false
 	maps.Copy(ns.Labels, more)
 	return ns
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/controller/samplecluster"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -30,7 +31,7 @@ func objects(c samplecluster.Cluster) policy.Objects {
 // events lists the objects of a cluster as events, in the order of a source that starts.
 func events(c samplecluster.Cluster) []graph.Event {
 	var all []graph.Event
-	s := objects(c).Snapshot(samplecluster.LocalNode)
+	s := compile.SnapshotOf(objects(c), samplecluster.LocalNode)
 	for _, n := range s.Nodes {
 		all = append(all, graph.NodeSet{Node: n})
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/controller/samplecluster"
+	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
@@ -115,8 +116,8 @@ func (f *firstCommit) Apply(ctx context.Context, d ruleset.Delta) error {
 type listed struct{ policy.Objects }
 
 // Run delivers all objects.
-func (l listed) Run(ctx context.Context, deliver func(controller.Mail)) error {
-	send := func(e graph.Event) { deliver(controller.Mail{Events: []graph.Event{e}}) }
+func (l listed) Run(ctx context.Context, deliver func(source.Mail)) error {
+	send := func(e graph.Event) { deliver(source.Mail{Events: []graph.Event{e}}) }
 	for _, n := range l.Nodes {
 		send(graph.NodeSet{Node: policy.NewNode(n)})
 	}
@@ -131,7 +132,7 @@ func (l listed) Run(ctx context.Context, deliver func(controller.Mail)) error {
 			send(graph.PodSet{Pod: pod})
 		}
 	}
-	deliver(controller.Mail{Synced: true})
+	deliver(source.Mail{Synced: true})
 	<-ctx.Done()
 	return nil
 }
