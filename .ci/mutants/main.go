@@ -20,6 +20,7 @@ var suites = map[string][]string{
 	"policy":     {"./ruleset/policy", "-worlds=300"},
 	"graph":      {"./controller/graph", "-histories=100"},
 	"ruleset":    {"./ruleset"},
+	"steps":      {"./nft", "-run", "Groundwork|LargeSets|Passes"},
 	"nft":        {"./nft"},
 	"host":       {"./controller/host"},
 	"controller": {"./controller"},

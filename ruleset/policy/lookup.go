@@ -144,7 +144,7 @@ func (a *assembly) jump(made map[string]ruleset.ChainID, rules []ruleset.Rule) r
 	slices.SortFunc(origins, ruleset.Origin.Compare)
 	m := ruleset.Member{
 		Proto: rules[0].Proto, Port: rules[0].Ports[0].First,
-		Chain: a.peersChain(made, rules), Comment: ruleset.ShortOrigins(slices.Compact(origins)),
+		Chain: a.peersChain(made, rules), Reason: ruleset.ReasonOf(slices.Compact(origins)),
 	}
 	if last := rules[0].Ports[0].Last; last > m.Port {
 		m.LastPort = last

@@ -100,10 +100,12 @@ func (x *part) lookup(d ruleset.Direction) *lookup {
 	return l
 }
 
-// weight is how much work it is to take a rule's peer over.
+// weight is how much work it is to take over a rule's peer and origins: a policy can say the same
+// many thousand times.
 func (x *part) weight(r ruleset.Rule) int {
-	if !r.Peer.HasSet() {
-		return 1
+	weight := 1 + len(r.Origins)/16
+	if r.Peer.HasSet() {
+		weight += len(x.sources[r.Peer.Set].Ranges)
 	}
-	return 1 + len(x.sources[r.Peer.Set].Ranges)
+	return weight
 }

@@ -50,7 +50,7 @@ func joinSpans(list []ruleset.Member) (joined []ruleset.Member) {
 	for _, m := range list {
 		m.LastPort = max(m.LastPort, m.Port)
 		last := len(joined) - 1
-		if last >= 0 && int(joined[last].LastPort)+1 == int(m.Port) && joined[last].Chain == m.Chain && joined[last].Comment == m.Comment {
+		if last >= 0 && int(joined[last].LastPort)+1 == int(m.Port) && joined[last].Chain == m.Chain && joined[last].Reason == m.Reason {
 			joined[last].LastPort = m.LastPort
 			continue
 		}
