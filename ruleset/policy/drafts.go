@@ -38,6 +38,7 @@ func (s Subject) namespace() string {
 type Draft struct {
 	Claim
 	assembly assembly
+	names    []string // of the policies
 }
 
 // Judgement assembles what a pod may do in a direction in which these policies, sorted by key, isolate it. It is Alike
@@ -53,6 +54,9 @@ func (x *Drafts) Draft(s Subject, form Form) *Draft {
 		return known
 	}
 	draft := x.fit(s, form)
+	for _, policy := range s.Policies {
+		draft.names = append(draft.names, policy.String())
+	}
 	draft.Weigh(form.Roughly())
 	if x.known == nil {
 		x.known = map[string]*Draft{}
@@ -107,10 +111,16 @@ func (x *Drafts) assemble(s Subject, policies []*Policy, form Form) *Draft {
 
 // Judgement makes the pod's own of it.
 func (x *Draft) Judgement(p Pod, form Form, crew func() Crew) Judgement {
-	return x.assembly.judgement(p, form, crew)
+	return x.named(x.assembly.judgement(p, form, crew))
 }
 
 // Refused is the judgement of a pod whose claim is refused: it is isolated, and nothing is allowed.
 func (x *Draft) Refused(p Pod, form Form) Judgement {
-	return newAssembly(p, x.assembly.direction).judgement(p, form, Alone)
+	return x.named(newAssembly(p, x.assembly.direction).judgement(p, form, Alone))
+}
+
+// named says in the pod's chain which policies isolate it.
+func (x *Draft) named(j Judgement) Judgement {
+	j.Chain.Policies = x.names
+	return j
 }
