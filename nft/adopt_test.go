@@ -2,6 +2,7 @@ package nft
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,7 +12,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// A new process finds all as it should be and sends nothing: the objects are the same, with their counts.
+// A new process finds all as it should be and sends nothing: the objects are the same, with their
+// counts.
 func TestRestartAdopts(t *testing.T) {
 	newNetns(t)
 	want := sample(ruleset.Drop)
@@ -19,7 +21,7 @@ func TestRestartAdopts(t *testing.T) {
 	converge(t, first, want)
 	counted := tampering{ // a denial that has counted: the kernel takes a start value
 		script: "replace rule " + podRules + " handle HANDLE counter packets 7 bytes 420 drop comment \"" + lastComment(want.Chains[0]) + `"`,
-		chain:  podChain, rule: "denied: end of",
+		chain:  podChain, rule: "isolated by",
 	}
 	nftProgram(t, counted.resolve(t), "-f", "-")
 	if err := first.Close(); err != nil {
@@ -56,7 +58,8 @@ func TestChangeLeavesTheRestAlone(t *testing.T) {
 	}
 }
 
-// Whoever changes any ruleset between Observe and Apply makes Apply fail: what was observed may be wrong.
+// Whoever changes any ruleset between Observe and Apply makes Apply fail: what was observed may
+// be wrong.
 func TestForeignChangeBetweenObserveAndApply(t *testing.T) {
 	for _, change := range []string{"add table ip mine", "delete rule " + podRules + " handle HANDLE"} {
 		newNetns(t)
@@ -79,8 +82,8 @@ func TestForeignChangeBetweenObserveAndApply(t *testing.T) {
 	}
 }
 
-// A second Apply in a row is not checked, even where the first had nothing to do: others may change their
-// tables all the time.
+// A second Apply in a row is not checked, even where the first had nothing to do: others may
+// change their tables all the time.
 func TestForeignChangeBetweenTwoApplies(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true})
@@ -127,7 +130,8 @@ func TestRefusedDeltaChangesNothing(t *testing.T) {
 	}
 }
 
-// Kernels before 6.2 get the deletions in a transaction of their own, after that in which elements go.
+// Kernels before 6.2 get the deletions in a transaction of their own, after that in which
+// elements go.
 func TestTwoSteps(t *testing.T) {
 	for _, o := range []Options{{}, {NoOwner: true}} {
 		newNetns(t)
@@ -159,8 +163,8 @@ func applyOvertaken(t *testing.T, b *Backend, want *ruleset.Program) error {
 	return b.Apply(t.Context(), ruleset.Diff(have, want))
 }
 
-// Somebody who commits all the time keeps no rules out of the kernel: a table that nobody else can change is not
-// asked for its generation, and of another one only a few times.
+// Somebody who commits all the time keeps no rules out of the kernel: a table that nobody else
+// can change is not asked for its generation, and of another one only a few times.
 func TestOthersWhoCommitAllTheTime(t *testing.T) {
 	owned := openOwned(t, sample(ruleset.Drop))
 	if err := applyOvertaken(t, owned, sample(ruleset.Reject)); err != nil || !owned.Owned() {
@@ -178,4 +182,37 @@ func TestOthersWhoCommitAllTheTime(t *testing.T) {
 		t.Errorf("the last time: %v", err)
 	}
 	wantHeld(t, free, sample(ruleset.Reject))
+}
+
+// An agent before this one kept the digest of a chain in its last rule. Its chains get new rules in
+// one transaction, in which nothing else changes: no pod is without its rules meanwhile.
+func TestUpgradeReplacesRulesOnly(t *testing.T) {
+	newNetns(t)
+	want := sample(ruleset.Drop)
+	b := open(t, Options{NoOwner: true})
+	converge(t, b, want)
+	current := listed(t)
+	digests := regexp.MustCompile(` comment "chain of (\d+ rules, digest \w+ content \w+)"(\n\s+counter packets 0 bytes 0 drop comment) ".*"`)
+	former := digests.ReplaceAllString(current, `$2 "denied: end of $1"`)
+	former = strings.ReplaceAll(former, `return comment "chain of `, `return comment "peers: end of `)
+	if former == current {
+		t.Fatalf("no digest in\n%s", current)
+	}
+	nftProgram(t, "flush ruleset\n"+former, "-f", "-")
+	have, err := b.Observe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := ruleset.Diff(have, want)
+	others := d
+	others.PutChains = nil
+	if len(d.PutChains) != 4 || !others.Empty() || len(Steps(d)) != 1 {
+		t.Errorf("%d chains in %d steps, and\n%s", len(d.PutChains), len(Steps(d)), others.String())
+	}
+	if err := b.Apply(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(blocks(current), blocks(listed(t))); diff != "" {
+		t.Errorf("made by this agent (-), after the upgrade (+):\n%s", diff)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
@@ -51,7 +50,7 @@ func (b *batch) delta(d ruleset.Delta, found listing) error {
 		b.conn.FlushChain(b.chain(string(id)))
 	}
 	for _, id := range d.DelSets {
-		b.conn.DelSet(b.set(id))
+		b.conn.DelSet(programSet(id))
 	}
 	for _, id := range d.DelChains {
 		b.conn.DelChain(b.chain(string(id)))
@@ -68,40 +67,6 @@ type change func(*nftables.Set, []nftables.SetElement) error
 func (b *batch) chain(name string) *nftables.Chain {
 	return &nftables.Chain{Table: b.table, Name: name}
 }
-
-// set describes a set of the program.
-func (b *batch) set(id ruleset.SetID) *nftables.Set {
-	s := &nftables.Set{
-		Table: b.table, Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
-		Interval: id.Kind == ruleset.Ranges || id.Kind == ruleset.PortRanges, Concatenation: isConcatenation(id.Kind),
-	}
-	if id.Leads() {
-		s.IsMap, s.DataType = true, nftables.TypeVerdict
-	}
-	return s
-}
-
-// isConcatenation reports whether the key of a kind of set has several fields.
-func isConcatenation(kind ruleset.SetKind) bool {
-	return kind != ruleset.Addresses && kind != ruleset.Ranges && kind != ruleset.PortRanges
-}
-
-func setType(id ruleset.SetID) nftables.SetDatatype {
-	switch id.Kind {
-	case ruleset.AddressPorts:
-		return fields[id.Family].addressPortsType
-	case ruleset.PortMap, ruleset.ProtoPorts:
-		return portMapType
-	case ruleset.LinkAddresses:
-		return fields[id.Family].linkAddressType
-	case ruleset.PortRanges:
-		return nftables.TypeInetService
-	default:
-		return fields[id.Family].keyType
-	}
-}
-
-var portMapType = nftables.MustConcatSetType(nftables.TypeInetProto, nftables.TypeInetService)
 
 func (b *batch) addRules(chain *nftables.Chain, rules []rule) {
 	for _, r := range rules {
@@ -132,7 +97,7 @@ func (b *batch) links(do change, links []string) {
 	for _, link := range links {
 		elements = append(elements, nftables.SetElement{Key: linkKey(link)})
 	}
-	b.fail(do(b.linkSet(), elements))
+	b.fail(do(linksSet(), elements))
 }
 
 // linkKey is an interface name as the kernel compares it: IFNAMSIZ bytes, padded with zeros.
@@ -152,7 +117,7 @@ func (b *batch) dispatch(do change, list []ruleset.Dispatch) {
 	}
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
-			b.fail(do(b.verdictMap(d, f), elements[mapName(d, f)]))
+			b.fail(do(verdictMap(d, f), elements[mapName(d, f)]))
 		}
 	}
 }
@@ -162,7 +127,7 @@ func jumpTo(chain ruleset.ChainID) *expr.Verdict {
 }
 
 func (b *batch) addSet(s ruleset.Set) {
-	set := b.set(s.ID)
+	set := programSet(s.ID)
 	set.Comment = clip(s.Comment)
 	b.fail(b.conn.AddSet(set, nil))
 	b.fail(b.conn.SetAddElements(set, encodeMembers(s.ID, s.Members)))
@@ -170,12 +135,12 @@ func (b *batch) addSet(s ruleset.Set) {
 
 func (b *batch) members(do change, list []ruleset.Members) {
 	for _, change := range list {
-		b.fail(do(b.set(change.Set), encodeMembers(change.Set, change.Members)))
+		b.fail(do(programSet(change.Set), encodeMembers(change.Set, change.Members)))
 	}
 }
 
-// encodeMembers turns members into elements: an interval is two of them, its first address and the one
-// after its last, which the last interval of all has not.
+// encodeMembers turns members into elements: an interval is two of them, its first address and
+// the one after its last, which the last interval of all has not.
 func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetElement {
 	if id.Kind == ruleset.PortRanges {
 		return encodeSpans(members)
@@ -186,7 +151,8 @@ func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetEle
 		after := m.Last.Next()
 		switch {
 		case id.Kind == ruleset.PortMap:
-			e = nftables.SetElement{Key: portKey(m), Comment: m.Comment, VerdictData: jumpTo(m.Chain)}
+			e = nftables.SetElement{Key: portKey(m), Comment: reasonComment(m.Reason),
+				VerdictData: jumpTo(m.Chain)}
 		case id.Kind == ruleset.AddressPorts:
 			e.Key = append(m.Addr.AsSlice(), portKey(m)...)
 		case id.Kind == ruleset.ProtoPorts:
@@ -198,7 +164,8 @@ func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetEle
 		}
 		elements = append(elements, e)
 		if id.Kind == ruleset.Ranges && after.IsValid() {
-			elements = append(elements, nftables.SetElement{Key: after.AsSlice(), IntervalEnd: true})
+			elements = append(elements,
+				nftables.SetElement{Key: after.AsSlice(), IntervalEnd: true})
 		}
 	}
 	return elements
@@ -210,10 +177,11 @@ func encodeSpans(members []ruleset.Member) []nftables.SetElement {
 	for _, m := range members {
 		open := m.LastPort == math.MaxUint16
 		elements = append(elements, nftables.SetElement{
-			Key: port16(m.Port), Comment: m.Comment, VerdictData: jumpTo(m.Chain), IntervalOpen: open,
+			Key: port16(m.Port), Comment: reasonComment(m.Reason), VerdictData: jumpTo(m.Chain), IntervalOpen: open,
 		})
 		if !open {
-			elements = append(elements, nftables.SetElement{Key: port16(m.LastPort + 1), IntervalEnd: true})
+			elements = append(elements,
+				nftables.SetElement{Key: port16(m.LastPort + 1), IntervalEnd: true})
 		}
 	}
 	return elements

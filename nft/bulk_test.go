@@ -90,8 +90,8 @@ func TestOneMemberOfManyIsOneMessage(t *testing.T) {
 	}
 }
 
-// Six thousand ranges of ports are one map: a chain with one rule for them. The kernel holds it, the nft program lists it
-// and would load what it lists.
+// Six thousand ranges of ports are one map: a chain with one rule for them. The kernel holds it,
+// the nft program lists it and would load what it lists.
 func TestManyRangesOfPorts(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true})
@@ -118,7 +118,8 @@ func TestManyRangesOfPorts(t *testing.T) {
 	}
 }
 
-// manySpans is a program with a pod's chain that looks up ranges, each of which touches the next and leads elsewhere.
+// manySpans is a program with a pod's chain that looks up ranges, each of which touches the next
+// and leads elsewhere.
 func manySpans(count int) *ruleset.Program {
 	p := &ruleset.Program{}
 	var peers []ruleset.ChainID
@@ -130,7 +131,7 @@ func manySpans(count int) *ruleset.Program {
 	set := ruleset.Set{ID: ruleset.SpansID(ruleset.TCP, fmt.Sprint(count)), Comment: "ranges of tcp ports"}
 	for i := range count {
 		first := uint16(65536 - 10*(count-i))
-		set.Members = append(set.Members, ruleset.Member{Proto: ruleset.TCP, Port: first, LastPort: first + 9, Chain: peers[i%2], Comment: "a/p ingress[0]"})
+		set.Members = append(set.Members, ruleset.Member{Proto: ruleset.TCP, Port: first, LastPort: first + 9, Chain: peers[i%2], Reason: "a/p ingress[0]"})
 	}
 	id := ruleset.NewChainID(ruleset.Ingress, "default", "web-0")
 	p.Chains = append(p.Chains, ruleset.Chain{ID: id, Subject: "default/web-0", Spans: []ruleset.SetID{set.ID}})
@@ -146,8 +147,8 @@ func TestNothingIsSentForNoChange(t *testing.T) {
 	}
 }
 
-// Every kind of set takes more members than one message holds, also where the table is there and large sets are filled
-// bit by bit.
+// Every kind of set takes more members than one message holds, also where the table is there and
+// large sets are filled bit by bit.
 func TestManyMembersOfEveryKind(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true})

@@ -2,14 +2,14 @@ package nft
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 
 	"github.com/picket-project/picket/ruleset"
 )
 
-// condition says how much of what was found can stay, and whether the frame is that of a strict program.
+// condition says how much of what was found can stay, and whether the frame is that of a strict
+// program.
 func (l listing) condition() (c ruleset.Condition, strict bool) {
 	switch {
 	case l.lost():
@@ -25,8 +25,8 @@ func (l listing) condition() (c ruleset.Condition, strict bool) {
 	}
 }
 
-// lost reports whether there is no table, or one that can't be mended in place: it was put to sleep, or a
-// name of ours stands for something that it can't be turned into the right thing.
+// lost reports whether there is no table, or one that can't be mended in place: it was put to
+// sleep, or a name of ours stands for something that it can't be turned into the right thing.
 func (l listing) lost() bool {
 	if l.table == nil || l.table.Flags&nftables.TableFlagDormant != 0 || l.alien {
 		return true
@@ -51,29 +51,26 @@ func sameType(a, b *nftables.Set) bool {
 
 // ownSet describes the set or map of a name as it is made here; nil: it is nothing of ours.
 func ownSet(name string) *nftables.Set {
-	b := batch{table: table(0)}
-	for _, s := range b.frameSets() {
+	for _, s := range frameSets() {
 		if s.Name == name {
 			return s
 		}
 	}
 	if f, ports, ok := parseCutSet(name); ok {
-		return b.cutSet(f, ports)
+		return cutSet(f, ports)
 	}
-	if id, ok := parseSetID(name); ok {
-		return b.set(id)
+	if id, ok := ruleset.ParseSetID(name); ok {
+		return programSet(id)
 	}
 	return nil
 }
-
-// isPodChain tells a pod's chain from the frame's.
-func isPodChain(name string) bool { return strings.Contains(name, "/") }
 
 // strayChains and straySets name what somebody else put into the table.
 func (l listing) strayChains() []string {
 	var names []string
 	for name := range l.chains {
-		isFrame := slices.ContainsFunc(append(frame(formOf(false, nil)), cutFrame()...), func(c frameChain) bool { return c.name == name })
+		isFrame := slices.ContainsFunc(append(frame(formOf(false, nil)), cutFrame()...),
+			func(c frameChain) bool { return c.name == name })
 		if !isFrame && !isPodChain(name) {
 			names = append(names, name)
 		}
@@ -98,7 +95,8 @@ func (l listing) hasFrame(strict bool) bool {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(l.frameSets(), func(s *nftables.Set) bool { return l.sets[s.Name] == nil })
+	return !slices.ContainsFunc(l.frameSets(),
+		func(s *nftables.Set) bool { return l.sets[s.Name] == nil })
 }
 
 // frame is what the frame must be around what was found: with cut connections, or without.
@@ -111,20 +109,17 @@ func (l listing) frame(strict bool) []frameChain {
 }
 
 func (l listing) frameSets() []*nftables.Set {
-	b := batch{table: table(0)}
-	sets := b.frameSets()
+	sets := frameSets()
 	if l.cutting() {
-		b.eachCutSet(func(s *nftables.Set) { sets = append(sets, s) })
+		sets = append(sets, cutSets()...)
 	}
 	return sets
 }
 
 // cutting reports whether anything of the cut connections is there.
 func (l listing) cutting() bool {
-	found := l.chains[cutChain] != nil
-	b := batch{table: table(0)}
-	b.eachCutSet(func(s *nftables.Set) { found = found || l.sets[s.Name] != nil })
-	return found
+	there := func(s *nftables.Set) bool { return l.sets[s.Name] != nil }
+	return l.chains[cutChain] != nil || slices.ContainsFunc(cutSets(), there)
 }
 
 func hooked(have *nftables.Chain, want frameChain) bool {
@@ -134,7 +129,8 @@ func hooked(have *nftables.Chain, want frameChain) bool {
 	case want.hook == nil:
 		return have.Hooknum == nil
 	default:
-		return have.Hooknum != nil && *have.Hooknum == want.hook.number && *have.Priority == want.hook.priority &&
+		return have.Hooknum != nil && *have.Hooknum == want.hook.number &&
+			*have.Priority == want.hook.priority &&
 			have.Policy != nil && *have.Policy == nftables.ChainPolicyAccept
 	}
 }

@@ -52,8 +52,8 @@ func TestEncodeRanges(t *testing.T) {
 	}
 }
 
-// Ranges that touch share a key: one ends where the other begins. The nft program also begins a set with an
-// end that ends nothing.
+// Ranges that touch share a key: one ends where the other begins. The nft program also begins a
+// set with an end that ends nothing.
 func TestDecodeRangesThatTouch(t *testing.T) {
 	elements := []nftables.SetElement{
 		{Key: []byte{10, 0, 0, 2}}, {Key: []byte{10, 0, 0, 4}, IntervalEnd: true}, {Key: []byte{10, 0, 0, 2}, IntervalEnd: true},
@@ -83,8 +83,8 @@ func FuzzDecode(f *testing.F) {
 		for _, name := range []string{linkSet, "ingress4", "egress6", id.String(), string(a)} {
 			readSet(&o, &nftables.Set{Name: name, KeyType: setType(id), Interval: id.Kind == ruleset.Ranges}, elements)
 		}
-		parseSetID(string(b))
-		unseal(string(a), []string{string(b)})
+		ruleset.ParseSetID(string(b))
+		readDigest(string(a), []string{string(b)})
 	})
 }
 
@@ -93,54 +93,73 @@ func TestParseSetID(t *testing.T) {
 		for _, f := range ruleset.Families {
 			for _, k := range []string{"a", "a-b", "nobody", key} {
 				want := ruleset.SetID{Kind: kind, Family: f, Key: k}
-				if got, ok := parseSetID(want.String()); !ok || got != want {
+				if got, ok := ruleset.ParseSetID(want.String()); !ok || got != want {
 					t.Errorf("%s: %v, %t", want, got, ok)
 				}
 			}
 		}
 	}
-	if got, ok := parseSetID("egress/a/web-0"); !ok || got != ruleset.PortsOf("egress/a/web-0") {
+	if got, ok := ruleset.ParseSetID("egress/a/web-0"); !ok || got != ruleset.PortsOf("egress/a/web-0") {
 		t.Errorf("%v, %t", got, ok)
 	}
 	for _, name := range []string{"", "pods4", "pods5-a", "pods-a", "podlinks", "egress4", "xpods4-a", "PODS4-a", "ports64-a"} {
-		if got, ok := parseSetID(name); ok {
+		if got, ok := ruleset.ParseSetID(name); ok {
 			t.Errorf("%q is %v", name, got)
 		}
 	}
 }
 
-func TestSeal(t *testing.T) {
+func TestReadDigest(t *testing.T) {
 	contents := []string{"one", "two", "three"}
-	sealed := sealed("denied", ruleset.Digest("chain"), contents)
-	if len(sealed) > ruleset.MaxComment {
-		t.Errorf("%q has %d bytes", sealed, len(sealed))
+	comment := digestComment(ruleset.Digest("chain"), contents)
+	if len(comment) > maxComment {
+		t.Errorf("%q has %d bytes", comment, len(comment))
 	}
+	other := strings.Replace(comment, ruleset.Digest("chain"), ruleset.Digest("x"), 1)
 	tests := []struct {
-		name, sealed string
-		contents     []string
-		want         string
+		name, comment string
+		contents      []string
+		want          string
 	}{
-		{"as it was", sealed, contents, ruleset.Digest("chain")},
-		{"a rule less", sealed, contents[1:], ""},
-		{"a rule more", sealed, append(slices.Clone(contents), "four"), ""},
-		{"another rule", sealed, []string{"one", "too", "three"}, ""},
-		{"another order", sealed, []string{"two", "one", "three"}, ""},
-		{"another digest", strings.Replace(sealed, ruleset.Digest("chain"), ruleset.Digest("x"), 1), contents, ruleset.Digest("x")}, // other rules are wanted
-		{"another number", strings.Replace(sealed, "3", "4", 1), contents, ""},
-		{"cut off", sealed[:len(sealed)-1], contents, ""},
-		{"something behind", sealed + " x", contents, ""},
-		{"no seal", "denied", contents, ""},
+		{"as it was", comment, contents, ruleset.Digest("chain")},
+		{"a rule less", comment, contents[1:], ""},
+		{"a rule more", comment, append(slices.Clone(contents), "four"), ""},
+		{"another rule", comment, []string{"one", "too", "three"}, ""},
+		{"another order", comment, []string{"two", "one", "three"}, ""},
+		{"another digest", other, contents, ruleset.Digest("x")}, // other rules are wanted
+		{"another number", strings.Replace(comment, "3", "4", 1), contents, ""},
+		{"cut off", comment[:len(comment)-1], contents, ""},
+		{"something behind", comment + " x", contents, ""},
+		{"no digest", "isolated by a", contents, ""},
 		{"nothing", "", nil, ""},
 	}
 	for _, test := range tests {
-		if got := unseal(test.sealed, test.contents); got != test.want {
+		if got := readDigest(test.comment, test.contents); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
 }
 
+func TestIsolatedBy(t *testing.T) {
+	long := strings.Repeat("p", 60)
+	for want, policies := range map[string][]string{
+		"":                                      nil,
+		"isolated by deny":                      {"shop/deny"},
+		"isolated by api-in, deny":              {"shop/api-in", "shop/deny"},
+		"isolated by team/all, deny":            {"team/all", "shop/deny"},
+		"isolated by shopping/all":              {"shopping/all"},
+		"isolated by " + long + " and 2 others": {"shop/" + long, "shop/x" + long, "shop/y"},
+		"isolated by x/" + strings.Repeat("p", 110) + "...": {"x/" + strings.Repeat("p", 200), "x/q"},
+	} {
+		got := isolatedBy(ruleset.Chain{Subject: "shop/web-0", Policies: policies})
+		if got != want || len(got) > maxComment {
+			t.Errorf("%v: %q, want %q", policies, got, want)
+		}
+	}
+}
+
 func TestClip(t *testing.T) {
-	for length, want := range map[int]int{0: 0, 1: 1, ruleset.MaxComment: ruleset.MaxComment, ruleset.MaxComment + 1: ruleset.MaxComment, 1000: ruleset.MaxComment} {
+	for length, want := range map[int]int{0: 0, 1: 1, maxComment: maxComment, maxComment + 1: maxComment, 1000: maxComment} {
 		long := strings.Repeat("x", length)
 		if got := clip(long); len(got) != want || (got != long) != strings.HasSuffix(got, "...") {
 			t.Errorf("%d bytes → %q", length, got)

@@ -4,15 +4,14 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 
 	"github.com/picket-project/picket/ruleset"
 )
 
-// putFrame makes the frame right around what was found of it. What can stay does, so that a packet on its way
-// meets the old rules or the new ones: it takes the rules of a chain as they were when it came (rules of
-// either generation, nft_do_chain), but looks addresses up in maps and sets as they are by then, and would
-// find nothing in those that just went.
+// putFrame makes the frame right around what was found of it. What can stay does, so that a
+// packet on its way meets the old rules or the new ones: it takes the rules of a chain as they
+// were when it came (rules of either generation, nft_do_chain), but looks addresses up in maps
+// and sets as they are by then, and would find nothing in those that just went.
 func (b *batch) putFrame(found listing, strict bool) {
 	b.flushFrame(found)
 	for _, s := range found.frameSets() {
@@ -41,8 +40,8 @@ func (b *batch) reform(was, is form) {
 	}
 }
 
-// flushFrame empties all chains but those of pods and all sets of others, so that nothing in them refers to
-// anything any more.
+// flushFrame empties all chains but those of pods and all sets of others, so that nothing in them
+// refers to anything any more.
 func (b *batch) flushFrame(found listing) {
 	for name := range found.chains {
 		if !isPodChain(name) {
@@ -85,31 +84,4 @@ func (b *batch) addFrameChain(c frameChain) {
 	}
 	b.conn.AddChain(chain)
 	b.addRules(chain, c.rules)
-}
-
-// frameSets describes the sets and maps that are there whatever the program is.
-func (b *batch) frameSets() []*nftables.Set {
-	sets := []*nftables.Set{b.linkSet()}
-	for _, d := range ruleset.Directions {
-		for _, f := range ruleset.Families {
-			sets = append(sets, b.verdictMap(d, f))
-		}
-	}
-	for _, s := range ruleset.FixedSets() {
-		set := b.set(s.ID)
-		set.Comment = s.Comment
-		sets = append(sets, set)
-	}
-	return sets
-}
-
-func (b *batch) linkSet() *nftables.Set {
-	return &nftables.Set{Table: b.table, Name: linkSet, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}
-}
-
-func (b *batch) verdictMap(d ruleset.Direction, f ruleset.Family) *nftables.Set {
-	return &nftables.Set{
-		Table: b.table, Name: mapName(d, f), IsMap: true,
-		KeyType: fields[f].keyType, DataType: nftables.TypeVerdict, KeyByteOrder: binaryutil.BigEndian,
-	}
 }

@@ -13,20 +13,15 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Names and numbers of the table. A chain with a slash in its name is a pod's.
+// How denied packets are logged.
 const (
-	tableName = "picket"
-	linkSet   = "podlinks" // interfaces that pods sit behind
-	arrival   = "arrival"  // the chain for what egress lets pass: ingress judges it
-	tunnels   = "tunnels"  // the chain that drops what a node would unpack
-	logPrefix = "picket "
-	logGroup  = 86 // NFLOG group of denied packets
-	logRate   = 10 // a second and chain
-	logBurst  = 20
+	logGroup = 86 // NFLOG group
+	logRate  = 10 // a second and chain
+	logBurst = 20
 )
 
-// priority puts the base chains behind everybody's own filters (0), so that what those drop is not counted
-// here, and before source translation (100).
+// priority puts the base chains behind everybody's own filters (0), so that what those drop is
+// not counted here, and before source translation (100).
 const priority = 10
 
 // earlyPriority is behind destination translation (-100), which says where a packet goes.
@@ -66,8 +61,9 @@ type form struct {
 	early bool
 }
 
-// formOf returns the form for pods that are behind interfaces as counted. To compare with the name of the only one
-// costs a tenth of looking several up. An interface with one address in a family is taken for one of several.
+// formOf returns the form for pods that are behind interfaces as counted. To compare with the
+// name of the only one costs a tenth of looking several up. An interface with one address in a
+// family is taken for one of several.
 func formOf(strict bool, behind behindCounts) form {
 	links, bridge := map[string]bool{}, ""
 	for at, addrs := range behind {
@@ -130,30 +126,33 @@ func (x behindCounts) after(d ruleset.Delta) behindCounts {
 func frame(f form) []frameChain {
 	chains := []frameChain{
 		{"related", nil, []rule{
-			{[]term{isICMP(ruleset.IPv4, redirect), counter(), drop()}, "a redirect is no error"},
-			{[]term{isAnyICMP(), accept()}, "errors about what was allowed"},
-			{[]term{isReset(), accept()}, "the answer to what was rejected"},
+			newRule(isICMP(ruleset.IPv4, redirect), counter(), drop()).
+				because("a redirect is no error"),
+			newRule(isAnyICMP(), accept()).because("errors about what was allowed"),
+			newRule(isReset(), accept()).because("the answer to what was rejected"),
 		}},
 		{tunnels, nil, []rule{
-			{[]term{isAnyOf(tunnelProtocols), counter(), drop()}, "a node would unpack it"},
-			{[]term{isTunnelPort(), counter(), drop()}, "a node would unpack it"},
+			newRule(isAnyOf(tunnelProtocols), counter(), drop()).because("a node would unpack it"),
+			newRule(isTunnelPort(), counter(), drop()).because("a node would unpack it"),
 		}},
-		{arrival, nil, slices.Concat(dispatches(ruleset.Ingress), toTunnelsOfNodes(), []rule{{[]term{accept()}, ""}})},
+		{arrival, nil, slices.Concat(dispatches(ruleset.Ingress), toTunnelsOfNodes(),
+			[]rule{newRule(accept())})},
 		{"forward6", nil, f.forwarded(ruleset.IPv6)},
 		{"forward", &hook{"forward", *nftables.ChainHookForward, priority}, slices.Concat(known(),
-			[]rule{{[]term{isFamily(ruleset.IPv6), verdict(expr.VerdictGoto, "forward6")}, ""}},
+			[]rule{newRule(isFamily(ruleset.IPv6), verdict(expr.VerdictGoto, "forward6"))},
 			f.forwarded(ruleset.IPv4),
 		)},
 		{"output", &hook{"output", *nftables.ChainHookOutput, priority}, f.onBehalf()},
 		{"input", &hook{"input", *nftables.ChainHookInput, priority}, slices.Concat(
-			[]rule{{[]term{notFromLink(linkSet), accept()}, "not from a pod of this node"}},
+			[]rule{newRule(notFromLink(linkSet), accept()).because("not from a pod of this node")},
 			noRouter(ruleset.IPv4), noRouter(ruleset.IPv6),
-			[]rule{{[]term{verdict(expr.VerdictJump, tunnels)}, ""}},
+			[]rule{newRule(verdict(expr.VerdictJump, tunnels))},
 		)},
 	}
 	if f.early {
 		chains = append(chains, frameChain{
-			"prerouting", &hook{"prerouting", *nftables.ChainHookPrerouting, earlyPriority}, f.onArrival(),
+			"prerouting", &hook{"prerouting", *nftables.ChainHookPrerouting,
+				earlyPriority}, f.onArrival(),
 		})
 	}
 	first := &chains[0].rules[0]
@@ -168,8 +167,9 @@ func drop() term { return verdict(expr.VerdictDrop, "") }
 // known lets pass what belongs to connections that were allowed.
 func known() []rule {
 	return []rule{
-		{[]term{ctState("established", ctEstablished), accept()}, "replies of what was allowed"},
-		{[]term{ctState("related", ctRelated), verdict(expr.VerdictJump, "related")}, ""},
+		newRule(ctState("established", ctEstablished), accept()).
+			because("replies of what was allowed"),
+		newRule(ctState("related", ctRelated), verdict(expr.VerdictJump, "related")),
 	}
 }
 
@@ -177,7 +177,8 @@ func known() []rule {
 func (f form) forwarded(family ruleset.Family) []rule {
 	var rules []rule
 	if family == ruleset.IPv6 {
-		rules = append(rules, rule{[]term{isICMP(family, neighbourSolicit, neighbourAdvert), onLink(), accept()}, "neighbours find each other"})
+		rules = append(rules, newRule(isICMP(family, neighbourSolicit, neighbourAdvert), onLink(),
+			accept()).because("neighbours find each other"))
 	}
 	rules = append(rules, noRouter(family)...)
 	if family == ruleset.IPv6 {
@@ -187,18 +188,21 @@ func (f form) forwarded(family ruleset.Family) []rule {
 	if f.strict {
 		rules = append(rules, noUnknown(family)...)
 	}
-	return append(rules, dispatch(ruleset.Egress, family), rule{[]term{verdict(expr.VerdictGoto, arrival)}, ""})
+	return append(rules, dispatch(ruleset.Egress, family),
+		newRule(verdict(expr.VerdictGoto, arrival)))
 }
 
-// ownLink drops what says that it is from a pod of this node, and did not come in by the pod's interface. Where pods
-// have interfaces of their own, what comes in by one must have a source that is reached by it; on a bridge, the
-// table of bridges sees to that.
+// ownLink drops what says that it is from a pod of this node, and did not come in by the pod's
+// interface. Where pods have interfaces of their own, what comes in by one must have a source
+// that is reached by it; on a bridge, the table of bridges sees to that.
 func (f form) ownLink(family ruleset.Family) []rule {
 	const why = "a pod of this node sends by its own link only"
 	if f.bridge != "" {
-		return []rule{{[]term{notFrom(f.bridge), inSet(ruleset.Bound(family), source), counter(), drop()}, why}}
+		return []rule{newRule(notFrom(f.bridge), inSet(ruleset.Bound(family), source), counter(),
+			drop()).because(why)}
 	}
-	rules := []rule{{[]term{notBehind(family), alsoInSet(ruleset.Bound(family), source), counter(), drop()}, why}}
+	rules := []rule{newRule(notBehind(family), alsoInSet(ruleset.Bound(family), source), counter(),
+		drop()).because(why)}
 	if f.early {
 		return rules
 	}
@@ -207,18 +211,20 @@ func (f form) ownLink(family ruleset.Family) []rule {
 
 // fromNobody is the rule for what came in by an interface that does not lead to its source.
 func fromNobody(terms ...term) rule {
-	return rule{append(terms, noWayBack(), counter(), drop()), "nobody with this source is there"}
+	return newRule(append(terms, noWayBack(), counter(), drop())...).
+		because("nobody with this source is there")
 }
 
-// onArrival looks for the way back to the source of what will be forwarded, where the kernel refuses
-// to do that in forward.
+// onArrival looks for the way back to the source of what will be forwarded, where the kernel
+// refuses to do that in forward.
 func (f form) onArrival() []rule {
 	if f.bridge != "" {
 		return nil
 	}
-	rules := []rule{{[]term{notFromLink(linkSet), accept()}, "not from a pod of this node"}}
-	for _, state := range []term{ctState("established", ctEstablished), ctState("related", ctRelated)} {
-		rules = append(rules, rule{[]term{state, accept()}, "forward judges it"})
+	rules := []rule{newRule(notFromLink(linkSet), accept()).because("not from a pod of this node")}
+	for _, state := range []term{ctState("established", ctEstablished),
+		ctState("related", ctRelated)} {
+		rules = append(rules, newRule(state, accept()).because("forward judges it"))
 	}
 	for _, family := range ruleset.Families {
 		rules = append(rules, fromNobody(notBehind(family), fibUnicast(destination)))
@@ -226,26 +232,29 @@ func (f form) onArrival() []rule {
 	return rules
 }
 
-// onBehalf is what a packet meets that a process or IPVS of this node sends. With an address of the node it is
-// the node's own; another source is somebody for whom the node forwards.
+// onBehalf is what a packet meets that a process or IPVS of this node sends. With an address of
+// the node it is the node's own; another source is somebody for whom the node forwards.
 func (f form) onBehalf() []rule {
-	rules := append(known(), rule{[]term{fibLocal(source), accept()}, "the node's own"})
-	rules = append(rules, rule{[]term{fibLocal(destination), verdict(expr.VerdictJump, tunnels)}, ""},
-		rule{[]term{fibLocal(destination), accept()}, "to the node itself"})
+	rules := append(known(), newRule(fibLocal(source), accept()).because("the node's own"))
+	rules = append(rules, newRule(fibLocal(destination), verdict(expr.VerdictJump, tunnels)),
+		newRule(fibLocal(destination), accept()).because("to the node itself"))
 	for _, family := range ruleset.Families {
-		rules = append(rules, rule{[]term{inSet(ruleset.NodeAddrs(family), destination), verdict(expr.VerdictJump, tunnels)}, ""})
+		rules = append(rules, newRule(inSet(ruleset.NodeAddrs(family), destination),
+			verdict(expr.VerdictJump, tunnels)))
 		if f.strict {
 			rules = append(rules, noUnknown(family)...)
 		}
 	}
-	return slices.Concat(rules, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})
+	return slices.Concat(rules, dispatches(ruleset.Egress),
+		[]rule{newRule(verdict(expr.VerdictGoto, arrival))})
 }
 
 // toTunnelsOfNodes asks about tunnels what pods of this node send to another one.
 func toTunnelsOfNodes() []rule {
 	var rules []rule
 	for _, f := range ruleset.Families {
-		rules = append(rules, rule{[]term{inSet(ruleset.NodeAddrs(f), destination), fromLink(linkSet), verdict(expr.VerdictJump, tunnels)}, ""})
+		rules = append(rules, newRule(inSet(ruleset.NodeAddrs(f), destination), fromLink(linkSet),
+			verdict(expr.VerdictJump, tunnels)))
 	}
 	return rules
 }
@@ -256,16 +265,17 @@ func noRouter(f ruleset.Family) []rule {
 	if f == ruleset.IPv6 {
 		messages = []icmpType{routerAdvert, redirect6}
 	}
-	return []rule{{[]term{isICMP(f, messages...), fromLink(linkSet), counter(), drop()}, "a pod is no router"}}
+	return []rule{newRule(isICMP(f, messages...), fromLink(linkSet), counter(), drop()).
+		because("a pod is no router")}
 }
 
-// noLinkLocal drops what pods of one node say to each other by IPv6 link-local addresses, with which a pod
-// could pass by its policies: none of them is known to be a pod's.
+// noLinkLocal drops what pods of one node say to each other by IPv6 link-local addresses, with
+// which a pod could pass by its policies: none of them is known to be a pod's.
 func noLinkLocal() []rule {
 	var rules []rule
 	for _, e := range []end{source, destination} {
 		terms := []term{inPrefix(linkLocal, e), fromLink(linkSet), counter(), drop()}
-		rules = append(rules, rule{terms, "a link-local address is no pod's"})
+		rules = append(rules, newRule(terms...).because("a link-local address is no pod's"))
 	}
 	return rules
 }
@@ -274,8 +284,9 @@ func noLinkLocal() []rule {
 func noUnknown(f ruleset.Family) []rule {
 	var rules []rule
 	for _, e := range []end{source, destination} {
-		terms := []term{inSet(ruleset.LocalRange(f), e), notInSet(ruleset.KnownPods(f), e), counter(), drop()}
-		rules = append(rules, rule{terms, "no pod that is known yet"})
+		terms := []term{inSet(ruleset.LocalRange(f), e), notInSet(ruleset.KnownPods(f), e),
+			counter(), drop()}
+		rules = append(rules, newRule(terms...).because("no pod that is known yet"))
 	}
 	return rules
 }
@@ -290,17 +301,15 @@ func dispatches(d ruleset.Direction) []rule {
 }
 
 func dispatch(d ruleset.Direction, f ruleset.Family) rule {
-	return rule{[]term{dispatched(f, subjectEnd(d), mapName(d, f))}, ""}
+	return newRule(dispatched(f, subjectEnd(d), mapName(d, f)))
 }
-
-// mapName names the verdict map of a direction and family: egress4, ingress6.
-func mapName(d ruleset.Direction, f ruleset.Family) string { return fmt.Sprintf("%s%d", d, f) }
 
 // text prints the chain as the nft program does.
 func (c frameChain) text() string {
 	head := ""
 	if c.hook != nil {
-		head = fmt.Sprintf("\t\ttype filter hook %s priority %s; policy accept;\n", c.hook.name, c.hook.when())
+		head = fmt.Sprintf("\t\ttype filter hook %s priority %s; policy accept;\n", c.hook.name,
+			c.hook.when())
 	}
 	return chainText(c.name, head, c.rules)
 }

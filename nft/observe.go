@@ -9,7 +9,6 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
@@ -18,8 +17,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Observe says what the kernel holds, after it has claimed the table. ErrHeld: the table is not this
-// process's to change.
+// Observe says what the kernel holds, after it has claimed the table. ErrHeld: the table is not
+// this process's to change.
 func (b *Backend) Observe(context.Context) (ruleset.Observed, error) {
 	o, err := b.observe()
 	if err != nil {
@@ -107,7 +106,7 @@ func readSet(o *ruleset.Observed, s *nftables.Set, elements []nftables.SetElemen
 			}
 		}
 	}
-	if id, ok := parseSetID(s.Name); ok {
+	if id, ok := ruleset.ParseSetID(s.Name); ok {
 		o.Sets[id] = decodeMembers(id, elements)
 	}
 }
@@ -120,8 +119,8 @@ func readDispatch(o *ruleset.Observed, d ruleset.Direction, elements []nftables.
 	}
 }
 
-// dispatchedTo reads where an element of the dispatch sends packets; it is empty for anything but a jump to the chain
-// that its comment names.
+// dispatchedTo reads where an element of the dispatch sends packets; it is empty for anything but
+// a jump to the chain that its comment names.
 func dispatchedTo(e nftables.SetElement) ruleset.ChainID {
 	if chain := jumpOf(e); string(chain) == e.Comment {
 		return chain
@@ -129,7 +128,8 @@ func dispatchedTo(e nftables.SetElement) ruleset.ChainID {
 	return ""
 }
 
-// jumpOf reads where an element of a verdict map sends packets; it is empty for anything but a jump.
+// jumpOf reads where an element of a verdict map sends packets; it is empty for anything but a
+// jump.
 func jumpOf(e nftables.SetElement) ruleset.ChainID {
 	attributes, err := netlink.NewAttributeDecoder(e.Val)
 	if err != nil {
@@ -150,28 +150,6 @@ func jumpOf(e nftables.SetElement) ruleset.ChainID {
 		return ""
 	}
 	return ruleset.ChainID(chain)
-}
-
-// parseSetID reads the name of a set of the program.
-func parseSetID(name string) (ruleset.SetID, bool) {
-	if isPodChain(name) {
-		return ruleset.PortsOf(ruleset.ChainID(name)), true
-	}
-	first, key, _ := strings.Cut(name, "-")
-	if id := (ruleset.SetID{Kind: ruleset.PortRanges, Key: key}); first == "spans" && id.Protocol() != ruleset.AnyProtocol {
-		return id, true
-	}
-	if id := ruleset.TunnelPorts(); id.String() == name {
-		return id, true
-	}
-	for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts, ruleset.Ranges, ruleset.LinkAddresses} {
-		for _, f := range ruleset.Families {
-			if id := (ruleset.SetID{Kind: kind, Family: f, Key: key}); id.String() == name {
-				return id, true
-			}
-		}
-	}
-	return ruleset.SetID{}, false
 }
 
 func decodeMembers(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Member {
@@ -196,7 +174,7 @@ func decodeMembers(id ruleset.SetID, elements []nftables.SetElement) []ruleset.M
 func decodeJumps(elements []nftables.SetElement) []ruleset.Member {
 	var members []ruleset.Member
 	for _, e := range elements {
-		m := ruleset.Member{Chain: jumpOf(e), Comment: e.Comment}
+		m := ruleset.Member{Chain: jumpOf(e), Reason: ruleset.Reason(e.Comment)}
 		if decodePort(e.Key, &m) {
 			members = append(members, m)
 		}
@@ -204,7 +182,8 @@ func decodeJumps(elements []nftables.SetElement) []ruleset.Member {
 	return members
 }
 
-// decodeSpans pairs the first port of each range with the next port after it; without one, the range goes on to the last.
+// decodeSpans pairs the first port of each range with the next port after it; without one, the
+// range goes on to the last.
 func decodeSpans(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Member {
 	slices.SortFunc(elements, compareElements)
 	var members []ruleset.Member
@@ -213,7 +192,7 @@ func decodeSpans(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Mem
 			continue
 		}
 		m := ruleset.Member{
-			Proto: id.Protocol(), Port: binary.BigEndian.Uint16(e.Key), LastPort: math.MaxUint16, Chain: jumpOf(e), Comment: e.Comment,
+			Proto: id.Protocol(), Port: binary.BigEndian.Uint16(e.Key), LastPort: math.MaxUint16, Chain: jumpOf(e), Reason: ruleset.Reason(e.Comment),
 		}
 		if i+1 < len(elements) && elements[i+1].IntervalEnd {
 			m.LastPort = binary.BigEndian.Uint16(elements[i+1].Key) - 1
@@ -223,8 +202,8 @@ func decodeSpans(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Mem
 	return members
 }
 
-// decodeRanges pairs each first address with the next address after a range; without one, the range goes
-// on to the last address of all.
+// decodeRanges pairs each first address with the next address after a range; without one, the
+// range goes on to the last address of all.
 func decodeRanges(elements []nftables.SetElement) []ruleset.Member {
 	slices.SortFunc(elements, compareElements)
 	var members []ruleset.Member

@@ -17,12 +17,12 @@ type rule struct {
 	comment string
 }
 
-// clip shortens a comment to what fits.
-func clip(comment string) string {
-	if len(comment) <= ruleset.MaxComment {
-		return comment
-	}
-	return comment[:ruleset.MaxComment-3] + "..."
+func newRule(terms ...term) rule { return rule{terms: terms} }
+
+// because gives a rule the comment that says why it is there.
+func (r rule) because(comment string) rule {
+	r.comment = comment
+	return r
 }
 
 func (r rule) text() string {
@@ -69,29 +69,31 @@ func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error
 	return append(t.exprs[:last:last], &lookup), nil
 }
 
-// rulesOf turns a chain into rules: a look at the port where there is one, which decides for most packets, one for
-// each of its own, then the denial. The last rule says by its comment what the whole chain should be.
+// rulesOf turns a chain into rules: a lookup of the port where there is one, which decides for
+// most packets, one rule for each of its own, then the denial. The first rule of the denial has
+// the digest of the whole chain for a comment, the last one the policies that isolate the pod.
 func rulesOf(c ruleset.Chain) []rule {
 	var rules []rule
 	if c.ByPort {
-		rules = append(rules, rule{[]term{byPort(ruleset.PortsOf(c.ID).String())}, ""})
+		rules = append(rules, newRule(byPort(ruleset.PortsOf(c.ID).String())))
 	}
 	for _, id := range c.Spans {
-		rules = append(rules, rule{[]term{byRange(id)}, ""})
+		rules = append(rules, newRule(byRange(id)))
 	}
 	if c.Onward != "" {
-		rules = append(rules, rule{[]term{verdict(expr.VerdictJump, string(c.Onward))}, ""})
+		rules = append(rules, newRule(verdict(expr.VerdictJump, string(c.Onward))))
 	}
 	for _, r := range c.Rules {
 		rules = append(rules, allow(r, c.Direction))
 	}
+	end := len(rules)
 	rules = append(rules, denial(c)...)
-	rules[len(rules)-1].comment = seal(c, contentsOf(rules))
+	setDigest(rules, end, c)
 	return rules
 }
 
-// allow gives consent in one direction: a packet that may leave is judged by ingress next, one that may
-// also arrive is accepted.
+// allow gives consent in one direction: a packet that may leave is judged by ingress next, one
+// that may also arrive is accepted.
 func allow(r ruleset.Rule, d ruleset.Direction) rule {
 	var terms []term
 	switch { // the port first: to compare it costs a tenth of looking a peer up
@@ -110,51 +112,21 @@ func allow(r ruleset.Rule, d ruleset.Direction) rule {
 	if d == ruleset.Egress {
 		consent = verdict(expr.VerdictGoto, arrival)
 	}
-	return rule{append(terms, consent), ruleset.OriginsText(r.Origins)}
+	return newRule(append(terms, consent)...).because(reasonComment(ruleset.ReasonOf(r.Origins)))
 }
 
-// denial ends a chain: a sample is logged, all is counted, nothing passes. A chain that others lead to leaves that to
-// them.
+// denial ends a chain: a sample is logged, all is counted, nothing passes. A chain that others
+// lead to leaves that to them.
 func denial(c ruleset.Chain) []rule {
 	if c.Denial == ruleset.GoBack {
-		return []rule{{terms: []term{verdict(expr.VerdictReturn, "")}}}
+		return []rule{newRule(verdict(expr.VerdictReturn, ""))}
 	}
-	rules := []rule{{terms: []term{logged(logPrefix + string(c.ID) + " ")}}}
+	rules := []rule{newRule(logged(logPrefix + string(c.ID) + " "))}
 	last := verdict(expr.VerdictDrop, "")
 	if c.Denial == ruleset.Reject {
-		rules = append(rules, rule{terms: []term{isTranslated(), counter(), rejectProhibited()}},
-			rule{terms: []term{isProtocol(ruleset.TCP), isForwarded(), counter(), rejectReset()}})
+		rules = append(rules, newRule(isTranslated(), counter(), rejectProhibited()),
+			newRule(isProtocol(ruleset.TCP), isForwarded(), counter(), rejectReset()))
 		last = rejectProhibited()
 	}
-	return append(rules, rule{terms: []term{counter(), last}})
-}
-
-const sealFormat = "%s: end of %d rules, digest %s content %s"
-
-// seal is the comment by which Observe recognises a chain and sees whether its rules are what they were. It
-// is made from their contents before the last has it.
-func seal(c ruleset.Chain, contents []string) string {
-	end := "denied"
-	switch {
-	case c.Denial == ruleset.GoBack && (c.ByPort || len(c.Spans) > 0):
-		end = "alike"
-	case c.Denial == ruleset.GoBack:
-		end = "peers"
-	}
-	return sealed(end, c.Digest(), contents)
-}
-
-func sealed(end, digest string, contents []string) string {
-	return fmt.Sprintf(sealFormat, end, len(contents), digest, ruleset.Digest(strings.Join(contents, "\n")))
-}
-
-// unseal returns the digest of a chain whose rules are what its seal says, else nothing.
-func unseal(comment string, contents []string) string {
-	end, rest, _ := strings.Cut(comment, ":")
-	var total int
-	var digest, content string
-	if n, _ := fmt.Sscanf(rest, strings.TrimPrefix(sealFormat, "%s:"), &total, &digest, &content); n != 3 || sealed(end, digest, contents) != comment {
-		return ""
-	}
-	return digest
+	return append(rules, newRule(counter(), last).because(isolatedBy(c)))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// tampering is something that another program does to the table: a script for the nft program. Where the
-// script says HANDLE, it means the rule of that chain that reads like this.
+// tampering is something that another program does to the table: a script for the nft program.
+// Where the script says HANDLE, it means the rule of that chain that reads like this.
 type tampering struct{ name, script, chain, rule string }
 
 const (
@@ -22,17 +22,18 @@ const (
 	key      = "v4v5xynktnxmdyvn4hljj5a7y4" // of the sample's sets
 )
 
-// What is done to rules: found by comments, by their number, and by the order in which they were made.
+// What is done to rules: found by comments, by their number, and by the order in which they were
+// made.
 var ruleTamperings = []tampering{
 	{"first rule of a pod deleted", "delete rule " + podRules + " handle HANDLE", podChain, "tcp dport 80 goto arrival"},
 	{"middle rule of a pod deleted", "delete rule " + podRules + " handle HANDLE", podChain, "log prefix"},
-	{"denial of a pod deleted", "delete rule " + podRules + " handle HANDLE", podChain, "denied: end of"},
+	{"denial of a pod deleted", "delete rule " + podRules + " handle HANDLE", podChain, "isolated by"},
 	{"rule of a pod added", "add rule " + podRules + " accept", "", ""},
 	{"rule of a pod inserted", "insert rule " + podRules + " accept", "", ""},
 	{"first rule of a pod replaced", "replace rule " + podRules + " handle HANDLE return", podChain, "tcp dport 80 goto arrival"},
 	{"first rule of a pod replaced under its comment", "replace rule " + podRules + ` handle HANDLE return comment "default/sample egress[0]"`, podChain, "tcp dport 80 goto arrival"},
 	{"log of a pod replaced", "replace rule " + podRules + " handle HANDLE return", podChain, "log prefix"},
-	{"denial of a pod replaced", "replace rule " + podRules + " handle HANDLE return", podChain, "denied: end of"},
+	{"denial of a pod replaced", "replace rule " + podRules + " handle HANDLE return", podChain, "isolated by"},
 	{"a rule of a pod swapped for another", "delete rule " + podRules + " handle HANDLE; insert rule " + podRules + " return", podChain, "meta l4proto sctp"},
 	{"chain of a pod flushed", "flush chain " + podRules, "", ""},
 	{"dispatch deleted", "delete rule inet picket arrival" + " handle HANDLE", "arrival", "@ingress6"},
@@ -173,7 +174,7 @@ func TestObserveSeesAnEditedListing(t *testing.T) {
 		{"ip daddr 172.16.0.0/12", "ip daddr 172.0.0.0/8"},
 		{"ip6 daddr 2001:db8::/33", "ip6 daddr 2001:db8::/32"},
 		{"ip daddr @cidrs4", "ip saddr @cidrs4"},
-		{"drop comment \"denied", "return comment \"denied"},
+		{"drop comment \"isolated", "return comment \"isolated"},
 		{"\t\tip saddr vmap @egress4\n", ""},
 		{"\t\ttcp dport 80 goto arrival comment \"default/sample egress[0]\"\n", ""},
 		{`comment "a pod is no router"`, `comment "nothing"`},

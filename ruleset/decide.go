@@ -8,7 +8,8 @@ import (
 )
 
 // Flow is the first packet of a connection as the forward hook sees it: after the destination was
-// translated, before the source is. Proto AnyProtocol stands for one without ports, ICMP for instance.
+// translated, before the source is. Proto AnyProtocol stands for one without ports, ICMP for
+// instance.
 type Flow struct {
 	From, To netip.Addr
 	Proto    Protocol
@@ -37,11 +38,11 @@ func (v Verdict) String() string { return [...]string{"deny", "allow"}[v] }
 type Step struct {
 	Direction Direction
 	Verdict   Verdict
-	Chain     ChainID // the chain that judged; empty: the address is not isolated, or Own
-	Own       bool    // between a pod and its own node
-	Unknown   bool    // the address is one that a strict program denies
-	Tunnel    bool    // the flow ends where a node unpacks tunnels
-	Reason    string  // the origins of the rule that allowed
+	Chain     ChainID  // the chain that judged; empty: the address is not isolated, or Own
+	Own       bool     // between a pod and its own node
+	Unknown   bool     // the address is one that a strict program denies
+	Tunnel    bool     // the flow ends where a node unpacks tunnels
+	Reason    []Origin // of the rule that allowed, or of those of which one did
 }
 
 func (s Step) String() string {
@@ -55,17 +56,18 @@ func (s Step) String() string {
 	case s.Chain == "":
 		return fmt.Sprintf("%s allow: not isolated", s.Direction)
 	case s.Verdict == Allow:
-		return fmt.Sprintf("%s allow: %s", s.Direction, s.Reason)
+		return fmt.Sprintf("%s allow: %s", s.Direction, ReasonOf(s.Reason))
 	default:
 		return fmt.Sprintf("%s deny: no rule in %s", s.Direction, s.Chain)
 	}
 }
 
-// Trace is the steps of a judgement in the order in which the kernel takes them: egress, then ingress.
+// Trace is the steps of a judgement in the order in which the kernel takes them: egress, then
+// ingress.
 type Trace []Step
 
-// Decide gives the answer that the kernel gives, with its reason. It speaks for this node alone: a pod of
-// another node is free here.
+// Decide gives the answer that the kernel gives, with its reason. It speaks for this node alone:
+// a pod of another node is free here.
 func (p *Program) Decide(f Flow) (Verdict, Trace) {
 	var trace Trace
 	for _, d := range []Direction{Egress, Ingress} {
@@ -104,19 +106,19 @@ func (p *Program) judge(d Direction, id ChainID, peer netip.Addr, f Flow) Step {
 }
 
 // reason says why a chain, or one that it leads to, allows a flow.
-func (p *Program) reason(c Chain, peer netip.Addr, f Flow) (string, bool) {
+func (p *Program) reason(c Chain, peer netip.Addr, f Flow) ([]Origin, bool) {
 	if rule, ok := p.allowing(c, peer, f); ok {
-		return OriginsText(rule.Origins), true
+		return rule.Origins, true
 	}
 	for _, id := range c.lookups() {
 		if m, ok := p.set(id).jump(f.Proto, f.Port); ok {
 			if _, ok := p.allowing(p.chain(m.Chain), peer, f); ok {
-				return m.Comment, true
+				return m.Reason.Origins(), true
 			}
 		}
 	}
 	if c.Onward == "" {
-		return "", false
+		return nil, false
 	}
 	return p.reason(p.chain(c.Onward), peer, f)
 }
@@ -139,9 +141,10 @@ func (p *Program) allowing(c Chain, peer netip.Addr, f Flow) (Rule, bool) {
 }
 
 func (p *Program) dispatch(d Direction, addr netip.Addr) (ChainID, bool) {
-	at, found := slices.BinarySearchFunc(p.Dispatch, Dispatch{Direction: d, Addr: addr}, func(a, b Dispatch) int {
-		return cmp.Or(cmp.Compare(a.Direction, b.Direction), a.Addr.Compare(b.Addr))
-	})
+	at, found := slices.BinarySearchFunc(p.Dispatch, Dispatch{Direction: d, Addr: addr},
+		func(a, b Dispatch) int {
+			return cmp.Or(cmp.Compare(a.Direction, b.Direction), a.Addr.Compare(b.Addr))
+		})
 	if !found {
 		return "", false
 	}

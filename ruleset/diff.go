@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Observed is what a backend found in the kernel. Rules are never read back into a program: a chain is
-// known by the digest that its last rule carries.
+// Observed is what a backend found in the kernel. Rules are never read back into a program: a
+// chain is known by the digest that its last rule carries.
 type Observed struct {
 	Condition Condition
 	Strict    bool // the frame is that of a strict program
@@ -66,19 +66,33 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 			continue
 		}
 		delete(gone, s.ID)
-		del, add := changes(old, s.Members, Member.Compare)
+		compare := Member.Compare
+		if s.ID.Leads() {
+			compare = compareKnown
+		}
+		del, add := changes(old, s.Members, compare)
 		d.DelMembers = appendMembers(d.DelMembers, s.ID, del)
 		d.AddMembers = appendMembers(d.AddMembers, s.ID, add)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(gone), SetID.Compare) {
 		if id.Leads() || id.Fixed() {
-			d.DelMembers = appendMembers(d.DelMembers, id, slices.SortedFunc(slices.Values(gone[id]), Member.Compare))
+			d.DelMembers = appendMembers(d.DelMembers, id,
+				slices.SortedFunc(slices.Values(gone[id]), Member.Compare))
 		}
 		if !id.Fixed() {
 			d.DelSets = append(d.DelSets, id)
 		}
 	}
 	slices.SortFunc(d.DelMembers, func(a, b Members) int { return a.Set.Compare(b.Set) })
+}
+
+// compareKnown orders members like Compare, but takes a reason that a kernel has no room for as the
+// one that it abbreviates.
+func compareKnown(have, want Member) int {
+	if have.Reason != want.Reason && have.Reason.Abbreviates(want.Reason) {
+		have.Reason = want.Reason
+	}
+	return have.Compare(want)
 }
 
 func (d *Delta) diffChains(have map[ChainID]string, want []Chain) {

@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// programs yields small valid programs: sorted, without duplicates, referring only to what is there. The
-// names come from a few, so that two programs have much in common.
+// programs yields small valid programs: sorted, without duplicates, referring only to what is
+// there. The names come from a few, so that two programs have much in common.
 func programs() *rapid.Generator[*Program] {
 	return rapid.Custom(func(t *rapid.T) *Program {
 		p := &Program{
@@ -107,8 +107,9 @@ func chains(sets []Set) *rapid.Generator[Chain] {
 		namespace, pod := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "namespace"), rapid.SampledFrom([]string{"x", "y"}).Draw(t, "pod")
 		return Chain{
 			ID: NewChainID(d, namespace, pod), Direction: d, Subject: namespace + "/" + pod,
-			Rules:  rapid.SliceOfN(rules(d, sets), 0, 3).Draw(t, "rules"),
-			Denial: rapid.SampledFrom([]Denial{Drop, Reject}).Draw(t, "denial"),
+			Rules:    rapid.SliceOfN(rules(d, sets), 0, 3).Draw(t, "rules"),
+			Denial:   rapid.SampledFrom([]Denial{Drop, Reject}).Draw(t, "denial"),
+			Policies: rapid.SampledFrom([][]string{nil, {"a/p"}, {"a/p", "a/q"}}).Draw(t, "policies"),
 		}
 	})
 }
@@ -156,7 +157,7 @@ func spanMembers(t *rapid.T, proto Protocol, to []ChainID) (list []Member) {
 		middle := rapid.Uint16Range(first, last).Draw(t, "middle")
 		for _, r := range [][2]uint16{{first, middle}, {middle + 1, last}} {
 			if r[0] <= r[1] {
-				list = append(list, Member{Proto: proto, Port: r[0], LastPort: r[1], Chain: rapid.SampledFrom(to).Draw(t, "chain"), Comment: "a/p"})
+				list = append(list, Member{Proto: proto, Port: r[0], LastPort: r[1], Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: "a/p ingress[0]"})
 			}
 		}
 	}
@@ -167,7 +168,7 @@ func jumps(to []ChainID, d Direction) *rapid.Generator[[]Member] {
 	one := rapid.Custom(func(t *rapid.T) Member {
 		return Member{
 			Proto: rapid.SampledFrom(Protocols[:]).Draw(t, "proto"), Port: rapid.Uint16Range(1, 4).Draw(t, "port"),
-			Chain: rapid.SampledFrom(to).Draw(t, "chain"), Comment: ShortOrigins([]Origin{{"a/p", d, rapid.IntRange(0, 2).Draw(t, "rule")}}),
+			Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: ReasonOf([]Origin{{"a/p", d, rapid.IntRange(0, 2).Draw(t, "rule")}}),
 		}
 	})
 	port := func(m Member) Member { return Member{Proto: m.Proto, Port: m.Port} }

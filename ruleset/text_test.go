@@ -36,7 +36,7 @@ chain ingress/default/db-0
   allow from @cidrs6-blocks sctp                      # default/db ingress[2]
   allow from 198.51.100.0/24 udp                      # default/db ingress[3]
   allow from 10.0.0.5/32 any                          # itself
-  reject
+  reject  # isolated by default/db, default/web
 dispatch ingress 10.0.0.5 -> ingress/default/db-0
 dispatch ingress fd00::5 -> ingress/default/db-0
 dispatch egress 10.0.0.5 -> egress/default/db-0
@@ -119,7 +119,8 @@ func TestSortIsCanonical(t *testing.T) {
 
 func shuffled[T any](t *rapid.T, list []T) []T { return rapid.Permutation(list).Draw(t, "shuffled") }
 
-// edits change one thing each, where there is such a thing. They leave the lists of the original alone.
+// edits change one thing each, where there is such a thing. They leave the lists of the original
+// alone.
 var edits = map[string]func(*Program){
 	"node": func(p *Program) { p.Node = toggled(p.Node, addr("192.168.0.9")) },
 	"link": func(p *Program) { p.Links = toggled(p.Links, "eth9") },
@@ -140,12 +141,13 @@ var edits = map[string]func(*Program){
 	"member's last":   onFirst(membersOf, func(m *Member) { m.Last = next(m.Last) }),
 	"chain's name":    onFirst(chainsOf, func(c *Chain) { c.ID += "x" }),
 	"denial":          onFirst(chainsOf, func(c *Chain) { c.Denial = (c.Denial + 1) % 3 }),
+	"policies":        onFirst(chainsOf, func(c *Chain) { c.Policies = toggled(c.Policies, "z/z") }),
 	"by port":         onFirst(chainsOf, func(c *Chain) { c.ByPort = !c.ByPort }),
 	"by ranges":       onFirst(chainsOf, func(c *Chain) { c.Spans = toggled(c.Spans, SpansID(TCP, "x")) }),
 	"member's range":  onFirst(jumpsOf, func(m *Member) { m.LastPort += 9 }),
 	"onward":          onFirst(chainsOf, func(c *Chain) { c.Onward += "x" }),
 	"member's chain":  onFirst(jumpsOf, func(m *Member) { m.Chain += "x" }),
-	"member's reason": onFirst(jumpsOf, func(m *Member) { m.Comment += "x" }),
+	"member's reason": onFirst(jumpsOf, func(m *Member) { m.Reason += "x" }),
 	"rules":           onFirst(chainsOf, func(c *Chain) { c.Rules = c.Rules[:len(c.Rules)/2] }),
 	"rule's peer":     onFirst(rulesOf, func(r *Rule) { r.Peer = InPrefix(prefix("203.0.113.0/24")) }),
 	"rule's protocol": onFirst(rulesOf, func(r *Rule) { r.Proto = SCTP }),
@@ -204,8 +206,8 @@ func firstOf[T, U any](list *[]T, inner func(*T) *[]U) *[]U {
 	return inner(&(*list)[0])
 }
 
-// Programs print alike exactly where they are equal. Subject and Chain.Direction do not print on their own:
-// both are in the chain's name.
+// Programs print alike exactly where they are equal. Subject and Chain.Direction do not print on
+// their own: both are in the chain's name.
 func TestProgramTextIsInjective(t *testing.T) {
 	for name, edit := range edits {
 		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
