@@ -74,7 +74,7 @@ func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
 }
 
 func (b *Backend) steps(d ruleset.Delta) []ruleset.Delta {
-	steps := d.Steps()
+	steps := Steps(d)
 	if b.twoSteps && len(d.DelChains)+len(d.DelSets) > 0 {
 		last := &steps[len(steps)-1]
 		deletions := ruleset.Delta{DelChains: last.DelChains, DelSets: last.DelSets}

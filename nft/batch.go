@@ -186,7 +186,7 @@ func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetEle
 		after := m.Last.Next()
 		switch {
 		case id.Kind == ruleset.PortMap:
-			e = nftables.SetElement{Key: portKey(m), Comment: m.Comment, VerdictData: jumpTo(m.Chain)}
+			e = nftables.SetElement{Key: portKey(m), Comment: reasonComment(m.Reason), VerdictData: jumpTo(m.Chain)}
 		case id.Kind == ruleset.AddressPorts:
 			e.Key = append(m.Addr.AsSlice(), portKey(m)...)
 		case id.Kind == ruleset.ProtoPorts:
@@ -210,7 +210,7 @@ func encodeSpans(members []ruleset.Member) []nftables.SetElement {
 	for _, m := range members {
 		open := m.LastPort == math.MaxUint16
 		elements = append(elements, nftables.SetElement{
-			Key: port16(m.Port), Comment: m.Comment, VerdictData: jumpTo(m.Chain), IntervalOpen: open,
+			Key: port16(m.Port), Comment: reasonComment(m.Reason), VerdictData: jumpTo(m.Chain), IntervalOpen: open,
 		})
 		if !open {
 			elements = append(elements, nftables.SetElement{Key: port16(m.LastPort + 1), IntervalEnd: true})

@@ -130,7 +130,7 @@ func manySpans(count int) *ruleset.Program {
 	set := ruleset.Set{ID: ruleset.SpansID(ruleset.TCP, fmt.Sprint(count)), Comment: "ranges of tcp ports"}
 	for i := range count {
 		first := uint16(65536 - 10*(count-i))
-		set.Members = append(set.Members, ruleset.Member{Proto: ruleset.TCP, Port: first, LastPort: first + 9, Chain: peers[i%2], Comment: "a/p ingress[0]"})
+		set.Members = append(set.Members, ruleset.Member{Proto: ruleset.TCP, Port: first, LastPort: first + 9, Chain: peers[i%2], Reason: "a/p ingress[0]"})
 	}
 	id := ruleset.NewChainID(ruleset.Ingress, "default", "web-0")
 	p.Chains = append(p.Chains, ruleset.Chain{ID: id, Subject: "default/web-0", Spans: []ruleset.SetID{set.ID}})

@@ -2,7 +2,6 @@ package nft
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 
@@ -65,9 +64,6 @@ func ownSet(name string) *nftables.Set {
 	}
 	return nil
 }
-
-// isPodChain tells a pod's chain from the frame's.
-func isPodChain(name string) bool { return strings.Contains(name, "/") }
 
 // strayChains and straySets name what somebody else put into the table.
 func (l listing) strayChains() []string {

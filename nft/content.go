@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/google/nftables/userdata"
 )
 
 // The content of a rule is a text of its comment and of all that it matches and does. It is made from a rule
@@ -47,7 +46,7 @@ func (r rule) exprTexts() []string {
 func (l listing) contents(chain string) []string {
 	contents := make([]string, len(l.rules[chain]))
 	for i, r := range l.rules[chain] {
-		contents[i] = content(l.exprTexts(r), comment(r))
+		contents[i] = content(l.exprTexts(r), commentOf(r))
 	}
 	return contents
 }
@@ -118,10 +117,4 @@ func compareElements(a, b nftables.SetElement) int {
 	default:
 		return 1
 	}
-}
-
-// comment reads what a rule of the kernel says.
-func comment(r *nftables.Rule) string {
-	text, _ := userdata.GetString(r.UserData, userdata.TypeComment)
-	return text
 }

@@ -112,7 +112,7 @@ func TestParseSetID(t *testing.T) {
 func TestSeal(t *testing.T) {
 	contents := []string{"one", "two", "three"}
 	sealed := sealed("denied", ruleset.Digest("chain"), contents)
-	if len(sealed) > ruleset.MaxComment {
+	if len(sealed) > maxComment {
 		t.Errorf("%q has %d bytes", sealed, len(sealed))
 	}
 	tests := []struct {
@@ -140,7 +140,7 @@ func TestSeal(t *testing.T) {
 }
 
 func TestClip(t *testing.T) {
-	for length, want := range map[int]int{0: 0, 1: 1, ruleset.MaxComment: ruleset.MaxComment, ruleset.MaxComment + 1: ruleset.MaxComment, 1000: ruleset.MaxComment} {
+	for length, want := range map[int]int{0: 0, 1: 1, maxComment: maxComment, maxComment + 1: maxComment, 1000: maxComment} {
 		long := strings.Repeat("x", length)
 		if got := clip(long); len(got) != want || (got != long) != strings.HasSuffix(got, "...") {
 			t.Errorf("%d bytes → %q", length, got)

@@ -10,9 +10,27 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// programs yields valid programs of the shapes that the compiler makes. Names and members come from a few,
-// so that two programs have much in common.
+// programs yields valid programs of the shapes that the compiler makes.
 func programs() *rapid.Generator[*ruleset.Program] {
+	return rapid.Custom(func(t *rapid.T) *ruleset.Program {
+		p := podPrograms().Draw(t, "program")
+		if p.Strict = rapid.Bool().Draw(t, "strict"); p.Strict {
+			known := rapid.SliceOfNDistinct(addresses(ruleset.IPv4), 0, 5, rapid.ID).Draw(t, "known")
+			slices.SortFunc(known, netip.Addr.Compare)
+			ranges := []netip.Prefix{netip.MustParsePrefix("10.244.0.0/24")}
+			p.Sets = append(p.Sets, ruleset.StrictSets(ranges, known)...)
+		}
+		if rapid.Bool().Draw(t, "places") {
+			p.Sets = append(p.Sets, fixedSets(t)...)
+		}
+		p.Sort()
+		return p
+	})
+}
+
+// podPrograms yields programs that are not strict and have no fixed sets. Names and members come
+// from a few, so that two programs have much in common.
+func podPrograms() *rapid.Generator[*ruleset.Program] {
 	return rapid.Custom(func(t *rapid.T) *ruleset.Program {
 		links := rapid.SampledFrom([]string{"cni0", "br-0123456789a", "veth.1", "eth1"})
 		p := &ruleset.Program{
@@ -24,14 +42,6 @@ func programs() *rapid.Generator[*ruleset.Program] {
 			return ruleset.Subject{Direction: d.Direction, Addr: d.Addr}
 		}).Draw(t, "dispatch")
 		lookUpPorts(t, p)
-		if p.Strict = rapid.Bool().Draw(t, "strict"); p.Strict {
-			known := rapid.SliceOfNDistinct(addresses(ruleset.IPv4), 0, 5, rapid.ID).Draw(t, "known")
-			slices.SortFunc(known, netip.Addr.Compare)
-			p.Sets = append(p.Sets, ruleset.StrictSets([]netip.Prefix{netip.MustParsePrefix("10.244.0.0/24")}, known)...)
-		}
-		if rapid.Bool().Draw(t, "places") {
-			p.Sets = append(p.Sets, fixedSets(t)...)
-		}
 		p.Sort()
 		return p
 	})
@@ -175,7 +185,7 @@ func spanMembers(t *rapid.T, proto ruleset.Protocol, to []ruleset.ChainID) (list
 		for _, r := range [][2]int{{int(first), int(middle)}, {int(middle) + 1, int(last)}} {
 			if r[0] <= r[1] {
 				list = append(list, ruleset.Member{
-					Proto: proto, Port: uint16(r[0]), LastPort: uint16(r[1]), Chain: rapid.SampledFrom(to).Draw(t, "chain"), Comment: "a/p ingress[0]",
+					Proto: proto, Port: uint16(r[0]), LastPort: uint16(r[1]), Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: "a/p ingress[0]",
 				})
 			}
 		}
@@ -186,8 +196,8 @@ func spanMembers(t *rapid.T, proto ruleset.Protocol, to []ruleset.ChainID) (list
 func jumps(to []ruleset.ChainID, d ruleset.Direction) *rapid.Generator[[]ruleset.Member] {
 	one := rapid.Custom(func(t *rapid.T) ruleset.Member {
 		return ruleset.Member{
-			Proto: rapid.SampledFrom(ruleset.Protocols[:]).Draw(t, "proto"), Port: rapid.Uint16().Draw(t, "port"),
-			Chain: rapid.SampledFrom(to).Draw(t, "chain"), Comment: ruleset.ShortOrigins(origins(d).Draw(t, "origins")),
+			Proto: rapid.SampledFrom(ruleset.Protocols[:]).Draw(t, "proto"), Port: rapid.SampledFrom([]uint16{1, 2, 3, 4, 53, 65535}).Draw(t, "port"),
+			Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: ruleset.ReasonOf(origins(d).Draw(t, "origins")),
 		}
 	})
 	port := func(m ruleset.Member) ruleset.Member { return ruleset.Member{Proto: m.Proto, Port: m.Port} }

@@ -13,16 +13,11 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Names and numbers of the table. A chain with a slash in its name is a pod's.
+// How denied packets are logged.
 const (
-	tableName = "picket"
-	linkSet   = "podlinks" // interfaces that pods sit behind
-	arrival   = "arrival"  // the chain for what egress lets pass: ingress judges it
-	tunnels   = "tunnels"  // the chain that drops what a node would unpack
-	logPrefix = "picket "
-	logGroup  = 86 // NFLOG group of denied packets
-	logRate   = 10 // a second and chain
-	logBurst  = 20
+	logGroup = 86 // NFLOG group
+	logRate  = 10 // a second and chain
+	logBurst = 20
 )
 
 // priority puts the base chains behind everybody's own filters (0), so that what those drop is not counted
@@ -292,9 +287,6 @@ func dispatches(d ruleset.Direction) []rule {
 func dispatch(d ruleset.Direction, f ruleset.Family) rule {
 	return rule{[]term{dispatched(f, subjectEnd(d), mapName(d, f))}, ""}
 }
-
-// mapName names the verdict map of a direction and family: egress4, ingress6.
-func mapName(d ruleset.Direction, f ruleset.Family) string { return fmt.Sprintf("%s%d", d, f) }
 
 // text prints the chain as the nft program does.
 func (c frameChain) text() string {

@@ -137,5 +137,5 @@ func (l listing) digest(chain string) string {
 	last := rules[len(rules)-1]
 	contents := l.contents(chain)
 	contents[len(contents)-1] = content(l.exprTexts(last), "")
-	return unseal(comment(last), contents)
+	return unseal(commentOf(last), contents)
 }

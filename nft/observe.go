@@ -196,7 +196,7 @@ func decodeMembers(id ruleset.SetID, elements []nftables.SetElement) []ruleset.M
 func decodeJumps(elements []nftables.SetElement) []ruleset.Member {
 	var members []ruleset.Member
 	for _, e := range elements {
-		m := ruleset.Member{Chain: jumpOf(e), Comment: e.Comment}
+		m := ruleset.Member{Chain: jumpOf(e), Reason: ruleset.Reason(e.Comment)}
 		if decodePort(e.Key, &m) {
 			members = append(members, m)
 		}
@@ -213,7 +213,7 @@ func decodeSpans(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Mem
 			continue
 		}
 		m := ruleset.Member{
-			Proto: id.Protocol(), Port: binary.BigEndian.Uint16(e.Key), LastPort: math.MaxUint16, Chain: jumpOf(e), Comment: e.Comment,
+			Proto: id.Protocol(), Port: binary.BigEndian.Uint16(e.Key), LastPort: math.MaxUint16, Chain: jumpOf(e), Reason: ruleset.Reason(e.Comment),
 		}
 		if i+1 < len(elements) && elements[i+1].IntervalEnd {
 			m.LastPort = binary.BigEndian.Uint16(elements[i+1].Key) - 1

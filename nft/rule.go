@@ -17,14 +17,6 @@ type rule struct {
 	comment string
 }
 
-// clip shortens a comment to what fits.
-func clip(comment string) string {
-	if len(comment) <= ruleset.MaxComment {
-		return comment
-	}
-	return comment[:ruleset.MaxComment-3] + "..."
-}
-
 func (r rule) text() string {
 	words := make([]string, 0, len(r.terms)+1)
 	for _, t := range r.terms {
@@ -110,7 +102,7 @@ func allow(r ruleset.Rule, d ruleset.Direction) rule {
 	if d == ruleset.Egress {
 		consent = verdict(expr.VerdictGoto, arrival)
 	}
-	return rule{append(terms, consent), ruleset.OriginsText(r.Origins)}
+	return rule{append(terms, consent), reasonComment(ruleset.ReasonOf(r.Origins))}
 }
 
 // denial ends a chain: a sample is logged, all is counted, nothing passes. A chain that others lead to leaves that to
@@ -127,34 +119,4 @@ func denial(c ruleset.Chain) []rule {
 		last = rejectProhibited()
 	}
 	return append(rules, rule{terms: []term{counter(), last}})
-}
-
-const sealFormat = "%s: end of %d rules, digest %s content %s"
-
-// seal is the comment by which Observe recognises a chain and sees whether its rules are what they were. It
-// is made from their contents before the last has it.
-func seal(c ruleset.Chain, contents []string) string {
-	end := "denied"
-	switch {
-	case c.Denial == ruleset.GoBack && (c.ByPort || len(c.Spans) > 0):
-		end = "alike"
-	case c.Denial == ruleset.GoBack:
-		end = "peers"
-	}
-	return sealed(end, c.Digest(), contents)
-}
-
-func sealed(end, digest string, contents []string) string {
-	return fmt.Sprintf(sealFormat, end, len(contents), digest, ruleset.Digest(strings.Join(contents, "\n")))
-}
-
-// unseal returns the digest of a chain whose rules are what its seal says, else nothing.
-func unseal(comment string, contents []string) string {
-	end, rest, _ := strings.Cut(comment, ":")
-	var total int
-	var digest, content string
-	if n, _ := fmt.Sscanf(rest, strings.TrimPrefix(sealFormat, "%s:"), &total, &digest, &content); n != 3 || sealed(end, digest, contents) != comment {
-		return ""
-	}
-	return digest
 }

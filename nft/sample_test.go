@@ -27,13 +27,13 @@ func sample(denial ruleset.Denial) *ruleset.Program {
 			ruleset.Chain{ID: id, Direction: d, Subject: "default/web-0", Rules: sampleRules(d), ByPort: true, Spans: sampleSpans(d), Denial: denial})
 		for _, spans := range sampleSpans(d) {
 			p.Sets = append(p.Sets, ruleset.Set{ID: spans, Comment: "ranges of ports", Members: []ruleset.Member{
-				{Proto: spans.Protocol(), Port: 1, LastPort: 1, Chain: peers.ID, Comment: "default/sample " + d.String() + "[3]"},
-				{Proto: spans.Protocol(), Port: 2, LastPort: 63, Chain: peers.ID, Comment: "default/sample " + d.String() + "[4]"},
-				{Proto: spans.Protocol(), Port: 9000, LastPort: 65535, Chain: peers.ID, Comment: "default/sample " + d.String() + "[5]"}}})
+				{Proto: spans.Protocol(), Port: 1, LastPort: 1, Chain: peers.ID, Reason: ruleset.Reason("default/sample " + d.String() + "[3]")},
+				{Proto: spans.Protocol(), Port: 2, LastPort: 63, Chain: peers.ID, Reason: ruleset.Reason("default/sample " + d.String() + "[4]")},
+				{Proto: spans.Protocol(), Port: 9000, LastPort: 65535, Chain: peers.ID, Reason: ruleset.Reason("default/sample " + d.String() + "[5]")}}})
 		}
 		p.Sets = append(p.Sets, ruleset.Set{ID: ruleset.PortsOf(id), Comment: "ports of default/web-0", Members: []ruleset.Member{
-			{Proto: ruleset.TCP, Port: 7000, Chain: peers.ID, Comment: "default/sample " + d.String() + "[1]"},
-			{Proto: ruleset.UDP, Port: 65535, Chain: peers.ID, Comment: "default/sample " + d.String() + "[2], default/other " + d.String() + "[0]"}}})
+			{Proto: ruleset.TCP, Port: 7000, Chain: peers.ID, Reason: ruleset.Reason("default/sample " + d.String() + "[1]")},
+			{Proto: ruleset.UDP, Port: 65535, Chain: peers.ID, Reason: ruleset.Reason("default/sample " + d.String() + "[2], default/other " + d.String() + "[0]")}}})
 		for _, a := range []string{"10.244.1.5", "fd00:10:244:1::5"} {
 			p.Dispatch = append(p.Dispatch, ruleset.Dispatch{Direction: d, Addr: addr(a), Chain: id})
 		}

@@ -102,9 +102,9 @@ func flagsOf(id ruleset.SetID) []string {
 func memberText(m ruleset.Member) string {
 	switch {
 	case m.Chain != "" && m.LastPort > 0:
-		return fmt.Sprintf("%s comment %q : jump %s", ruleset.PortRange{First: m.Port, Last: m.LastPort}, m.Comment, m.Chain)
+		return fmt.Sprintf("%s comment %q : jump %s", ruleset.PortRange{First: m.Port, Last: m.LastPort}, reasonComment(m.Reason), m.Chain)
 	case m.Chain != "":
-		return fmt.Sprintf("%s . %d comment %q : jump %s", m.Proto, m.Port, m.Comment, m.Chain)
+		return fmt.Sprintf("%s . %d comment %q : jump %s", m.Proto, m.Port, reasonComment(m.Reason), m.Chain)
 	case m.Link != "":
 		return fmt.Sprintf("%q . %s", m.Link, m.Addr)
 	case m.Proto != ruleset.AnyProtocol && !m.Addr.IsValid():

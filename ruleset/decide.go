@@ -37,11 +37,11 @@ func (v Verdict) String() string { return [...]string{"deny", "allow"}[v] }
 type Step struct {
 	Direction Direction
 	Verdict   Verdict
-	Chain     ChainID // the chain that judged; empty: the address is not isolated, or Own
-	Own       bool    // between a pod and its own node
-	Unknown   bool    // the address is one that a strict program denies
-	Tunnel    bool    // the flow ends where a node unpacks tunnels
-	Reason    string  // the origins of the rule that allowed
+	Chain     ChainID  // the chain that judged; empty: the address is not isolated, or Own
+	Own       bool     // between a pod and its own node
+	Unknown   bool     // the address is one that a strict program denies
+	Tunnel    bool     // the flow ends where a node unpacks tunnels
+	Reason    []Origin // of the rule that allowed, or of those of which one did
 }
 
 func (s Step) String() string {
@@ -55,7 +55,7 @@ func (s Step) String() string {
 	case s.Chain == "":
 		return fmt.Sprintf("%s allow: not isolated", s.Direction)
 	case s.Verdict == Allow:
-		return fmt.Sprintf("%s allow: %s", s.Direction, s.Reason)
+		return fmt.Sprintf("%s allow: %s", s.Direction, ReasonOf(s.Reason))
 	default:
 		return fmt.Sprintf("%s deny: no rule in %s", s.Direction, s.Chain)
 	}
@@ -104,19 +104,19 @@ func (p *Program) judge(d Direction, id ChainID, peer netip.Addr, f Flow) Step {
 }
 
 // reason says why a chain, or one that it leads to, allows a flow.
-func (p *Program) reason(c Chain, peer netip.Addr, f Flow) (string, bool) {
+func (p *Program) reason(c Chain, peer netip.Addr, f Flow) ([]Origin, bool) {
 	if rule, ok := p.allowing(c, peer, f); ok {
-		return OriginsText(rule.Origins), true
+		return rule.Origins, true
 	}
 	for _, id := range c.lookups() {
 		if m, ok := p.set(id).jump(f.Proto, f.Port); ok {
 			if _, ok := p.allowing(p.chain(m.Chain), peer, f); ok {
-				return m.Comment, true
+				return m.Reason.Origins(), true
 			}
 		}
 	}
 	if c.Onward == "" {
-		return "", false
+		return nil, false
 	}
 	return p.reason(p.chain(c.Onward), peer, f)
 }

@@ -127,12 +127,12 @@ func TestDecideByPort(t *testing.T) {
 	p.Chains[db].ByPort = true
 	p.Chains = append(p.Chains, friends)
 	p.Sets = append(p.Sets, Set{ID: PortsOf(p.Chains[db].ID), Members: []Member{
-		{Proto: TCP, Port: 7000, Chain: friends.ID, Comment: "default/a ingress[0], default/b ingress[12], and 7 others"},
+		{Proto: TCP, Port: 7000, Chain: friends.ID, Reason: "default/a ingress[0,2-3], default/b ingress[12]"},
 		{Proto: UDP, Port: 7000, Chain: "peers/gone"},
 	}})
 	p.Sort()
 	for flow, want := range map[string]string{
-		"10.0.1.2 > 10.0.0.5 tcp 7000": "ingress allow: default/a ingress[0], default/b ingress[12], and 7 others",
+		"10.0.1.2 > 10.0.0.5 tcp 7000": "ingress allow: default/a ingress[0,2-3], default/b ingress[12]",
 		"10.0.1.2 > 10.0.0.5 tcp 5432": "ingress allow: default/db ingress[0], default/web ingress[1]",
 		"10.0.1.1 > 10.0.0.5 tcp 7000": "ingress deny: no rule in ingress/default/db-0",
 		"10.0.1.2 > 10.0.0.5 tcp 7001": "ingress deny: no rule in ingress/default/db-0",
@@ -157,17 +157,17 @@ func TestDecideByRange(t *testing.T) {
 	p.Chains = append(p.Chains, friends, anyone)
 	p.Sets = append(p.Sets,
 		Set{ID: tcp, Members: []Member{
-			{Proto: TCP, Port: 7000, LastPort: 7099, Chain: friends.ID, Comment: "a"}, {Proto: TCP, Port: 7100, LastPort: 65535, Chain: anyone.ID, Comment: "b"}}},
-		Set{ID: udp, Members: []Member{{Proto: UDP, Port: 5, LastPort: 5, Chain: anyone.ID, Comment: "c"}}})
+			{Proto: TCP, Port: 7000, LastPort: 7099, Chain: friends.ID, Reason: "a/p ingress[1]"}, {Proto: TCP, Port: 7100, LastPort: 65535, Chain: anyone.ID, Reason: "a/p ingress[2]"}}},
+		Set{ID: udp, Members: []Member{{Proto: UDP, Port: 5, LastPort: 5, Chain: anyone.ID, Reason: "a/p ingress[3]"}}})
 	p.Sort()
 	for flow, want := range map[string]string{
-		"10.0.1.2 > 10.0.0.5 tcp 7000":  "ingress allow: a",
-		"10.0.1.2 > 10.0.0.5 tcp 7099":  "ingress allow: a",
+		"10.0.1.2 > 10.0.0.5 tcp 7000":  "ingress allow: a/p ingress[1]",
+		"10.0.1.2 > 10.0.0.5 tcp 7099":  "ingress allow: a/p ingress[1]",
 		"10.0.1.1 > 10.0.0.5 tcp 7099":  "ingress deny: no rule in ingress/default/db-0",
-		"10.0.1.1 > 10.0.0.5 tcp 7100":  "ingress allow: b",
-		"10.0.1.1 > 10.0.0.5 tcp 65535": "ingress allow: b",
+		"10.0.1.1 > 10.0.0.5 tcp 7100":  "ingress allow: a/p ingress[2]",
+		"10.0.1.1 > 10.0.0.5 tcp 65535": "ingress allow: a/p ingress[2]",
 		"10.0.1.1 > 10.0.0.5 udp 7100":  "ingress deny: no rule in ingress/default/db-0",
-		"10.0.1.1 > 10.0.0.5 udp 5":     "ingress allow: c",
+		"10.0.1.1 > 10.0.0.5 udp 5":     "ingress allow: a/p ingress[3]",
 		"10.0.1.1 > 10.0.0.5 udp 6":     "ingress deny: no rule in ingress/default/db-0",
 		"10.0.1.1 > 10.0.0.5":           "ingress deny: no rule in ingress/default/db-0",
 	} {

@@ -66,7 +66,11 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 			continue
 		}
 		delete(gone, s.ID)
-		del, add := changes(old, s.Members, Member.Compare)
+		compare := Member.Compare
+		if s.ID.Leads() {
+			compare = compareKnown
+		}
+		del, add := changes(old, s.Members, compare)
 		d.DelMembers = appendMembers(d.DelMembers, s.ID, del)
 		d.AddMembers = appendMembers(d.AddMembers, s.ID, add)
 	}
@@ -79,6 +83,15 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 		}
 	}
 	slices.SortFunc(d.DelMembers, func(a, b Members) int { return a.Set.Compare(b.Set) })
+}
+
+// compareKnown orders members like Compare, but takes a reason that a kernel has no room for as the
+// one that it abbreviates.
+func compareKnown(have, want Member) int {
+	if have.Reason != want.Reason && have.Reason.Abbreviates(want.Reason) {
+		have.Reason = want.Reason
+	}
+	return have.Compare(want)
 }
 
 func (d *Delta) diffChains(have map[ChainID]string, want []Chain) {

@@ -101,103 +101,6 @@ func TestIsolatingPartOfADelta(t *testing.T) {
 	})
 }
 
-// What is laid first is new, so that no packet meets it, and nothing that is led elsewhere is led to what the same
-// transaction makes.
-func TestGroundworkOfADelta(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
-		m := holding(t, a)
-		first, rest := Diff(observe(t, m), b).groundwork()
-		if err := m.Apply(t.Context(), first); err != nil {
-			t.Fatalf("%v\n%s", err, first.String())
-		}
-		if have := observe(t, m); !cmp.Equal(have.Dispatch, observe(t, holding(t, a)).Dispatch) {
-			t.Fatal("what is laid first isolates")
-		}
-		for _, c := range first.PutChains {
-			if !c.New {
-				t.Fatalf("%s has rules already", c.ID)
-			}
-		}
-		replaces := len(rest.DelDispatch)*len(rest.AddDispatch)+len(rest.AddMembers) > 0
-		for _, c := range rest.PutChains {
-			if led := slices.ContainsFunc(rest.AddMembers, leadsTo(c.ID)); c.New && replaces && led {
-				t.Fatalf("%s is made when it is led to:\n%s", c.ID, rest.String())
-			}
-		}
-		if err := m.Apply(t.Context(), rest); err != nil {
-			t.Fatalf("%v\n%s", err, rest.String())
-		}
-		wantHeld(t, m, b)
-	})
-}
-
-func TestNewPeersOfAPortAreLaidFirst(t *testing.T) {
-	leading := func(key string) *Program {
-		peers := Chain{ID: NewPeersID(Ingress, key), Direction: Ingress, Rules: []Rule{{}}, Denial: GoBack}
-		pod := Chain{ID: "ingress/a/x", Direction: Ingress, Subject: "a/x", ByPort: true}
-		return &Program{Chains: []Chain{pod, peers}, Sets: []Set{{ID: PortsOf(pod.ID), Members: []Member{{Proto: TCP, Port: 80, Chain: peers.ID}}}}}
-	}
-	m := &Memory{}
-	if err := m.Apply(t.Context(), Diff(Observed{}, leading("one"))); err != nil {
-		t.Fatal(err)
-	}
-	have, _ := m.Observe(t.Context())
-	first, rest := Diff(have, leading("two")).groundwork()
-	if len(first.PutChains) != 1 || first.PutChains[0].ID != NewPeersID(Ingress, "two") || len(rest.PutChains) != 0 || len(rest.DelChains) != 1 {
-		t.Errorf("first\n%sthen\n%s", first.String(), rest.String())
-	}
-}
-
-func leadsTo(id ChainID) func(Members) bool {
-	return func(change Members) bool {
-		return slices.ContainsFunc(change.Members, func(m Member) bool { return m.Chain == id })
-	}
-}
-
-// Large new sets are filled before anything else changes, each transaction at most doubling what they have.
-func TestLargeSetsAreFilledBefore(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
-		m := holding(t, a)
-		before, d := m.Program(), Diff(observe(t, m), b)
-		fillings, rest := d.fillings(1)
-		for _, f := range fillings {
-			wantPour(t, m.Program(), f)
-			if err := m.Apply(t.Context(), f); err != nil {
-				t.Fatalf("%v\n%s", err, f.String())
-			}
-		}
-		if after := m.Program(); !cmp.Equal(before.Chains, after.Chains, equalValues) || !cmp.Equal(before.Dispatch, after.Dispatch, equalValues) {
-			t.Fatal("more than sets have changed")
-		}
-		for _, s := range rest.AddSets {
-			if s.ID.hashed() && len(s.Members) > 1 {
-				t.Fatalf("%s is filled together with the rest", s.ID)
-			}
-		}
-		if err := m.Apply(t.Context(), rest); err != nil {
-			t.Fatalf("%v\n%s", err, rest.String())
-		}
-		wantHeld(t, m, b)
-	})
-}
-
-// wantPour wants members for one set, no more than it has.
-func wantPour(t *rapid.T, have *Program, f Delta) {
-	if len(f.AddSets) == 1 && len(f.AddSets[0].Members) == 1 && len(f.AddMembers) == 0 {
-		return
-	}
-	if len(f.AddSets) != 0 || len(f.AddMembers) != 1 {
-		t.Fatalf("not one set is filled:\n%s", f.String())
-	}
-	more := f.AddMembers[0]
-	i := slices.IndexFunc(have.Sets, func(s Set) bool { return s.ID == more.Set })
-	if i < 0 || len(more.Members) > len(have.Sets[i].Members) {
-		t.Fatalf("%d members at once:\n%s", len(more.Members), f.String())
-	}
-}
-
 // Whatever a lost frame holds besides is not trusted.
 func TestDiffMakesALostFrameAnew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -277,4 +180,27 @@ func TestDiffIsMinimal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A kernel has no room for long reasons. What it abbreviates is no change, another reason is one.
+func TestDiffKnowsAbbreviatedReasons(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := programs().Draw(t, "program")
+		reason := ReasonOf(someOrigins().Draw(t, "origins"))
+		ports := Set{ID: SpansID(TCP, "x"), Members: []Member{{Proto: TCP, Port: 1, LastPort: 2, Reason: reason}}}
+		p.Sets = append(p.Sets, ports)
+		p.Sort()
+		have := observe(t, holding(t, p))
+		kept := ports.Members[0]
+		kept.Reason = reason.Abbreviated(rapid.IntRange(16, 200).Draw(t, "room"))
+		have.Sets[ports.ID] = []Member{kept}
+		if d := Diff(have, p); !d.Empty() {
+			t.Fatalf("left to do\n%s", d.String())
+		}
+		kept.Reason += "x"
+		have.Sets[ports.ID] = []Member{kept}
+		if d := Diff(have, p); len(d.DelMembers) != 1 || len(d.AddMembers) != 1 {
+			t.Fatalf("another reason is not noticed\n%s", d.String())
+		}
+	})
 }

@@ -1,8 +1,12 @@
 package ruleset
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+)
 
-// Direction is the half of the judgement: Ingress is what a subject receives, Egress what it sends.
+// Direction is one of the two halves of a decision: Ingress is what a subject receives, Egress what
+// it sends.
 type Direction uint8
 
 // The directions, as in NetworkPolicySpec.policyTypes.
@@ -15,6 +19,16 @@ const (
 var Directions = [...]Direction{Ingress, Egress}
 
 func (d Direction) String() string { return [...]string{"ingress", "egress"}[d] }
+
+// ParseDirection reads ingress or egress.
+func ParseDirection(s string) (Direction, error) {
+	for _, d := range Directions {
+		if s == d.String() {
+			return d, nil
+		}
+	}
+	return Ingress, fmt.Errorf("direction %q: expected ingress or egress", s)
+}
 
 // peerWord says where the peer stands, as seen from the subject.
 func (d Direction) peerWord() string { return [...]string{"from", "to"}[d] }

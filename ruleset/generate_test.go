@@ -156,7 +156,7 @@ func spanMembers(t *rapid.T, proto Protocol, to []ChainID) (list []Member) {
 		middle := rapid.Uint16Range(first, last).Draw(t, "middle")
 		for _, r := range [][2]uint16{{first, middle}, {middle + 1, last}} {
 			if r[0] <= r[1] {
-				list = append(list, Member{Proto: proto, Port: r[0], LastPort: r[1], Chain: rapid.SampledFrom(to).Draw(t, "chain"), Comment: "a/p"})
+				list = append(list, Member{Proto: proto, Port: r[0], LastPort: r[1], Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: "a/p ingress[0]"})
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func jumps(to []ChainID, d Direction) *rapid.Generator[[]Member] {
 	one := rapid.Custom(func(t *rapid.T) Member {
 		return Member{
 			Proto: rapid.SampledFrom(Protocols[:]).Draw(t, "proto"), Port: rapid.Uint16Range(1, 4).Draw(t, "port"),
-			Chain: rapid.SampledFrom(to).Draw(t, "chain"), Comment: ShortOrigins([]Origin{{"a/p", d, rapid.IntRange(0, 2).Draw(t, "rule")}}),
+			Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: ReasonOf([]Origin{{"a/p", d, rapid.IntRange(0, 2).Draw(t, "rule")}}),
 		}
 	})
 	port := func(m Member) Member { return Member{Proto: m.Proto, Port: m.Port} }

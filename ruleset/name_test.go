@@ -37,7 +37,7 @@ func TestChainName(t *testing.T) {
 var chainName = regexp.MustCompile(`^(ingress|egress)/[a-z0-9/._-]+$`)
 
 func TestChainNamesDoNotCollide(t *testing.T) {
-	long := strings.Repeat("p", maxName)
+	long := strings.Repeat("p", MaxChainID)
 	pods := []struct{ namespace, pod string }{
 		{"a", "bc"}, {"ab", "c"}, {"abc", "d"}, {"a", "b-c"}, {"a-b", "c"}, {"a", "b.c"}, {"a", "a"}, {"egress", "ingress"}, {"ingress", "egress"},
 		{"a", long + "x"}, {"a", long + "y"}, {"a", long}, {"a", long[1:]}, {"ap", long[1:]},
@@ -49,7 +49,7 @@ func TestChainNamesDoNotCollide(t *testing.T) {
 	for _, d := range Directions {
 		for _, p := range pods {
 			id := NewChainID(d, p.namespace, p.pod)
-			if taken[id] || len(id) > maxName || !chainName.MatchString(string(id)) {
+			if taken[id] || len(id) > MaxChainID || !chainName.MatchString(string(id)) {
 				t.Errorf("%s %s/%s: %q (%d bytes) is taken: %t", d, p.namespace, p.pod, id, len(id), taken[id])
 			}
 			taken[id] = true
@@ -70,7 +70,7 @@ func TestChainNamesAreAFunctionOfThePod(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := pods.Draw(t, "a"), pods.Draw(t, "b")
 		x, y := NewChainID(a.direction, a.namespace, a.name), NewChainID(b.direction, b.namespace, b.name)
-		if (x == y) != (a == b) || len(x) > maxName || !chainName.MatchString(string(x)) {
+		if (x == y) != (a == b) || len(x) > MaxChainID || !chainName.MatchString(string(x)) {
 			t.Fatalf("%v → %s, %v → %s", a, x, b, y)
 		}
 	})

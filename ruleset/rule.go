@@ -23,7 +23,7 @@ func (r Rule) String() string {
 	if len(r.Origins) == 0 {
 		return strings.Join(words, " ")
 	}
-	return fmt.Sprintf("%-40s # %s", strings.Join(words, " "), OriginsText(r.Origins))
+	return fmt.Sprintf("%-40s # %s", strings.Join(words, " "), ReasonOf(r.Origins))
 }
 
 // Same reports whether two rules allow the same packets; their origins may differ.

@@ -77,9 +77,6 @@ type Set struct {
 	Members []Member // sorted, unique
 }
 
-// hashed reports whether the members are those of a hash table that leads nowhere.
-func (id SetID) hashed() bool { return id.Kind == Addresses || id.Kind == AddressPorts }
-
 // Member is one element of a set; SetKind says which fields it has, the others are zero.
 type Member struct {
 	Link     string // an interface of the node
@@ -88,8 +85,8 @@ type Member struct {
 	Proto    Protocol
 	Port     uint16
 	LastPort uint16
-	Chain    ChainID // of Chain.Peers kind
-	Comment  string  // ShortOrigins of what that chain allows
+	Chain    ChainID // of peers, without ports
+	Reason   Reason  // the origins of what that chain allows
 }
 
 // Compare orders members by address, protocol and port, and what these lead to.
@@ -98,15 +95,15 @@ func (m Member) Compare(o Member) int {
 		return order // nearly always: sets of tens of thousands are sorted
 	}
 	order := cmp.Or(m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port), cmp.Compare(m.LastPort, o.LastPort))
-	return cmp.Or(order, cmp.Compare(m.Link, o.Link), cmp.Compare(m.Chain, o.Chain), cmp.Compare(m.Comment, o.Comment))
+	return cmp.Or(order, cmp.Compare(m.Link, o.Link), cmp.Compare(m.Chain, o.Chain), cmp.Compare(m.Reason, o.Reason))
 }
 
 func (m Member) String() string {
 	switch {
 	case m.Chain != "" && m.LastPort > 0:
-		return fmt.Sprintf("%s %s -> %s  # %s", m.Proto, PortRange{m.Port, m.LastPort}, m.Chain, m.Comment)
+		return fmt.Sprintf("%s %s -> %s  # %s", m.Proto, PortRange{m.Port, m.LastPort}, m.Chain, m.Reason)
 	case m.Chain != "":
-		return fmt.Sprintf("%s %d -> %s  # %s", m.Proto, m.Port, m.Chain, m.Comment)
+		return fmt.Sprintf("%s %d -> %s  # %s", m.Proto, m.Port, m.Chain, m.Reason)
 	case m.Link != "":
 		return m.Link + " " + m.Addr.String()
 	case m.Last.IsValid():

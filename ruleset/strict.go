@@ -15,8 +15,8 @@ func LocalRange(f Family) SetID { return SetID{Kind: Ranges, Family: f, Key: "lo
 // KnownPods names the set of the addresses of this node's pods.
 func KnownPods(f Family) SetID { return SetID{Kind: Addresses, Family: f, Key: "known"} }
 
-// tellsKnown reports whether a set is one of KnownPods.
-func (id SetID) tellsKnown() bool { return id == KnownPods(id.Family) }
+// IsKnownPods reports whether a set is one of KnownPods.
+func (id SetID) IsKnownPods() bool { return id == KnownPods(id.Family) }
 
 // StrictSets returns the four sets; ranges are those of the node, disjoint, addrs those of its pods.
 func StrictSets(ranges []netip.Prefix, addrs []netip.Addr) []Set {
@@ -47,10 +47,10 @@ func (p *Program) unknown(a netip.Addr) bool {
 
 // KeepingUnknown returns a delta that makes no more pods of a strict program known.
 func (d Delta) KeepingUnknown() Delta {
-	d.AddMembers = slices.DeleteFunc(slices.Clone(d.AddMembers), func(m Members) bool { return m.Set.tellsKnown() })
+	d.AddMembers = slices.DeleteFunc(slices.Clone(d.AddMembers), func(m Members) bool { return m.Set.IsKnownPods() })
 	d.AddSets = slices.Clone(d.AddSets)
 	for i := range d.AddSets {
-		if d.AddSets[i].ID.tellsKnown() {
+		if d.AddSets[i].ID.IsKnownPods() {
 			d.AddSets[i].Members = nil
 		}
 	}

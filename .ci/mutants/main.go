@@ -21,6 +21,7 @@ var suites = map[string][]string{
 	"compile":    {"./ruleset/compile", "-worlds=300"},
 	"graph":      {"./controller/graph", "-histories=100"},
 	"ruleset":    {"./ruleset"},
+	"steps":      {"./nft", "-run", "Groundwork|LargeSets|Passes"},
 	"nft":        {"./nft"},
 	"host":       {"./controller/host"},
 	"controller": {"./controller"},

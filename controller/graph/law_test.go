@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/oracle"
@@ -236,7 +237,7 @@ func arrive(t *testing.T, seed uint64, states []*oracle.World) {
 
 func apply(t *testing.T, kernel *ruleset.Memory, d ruleset.Delta) {
 	t.Helper()
-	for _, step := range d.Steps() {
+	for _, step := range nft.Steps(d) {
 		if err := kernel.Apply(context.Background(), step); err != nil {
 			t.Fatalf("%v\n%s", err, step.String())
 		}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
@@ -35,7 +36,7 @@ func TestPodsThatComeAndGoDisturbNoOthers(t *testing.T) {
 			flows = flows[:min(len(flows), 300)]
 			for _, e := range []graph.Event{graph.PodGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}, graph.EventOf(p)} {
 				g.Apply(e)
-				for _, step := range ptr(g.Changes()).Steps() {
+				for _, step := range nft.Steps(g.Changes()) {
 					before := kernel.Program()
 					apply(t, kernel, step)
 					wantUndisturbed(t, *seed+uint64(i), before, kernel.Program(), flows)
@@ -44,8 +45,6 @@ func TestPodsThatComeAndGoDisturbNoOthers(t *testing.T) {
 		}
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // flowsBut are those of all pods but one and those that share an address with it.
 func flowsBut(w *oracle.World, name string) []oracle.Flow {

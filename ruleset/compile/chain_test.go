@@ -64,7 +64,7 @@ func TestChain(t *testing.T) {
 	}, {
 		"what several policies say is one rule of several origins", dual, ruleset.Ingress,
 		[]string{"a/p {ingress: [{ports: [{port: 81}, {port: 80}]}]}", "a/q {ingress: [{}, {ports: [{port: 80, endPort: 81}]}]}", "a/r {ingress: [{ports: [{port: 80}, {port: 81}]}, {ports: [{port: web}, {port: 81}]}]}"},
-		"anyone tcp 80-81 # a/p ingress[0], a/q ingress[1], a/r ingress[0], a/r ingress[1]\nanyone any # a/q ingress[0]" + itself,
+		"anyone tcp 80-81 # a/p ingress[0], a/q ingress[1], a/r ingress[0-1]\nanyone any # a/q ingress[0]" + itself,
 	}, {
 		"what one rule says twice has it as origin once", dual, ruleset.Ingress, []string{"a/p {ingress: [{from: [{podSelector: {}}, {podSelector: {}}]}]}"},
 		"pods4(all pods in namespace a) any # a/p ingress[0]\npods6(all pods in namespace a) any # a/p ingress[0]" + itself,

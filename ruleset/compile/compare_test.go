@@ -53,7 +53,7 @@ func (t *tally) flow(allowed bool, traces []ruleset.Trace) {
 
 // isRuled reports whether a rule of a policy had to allow the flow.
 func isRuled(trace ruleset.Trace) bool {
-	return slices.ContainsFunc(trace, func(s ruleset.Step) bool { return s.Chain != "" && s.Reason != "itself" })
+	return slices.ContainsFunc(trace, func(s ruleset.Step) bool { return s.Chain != "" && !slices.Equal(s.Reason, []ruleset.Origin{{}}) })
 }
 
 // programsOf compiles a world for every node that it mentions, every other world with

@@ -120,11 +120,12 @@ func (c *contribution) addJumps(l *portLookup, d ruleset.Direction) {
 	}
 }
 
-// weight is how much work it is to take a rule's peer in: a rule with many ranges is
-// more.
+// weight is how much work it is to take in a rule's peer and origins: a set can have many ranges, and
+// a policy can say the same many thousand times.
 func (c *contribution) weight(r ruleset.Rule) int {
-	if !r.Peer.HasSet() {
-		return 1
+	weight := 1 + len(r.Origins)/16
+	if r.Peer.HasSet() {
+		weight += len(c.sources[r.Peer.Set].Ranges)
 	}
-	return 1 + len(c.sources[r.Peer.Set].Ranges)
+	return weight
 }

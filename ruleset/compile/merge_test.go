@@ -99,7 +99,7 @@ func TestPortsThatSeveralPoliciesName(t *testing.T) {
 	}
 	var got []string
 	for _, m := range j.Sources[len(j.Sources)-1].Jumps {
-		got = append(got, fmt.Sprintf("%s %d %s # %s", m.Proto, m.Port, peers[m.Chain], m.Comment))
+		got = append(got, fmt.Sprintf("%s %d %s # %s", m.Proto, m.Port, peers[m.Chain], m.Reason))
 	}
 	want := []string{
 		"tcp 80 pods app=x0 in namespace a or 1 more # a/p0 ingress[0], a/p1 ingress[0]",

@@ -145,7 +145,7 @@ func (b *builder) jump(made map[string]ruleset.ChainID, rules []ruleset.Rule) ru
 	slices.SortFunc(origins, ruleset.Origin.Compare)
 	m := ruleset.Member{
 		Proto: rules[0].Proto, Port: rules[0].Ports[0].First, Chain: b.peerChain(made, rules),
-		Comment: ruleset.ShortOrigins(slices.Compact(origins)),
+		Reason: ruleset.ReasonOf(slices.Compact(origins)),
 	}
 	if last := rules[0].Ports[0].Last; last > m.Port {
 		m.LastPort = last

@@ -63,7 +63,7 @@ func joinRanges(members []ruleset.Member) (joined []ruleset.Member) {
 
 // continues reports whether b starts where a ends, and means the same.
 func continues(a, b ruleset.Member) bool {
-	return int(a.LastPort)+1 == int(b.Port) && a.Chain == b.Chain && a.Comment == b.Comment
+	return int(a.LastPort)+1 == int(b.Port) && a.Chain == b.Chain && a.Reason == b.Reason
 }
 
 // rangeMap is the source of a map of port ranges. It is named after all of its members,

@@ -1,0 +1,38 @@
+package nft
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Names in the table. A chain with a slash in its name is one of the program's, of which the name is
+// its ID; a set of the program has its ID as text for a name.
+const (
+	tableName = "picket"
+	linkSet   = "podlinks" // interfaces that pods sit behind
+	arrival   = "arrival"  // the chain for what egress lets pass: ingress decides about it
+	tunnels   = "tunnels"  // the chain that drops what a node would unpack
+	logPrefix = "picket "  // then the chain's name and a space
+)
+
+// Lengths that the kernel allows, in bytes.
+const (
+	maxName      = 255 // NFT_NAME_MAXLEN is 256 with the zero that ends a name
+	maxLogPrefix = 127 // NF_LOG_PREFIXLEN is 128 with the zero that ends it
+)
+
+// These do not compile if the name of a chain is too long for itself, for the prefix of its log or
+// for the comment of an element that leads to it.
+const (
+	_ = uint(maxName - ruleset.MaxChainID)
+	_ = uint(maxLogPrefix - len(logPrefix) - ruleset.MaxChainID - len(" "))
+	_ = uint(maxComment - ruleset.MaxChainID)
+)
+
+// isPodChain tells a chain or map of the program from those of the frame.
+func isPodChain(name string) bool { return strings.Contains(name, "/") }
+
+// mapName names the verdict map of a direction and family: egress4, ingress6.
+func mapName(d ruleset.Direction, f ruleset.Family) string { return fmt.Sprintf("%s%d", d, f) }
