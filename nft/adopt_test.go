@@ -2,6 +2,7 @@ package nft
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func TestRestartAdopts(t *testing.T) {
 	converge(t, first, want)
 	counted := tampering{ // a denial that has counted: the kernel takes a start value
 		script: "replace rule " + podRules + " handle HANDLE counter packets 7 bytes 420 drop comment \"" + lastComment(want.Chains[0]) + `"`,
-		chain:  podChain, rule: "denied: end of",
+		chain:  podChain, rule: "isolated by",
 	}
 	nftProgram(t, counted.resolve(t), "-f", "-")
 	if err := first.Close(); err != nil {
@@ -178,4 +179,37 @@ func TestOthersWhoCommitAllTheTime(t *testing.T) {
 		t.Errorf("the last time: %v", err)
 	}
 	wantHeld(t, free, sample(ruleset.Reject))
+}
+
+// An agent before this one kept the digest of a chain in its last rule. Its chains get new rules in
+// one transaction, in which nothing else changes: no pod is without its rules meanwhile.
+func TestUpgradeReplacesRulesOnly(t *testing.T) {
+	newNetns(t)
+	want := sample(ruleset.Drop)
+	b := open(t, Options{NoOwner: true})
+	converge(t, b, want)
+	current := listed(t)
+	digests := regexp.MustCompile(` comment "chain of (\d+ rules, digest \w+ content \w+)"(\n\s+counter packets 0 bytes 0 drop comment) ".*"`)
+	former := digests.ReplaceAllString(current, `$2 "denied: end of $1"`)
+	former = strings.ReplaceAll(former, `return comment "chain of `, `return comment "peers: end of `)
+	if former == current {
+		t.Fatalf("no digest in\n%s", current)
+	}
+	nftProgram(t, "flush ruleset\n"+former, "-f", "-")
+	have, err := b.Observe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := ruleset.Diff(have, want)
+	others := d
+	others.PutChains = nil
+	if len(d.PutChains) != 4 || !others.Empty() || len(Steps(d)) != 1 {
+		t.Errorf("%d chains in %d steps, and\n%s", len(d.PutChains), len(Steps(d)), others.String())
+	}
+	if err := b.Apply(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(blocks(current), blocks(listed(t))); diff != "" {
+		t.Errorf("made by this agent (-), after the upgrade (+):\n%s", diff)
+	}
 }

@@ -31,32 +31,27 @@ func commentOf(r *nftables.Rule) string {
 	return text
 }
 
-const sealFormat = "%s: end of %d rules, digest %s content %s"
-
-// seal is the comment by which Observe recognises a chain and sees whether its rules are what they were. It
-// is made from their contents before the last has it.
-func seal(c ruleset.Chain, contents []string) string {
-	end := "denied"
-	switch {
-	case c.Denial == ruleset.GoBack && (c.ByPort || len(c.Spans) > 0):
-		end = "alike"
-	case c.Denial == ruleset.GoBack:
-		end = "peers"
-	}
-	return sealed(end, c.Digest(), contents)
-}
-
-func sealed(end, digest string, contents []string) string {
-	return fmt.Sprintf(sealFormat, end, len(contents), digest, ruleset.Digest(strings.Join(contents, "\n")))
-}
-
-// unseal returns the digest of a chain whose rules are what its seal says, else nothing.
-func unseal(comment string, contents []string) string {
-	end, rest, _ := strings.Cut(comment, ":")
-	var total int
-	var digest, content string
-	if n, _ := fmt.Sscanf(rest, strings.TrimPrefix(sealFormat, "%s:"), &total, &digest, &content); n != 3 || sealed(end, digest, contents) != comment {
+// isolatedBy names the policies that isolate the pod of a chain, as many as there is room for: a
+// policy of the pod's own namespace without that.
+func isolatedBy(c ruleset.Chain) string {
+	if len(c.Policies) == 0 {
 		return ""
 	}
-	return digest
+	namespace, _, _ := strings.Cut(c.Subject, "/")
+	text, shown := "", "isolated by "
+	for i, policy := range c.Policies {
+		if i > 0 {
+			shown += ", "
+		}
+		shown += strings.TrimPrefix(policy, namespace+"/")
+		end := shown
+		if others := len(c.Policies) - i - 1; others > 0 {
+			end += fmt.Sprintf(" and %d others", others)
+		}
+		if i > 0 && len(end) > maxComment {
+			break
+		}
+		text = end
+	}
+	return clip(text)
 }

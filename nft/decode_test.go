@@ -84,7 +84,7 @@ func FuzzDecode(f *testing.F) {
 			readSet(&o, &nftables.Set{Name: name, KeyType: setType(id), Interval: id.Kind == ruleset.Ranges}, elements)
 		}
 		parseSetID(string(b))
-		unseal(string(a), []string{string(b)})
+		readDigest(string(a), []string{string(b)})
 	})
 }
 
@@ -109,32 +109,51 @@ func TestParseSetID(t *testing.T) {
 	}
 }
 
-func TestSeal(t *testing.T) {
+func TestReadDigest(t *testing.T) {
 	contents := []string{"one", "two", "three"}
-	sealed := sealed("denied", ruleset.Digest("chain"), contents)
-	if len(sealed) > maxComment {
-		t.Errorf("%q has %d bytes", sealed, len(sealed))
+	comment := digestComment(ruleset.Digest("chain"), contents)
+	if len(comment) > maxComment {
+		t.Errorf("%q has %d bytes", comment, len(comment))
 	}
+	other := strings.Replace(comment, ruleset.Digest("chain"), ruleset.Digest("x"), 1)
 	tests := []struct {
-		name, sealed string
-		contents     []string
-		want         string
+		name, comment string
+		contents      []string
+		want          string
 	}{
-		{"as it was", sealed, contents, ruleset.Digest("chain")},
-		{"a rule less", sealed, contents[1:], ""},
-		{"a rule more", sealed, append(slices.Clone(contents), "four"), ""},
-		{"another rule", sealed, []string{"one", "too", "three"}, ""},
-		{"another order", sealed, []string{"two", "one", "three"}, ""},
-		{"another digest", strings.Replace(sealed, ruleset.Digest("chain"), ruleset.Digest("x"), 1), contents, ruleset.Digest("x")}, // other rules are wanted
-		{"another number", strings.Replace(sealed, "3", "4", 1), contents, ""},
-		{"cut off", sealed[:len(sealed)-1], contents, ""},
-		{"something behind", sealed + " x", contents, ""},
-		{"no seal", "denied", contents, ""},
+		{"as it was", comment, contents, ruleset.Digest("chain")},
+		{"a rule less", comment, contents[1:], ""},
+		{"a rule more", comment, append(slices.Clone(contents), "four"), ""},
+		{"another rule", comment, []string{"one", "too", "three"}, ""},
+		{"another order", comment, []string{"two", "one", "three"}, ""},
+		{"another digest", other, contents, ruleset.Digest("x")}, // other rules are wanted
+		{"another number", strings.Replace(comment, "3", "4", 1), contents, ""},
+		{"cut off", comment[:len(comment)-1], contents, ""},
+		{"something behind", comment + " x", contents, ""},
+		{"no digest", "isolated by a", contents, ""},
 		{"nothing", "", nil, ""},
 	}
 	for _, test := range tests {
-		if got := unseal(test.sealed, test.contents); got != test.want {
+		if got := readDigest(test.comment, test.contents); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestIsolatedBy(t *testing.T) {
+	long := strings.Repeat("p", 60)
+	for want, policies := range map[string][]string{
+		"":                                      nil,
+		"isolated by deny":                      {"shop/deny"},
+		"isolated by api-in, deny":              {"shop/api-in", "shop/deny"},
+		"isolated by team/all, deny":            {"team/all", "shop/deny"},
+		"isolated by shopping/all":              {"shopping/all"},
+		"isolated by " + long + " and 2 others": {"shop/" + long, "shop/x" + long, "shop/y"},
+		"isolated by x/" + strings.Repeat("p", 110) + "...": {"x/" + strings.Repeat("p", 200), "x/q"},
+	} {
+		got := isolatedBy(ruleset.Chain{Subject: "shop/web-0", Policies: policies})
+		if got != want || len(got) > maxComment {
+			t.Errorf("%v: %q, want %q", policies, got, want)
 		}
 	}
 }

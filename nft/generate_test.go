@@ -137,6 +137,10 @@ func chains(sets []ruleset.Set) *rapid.Generator[ruleset.Chain] {
 			ID: ruleset.NewChainID(d, "default", pod), Direction: d, Subject: "default/" + pod,
 			Rules:  rapid.SliceOfN(rules(d, sets), 0, 8).Draw(t, "rules"),
 			Denial: rapid.SampledFrom([]ruleset.Denial{ruleset.Drop, ruleset.Reject}).Draw(t, "denial"),
+			Policies: rapid.SampledFrom([][]string{
+				nil, {"default/a"}, {"default/a", "default/b", "x/c"}, {"x/" + strings.Repeat("p", 200)},
+				{"default/" + strings.Repeat("p", 60), "x/" + strings.Repeat("q", 60)},
+			}).Draw(t, "policies"),
 		}
 	})
 }

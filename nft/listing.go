@@ -127,15 +127,3 @@ func repeats(elements []nftables.SetElement) bool {
 	}
 	return len(seen) < len(elements)
 }
-
-// digest reads the seal of a pod's chain; it is empty where the chain is not what it was.
-func (l listing) digest(chain string) string {
-	rules := l.rules[chain]
-	if len(rules) == 0 {
-		return ""
-	}
-	last := rules[len(rules)-1]
-	contents := l.contents(chain)
-	contents[len(contents)-1] = content(l.exprTexts(last), "")
-	return unseal(commentOf(last), contents)
-}

@@ -61,8 +61,9 @@ func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error
 	return append(t.exprs[:last:last], &lookup), nil
 }
 
-// rulesOf turns a chain into rules: a look at the port where there is one, which decides for most packets, one for
-// each of its own, then the denial. The last rule says by its comment what the whole chain should be.
+// rulesOf turns a chain into rules: a lookup of the port where there is one, which decides for most
+// packets, one rule for each of its own, then the denial. The first rule of the denial has the digest
+// of the whole chain for a comment, the last one the policies that isolate the pod.
 func rulesOf(c ruleset.Chain) []rule {
 	var rules []rule
 	if c.ByPort {
@@ -77,8 +78,9 @@ func rulesOf(c ruleset.Chain) []rule {
 	for _, r := range c.Rules {
 		rules = append(rules, allow(r, c.Direction))
 	}
+	end := len(rules)
 	rules = append(rules, denial(c)...)
-	rules[len(rules)-1].comment = seal(c, contentsOf(rules))
+	setDigest(rules, end, c)
 	return rules
 }
 
@@ -118,5 +120,5 @@ func denial(c ruleset.Chain) []rule {
 			rule{terms: []term{isProtocol(ruleset.TCP), isForwarded(), counter(), rejectReset()}})
 		last = rejectProhibited()
 	}
-	return append(rules, rule{terms: []term{counter(), last}})
+	return append(rules, rule{[]term{counter(), last}, isolatedBy(c)})
 }

@@ -24,7 +24,7 @@ func sample(denial ruleset.Denial) *ruleset.Program {
 			peers.Rules = append(peers.Rules, ruleset.Rule{Peer: ruleset.InSet(setID(ruleset.Addresses, f))})
 		}
 		p.Chains = append(p.Chains, peers,
-			ruleset.Chain{ID: id, Direction: d, Subject: "default/web-0", Rules: sampleRules(d), ByPort: true, Spans: sampleSpans(d), Denial: denial})
+			ruleset.Chain{ID: id, Direction: d, Subject: "default/web-0", Rules: sampleRules(d), ByPort: true, Spans: sampleSpans(d), Denial: denial, Policies: samplePolicies()})
 		for _, spans := range sampleSpans(d) {
 			p.Sets = append(p.Sets, ruleset.Set{ID: spans, Comment: "ranges of ports", Members: []ruleset.Member{
 				{Proto: spans.Protocol(), Port: 1, LastPort: 1, Chain: peers.ID, Reason: ruleset.Reason("default/sample " + d.String() + "[3]")},
@@ -41,6 +41,8 @@ func sample(denial ruleset.Denial) *ruleset.Program {
 	p.Sort()
 	return p
 }
+
+func samplePolicies() []string { return []string{"default/other", "default/sample", "team/sample"} }
 
 func sampleSpans(d ruleset.Direction) (ids []ruleset.SetID) {
 	for _, proto := range ruleset.Protocols {

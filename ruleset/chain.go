@@ -42,11 +42,12 @@ type Chain struct {
 	Spans     []SetID // and then in these PortRanges, one a protocol at most
 	Onward    ChainID // what no rule allows may still be allowed there; empty: nowhere
 	Denial    Denial
+	Policies  []string // namespace/name of those that isolate the subject, sorted
 }
 
 // Equal reports whether two chains are the same to a backend: their digests are.
 func (c Chain) Equal(o Chain) bool {
-	return c.ID == o.ID && c.Direction == o.Direction && c.ByPort == o.ByPort && slices.Equal(c.Spans, o.Spans) && c.Onward == o.Onward && c.Denial == o.Denial && slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
+	return c.ID == o.ID && c.Direction == o.Direction && c.ByPort == o.ByPort && slices.Equal(c.Spans, o.Spans) && c.Onward == o.Onward && c.Denial == o.Denial && slices.Equal(c.Policies, o.Policies) && slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
 		return a.Same(b) && slices.Equal(a.Origins, b.Origins)
 	})
 }
@@ -72,5 +73,9 @@ func (c Chain) text(b *strings.Builder) {
 	if c.Onward != "" {
 		fmt.Fprintf(b, "  onward to %s\n", c.Onward)
 	}
-	fmt.Fprintf(b, "  %s\n", c.Denial)
+	fmt.Fprintf(b, "  %s", c.Denial)
+	if len(c.Policies) > 0 {
+		fmt.Fprintf(b, "  # isolated by %s", strings.Join(c.Policies, ", "))
+	}
+	b.WriteByte('\n')
 }

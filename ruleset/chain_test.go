@@ -7,6 +7,7 @@ func TestChainDigestTellsRulesApart(t *testing.T) {
 	edits := map[string]func(*Chain){
 		"name":            func(c *Chain) { c.ID += "x" },
 		"denial":          func(c *Chain) { c.Denial = Drop },
+		"policies":        func(c *Chain) { c.Policies = []string{"default/db"} },
 		"a rule less":     func(c *Chain) { c.Rules = c.Rules[1:] },
 		"order":           func(c *Chain) { c.Rules = []Rule{c.Rules[1], c.Rules[0]} },
 		"peer":            func(c *Chain) { c.Rules = []Rule{{Peer: InSet(blocks4), Origins: c.Rules[1].Origins}} },

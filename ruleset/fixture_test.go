@@ -33,7 +33,8 @@ func fixture() *Program {
 		Chains: []Chain{
 			{ID: "egress/default/db-0", Direction: Egress, Subject: "default/db-0", Rules: []Rule{
 				{Proto: UDP, Ports: []PortRange{{53, 53}}, Origins: []Origin{{"default/dns", Egress, 0}}}}},
-			{ID: "ingress/default/db-0", Direction: Ingress, Subject: "default/db-0", Rules: fixtureRules(), Denial: Reject},
+			{ID: "ingress/default/db-0", Direction: Ingress, Subject: "default/db-0", Rules: fixtureRules(), Denial: Reject,
+				Policies: []string{"default/db", "default/web"}},
 		},
 	}
 	for _, c := range p.Chains {

@@ -107,8 +107,9 @@ func chains(sets []Set) *rapid.Generator[Chain] {
 		namespace, pod := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "namespace"), rapid.SampledFrom([]string{"x", "y"}).Draw(t, "pod")
 		return Chain{
 			ID: NewChainID(d, namespace, pod), Direction: d, Subject: namespace + "/" + pod,
-			Rules:  rapid.SliceOfN(rules(d, sets), 0, 3).Draw(t, "rules"),
-			Denial: rapid.SampledFrom([]Denial{Drop, Reject}).Draw(t, "denial"),
+			Rules:    rapid.SliceOfN(rules(d, sets), 0, 3).Draw(t, "rules"),
+			Denial:   rapid.SampledFrom([]Denial{Drop, Reject}).Draw(t, "denial"),
+			Policies: rapid.SampledFrom([][]string{nil, {"a/p"}, {"a/p", "a/q"}}).Draw(t, "policies"),
 		}
 	})
 }

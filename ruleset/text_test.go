@@ -36,7 +36,7 @@ chain ingress/default/db-0
   allow from @cidrs6-blocks sctp                      # default/db ingress[2]
   allow from 198.51.100.0/24 udp                      # default/db ingress[3]
   allow from 10.0.0.5/32 any                          # itself
-  reject
+  reject  # isolated by default/db, default/web
 dispatch ingress 10.0.0.5 -> ingress/default/db-0
 dispatch ingress fd00::5 -> ingress/default/db-0
 dispatch egress 10.0.0.5 -> egress/default/db-0
@@ -140,6 +140,7 @@ var edits = map[string]func(*Program){
 	"member's last":   onFirst(membersOf, func(m *Member) { m.Last = next(m.Last) }),
 	"chain's name":    onFirst(chainsOf, func(c *Chain) { c.ID += "x" }),
 	"denial":          onFirst(chainsOf, func(c *Chain) { c.Denial = (c.Denial + 1) % 3 }),
+	"policies":        onFirst(chainsOf, func(c *Chain) { c.Policies = toggled(c.Policies, "z/z") }),
 	"by port":         onFirst(chainsOf, func(c *Chain) { c.ByPort = !c.ByPort }),
 	"by ranges":       onFirst(chainsOf, func(c *Chain) { c.Spans = toggled(c.Spans, SpansID(TCP, "x")) }),
 	"member's range":  onFirst(jumpsOf, func(m *Member) { m.LastPort += 9 }),
