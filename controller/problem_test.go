@@ -155,7 +155,7 @@ func TestPolicyBeyondTheBudgetsIsReported(t *testing.T) {
 		t.Errorf("reported %d times, and by no metric", len(told))
 	}
 	if program := k.program(); !strings.Contains(program, "dispatch ingress 10.244.0.1 ") ||
-		strings.Contains(program, "default/big") {
+		strings.Contains(program, "default/big ingress") {
 		t.Errorf("%.2000s", program)
 	}
 	source <- Mail{Events: []graph.Event{graph.PolicyGone{Key: policy.Key{Namespace: "default",

@@ -59,7 +59,7 @@ func ownSet(name string) *nftables.Set {
 	if f, ports, ok := parseCutSet(name); ok {
 		return b.cutSet(f, ports)
 	}
-	if id, ok := parseSetID(name); ok {
+	if id, ok := ruleset.ParseSetID(name); ok {
 		return b.set(id)
 	}
 	return nil

@@ -83,7 +83,7 @@ func FuzzDecode(f *testing.F) {
 		for _, name := range []string{linkSet, "ingress4", "egress6", id.String(), string(a)} {
 			readSet(&o, &nftables.Set{Name: name, KeyType: setType(id), Interval: id.Kind == ruleset.Ranges}, elements)
 		}
-		parseSetID(string(b))
+		ruleset.ParseSetID(string(b))
 		readDigest(string(a), []string{string(b)})
 	})
 }
@@ -93,17 +93,17 @@ func TestParseSetID(t *testing.T) {
 		for _, f := range ruleset.Families {
 			for _, k := range []string{"a", "a-b", "nobody", key} {
 				want := ruleset.SetID{Kind: kind, Family: f, Key: k}
-				if got, ok := parseSetID(want.String()); !ok || got != want {
+				if got, ok := ruleset.ParseSetID(want.String()); !ok || got != want {
 					t.Errorf("%s: %v, %t", want, got, ok)
 				}
 			}
 		}
 	}
-	if got, ok := parseSetID("egress/a/web-0"); !ok || got != ruleset.PortsOf("egress/a/web-0") {
+	if got, ok := ruleset.ParseSetID("egress/a/web-0"); !ok || got != ruleset.PortsOf("egress/a/web-0") {
 		t.Errorf("%v, %t", got, ok)
 	}
 	for _, name := range []string{"", "pods4", "pods5-a", "pods-a", "podlinks", "egress4", "xpods4-a", "PODS4-a", "ports64-a"} {
-		if got, ok := parseSetID(name); ok {
+		if got, ok := ruleset.ParseSetID(name); ok {
 			t.Errorf("%q is %v", name, got)
 		}
 	}

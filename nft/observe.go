@@ -9,7 +9,6 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
@@ -107,7 +106,7 @@ func readSet(o *ruleset.Observed, s *nftables.Set, elements []nftables.SetElemen
 			}
 		}
 	}
-	if id, ok := parseSetID(s.Name); ok {
+	if id, ok := ruleset.ParseSetID(s.Name); ok {
 		o.Sets[id] = decodeMembers(id, elements)
 	}
 }
@@ -150,28 +149,6 @@ func jumpOf(e nftables.SetElement) ruleset.ChainID {
 		return ""
 	}
 	return ruleset.ChainID(chain)
-}
-
-// parseSetID reads the name of a set of the program.
-func parseSetID(name string) (ruleset.SetID, bool) {
-	if isPodChain(name) {
-		return ruleset.PortsOf(ruleset.ChainID(name)), true
-	}
-	first, key, _ := strings.Cut(name, "-")
-	if id := (ruleset.SetID{Kind: ruleset.PortRanges, Key: key}); first == "spans" && id.Protocol() != ruleset.AnyProtocol {
-		return id, true
-	}
-	if id := ruleset.TunnelPorts(); id.String() == name {
-		return id, true
-	}
-	for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts, ruleset.Ranges, ruleset.LinkAddresses} {
-		for _, f := range ruleset.Families {
-			if id := (ruleset.SetID{Kind: kind, Family: f, Key: key}); id.String() == name {
-				return id, true
-			}
-		}
-	}
-	return ruleset.SetID{}, false
 }
 
 func decodeMembers(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Member {

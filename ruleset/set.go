@@ -79,14 +79,14 @@ type Set struct {
 
 // Member is one element of a set; SetKind says which fields it has, the others are zero.
 type Member struct {
-	Link     string // an interface of the node
-	Addr     netip.Addr
-	Last     netip.Addr
-	Proto    Protocol
-	Port     uint16
-	LastPort uint16
-	Chain    ChainID // of peers, without ports
-	Reason   Reason  // the origins of what that chain allows
+	Link     string     `json:",omitzero"` // an interface of the node
+	Addr     netip.Addr `json:",omitzero"`
+	Last     netip.Addr `json:",omitzero"`
+	Proto    Protocol   `json:",omitzero"`
+	Port     uint16     `json:",omitzero"`
+	LastPort uint16     `json:",omitzero"`
+	Chain    ChainID    `json:",omitzero"` // of peers, without ports
+	Reason   Reason     `json:",omitzero"` // the origins of what that chain allows
 }
 
 // Compare orders members by address, protocol and port, and what these lead to.
