@@ -7,7 +7,6 @@ import (
 	"net/netip"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
@@ -51,7 +50,7 @@ func (b *batch) delta(d ruleset.Delta, found listing) error {
 		b.conn.FlushChain(b.chain(string(id)))
 	}
 	for _, id := range d.DelSets {
-		b.conn.DelSet(b.set(id))
+		b.conn.DelSet(programSet(id))
 	}
 	for _, id := range d.DelChains {
 		b.conn.DelChain(b.chain(string(id)))
@@ -68,40 +67,6 @@ type change func(*nftables.Set, []nftables.SetElement) error
 func (b *batch) chain(name string) *nftables.Chain {
 	return &nftables.Chain{Table: b.table, Name: name}
 }
-
-// set describes a set of the program.
-func (b *batch) set(id ruleset.SetID) *nftables.Set {
-	s := &nftables.Set{
-		Table: b.table, Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
-		Interval: id.Kind == ruleset.Ranges || id.Kind == ruleset.PortRanges, Concatenation: isConcatenation(id.Kind),
-	}
-	if id.Leads() {
-		s.IsMap, s.DataType = true, nftables.TypeVerdict
-	}
-	return s
-}
-
-// isConcatenation reports whether the key of a kind of set has several fields.
-func isConcatenation(kind ruleset.SetKind) bool {
-	return kind != ruleset.Addresses && kind != ruleset.Ranges && kind != ruleset.PortRanges
-}
-
-func setType(id ruleset.SetID) nftables.SetDatatype {
-	switch id.Kind {
-	case ruleset.AddressPorts:
-		return fields[id.Family].addressPortsType
-	case ruleset.PortMap, ruleset.ProtoPorts:
-		return portMapType
-	case ruleset.LinkAddresses:
-		return fields[id.Family].linkAddressType
-	case ruleset.PortRanges:
-		return nftables.TypeInetService
-	default:
-		return fields[id.Family].keyType
-	}
-}
-
-var portMapType = nftables.MustConcatSetType(nftables.TypeInetProto, nftables.TypeInetService)
 
 func (b *batch) addRules(chain *nftables.Chain, rules []rule) {
 	for _, r := range rules {
@@ -132,7 +97,7 @@ func (b *batch) links(do change, links []string) {
 	for _, link := range links {
 		elements = append(elements, nftables.SetElement{Key: linkKey(link)})
 	}
-	b.fail(do(b.linkSet(), elements))
+	b.fail(do(linksSet(), elements))
 }
 
 // linkKey is an interface name as the kernel compares it: IFNAMSIZ bytes, padded with zeros.
@@ -152,7 +117,7 @@ func (b *batch) dispatch(do change, list []ruleset.Dispatch) {
 	}
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
-			b.fail(do(b.verdictMap(d, f), elements[mapName(d, f)]))
+			b.fail(do(verdictMap(d, f), elements[mapName(d, f)]))
 		}
 	}
 }
@@ -162,7 +127,7 @@ func jumpTo(chain ruleset.ChainID) *expr.Verdict {
 }
 
 func (b *batch) addSet(s ruleset.Set) {
-	set := b.set(s.ID)
+	set := programSet(s.ID)
 	set.Comment = clip(s.Comment)
 	b.fail(b.conn.AddSet(set, nil))
 	b.fail(b.conn.SetAddElements(set, encodeMembers(s.ID, s.Members)))
@@ -170,7 +135,7 @@ func (b *batch) addSet(s ruleset.Set) {
 
 func (b *batch) members(do change, list []ruleset.Members) {
 	for _, change := range list {
-		b.fail(do(b.set(change.Set), encodeMembers(change.Set, change.Members)))
+		b.fail(do(programSet(change.Set), encodeMembers(change.Set, change.Members)))
 	}
 }
 

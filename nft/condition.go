@@ -50,17 +50,16 @@ func sameType(a, b *nftables.Set) bool {
 
 // ownSet describes the set or map of a name as it is made here; nil: it is nothing of ours.
 func ownSet(name string) *nftables.Set {
-	b := batch{table: table(0)}
-	for _, s := range b.frameSets() {
+	for _, s := range frameSets() {
 		if s.Name == name {
 			return s
 		}
 	}
 	if f, ports, ok := parseCutSet(name); ok {
-		return b.cutSet(f, ports)
+		return cutSet(f, ports)
 	}
 	if id, ok := ruleset.ParseSetID(name); ok {
-		return b.set(id)
+		return programSet(id)
 	}
 	return nil
 }
@@ -107,20 +106,17 @@ func (l listing) frame(strict bool) []frameChain {
 }
 
 func (l listing) frameSets() []*nftables.Set {
-	b := batch{table: table(0)}
-	sets := b.frameSets()
+	sets := frameSets()
 	if l.cutting() {
-		b.eachCutSet(func(s *nftables.Set) { sets = append(sets, s) })
+		sets = append(sets, cutSets()...)
 	}
 	return sets
 }
 
 // cutting reports whether anything of the cut connections is there.
 func (l listing) cutting() bool {
-	found := l.chains[cutChain] != nil
-	b := batch{table: table(0)}
-	b.eachCutSet(func(s *nftables.Set) { found = found || l.sets[s.Name] != nil })
-	return found
+	there := func(s *nftables.Set) bool { return l.sets[s.Name] != nil }
+	return l.chains[cutChain] != nil || slices.ContainsFunc(cutSets(), there)
 }
 
 func hooked(have *nftables.Chain, want frameChain) bool {

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
@@ -46,20 +45,6 @@ func cutSetName(f ruleset.Family, k cutKind) string {
 	return fmt.Sprintf("cut%s%d", [...]string{"flows", "pairs", "clients"}[k], f)
 }
 
-// cutSet describes that set.
-func (b *batch) cutSet(f ruleset.Family, k cutKind) *nftables.Set {
-	addr := fields[f].keyType
-	key := [...][]nftables.SetDatatype{
-		cutFlows:   {addr, addr, nftables.TypeInetProto, nftables.TypeInetService},
-		cutPairs:   {addr, addr},
-		cutClients: {addr, nftables.TypeInetProto},
-	}[k]
-	return &nftables.Set{
-		Table: b.table, Name: cutSetName(f, k), KeyType: nftables.MustConcatSetType(key...),
-		KeyByteOrder: binaryutil.BigEndian, Concatenation: true,
-	}
-}
-
 // parseCutSet reads the name of a set of cuts.
 func parseCutSet(name string) (f ruleset.Family, k cutKind, ok bool) {
 	for _, f := range ruleset.Families {
@@ -74,7 +59,7 @@ func parseCutSet(name string) (f ruleset.Family, k cutKind, ok bool) {
 
 // cutFrame is the chains. What the node itself sends by output is nobody's that could be cut.
 func cutFrame() []frameChain {
-	own := rule{[]term{fibLocal(source), verdict(expr.VerdictAccept, "")}, "the node's own"}
+	own := newRule(fibLocal(source), verdict(expr.VerdictAccept, "")).because("the node's own")
 	forward := &hook{"forward", *nftables.ChainHookForward, cutPriority}
 	output := &hook{"output", *nftables.ChainHookOutput, cutPriority}
 	return []frameChain{
@@ -98,8 +83,8 @@ func cutRules() []rule {
 			dropping("a server takes up what may have been cut", inCutClients(f)))
 	}
 	goesOn := ctState("established,related", ctEstablished|ctRelated)
-	opened = append(opened, rule{[]term{goesOn, accept}, "as it was"},
-		rule{[]term{opensTCP(), accept}, "opens a connection"})
+	opened = append(opened, newRule(goesOn, accept).because("as it was"),
+		newRule(opensTCP(), accept).because("opens a connection"))
 	return append(opened, first...)
 }
 

@@ -96,7 +96,9 @@ func hasCutChain(conn *nftables.Conn) (bool, error) {
 }
 
 func (b *batch) addCutFrame() {
-	b.eachCutSet(func(s *nftables.Set) { b.fail(b.conn.AddSet(s, nil)) })
+	for _, s := range cutSets() {
+		b.fail(b.conn.AddSet(s, nil))
+	}
 	for _, c := range cutFrame() {
 		b.addFrameChain(c)
 	}
@@ -107,14 +109,8 @@ func (b *batch) delCutFrame() {
 		b.conn.FlushChain(b.chain(c.name))
 		b.conn.DelChain(b.chain(c.name))
 	}
-	b.eachCutSet(b.conn.DelSet)
-}
-
-func (b *batch) eachCutSet(do func(*nftables.Set)) {
-	for _, f := range ruleset.Families {
-		for _, k := range cutKinds {
-			do(b.cutSet(f, k))
-		}
+	for _, s := range cutSets() {
+		b.conn.DelSet(s)
 	}
 }
 
@@ -133,11 +129,11 @@ func (b *batch) cuts(do change, c ruleset.Cuts) {
 		key := slices.Concat(client.Addr.AsSlice(), []byte{byte(client.Proto), 0, 0, 0})
 		add(ruleset.FamilyOf(client.Addr), cutClients, key)
 	}
-	b.eachCutSet(func(s *nftables.Set) {
+	for _, s := range cutSets() {
 		if len(elements[s.Name]) > 0 {
 			b.fail(do(s, elements[s.Name]))
 		}
-	})
+	}
 }
 
 // encodeFlow pads each field to 4 bytes.

@@ -28,11 +28,11 @@ func segmentFrame(s ruleset.Segment) []frameChain {
 
 // dropping is a rule that counts what it drops.
 func dropping(comment string, terms ...term) rule {
-	return rule{append(terms, counter(), drop()), comment}
+	return newRule(append(terms, counter(), drop())...).because(comment)
 }
 
 func accepting(comment string, terms ...term) rule {
-	return rule{append(terms, verdict(expr.VerdictAccept, "")), comment}
+	return newRule(append(terms, verdict(expr.VerdictAccept, ""))...).because(comment)
 }
 
 // senderRules judge what comes from ports, before the bridge learns where a MAC address is.

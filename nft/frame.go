@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -85,31 +84,4 @@ func (b *batch) addFrameChain(c frameChain) {
 	}
 	b.conn.AddChain(chain)
 	b.addRules(chain, c.rules)
-}
-
-// frameSets describes the sets and maps that are there whatever the program is.
-func (b *batch) frameSets() []*nftables.Set {
-	sets := []*nftables.Set{b.linkSet()}
-	for _, d := range ruleset.Directions {
-		for _, f := range ruleset.Families {
-			sets = append(sets, b.verdictMap(d, f))
-		}
-	}
-	for _, s := range ruleset.FixedSets() {
-		set := b.set(s.ID)
-		set.Comment = s.Comment
-		sets = append(sets, set)
-	}
-	return sets
-}
-
-func (b *batch) linkSet() *nftables.Set {
-	return &nftables.Set{Table: b.table, Name: linkSet, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}
-}
-
-func (b *batch) verdictMap(d ruleset.Direction, f ruleset.Family) *nftables.Set {
-	return &nftables.Set{
-		Table: b.table, Name: mapName(d, f), IsMap: true,
-		KeyType: fields[f].keyType, DataType: nftables.TypeVerdict, KeyByteOrder: binaryutil.BigEndian,
-	}
 }

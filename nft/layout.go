@@ -125,25 +125,25 @@ func (x behindCounts) after(d ruleset.Delta) behindCounts {
 func frame(f form) []frameChain {
 	chains := []frameChain{
 		{"related", nil, []rule{
-			{[]term{isICMP(ruleset.IPv4, redirect), counter(), drop()}, "a redirect is no error"},
-			{[]term{isAnyICMP(), accept()}, "errors about what was allowed"},
-			{[]term{isReset(), accept()}, "the answer to what was rejected"},
+			newRule(isICMP(ruleset.IPv4, redirect), counter(), drop()).because("a redirect is no error"),
+			newRule(isAnyICMP(), accept()).because("errors about what was allowed"),
+			newRule(isReset(), accept()).because("the answer to what was rejected"),
 		}},
 		{tunnels, nil, []rule{
-			{[]term{isAnyOf(tunnelProtocols), counter(), drop()}, "a node would unpack it"},
-			{[]term{isTunnelPort(), counter(), drop()}, "a node would unpack it"},
+			newRule(isAnyOf(tunnelProtocols), counter(), drop()).because("a node would unpack it"),
+			newRule(isTunnelPort(), counter(), drop()).because("a node would unpack it"),
 		}},
-		{arrival, nil, slices.Concat(dispatches(ruleset.Ingress), toTunnelsOfNodes(), []rule{{[]term{accept()}, ""}})},
+		{arrival, nil, slices.Concat(dispatches(ruleset.Ingress), toTunnelsOfNodes(), []rule{newRule(accept())})},
 		{"forward6", nil, f.forwarded(ruleset.IPv6)},
 		{"forward", &hook{"forward", *nftables.ChainHookForward, priority}, slices.Concat(known(),
-			[]rule{{[]term{isFamily(ruleset.IPv6), verdict(expr.VerdictGoto, "forward6")}, ""}},
+			[]rule{newRule(isFamily(ruleset.IPv6), verdict(expr.VerdictGoto, "forward6"))},
 			f.forwarded(ruleset.IPv4),
 		)},
 		{"output", &hook{"output", *nftables.ChainHookOutput, priority}, f.onBehalf()},
 		{"input", &hook{"input", *nftables.ChainHookInput, priority}, slices.Concat(
-			[]rule{{[]term{notFromLink(linkSet), accept()}, "not from a pod of this node"}},
+			[]rule{newRule(notFromLink(linkSet), accept()).because("not from a pod of this node")},
 			noRouter(ruleset.IPv4), noRouter(ruleset.IPv6),
-			[]rule{{[]term{verdict(expr.VerdictJump, tunnels)}, ""}},
+			[]rule{newRule(verdict(expr.VerdictJump, tunnels))},
 		)},
 	}
 	if f.early {
@@ -163,8 +163,8 @@ func drop() term { return verdict(expr.VerdictDrop, "") }
 // known lets pass what belongs to connections that were allowed.
 func known() []rule {
 	return []rule{
-		{[]term{ctState("established", ctEstablished), accept()}, "replies of what was allowed"},
-		{[]term{ctState("related", ctRelated), verdict(expr.VerdictJump, "related")}, ""},
+		newRule(ctState("established", ctEstablished), accept()).because("replies of what was allowed"),
+		newRule(ctState("related", ctRelated), verdict(expr.VerdictJump, "related")),
 	}
 }
 
@@ -172,7 +172,7 @@ func known() []rule {
 func (f form) forwarded(family ruleset.Family) []rule {
 	var rules []rule
 	if family == ruleset.IPv6 {
-		rules = append(rules, rule{[]term{isICMP(family, neighbourSolicit, neighbourAdvert), onLink(), accept()}, "neighbours find each other"})
+		rules = append(rules, newRule(isICMP(family, neighbourSolicit, neighbourAdvert), onLink(), accept()).because("neighbours find each other"))
 	}
 	rules = append(rules, noRouter(family)...)
 	if family == ruleset.IPv6 {
@@ -182,7 +182,7 @@ func (f form) forwarded(family ruleset.Family) []rule {
 	if f.strict {
 		rules = append(rules, noUnknown(family)...)
 	}
-	return append(rules, dispatch(ruleset.Egress, family), rule{[]term{verdict(expr.VerdictGoto, arrival)}, ""})
+	return append(rules, dispatch(ruleset.Egress, family), newRule(verdict(expr.VerdictGoto, arrival)))
 }
 
 // ownLink drops what says that it is from a pod of this node, and did not come in by the pod's interface. Where pods
@@ -191,9 +191,9 @@ func (f form) forwarded(family ruleset.Family) []rule {
 func (f form) ownLink(family ruleset.Family) []rule {
 	const why = "a pod of this node sends by its own link only"
 	if f.bridge != "" {
-		return []rule{{[]term{notFrom(f.bridge), inSet(ruleset.Bound(family), source), counter(), drop()}, why}}
+		return []rule{newRule(notFrom(f.bridge), inSet(ruleset.Bound(family), source), counter(), drop()).because(why)}
 	}
-	rules := []rule{{[]term{notBehind(family), alsoInSet(ruleset.Bound(family), source), counter(), drop()}, why}}
+	rules := []rule{newRule(notBehind(family), alsoInSet(ruleset.Bound(family), source), counter(), drop()).because(why)}
 	if f.early {
 		return rules
 	}
@@ -202,7 +202,7 @@ func (f form) ownLink(family ruleset.Family) []rule {
 
 // fromNobody is the rule for what came in by an interface that does not lead to its source.
 func fromNobody(terms ...term) rule {
-	return rule{append(terms, noWayBack(), counter(), drop()), "nobody with this source is there"}
+	return newRule(append(terms, noWayBack(), counter(), drop())...).because("nobody with this source is there")
 }
 
 // onArrival looks for the way back to the source of what will be forwarded, where the kernel refuses
@@ -211,9 +211,9 @@ func (f form) onArrival() []rule {
 	if f.bridge != "" {
 		return nil
 	}
-	rules := []rule{{[]term{notFromLink(linkSet), accept()}, "not from a pod of this node"}}
+	rules := []rule{newRule(notFromLink(linkSet), accept()).because("not from a pod of this node")}
 	for _, state := range []term{ctState("established", ctEstablished), ctState("related", ctRelated)} {
-		rules = append(rules, rule{[]term{state, accept()}, "forward judges it"})
+		rules = append(rules, newRule(state, accept()).because("forward judges it"))
 	}
 	for _, family := range ruleset.Families {
 		rules = append(rules, fromNobody(notBehind(family), fibUnicast(destination)))
@@ -224,23 +224,23 @@ func (f form) onArrival() []rule {
 // onBehalf is what a packet meets that a process or IPVS of this node sends. With an address of the node it is
 // the node's own; another source is somebody for whom the node forwards.
 func (f form) onBehalf() []rule {
-	rules := append(known(), rule{[]term{fibLocal(source), accept()}, "the node's own"})
-	rules = append(rules, rule{[]term{fibLocal(destination), verdict(expr.VerdictJump, tunnels)}, ""},
-		rule{[]term{fibLocal(destination), accept()}, "to the node itself"})
+	rules := append(known(), newRule(fibLocal(source), accept()).because("the node's own"))
+	rules = append(rules, newRule(fibLocal(destination), verdict(expr.VerdictJump, tunnels)),
+		newRule(fibLocal(destination), accept()).because("to the node itself"))
 	for _, family := range ruleset.Families {
-		rules = append(rules, rule{[]term{inSet(ruleset.NodeAddrs(family), destination), verdict(expr.VerdictJump, tunnels)}, ""})
+		rules = append(rules, newRule(inSet(ruleset.NodeAddrs(family), destination), verdict(expr.VerdictJump, tunnels)))
 		if f.strict {
 			rules = append(rules, noUnknown(family)...)
 		}
 	}
-	return slices.Concat(rules, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})
+	return slices.Concat(rules, dispatches(ruleset.Egress), []rule{newRule(verdict(expr.VerdictGoto, arrival))})
 }
 
 // toTunnelsOfNodes asks about tunnels what pods of this node send to another one.
 func toTunnelsOfNodes() []rule {
 	var rules []rule
 	for _, f := range ruleset.Families {
-		rules = append(rules, rule{[]term{inSet(ruleset.NodeAddrs(f), destination), fromLink(linkSet), verdict(expr.VerdictJump, tunnels)}, ""})
+		rules = append(rules, newRule(inSet(ruleset.NodeAddrs(f), destination), fromLink(linkSet), verdict(expr.VerdictJump, tunnels)))
 	}
 	return rules
 }
@@ -251,7 +251,7 @@ func noRouter(f ruleset.Family) []rule {
 	if f == ruleset.IPv6 {
 		messages = []icmpType{routerAdvert, redirect6}
 	}
-	return []rule{{[]term{isICMP(f, messages...), fromLink(linkSet), counter(), drop()}, "a pod is no router"}}
+	return []rule{newRule(isICMP(f, messages...), fromLink(linkSet), counter(), drop()).because("a pod is no router")}
 }
 
 // noLinkLocal drops what pods of one node say to each other by IPv6 link-local addresses, with which a pod
@@ -260,7 +260,7 @@ func noLinkLocal() []rule {
 	var rules []rule
 	for _, e := range []end{source, destination} {
 		terms := []term{inPrefix(linkLocal, e), fromLink(linkSet), counter(), drop()}
-		rules = append(rules, rule{terms, "a link-local address is no pod's"})
+		rules = append(rules, newRule(terms...).because("a link-local address is no pod's"))
 	}
 	return rules
 }
@@ -270,7 +270,7 @@ func noUnknown(f ruleset.Family) []rule {
 	var rules []rule
 	for _, e := range []end{source, destination} {
 		terms := []term{inSet(ruleset.LocalRange(f), e), notInSet(ruleset.KnownPods(f), e), counter(), drop()}
-		rules = append(rules, rule{terms, "no pod that is known yet"})
+		rules = append(rules, newRule(terms...).because("no pod that is known yet"))
 	}
 	return rules
 }
@@ -285,7 +285,7 @@ func dispatches(d ruleset.Direction) []rule {
 }
 
 func dispatch(d ruleset.Direction, f ruleset.Family) rule {
-	return rule{[]term{dispatched(f, subjectEnd(d), mapName(d, f))}, ""}
+	return newRule(dispatched(f, subjectEnd(d), mapName(d, f)))
 }
 
 // text prints the chain as the nft program does.

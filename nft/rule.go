@@ -17,6 +17,14 @@ type rule struct {
 	comment string
 }
 
+func newRule(terms ...term) rule { return rule{terms: terms} }
+
+// because gives a rule the comment that says why it is there.
+func (r rule) because(comment string) rule {
+	r.comment = comment
+	return r
+}
+
 func (r rule) text() string {
 	words := make([]string, 0, len(r.terms)+1)
 	for _, t := range r.terms {
@@ -67,13 +75,13 @@ func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error
 func rulesOf(c ruleset.Chain) []rule {
 	var rules []rule
 	if c.ByPort {
-		rules = append(rules, rule{[]term{byPort(ruleset.PortsOf(c.ID).String())}, ""})
+		rules = append(rules, newRule(byPort(ruleset.PortsOf(c.ID).String())))
 	}
 	for _, id := range c.Spans {
-		rules = append(rules, rule{[]term{byRange(id)}, ""})
+		rules = append(rules, newRule(byRange(id)))
 	}
 	if c.Onward != "" {
-		rules = append(rules, rule{[]term{verdict(expr.VerdictJump, string(c.Onward))}, ""})
+		rules = append(rules, newRule(verdict(expr.VerdictJump, string(c.Onward))))
 	}
 	for _, r := range c.Rules {
 		rules = append(rules, allow(r, c.Direction))
@@ -104,21 +112,21 @@ func allow(r ruleset.Rule, d ruleset.Direction) rule {
 	if d == ruleset.Egress {
 		consent = verdict(expr.VerdictGoto, arrival)
 	}
-	return rule{append(terms, consent), reasonComment(ruleset.ReasonOf(r.Origins))}
+	return newRule(append(terms, consent)...).because(reasonComment(ruleset.ReasonOf(r.Origins)))
 }
 
 // denial ends a chain: a sample is logged, all is counted, nothing passes. A chain that others lead to leaves that to
 // them.
 func denial(c ruleset.Chain) []rule {
 	if c.Denial == ruleset.GoBack {
-		return []rule{{terms: []term{verdict(expr.VerdictReturn, "")}}}
+		return []rule{newRule(verdict(expr.VerdictReturn, ""))}
 	}
-	rules := []rule{{terms: []term{logged(logPrefix + string(c.ID) + " ")}}}
+	rules := []rule{newRule(logged(logPrefix + string(c.ID) + " "))}
 	last := verdict(expr.VerdictDrop, "")
 	if c.Denial == ruleset.Reject {
-		rules = append(rules, rule{terms: []term{isTranslated(), counter(), rejectProhibited()}},
-			rule{terms: []term{isProtocol(ruleset.TCP), isForwarded(), counter(), rejectReset()}})
+		rules = append(rules, newRule(isTranslated(), counter(), rejectProhibited()),
+			newRule(isProtocol(ruleset.TCP), isForwarded(), counter(), rejectReset()))
 		last = rejectProhibited()
 	}
-	return append(rules, rule{[]term{counter(), last}, isolatedBy(c)})
+	return append(rules, newRule(counter(), last).because(isolatedBy(c)))
 }
