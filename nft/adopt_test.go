@@ -12,7 +12,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// A new process finds all as it should be and sends nothing: the objects are the same, with their counts.
+// A new process finds all as it should be and sends nothing: the objects are the same, with their
+// counts.
 func TestRestartAdopts(t *testing.T) {
 	newNetns(t)
 	want := sample(ruleset.Drop)
@@ -57,7 +58,8 @@ func TestChangeLeavesTheRestAlone(t *testing.T) {
 	}
 }
 
-// Whoever changes any ruleset between Observe and Apply makes Apply fail: what was observed may be wrong.
+// Whoever changes any ruleset between Observe and Apply makes Apply fail: what was observed may
+// be wrong.
 func TestForeignChangeBetweenObserveAndApply(t *testing.T) {
 	for _, change := range []string{"add table ip mine", "delete rule " + podRules + " handle HANDLE"} {
 		newNetns(t)
@@ -80,8 +82,8 @@ func TestForeignChangeBetweenObserveAndApply(t *testing.T) {
 	}
 }
 
-// A second Apply in a row is not checked, even where the first had nothing to do: others may change their
-// tables all the time.
+// A second Apply in a row is not checked, even where the first had nothing to do: others may
+// change their tables all the time.
 func TestForeignChangeBetweenTwoApplies(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true})
@@ -128,7 +130,8 @@ func TestRefusedDeltaChangesNothing(t *testing.T) {
 	}
 }
 
-// Kernels before 6.2 get the deletions in a transaction of their own, after that in which elements go.
+// Kernels before 6.2 get the deletions in a transaction of their own, after that in which
+// elements go.
 func TestTwoSteps(t *testing.T) {
 	for _, o := range []Options{{}, {NoOwner: true}} {
 		newNetns(t)
@@ -160,8 +163,8 @@ func applyOvertaken(t *testing.T, b *Backend, want *ruleset.Program) error {
 	return b.Apply(t.Context(), ruleset.Diff(have, want))
 }
 
-// Somebody who commits all the time keeps no rules out of the kernel: a table that nobody else can change is not
-// asked for its generation, and of another one only a few times.
+// Somebody who commits all the time keeps no rules out of the kernel: a table that nobody else
+// can change is not asked for its generation, and of another one only a few times.
 func TestOthersWhoCommitAllTheTime(t *testing.T) {
 	owned := openOwned(t, sample(ruleset.Drop))
 	if err := applyOvertaken(t, owned, sample(ruleset.Reject)); err != nil || !owned.Owned() {

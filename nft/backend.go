@@ -47,7 +47,8 @@ type Backend struct {
 
 // Open prepares a backend; the kernel is first asked in Observe or Apply.
 func Open(o Options) (*Backend, error) {
-	b := &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond, longest: longest, nudged: nudgeEvery, twoSteps: kernelBefore(6, 2)}
+	b := &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond,
+		longest: longest, nudged: nudgeEvery, twoSteps: kernelBefore(6, 2)}
 	if _, err := b.dial(); err != nil {
 		return nil, err
 	}
@@ -57,10 +58,11 @@ func Open(o Options) (*Backend, error) {
 // Close gives the table up; the rules stay.
 func (b *Backend) Close() error { return errors.Join(b.hangUp(), b.unlock()) }
 
-// Apply carries a delta out, each of its steps in one transaction: on an error the kernel holds what it held before that
-// or, where the answer was lost, after it; so observe again. Straight after Observe it also fails if anybody changed any
-// ruleset of the namespace in between, a few times at most and only where anybody may change the table. An empty delta sends nothing and says that what Observe found is right: others
-// may change their rules from then on.
+// Apply carries a delta out, each of its steps in one transaction: on an error the kernel holds
+// what it held before that or, where the answer was lost, after it; so observe again. Straight
+// after Observe it also fails if anybody changed any ruleset of the namespace in between, a few
+// times at most and only where anybody may change the table. An empty delta sends nothing and
+// says that what Observe found is right: others may change their rules from then on.
 func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
 	if d.Empty() {
 		b.checked = 0
@@ -109,12 +111,13 @@ func (b *Backend) commit(d ruleset.Delta) error {
 	return err
 }
 
-// mostOvertaken is how often others may commit between an observation and the transaction that follows it, before
-// it is sent whatever they do. What they did to the table is then seen by Watch.
+// mostOvertaken is how often others may commit between an observation and the transaction that
+// follows it, before it is sent whatever they do. What they did to the table is then seen by
+// Watch.
 const mostOvertaken = 3
 
-// expected is the generation that the next transaction is for; 0 is any: a table that is this process's alone
-// is as it was observed, whatever others commit.
+// expected is the generation that the next transaction is for; 0 is any: a table that is this
+// process's alone is as it was observed, whatever others commit.
 func (b *Backend) expected() uint32 {
 	if b.ownership == owned || b.overtaken >= mostOvertaken {
 		return 0
@@ -122,9 +125,10 @@ func (b *Backend) expected() uint32 {
 	return b.checked
 }
 
-// flush sends what was collected, for a generation or any (0), and reads the answers, without a limit: when it is sent
-// it is done, and the answers wait, one of each message. Of hundreds of thousands they take long to read, and once a
-// deadline is over the library tries for ever to read what it may not.
+// flush sends what was collected, for a generation or any (0), and reads the answers, without a
+// limit: when it is sent it is done, and the answers wait, one of each message. Of hundreds of
+// thousands they take long to read, and once a deadline is over the library tries for ever to
+// read what it may not.
 func (b *Backend) flush(conn *nftables.Conn, generation uint32) error {
 	if b.socket != nil {
 		if err := b.socket.SetDeadline(time.Time{}); err != nil {
@@ -136,7 +140,8 @@ func (b *Backend) flush(conn *nftables.Conn, generation uint32) error {
 
 // refusal tells an error that comes again with the same transaction from one that passes.
 func refusal(err error) bool {
-	return slices.ContainsFunc([]error{unix.EBUSY, unix.EEXIST, unix.EINVAL, unix.ENOENT, unix.EOPNOTSUPP}, func(e error) bool {
+	return slices.ContainsFunc([]error{unix.EBUSY, unix.EEXIST, unix.EINVAL, unix.ENOENT,
+		unix.EOPNOTSUPP}, func(e error) bool {
 		return errors.Is(err, e)
 	})
 }
@@ -153,8 +158,8 @@ func table(flags nftables.TableFlags) *nftables.Table {
 	return &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet, Flags: flags}
 }
 
-// clear makes an empty table. One that is owned can't be deleted without losing the ownership, so all that was
-// found in it is deleted instead, users first.
+// clear makes an empty table. One that is owned can't be deleted without losing the ownership, so
+// all that was found in it is deleted instead, users first.
 func (b *Backend) clear(batch *batch, found listing) {
 	if b.ownership != owned {
 		old := *batch.table
@@ -180,7 +185,8 @@ func kernelBefore(major, minor int) bool {
 	if unix.Uname(&u) != nil {
 		return false
 	}
-	if n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &haveMajor, &haveMinor); n != 2 {
+	if n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &haveMajor,
+		&haveMinor); n != 2 {
 		return false
 	}
 	return haveMajor < major || haveMajor == major && haveMinor < minor

@@ -139,8 +139,8 @@ func (b *batch) members(do change, list []ruleset.Members) {
 	}
 }
 
-// encodeMembers turns members into elements: an interval is two of them, its first address and the one
-// after its last, which the last interval of all has not.
+// encodeMembers turns members into elements: an interval is two of them, its first address and
+// the one after its last, which the last interval of all has not.
 func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetElement {
 	if id.Kind == ruleset.PortRanges {
 		return encodeSpans(members)
@@ -151,7 +151,8 @@ func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetEle
 		after := m.Last.Next()
 		switch {
 		case id.Kind == ruleset.PortMap:
-			e = nftables.SetElement{Key: portKey(m), Comment: reasonComment(m.Reason), VerdictData: jumpTo(m.Chain)}
+			e = nftables.SetElement{Key: portKey(m), Comment: reasonComment(m.Reason),
+				VerdictData: jumpTo(m.Chain)}
 		case id.Kind == ruleset.AddressPorts:
 			e.Key = append(m.Addr.AsSlice(), portKey(m)...)
 		case id.Kind == ruleset.ProtoPorts:
@@ -163,7 +164,8 @@ func encodeMembers(id ruleset.SetID, members []ruleset.Member) []nftables.SetEle
 		}
 		elements = append(elements, e)
 		if id.Kind == ruleset.Ranges && after.IsValid() {
-			elements = append(elements, nftables.SetElement{Key: after.AsSlice(), IntervalEnd: true})
+			elements = append(elements,
+				nftables.SetElement{Key: after.AsSlice(), IntervalEnd: true})
 		}
 	}
 	return elements
@@ -178,7 +180,8 @@ func encodeSpans(members []ruleset.Member) []nftables.SetElement {
 			Key: port16(m.Port), Comment: reasonComment(m.Reason), VerdictData: jumpTo(m.Chain), IntervalOpen: open,
 		})
 		if !open {
-			elements = append(elements, nftables.SetElement{Key: port16(m.LastPort + 1), IntervalEnd: true})
+			elements = append(elements,
+				nftables.SetElement{Key: port16(m.LastPort + 1), IntervalEnd: true})
 		}
 	}
 	return elements

@@ -80,8 +80,9 @@ func BenchmarkFill(b *testing.B) {
 
 func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
-// 100,000 addresses replace 100,000 in one transaction, by turns over netlink and by the nft program. The
-// ratios are of medians; the second, of netlink to itself, says how much the first can be trusted.
+// 100,000 addresses replace 100,000 in one transaction, by turns over netlink and by the nft
+// program. The ratios are of medians; the second, of netlink to itself, says how much the first
+// can be trusted.
 func BenchmarkBulk100k(b *testing.B) {
 	p := manyMembers(benchMembers)
 	backend := loaded(b, p)
@@ -121,7 +122,8 @@ func median(durations []time.Duration) time.Duration {
 	return durations[len(durations)/2]
 }
 
-// What an agent pays to look at 100,000 addresses that are as they should be: at its start, and now and then.
+// What an agent pays to look at 100,000 addresses that are as they should be: at its start, and
+// now and then.
 func BenchmarkObserve100k(b *testing.B) {
 	backend := loaded(b, manyMembers(benchMembers))
 	for b.Loop() {

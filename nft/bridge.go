@@ -42,8 +42,10 @@ func notPacket() term {
 		names = append(names, fields[f].word)
 		values.elements = append(values.elements, nftables.SetElement{Key: port16(fields[f].ether)})
 	}
-	names, values.elements = append(names, "arp"), append(values.elements, nftables.SetElement{Key: port16(unix.ETH_P_ARP)})
-	t := term{text: "meta protocol != ", exprs: []expr.Any{meta(expr.MetaKeyPROTOCOL)}}.among(names, values)
+	names, values.elements = append(names, "arp"), append(values.elements,
+		nftables.SetElement{Key: port16(unix.ETH_P_ARP)})
+	t := term{text: "meta protocol != ", exprs: []expr.Any{meta(expr.MetaKeyPROTOCOL)}}.among(names,
+		values)
 	t.exprs[len(t.exprs)-1].(*expr.Lookup).Invert = true
 	return t
 }
@@ -56,7 +58,8 @@ func notFromLink(set string) term {
 	return t
 }
 
-// outside matches a source that none of these prefixes has. It stands behind a term that matches their family.
+// outside matches a source that none of these prefixes has. It stands behind a term that matches
+// their family.
 func outside(prefixes ...netip.Prefix) term {
 	var t term
 	for _, p := range prefixes {
@@ -74,14 +77,16 @@ func outside(prefixes ...netip.Prefix) term {
 func toOne() term {
 	return term{text: "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00", exprs: []expr.Any{
 		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Len: 6},
-		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 6, Mask: []byte{1, 0, 0, 0, 0, 0}, Xor: make([]byte, 6)},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 6,
+			Mask: []byte{1, 0, 0, 0, 0, 0}, Xor: make([]byte, 6)},
 		equal(make([]byte, 6)),
 	}}
 }
 
 // otherMAC matches frames that say they come from the interface of a pod behind another port.
 func otherMAC() term {
-	sender := expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Offset: 6, Len: 6}
+	sender := expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Offset: 6,
+		Len: 6}
 	t := term{
 		text:  "iifname . ether saddr != @" + ownMACSet + " ether saddr @" + macSet,
 		exprs: ofPort(expr.MetaKeyIIFNAME, sender, ownMACSet, true),
@@ -99,9 +104,11 @@ func toLink(set string) term {
 // vlanZero matches a tag of the VLAN 0, which a receiver takes off, and looks at what is behind it.
 func vlanZero(word string, etherType uint16) term {
 	return term{text: "ether type " + word + " vlan id 0", exprs: []expr.Any{
-		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Offset: 12, Len: 2}, equal(binary.BigEndian.AppendUint16(nil, etherType)),
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Offset: 12,
+			Len: 2}, equal(binary.BigEndian.AppendUint16(nil, etherType)),
 		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Offset: 14, Len: 2},
-		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 2, Mask: []byte{0x0f, 0xff}, Xor: []byte{0, 0}},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 2,
+			Mask: []byte{0x0f, 0xff}, Xor: []byte{0, 0}},
 		equal([]byte{0, 0}),
 	}}
 }
@@ -114,8 +121,8 @@ func isTaken(f ruleset.Family, e end) term {
 	return t
 }
 
-// ownAddress matches an address of the packet that belongs to the pod behind the port: that which it came from
-// (source) or goes to (destination).
+// ownAddress matches an address of the packet that belongs to the pod behind the port: that which
+// it came from (source) or goes to (destination).
 func ownAddress(f ruleset.Family, e end) term {
 	link, word := expr.MetaKeyIIFNAME, "iifname"
 	if e == destination {
@@ -132,13 +139,16 @@ func ownAddress(f ruleset.Family, e end) term {
 func ofPort(link expr.MetaKey, address expr.Payload, set string, invert bool) []expr.Any {
 	const name = unix.NFT_REG32_00
 	address.DestRegister = name + unix.IFNAMSIZ/4 // registers of 4 bytes
-	return []expr.Any{&expr.Meta{Key: link, Register: name}, &address, &expr.Lookup{SourceRegister: register, SetName: set, Invert: invert}}
+	return []expr.Any{&expr.Meta{Key: link, Register: name}, &address,
+		&expr.Lookup{SourceRegister: register, SetName: set, Invert: invert}}
 }
 
 // arpField is the address that the sender of an ARP packet says is its own (RFC 826).
-var arpField = expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: 14, Len: 4}
+var arpField = expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: 14,
+	Len: 4}
 
-// arpTaken matches a sender that says it has an address of a pod or node, arpByOther one behind another port.
+// arpTaken matches a sender that says it has an address of a pod or node, arpByOther one behind
+// another port.
 func arpTaken() term {
 	at, set := arpField, takenSetName(ruleset.IPv4)
 	t := inFrame("arp", unix.ETH_P_ARP)
@@ -149,5 +159,6 @@ func arpTaken() term {
 
 func arpByOther() term {
 	own := ownSetName(ruleset.IPv4)
-	return term{text: "iifname . arp saddr ip != @" + own, exprs: ofPort(expr.MetaKeyIIFNAME, arpField, own, true)}
+	return term{text: "iifname . arp saddr ip != @" + own,
+		exprs: ofPort(expr.MetaKeyIIFNAME, arpField, own, true)}
 }

@@ -90,8 +90,8 @@ func TestOneMemberOfManyIsOneMessage(t *testing.T) {
 	}
 }
 
-// Six thousand ranges of ports are one map: a chain with one rule for them. The kernel holds it, the nft program lists it
-// and would load what it lists.
+// Six thousand ranges of ports are one map: a chain with one rule for them. The kernel holds it,
+// the nft program lists it and would load what it lists.
 func TestManyRangesOfPorts(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true})
@@ -118,7 +118,8 @@ func TestManyRangesOfPorts(t *testing.T) {
 	}
 }
 
-// manySpans is a program with a pod's chain that looks up ranges, each of which touches the next and leads elsewhere.
+// manySpans is a program with a pod's chain that looks up ranges, each of which touches the next
+// and leads elsewhere.
 func manySpans(count int) *ruleset.Program {
 	p := &ruleset.Program{}
 	var peers []ruleset.ChainID
@@ -146,8 +147,8 @@ func TestNothingIsSentForNoChange(t *testing.T) {
 	}
 }
 
-// Every kind of set takes more members than one message holds, also where the table is there and large sets are filled
-// bit by bit.
+// Every kind of set takes more members than one message holds, also where the table is there and
+// large sets are filled bit by bit.
 func TestManyMembersOfEveryKind(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true})

@@ -8,7 +8,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// condition says how much of what was found can stay, and whether the frame is that of a strict program.
+// condition says how much of what was found can stay, and whether the frame is that of a strict
+// program.
 func (l listing) condition() (c ruleset.Condition, strict bool) {
 	switch {
 	case l.lost():
@@ -24,8 +25,8 @@ func (l listing) condition() (c ruleset.Condition, strict bool) {
 	}
 }
 
-// lost reports whether there is no table, or one that can't be mended in place: it was put to sleep, or a
-// name of ours stands for something that it can't be turned into the right thing.
+// lost reports whether there is no table, or one that can't be mended in place: it was put to
+// sleep, or a name of ours stands for something that it can't be turned into the right thing.
 func (l listing) lost() bool {
 	if l.table == nil || l.table.Flags&nftables.TableFlagDormant != 0 || l.alien {
 		return true
@@ -68,7 +69,8 @@ func ownSet(name string) *nftables.Set {
 func (l listing) strayChains() []string {
 	var names []string
 	for name := range l.chains {
-		isFrame := slices.ContainsFunc(append(frame(formOf(false, nil)), cutFrame()...), func(c frameChain) bool { return c.name == name })
+		isFrame := slices.ContainsFunc(append(frame(formOf(false, nil)), cutFrame()...),
+			func(c frameChain) bool { return c.name == name })
 		if !isFrame && !isPodChain(name) {
 			names = append(names, name)
 		}
@@ -93,7 +95,8 @@ func (l listing) hasFrame(strict bool) bool {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(l.frameSets(), func(s *nftables.Set) bool { return l.sets[s.Name] == nil })
+	return !slices.ContainsFunc(l.frameSets(),
+		func(s *nftables.Set) bool { return l.sets[s.Name] == nil })
 }
 
 // frame is what the frame must be around what was found: with cut connections, or without.
@@ -126,7 +129,8 @@ func hooked(have *nftables.Chain, want frameChain) bool {
 	case want.hook == nil:
 		return have.Hooknum == nil
 	default:
-		return have.Hooknum != nil && *have.Hooknum == want.hook.number && *have.Priority == want.hook.priority &&
+		return have.Hooknum != nil && *have.Hooknum == want.hook.number &&
+			*have.Priority == want.hook.priority &&
 			have.Policy != nil && *have.Policy == nftables.ChainPolicyAccept
 	}
 }

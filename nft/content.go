@@ -10,9 +10,10 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// The content of a rule is a text of its comment and of all that it matches and does. It is made from a rule
-// to be sent and from a rule of the kernel alike, so that Observe sees whether somebody changed one. It
-// leaves out what the kernel does not show as it was sent: registers, and the state of counters and limits.
+// The content of a rule is a text of its comment and of all that it matches and does. It is made
+// from a rule to be sent and from a rule of the kernel alike, so that Observe sees whether
+// somebody changed one. It leaves out what the kernel does not show as it was sent: registers,
+// and the state of counters and limits.
 
 // contentsOf describes rules to be sent.
 func contentsOf(rules []rule) []string {
@@ -76,11 +77,13 @@ func exprText(e expr.Any, values func(set string) ([]nftables.SetElement, bool))
 	case *expr.Cmp:
 		return fmt.Sprintf("cmp %d %x", e.Op, e.Data)
 	case *expr.Range: // of which some versions of the nft program make two comparisons
-		return fmt.Sprintf("cmp %d %x, cmp %d %x", expr.CmpOpGte, e.FromData, expr.CmpOpLte, e.ToData)
+		return fmt.Sprintf("cmp %d %x, cmp %d %x", expr.CmpOpGte, e.FromData, expr.CmpOpLte,
+			e.ToData)
 	case *expr.Verdict:
 		return fmt.Sprintf("verdict %d %s", e.Kind, e.Chain)
 	case *expr.Fib:
-		return fmt.Sprintf("fib %t %t %t %t %t", e.FlagSADDR, e.FlagDADDR, e.FlagIIF, e.ResultADDRTYPE, e.ResultOIF)
+		return fmt.Sprintf("fib %t %t %t %t %t", e.FlagSADDR, e.FlagDADDR, e.FlagIIF,
+			e.ResultADDRTYPE, e.ResultOIF)
 	case *expr.Reject:
 		return fmt.Sprintf("reject %d %d", e.Type, e.Code)
 	case *expr.Lookup:
@@ -93,8 +96,8 @@ func exprText(e expr.Any, values func(set string) ([]nftables.SetElement, bool))
 	}
 }
 
-// elementsText describes the elements of an anonymous set in the order of their keys. An end that nothing
-// began is the nft program's: it begins a set of intervals with one.
+// elementsText describes the elements of an anonymous set in the order of their keys. An end that
+// nothing began is the nft program's: it begins a set of intervals with one.
 func elementsText(elements []nftables.SetElement) string {
 	sorted := slices.SortedFunc(slices.Values(elements), compareElements)
 	if len(sorted) > 0 && sorted[0].IntervalEnd {

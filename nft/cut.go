@@ -74,7 +74,8 @@ func cutRules() []rule {
 	for _, f := range ruleset.Families {
 		established := ctState("established", ctEstablished)
 		opened = append(opened,
-			dropping("no longer allowed", established, ctDirection("original", ctOriginal), toServer(f)),
+			dropping("no longer allowed", established, ctDirection("original", ctOriginal),
+				toServer(f)),
 			dropping("no longer allowed", established, ctDirection("reply", ctReply), asServer(f)),
 			dropping("no longer allowed", established, hasNoPorts(), inCutPairs(f)))
 		first = append(first,
@@ -229,12 +230,14 @@ func isNoTCP() term {
 // alone (RFC 9293).
 func opensTCP() term {
 	const fin, syn, rst, ack = 1, 2, 4, 16
-	return term{text: "tcp flags syn / fin,syn,rst,ack", exprs: append(isProtocol(ruleset.TCP).exprs,
-		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
-		&expr.Bitwise{
-			SourceRegister: register, DestRegister: register, Len: 1,
-			Mask: []byte{fin | syn | rst | ack}, Xor: []byte{0},
-		},
-		equal([]byte{syn}),
-	)}
+	return term{text: "tcp flags syn / fin,syn,rst,ack",
+		exprs: append(isProtocol(ruleset.TCP).exprs,
+			&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 13,
+				Len: 1},
+			&expr.Bitwise{
+				SourceRegister: register, DestRegister: register, Len: 1,
+				Mask: []byte{fin | syn | rst | ack}, Xor: []byte{0},
+			},
+			equal([]byte{syn}),
+		)}
 }

@@ -142,13 +142,15 @@ func encodeFlow(f ruleset.Flow) (cutKind, []byte) {
 	if f.Proto == ruleset.AnyProtocol {
 		return cutPairs, ends
 	}
-	return cutFlows, slices.Concat(ends, []byte{byte(f.Proto), 0, 0, 0}, port16(f.Port), []byte{0, 0})
+	return cutFlows, slices.Concat(ends, []byte{byte(f.Proto), 0, 0, 0}, port16(f.Port),
+		[]byte{0, 0})
 }
 
 // decodeCut takes an element of a set in.
 func decodeCut(cuts *ruleset.Cuts, f ruleset.Family, k cutKind, key []byte) {
 	length := int(fields[f].length)
-	if len(key) != [...]int{cutFlows: 2*length + 8, cutPairs: 2 * length, cutClients: length + 4}[k] {
+	if len(key) != [...]int{cutFlows: 2*length + 8, cutPairs: 2 * length,
+		cutClients: length + 4}[k] {
 		return
 	}
 	first, _ := netip.AddrFromSlice(key[:length])

@@ -52,8 +52,8 @@ func TestEncodeRanges(t *testing.T) {
 	}
 }
 
-// Ranges that touch share a key: one ends where the other begins. The nft program also begins a set with an
-// end that ends nothing.
+// Ranges that touch share a key: one ends where the other begins. The nft program also begins a
+// set with an end that ends nothing.
 func TestDecodeRangesThatTouch(t *testing.T) {
 	elements := []nftables.SetElement{
 		{Key: []byte{10, 0, 0, 2}}, {Key: []byte{10, 0, 0, 4}, IntervalEnd: true}, {Key: []byte{10, 0, 0, 2}, IntervalEnd: true},

@@ -1,5 +1,6 @@
-// Package nft carries programs into the kernel: as nftables tables, over one lasting netlink socket, in
-// one transaction a step of a delta. Script prints the same table as text for the nft program.
+// Package nft carries programs into the kernel: as nftables tables, over one lasting netlink
+// socket, in one transaction a step of a delta. Script prints the same table as text for the nft
+// program.
 //
 //	table inet picket
 //
@@ -27,19 +28,27 @@
 //
 //	table bridge picket: what pods that share a bridge may say there (segment.go)
 //
-// A pod's chain with many rules looks the port up in a map of the same name, which leads to chains of peers
-// (peers/DIRECTION-DIGEST): one that finds the packet's peer consents, else the pod's chain goes on to its denial.
+// A pod's chain with many rules looks the port up in a map of the same name, which leads to
+// chains of peers (peers/DIRECTION-DIGEST): one that finds the packet's peer consents, else the
+// pod's chain goes on to its denial.
 //
-// Traffic between a node and its own pods passes the input and output hooks, never forward: it is free.
-// What IPVS and transparent proxies send for somebody else leaves by output, with a source that is not the node's.
-// One base chain judges both directions, so that an established packet costs one look.
-// An accept ends this table only: everybody else's tables judge the packet as well.
+// Traffic between a node and its own pods passes the input and output hooks, never forward: it is
+// free. What IPVS and transparent proxies send for somebody else leaves by output, with a source
+// that is not the node's. One base chain judges both directions, so that an established packet
+// costs one look. An accept ends this table only: everybody else's tables judge the packet as
+// well.
 //
-// The base chains look up in sets that are there whatever the program is (ruleset.FixedSets): which addresses are
-// pods' of this node and by which link they come in, which are nodes', and where nodes unpack tunnels. Where all pods
-// are behind one link, it is compared by name: that costs a packet a tenth of a look at the set.
+// The base chains look up in sets that are there whatever the program is (ruleset.FixedSets):
+// which addresses are pods' of this node and by which link they come in, which are nodes', and
+// where nodes unpack tunnels. Where all pods are behind one link, it is compared by name: that
+// costs a packet a tenth of a look at the set.
 //
-// What a rule matches is built from terms, each of which holds its text and its expressions side by side.
-// The kernel's rules are never parsed: a chain's last rule carries the digest of what it should hold, and one
-// of what its rules read like in the kernel, so that Observe sees whether anybody changed them.
+// What a rule matches is built from terms, each of which holds its text and its expressions side by
+// side (term.go, bridge.go, cut.go). The kernel's rules are never parsed: the rule of a chain that
+// logs carries a digest of what the chain should hold, and one of what its rules read like in the
+// kernel, so that Observe sees whether anybody changed them (digests.go). The last rule of a pod's
+// chain names the policies that isolate the pod (comments.go).
+//
+// A transaction is atomic for rules, not for sets and maps: steps.go splits a delta so that no
+// packet on its way passes by that. README.md says how to read the tables.
 package nft

@@ -15,8 +15,10 @@ import (
 func segmentFrame(s ruleset.Segment) []frameChain {
 	shared := len(s.Routers) > 0
 	chains := []frameChain{
-		{"sender", &hook{"prerouting", *nftables.ChainHookPrerouting, bridgePriority}, senderRules(shared)},
-		{"receiver", &hook{"forward", *nftables.ChainHookForward, bridgePriority}, receiverRules(shared)},
+		{"sender", &hook{"prerouting", *nftables.ChainHookPrerouting, bridgePriority},
+			senderRules(shared)},
+		{"receiver", &hook{"forward", *nftables.ChainHookForward, bridgePriority},
+			receiverRules(shared)},
 		{"outgoing", &hook{"output", *nftables.ChainHookOutput, bridgePriority}, deliveryRules()},
 	}
 	if slices.ContainsFunc(s.Ports, func(p ruleset.Port) bool { return p.Closed }) {
@@ -44,8 +46,11 @@ func senderRules(shared bool) []rule {
 	}
 	if shared {
 		rules = append(rules,
-			dropping("a pod is no router", onBridge(ruleset.IPv6, isICMP(ruleset.IPv6, routerAdvert, redirect6)), notFromLink(routerSet)),
-			dropping("a pod is no router", onBridge(ruleset.IPv4, isICMP(ruleset.IPv4, redirect)), notFromLink(routerSet)))
+			dropping("a pod is no router",
+				onBridge(ruleset.IPv6,
+					isICMP(ruleset.IPv6, routerAdvert, redirect6)), notFromLink(routerSet)),
+			dropping("a pod is no router", onBridge(ruleset.IPv4, isICMP(ruleset.IPv4, redirect)),
+				notFromLink(routerSet)))
 	}
 	for _, f := range ruleset.Families {
 		rules = append(rules, accepting("", ownAddress(f, source)))
@@ -53,15 +58,17 @@ func senderRules(shared bool) []rule {
 	for _, f := range ruleset.Families {
 		rules = append(rules, dropping("another's address", isTaken(f, source), fromLink(podPorts)))
 	}
-	rules = append(rules, dropping("another's address", arpTaken(), fromLink(podPorts), arpByOther()))
+	rules = append(rules, dropping("another's address", arpTaken(), fromLink(podPorts),
+		arpByOther()))
 	for _, f := range ruleset.Families {
-		rules = append(rules, dropping("not its address", fromLink(boundSet), isEther(f), outside(addressless[f]...)))
+		rules = append(rules, dropping("not its address", fromLink(boundSet), isEther(f),
+			outside(addressless[f]...)))
 	}
 	return rules
 }
 
-// addressless are sources of who has no address yet, or speaks to its own link only. The node may hear them: they
-// ask for an address, or say which groups they are in. It never routes them.
+// addressless are sources of who has no address yet, or speaks to its own link only. The node may
+// hear them: they ask for an address, or say which groups they are in. It never routes them.
 var addressless = map[ruleset.Family][]netip.Prefix{
 	ruleset.IPv4: {netip.MustParsePrefix("0.0.0.0/32")},
 	ruleset.IPv6: {netip.MustParsePrefix("::/128"), linkLocal},
@@ -76,7 +83,8 @@ func receiverRules(shared bool) []rule {
 		onBridge(ruleset.IPv6, isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert)), onLink())}
 	for _, f := range ruleset.Families {
 		for _, p := range addressless[f] {
-			rules = append(rules, dropping("not its address", onBridge(f, inPrefix(p, source)), fromLink(boundSet)))
+			rules = append(rules, dropping("not its address", onBridge(f, inPrefix(p, source)),
+				fromLink(boundSet)))
 		}
 	}
 	if shared {
@@ -98,7 +106,8 @@ func deliveryRules() []rule {
 		rules = append(rules, accepting("", ownAddress(f, destination)))
 	}
 	for _, f := range ruleset.Families {
-		rules = append(rules, dropping("for another", toOne(), isTaken(f, destination), toLink(podPorts)))
+		rules = append(rules, dropping("for another", toOne(), isTaken(f, destination),
+			toLink(podPorts)))
 	}
 	return rules
 }
@@ -108,7 +117,8 @@ func closedRules() []rule {
 	return []rule{
 		accepting("neighbours find each other", inFrame("arp", unix.ETH_P_ARP)),
 		accepting("neighbours find each other",
-			onBridge(ruleset.IPv6, isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert)), onLink()),
+			onBridge(ruleset.IPv6, isICMP(ruleset.IPv6, neighbourSolicit,
+				neighbourAdvert)), onLink()),
 		dropping("no hook would judge it", fromLink(closedSet)),
 		dropping("no hook would judge it", toLink(closedSet)),
 	}

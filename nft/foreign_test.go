@@ -9,8 +9,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// What others keep in the kernel: every family that the sample's tables could be confused with, and things in
-// them that look like ours.
+// What others keep in the kernel: every family that the sample's tables could be confused with,
+// and things in them that look like ours.
 const foreignTables = `
 table ip picket {
 	map egress4 { type ipv4_addr : verdict; elements = { 10.244.1.5 : drop, 10.244.1.6 : jump there } }

@@ -8,10 +8,10 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// putFrame makes the frame right around what was found of it. What can stay does, so that a packet on its way
-// meets the old rules or the new ones: it takes the rules of a chain as they were when it came (rules of
-// either generation, nft_do_chain), but looks addresses up in maps and sets as they are by then, and would
-// find nothing in those that just went.
+// putFrame makes the frame right around what was found of it. What can stay does, so that a
+// packet on its way meets the old rules or the new ones: it takes the rules of a chain as they
+// were when it came (rules of either generation, nft_do_chain), but looks addresses up in maps
+// and sets as they are by then, and would find nothing in those that just went.
 func (b *batch) putFrame(found listing, strict bool) {
 	b.flushFrame(found)
 	for _, s := range found.frameSets() {
@@ -40,8 +40,8 @@ func (b *batch) reform(was, is form) {
 	}
 }
 
-// flushFrame empties all chains but those of pods and all sets of others, so that nothing in them refers to
-// anything any more.
+// flushFrame empties all chains but those of pods and all sets of others, so that nothing in them
+// refers to anything any more.
 func (b *batch) flushFrame(found listing) {
 	for name := range found.chains {
 		if !isPodChain(name) {

@@ -11,7 +11,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// rebuild makes the frame anew, as if it had been found like that, and checks that nobody can have seen it half done.
+// rebuild makes the frame anew, as if it had been found like that, and checks that nobody can
+// have seen it half done.
 func rebuild(t *testing.T, b *Backend, found ruleset.Condition, want *ruleset.Program) {
 	t.Helper()
 	have, err := b.Observe(t.Context())
@@ -56,7 +57,8 @@ func TestOwnedFrameIsRebuiltAtOnce(t *testing.T) {
 	nftFails(t, "flush table inet picket")
 }
 
-// An agent finds the table that another version of it left: the layout in its first comment is another.
+// An agent finds the table that another version of it left: the layout in its first comment is
+// another.
 func TestOlderLayoutIsReplacedAtOnce(t *testing.T) {
 	older := tampering{
 		script: `replace rule inet picket related handle HANDLE icmp type redirect counter drop comment "a redirect is no error; layout older"`,

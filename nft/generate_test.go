@@ -64,7 +64,8 @@ func fixedSets(t *rapid.T) []ruleset.Set {
 	return slices.Concat(ruleset.LinkSets(links), ruleset.NodeSets(nodes), ruleset.TunnelSets(at))
 }
 
-// firstAddress is where the addresses of the programs begin; the last of each family is also among them.
+// firstAddress is where the addresses of the programs begin; the last of each family is also
+// among them.
 var firstAddress = map[ruleset.Family]netip.Addr{ruleset.IPv4: addr("10.244.0.0"), ruleset.IPv6: addr("fd00:10:244::")}
 
 // nth is one of 64 addresses, the last of which is the last of all.

@@ -11,11 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Two ways to learn of changes by others where the kernel does not refuse them: the generation counter, which
-// every transaction of the network namespace counts up by one, and the notifications of what each changed.
+// Two ways to learn of changes by others where the kernel does not refuse them: the generation
+// counter, which every transaction of the network namespace counts up by one, and the
+// notifications of what each changed.
 
-// Untouched reports whether surely nobody but this backend has changed any ruleset of the network namespace
-// since it last observed.
+// Untouched reports whether surely nobody but this backend has changed any ruleset of the network
+// namespace since it last observed.
 func (b *Backend) Untouched(context.Context) (bool, error) {
 	if b.generation == 0 {
 		return false, nil
@@ -34,15 +35,16 @@ func (b *Backend) Untouched(context.Context) (bool, error) {
 // gather is for the rest of a change to arrive.
 const gather = 10 * time.Millisecond
 
-// Watch reports when somebody else has changed the table, until ctx ends. It may be called in a goroutine of its
-// own, and only once. Where notifications were lost it reports too.
+// Watch reports when somebody else has changed the table, until ctx ends. It may be called in a
+// goroutine of its own, and only once. Where notifications were lost it reports too.
 func (b *Backend) Watch(ctx context.Context, changed func()) error {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: b.options.NetNS})
 	if err != nil {
 		return fmt.Errorf("watch the table: %w", err)
 	}
 	defer conn.Close()
-	if err := errors.Join(conn.SetReadBuffer(b.watchBuffer), conn.JoinGroup(unix.NFNLGRP_NFTABLES)); err != nil {
+	if err := errors.Join(conn.SetReadBuffer(b.watchBuffer),
+		conn.JoinGroup(unix.NFNLGRP_NFTABLES)); err != nil {
 		return fmt.Errorf("watch the table: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
@@ -73,8 +75,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// others reports whether one of the messages tells of a change to the tables that was not made over this
-// backend's socket.
+// others reports whether one of the messages tells of a change to the tables that was not made
+// over this backend's socket.
 func (b *Backend) others(messages []netlink.Message) bool {
 	for _, m := range messages {
 		if m.Header.PID != b.port.Load() && isOurTable(m) {
@@ -84,8 +86,8 @@ func (b *Backend) others(messages []netlink.Message) bool {
 	return false
 }
 
-// isOurTable reads the attribute by which all messages of nf_tables name their table, the first. That of a new
-// generation has none.
+// isOurTable reads the attribute by which all messages of nf_tables name their table, the first.
+// That of a new generation has none.
 func isOurTable(m netlink.Message) bool {
 	const header = 4 // struct nfgenmsg
 	if len(m.Data) < header || uint16(m.Header.Type)&0xff == unix.NFT_MSG_NEWGEN {

@@ -53,8 +53,8 @@ func wantUntouched(t *testing.T, b *Backend, want bool, when string) {
 	}
 }
 
-// netnsFd is a backend's own view of the test's network namespace, which a goroutine needs that is not on the
-// test's thread.
+// netnsFd is a backend's own view of the test's network namespace, which a goroutine needs that
+// is not on the test's thread.
 func netnsFd(t *testing.T) int {
 	t.Helper()
 	ns, err := netns.Get()
@@ -65,8 +65,8 @@ func netnsFd(t *testing.T) int {
 	return int(ns)
 }
 
-// What others do to the table is reported, again and again; what they do to theirs, and the backend to its own,
-// is not.
+// What others do to the table is reported, again and again; what they do to theirs, and the
+// backend to its own, is not.
 func TestWatchReportsOthers(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true, NetNS: netnsFd(t)})

@@ -12,8 +12,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// randomPrograms is how many random programs each test takes. They are the same in every run: the number is
-// the seed.
+// randomPrograms is how many random programs each test takes. They are the same in every run: the
+// number is the seed.
 const randomPrograms = 30
 
 // eachProgram runs a test with no program, the sample in both of its denials, and random programs.
@@ -65,8 +65,8 @@ func TestNetlinkAndScriptMakeTheSameTable(t *testing.T) {
 	})
 }
 
-// A program that was reached by a delta is the program that was loaded at once. Objects come in the order
-// in which they were made, so their blocks are sorted.
+// A program that was reached by a delta is the program that was loaded at once. Objects come in
+// the order in which they were made, so their blocks are sorted.
 func TestDeltaLeadsToTheSameTable(t *testing.T) {
 	for seed := range randomPrograms {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -20,8 +20,8 @@ const (
 	logBurst = 20
 )
 
-// priority puts the base chains behind everybody's own filters (0), so that what those drop is not counted
-// here, and before source translation (100).
+// priority puts the base chains behind everybody's own filters (0), so that what those drop is
+// not counted here, and before source translation (100).
 const priority = 10
 
 // earlyPriority is behind destination translation (-100), which says where a packet goes.
@@ -61,8 +61,9 @@ type form struct {
 	early bool
 }
 
-// formOf returns the form for pods that are behind interfaces as counted. To compare with the name of the only one
-// costs a tenth of looking several up. An interface with one address in a family is taken for one of several.
+// formOf returns the form for pods that are behind interfaces as counted. To compare with the
+// name of the only one costs a tenth of looking several up. An interface with one address in a
+// family is taken for one of several.
 func formOf(strict bool, behind behindCounts) form {
 	links, bridge := map[string]bool{}, ""
 	for at, addrs := range behind {
@@ -125,7 +126,8 @@ func (x behindCounts) after(d ruleset.Delta) behindCounts {
 func frame(f form) []frameChain {
 	chains := []frameChain{
 		{"related", nil, []rule{
-			newRule(isICMP(ruleset.IPv4, redirect), counter(), drop()).because("a redirect is no error"),
+			newRule(isICMP(ruleset.IPv4, redirect), counter(), drop()).
+				because("a redirect is no error"),
 			newRule(isAnyICMP(), accept()).because("errors about what was allowed"),
 			newRule(isReset(), accept()).because("the answer to what was rejected"),
 		}},
@@ -133,7 +135,8 @@ func frame(f form) []frameChain {
 			newRule(isAnyOf(tunnelProtocols), counter(), drop()).because("a node would unpack it"),
 			newRule(isTunnelPort(), counter(), drop()).because("a node would unpack it"),
 		}},
-		{arrival, nil, slices.Concat(dispatches(ruleset.Ingress), toTunnelsOfNodes(), []rule{newRule(accept())})},
+		{arrival, nil, slices.Concat(dispatches(ruleset.Ingress), toTunnelsOfNodes(),
+			[]rule{newRule(accept())})},
 		{"forward6", nil, f.forwarded(ruleset.IPv6)},
 		{"forward", &hook{"forward", *nftables.ChainHookForward, priority}, slices.Concat(known(),
 			[]rule{newRule(isFamily(ruleset.IPv6), verdict(expr.VerdictGoto, "forward6"))},
@@ -148,7 +151,8 @@ func frame(f form) []frameChain {
 	}
 	if f.early {
 		chains = append(chains, frameChain{
-			"prerouting", &hook{"prerouting", *nftables.ChainHookPrerouting, earlyPriority}, f.onArrival(),
+			"prerouting", &hook{"prerouting", *nftables.ChainHookPrerouting,
+				earlyPriority}, f.onArrival(),
 		})
 	}
 	first := &chains[0].rules[0]
@@ -163,7 +167,8 @@ func drop() term { return verdict(expr.VerdictDrop, "") }
 // known lets pass what belongs to connections that were allowed.
 func known() []rule {
 	return []rule{
-		newRule(ctState("established", ctEstablished), accept()).because("replies of what was allowed"),
+		newRule(ctState("established", ctEstablished), accept()).
+			because("replies of what was allowed"),
 		newRule(ctState("related", ctRelated), verdict(expr.VerdictJump, "related")),
 	}
 }
@@ -172,7 +177,8 @@ func known() []rule {
 func (f form) forwarded(family ruleset.Family) []rule {
 	var rules []rule
 	if family == ruleset.IPv6 {
-		rules = append(rules, newRule(isICMP(family, neighbourSolicit, neighbourAdvert), onLink(), accept()).because("neighbours find each other"))
+		rules = append(rules, newRule(isICMP(family, neighbourSolicit, neighbourAdvert), onLink(),
+			accept()).because("neighbours find each other"))
 	}
 	rules = append(rules, noRouter(family)...)
 	if family == ruleset.IPv6 {
@@ -182,18 +188,21 @@ func (f form) forwarded(family ruleset.Family) []rule {
 	if f.strict {
 		rules = append(rules, noUnknown(family)...)
 	}
-	return append(rules, dispatch(ruleset.Egress, family), newRule(verdict(expr.VerdictGoto, arrival)))
+	return append(rules, dispatch(ruleset.Egress, family),
+		newRule(verdict(expr.VerdictGoto, arrival)))
 }
 
-// ownLink drops what says that it is from a pod of this node, and did not come in by the pod's interface. Where pods
-// have interfaces of their own, what comes in by one must have a source that is reached by it; on a bridge, the
-// table of bridges sees to that.
+// ownLink drops what says that it is from a pod of this node, and did not come in by the pod's
+// interface. Where pods have interfaces of their own, what comes in by one must have a source
+// that is reached by it; on a bridge, the table of bridges sees to that.
 func (f form) ownLink(family ruleset.Family) []rule {
 	const why = "a pod of this node sends by its own link only"
 	if f.bridge != "" {
-		return []rule{newRule(notFrom(f.bridge), inSet(ruleset.Bound(family), source), counter(), drop()).because(why)}
+		return []rule{newRule(notFrom(f.bridge), inSet(ruleset.Bound(family), source), counter(),
+			drop()).because(why)}
 	}
-	rules := []rule{newRule(notBehind(family), alsoInSet(ruleset.Bound(family), source), counter(), drop()).because(why)}
+	rules := []rule{newRule(notBehind(family), alsoInSet(ruleset.Bound(family), source), counter(),
+		drop()).because(why)}
 	if f.early {
 		return rules
 	}
@@ -202,17 +211,19 @@ func (f form) ownLink(family ruleset.Family) []rule {
 
 // fromNobody is the rule for what came in by an interface that does not lead to its source.
 func fromNobody(terms ...term) rule {
-	return newRule(append(terms, noWayBack(), counter(), drop())...).because("nobody with this source is there")
+	return newRule(append(terms, noWayBack(), counter(), drop())...).
+		because("nobody with this source is there")
 }
 
-// onArrival looks for the way back to the source of what will be forwarded, where the kernel refuses
-// to do that in forward.
+// onArrival looks for the way back to the source of what will be forwarded, where the kernel
+// refuses to do that in forward.
 func (f form) onArrival() []rule {
 	if f.bridge != "" {
 		return nil
 	}
 	rules := []rule{newRule(notFromLink(linkSet), accept()).because("not from a pod of this node")}
-	for _, state := range []term{ctState("established", ctEstablished), ctState("related", ctRelated)} {
+	for _, state := range []term{ctState("established", ctEstablished),
+		ctState("related", ctRelated)} {
 		rules = append(rules, newRule(state, accept()).because("forward judges it"))
 	}
 	for _, family := range ruleset.Families {
@@ -221,26 +232,29 @@ func (f form) onArrival() []rule {
 	return rules
 }
 
-// onBehalf is what a packet meets that a process or IPVS of this node sends. With an address of the node it is
-// the node's own; another source is somebody for whom the node forwards.
+// onBehalf is what a packet meets that a process or IPVS of this node sends. With an address of
+// the node it is the node's own; another source is somebody for whom the node forwards.
 func (f form) onBehalf() []rule {
 	rules := append(known(), newRule(fibLocal(source), accept()).because("the node's own"))
 	rules = append(rules, newRule(fibLocal(destination), verdict(expr.VerdictJump, tunnels)),
 		newRule(fibLocal(destination), accept()).because("to the node itself"))
 	for _, family := range ruleset.Families {
-		rules = append(rules, newRule(inSet(ruleset.NodeAddrs(family), destination), verdict(expr.VerdictJump, tunnels)))
+		rules = append(rules, newRule(inSet(ruleset.NodeAddrs(family), destination),
+			verdict(expr.VerdictJump, tunnels)))
 		if f.strict {
 			rules = append(rules, noUnknown(family)...)
 		}
 	}
-	return slices.Concat(rules, dispatches(ruleset.Egress), []rule{newRule(verdict(expr.VerdictGoto, arrival))})
+	return slices.Concat(rules, dispatches(ruleset.Egress),
+		[]rule{newRule(verdict(expr.VerdictGoto, arrival))})
 }
 
 // toTunnelsOfNodes asks about tunnels what pods of this node send to another one.
 func toTunnelsOfNodes() []rule {
 	var rules []rule
 	for _, f := range ruleset.Families {
-		rules = append(rules, newRule(inSet(ruleset.NodeAddrs(f), destination), fromLink(linkSet), verdict(expr.VerdictJump, tunnels)))
+		rules = append(rules, newRule(inSet(ruleset.NodeAddrs(f), destination), fromLink(linkSet),
+			verdict(expr.VerdictJump, tunnels)))
 	}
 	return rules
 }
@@ -251,11 +265,12 @@ func noRouter(f ruleset.Family) []rule {
 	if f == ruleset.IPv6 {
 		messages = []icmpType{routerAdvert, redirect6}
 	}
-	return []rule{newRule(isICMP(f, messages...), fromLink(linkSet), counter(), drop()).because("a pod is no router")}
+	return []rule{newRule(isICMP(f, messages...), fromLink(linkSet), counter(), drop()).
+		because("a pod is no router")}
 }
 
-// noLinkLocal drops what pods of one node say to each other by IPv6 link-local addresses, with which a pod
-// could pass by its policies: none of them is known to be a pod's.
+// noLinkLocal drops what pods of one node say to each other by IPv6 link-local addresses, with
+// which a pod could pass by its policies: none of them is known to be a pod's.
 func noLinkLocal() []rule {
 	var rules []rule
 	for _, e := range []end{source, destination} {
@@ -269,7 +284,8 @@ func noLinkLocal() []rule {
 func noUnknown(f ruleset.Family) []rule {
 	var rules []rule
 	for _, e := range []end{source, destination} {
-		terms := []term{inSet(ruleset.LocalRange(f), e), notInSet(ruleset.KnownPods(f), e), counter(), drop()}
+		terms := []term{inSet(ruleset.LocalRange(f), e), notInSet(ruleset.KnownPods(f), e),
+			counter(), drop()}
 		rules = append(rules, newRule(terms...).because("no pod that is known yet"))
 	}
 	return rules
@@ -292,7 +308,8 @@ func dispatch(d ruleset.Direction, f ruleset.Family) rule {
 func (c frameChain) text() string {
 	head := ""
 	if c.hook != nil {
-		head = fmt.Sprintf("\t\ttype filter hook %s priority %s; policy accept;\n", c.hook.name, c.hook.when())
+		head = fmt.Sprintf("\t\ttype filter hook %s priority %s; policy accept;\n", c.hook.name,
+			c.hook.when())
 	}
 	return chainText(c.name, head, c.rules)
 }

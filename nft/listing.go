@@ -22,8 +22,8 @@ type listing struct {
 	alien     bool                             // a set of a type that the library can't read is there
 }
 
-// flags are those of the table. The kernel refuses to change some of them on a table that is there (persist,
-// Linux 6.9), even in the transaction that deletes it.
+// flags are those of the table. The kernel refuses to change some of them on a table that is
+// there (persist, Linux 6.9), even in the transaction that deletes it.
 func (l listing) flags() nftables.TableFlags {
 	if l.table == nil {
 		return 0
@@ -95,10 +95,10 @@ func (l *listing) listSets(conn *nftables.Conn) error {
 	return nil
 }
 
-// elements lists a set. The kernel rebuilds the hash table of a set that grew behind the transaction. A
-// listing that meets this shows some elements twice and lacks as many others, since each of its messages
-// walks the table anew and skips as many elements as were shown before (nft_rhash_walk, seen on Linux 6.18
-// from 50,000 elements on): it does not count.
+// elements lists a set. The kernel rebuilds the hash table of a set that grew behind the
+// transaction. A listing that meets this shows some elements twice and lacks as many others,
+// since each of its messages walks the table anew and skips as many elements as were shown before
+// (nft_rhash_walk, seen on Linux 6.18 from 50,000 elements on): it does not count.
 func elements(conn *nftables.Conn, s *nftables.Set) ([]nftables.SetElement, error) {
 	for range maxListings {
 		list, err := conn.GetSetElements(s)
@@ -109,7 +109,8 @@ func elements(conn *nftables.Conn, s *nftables.Set) ([]nftables.SetElement, erro
 			return list, nil
 		}
 	}
-	return nil, fmt.Errorf("list elements of %s: the kernel was rebuilding the set all %d times", s.Name, maxListings)
+	return nil, fmt.Errorf("list elements of %s: the kernel was rebuilding the set all %d times",
+		s.Name, maxListings)
 }
 
 // maxListings is far more than it takes: a table is rebuilt faster than it is listed.

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockGroup is an NFLOG group that nothing is logged to. One process of a network namespace can listen to it, it
-// takes the capability NET_ADMIN, and it is free again when the process ends, however it does.
+// lockGroup is an NFLOG group that nothing is logged to. One process of a network namespace can
+// listen to it, it takes the capability NET_ADMIN, and it is free again when the process ends,
+// however it does.
 const lockGroup = 0x7069
 
 // lock keeps a second agent away where the kernel gives the table no owner.
@@ -28,22 +29,24 @@ func (b *Backend) lock() error {
 	return nil
 }
 
-// listenTo binds a socket to an NFLOG group (NFULNL_CFG_CMD_BIND, Linux 2.6.14). The kernel answers EPERM where
-// another process has it. It answers the same to who has no NET_ADMIN, but that one could not have asked for the
-// generation before.
+// listenTo binds a socket to an NFLOG group (NFULNL_CFG_CMD_BIND, Linux 2.6.14). The kernel
+// answers EPERM where another process has it. It answers the same to who has no NET_ADMIN, but
+// that one could not have asked for the generation before.
 func listenTo(socket *netlink.Conn, group uint16) error {
 	const (
 		config  = unix.NFNL_SUBSYS_ULOG<<8 | 1 // NFULNL_MSG_CONFIG
 		command = 1                            // NFULA_CFG_CMD
 		bind    = 1                            // NFULNL_CFG_CMD_BIND
 	)
-	attributes, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: command, Data: []byte{bind}}})
+	attributes, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: command,
+		Data: []byte{bind}}})
 	if err != nil {
 		return err
 	}
 	_, err = socket.Execute(netlink.Message{
 		Header: netlink.Header{Type: config, Flags: netlink.Request | netlink.Acknowledge},
-		Data:   append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, byte(group >> 8), byte(group & 0xff)}, attributes...),
+		Data: append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, byte(group >> 8),
+			byte(group & 0xff)}, attributes...),
 	})
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EBUSY):

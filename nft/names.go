@@ -7,8 +7,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Names in the table. A chain with a slash in its name is one of the program's, of which the name is
-// its ID; a set of the program has its ID as text for a name.
+// Names in the table. A chain with a slash in its name is one of the program's, of which the name
+// is its ID; a set of the program has its ID as text for a name.
 const (
 	tableName = "picket"
 	linkSet   = "podlinks" // interfaces that pods sit behind

@@ -12,8 +12,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// newNetns makes a network namespace for one test and moves the test's thread into it. A test that cannot
-// have one is skipped; REQUIRE_KERNEL=1 makes that a failure.
+// newNetns makes a network namespace for one test and moves the test's thread into it. A test
+// that cannot have one is skipped; REQUIRE_KERNEL=1 makes that a failure.
 func newNetns(t testing.TB) {
 	t.Helper()
 	runtime.LockOSThread()

@@ -11,8 +11,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// interrupted reads from a socket as the library does it when the first system calls are interrupted: it waits for
-// the socket after each, though there is something to read.
+// interrupted reads from a socket as the library does it when the first system calls are
+// interrupted: it waits for the socket after each, though there is something to read.
 func interrupted(c *netlink.Conn, calls int) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -29,8 +29,8 @@ func interrupted(c *netlink.Conn, calls int) error {
 	return errors.Join(err, failed)
 }
 
-// An answer that waits is read, however often its reader was interrupted. Two wake-ups come by themselves at most:
-// that of its arrival, and one that was on its way before.
+// An answer that waits is read, however often its reader was interrupted. Two wake-ups come by
+// themselves at most: that of its arrival, and one that was on its way before.
 func TestInterruptedReadGoesOn(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true})

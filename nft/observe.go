@@ -17,8 +17,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Observe says what the kernel holds, after it has claimed the table. ErrHeld: the table is not this
-// process's to change.
+// Observe says what the kernel holds, after it has claimed the table. ErrHeld: the table is not
+// this process's to change.
 func (b *Backend) Observe(context.Context) (ruleset.Observed, error) {
 	o, err := b.observe()
 	if err != nil {
@@ -119,8 +119,8 @@ func readDispatch(o *ruleset.Observed, d ruleset.Direction, elements []nftables.
 	}
 }
 
-// dispatchedTo reads where an element of the dispatch sends packets; it is empty for anything but a jump to the chain
-// that its comment names.
+// dispatchedTo reads where an element of the dispatch sends packets; it is empty for anything but
+// a jump to the chain that its comment names.
 func dispatchedTo(e nftables.SetElement) ruleset.ChainID {
 	if chain := jumpOf(e); string(chain) == e.Comment {
 		return chain
@@ -128,7 +128,8 @@ func dispatchedTo(e nftables.SetElement) ruleset.ChainID {
 	return ""
 }
 
-// jumpOf reads where an element of a verdict map sends packets; it is empty for anything but a jump.
+// jumpOf reads where an element of a verdict map sends packets; it is empty for anything but a
+// jump.
 func jumpOf(e nftables.SetElement) ruleset.ChainID {
 	attributes, err := netlink.NewAttributeDecoder(e.Val)
 	if err != nil {
@@ -181,7 +182,8 @@ func decodeJumps(elements []nftables.SetElement) []ruleset.Member {
 	return members
 }
 
-// decodeSpans pairs the first port of each range with the next port after it; without one, the range goes on to the last.
+// decodeSpans pairs the first port of each range with the next port after it; without one, the
+// range goes on to the last.
 func decodeSpans(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Member {
 	slices.SortFunc(elements, compareElements)
 	var members []ruleset.Member
@@ -200,8 +202,8 @@ func decodeSpans(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Mem
 	return members
 }
 
-// decodeRanges pairs each first address with the next address after a range; without one, the range goes
-// on to the last address of all.
+// decodeRanges pairs each first address with the next address after a range; without one, the
+// range goes on to the last address of all.
 func decodeRanges(elements []nftables.SetElement) []ruleset.Member {
 	slices.SortFunc(elements, compareElements)
 	var members []ruleset.Member

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrHeld says that another process owns the table: another agent of this node, or the one before this one
-// that has not stopped yet.
+// ErrHeld says that another process owns the table: another agent of this node, or the one before
+// this one that has not stopped yet.
 var ErrHeld = errors.New("the nftables table inet " + tableName + " is in the hands of another process; one agent a node may run")
 
 // ownership is whether the kernel lets nobody else change the table.
@@ -24,8 +24,8 @@ const (
 // Owned reports whether the kernel keeps everybody else from changing the table.
 func (b *Backend) Owned() bool { return b.ownership == owned }
 
-// claim takes the table, in a transaction of its own (Linux 6.9 and later refuse it together with a base
-// chain). A table whose owner died is taken over as it stands.
+// claim takes the table, in a transaction of its own (Linux 6.9 and later refuse it together with
+// a base chain). A table whose owner died is taken over as it stands.
 func (b *Backend) claim(conn *nftables.Conn) error {
 	switch {
 	case b.ownership == owned || b.options.Look:
@@ -60,7 +60,8 @@ func (b *Backend) heldOr(conn *nftables.Conn, err error) error {
 
 // heldByOther reports whether the kernel lets another process alone change the table.
 func (b *Backend) heldByOther(t *nftables.Table) bool {
-	return b.ownership != owned && !b.options.Look && t != nil && t.Flags&nftables.TableFlagOwner != 0
+	return b.ownership != owned && !b.options.Look && t != nil &&
+		t.Flags&nftables.TableFlagOwner != 0
 }
 
 func findTable(conn *nftables.Conn, table *nftables.Table) (*nftables.Table, error) {
@@ -76,8 +77,8 @@ func findTable(conn *nftables.Conn, table *nftables.Table) (*nftables.Table, err
 	return nil, nil
 }
 
-// Cleanup removes the tables with everything in them; it is no error if there are none. A running agent's
-// are refused with ErrHeld.
+// Cleanup removes the tables with everything in them; it is no error if there are none. A running
+// agent's are refused with ErrHeld.
 func (b *Backend) Cleanup() (removed bool, err error) {
 	conn, err := b.writer()
 	if err != nil {

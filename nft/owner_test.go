@@ -12,8 +12,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// openOwned opens a backend that has taken the table and holds a program. A kernel that can't is skipped;
-// REQUIRE_KERNEL=1 makes that a failure.
+// openOwned opens a backend that has taken the table and holds a program. A kernel that can't is
+// skipped; REQUIRE_KERNEL=1 makes that a failure.
 func openOwned(t *testing.T, want *ruleset.Program) *Backend {
 	t.Helper()
 	newNetns(t)
@@ -127,7 +127,8 @@ func TestOwnerAfterOwner(t *testing.T) {
 	}
 }
 
-// Where the kernel gives no owner, one agent holds the lock until it ends, whatever goes wrong meanwhile.
+// Where the kernel gives no owner, one agent holds the lock until it ends, whatever goes wrong
+// meanwhile.
 func TestTwoAgentsWithoutOwner(t *testing.T) {
 	newNetns(t)
 	first, second := open(t, Options{NoOwner: true}), open(t, Options{NoOwner: true})
@@ -148,8 +149,8 @@ func TestTwoAgentsWithoutOwner(t *testing.T) {
 	converge(t, second, sample(ruleset.Reject))
 }
 
-// A table that an owner left behind is everybody's: an agent that is told not to own it may change all of it,
-// rebuild it and remove it.
+// A table that an owner left behind is everybody's: an agent that is told not to own it may
+// change all of it, rebuild it and remove it.
 func TestOrphanWithoutOwner(t *testing.T) {
 	first := openOwned(t, sample(ruleset.Drop))
 	_ = first.Close()
@@ -209,8 +210,8 @@ func TestCleanup(t *testing.T) {
 	}
 }
 
-// handles lists the table with the numbers that the kernel gave to its objects: an object that was made anew
-// has another. Who owns the table is left out.
+// handles lists the table with the numbers that the kernel gave to its objects: an object that
+// was made anew has another. Who owns the table is left out.
 func handles(t testing.TB) string {
 	t.Helper()
 	_, inside, _ := strings.Cut(nftProgram(t, "", "-a", "list", "table", "inet", tableName), "\tset ")

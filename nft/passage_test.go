@@ -10,8 +10,9 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// A packet that is on its way while a delta is carried out has the rules of before, and looks up what
-// is there by then. Pods that come and go meanwhile let none pass that is denied before and after.
+// A packet that is on its way while a delta is carried out has the rules of before, and looks up
+// what is there by then. Pods that come and go meanwhile let none pass that is denied before and
+// after.
 func TestNoPacketPassesWhilePodsComeAndGo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := podPrograms().Draw(t, "program")

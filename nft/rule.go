@@ -69,9 +69,9 @@ func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error
 	return append(t.exprs[:last:last], &lookup), nil
 }
 
-// rulesOf turns a chain into rules: a lookup of the port where there is one, which decides for most
-// packets, one rule for each of its own, then the denial. The first rule of the denial has the digest
-// of the whole chain for a comment, the last one the policies that isolate the pod.
+// rulesOf turns a chain into rules: a lookup of the port where there is one, which decides for
+// most packets, one rule for each of its own, then the denial. The first rule of the denial has
+// the digest of the whole chain for a comment, the last one the policies that isolate the pod.
 func rulesOf(c ruleset.Chain) []rule {
 	var rules []rule
 	if c.ByPort {
@@ -92,8 +92,8 @@ func rulesOf(c ruleset.Chain) []rule {
 	return rules
 }
 
-// allow gives consent in one direction: a packet that may leave is judged by ingress next, one that may
-// also arrive is accepted.
+// allow gives consent in one direction: a packet that may leave is judged by ingress next, one
+// that may also arrive is accepted.
 func allow(r ruleset.Rule, d ruleset.Direction) rule {
 	var terms []term
 	switch { // the port first: to compare it costs a tenth of looking a peer up
@@ -115,8 +115,8 @@ func allow(r ruleset.Rule, d ruleset.Direction) rule {
 	return newRule(append(terms, consent)...).because(reasonComment(ruleset.ReasonOf(r.Origins)))
 }
 
-// denial ends a chain: a sample is logged, all is counted, nothing passes. A chain that others lead to leaves that to
-// them.
+// denial ends a chain: a sample is logged, all is counted, nothing passes. A chain that others
+// lead to leaves that to them.
 func denial(c ruleset.Chain) []rule {
 	if c.Denial == ruleset.GoBack {
 		return []rule{newRule(verdict(expr.VerdictReturn, ""))}

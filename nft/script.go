@@ -9,11 +9,12 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Script prints the program as text for `nft -f`: it replaces the table in one transaction, and what
-// `nft list table inet picket` shows afterwards is what it shows after Backend.Apply.
+// Script prints the program as text for `nft -f`: it replaces the table in one transaction, and
+// what `nft list table inet picket` shows afterwards is what it shows after Backend.Apply.
 func Script(p *ruleset.Program) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "table inet %s\ndelete table inet %s\n\ntable inet %s {\n", tableName, tableName, tableName)
+	fmt.Fprintf(&b, "table inet %s\ndelete table inet %s\n\ntable inet %s {\n", tableName,
+		tableName, tableName)
 	b.WriteString(setText("set", linkSet, "ifname", "", linkTexts(p.Links)))
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
@@ -46,11 +47,13 @@ func fixedSet(p *ruleset.Program, empty ruleset.Set) ruleset.Set {
 	return empty
 }
 
-// strictFirst orders the sets as they are made: those that the frame of a strict program speaks of first.
+// strictFirst orders the sets as they are made: those that the frame of a strict program speaks
+// of first.
 func strictFirst(p *ruleset.Program) []ruleset.Set {
 	strict := ruleset.StrictSets(nil, nil)
 	rank := func(s ruleset.Set) int {
-		if at := slices.IndexFunc(strict, func(o ruleset.Set) bool { return o.ID == s.ID }); at >= 0 {
+		if at := slices.IndexFunc(strict,
+			func(o ruleset.Set) bool { return o.ID == s.ID }); at >= 0 {
 			return at
 		}
 		return len(strict)
@@ -58,7 +61,8 @@ func strictFirst(p *ruleset.Program) []ruleset.Set {
 	if !p.Strict {
 		return p.Sets
 	}
-	return slices.SortedStableFunc(slices.Values(p.Sets), func(a, b ruleset.Set) int { return cmp.Compare(rank(a), rank(b)) })
+	return slices.SortedStableFunc(slices.Values(p.Sets),
+		func(a, b ruleset.Set) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
 func linkTexts(links []string) []string {
@@ -74,7 +78,8 @@ func mapText(p *ruleset.Program, d ruleset.Direction, f ruleset.Family) string {
 	var elements []string
 	for _, e := range p.Dispatch {
 		if e.Direction == d && ruleset.FamilyOf(e.Addr) == f {
-			elements = append(elements, fmt.Sprintf("%s comment %q : jump %s", e.Addr, e.Chain, e.Chain))
+			elements = append(elements,
+				fmt.Sprintf("%s comment %q : jump %s", e.Addr, e.Chain, e.Chain))
 		}
 	}
 	return setText("map", mapName(d, f), fields[f].keyType.Name+" : verdict", "", elements)
@@ -102,9 +107,11 @@ func flagsOf(id ruleset.SetID) []string {
 func memberText(m ruleset.Member) string {
 	switch {
 	case m.Chain != "" && m.LastPort > 0:
-		return fmt.Sprintf("%s comment %q : jump %s", ruleset.PortRange{First: m.Port, Last: m.LastPort}, reasonComment(m.Reason), m.Chain)
+		return fmt.Sprintf("%s comment %q : jump %s",
+			ruleset.PortRange{First: m.Port, Last: m.LastPort}, reasonComment(m.Reason), m.Chain)
 	case m.Chain != "":
-		return fmt.Sprintf("%s . %d comment %q : jump %s", m.Proto, m.Port, reasonComment(m.Reason), m.Chain)
+		return fmt.Sprintf("%s . %d comment %q : jump %s", m.Proto, m.Port, reasonComment(m.Reason),
+			m.Chain)
 	case m.Link != "":
 		return fmt.Sprintf("%q . %s", m.Link, m.Addr)
 	case m.Proto != ruleset.AnyProtocol && !m.Addr.IsValid():

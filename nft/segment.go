@@ -13,17 +13,18 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// A table of the bridge family keeps pods from being taken for others on the bridge that they share, from
-// reaching an isolated neighbour by anything but its address, which the frame would judge, and from receiving
-// what is for another:
+// A table of the bridge family keeps pods from being taken for others on the bridge that they
+// share, from reaching an isolated neighbour by anything but its address, which the frame would
+// judge, and from receiving what is for another:
 //
 //	bridge prerouting ──► chain sender: tag of VLAN 0? another port's MAC address? drop; port and source in own4/6?
 //	                      go on; else in taken4/6, or from a bound port? drop
 //	bridge forward ─────► chain receiver: port and destination in own4/6? go on; else isolated port? for another? drop
 //	bridge output ──────► chain outgoing: port and destination in own4/6? go on; for another? drop
 //
-// What is no pod's port yet passes all of them, but for what only routers say where the pods share a bridge with one.
-// While a switch keeps bridged packets from the frame, the chain closed stands before receiver.
+// What is no pod's port yet passes all of them, but for what only routers say where the pods
+// share a bridge with one. While a switch keeps bridged packets from the frame, the chain closed
+// stands before receiver.
 const (
 	podPorts    = "ports"    // interfaces whose pods are known
 	isolatedSet = "isolated" // those whose pods are isolated for ingress
@@ -37,7 +38,8 @@ const (
 func ownSetName(f ruleset.Family) string   { return fmt.Sprintf("own%d", f) }
 func takenSetName(f ruleset.Family) string { return fmt.Sprintf("taken%d", f) }
 
-// bridgePriority is that of filters in the bridge family (NF_BR_PRI_FILTER_BRIDGED), before br_netfilter.
+// bridgePriority is that of filters in the bridge family (NF_BR_PRI_FILTER_BRIDGED), before
+// br_netfilter.
 const bridgePriority = -200
 
 func segmentTable(flags nftables.TableFlags) *nftables.Table {
@@ -72,13 +74,15 @@ func segmentSets(s ruleset.Segment) []filledSet {
 		sets = append(sets, linksIn(routerSet, s.Routers))
 	}
 	for _, f := range ruleset.Families {
-		sets = append(sets, filledSet{ownSetOf(f), ownElements(f, s.Ports)}, filledSet{takenSetOf(f), takenElements(f, s.Taken)})
+		sets = append(sets, filledSet{ownSetOf(f), ownElements(f, s.Ports)},
+			filledSet{takenSetOf(f), takenElements(f, s.Taken)})
 	}
 	return sets
 }
 
 func linksIn(set string, links []string) filledSet {
-	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: set, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}}
+	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: set,
+		KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}}
 	for _, link := range links {
 		s.elements = append(s.elements, nftables.SetElement{Key: linkKey(link)})
 	}
@@ -86,7 +90,8 @@ func linksIn(set string, links []string) filledSet {
 }
 
 func macsOf(ports []ruleset.Port) filledSet {
-	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: macSet, KeyType: nftables.TypeEtherAddr}}
+	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: macSet,
+		KeyType: nftables.TypeEtherAddr}}
 	for _, p := range ports {
 		if p.MAC != (ruleset.MAC{}) {
 			s.elements = append(s.elements, nftables.SetElement{Key: p.MAC[:]})
@@ -97,7 +102,8 @@ func macsOf(ports []ruleset.Port) filledSet {
 
 func ownMACsOf(ports []ruleset.Port) filledSet {
 	keys := nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeEtherAddr)
-	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: ownMACSet, KeyType: keys, Concatenation: true}}
+	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: ownMACSet, KeyType: keys,
+		Concatenation: true}}
 	for _, p := range ports {
 		if p.MAC != (ruleset.MAC{}) {
 			key := append(append(linkKey(p.Link), p.MAC[:]...), 0, 0) // registers of 4 bytes
@@ -119,7 +125,8 @@ func ownElements(f ruleset.Family, ports []ruleset.Port) []nftables.SetElement {
 	for _, p := range ports {
 		for _, a := range p.Addrs {
 			if ruleset.FamilyOf(a) == f {
-				elements = append(elements, nftables.SetElement{Key: append(linkKey(p.Link), a.AsSlice()...)})
+				elements = append(elements,
+					nftables.SetElement{Key: append(linkKey(p.Link), a.AsSlice()...)})
 			}
 		}
 	}
@@ -142,8 +149,8 @@ func takenElements(f ruleset.Family, taken []ruleset.Range) []nftables.SetElemen
 	return encodeMembers(ruleset.SetID{Kind: ruleset.Ranges, Family: f}, members)
 }
 
-// PutSegment makes the kernel hold it, in one transaction where anything must change. Where everything may pass
-// there is no table.
+// PutSegment makes the kernel hold it, in one transaction where anything must change. Where
+// everything may pass there is no table.
 func (b *Backend) PutSegment(_ context.Context, s ruleset.Segment) error {
 	if err := b.putSegment(s); err != nil {
 		return errors.Join(fmt.Errorf("filter on bridges: %w", err), b.hangUp())
@@ -237,7 +244,8 @@ func (b *batch) makeSegment(chains []frameChain, sets []filledSet) {
 
 // hasSegment reports whether chains and sets, not their elements, are as they are made here.
 func (l listing) hasSegment(chains []frameChain, sets []filledSet) bool {
-	if l.table == nil || l.table.Flags&nftables.TableFlagDormant != 0 || l.alien || len(l.chains) != len(chains) || len(l.sets) != len(sets) {
+	if l.table == nil || l.table.Flags&nftables.TableFlagDormant != 0 || l.alien ||
+		len(l.chains) != len(chains) || len(l.sets) != len(sets) {
 		return false
 	}
 	for _, c := range chains {

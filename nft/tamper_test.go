@@ -11,8 +11,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// tampering is something that another program does to the table: a script for the nft program. Where the
-// script says HANDLE, it means the rule of that chain that reads like this.
+// tampering is something that another program does to the table: a script for the nft program.
+// Where the script says HANDLE, it means the rule of that chain that reads like this.
 type tampering struct{ name, script, chain, rule string }
 
 const (
@@ -22,7 +22,8 @@ const (
 	key      = "v4v5xynktnxmdyvn4hljj5a7y4" // of the sample's sets
 )
 
-// What is done to rules: found by comments, by their number, and by the order in which they were made.
+// What is done to rules: found by comments, by their number, and by the order in which they were
+// made.
 var ruleTamperings = []tampering{
 	{"first rule of a pod deleted", "delete rule " + podRules + " handle HANDLE", podChain, "tcp dport 80 goto arrival"},
 	{"middle rule of a pod deleted", "delete rule " + podRules + " handle HANDLE", podChain, "log prefix"},

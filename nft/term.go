@@ -15,8 +15,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// term is a piece of a rule in both of its forms: the text that the nft program reads and prints, and the
-// expressions that it makes of it.
+// term is a piece of a rule in both of its forms: the text that the nft program reads and prints,
+// and the expressions that it makes of it.
 type term struct {
 	text  string
 	exprs []expr.Any
@@ -29,7 +29,8 @@ type anonymous struct {
 	elements []nftables.SetElement
 }
 
-// register is where a term loads what it compares: the first 16-byte register, which overlays four of 4 bytes.
+// register is where a term loads what it compares: the first 16-byte register, which overlays
+// four of 4 bytes.
 const register = 1
 
 func equal(data []byte) *expr.Cmp {
@@ -52,10 +53,12 @@ var fields = map[ruleset.Family]struct {
 	linkAddressType  nftables.SetDatatype
 }{
 	ruleset.IPv4: {"ip", unix.NFPROTO_IPV4, unix.ETH_P_IP, 12, 16, 4, nftables.TypeIPAddr,
-		nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto, nftables.TypeInetService),
+		nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto,
+			nftables.TypeInetService),
 		nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIPAddr)},
 	ruleset.IPv6: {"ip6", unix.NFPROTO_IPV6, unix.ETH_P_IPV6, 8, 24, 16, nftables.TypeIP6Addr,
-		nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto, nftables.TypeInetService),
+		nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto,
+			nftables.TypeInetService),
 		nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIP6Addr)},
 }
 
@@ -129,12 +132,14 @@ func inPrefix(p netip.Prefix, e end) term {
 func inSet(id ruleset.SetID, e end) term {
 	t := address(id.Family, e)
 	if id.Kind == ruleset.AddressPorts {
-		// The address fills whole 4-byte registers from the first (NFT_REG32_00) on; protocol and port follow.
+		// The address fills whole 4-byte registers from the first (NFT_REG32_00) on; protocol and
+		// port follow.
 		next := unix.NFT_REG32_00 + fields[id.Family].length/4
 		t.text += " . meta l4proto . th dport"
 		t.exprs = append(t.exprs,
 			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: next},
-			&expr.Payload{DestRegister: next + 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+			&expr.Payload{DestRegister: next + 1, Base: expr.PayloadBaseTransportHeader, Offset: 2,
+				Len: 2},
 		)
 	}
 	t.text += " @" + id.String()
@@ -149,7 +154,8 @@ func alsoInSet(id ruleset.SetID, e end) term {
 	return t
 }
 
-// notInSet matches an address that is not in a named set. It stands behind a term that matches the family.
+// notInSet matches an address that is not in a named set. It stands behind a term that matches
+// the family.
 func notInSet(id ruleset.SetID, e end) term {
 	t := alsoInSet(id, e)
 	t.text = strings.Replace(t.text, "@", "!= @", 1)
@@ -161,7 +167,8 @@ func notInSet(id ruleset.SetID, e end) term {
 func dispatched(f ruleset.Family, e end, name string) term {
 	t := address(f, e)
 	t.text += " vmap @" + name
-	t.exprs = append(t.exprs, &expr.Lookup{SourceRegister: register, IsDestRegSet: true, SetName: name})
+	t.exprs = append(t.exprs, &expr.Lookup{SourceRegister: register, IsDestRegSet: true,
+		SetName: name})
 	return t
 }
 
@@ -169,17 +176,20 @@ func dispatched(f ruleset.Family, e end, name string) term {
 func byPort(name string) term {
 	return term{text: "meta l4proto . th dport vmap @" + name, exprs: []expr.Any{
 		meta(expr.MetaKeyL4PROTO),
-		&expr.Payload{DestRegister: unix.NFT_REG32_00 + 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Payload{DestRegister: unix.NFT_REG32_00 + 1, Base: expr.PayloadBaseTransportHeader,
+			Offset: 2, Len: 2},
 		&expr.Lookup{SourceRegister: register, IsDestRegSet: true, SetName: name},
 	}}
 }
 
 // byRange looks the port of one protocol up in a verdict map of ranges.
 func byRange(id ruleset.SetID) term {
-	return term{text: id.Protocol().String() + " dport vmap @" + id.String(), exprs: append(isProtocol(id.Protocol()).exprs,
-		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Lookup{SourceRegister: register, IsDestRegSet: true, SetName: id.String()},
-	)}
+	return term{text: id.Protocol().String() + " dport vmap @" + id.String(),
+		exprs: append(isProtocol(id.Protocol()).exprs,
+			&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 2,
+				Len: 2},
+			&expr.Lookup{SourceRegister: register, IsDestRegSet: true, SetName: id.String()},
+		)}
 }
 
 // isProtocol matches a transport protocol.
@@ -221,9 +231,12 @@ func portSet(ranges []ruleset.PortRange) ([]string, anonymous) {
 		set.set.Interval = set.set.Interval || r.First != r.Last
 	}
 	for _, r := range ranges {
-		set.elements = append(set.elements, nftables.SetElement{Key: port16(r.First), IntervalOpen: r.Last == 65535 && set.set.Interval})
+		set.elements = append(set.elements,
+			nftables.SetElement{Key: port16(r.First), IntervalOpen: r.Last == 65535 &&
+				set.set.Interval})
 		if set.set.Interval && r.Last < 65535 {
-			set.elements = append(set.elements, nftables.SetElement{Key: port16(r.Last + 1), IntervalEnd: true})
+			set.elements = append(set.elements,
+				nftables.SetElement{Key: port16(r.Last + 1), IntervalEnd: true})
 		}
 	}
 	return texts, set
@@ -265,19 +278,21 @@ type icmpType struct {
 	code byte
 }
 
-// isTranslated matches a packet of a connection whose client sent to another destination, a Service's. A reset
-// would come from an address that the client does not know: the kernel does not translate the resets that it makes
-// for packets of a bridge (Linux 6.18).
+// isTranslated matches a packet of a connection whose client sent to another destination, a
+// Service's. A reset would come from an address that the client does not know: the kernel does
+// not translate the resets that it makes for packets of a bridge (Linux 6.18).
 func isTranslated() term {
 	const dnat = 1 << 5 // IPS_DST_NAT
 	return term{text: "ct status dnat", exprs: ctBit(expr.CtKeySTATUS, dnat)}
 }
 
-// isForwarded matches a packet at the forward hook: at the output hook there is no interface that it came in by. What
-// is there may be translated by IPVS, which the connection's status does not say.
+// isForwarded matches a packet at the forward hook: at the output hook there is no interface that
+// it came in by. What is there may be translated by IPVS, which the connection's status does not
+// say.
 func isForwarded() term {
 	return term{text: "iif != 0", exprs: []expr.Any{
-		meta(expr.MetaKeyIIF), &expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: make([]byte, 4)}}}
+		meta(expr.MetaKeyIIF), &expr.Cmp{Op: expr.CmpOpNeq, Register: register,
+			Data: make([]byte, 4)}}}
 }
 
 // isICMP matches messages of these types: of ICMP (family IPv4) or ICMPv6.
@@ -329,8 +344,10 @@ func isAnyOf(protocols []byte) term {
 func isReset() term {
 	const offset, bit = 13, 0x04
 	return term{text: "tcp flags rst", exprs: append(isProtocol(ruleset.TCP).exprs,
-		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 1},
-		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 1, Mask: []byte{bit}, Xor: []byte{0}},
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: offset,
+			Len: 1},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 1, Mask: []byte{bit},
+			Xor: []byte{0}},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: []byte{0}},
 	)}
 }
@@ -340,7 +357,8 @@ func isTunnelPort() term {
 	name := ruleset.TunnelPorts().String()
 	return term{text: "meta l4proto . th dport @" + name, exprs: []expr.Any{
 		meta(expr.MetaKeyL4PROTO),
-		&expr.Payload{DestRegister: unix.NFT_REG32_00 + 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Payload{DestRegister: unix.NFT_REG32_00 + 1, Base: expr.PayloadBaseTransportHeader,
+			Offset: 2, Len: 2},
 		&expr.Lookup{SourceRegister: register, SetName: name},
 	}}
 }
@@ -362,7 +380,8 @@ func fibUnicast(e end) term { return fibType(e, "unicast", unix.RTN_UNICAST) }
 
 func fibType(e end, word string, number uint32) term {
 	return term{text: "fib " + e.word() + " type " + word, exprs: []expr.Any{
-		&expr.Fib{Register: register, ResultADDRTYPE: true, FlagSADDR: e == source, FlagDADDR: e == destination},
+		&expr.Fib{Register: register, ResultADDRTYPE: true, FlagSADDR: e == source,
+			FlagDADDR: e == destination},
 		equal(binaryutil.NativeEndian.PutUint32(number))}}
 }
 
@@ -370,7 +389,8 @@ func fibType(e end, word string, number uint32) term {
 // (RFC 4861), a routed packet at most 254. It stands behind a term that matches IPv6 alone.
 func onLink() term {
 	return term{text: "ip6 hoplimit 255", exprs: []expr.Any{
-		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: 7, Len: 1}, equal([]byte{255})}}
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: 7,
+			Len: 1}, equal([]byte{255})}}
 }
 
 // fromLink matches the interface a packet came in by.
@@ -379,17 +399,19 @@ func fromLink(set string) term {
 		meta(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: register, SetName: set}}}
 }
 
-// noWayBack matches a packet whose source the node would not reach by the interface that it came in by. It stands
-// behind a term that matches the family.
+// noWayBack matches a packet whose source the node would not reach by the interface that it came
+// in by. It stands behind a term that matches the family.
 func noWayBack() term {
 	return term{text: "fib saddr . iif oif 0", exprs: []expr.Any{
-		&expr.Fib{Register: register, ResultOIF: true, FlagSADDR: true, FlagIIF: true}, equal(make([]byte, 4))}}
+		&expr.Fib{Register: register, ResultOIF: true, FlagSADDR: true,
+			FlagIIF: true}, equal(make([]byte, 4))}}
 }
 
 // notFrom matches a packet that came in by another interface than one.
 func notFrom(link string) term {
 	return term{text: fmt.Sprintf("iifname != %q", link), exprs: []expr.Any{
-		meta(expr.MetaKeyIIFNAME), &expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: linkKey(link)}}}
+		meta(expr.MetaKeyIIFNAME), &expr.Cmp{Op: expr.CmpOpNeq, Register: register,
+			Data: linkKey(link)}}}
 }
 
 func counter() term { return term{text: "counter", exprs: []expr.Any{&expr.Counter{}}} }
@@ -397,10 +419,13 @@ func counter() term { return term{text: "counter", exprs: []expr.Any{&expr.Count
 // logged sends a sample of the packets to a log group (NFLOG).
 func logged(prefix string) term {
 	return term{
-		text: fmt.Sprintf("limit rate %d/second burst %d packets log prefix %q group %d", logRate, logBurst, prefix, logGroup),
+		text: fmt.Sprintf("limit rate %d/second burst %d packets log prefix %q group %d", logRate,
+			logBurst, prefix, logGroup),
 		exprs: []expr.Any{
-			&expr.Limit{Type: expr.LimitTypePkts, Rate: logRate, Unit: expr.LimitTimeSecond, Burst: logBurst},
-			&expr.Log{Key: 1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_PREFIX, Group: logGroup, Data: []byte(prefix)},
+			&expr.Limit{Type: expr.LimitTypePkts, Rate: logRate, Unit: expr.LimitTimeSecond,
+				Burst: logBurst},
+			&expr.Log{Key: 1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_PREFIX, Group: logGroup,
+				Data: []byte(prefix)},
 		},
 	}
 }
@@ -414,10 +439,12 @@ func verdict(kind expr.VerdictKind, chain string) term {
 }
 
 func rejectReset() term {
-	return term{text: "reject with tcp reset", exprs: []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}}}
+	return term{text: "reject with tcp reset",
+		exprs: []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}}}
 }
 
 func rejectProhibited() term {
 	return term{text: "reject with icmpx admin-prohibited", exprs: []expr.Any{
-		&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED}}}
+		&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH,
+			Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED}}}
 }

@@ -38,7 +38,8 @@ func (f Family) String() string { return fmt.Sprintf("IPv%d", uint8(f)) }
 // Range is the addresses from First to Last, both included and of one family.
 type Range struct{ First, Last netip.Addr }
 
-// RangeOf returns the addresses of a prefix; host bits do not matter. The zero Prefix has none: the zero Range.
+// RangeOf returns the addresses of a prefix; host bits do not matter. The zero Prefix has none:
+// the zero Range.
 func RangeOf(p netip.Prefix) Range {
 	first := p.Masked().Addr()
 	bytes := first.AsSlice()

@@ -88,8 +88,8 @@ func TestRangeContains(t *testing.T) {
 	}
 }
 
-// netip is the reference: a range that came from a prefix holds what the prefix holds, prints like it and
-// is it.
+// netip is the reference: a range that came from a prefix holds what the prefix holds, prints
+// like it and is it.
 func TestRangeAgreesWithPrefix(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := families().Draw(t, "family")

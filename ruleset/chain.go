@@ -30,9 +30,10 @@ func ParseDenial(s string) (Denial, error) {
 
 // Chain is everything that one pod may do in one direction. Its end is the denial.
 //
-// Where many policies meet in one pod, ports are looked up in a PortMap, or PortRanges, which lead to chains of another kind: those
-// say who the peers are, have no ports and no subject, and end with GoBack. Pods that are judged alike share then all
-// but the rule by which each may reach itself: in a chain that has no subject either, and ends with GoBack, too.
+// Where many policies meet in one pod, ports are looked up in a PortMap, or PortRanges, which
+// lead to chains of another kind: those say who the peers are, have no ports and no subject, and
+// end with GoBack. Pods that are judged alike share then all but the rule by which each may reach
+// itself: in a chain that has no subject either, and ends with GoBack, too.
 type Chain struct {
 	ID        ChainID
 	Direction Direction
@@ -47,9 +48,12 @@ type Chain struct {
 
 // Equal reports whether two chains are the same to a backend: their digests are.
 func (c Chain) Equal(o Chain) bool {
-	return c.ID == o.ID && c.Direction == o.Direction && c.ByPort == o.ByPort && slices.Equal(c.Spans, o.Spans) && c.Onward == o.Onward && c.Denial == o.Denial && slices.Equal(c.Policies, o.Policies) && slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
-		return a.Same(b) && slices.Equal(a.Origins, b.Origins)
-	})
+	return c.ID == o.ID && c.Direction == o.Direction && c.ByPort == o.ByPort &&
+		slices.Equal(c.Spans, o.Spans) && c.Onward == o.Onward && c.Denial == o.Denial &&
+		slices.Equal(c.Policies, o.Policies) &&
+		slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
+			return a.Same(b) && slices.Equal(a.Origins, b.Origins)
+		})
 }
 
 // Digest identifies all that a backend writes into the kernel for c.

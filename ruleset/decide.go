@@ -8,7 +8,8 @@ import (
 )
 
 // Flow is the first packet of a connection as the forward hook sees it: after the destination was
-// translated, before the source is. Proto AnyProtocol stands for one without ports, ICMP for instance.
+// translated, before the source is. Proto AnyProtocol stands for one without ports, ICMP for
+// instance.
 type Flow struct {
 	From, To netip.Addr
 	Proto    Protocol
@@ -61,11 +62,12 @@ func (s Step) String() string {
 	}
 }
 
-// Trace is the steps of a judgement in the order in which the kernel takes them: egress, then ingress.
+// Trace is the steps of a judgement in the order in which the kernel takes them: egress, then
+// ingress.
 type Trace []Step
 
-// Decide gives the answer that the kernel gives, with its reason. It speaks for this node alone: a pod of
-// another node is free here.
+// Decide gives the answer that the kernel gives, with its reason. It speaks for this node alone:
+// a pod of another node is free here.
 func (p *Program) Decide(f Flow) (Verdict, Trace) {
 	var trace Trace
 	for _, d := range []Direction{Egress, Ingress} {
@@ -139,9 +141,10 @@ func (p *Program) allowing(c Chain, peer netip.Addr, f Flow) (Rule, bool) {
 }
 
 func (p *Program) dispatch(d Direction, addr netip.Addr) (ChainID, bool) {
-	at, found := slices.BinarySearchFunc(p.Dispatch, Dispatch{Direction: d, Addr: addr}, func(a, b Dispatch) int {
-		return cmp.Or(cmp.Compare(a.Direction, b.Direction), a.Addr.Compare(b.Addr))
-	})
+	at, found := slices.BinarySearchFunc(p.Dispatch, Dispatch{Direction: d, Addr: addr},
+		func(a, b Dispatch) int {
+			return cmp.Or(cmp.Compare(a.Direction, b.Direction), a.Addr.Compare(b.Addr))
+		})
 	if !found {
 		return "", false
 	}

@@ -109,7 +109,8 @@ func TestFlowText(t *testing.T) {
 	}
 }
 
-// What is missing denies: a chain that is not there has no rules, a set that is not there no members.
+// What is missing denies: a chain that is not there has no rules, a set that is not there no
+// members.
 func TestDecideFailsClosed(t *testing.T) {
 	p := fixture()
 	p.Sets = nil

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Delta is what must change for a kernel to hold a program. Carried out field by field, no object is
-// in use when it goes and every one is there when it is referred to. A backend may split a delta into
-// several transactions, each all or nothing.
+// Delta is what must change for a kernel to hold a program. Carried out field by field, no object
+// is in use when it goes and every one is there when it is referred to. A backend may split a
+// delta into several transactions, each all or nothing.
 type Delta struct {
 	Clear       bool       // all that was in the table goes first; packets on their way may see it empty
 	Frame       bool       // table and base chains are made anew, at once for every packet, around what is there
@@ -39,12 +39,14 @@ type PutChain struct {
 
 // Empty reports whether nothing must change.
 func (d *Delta) Empty() bool {
-	return !d.Frame && len(d.DelLinks)+len(d.AddLinks)+len(d.DelDispatch)+len(d.DelMembers)+len(d.AddSets)+
-		len(d.AddMembers)+len(d.PutChains)+len(d.AddDispatch)+len(d.DelChains)+len(d.DelSets) == 0
+	return !d.Frame &&
+		len(d.DelLinks)+len(d.AddLinks)+len(d.DelDispatch)+len(d.DelMembers)+len(d.AddSets)+
+			len(d.AddMembers)+len(d.PutChains)+len(d.AddDispatch)+len(d.DelChains)+len(d.DelSets) == 0
 }
 
-// Isolating returns the part of a delta that ends nobody's isolation: a subject is dispatched on, to another
-// chain at most, and what that needs stays. A pod that is known stays so, too, and so do the fixed sets.
+// Isolating returns the part of a delta that ends nobody's isolation: a subject is dispatched on,
+// to another chain at most, and what that needs stays. A pod that is known stays so, too, and so
+// do the fixed sets.
 func (d Delta) Isolating() Delta {
 	moved := map[Subject]bool{}
 	for _, e := range d.AddDispatch {

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Observed is what a backend found in the kernel. Rules are never read back into a program: a chain is
-// known by the digest that its last rule carries.
+// Observed is what a backend found in the kernel. Rules are never read back into a program: a
+// chain is known by the digest that its last rule carries.
 type Observed struct {
 	Condition Condition
 	Strict    bool // the frame is that of a strict program
@@ -76,7 +76,8 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(gone), SetID.Compare) {
 		if id.Leads() || id.Fixed() {
-			d.DelMembers = appendMembers(d.DelMembers, id, slices.SortedFunc(slices.Values(gone[id]), Member.Compare))
+			d.DelMembers = appendMembers(d.DelMembers, id,
+				slices.SortedFunc(slices.Values(gone[id]), Member.Compare))
 		}
 		if !id.Fixed() {
 			d.DelSets = append(d.DelSets, id)

@@ -25,7 +25,8 @@ func observe(t *rapid.T, m *Memory) Observed {
 	return o
 }
 
-// wantHeld compares what a kernel holds with a program, but for the node's addresses: they are no rules.
+// wantHeld compares what a kernel holds with a program, but for the node's addresses: they are no
+// rules.
 func wantHeld(t *rapid.T, m *Memory, p *Program) {
 	want := *p
 	want.Node = nil
@@ -34,7 +35,8 @@ func wantHeld(t *rapid.T, m *Memory, p *Program) {
 	}
 }
 
-// The kernel refuses a change that is out of order, so these laws hold for the order of Delta's fields too.
+// The kernel refuses a change that is out of order, so these laws hold for the order of Delta's
+// fields too.
 func TestDiffLeadsFromAnyProgramToAnyOther(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
@@ -78,8 +80,8 @@ func TestDiffMendsAFrameAroundWhatIsThere(t *testing.T) {
 	})
 }
 
-// The part of a delta that isolates can be carried out alone, leaves every subject a chain, and what is left
-// to do is the rest.
+// The part of a delta that isolates can be carried out alone, leaves every subject a chain, and
+// what is left to do is the rest.
 func TestIsolatingPartOfADelta(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")

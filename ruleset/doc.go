@@ -10,6 +10,7 @@
 // A pod address that is not dispatched in a direction is free in it. A chain holds what is allowed;
 // whatever none of its rules allows is denied. A packet needs the consent of both directions.
 //
-// Everything here is a value: comparable or sorted, printed in one canonical text, never mutated after it
-// was built. The package knows neither Kubernetes nor a kernel; it imports the standard library alone.
+// Everything here is a value: comparable or sorted, printed in one canonical text, never mutated
+// after it was built. The package knows neither Kubernetes nor a kernel; it imports the standard
+// library alone.
 package ruleset

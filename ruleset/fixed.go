@@ -5,11 +5,12 @@ import (
 	"slices"
 )
 
-// Fixed sets are there whatever the program is, because the base chains look addresses up in them. A
-// program lists those of them that have members; to a backend an absent one is an empty one.
+// Fixed sets are there whatever the program is, because the base chains look addresses up in
+// them. A program lists those of them that have members; to a backend an absent one is an empty
+// one.
 
-// Behind names the set of the interfaces and addresses of this node's pods: each pod's packets come in
-// by that interface.
+// Behind names the set of the interfaces and addresses of this node's pods: each pod's packets
+// come in by that interface.
 func Behind(f Family) SetID { return SetID{Kind: LinkAddresses, Family: f, Key: "behind"} }
 
 // Bound names the set of the addresses in Behind: they come in by their own interface only.
@@ -19,7 +20,8 @@ func Bound(f Family) SetID { return SetID{Kind: Addresses, Family: f, Key: "boun
 // Node.status.addresses, and those of tunnels and bridges in their pod ranges.
 func NodeAddrs(f Family) SetID { return SetID{Kind: Addresses, Family: f, Key: "nodes"} }
 
-// TunnelPorts names the set of the protocols and ports at which a node unpacks what a tunnel carries.
+// TunnelPorts names the set of the protocols and ports at which a node unpacks what a tunnel
+// carries.
 func TunnelPorts() SetID { return SetID{Kind: ProtoPorts, Key: "tunnels"} }
 
 // FixedSets returns the fixed sets without members.
@@ -27,7 +29,8 @@ func FixedSets() []Set {
 	var sets []Set
 	for _, f := range Families {
 		sets = append(sets,
-			Set{ID: Behind(f), Comment: "interfaces of this node's pods, with the addresses behind them"},
+			Set{ID: Behind(f),
+				Comment: "interfaces of this node's pods, with the addresses behind them"},
 			Set{ID: Bound(f), Comment: "addresses that come in by their own interface only"},
 			Set{ID: NodeAddrs(f), Comment: "addresses of nodes"})
 	}
@@ -36,7 +39,8 @@ func FixedSets() []Set {
 
 // Fixed reports whether the set is there whatever the program is.
 func (id SetID) Fixed() bool {
-	return id == Behind(id.Family) || id == Bound(id.Family) || id == NodeAddrs(id.Family) || id == TunnelPorts()
+	return id == Behind(id.Family) || id == Bound(id.Family) || id == NodeAddrs(id.Family) ||
+		id == TunnelPorts()
 }
 
 // Link is an interface of the node by which packets of its pods come in.
@@ -52,7 +56,8 @@ type Tunnel struct {
 	Port  uint16
 }
 
-// LinkSets returns the members of Behind and Bound of both families, sorted; sets without any are left out.
+// LinkSets returns the members of Behind and Bound of both families, sorted; sets without any are
+// left out.
 func LinkSets(links []Link) []Set {
 	var sets []Set
 	for _, f := range Families {
@@ -70,7 +75,8 @@ func LinkSets(links []Link) []Set {
 	return filled(sets)
 }
 
-// NodeSets returns the members of NodeAddrs of both families, sorted; sets without any are left out.
+// NodeSets returns the members of NodeAddrs of both families, sorted; sets without any are left
+// out.
 func NodeSets(addrs []netip.Addr) []Set {
 	var sets []Set
 	for _, f := range Families {
@@ -94,7 +100,8 @@ func TunnelSets(tunnels []Tunnel) []Set {
 	return filled([]Set{s})
 }
 
-// filled keeps the sets that have members, sorted and without duplicates, with the comments of FixedSets.
+// filled keeps the sets that have members, sorted and without duplicates, with the comments of
+// FixedSets.
 func filled(sets []Set) []Set {
 	fixed := FixedSets()
 	var kept []Set
@@ -110,8 +117,8 @@ func filled(sets []Set) []Set {
 	return kept
 }
 
-// tunnelled reports whether a flow goes from a pod of this node to a port at which a node unpacks a tunnel:
-// what is in it would arrive as somebody else's.
+// tunnelled reports whether a flow goes from a pod of this node to a port at which a node unpacks
+// a tunnel: what is in it would arrive as somebody else's.
 func (p *Program) tunnelled(f Flow) bool {
 	from, to := Member{Addr: f.From}, Member{Addr: f.To}
 	if !p.set(Bound(FamilyOf(f.From))).has(from) || !p.set(NodeAddrs(FamilyOf(f.To))).has(to) {

@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// programs yields small valid programs: sorted, without duplicates, referring only to what is there. The
-// names come from a few, so that two programs have much in common.
+// programs yields small valid programs: sorted, without duplicates, referring only to what is
+// there. The names come from a few, so that two programs have much in common.
 func programs() *rapid.Generator[*Program] {
 	return rapid.Custom(func(t *rapid.T) *Program {
 		p := &Program{

@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// Memory is a kernel in memory, for tests: it refuses what nftables refuses (adding what is there,
-// deleting what is absent or in use, referring to what is absent) and is transactional. Its zero value is
-// an empty kernel.
+// Memory is a kernel in memory, for tests: it refuses what nftables refuses (adding what is
+// there, deleting what is absent or in use, referring to what is absent) and is transactional.
+// Its zero value is an empty kernel.
 type Memory struct {
 	Fail     error // when set, Apply changes nothing and returns it
 	Applied  int   // transactions carried out
@@ -43,10 +43,12 @@ func (m *Memory) Observe(context.Context) (Observed, error) {
 
 // Program returns what the kernel holds as a program; Node is not the kernel's to know.
 func (m *Memory) Program() *Program {
-	p := &Program{Strict: m.strict, Links: slices.Collect(maps.Keys(m.links)), Chains: slices.Collect(maps.Values(m.chains))}
+	p := &Program{Strict: m.strict, Links: slices.Collect(maps.Keys(m.links)),
+		Chains: slices.Collect(maps.Values(m.chains))}
 	for id, members := range m.sets {
 		if len(members) > 0 || !id.Fixed() {
-			p.Sets = append(p.Sets, Set{id, m.comments[id], slices.SortedFunc(maps.Keys(members), Member.Compare)})
+			p.Sets = append(p.Sets,
+				Set{id, m.comments[id], slices.SortedFunc(maps.Keys(members), Member.Compare)})
 		}
 	}
 	for s, chain := range m.dispatch {

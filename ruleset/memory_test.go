@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Memory stands for the kernel in every other test, so it must refuse what the kernel refuses, and change
-// nothing then.
+// Memory stands for the kernel in every other test, so it must refuse what the kernel refuses,
+// and change nothing then.
 func TestMemoryRefuses(t *testing.T) {
 	here := Dispatch{Ingress, addr("10.0.0.5"), "ingress/default/db-0"}
 	nowhere := SetID{Addresses, IPv4, "nobody"}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ChainID names a chain: direction/namespace/pod, or what NewPeersID and NewAlikeID make. It is short
-// enough for a backend to keep it whole, as a name or in a comment, and never empty.
+// ChainID names a chain: direction/namespace/pod, or what NewPeersID and NewAlikeID make. It is
+// short enough for a backend to keep it whole, as a name or in a comment, and never empty.
 type ChainID string
 
 // MaxChainID is how long a ChainID may be, in bytes.

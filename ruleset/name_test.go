@@ -32,8 +32,8 @@ func TestChainName(t *testing.T) {
 	}
 }
 
-// The nft program reads a name as one word if it begins with a letter and goes on with these characters
-// (its scanner's rule for strings).
+// The nft program reads a name as one word if it begins with a letter and goes on with these
+// characters (its scanner's rule for strings).
 var chainName = regexp.MustCompile(`^(ingress|egress)/[a-z0-9/._-]+$`)
 
 func TestChainNamesDoNotCollide(t *testing.T) {

@@ -125,8 +125,8 @@ func parseRun(text string) (first, last int, ok bool) {
 	return first, last, err == nil && 0 <= first && first <= last && last < maxRule
 }
 
-// Abbreviated returns a reason of at most limit bytes: as many policies as there is room for and the
-// number of the other origins, or the beginning of the first policy.
+// Abbreviated returns a reason of at most limit bytes: as many policies as there is room for and
+// the number of the other origins, or the beginning of the first policy.
 func (r Reason) Abbreviated(limit int) Reason {
 	if len(r) <= limit {
 		return r

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Program is all that the kernel of one node should hold. Every list is sorted and has no duplicates, so
-// that equal programs are equal values and print alike. The zero value denies nothing.
+// Program is all that the kernel of one node should hold. Every list is sorted and has no
+// duplicates, so that equal programs are equal values and print alike. The zero value denies
+// nothing.
 type Program struct {
 	Strict   bool         // pods that are not known yet are denied; see StrictSets
 	Node     []netip.Addr // the node's own addresses: between them and its pods everything is allowed
@@ -19,7 +20,8 @@ type Program struct {
 	Dispatch []Dispatch   // by direction and address
 }
 
-// Dispatch says that the pod with this address is isolated in this direction, and where it is judged.
+// Dispatch says that the pod with this address is isolated in this direction, and where it is
+// judged.
 type Dispatch struct {
 	Direction Direction
 	Addr      netip.Addr
@@ -28,7 +30,8 @@ type Dispatch struct {
 
 // Compare orders by direction, address and chain.
 func (d Dispatch) Compare(o Dispatch) int {
-	return cmp.Or(cmp.Compare(d.Direction, o.Direction), d.Addr.Compare(o.Addr), cmp.Compare(d.Chain, o.Chain))
+	return cmp.Or(cmp.Compare(d.Direction, o.Direction), d.Addr.Compare(o.Addr),
+		cmp.Compare(d.Chain, o.Chain))
 }
 
 func (d Dispatch) String() string {
@@ -70,7 +73,8 @@ func (p *Program) String() string {
 
 // chain finds a chain by its name; a name that is not there is an empty chain, which denies.
 func (p *Program) chain(id ChainID) Chain {
-	at, found := slices.BinarySearchFunc(p.Chains, id, func(c Chain, id ChainID) int { return cmp.Compare(c.ID, id) })
+	at, found := slices.BinarySearchFunc(p.Chains, id,
+		func(c Chain, id ChainID) int { return cmp.Compare(c.ID, id) })
 	if !found {
 		return Chain{ID: id}
 	}
@@ -79,7 +83,8 @@ func (p *Program) chain(id ChainID) Chain {
 
 // set finds a set by its name; a name that is not there is an empty set, which nobody is in.
 func (p *Program) set(id SetID) Set {
-	at, found := slices.BinarySearchFunc(p.Sets, id, func(s Set, id SetID) int { return s.ID.Compare(id) })
+	at, found := slices.BinarySearchFunc(p.Sets, id,
+		func(s Set, id SetID) int { return s.ID.Compare(id) })
 	if !found {
 		return Set{ID: id}
 	}

@@ -31,8 +31,8 @@ func (r Rule) Same(o Rule) bool {
 	return r.Peer == o.Peer && r.Proto == o.Proto && slices.Equal(r.Ports, o.Ports)
 }
 
-// Peer is who a rule speaks of: the members of a set, the addresses of a prefix or, as its zero value,
-// everybody in both families.
+// Peer is who a rule speaks of: the members of a set, the addresses of a prefix or, as its zero
+// value, everybody in both families.
 type Peer struct {
 	Set    SetID        // when its Key is not empty
 	Prefix netip.Prefix // when it is valid

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Scope is a part of all connections: those with an end that is one of its addresses. A change of the program
-// can have forbidden these and no others. The zero value is none.
+// Scope is a part of all connections: those with an end that is one of its addresses. A change of
+// the program can have forbidden these and no others. The zero value is none.
 type Scope struct {
 	all    bool
 	addrs  map[netip.Addr]bool
@@ -17,9 +17,10 @@ type Scope struct {
 // Everything is the scope of all connections.
 func Everything() Scope { return Scope{all: true} }
 
-// ScopeOf returns the connections that a delta can have forbidden, where subjects tells which addresses are
-// judged by a chain: those of subjects that have other rules or are newly isolated, and of peers that went.
-// What only allows more is not in it, but a chain whose rules were replaced counts as having lost some.
+// ScopeOf returns the connections that a delta can have forbidden, where subjects tells which
+// addresses are judged by a chain: those of subjects that have other rules or are newly isolated,
+// and of peers that went. What only allows more is not in it, but a chain whose rules were
+// replaced counts as having lost some.
 func ScopeOf(d Delta, subjects func(ChainID) []netip.Addr) Scope {
 	s := Scope{all: d.Frame, addrs: map[netip.Addr]bool{}}
 	for _, c := range d.PutChains {

@@ -11,15 +11,15 @@ type Wiring struct {
 	Links   []Link   // interfaces of the node by which their packets come in, sorted by name
 	Ports   []Port   // interfaces on bridges that lead to pods: Link, MAC and Addrs; sorted by interface
 	Routers []string // all other interfaces on bridges, if the pods share a bridge with any; sorted
-	// Hidden has those addresses of pods whose packets cannot be shown to pass a hook of this node, with the
-	// reason and what to do.
+	// Hidden has those addresses of pods whose packets cannot be shown to pass a hook of this
+	// node, with the reason and what to do.
 	Hidden     map[netip.Addr]string
 	Unfiltered bool     // packets between the ports of a bridge of pods do not pass the forward hook
 	Tunnels    []Tunnel // where the node unpacks what tunnels carry; sorted
 }
 
-// Segment is what holds on the bridges that pods of a node share. There a pod can put any address into a frame
-// and can reach its neighbours past the network layer.
+// Segment is what holds on the bridges that pods of a node share. There a pod can put any address
+// into a frame and can reach its neighbours past the network layer.
 type Segment struct {
 	Ports   []Port   // sorted by interface
 	Taken   []Range  // addresses of pods and nodes: nobody else may send from them; sorted, disjoint
@@ -45,14 +45,16 @@ func (p Port) Compare(o Port) int { return strings.Compare(p.Link, o.Link) }
 
 // Equal reports whether two ports are the same, with the same pod, which is treated alike.
 func (p Port) Equal(o Port) bool {
-	return p.Link == o.Link && p.MAC == o.MAC && p.Isolated == o.Isolated && p.Bound == o.Bound && p.Closed == o.Closed &&
+	return p.Link == o.Link && p.MAC == o.MAC && p.Isolated == o.Isolated && p.Bound == o.Bound &&
+		p.Closed == o.Closed &&
 		p.Refused == o.Refused &&
 		slices.Equal(p.Addrs, o.Addrs)
 }
 
 // Equal reports whether the same holds.
 func (s Segment) Equal(o Segment) bool {
-	return slices.EqualFunc(s.Ports, o.Ports, Port.Equal) && slices.Equal(s.Taken, o.Taken) && slices.Equal(s.Routers, o.Routers)
+	return slices.EqualFunc(s.Ports, o.Ports, Port.Equal) && slices.Equal(s.Taken, o.Taken) &&
+		slices.Equal(s.Routers, o.Routers)
 }
 
 // Known reports whether it is known what may be sent from the port: from its addresses, or nothing.
@@ -60,10 +62,12 @@ func (p Port) Known() bool { return len(p.Addrs) > 0 || p.Refused != "" }
 
 // Empty reports whether everything may pass.
 func (s Segment) Empty() bool {
-	return len(s.Routers) == 0 && !slices.ContainsFunc(s.Ports, func(p Port) bool { return p.Known() || p.Closed })
+	return len(s.Routers) == 0 && !slices.ContainsFunc(s.Ports,
+		func(p Port) bool { return p.Known() || p.Closed })
 }
 
-// AllowsAll reports whether a chain lets everything pass, from or to anybody, without a look at another chain.
+// AllowsAll reports whether a chain lets everything pass, from or to anybody, without a look at
+// another chain.
 func (c Chain) AllowsAll() bool {
 	return slices.ContainsFunc(c.Rules, func(r Rule) bool {
 		return r.Peer == Peer{} && r.Proto == AnyProtocol && len(r.Ports) == 0

@@ -24,8 +24,9 @@ const (
 	ProtoPorts                   // Member.Proto, Member.Port, of no family
 )
 
-// SetID names a set. Key comes from the identity of what the set is made from (a selector, a selector and
-// a port name, a list of CIDRs), never from its members: a set keeps its name while its members change.
+// SetID names a set. Key comes from the identity of what the set is made from (a selector, a
+// selector and a port name, a list of CIDRs), never from its members: a set keeps its name while
+// its members change.
 type SetID struct {
 	Kind   SetKind
 	Family Family
@@ -35,7 +36,8 @@ type SetID struct {
 // PortsOf names the set by which a chain looks up where packets to a port are judged.
 func PortsOf(id ChainID) SetID { return SetID{Kind: PortMap, Key: string(id)} }
 
-// SpansID names a map from ranges of a protocol's ports to chains after all that it says: it never changes.
+// SpansID names a map from ranges of a protocol's ports to chains after all that it says: it
+// never changes.
 func SpansID(p Protocol, identity string) SetID {
 	return SetID{Kind: PortRanges, Key: p.String() + "-" + Digest(identity)}
 }
@@ -50,8 +52,8 @@ func (id SetID) Protocol() Protocol {
 // Leads reports whether the members lead to chains.
 func (id SetID) Leads() bool { return id.Kind == PortMap || id.Kind == PortRanges }
 
-// String is the name in the kernel: pods4-<key>, ports6-<key>, cidrs4-<key>, links4-<key>, ports-<key>,
-// spans-tcp-<key>, or that of the chain.
+// String is the name in the kernel: pods4-<key>, ports6-<key>, cidrs4-<key>, links4-<key>,
+// ports-<key>, spans-tcp-<key>, or that of the chain.
 func (id SetID) String() string {
 	switch id.Kind {
 	case PortMap:
@@ -61,13 +63,15 @@ func (id SetID) String() string {
 	case ProtoPorts:
 		return "ports-" + id.Key
 	}
-	prefix := [...]string{Addresses: "pods", AddressPorts: "ports", Ranges: "cidrs", LinkAddresses: "links"}[id.Kind]
+	prefix := [...]string{Addresses: "pods", AddressPorts: "ports", Ranges: "cidrs",
+		LinkAddresses: "links"}[id.Kind]
 	return prefix + strconv.Itoa(int(id.Family)) + "-" + id.Key
 }
 
 // Compare orders identifiers by their names.
 func (id SetID) Compare(other SetID) int {
-	return cmp.Or(cmp.Compare(id.Kind, other.Kind), cmp.Compare(id.Family, other.Family), cmp.Compare(id.Key, other.Key))
+	return cmp.Or(cmp.Compare(id.Kind, other.Kind), cmp.Compare(id.Family, other.Family),
+		cmp.Compare(id.Key, other.Key))
 }
 
 // Set is a named collection of peers, shared by every rule that means the same peers.
@@ -94,14 +98,17 @@ func (m Member) Compare(o Member) int {
 	if order := m.Addr.Compare(o.Addr); order != 0 {
 		return order // nearly always: sets of tens of thousands are sorted
 	}
-	order := cmp.Or(m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port), cmp.Compare(m.LastPort, o.LastPort))
-	return cmp.Or(order, cmp.Compare(m.Link, o.Link), cmp.Compare(m.Chain, o.Chain), cmp.Compare(m.Reason, o.Reason))
+	order := cmp.Or(m.Last.Compare(o.Last), cmp.Compare(m.Proto, o.Proto),
+		cmp.Compare(m.Port, o.Port), cmp.Compare(m.LastPort, o.LastPort))
+	return cmp.Or(order, cmp.Compare(m.Link, o.Link), cmp.Compare(m.Chain, o.Chain),
+		cmp.Compare(m.Reason, o.Reason))
 }
 
 func (m Member) String() string {
 	switch {
 	case m.Chain != "" && m.LastPort > 0:
-		return fmt.Sprintf("%s %s -> %s  # %s", m.Proto, PortRange{m.Port, m.LastPort}, m.Chain, m.Reason)
+		return fmt.Sprintf("%s %s -> %s  # %s", m.Proto, PortRange{m.Port, m.LastPort}, m.Chain,
+			m.Reason)
 	case m.Chain != "":
 		return fmt.Sprintf("%s %d -> %s  # %s", m.Proto, m.Port, m.Chain, m.Reason)
 	case m.Link != "":

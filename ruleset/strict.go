@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// A strict program denies, in both directions, the addresses of its node's pod range that no known pod has:
-// those of pods that have started and that the controller has not heard of yet. What is what stands in two
-// sets of each family, which a strict program always has.
+// A strict program denies, in both directions, the addresses of its node's pod range that no
+// known pod has: those of pods that have started and that the controller has not heard of yet.
+// What is what stands in two sets of each family, which a strict program always has.
 
 // LocalRange names the set of this node's pod ranges (Node.spec.podCIDRs).
 func LocalRange(f Family) SetID { return SetID{Kind: Ranges, Family: f, Key: "local"} }
@@ -18,7 +18,8 @@ func KnownPods(f Family) SetID { return SetID{Kind: Addresses, Family: f, Key: "
 // IsKnownPods reports whether a set is one of KnownPods.
 func (id SetID) IsKnownPods() bool { return id == KnownPods(id.Family) }
 
-// StrictSets returns the four sets; ranges are those of the node, disjoint, addrs those of its pods.
+// StrictSets returns the four sets; ranges are those of the node, disjoint, addrs those of its
+// pods.
 func StrictSets(ranges []netip.Prefix, addrs []netip.Addr) []Set {
 	var sets []Set
 	for _, f := range Families {
@@ -26,7 +27,8 @@ func StrictSets(ranges []netip.Prefix, addrs []netip.Addr) []Set {
 		known := Set{ID: KnownPods(f), Comment: "those that a known pod has"}
 		for _, p := range ranges {
 			if FamilyOf(p.Addr()) == f {
-				local.Members = append(local.Members, Member{Addr: RangeOf(p).First, Last: RangeOf(p).Last})
+				local.Members = append(local.Members,
+					Member{Addr: RangeOf(p).First, Last: RangeOf(p).Last})
 			}
 		}
 		for _, a := range addrs {
@@ -47,7 +49,8 @@ func (p *Program) unknown(a netip.Addr) bool {
 
 // KeepingUnknown returns a delta that makes no more pods of a strict program known.
 func (d Delta) KeepingUnknown() Delta {
-	d.AddMembers = slices.DeleteFunc(slices.Clone(d.AddMembers), func(m Members) bool { return m.Set.IsKnownPods() })
+	d.AddMembers = slices.DeleteFunc(slices.Clone(d.AddMembers),
+		func(m Members) bool { return m.Set.IsKnownPods() })
 	d.AddSets = slices.Clone(d.AddSets)
 	for i := range d.AddSets {
 		if d.AddSets[i].ID.IsKnownPods() {

@@ -119,7 +119,8 @@ func TestSortIsCanonical(t *testing.T) {
 
 func shuffled[T any](t *rapid.T, list []T) []T { return rapid.Permutation(list).Draw(t, "shuffled") }
 
-// edits change one thing each, where there is such a thing. They leave the lists of the original alone.
+// edits change one thing each, where there is such a thing. They leave the lists of the original
+// alone.
 var edits = map[string]func(*Program){
 	"node": func(p *Program) { p.Node = toggled(p.Node, addr("192.168.0.9")) },
 	"link": func(p *Program) { p.Links = toggled(p.Links, "eth9") },
@@ -205,8 +206,8 @@ func firstOf[T, U any](list *[]T, inner func(*T) *[]U) *[]U {
 	return inner(&(*list)[0])
 }
 
-// Programs print alike exactly where they are equal. Subject and Chain.Direction do not print on their own:
-// both are in the chain's name.
+// Programs print alike exactly where they are equal. Subject and Chain.Direction do not print on
+// their own: both are in the chain's name.
 func TestProgramTextIsInjective(t *testing.T) {
 	for name, edit := range edits {
 		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
