@@ -49,7 +49,7 @@ func (c Connection) String() string {
 	return fmt.Sprintf("%s > %s %s", c.From, c.To, c.Proto)
 }
 
-// Judge says what becomes of connections, of each in their order.
+// Judge says what becomes of open connections after a change, in their order.
 type Judge func([]Connection) ([]Fate, error)
 
 // Fate is what becomes of an open connection after a change. The zero value leaves it alone.
@@ -59,5 +59,5 @@ type Fate uint8
 const (
 	Stays Fate = iota
 	Cut        // its packets are dropped, whichever end sends them, and conntrack keeps it
-	Ended      // conntrack forgets it, so that its next packet is judged as if it were the first
+	Ended      // conntrack forgets it, so that its next packet counts as the first of a new one
 )

@@ -34,11 +34,11 @@ const (
 
 func (v Verdict) String() string { return [...]string{"deny", "allow"}[v] }
 
-// Step is one half of a judgement with its reason.
+// Step is the decision in one direction, with its reason.
 type Step struct {
 	Direction Direction
 	Verdict   Verdict
-	Chain     ChainID  // the chain that judged; empty: the address is not isolated, or Own
+	Chain     ChainID  // the chain that decided; empty: the address is not isolated, or Own
 	Own       bool     // between a pod and its own node
 	Unknown   bool     // the address is one that a strict program denies
 	Tunnel    bool     // the flow ends where a node unpacks tunnels
@@ -62,7 +62,7 @@ func (s Step) String() string {
 	}
 }
 
-// Trace is the steps of a judgement in the order in which the kernel takes them: egress, then
+// Trace is the steps of a decision in the order in which the kernel takes them: egress, then
 // ingress.
 type Trace []Step
 
@@ -94,18 +94,18 @@ func (p *Program) decide(d Direction, f Flow) Step {
 	case unknown:
 		return Step{Direction: d, Verdict: Deny, Unknown: true}
 	}
-	return p.judge(d, id, peer, f)
+	return p.decideBy(d, id, peer, f)
 }
 
-// judge asks a subject's chain, and where that leads.
-func (p *Program) judge(d Direction, id ChainID, peer netip.Addr, f Flow) Step {
+// decideBy asks a subject's chain, and the chains that it leads to.
+func (p *Program) decideBy(d Direction, id ChainID, peer netip.Addr, f Flow) Step {
 	if reason, ok := p.reason(p.chain(id), peer, f); ok {
 		return Step{Direction: d, Verdict: Allow, Chain: id, Reason: reason}
 	}
 	return Step{Direction: d, Verdict: Deny, Chain: id}
 }
 
-// reason says why a chain, or one that it leads to, allows a flow.
+// reason returns the origins by which a chain, or one that it leads to, allows a flow.
 func (p *Program) reason(c Chain, peer netip.Addr, f Flow) ([]Origin, bool) {
 	if rule, ok := p.allowing(c, peer, f); ok {
 		return rule.Origins, true

@@ -20,8 +20,8 @@ type Program struct {
 	Dispatch []Dispatch   // by direction and address
 }
 
-// Dispatch says that the pod with this address is isolated in this direction, and where it is
-// judged.
+// Dispatch says that the pod with this address is isolated in this direction, and which
+// chain decides about its packets.
 type Dispatch struct {
 	Direction Direction
 	Addr      netip.Addr

@@ -33,7 +33,7 @@ type SetID struct {
 	Key    string // letters, digits and dashes
 }
 
-// PortsOf names the set by which a chain looks up where packets to a port are judged.
+// PortsOf names the set by which a chain looks up which chain decides about a port.
 func PortsOf(id ChainID) SetID { return SetID{Kind: PortMap, Key: string(id)} }
 
 // SpansID names a map from ranges of a protocol's ports to chains after all that it says: it
@@ -143,7 +143,7 @@ func (s Set) holds(peer netip.Addr, proto Protocol, port uint16) bool {
 	return false
 }
 
-// jump finds where packets to a port are judged, in a set that leads to chains.
+// jump finds the member of a set that leads the packets to a port to a chain.
 func (s Set) jump(proto Protocol, port uint16) (Member, bool) {
 	at := sort.Search(len(s.Members), func(i int) bool {
 		m := s.Members[i]

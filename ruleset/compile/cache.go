@@ -39,8 +39,8 @@ func (s Subject) namespace() string {
 // Template is the part of an Isolation that is the same for all pods of a group.
 type Template struct {
 	Request
-	builder  builder
-	policies []string // names of those that isolate the subject
+	builder builder
+	names   []string // of the policies that isolate the pods
 }
 
 // Template returns the template for a subject and the others of its group. Where all
@@ -51,10 +51,10 @@ func (x *Cache) Template(s Subject, form Form) *Template {
 		return kept
 	}
 	template := x.fit(s, form)
-	for _, one := range s.Policies {
-		template.policies = append(template.policies, one.String())
-	}
 	template.Measure(form.RoundedCount())
+	for _, one := range s.Policies {
+		template.names = append(template.names, one.String())
+	}
 	if x.templates == nil {
 		x.templates = map[string]*Template{}
 	}
@@ -117,17 +117,17 @@ func (x *Cache) assemble(s Subject, allowing []*policy.Policy, form Form) *Templ
 // Isolation makes the isolation of one pod of the group. It asks for the group only if
 // its pods share a chain.
 func (x *Template) Isolation(p policy.Pod, form Form, group func() Group) Isolation {
-	return x.withPolicies(x.builder.isolation(p, form, group))
+	return x.named(x.builder.isolation(p, form, group))
 }
 
 // DenyAll makes the isolation of a pod whose group's request is refused: nothing is
 // allowed.
 func (x *Template) DenyAll(p policy.Pod, form Form) Isolation {
-	return x.withPolicies(newBuilder(p, x.builder.direction).isolation(p, form, NoGroup))
+	return x.named(newBuilder(p, x.builder.direction).isolation(p, form, NoGroup))
 }
 
-// withPolicies says in the pod's chain which policies isolate it.
-func (x *Template) withPolicies(i Isolation) Isolation {
-	i.Chain.Policies = x.policies
+// named says in the pod's chain which policies isolate it.
+func (x *Template) named(i Isolation) Isolation {
+	i.Chain.Policies = x.names
 	return i
 }
