@@ -27,7 +27,7 @@ func TestSameSeedSameCluster(t *testing.T) {
 func TestCounts(t *testing.T) {
 	for _, size := range []samplecluster.Size{{200, 0, 1}, {200, 100, 200}, {1000, 100, 250},
 		{3001, 4000, 7}, {20000, 2000, 250}} {
-		s := compile.SnapshotOf(objects(samplecluster.New(size, 1)), samplecluster.LocalNode)
+		s := snapshot(samplecluster.New(size, 1))
 		names, addrs, local := map[string]bool{}, map[string]bool{}, 0
 		for _, p := range s.Pods {
 			names[p.String()], addrs[p.Addrs[0].String()] = true, true
@@ -83,7 +83,7 @@ func TestLikeRealOnes(t *testing.T) {
 // everybody.
 func TestProgram(t *testing.T) {
 	w := samplecluster.New(samplecluster.Sized(2000), 1)
-	program, problems := compile.Compile(compile.SnapshotOf(objects(w), samplecluster.LocalNode))
+	program, problems := compile.Compile(snapshot(w))
 	for _, p := range problems {
 		t.Error(p)
 	}

@@ -28,21 +28,23 @@ func objects(c samplecluster.Cluster) policy.Objects {
 	}
 }
 
+// snapshot is what LocalNode sees of a cluster.
+func snapshot(c samplecluster.Cluster) compile.Snapshot {
+	return compile.SnapshotOf(objects(c), samplecluster.LocalNode)
+}
+
 // events lists the objects of a cluster as events, in the order of a source that starts.
 func events(c samplecluster.Cluster) []graph.Event {
-	var all []graph.Event
-	s := compile.SnapshotOf(objects(c), samplecluster.LocalNode)
-	for _, n := range s.Nodes {
-		all = append(all, graph.NodeSet{Node: n})
-	}
-	for _, n := range s.Namespaces {
-		all = append(all, graph.NamespaceSet{Namespace: n})
-	}
-	for _, p := range s.Pods {
-		all = append(all, graph.PodSet{Pod: p})
-	}
-	for _, p := range s.Policies {
-		all = append(all, graph.PolicySet{Policy: p})
+	all := eventsOf(c.Nodes)
+	all = append(all, eventsOf(c.Namespaces)...)
+	all = append(all, eventsOf(c.Pods)...)
+	return append(all, eventsOf(c.Policies)...)
+}
+
+// eventsOf converts API objects of one kind.
+func eventsOf[T any](objects []T) (all []graph.Event) {
+	for _, o := range objects {
+		all = append(all, graph.EventOf(o))
 	}
 	return all
 }

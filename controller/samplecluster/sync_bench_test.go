@@ -20,7 +20,6 @@ import (
 	"github.com/picket-project/picket/controller/source"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
-	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // The controller starts with everything at hand and an empty kernel, and is done when the kernel
@@ -43,7 +42,7 @@ func benchmarkFirstSync(b *testing.B, cluster samplecluster.Cluster) {
 		f := &firstCommit{Backend: newBackend(b), last: time.Now()}
 		before := processorTime()
 		b.StartTimer()
-		f.run(b, objects(cluster))
+		f.run(b, cluster)
 		processor = append(processor, processorTime()-before)
 		sum := time.Duration(0)
 		for i, took := range f.phases {
@@ -75,12 +74,12 @@ type firstCommit struct {
 }
 
 // run runs a controller until its first commit.
-func (f *firstCommit) run(b *testing.B, objects policy.Objects) {
+func (f *firstCommit) run(b *testing.B, cluster samplecluster.Cluster) {
 	ctx, done := context.WithCancel(b.Context())
 	defer done()
 	f.done, f.last = done, time.Now()
 	c := controller.New(controller.Config{
-		Node: samplecluster.LocalNode, Source: listed{objects}, Firewall: f,
+		Node: samplecluster.LocalNode, Source: listed{cluster}, Firewall: f,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err := errors.Join(c.Run(ctx), f.failed); err != nil {
@@ -113,28 +112,23 @@ func (f *firstCommit) Apply(ctx context.Context, d ruleset.Delta) error {
 
 // listed is a source that has everything at hand, as informers that have synced; each object is
 // converted and delivered by itself, as they do.
-type listed struct{ policy.Objects }
+type listed struct{ samplecluster.Cluster }
 
 // Run delivers all objects.
 func (l listed) Run(ctx context.Context, deliver func(source.Mail)) error {
-	send := func(e graph.Event) { deliver(source.Mail{Events: []graph.Event{e}}) }
-	for _, n := range l.Nodes {
-		send(graph.NodeSet{Node: policy.NewNode(n)})
-	}
-	for _, n := range l.Namespaces {
-		send(graph.NamespaceSet{Namespace: policy.NewNamespace(n)})
-	}
-	for _, p := range l.Policies {
-		send(graph.PolicySet{Policy: policy.Parse(p)})
-	}
-	for _, p := range l.Pods {
-		if pod, counts := policy.NewPod(p); counts {
-			send(graph.PodSet{Pod: pod})
-		}
-	}
+	deliverAll(l.Nodes, deliver)
+	deliverAll(l.Namespaces, deliver)
+	deliverAll(l.Policies, deliver)
+	deliverAll(l.Pods, deliver)
 	deliver(source.Mail{Synced: true})
 	<-ctx.Done()
 	return nil
+}
+
+func deliverAll[T any](objects []T, deliver func(source.Mail)) {
+	for _, o := range objects {
+		deliver(source.Mail{Events: []graph.Event{graph.EventOf(o)}})
+	}
 }
 
 // needKernel skips a benchmark where no network namespace can be had; REQUIRE_KERNEL=1 makes that a

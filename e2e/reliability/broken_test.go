@@ -107,13 +107,14 @@ func TestBrokenFramesAreFound(t *testing.T) {
 		want           []string
 	}{
 		{"nothing is a tunnel", "{tunnels, nil, []rule{\n",
-			"{tunnels, nil, []rule{\n{[]term{accept()}, \"\"},\n", &tunnels{}, []string{
+			"{tunnels, nil, []rule{\nnewRule(accept()),\n", &tunnels{}, []string{
 				"vxlan from alien to 10.77.0.1", "vxlan from caged to 10.77.0.2",
 				"vxlan from alien to 10.244.1.1",
 				"vxlan from rogue to 10.77.0.1", "protocol 4 from alien", "protocol 41 from caged",
 				"protocol 47 from alien"}},
 		{"output is not filtered",
-			`slices.Concat(rules, dispatches(ruleset.Egress), []rule{{[]term{verdict(expr.VerdictGoto, arrival)}, ""}})`, "rules", output{}, []string{
+			"slices.Concat(rules, dispatches(ruleset.Egress),\n\t\t[]rule{newRule(verdict(expr.VerdictGoto, arrival))})",
+			"rules", output{}, []string{
 				"caged@n2 > free udp-new IPv4: sent", "caged@n2 > free tcp IPv6: sent",
 				"stranger@n1 > web udp-new IPv6: sent", "alien@n1 > web udp-new IPv6: sent"}},
 	} {
