@@ -17,7 +17,8 @@ func TestComplaintsAreLoggedOnce(t *testing.T) {
 		}
 		c.complain(false, list)
 	}
-	for _, want := range []string{"not everything works", "subject=pods problem=refused", "works again"} {
+	for _, want := range []string{"not everything works", "subject=pods problem=refused",
+		"works again"} {
 		if n := strings.Count(log.String(), want); n != 1 {
 			t.Errorf("%d times %q in:\n%s", n, want, &log)
 		}

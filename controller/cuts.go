@@ -35,7 +35,8 @@ type cuts struct {
 	clients map[ruleset.Client]time.Time // that have too many, and since when
 }
 
-// newCuts returns cuts that the kernel was found to have, as if conntrack had shown all of them now.
+// newCuts returns cuts that the kernel was found to have, as if conntrack had shown all of them
+// now.
 func newCuts(held ruleset.Cuts, now time.Time) *cuts {
 	c := &cuts{
 		flows: map[ruleset.Flow]time.Time{}, ends: map[netip.Addr]map[ruleset.Flow]bool{},

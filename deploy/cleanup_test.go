@@ -12,7 +12,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 )
 
-// kubectl stands in for the real one: it knows three nodes, keeps what it is to create and notes what it is asked.
+// kubectl stands in for the real one: it knows three nodes, keeps what it is to create and notes
+// what it is asked.
 const kubectl = `#!/bin/sh
 echo "$*" >>"$OUT/asked"
 case $1 in
@@ -35,7 +36,8 @@ func TestCleanupCommands(t *testing.T) {
 	created, _ := filepath.Glob(filepath.Join(out, "*.yaml"))
 	var nodes []string
 	for _, path := range created {
-		nodes = append(nodes, only[*batchv1.Job](t, decode(t, path, read(t, path))).Spec.Template.Spec.NodeName)
+		nodes = append(nodes, only[*batchv1.Job](t,
+			decode(t, path, read(t, path))).Spec.Template.Spec.NodeName)
 	}
 	if diff := cmp.Diff([]string{"node-1", "node-2.example.com", "10-0-0-3"}, nodes); diff != "" {
 		t.Errorf("nodes that get a Job: %s", diff)
@@ -52,14 +54,17 @@ func commands(text string) string {
 	return script.String()
 }
 
-// testAsked: the agents go first and wait for their pods, and in the end one waits for the Jobs that were made.
+// testAsked: the agents go first and wait for their pods, and in the end one waits for the Jobs
+// that were made.
 func testAsked(t *testing.T, asked string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(asked), "\n")
 	if len(lines) != 6 {
-		t.Fatalf("kubectl was asked %d times; expected delete, get, 3 times create, wait:\n%s", len(lines), asked)
+		t.Fatalf("kubectl was asked %d times; expected delete, get, 3 times create, wait:\n%s",
+			len(lines), asked)
 	}
-	if !strings.HasPrefix(lines[0], "delete ") || !strings.Contains(lines[0], "--cascade=foreground") {
+	if !strings.HasPrefix(lines[0], "delete ") || !strings.Contains(lines[0],
+		"--cascade=foreground") {
 		t.Errorf("first: %s", lines[0])
 	}
 	folder := regexp.MustCompile(`-k (\S+)`).FindStringSubmatch(lines[0])
@@ -68,7 +73,8 @@ func testAsked(t *testing.T, asked string) {
 	}
 	job := only[*batchv1.Job](t, decode(t, Cleanup, read(t, Cleanup)))
 	for key, value := range job.Labels {
-		if !strings.HasPrefix(lines[5], "-n kube-system wait ") || !strings.Contains(lines[5], key+"="+value) {
+		if !strings.HasPrefix(lines[5], "-n kube-system wait ") || !strings.Contains(lines[5], key+
+			"="+value) {
 			t.Errorf("last: %s; expected to wait for jobs with %s=%s", lines[5], key, value)
 		}
 	}
@@ -77,7 +83,8 @@ func testAsked(t *testing.T, asked string) {
 // TestCleanupEnds: a Job tries again, gives up, and goes.
 func TestCleanupEnds(t *testing.T) {
 	spec := only[*batchv1.Job](t, decode(t, Cleanup, read(t, Cleanup))).Spec
-	got := []int64{int64(*spec.BackoffLimit), *spec.ActiveDeadlineSeconds, int64(*spec.TTLSecondsAfterFinished)}
+	got := []int64{int64(*spec.BackoffLimit), *spec.ActiveDeadlineSeconds,
+		int64(*spec.TTLSecondsAfterFinished)}
 	if diff := cmp.Diff([]int64{4, 300, 3600}, got); diff != "" {
 		t.Error(diff)
 	}

@@ -9,10 +9,12 @@ import (
 	"testing"
 )
 
-// TestContainerfileCopiesEnough resolves the program's packages in a folder that holds only what is copied.
+// TestContainerfileCopiesEnough resolves the program's packages in a folder that holds only what is
+// copied.
 func TestContainerfileCopiesEnough(t *testing.T) {
 	dir := t.TempDir()
-	for _, line := range regexp.MustCompile(`(?m)^COPY (\w.*) (\S+)$`).FindAllStringSubmatch(string(read(t, "Containerfile")), -1) {
+	for _, line := range regexp.MustCompile(`(?m)^COPY (\w.*) (\S+)$`).FindAllStringSubmatch(
+		string(read(t, "Containerfile")), -1) {
 		for _, name := range strings.Fields(line[1]) {
 			copyTo(t, filepath.Join(dir, line[2]), name)
 		}

@@ -28,22 +28,26 @@ func TestSelector(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := only[*batchv1.Job](t, decode(t, Cleanup, read(t, Cleanup)))
-	if !selector.Matches(labels.Set(set.Spec.Template.Labels)) || selector.Matches(labels.Set(job.Spec.Template.Labels)) {
-		t.Errorf("%s; the agent has %v, the Job %v", selector, set.Spec.Template.Labels, job.Spec.Template.Labels)
+	if !selector.Matches(labels.Set(set.Spec.Template.Labels)) ||
+		selector.Matches(labels.Set(job.Spec.Template.Labels)) {
+		t.Errorf("%s; the agent has %v, the Job %v", selector, set.Spec.Template.Labels,
+			job.Spec.Template.Labels)
 	}
 }
 
 // TestProbes asks where the agent answers, on the node only.
 func TestProbes(t *testing.T) {
 	agent := daemonSet(t).Spec.Template.Spec.Containers[0]
-	for path, probe := range map[string]*corev1.Probe{"/healthz": agent.LivenessProbe, "/readyz": agent.ReadinessProbe} {
+	for path, probe := range map[string]*corev1.Probe{"/healthz": agent.LivenessProbe,
+		"/readyz": agent.ReadinessProbe} {
 		want := &corev1.HTTPGetAction{Host: "127.0.0.1", Port: intstr.FromInt32(9470), Path: path}
 		if diff := cmp.Diff(want, probe.HTTPGet); diff != "" {
 			t.Errorf("%s: %s", path, diff)
 		}
 	}
 	alive := agent.LivenessProbe
-	if patience := time.Duration(alive.PeriodSeconds*alive.FailureThreshold) * time.Second; patience < 3*time.Minute {
+	if patience := time.Duration(
+		alive.PeriodSeconds*alive.FailureThreshold) * time.Second; patience < 3*time.Minute {
 		t.Errorf("an agent that starts slowly is killed after %s", patience)
 	}
 }
@@ -56,16 +60,19 @@ func TestRollout(t *testing.T) {
 		t.Errorf("maxSurge %v: two agents on a node", rolling.MaxSurge)
 	}
 	for nodes, want := range map[int]int{1: 1, 10: 1, 11: 2, 500: 50} {
-		if got, err := intstr.GetScaledValueFromIntOrPercent(rolling.MaxUnavailable, nodes, true); got != want || err != nil {
+		if got, err := intstr.GetScaledValueFromIntOrPercent(rolling.MaxUnavailable, nodes,
+			true); got != want || err != nil {
 			t.Errorf("%d of %d nodes at once (%v); expected %d", got, nodes, err, want)
 		}
 	}
 	if spec.MinReadySeconds < 10 || *spec.Template.Spec.TerminationGracePeriodSeconds > 10 {
-		t.Errorf("minReadySeconds %d, terminationGracePeriodSeconds %d", spec.MinReadySeconds, *spec.Template.Spec.TerminationGracePeriodSeconds)
+		t.Errorf("minReadySeconds %d, terminationGracePeriodSeconds %d", spec.MinReadySeconds,
+			*spec.Template.Spec.TerminationGracePeriodSeconds)
 	}
 }
 
-// TestEnvironment: the node's name, and a bound for Go's memory that leaves the kernel a quarter of the limit.
+// TestEnvironment: the node's name, and a bound for Go's memory that leaves the kernel a quarter of
+// the limit.
 func TestEnvironment(t *testing.T) {
 	agent := daemonSet(t).Spec.Template.Spec.Containers[0]
 	limit := agent.Resources.Limits.Memory().Value()
@@ -77,7 +84,8 @@ func TestEnvironment(t *testing.T) {
 			}
 		case "GOMEMLIMIT":
 			if soft := goMemory(t, variable.Value); soft > limit*3/4 || soft < limit/2 {
-				t.Errorf("GOMEMLIMIT %s is %d; the container's limit %d", variable.Value, soft, limit)
+				t.Errorf("GOMEMLIMIT %s is %d; the container's limit %d", variable.Value, soft,
+					limit)
 			}
 		default:
 			t.Errorf("unexpected variable %s", variable.Name)

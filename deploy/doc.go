@@ -6,6 +6,7 @@
 //	  └ kustomization.yaml names the image ──► cleanup.yaml      the Job that removes the rules, stamped by ./render
 //	                                       └─► picket-ARCH.tar   the image:  go run ./image
 //
-// It is a module of its own, so that none of its libraries become the product's. What the manifests promise (no
-// privilege but NET_ADMIN, no right but those that the agent uses) is written down a second time in the tests.
+// It is a module of its own, so that none of its libraries become the product's. What the manifests
+// promise (no privilege but NET_ADMIN, no right but those that the agent uses) is written down a
+// second time in the tests.
 package deploy

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// Rendered is the file that holds the overlay RenderedFrom, for those who want one file and no kustomize.
+	// Rendered is the file that holds the overlay RenderedFrom, for those who want one file and no
+	// kustomize.
 	Rendered     = "picket.yaml"
 	RenderedFrom = "overlays/flannel"
 	// Cleanup is the Job that removes the rules from one node.
@@ -38,14 +39,16 @@ func Image(folder string) (string, error) {
 
 // Render returns what kubectl apply -k would send for a kustomization.
 func Render(folder string) ([]byte, error) {
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(),
+		folder)
 	if err != nil {
 		return nil, fmt.Errorf("render %s: %w", folder, err)
 	}
 	return resources.AsYaml()
 }
 
-const header = "# Rendered from " + RenderedFrom + " by: go run ./render\n# Change it there; base says why everything is as it is.\n"
+const header = "# Rendered from " + RenderedFrom +
+	" by: go run ./render\n# Change it there; base says why everything is as it is.\n"
 
 // imageLine is what names the image of a container; kustomize would lose the comments around it.
 var imageLine = regexp.MustCompile(`(?m)^( +image: ).*$`)

@@ -23,10 +23,12 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// strict decodes manifests of the kinds that we use, and takes an unknown field for the mistake that it is.
+// strict decodes manifests of the kinds that we use, and takes an unknown field for the mistake
+// that it is.
 func strict() runtime.Decoder {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme,
+		appsv1.AddToScheme, batchv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			panic(err)
 		}
@@ -130,7 +132,8 @@ func testK3sConfig(t *testing.T, text []byte) {
 
 func TestDecodingIsStrict(t *testing.T) {
 	for _, text := range []string{
-		"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\nautomountServiceAccountTokens: false\n",
+		"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: " +
+			"a}\nautomountServiceAccountTokens: false\n",
 		"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\nmetadata: {name: b}\n",
 		"apiVersion: v1\nkind: Serviceaccount\nmetadata: {name: a}\n",
 	} {
@@ -153,7 +156,8 @@ func TestFilesAreCurrent(t *testing.T) {
 	}
 }
 
-// TestOverlays holds what an overlay may change: nothing, as long as nothing is known to be different there.
+// TestOverlays holds what an overlay may change: nothing, as long as nothing is known to be
+// different there.
 func TestOverlays(t *testing.T) {
 	folders, _ := filepath.Glob("overlays/*")
 	if len(folders) < 2 {
@@ -172,7 +176,8 @@ func TestImageName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects := append(decode(t, Rendered, read(t, Rendered)), decode(t, Cleanup, read(t, Cleanup))...)
+	objects := append(decode(t, Rendered, read(t, Rendered)),
+		decode(t, Cleanup, read(t, Cleanup))...)
 	got := []string{only[*appsv1.DaemonSet](t, objects).Spec.Template.Spec.Containers[0].Image,
 		only[*batchv1.Job](t, objects).Spec.Template.Spec.Containers[0].Image}
 	if diff := cmp.Diff([]string{image, image}, got); diff != "" {
@@ -197,24 +202,28 @@ func TestImageNameIsMissing(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if name, err := Image(dir); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+		if name, err := Image(dir); err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%q: %q, %v; expected an error with the path and %q", text, name, err, want)
 		}
 	}
-	if _, err := Image(t.TempDir()); err == nil || !strings.Contains(err.Error(), "expected to run in the folder deploy") {
+	if _, err := Image(t.TempDir()); err == nil || !strings.Contains(err.Error(),
+		"expected to run in the folder deploy") {
 		t.Errorf("no file: %v", err)
 	}
 }
 
 // TestEverythingIsInOnePlace: nothing outside of kube-system, and everything labelled as ours.
 func TestEverythingIsInOnePlace(t *testing.T) {
-	objects := append(decode(t, Rendered, read(t, Rendered)), decode(t, Cleanup, read(t, Cleanup))...)
+	objects := append(decode(t, Rendered, read(t, Rendered)),
+		decode(t, Cleanup, read(t, Cleanup))...)
 	for _, object := range objects {
 		meta := object.(interface {
 			GetNamespace() string
 			GetLabels() map[string]string
 		})
-		clusterWide := slices.Contains([]string{"ClusterRole", "ClusterRoleBinding"}, object.GetObjectKind().GroupVersionKind().Kind)
+		clusterWide := slices.Contains([]string{"ClusterRole", "ClusterRoleBinding"},
+			object.GetObjectKind().GroupVersionKind().Kind)
 		if want := map[bool]string{false: "kube-system"}[clusterWide]; meta.GetNamespace() != want {
 			t.Errorf("%T is in namespace %q; expected %q", object, meta.GetNamespace(), want)
 		}

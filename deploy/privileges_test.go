@@ -12,7 +12,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// TestSecurityContext has what both containers may do: the whole value, so that a field more is seen too.
+// TestSecurityContext has what both containers may do: the whole value, so that a field more is
+// seen too.
 func TestSecurityContext(t *testing.T) {
 	yes, no, root := true, false, int64(0)
 	want := &corev1.SecurityContext{
@@ -21,15 +22,17 @@ func TestSecurityContext(t *testing.T) {
 		ReadOnlyRootFilesystem:   &yes,
 		RunAsUser:                &root,
 		RunAsGroup:               &root,
-		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN"}},
-		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"},
+			Add: []corev1.Capability{"NET_ADMIN"}},
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
 	for name, pod := range pods(t) {
 		if diff := cmp.Diff(want, pod.Containers[0].SecurityContext); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 		if pod.SecurityContext != nil {
-			t.Errorf("%s: the pod's own security context is %v; expected none", name, pod.SecurityContext)
+			t.Errorf("%s: the pod's own security context is %v; expected none", name,
+				pod.SecurityContext)
 		}
 	}
 }
@@ -38,7 +41,8 @@ func TestSecurityContext(t *testing.T) {
 func pods(t *testing.T) map[string]corev1.PodSpec {
 	t.Helper()
 	return map[string]corev1.PodSpec{
-		"agent":   only[*appsv1.DaemonSet](t, decode(t, Rendered, read(t, Rendered))).Spec.Template.Spec,
+		"agent": only[*appsv1.DaemonSet](t,
+			decode(t, Rendered, read(t, Rendered))).Spec.Template.Spec,
 		"cleanup": only[*batchv1.Job](t, decode(t, Cleanup, read(t, Cleanup))).Spec.Template.Spec,
 	}
 }
@@ -51,22 +55,48 @@ func TestPods(t *testing.T) {
 		agent, cleanup string
 	}{
 		{"one container", func(p corev1.PodSpec) any { return len(p.Containers) }, "1", "1"},
-		{"no other containers", func(p corev1.PodSpec) any { return len(p.InitContainers) + len(p.EphemeralContainers) }, "0", "0"},
-		{"nothing of the node is mounted, nothing is writable", func(p corev1.PodSpec) any { return len(p.Volumes) + len(p.Containers[0].VolumeMounts) }, "0", "0"},
+		{"no other containers", func(p corev1.PodSpec) any {
+			return len(p.InitContainers) + len(p.EphemeralContainers)
+		}, "0", "0"},
+		{"nothing of the node is mounted, nothing is writable", func(p corev1.PodSpec) any {
+			return len(p.Volumes) + len(p.Containers[0].VolumeMounts)
+		}, "0", "0"},
 		{"the node's network", func(p corev1.PodSpec) any { return p.HostNetwork }, "true", "true"},
-		{"not its processes", func(p corev1.PodSpec) any { return p.HostPID || p.HostIPC || p.ShareProcessNamespace != nil }, "false", "false"},
+		{"not its processes", func(p corev1.PodSpec) any {
+			return p.HostPID || p.HostIPC || p.ShareProcessNamespace != nil
+		}, "false", "false"},
 		{"node DNS", func(p corev1.PodSpec) any { return p.DNSPolicy }, "Default", "Default"},
-		{"token", func(p corev1.PodSpec) any { return *p.AutomountServiceAccountToken }, "true", "false"},
+		{"token", func(p corev1.PodSpec) any {
+			return *p.AutomountServiceAccountToken
+		}, "true", "false"},
 		{"account", func(p corev1.PodSpec) any { return p.ServiceAccountName }, "picket", ""},
-		{"no service links", func(p corev1.PodSpec) any { return *p.EnableServiceLinks }, "false", "false"},
-		{"priority", func(p corev1.PodSpec) any { return p.PriorityClassName }, "system-node-critical", "system-node-critical"},
-		{"tolerates everything", func(p corev1.PodSpec) any { return p.Tolerations }, "[{ Exists   <nil>}]", "[{ Exists   <nil>}]"},
-		{"where", func(p corev1.PodSpec) any { return p.NodeSelector["kubernetes.io/os"] + p.NodeName }, "linux", "NODE"},
-		{"what it runs", func(p corev1.PodSpec) any { return append(p.Containers[0].Command, p.Containers[0].Args...) }, "[agent]", "[cleanup]"},
-		{"no port to others", func(p corev1.PodSpec) any { return len(p.Containers[0].Ports) }, "0", "0"},
-		{"no limit on the processor", func(p corev1.PodSpec) any { return p.Containers[0].Resources.Limits.Cpu().IsZero() }, "true", "true"},
-		{"a limit on memory", func(p corev1.PodSpec) any { return p.Containers[0].Resources.Limits.Memory().IsZero() }, "false", "false"},
-		{"pulled once", func(p corev1.PodSpec) any { return p.Containers[0].ImagePullPolicy }, "IfNotPresent", "IfNotPresent"},
+		{"no service links", func(p corev1.PodSpec) any {
+			return *p.EnableServiceLinks
+		}, "false", "false"},
+		{"priority", func(p corev1.PodSpec) any {
+			return p.PriorityClassName
+		}, "system-node-critical", "system-node-critical"},
+		{"tolerates everything", func(p corev1.PodSpec) any {
+			return p.Tolerations
+		}, "[{ Exists   <nil>}]", "[{ Exists   <nil>}]"},
+		{"where", func(p corev1.PodSpec) any {
+			return p.NodeSelector["kubernetes.io/os"] + p.NodeName
+		}, "linux", "NODE"},
+		{"what it runs", func(p corev1.PodSpec) any {
+			return append(p.Containers[0].Command, p.Containers[0].Args...)
+		}, "[agent]", "[cleanup]"},
+		{"no port to others", func(p corev1.PodSpec) any {
+			return len(p.Containers[0].Ports)
+		}, "0", "0"},
+		{"no limit on the processor", func(p corev1.PodSpec) any {
+			return p.Containers[0].Resources.Limits.Cpu().IsZero()
+		}, "true", "true"},
+		{"a limit on memory", func(p corev1.PodSpec) any {
+			return p.Containers[0].Resources.Limits.Memory().IsZero()
+		}, "false", "false"},
+		{"pulled once", func(p corev1.PodSpec) any {
+			return p.Containers[0].ImagePullPolicy
+		}, "IfNotPresent", "IfNotPresent"},
 	} {
 		for name, pod := range pods(t) {
 			want := map[string]string{"agent": fact.agent, "cleanup": fact.cleanup}[name]
@@ -91,10 +121,12 @@ func TestRights(t *testing.T) {
 		t.Error(diff)
 	}
 	binding := only[*rbacv1.ClusterRoleBinding](t, objects)
-	if diff := cmp.Diff([]rbacv1.Subject{{Kind: "ServiceAccount", Name: "picket", Namespace: "kube-system"}}, binding.Subjects); diff != "" {
+	if diff := cmp.Diff([]rbacv1.Subject{{Kind: "ServiceAccount", Name: "picket",
+		Namespace: "kube-system"}}, binding.Subjects); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "picket"}, binding.RoleRef); diff != "" {
+	if diff := cmp.Diff(rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole",
+		Name: "picket"}, binding.RoleRef); diff != "" {
 		t.Error(diff)
 	}
 	if account := only[*corev1.ServiceAccount](t, objects); *account.AutomountServiceAccountToken {

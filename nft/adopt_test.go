@@ -20,8 +20,10 @@ func TestRestartAdopts(t *testing.T) {
 	first := open(t, Options{NoOwner: true})
 	converge(t, first, want)
 	counted := tampering{ // a denial that has counted: the kernel takes a start value
-		script: "replace rule " + podRules + " handle HANDLE counter packets 7 bytes 420 drop comment \"" + lastComment(want.Chains[0]) + `"`,
-		chain:  podChain, rule: "isolated by",
+		script: "replace rule " + podRules +
+			" handle HANDLE counter packets 7 bytes 420 drop comment \"" +
+			lastComment(want.Chains[0]) + `"`,
+		chain: podChain, rule: "isolated by",
 	}
 	nftProgram(t, counted.resolve(t), "-f", "-")
 	if err := first.Close(); err != nil {
@@ -33,7 +35,8 @@ func TestRestartAdopts(t *testing.T) {
 	if !d.Empty() || generation(t, second) != number {
 		t.Errorf("%d transactions for\n%s", generation(t, second)-number, d.String())
 	}
-	if diff := cmp.Diff(before, handles(t)); diff != "" || !strings.Contains(before, "counter packets 7 bytes 420") {
+	if diff := cmp.Diff(before, handles(t)); diff != "" ||
+		!strings.Contains(before, "counter packets 7 bytes 420") {
 		t.Errorf("first (-), second (+):\n%s\n%s", diff, before)
 	}
 }
@@ -53,7 +56,8 @@ func TestChangeLeavesTheRestAlone(t *testing.T) {
 	changed.Chains[1].Rules = changed.Chains[1].Rules[1:]
 	changed.Sets[0].Members = nil
 	converge(t, b, changed)
-	if diff := cmp.Diff(before, nftProgram(t, "", "-a", "list", "chain", "inet", tableName, podChain)); diff != "" {
+	if diff := cmp.Diff(before, nftProgram(t, "", "-a", "list", "chain", "inet", tableName,
+		podChain)); diff != "" {
 		t.Errorf("a chain that did not change was made anew:\n%s", diff)
 	}
 }
@@ -61,7 +65,8 @@ func TestChangeLeavesTheRestAlone(t *testing.T) {
 // Whoever changes any ruleset between Observe and Apply makes Apply fail: what was observed may
 // be wrong.
 func TestForeignChangeBetweenObserveAndApply(t *testing.T) {
-	for _, change := range []string{"add table ip mine", "delete rule " + podRules + " handle HANDLE"} {
+	for _, change := range []string{"add table ip mine", "delete rule " + podRules +
+		" handle HANDLE"} {
 		newNetns(t)
 		b := open(t, Options{NoOwner: true})
 		converge(t, b, sample(ruleset.Drop))
@@ -69,7 +74,8 @@ func TestForeignChangeBetweenObserveAndApply(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nftProgram(t, tampering{script: change, chain: podChain, rule: "tcp dport 80"}.resolve(t), "-f", "-")
+		nftProgram(t, tampering{script: change, chain: podChain, rule: "tcp dport 80"}.resolve(t),
+			"-f", "-")
 		before := handles(t)
 		want := sample(ruleset.Reject)
 		if err := b.Apply(t.Context(), ruleset.Diff(have, want)); !errors.Is(err, unix.ERESTART) {
@@ -108,11 +114,18 @@ func TestForeignChangeBetweenTwoApplies(t *testing.T) {
 func TestRefusedDeltaChangesNothing(t *testing.T) {
 	nowhere := ruleset.SetID{Kind: ruleset.Addresses, Family: ruleset.IPv4, Key: "nowhere"}
 	for _, d := range []ruleset.Delta{
-		{AddLinks: []string{"eth1"}, DelSets: []ruleset.SetID{setID(ruleset.Addresses, ruleset.IPv4)}},                     // in use
-		{AddLinks: []string{"eth1"}, DelSets: []ruleset.SetID{nowhere}},                                                    // absent
-		{AddLinks: []string{"eth1"}, DelChains: []ruleset.ChainID{podChain}},                                               // in use
-		{AddLinks: []string{"eth1"}, DelLinks: []string{"eth9"}},                                                           // absent
-		{AddLinks: []string{"eth1"}, AddDispatch: []ruleset.Dispatch{{Addr: addr("10.0.0.1"), Chain: "ingress/no/where"}}}, // absent
+		// in use
+		{AddLinks: []string{"eth1"}, DelSets: []ruleset.SetID{setID(ruleset.Addresses,
+			ruleset.IPv4)}},
+		// absent
+		{AddLinks: []string{"eth1"}, DelSets: []ruleset.SetID{nowhere}},
+		// in use
+		{AddLinks: []string{"eth1"}, DelChains: []ruleset.ChainID{podChain}},
+		// absent
+		{AddLinks: []string{"eth1"}, DelLinks: []string{"eth9"}},
+		// absent
+		{AddLinks: []string{"eth1"}, AddDispatch: []ruleset.Dispatch{{Addr: addr("10.0.0.1"),
+			Chain: "ingress/no/where"}}},
 		{AddLinks: []string{"eth1"}, PutChains: []ruleset.PutChain{{New: true, Chain: ruleset.Chain{
 			ID: "ingress/a/b", Rules: []ruleset.Rule{{Peer: ruleset.InSet(nowhere)}}}}}}, // absent
 	} {
@@ -137,7 +150,8 @@ func TestTwoSteps(t *testing.T) {
 		newNetns(t)
 		b := open(t, o)
 		b.twoSteps = true
-		for _, want := range []*ruleset.Program{sample(ruleset.Drop), programs().Example(3), {}, programs().Example(10), sample(ruleset.Reject)} {
+		for _, want := range []*ruleset.Program{sample(ruleset.Drop), programs().Example(3), {},
+			programs().Example(10), sample(ruleset.Reject)} {
 			converge(t, b, want)
 		}
 		have, err := b.Observe(t.Context())
@@ -145,7 +159,8 @@ func TestTwoSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := generation(t, b)
-		if err := b.Apply(t.Context(), ruleset.Diff(have, &ruleset.Program{})); err != nil || generation(t, b) != before+3 {
+		if err := b.Apply(t.Context(), ruleset.Diff(have, &ruleset.Program{})); err != nil ||
+			generation(t, b) != before+3 {
 			t.Errorf("%d transactions, %v", generation(t, b)-before, err)
 		}
 		wantHeld(t, b, &ruleset.Program{})
@@ -192,9 +207,11 @@ func TestUpgradeReplacesRulesOnly(t *testing.T) {
 	b := open(t, Options{NoOwner: true})
 	converge(t, b, want)
 	current := listed(t)
-	digests := regexp.MustCompile(` comment "chain of (\d+ rules, digest \w+ content \w+)"(\n\s+counter packets 0 bytes 0 drop comment) ".*"`)
+	digests := regexp.MustCompile(
+		` comment "chain of (\d+ rules, digest \w+ content \w+)"(\n\s+counter packets 0 bytes 0 drop comment) ".*"`)
 	former := digests.ReplaceAllString(current, `$2 "denied: end of $1"`)
-	former = strings.ReplaceAll(former, `return comment "chain of `, `return comment "peers: end of `)
+	former = strings.ReplaceAll(former, `return comment "chain of `,
+		`return comment "peers: end of `)
 	if former == current {
 		t.Fatalf("no digest in\n%s", current)
 	}

@@ -26,23 +26,28 @@ type Options struct {
 
 // Backend is the kernel's side of one node's ruleset. It belongs to one goroutine.
 type Backend struct {
-	options     Options
-	conn        *nftables.Conn // nil after an error: opened anew when it is needed
-	socket      *netlink.Conn  // of conn
-	locked      *netlink.Conn  // keeps other agents away; nil: not yet, or the kernel does
-	port        atomic.Uint32  // the connection's address on netlink; Watch reads it in another goroutine
+	options Options
+	conn    *nftables.Conn // nil after an error: opened anew when it is needed
+	socket  *netlink.Conn  // of conn
+	locked  *netlink.Conn  // keeps other agents away; nil: not yet, or the kernel does
+	// the connection's address on netlink; Watch reads it in another goroutine
+	port        atomic.Uint32
 	ownership   ownership
-	ownsSegment bool          // the table on bridges, too
-	found       listing       // by the last Observe
-	overtaken   int           // transactions in a row that others' commits made stale
-	stuck       bool          // the kernel refused to mend what was found: it must go
-	checked     uint32        // generation that the last Observe saw, while nothing was applied on top; else 0
-	generation  uint32        // what it must be now if nobody else changed anything since; 0: not known
-	watchBuffer int           // of the socket that Watch listens on; more notifications at once are a report, too
+	ownsSegment bool    // the table on bridges, too
+	found       listing // by the last Observe
+	overtaken   int     // transactions in a row that others' commits made stale
+	stuck       bool    // the kernel refused to mend what was found: it must go
+	// generation that the last Observe saw, while nothing was applied on top; else 0
+	checked uint32
+	// what it must be now if nobody else changed anything since; 0: not known
+	generation uint32
+	// of the socket that Watch listens on; more notifications at once are a report, too
+	watchBuffer int
 	watchRest   time.Duration // between its reports, however often others change the table
 	longest     time.Duration // between two dials, but for transactions
 	nudged      time.Duration // how often socket is
-	twoSteps    bool          // a chain can't be deleted in the batch in which it loses its last reference
+	// a chain can't be deleted in the batch in which it loses its last reference
+	twoSteps bool
 }
 
 // Open prepares a backend; the kernel is first asked in Observe or Apply.

@@ -177,7 +177,8 @@ func encodeSpans(members []ruleset.Member) []nftables.SetElement {
 	for _, m := range members {
 		open := m.LastPort == math.MaxUint16
 		elements = append(elements, nftables.SetElement{
-			Key: port16(m.Port), Comment: reasonComment(m.Reason), VerdictData: jumpTo(m.Chain), IntervalOpen: open,
+			Key: port16(m.Port), Comment: reasonComment(m.Reason), VerdictData: jumpTo(m.Chain),
+			IntervalOpen: open,
 		})
 		if !open {
 			elements = append(elements,

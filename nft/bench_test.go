@@ -23,8 +23,8 @@ func loaded(b *testing.B, p *ruleset.Program) *Backend {
 	return backend
 }
 
-// One address is added to a set of some size, and deleted again. The metrics are the medians of both,
-// which may differ much, and the 99th percentile of all.
+// One address is added to a set of some size, and deleted again. The metrics are the medians of
+// both, which may differ much, and the 99th percentile of all.
 func BenchmarkApplyOneMember(b *testing.B) {
 	for _, addresses := range []int{10, 100, 1000, 10_000, benchMembers} {
 		b.Run(fmt.Sprintf("addresses=%d", addresses), func(b *testing.B) {

@@ -42,10 +42,11 @@ func with(p *ruleset.Program, a netip.Addr) *ruleset.Program {
 func sent(t *testing.T, d ruleset.Delta) []netlink.Message {
 	t.Helper()
 	var messages []netlink.Message
-	conn, err := nftables.New(nftables.AsLasting(), nftables.WithTestDial(func(request []netlink.Message) ([]netlink.Message, error) {
-		messages = append(messages, request...)
-		return nil, nil
-	}))
+	conn, err := nftables.New(nftables.AsLasting(),
+		nftables.WithTestDial(func(request []netlink.Message) ([]netlink.Message, error) {
+			messages = append(messages, request...)
+			return nil, nil
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,17 +125,22 @@ func manySpans(count int) *ruleset.Program {
 	p := &ruleset.Program{}
 	var peers []ruleset.ChainID
 	for i := range 2 {
-		c := ruleset.Chain{ID: ruleset.NewPeersID(ruleset.Ingress, string(rune('a'+i))), Denial: ruleset.GoBack}
-		c.Rules = []ruleset.Rule{{Peer: ruleset.InPrefix(netip.PrefixFrom(addr("10.244.0.0"), 16+8*i))}}
+		c := ruleset.Chain{ID: ruleset.NewPeersID(ruleset.Ingress, string(rune('a'+i))),
+			Denial: ruleset.GoBack}
+		c.Rules = []ruleset.Rule{{Peer: ruleset.InPrefix(netip.PrefixFrom(addr("10.244.0.0"), 16+
+			8*i))}}
 		peers, p.Chains = append(peers, c.ID), append(p.Chains, c)
 	}
-	set := ruleset.Set{ID: ruleset.SpansID(ruleset.TCP, fmt.Sprint(count)), Comment: "ranges of tcp ports"}
+	set := ruleset.Set{ID: ruleset.SpansID(ruleset.TCP, fmt.Sprint(count)),
+		Comment: "ranges of tcp ports"}
 	for i := range count {
 		first := uint16(65536 - 10*(count-i))
-		set.Members = append(set.Members, ruleset.Member{Proto: ruleset.TCP, Port: first, LastPort: first + 9, Chain: peers[i%2], Reason: "a/p ingress[0]"})
+		set.Members = append(set.Members, ruleset.Member{Proto: ruleset.TCP, Port: first,
+			LastPort: first + 9, Chain: peers[i%2], Reason: "a/p ingress[0]"})
 	}
 	id := ruleset.NewChainID(ruleset.Ingress, "default", "web-0")
-	p.Chains = append(p.Chains, ruleset.Chain{ID: id, Subject: "default/web-0", Spans: []ruleset.SetID{set.ID}})
+	p.Chains = append(p.Chains, ruleset.Chain{ID: id, Subject: "default/web-0",
+		Spans: []ruleset.SetID{set.ID}})
 	p.Sets = []ruleset.Set{set}
 	p.Dispatch = []ruleset.Dispatch{{Addr: addr("10.244.1.5"), Chain: id}}
 	p.Sort()
@@ -154,11 +160,13 @@ func TestManyMembersOfEveryKind(t *testing.T) {
 	b := open(t, Options{NoOwner: true})
 	p := &ruleset.Program{Links: []string{"cni0"}}
 	for _, f := range ruleset.Families {
-		for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts, ruleset.Ranges} {
+		for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts,
+			ruleset.Ranges} {
 			p.Sets = append(p.Sets, ruleset.Set{ID: setID(kind, f), Members: spaced(kind, f, 5000)})
 		}
 		for _, m := range spaced(ruleset.Addresses, f, 5000) {
-			p.Dispatch = append(p.Dispatch, ruleset.Dispatch{Addr: m.Addr, Chain: "ingress/default/web-0"})
+			p.Dispatch = append(p.Dispatch, ruleset.Dispatch{Addr: m.Addr,
+				Chain: "ingress/default/web-0"})
 		}
 	}
 	p.Chains = []ruleset.Chain{{ID: "ingress/default/web-0"}}

@@ -121,7 +121,10 @@ func (k cutKey) part(text string, length uint32, load func(register uint32) expr
 }
 
 func (k cutKey) in(set string, invert bool) term {
-	not := map[bool]string{true: "!= "}[invert]
+	not := ""
+	if invert {
+		not = "!= "
+	}
 	lookup := &expr.Lookup{SourceRegister: register, SetName: set, Invert: invert}
 	return term{text: k.text + " " + not + "@" + set, exprs: append(slices.Clip(k.exprs), lookup)}
 }

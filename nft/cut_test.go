@@ -12,19 +12,23 @@ import (
 
 func flow(from, to string, proto ruleset.Protocol) ruleset.Flow {
 	server := netip.MustParseAddrPort(to)
-	return ruleset.Flow{From: netip.MustParseAddr(from), To: server.Addr(), Proto: proto, Port: server.Port()}
+	return ruleset.Flow{From: netip.MustParseAddr(from), To: server.Addr(), Proto: proto,
+		Port: server.Port()}
 }
 
 // sampleCuts are cuts of both families and of every kind, sorted.
 func sampleCuts() ruleset.Cuts {
 	cuts := ruleset.Cuts{
 		Flows: []ruleset.Flow{
-			flow("10.244.1.5", "10.244.2.7:80", ruleset.TCP), flow("10.244.1.5", "10.244.2.7:443", ruleset.SCTP),
+			flow("10.244.1.5", "10.244.2.7:80", ruleset.TCP), flow("10.244.1.5", "10.244.2.7:443",
+				ruleset.SCTP),
 			flow("fd00::5", "[fd00::7]:53", ruleset.UDP),
-			flow("10.244.1.5", "10.244.2.7:0", ruleset.AnyProtocol), flow("fd00::5", "[fd00::7]:0", ruleset.AnyProtocol),
+			flow("10.244.1.5", "10.244.2.7:0", ruleset.AnyProtocol), flow("fd00::5", "[fd00::7]:0",
+				ruleset.AnyProtocol),
 		},
 		Clients: []ruleset.Client{
-			{Addr: netip.MustParseAddr("10.244.1.5"), Proto: ruleset.TCP}, {Addr: netip.MustParseAddr("fd00::5"), Proto: ruleset.UDP},
+			{Addr: netip.MustParseAddr("10.244.1.5"), Proto: ruleset.TCP},
+			{Addr: netip.MustParseAddr("fd00::5"), Proto: ruleset.UDP},
 		},
 	}
 	cuts.Sort()
@@ -40,7 +44,9 @@ func cut(t *testing.T, b *Backend, c ruleset.CutChange, want ruleset.Cuts) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool {
+		return a == b
+	})); diff != "" {
 		t.Errorf("cut (-want +got):\n%s", diff)
 	}
 }
@@ -101,7 +107,8 @@ func TestCutsAreListedAsTheyWereMade(t *testing.T) {
 	converge(t, b, &ruleset.Program{})
 	cut(t, b, ruleset.CutChange{Add: sampleCuts()}, sampleCuts())
 	text := listed(t)
-	wanted := []string{"10.244.1.5 . 10.244.2.7 . tcp . 80", "{ 10.244.1.5 . 10.244.2.7 }", "10.244.1.5 . tcp"}
+	wanted := []string{"10.244.1.5 . 10.244.2.7 . tcp . 80", "{ 10.244.1.5 . 10.244.2.7 }",
+		"10.244.1.5 . tcp"}
 	for _, r := range cutRules() {
 		wanted = append(wanted, strings.Split(r.text(), "counter")[0])
 	}
@@ -122,7 +129,8 @@ func TestCutsAreListedAsTheyWereMade(t *testing.T) {
 func TestCutFrameIsWatched(t *testing.T) {
 	for _, script := range []string{
 		"flush chain inet picket cut", "flush chain inet picket cut; delete chain inet picket cut",
-		"add rule inet picket cut accept", "insert rule inet picket cut accept", "insert rule inet picket cutoutput accept",
+		"add rule inet picket cut accept", "insert rule inet picket cut accept",
+		"insert rule inet picket cutoutput accept",
 		"flush chain inet picket cutoutput; delete chain inet picket cutoutput",
 	} {
 		newNetns(t)

@@ -21,7 +21,8 @@ func TestMembersSurviveEncoding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := sets().Draw(t, "set")
 		elements := rapid.Permutation(encodeMembers(s.ID, s.Members)).Draw(t, "elements")
-		got := slices.SortedFunc(slices.Values(decodeMembers(s.ID, elements)), ruleset.Member.Compare)
+		got := slices.SortedFunc(slices.Values(decodeMembers(s.ID, elements)),
+			ruleset.Member.Compare)
 		if diff := cmp.Diff(s.Members, got, equalMembers); diff != "" {
 			t.Fatalf("%s (-sent +read):\n%s", s.ID, diff)
 		}
@@ -33,10 +34,14 @@ func TestEncodeRanges(t *testing.T) {
 		name, first, last string
 		want              []nftables.SetElement
 	}{
-		{"one address", "10.0.0.1", "10.0.0.1", []nftables.SetElement{{Key: []byte{10, 0, 0, 1}}, {Key: []byte{10, 0, 0, 2}, IntervalEnd: true}}},
-		{"over a byte", "10.0.0.0", "10.0.0.255", []nftables.SetElement{{Key: []byte{10, 0, 0, 0}}, {Key: []byte{10, 0, 1, 0}, IntervalEnd: true}}},
-		{"up to the last", "255.0.0.0", "255.255.255.255", []nftables.SetElement{{Key: []byte{255, 0, 0, 0}, IntervalOpen: true}}},
-		{"everything", "0.0.0.0", "255.255.255.255", []nftables.SetElement{{Key: []byte{0, 0, 0, 0}, IntervalOpen: true}}},
+		{"one address", "10.0.0.1", "10.0.0.1", []nftables.SetElement{{Key: []byte{10, 0, 0, 1}},
+			{Key: []byte{10, 0, 0, 2}, IntervalEnd: true}}},
+		{"over a byte", "10.0.0.0", "10.0.0.255", []nftables.SetElement{{Key: []byte{10, 0, 0, 0}},
+			{Key: []byte{10, 0, 1, 0}, IntervalEnd: true}}},
+		{"up to the last", "255.0.0.0", "255.255.255.255",
+			[]nftables.SetElement{{Key: []byte{255, 0, 0, 0}, IntervalOpen: true}}},
+		{"everything", "0.0.0.0", "255.255.255.255", []nftables.SetElement{{Key: []byte{0, 0, 0, 0},
+			IntervalOpen: true}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -56,11 +61,13 @@ func TestEncodeRanges(t *testing.T) {
 // set with an end that ends nothing.
 func TestDecodeRangesThatTouch(t *testing.T) {
 	elements := []nftables.SetElement{
-		{Key: []byte{10, 0, 0, 2}}, {Key: []byte{10, 0, 0, 4}, IntervalEnd: true}, {Key: []byte{10, 0, 0, 2}, IntervalEnd: true},
+		{Key: []byte{10, 0, 0, 2}}, {Key: []byte{10, 0, 0, 4}, IntervalEnd: true},
+		{Key: []byte{10, 0, 0, 2}, IntervalEnd: true},
 		{Key: []byte{10, 0, 0, 0}}, {Key: []byte{0, 0, 0, 0}, IntervalEnd: true},
 	}
 	want := []ruleset.Member{
-		{Addr: addr("10.0.0.0"), Last: addr("10.0.0.1")}, {Addr: addr("10.0.0.2"), Last: addr("10.0.0.3")},
+		{Addr: addr("10.0.0.0"), Last: addr("10.0.0.1")}, {Addr: addr("10.0.0.2"),
+			Last: addr("10.0.0.3")},
 	}
 	if diff := cmp.Diff(want, decodeRanges(elements), equalMembers); diff != "" {
 		t.Error(diff)
@@ -74,14 +81,18 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint8(1), make([]byte, 12), make([]byte, 24), uint8(0))
 	f.Add(uint8(4), []byte{255, 255, 255, 255}, []byte{255}, uint8(3))
 	f.Fuzz(func(t *testing.T, shape uint8, a, b []byte, ends uint8) {
-		id := ruleset.SetID{Kind: ruleset.SetKind(shape % 3), Family: ruleset.Families[shape/3%2], Key: "k"}
-		elements := []nftables.SetElement{{Key: a, IntervalEnd: ends&1 > 0}, {Key: b, IntervalEnd: ends&2 > 0}, {Key: a}}
+		id := ruleset.SetID{Kind: ruleset.SetKind(shape % 3), Family: ruleset.Families[shape/3%2],
+			Key: "k"}
+		elements := []nftables.SetElement{{Key: a, IntervalEnd: ends&1 > 0},
+			{Key: b, IntervalEnd: ends&2 > 0}, {Key: a}}
 		for _, m := range decodeMembers(id, elements) {
 			_ = m.String()
 		}
-		o := ruleset.Observed{Sets: map[ruleset.SetID][]ruleset.Member{}, Dispatch: map[ruleset.Subject]ruleset.ChainID{}}
+		o := ruleset.Observed{Sets: map[ruleset.SetID][]ruleset.Member{},
+			Dispatch: map[ruleset.Subject]ruleset.ChainID{}}
 		for _, name := range []string{linkSet, "ingress4", "egress6", id.String(), string(a)} {
-			readSet(&o, &nftables.Set{Name: name, KeyType: setType(id), Interval: id.Kind == ruleset.Ranges}, elements)
+			readSet(&o, &nftables.Set{Name: name, KeyType: setType(id),
+				Interval: id.Kind == ruleset.Ranges}, elements)
 		}
 		ruleset.ParseSetID(string(b))
 		readDigest(string(a), []string{string(b)})
@@ -89,7 +100,8 @@ func FuzzDecode(f *testing.F) {
 }
 
 func TestParseSetID(t *testing.T) {
-	for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts, ruleset.Ranges} {
+	for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts,
+		ruleset.Ranges} {
 		for _, f := range ruleset.Families {
 			for _, k := range []string{"a", "a-b", "nobody", key} {
 				want := ruleset.SetID{Kind: kind, Family: f, Key: k}
@@ -99,10 +111,12 @@ func TestParseSetID(t *testing.T) {
 			}
 		}
 	}
-	if got, ok := ruleset.ParseSetID("egress/a/web-0"); !ok || got != ruleset.PortsOf("egress/a/web-0") {
+	if got, ok := ruleset.ParseSetID("egress/a/web-0"); !ok ||
+		got != ruleset.PortsOf("egress/a/web-0") {
 		t.Errorf("%v, %t", got, ok)
 	}
-	for _, name := range []string{"", "pods4", "pods5-a", "pods-a", "podlinks", "egress4", "xpods4-a", "PODS4-a", "ports64-a"} {
+	for _, name := range []string{"", "pods4", "pods5-a", "pods-a", "podlinks", "egress4",
+		"xpods4-a", "PODS4-a", "ports64-a"} {
 		if got, ok := ruleset.ParseSetID(name); ok {
 			t.Errorf("%q is %v", name, got)
 		}
@@ -149,7 +163,8 @@ func TestIsolatedBy(t *testing.T) {
 		"isolated by team/all, deny":            {"team/all", "shop/deny"},
 		"isolated by shopping/all":              {"shopping/all"},
 		"isolated by " + long + " and 2 others": {"shop/" + long, "shop/x" + long, "shop/y"},
-		"isolated by x/" + strings.Repeat("p", 110) + "...": {"x/" + strings.Repeat("p", 200), "x/q"},
+		"isolated by x/" + strings.Repeat("p", 110) + "...": {"x/" + strings.Repeat("p", 200),
+			"x/q"},
 	} {
 		got := isolatedBy(ruleset.Chain{Subject: "shop/web-0", Policies: policies})
 		if got != want || len(got) > maxComment {
@@ -159,7 +174,8 @@ func TestIsolatedBy(t *testing.T) {
 }
 
 func TestClip(t *testing.T) {
-	for length, want := range map[int]int{0: 0, 1: 1, maxComment: maxComment, maxComment + 1: maxComment, 1000: maxComment} {
+	for length, want := range map[int]int{0: 0, 1: 1, maxComment: maxComment, maxComment +
+		1: maxComment, 1000: maxComment} {
 		long := strings.Repeat("x", length)
 		if got := clip(long); len(got) != want || (got != long) != strings.HasSuffix(got, "...") {
 			t.Errorf("%d bytes → %q", length, got)
@@ -183,7 +199,8 @@ func TestKernelBefore(t *testing.T) {
 	}
 	for _, test := range tests {
 		if got := kernelBefore(test.major, test.minor); got != test.want {
-			t.Errorf("%s: kernel %d.%d is before %d.%d: %t", test.name, major, minor, test.major, test.minor, got)
+			t.Errorf("%s: kernel %d.%d is before %d.%d: %t", test.name, major, minor, test.major,
+				test.minor, got)
 		}
 	}
 }
@@ -207,7 +224,8 @@ func runningKernel(t *testing.T) (major, minor int) {
 // The listing of a set that the kernel was rebuilding does not count.
 func TestRepeats(t *testing.T) {
 	a, b := nftables.SetElement{Key: []byte{1}}, nftables.SetElement{Key: []byte{2}}
-	end, wide := nftables.SetElement{Key: []byte{1}, IntervalEnd: true}, nftables.SetElement{Key: []byte{1}, KeyEnd: []byte{2}}
+	end, wide := nftables.SetElement{Key: []byte{1}, IntervalEnd: true},
+		nftables.SetElement{Key: []byte{1}, KeyEnd: []byte{2}}
 	tests := []struct {
 		elements []nftables.SetElement
 		want     bool

@@ -11,7 +11,8 @@ import (
 
 // flowtableFamilies are those whose tables can have flowtables.
 var flowtableFamilies = map[nftables.TableFamily]string{
-	nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet",
+	nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6",
+	nftables.TableFamilyINet: "inet",
 }
 
 // Flowtables names the flowtables in the namespace, sorted, each by its family, table and own

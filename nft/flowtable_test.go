@@ -23,14 +23,16 @@ func TestFlowtablesOfOthersAreFound(t *testing.T) {
 		t.Fatalf("in a new namespace: %v, %v", names, err)
 	}
 	priority := nftables.FlowtablePriorityFilter
-	for _, family := range []nftables.TableFamily{nftables.TableFamilyINet, nftables.TableFamilyIPv4} {
+	for _, family := range []nftables.TableFamily{nftables.TableFamilyINet,
+		nftables.TableFamilyIPv4} {
 		conn.AddFlowtable(&nftables.Flowtable{
 			Table: conn.AddTable(&nftables.Table{Name: "fast", Family: family}), Name: "ft",
 			Hooknum: nftables.FlowtableHookIngress, Priority: priority, Devices: []string{"lo"},
 		})
 	}
 	switch err := conn.Flush(); {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP),
+		errors.Is(err, os.ErrNotExist):
 		t.Skipf("SKIPPED, NOTHING WAS TESTED: this kernel has no flowtables: %v", err)
 	case err != nil:
 		t.Fatal(err)

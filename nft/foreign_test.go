@@ -47,8 +47,10 @@ table arp filter {
 func foreignListing(t *testing.T) string {
 	t.Helper()
 	var listing string
-	for _, table := range []string{"ip picket", "ip6 filter", "inet firewall", "ip nat", "bridge filter", "arp filter"} {
-		listing += nftProgram(t, "", append([]string{"-a", "list", "table"}, strings.Fields(table)...)...)
+	for _, table := range []string{"ip picket", "ip6 filter", "inet firewall", "ip nat",
+		"bridge filter", "arp filter"} {
+		listing += nftProgram(t, "", append([]string{"-a", "list", "table"},
+			strings.Fields(table)...)...)
 	}
 	return listing
 }
@@ -81,7 +83,8 @@ func TestForeignTablesAreLeftAlone(t *testing.T) {
 				t.Fatalf("%+v: %s changed what is not ours:\n%s", o, step.name, diff)
 			}
 		}
-		if tables := nftProgram(t, "", "list", "tables"); strings.Contains(tables, "table inet picket\n") {
+		if tables := nftProgram(t, "", "list", "tables"); strings.Contains(tables,
+			"table inet picket\n") {
 			t.Errorf("left:\n%s", tables)
 		}
 	}

@@ -112,7 +112,8 @@ func objects(t *testing.T) []string {
 // What the kernel refuses to mend is made from nothing the next time.
 func TestFrameThatCannotBeMendedIsMadeAnew(t *testing.T) {
 	b := openOwned(t, sample(ruleset.Drop))
-	if err := b.Apply(t.Context(), ruleset.Delta{Frame: true, DelLinks: []string{"absent"}}); !errors.Is(err, unix.ENOENT) {
+	if err := b.Apply(t.Context(), ruleset.Delta{Frame: true,
+		DelLinks: []string{"absent"}}); !errors.Is(err, unix.ENOENT) {
 		t.Fatal(err)
 	}
 	for _, want := range []ruleset.Condition{ruleset.Lost, ruleset.Intact} {

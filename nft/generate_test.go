@@ -15,7 +15,8 @@ func programs() *rapid.Generator[*ruleset.Program] {
 	return rapid.Custom(func(t *rapid.T) *ruleset.Program {
 		p := podPrograms().Draw(t, "program")
 		if p.Strict = rapid.Bool().Draw(t, "strict"); p.Strict {
-			known := rapid.SliceOfNDistinct(addresses(ruleset.IPv4), 0, 5, rapid.ID).Draw(t, "known")
+			known := rapid.SliceOfNDistinct(addresses(ruleset.IPv4), 0, 5, rapid.ID).Draw(t,
+				"known")
 			slices.SortFunc(known, netip.Addr.Compare)
 			ranges := []netip.Prefix{netip.MustParsePrefix("10.244.0.0/24")}
 			p.Sets = append(p.Sets, ruleset.StrictSets(ranges, known)...)
@@ -35,12 +36,18 @@ func podPrograms() *rapid.Generator[*ruleset.Program] {
 		links := rapid.SampledFrom([]string{"cni0", "br-0123456789a", "veth.1", "eth1"})
 		p := &ruleset.Program{
 			Links: rapid.SliceOfNDistinct(links, 0, 3, rapid.ID).Draw(t, "links"),
-			Sets:  rapid.SliceOfNDistinct(sets(), 3, 9, func(s ruleset.Set) ruleset.SetID { return s.ID }).Draw(t, "sets"),
+			Sets: rapid.SliceOfNDistinct(sets(), 3, 9, func(s ruleset.Set) ruleset.SetID {
+				return s.ID
+			}).Draw(t, "sets"),
 		}
-		p.Chains = rapid.SliceOfNDistinct(chains(p.Sets), 1, 6, func(c ruleset.Chain) ruleset.ChainID { return c.ID }).Draw(t, "chains")
-		p.Dispatch = rapid.SliceOfNDistinct(assignments(p.Chains), 2, 12, func(d ruleset.Dispatch) ruleset.Subject {
-			return ruleset.Subject{Direction: d.Direction, Addr: d.Addr}
-		}).Draw(t, "dispatch")
+		p.Chains = rapid.SliceOfNDistinct(chains(p.Sets), 1, 6,
+			func(c ruleset.Chain) ruleset.ChainID {
+				return c.ID
+			}).Draw(t, "chains")
+		p.Dispatch = rapid.SliceOfNDistinct(assignments(p.Chains), 2, 12,
+			func(d ruleset.Dispatch) ruleset.Subject {
+				return ruleset.Subject{Direction: d.Direction, Addr: d.Addr}
+			}).Draw(t, "dispatch")
 		lookUpPorts(t, p)
 		p.Sort()
 		return p
@@ -52,7 +59,8 @@ func fixedSets(t *rapid.T) []ruleset.Set {
 	var links []ruleset.Link
 	for _, name := range []string{"cni0", "br-0123456789a"} {
 		for _, f := range ruleset.Families {
-			links = append(links, ruleset.Link{Name: name, Addrs: rapid.SliceOfN(addresses(f), 0, 4).Draw(t, "behind")})
+			links = append(links, ruleset.Link{Name: name, Addrs: rapid.SliceOfN(addresses(f), 0,
+				4).Draw(t, "behind")})
 		}
 	}
 	nodes := rapid.SliceOfN(addresses(ruleset.IPv4), 0, 3).Draw(t, "nodes")
@@ -66,7 +74,8 @@ func fixedSets(t *rapid.T) []ruleset.Set {
 
 // firstAddress is where the addresses of the programs begin; the last of each family is also
 // among them.
-var firstAddress = map[ruleset.Family]netip.Addr{ruleset.IPv4: addr("10.244.0.0"), ruleset.IPv6: addr("fd00:10:244::")}
+var firstAddress = map[ruleset.Family]netip.Addr{ruleset.IPv4: addr("10.244.0.0"),
+	ruleset.IPv6: addr("fd00:10:244::")}
 
 // nth is one of 64 addresses, the last of which is the last of all.
 func nth(f ruleset.Family, n int) netip.Addr {
@@ -86,11 +95,14 @@ func addresses(f ruleset.Family) *rapid.Generator[netip.Addr] {
 func sets() *rapid.Generator[ruleset.Set] {
 	return rapid.Custom(func(t *rapid.T) ruleset.Set {
 		id := ruleset.SetID{
-			Kind:   rapid.SampledFrom([]ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts, ruleset.Ranges}).Draw(t, "kind"),
+			Kind: rapid.SampledFrom([]ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts,
+				ruleset.Ranges}).Draw(t, "kind"),
 			Family: rapid.SampledFrom(ruleset.Families[:]).Draw(t, "family"),
-			Key:    ruleset.Digest(rapid.SampledFrom([]string{"app=web", "app in (a,b)", "!x"}).Draw(t, "selector")),
+			Key: ruleset.Digest(rapid.SampledFrom([]string{"app=web", "app in (a,b)",
+				"!x"}).Draw(t, "selector")),
 		}
-		comment := strings.Repeat("made from "+id.Key+", ", 1+int(id.Key[0])%6) // some are too long for the kernel
+		// some are too long for the kernel
+		comment := strings.Repeat("made from "+id.Key+", ", 1+int(id.Key[0])%6)
 		return ruleset.Set{ID: id, Comment: comment, Members: members(id).Draw(t, "members")}
 	})
 }
@@ -110,7 +122,8 @@ func members(id ruleset.SetID) *rapid.Generator[[]ruleset.Member] {
 			list = rapid.SliceOfNDistinct(one, 0, 12, rapid.ID).Draw(t, "list")
 		} else {
 			for _, r := range spans(t, 63) {
-				list = append(list, ruleset.Member{Addr: nth(id.Family, r[0]), Last: nth(id.Family, r[1])})
+				list = append(list, ruleset.Member{Addr: nth(id.Family, r[0]),
+					Last: nth(id.Family, r[1])})
 			}
 		}
 		slices.SortFunc(list, ruleset.Member.Compare)
@@ -136,10 +149,12 @@ func chains(sets []ruleset.Set) *rapid.Generator[ruleset.Chain] {
 		pod := rapid.SampledFrom(names).Draw(t, "pod")
 		return ruleset.Chain{
 			ID: ruleset.NewChainID(d, "default", pod), Direction: d, Subject: "default/" + pod,
-			Rules:  rapid.SliceOfN(rules(d, sets), 0, 8).Draw(t, "rules"),
-			Denial: rapid.SampledFrom([]ruleset.Denial{ruleset.Drop, ruleset.Reject}).Draw(t, "denial"),
+			Rules: rapid.SliceOfN(rules(d, sets), 0, 8).Draw(t, "rules"),
+			Denial: rapid.SampledFrom([]ruleset.Denial{ruleset.Drop, ruleset.Reject}).Draw(t,
+				"denial"),
 			Policies: rapid.SampledFrom([][]string{
-				nil, {"default/a"}, {"default/a", "default/b", "x/c"}, {"x/" + strings.Repeat("p", 200)},
+				nil, {"default/a"}, {"default/a", "default/b", "x/c"},
+				{"x/" + strings.Repeat("p", 200)},
 				{"default/" + strings.Repeat("p", 60), "x/" + strings.Repeat("q", 60)},
 			}).Draw(t, "policies"),
 		}
@@ -149,9 +164,11 @@ func chains(sets []ruleset.Set) *rapid.Generator[ruleset.Chain] {
 // lookUpPorts lets some chains look ports up, and makes the chains of peers that this leads to.
 func lookUpPorts(t *rapid.T, p *ruleset.Program) {
 	pods, named := p.Chains, p.Sets
-	shared, maps := map[ruleset.Direction][]ruleset.ChainID{}, map[ruleset.Direction][]ruleset.SetID{}
+	shared, maps := map[ruleset.Direction][]ruleset.ChainID{},
+		map[ruleset.Direction][]ruleset.SetID{}
 	for _, d := range ruleset.Directions {
-		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"one", "two"}), rapid.ID).Draw(t, "peers") {
+		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"one", "two"}),
+			rapid.ID).Draw(t, "peers") {
 			c := ruleset.Chain{ID: ruleset.NewPeersID(d, key), Direction: d, Denial: ruleset.GoBack}
 			for _, peer := range rapid.SliceOfN(peers(named), 0, 3).Draw(t, "peers") {
 				c.Rules = append(c.Rules, ruleset.Rule{Peer: peer})
@@ -159,11 +176,13 @@ func lookUpPorts(t *rapid.T, p *ruleset.Program) {
 			shared[d] = append(shared[d], c.ID)
 			p.Chains = append(p.Chains, c)
 		}
-		for _, proto := range rapid.SliceOfNDistinct(rapid.SampledFrom(ruleset.Protocols[:]), 0, 3, rapid.ID).Draw(t, "protocols of ranges") {
+		for _, proto := range rapid.SliceOfNDistinct(rapid.SampledFrom(ruleset.Protocols[:]), 0, 3,
+			rapid.ID).Draw(t, "protocols of ranges") {
 			if len(shared[d]) > 0 {
 				id := ruleset.SpansID(proto, d.String())
 				maps[d] = append(maps[d], id)
-				p.Sets = append(p.Sets, ruleset.Set{ID: id, Comment: "ranges", Members: spanMembers(t, proto, shared[d])})
+				p.Sets = append(p.Sets, ruleset.Set{ID: id, Comment: "ranges",
+					Members: spanMembers(t, proto, shared[d])})
 			}
 		}
 	}
@@ -171,7 +190,8 @@ func lookUpPorts(t *rapid.T, p *ruleset.Program) {
 		c := &p.Chains[i]
 		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "by port") {
 			c.ByPort = true
-			p.Sets = append(p.Sets, ruleset.Set{ID: ruleset.PortsOf(c.ID), Comment: "ports of " + c.Subject, Members: jumps(ids, c.Direction).Draw(t, "jumps")})
+			p.Sets = append(p.Sets, ruleset.Set{ID: ruleset.PortsOf(c.ID), Comment: "ports of " +
+				c.Subject, Members: jumps(ids, c.Direction).Draw(t, "jumps")})
 		}
 		if rapid.Bool().Draw(t, "by ranges") {
 			c.Spans = maps[c.Direction]
@@ -190,7 +210,8 @@ func spanMembers(t *rapid.T, proto ruleset.Protocol, to []ruleset.ChainID) (list
 		for _, r := range [][2]int{{int(first), int(middle)}, {int(middle) + 1, int(last)}} {
 			if r[0] <= r[1] {
 				list = append(list, ruleset.Member{
-					Proto: proto, Port: uint16(r[0]), LastPort: uint16(r[1]), Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: "a/p ingress[0]",
+					Proto: proto, Port: uint16(r[0]), LastPort: uint16(r[1]),
+					Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: "a/p ingress[0]",
 				})
 			}
 		}
@@ -201,14 +222,19 @@ func spanMembers(t *rapid.T, proto ruleset.Protocol, to []ruleset.ChainID) (list
 func jumps(to []ruleset.ChainID, d ruleset.Direction) *rapid.Generator[[]ruleset.Member] {
 	one := rapid.Custom(func(t *rapid.T) ruleset.Member {
 		return ruleset.Member{
-			Proto: rapid.SampledFrom(ruleset.Protocols[:]).Draw(t, "proto"), Port: rapid.SampledFrom([]uint16{1, 2, 3, 4, 53, 65535}).Draw(t, "port"),
-			Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: ruleset.ReasonOf(origins(d).Draw(t, "origins")),
+			Proto:  rapid.SampledFrom(ruleset.Protocols[:]).Draw(t, "proto"),
+			Port:   rapid.SampledFrom([]uint16{1, 2, 3, 4, 53, 65535}).Draw(t, "port"),
+			Chain:  rapid.SampledFrom(to).Draw(t, "chain"),
+			Reason: ruleset.ReasonOf(origins(d).Draw(t, "origins")),
 		}
 	})
-	port := func(m ruleset.Member) ruleset.Member { return ruleset.Member{Proto: m.Proto, Port: m.Port} }
-	return rapid.Map(rapid.SliceOfNDistinct(one, 0, 12, port), func(list []ruleset.Member) []ruleset.Member {
-		return slices.SortedFunc(slices.Values(list), ruleset.Member.Compare)
-	})
+	port := func(m ruleset.Member) ruleset.Member {
+		return ruleset.Member{Proto: m.Proto, Port: m.Port}
+	}
+	return rapid.Map(rapid.SliceOfNDistinct(one, 0, 12, port),
+		func(list []ruleset.Member) []ruleset.Member {
+			return slices.SortedFunc(slices.Values(list), ruleset.Member.Compare)
+		})
 }
 
 func rules(d ruleset.Direction, sets []ruleset.Set) *rapid.Generator[ruleset.Rule] {
@@ -217,10 +243,12 @@ func rules(d ruleset.Direction, sets []ruleset.Set) *rapid.Generator[ruleset.Rul
 		if r.Peer.Set.Kind == ruleset.AddressPorts && r.Peer.HasSet() {
 			return r // the set names the ports
 		}
-		r.Proto = rapid.SampledFrom([]ruleset.Protocol{ruleset.AnyProtocol, ruleset.TCP, ruleset.UDP, ruleset.SCTP}).Draw(t, "proto")
+		r.Proto = rapid.SampledFrom([]ruleset.Protocol{ruleset.AnyProtocol, ruleset.TCP,
+			ruleset.UDP, ruleset.SCTP}).Draw(t, "proto")
 		if r.Proto != ruleset.AnyProtocol {
 			for _, s := range spans(t, 65535) {
-				r.Ports = append(r.Ports, ruleset.PortRange{First: uint16(s[0]), Last: uint16(s[1])})
+				r.Ports = append(r.Ports, ruleset.PortRange{First: uint16(s[0]),
+					Last: uint16(s[1])})
 			}
 		}
 		return r
@@ -229,12 +257,15 @@ func rules(d ruleset.Direction, sets []ruleset.Set) *rapid.Generator[ruleset.Rul
 
 func origins(d ruleset.Direction) *rapid.Generator[[]ruleset.Origin] {
 	one := rapid.Custom(func(t *rapid.T) ruleset.Origin {
-		policy := rapid.SampledFrom([]string{"default/a", "kube-system/allow-dns.v2", "x/" + strings.Repeat("p", 60)}).Draw(t, "policy")
-		return ruleset.Origin{Policy: policy, Direction: d, Rule: rapid.IntRange(0, 11).Draw(t, "rule")}
+		policy := rapid.SampledFrom([]string{"default/a", "kube-system/allow-dns.v2", "x/" +
+			strings.Repeat("p", 60)}).Draw(t, "policy")
+		return ruleset.Origin{Policy: policy, Direction: d, Rule: rapid.IntRange(0, 11).Draw(t,
+			"rule")}
 	})
-	return rapid.Map(rapid.SliceOfNDistinct(one, 1, 4, rapid.ID), func(list []ruleset.Origin) []ruleset.Origin {
-		return slices.SortedFunc(slices.Values(list), ruleset.Origin.Compare)
-	})
+	return rapid.Map(rapid.SliceOfNDistinct(one, 1, 4, rapid.ID),
+		func(list []ruleset.Origin) []ruleset.Origin {
+			return slices.SortedFunc(slices.Values(list), ruleset.Origin.Compare)
+		})
 }
 
 func peers(sets []ruleset.Set) *rapid.Generator[ruleset.Peer] {
@@ -244,7 +275,8 @@ func peers(sets []ruleset.Set) *rapid.Generator[ruleset.Peer] {
 			return ruleset.InSet(rapid.SampledFrom(sets).Draw(t, "set").ID)
 		case choice == 2:
 			f := rapid.SampledFrom(ruleset.Families[:]).Draw(t, "family")
-			return ruleset.InPrefix(netip.PrefixFrom(addresses(f).Draw(t, "address"), rapid.IntRange(0, f.Bits()).Draw(t, "bits")))
+			return ruleset.InPrefix(netip.PrefixFrom(addresses(f).Draw(t, "address"),
+				rapid.IntRange(0, f.Bits()).Draw(t, "bits")))
 		default:
 			return ruleset.Peer{}
 		}
@@ -255,6 +287,7 @@ func assignments(chains []ruleset.Chain) *rapid.Generator[ruleset.Dispatch] {
 	return rapid.Custom(func(t *rapid.T) ruleset.Dispatch {
 		c := rapid.SampledFrom(chains).Draw(t, "chain")
 		f := rapid.SampledFrom(ruleset.Families[:]).Draw(t, "family")
-		return ruleset.Dispatch{Direction: c.Direction, Addr: addresses(f).Draw(t, "address"), Chain: c.ID}
+		return ruleset.Dispatch{Direction: c.Direction, Addr: addresses(f).Draw(t, "address"),
+			Chain: c.ID}
 	})
 }

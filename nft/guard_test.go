@@ -75,7 +75,8 @@ func TestWatchReportsOthers(t *testing.T) {
 	converge(t, b, sample(ruleset.Reject))
 	cut(t, b, ruleset.CutChange{Add: sampleCuts()}, sampleCuts())
 	wantNoReport(t, reports, "of the backend's own changes")
-	nftProgram(t, "table inet foreign { set s { type ipv4_addr; elements = { 10.0.0.1 }; }; chain c { type filter hook forward priority 0; }; }", "-f", "-")
+	nftProgram(t, "table inet foreign { set s { type ipv4_addr; elements = { 10.0.0.1 }; }; "+
+		"chain c { type filter hook forward priority 0; }; }", "-f", "-")
 	nftProgram(t, "table ip picket { chain c { }; }", "-f", "-")
 	wantNoReport(t, reports, "of another table")
 	for _, row := range append(ruleTamperings[:3:3], elementTamperings[:4]...) {
@@ -91,7 +92,8 @@ func TestWatchReportsWhatItLost(t *testing.T) {
 	newNetns(t)
 	ns := netnsFd(t)
 	b := open(t, Options{NoOwner: true, NetNS: ns})
-	b.watchBuffer, b.watchRest = 1, 3*time.Second // the kernel makes that 2 kB, which are not read for so long
+	// the kernel makes that 2 kB, which are not read for so long
+	b.watchBuffer, b.watchRest = 1, 3*time.Second
 	converge(t, b, sample(ruleset.Drop))
 	reports := watch(t, b)
 	other, err := open(t, Options{NoOwner: true, NetNS: ns}).dial()

@@ -12,14 +12,16 @@ import (
 
 // listing is what the kernel holds in the table.
 type listing struct {
-	table     *nftables.Table // nil: there is none
-	chains    map[string]*nftables.Chain
-	rules     map[string][]*nftables.Rule
-	behind    behindCounts                     // of the elements of the sets that say who is behind which interface
+	table  *nftables.Table // nil: there is none
+	chains map[string]*nftables.Chain
+	rules  map[string][]*nftables.Rule
+	// of the elements of the sets that say who is behind which interface
+	behind    behindCounts
 	strict    bool                             // the frame is that of a strict program
 	sets      map[string]*nftables.Set         // that have a name
 	anonymous map[string][]nftables.SetElement // of sets that stand in rules
-	alien     bool                             // a set of a type that the library can't read is there
+	// a set of a type that the library can't read is there
+	alien bool
 }
 
 // flags are those of the table. The kernel refuses to change some of them on a table that is
@@ -34,7 +36,8 @@ func (l listing) flags() nftables.TableFlags {
 // list lists a table of a family and name.
 func list(conn *nftables.Conn, table *nftables.Table) (listing, error) {
 	l := listing{
-		chains: map[string]*nftables.Chain{}, rules: map[string][]*nftables.Rule{}, sets: map[string]*nftables.Set{}, anonymous: map[string][]nftables.SetElement{},
+		chains: map[string]*nftables.Chain{}, rules: map[string][]*nftables.Rule{},
+		sets: map[string]*nftables.Set{}, anonymous: map[string][]nftables.SetElement{},
 	}
 	var err error
 	if l.table, err = findTable(conn, table); err != nil || l.table == nil {

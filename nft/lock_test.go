@@ -49,12 +49,15 @@ func TestLockTakesNetAdmin(t *testing.T) {
 		defer socket.Close()
 		sockets = append(sockets, socket)
 	}
-	if err := withoutCapabilities(func() error { return listenTo(sockets[1], lockGroup) }); !errors.Is(err, ErrHeld) {
+	if err := withoutCapabilities(func() error {
+		return listenTo(sockets[1], lockGroup)
+	}); !errors.Is(err, ErrHeld) {
 		t.Errorf("somebody without capabilities takes the lock: %v", err)
 	}
 	b := open(t, Options{NoOwner: true, NetNS: ns})
 	converge(t, b, sample(ruleset.Drop))
-	if _, err := open(t, Options{NoOwner: true, NetNS: ns}).Observe(t.Context()); !errors.Is(err, ErrHeld) {
+	if _, err := open(t, Options{NoOwner: true, NetNS: ns}).Observe(t.Context()); !errors.Is(err,
+		ErrHeld) {
 		t.Errorf("a second agent: %v", err)
 	}
 }

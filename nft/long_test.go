@@ -14,9 +14,11 @@ func TestTransactionBeyondTheDeadline(t *testing.T) {
 	b.longest = 50 * time.Millisecond
 	chain := ruleset.Chain{ID: ruleset.NewChainID(ruleset.Ingress, "tenant", "long")}
 	for port := range uint16(20_000) {
-		chain.Rules = append(chain.Rules, ruleset.Rule{Proto: ruleset.TCP, Ports: []ruleset.PortRange{{First: 1 + port, Last: 1 + port}}})
+		chain.Rules = append(chain.Rules, ruleset.Rule{Proto: ruleset.TCP,
+			Ports: []ruleset.PortRange{{First: 1 + port, Last: 1 + port}}})
 	}
-	p := &ruleset.Program{Chains: []ruleset.Chain{chain}, Dispatch: []ruleset.Dispatch{{Addr: addr("10.244.1.5"), Chain: chain.ID}}}
+	p := &ruleset.Program{Chains: []ruleset.Chain{chain},
+		Dispatch: []ruleset.Dispatch{{Addr: addr("10.244.1.5"), Chain: chain.ID}}}
 	done := make(chan error, 1)
 	go func() { done <- b.Apply(t.Context(), ruleset.Diff(ruleset.Observed{}, p)) }()
 	select {

@@ -53,7 +53,8 @@ func nftProgram(t testing.TB, stdin string, args ...string) string {
 func numbered(text string) string {
 	var b strings.Builder
 	for i, line := range strings.Split(text, "\n") {
-		b.WriteString(string(rune('0'+(i+1)/100%10)) + string(rune('0'+(i+1)/10%10)) + string(rune('0'+(i+1)%10)) + " " + line + "\n")
+		b.WriteString(string(rune('0'+(i+1)/100%10)) + string(rune('0'+(i+1)/10%10)) +
+			string(rune('0'+(i+1)%10)) + " " + line + "\n")
 	}
 	return b.String()
 }

@@ -62,7 +62,8 @@ func TestSocketsAreNudged(t *testing.T) {
 	if _, err := b.socket.Send(getGeneration()); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(b.socket.SetDeadline(time.Now().Add(10*time.Second)), interrupted(b.socket, 5)); err != nil {
+	if err := errors.Join(b.socket.SetDeadline(time.Now().Add(10*time.Second)),
+		interrupted(b.socket, 5)); err != nil {
 		t.Fatal(err)
 	}
 }

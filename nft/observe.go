@@ -66,7 +66,8 @@ func (b *Backend) look(conn *nftables.Conn) (ruleset.Observed, error) {
 // observed reads the listing.
 func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 	o := ruleset.Observed{
-		Sets: map[ruleset.SetID][]ruleset.Member{}, Chains: map[ruleset.ChainID]string{}, Dispatch: map[ruleset.Subject]ruleset.ChainID{},
+		Sets: map[ruleset.SetID][]ruleset.Member{}, Chains: map[ruleset.ChainID]string{},
+		Dispatch: map[ruleset.Subject]ruleset.ChainID{},
 	}
 	if o.Condition, o.Strict = l.condition(); o.Condition == ruleset.Lost {
 		return o, nil
@@ -192,7 +193,8 @@ func decodeSpans(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Mem
 			continue
 		}
 		m := ruleset.Member{
-			Proto: id.Protocol(), Port: binary.BigEndian.Uint16(e.Key), LastPort: math.MaxUint16, Chain: jumpOf(e), Reason: ruleset.Reason(e.Comment),
+			Proto: id.Protocol(), Port: binary.BigEndian.Uint16(e.Key), LastPort: math.MaxUint16,
+			Chain: jumpOf(e), Reason: ruleset.Reason(e.Comment),
 		}
 		if i+1 < len(elements) && elements[i+1].IntervalEnd {
 			m.LastPort = binary.BigEndian.Uint16(elements[i+1].Key) - 1

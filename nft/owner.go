@@ -10,7 +10,8 @@ import (
 
 // ErrHeld says that another process owns the table: another agent of this node, or the one before
 // this one that has not stopped yet.
-var ErrHeld = errors.New("the nftables table inet " + tableName + " is in the hands of another process; one agent a node may run")
+var ErrHeld = errors.New("the nftables table inet " + tableName +
+	" is in the hands of another process; one agent a node may run")
 
 // ownership is whether the kernel lets nobody else change the table.
 type ownership uint8

@@ -23,7 +23,8 @@ func openOwned(t *testing.T, want *ruleset.Program) *Backend {
 		if os.Getenv("REQUIRE_KERNEL") != "" && !kernelBefore(6, 9) {
 			t.Fatal("the table could not be owned")
 		}
-		t.Skip("SKIPPED, OWNERSHIP IS NOT TESTED: this kernel knows no table with owner and persist")
+		t.Skip(
+			"SKIPPED, OWNERSHIP IS NOT TESTED: this kernel knows no table with owner and persist")
 	}
 	return b
 }
@@ -93,7 +94,8 @@ func TestTwoOwners(t *testing.T) {
 	before := handles(t)
 	for _, o := range []Options{{}, {NoOwner: true}} {
 		second := open(t, o)
-		if have, err := second.Observe(t.Context()); !errors.Is(err, ErrHeld) || have.Condition != ruleset.Lost {
+		if have, err := second.Observe(t.Context()); !errors.Is(err, ErrHeld) ||
+			have.Condition != ruleset.Lost {
 			t.Errorf("%+v: Observe = %v, %v", o, have, err)
 		}
 		if removed, err := second.Cleanup(); !errors.Is(err, ErrHeld) || removed {
@@ -136,8 +138,10 @@ func TestTwoAgentsWithoutOwner(t *testing.T) {
 	if err := first.Apply(t.Context(), ruleset.Delta{DelLinks: []string{"absent"}}); err == nil {
 		t.Fatal("a link that is not there was deleted")
 	}
-	for name, b := range map[string]*Backend{"without": second, "with ownership": open(t, Options{})} {
-		if have, err := b.Observe(t.Context()); !errors.Is(err, ErrHeld) || have.Condition != ruleset.Lost {
+	for name, b := range map[string]*Backend{"without": second, "with ownership": open(t,
+		Options{})} {
+		if have, err := b.Observe(t.Context()); !errors.Is(err, ErrHeld) ||
+			have.Condition != ruleset.Lost {
 			t.Errorf("%s: Observe = %v, %v", name, have, err)
 		}
 		if removed, err := b.Cleanup(); !errors.Is(err, ErrHeld) || removed {
@@ -214,7 +218,8 @@ func TestCleanup(t *testing.T) {
 // was made anew has another. Who owns the table is left out.
 func handles(t testing.TB) string {
 	t.Helper()
-	_, inside, _ := strings.Cut(nftProgram(t, "", "-a", "list", "table", "inet", tableName), "\tset ")
+	_, inside, _ := strings.Cut(nftProgram(t, "", "-a", "list", "table", "inet", tableName),
+		"\tset ")
 	return inside
 }
 
@@ -223,7 +228,8 @@ func TestLook(t *testing.T) {
 	openOwned(t, sample(ruleset.Drop))
 	b := open(t, Options{Look: true})
 	wantHeld(t, b, sample(ruleset.Drop))
-	if err := b.Apply(t.Context(), ruleset.Delta{AddLinks: []string{"eth9"}}); !errors.Is(err, errLook) {
+	if err := b.Apply(t.Context(), ruleset.Delta{AddLinks: []string{"eth9"}}); !errors.Is(err,
+		errLook) {
 		t.Error(err)
 	}
 	wantHeld(t, b, sample(ruleset.Drop))

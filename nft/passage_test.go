@@ -31,11 +31,15 @@ func TestNoPacketPassesWhilePodsComeAndGo(t *testing.T) {
 
 // A pod of a strict program has its chain before it is known, and is unknown before that goes.
 func TestGroundworkOfStrictPrograms(t *testing.T) {
-	without := &ruleset.Program{Strict: true, Sets: ruleset.StrictSets([]netip.Prefix{netip.MustParsePrefix("10.244.0.0/26")}, nil)}
+	without := &ruleset.Program{Strict: true,
+		Sets: ruleset.StrictSets([]netip.Prefix{netip.MustParsePrefix("10.244.0.0/26")}, nil)}
 	with := &ruleset.Program{
-		Strict: true, Sets: ruleset.StrictSets([]netip.Prefix{netip.MustParsePrefix("10.244.0.0/26")}, []netip.Addr{addr("10.244.0.5")}),
-		Chains:   []ruleset.Chain{{ID: "egress/a/x", Direction: ruleset.Egress, Subject: "a/x"}},
-		Dispatch: []ruleset.Dispatch{{Direction: ruleset.Egress, Addr: addr("10.244.0.5"), Chain: "egress/a/x"}},
+		Strict: true, Sets: ruleset.StrictSets(
+			[]netip.Prefix{netip.MustParsePrefix("10.244.0.0/26")},
+			[]netip.Addr{addr("10.244.0.5")}),
+		Chains: []ruleset.Chain{{ID: "egress/a/x", Direction: ruleset.Egress, Subject: "a/x"}},
+		Dispatch: []ruleset.Dispatch{{Direction: ruleset.Egress, Addr: addr("10.244.0.5"),
+			Chain: "egress/a/x"}},
 	}
 	without.Sort()
 	with.Sort()
@@ -45,8 +49,10 @@ func TestGroundworkOfStrictPrograms(t *testing.T) {
 		first, rest string
 	}{
 		{without, "", empty.String()},
-		{with, "+ chain egress/a/x\n  drop\n", "+ pods4-known 10.244.0.5\n+ dispatch egress 10.244.0.5 -> egress/a/x\n"},
-		{without, "- pods4-known 10.244.0.5\n", "- dispatch egress 10.244.0.5 -> egress/a/x\n- chain egress/a/x\n"},
+		{with, "+ chain egress/a/x\n  drop\n",
+			"+ pods4-known 10.244.0.5\n+ dispatch egress 10.244.0.5 -> egress/a/x\n"},
+		{without, "- pods4-known 10.244.0.5\n",
+			"- dispatch egress 10.244.0.5 -> egress/a/x\n- chain egress/a/x\n"},
 	} {
 		have, _ := m.Observe(t.Context())
 		d := ruleset.Diff(have, step.program)
@@ -71,13 +77,20 @@ func having(t *rapid.T, all *ruleset.Program, when string) *ruleset.Program {
 	}
 	gone := rapid.SliceOfDistinct(someAddress(), rapid.ID).Draw(t, "gone "+when)
 	here = slices.DeleteFunc(here, func(a netip.Addr) bool { return slices.Contains(gone, a) })
-	p.Dispatch = slices.DeleteFunc(slices.Clone(p.Dispatch), func(e ruleset.Dispatch) bool { return slices.Contains(gone, e.Addr) })
+	p.Dispatch = slices.DeleteFunc(slices.Clone(p.Dispatch), func(e ruleset.Dispatch) bool {
+		return slices.Contains(gone, e.Addr)
+	})
 	unused := func(c ruleset.Chain) bool {
-		return c.Denial != ruleset.GoBack && !slices.ContainsFunc(p.Dispatch, func(e ruleset.Dispatch) bool { return e.Chain == c.ID })
+		return c.Denial != ruleset.GoBack && !slices.ContainsFunc(p.Dispatch,
+			func(e ruleset.Dispatch) bool {
+				return e.Chain == c.ID
+			})
 	}
 	p.Chains = slices.DeleteFunc(slices.Clone(p.Chains), unused)
 	if p.Strict {
-		p.Sets = slices.Concat(p.Sets, ruleset.StrictSets([]netip.Prefix{netip.MustParsePrefix("10.244.0.0/26"), netip.MustParsePrefix("fd00:10:244::/122")}, here))
+		p.Sets = slices.Concat(p.Sets, ruleset.StrictSets(
+			[]netip.Prefix{netip.MustParsePrefix("10.244.0.0/26"),
+				netip.MustParsePrefix("fd00:10:244::/122")}, here))
 	}
 	p.Sort()
 	return &p
@@ -93,7 +106,8 @@ func wantNoPassage(t *rapid.T, before, after *ruleset.Program, d ruleset.Delta) 
 		was, _ := before.Decide(f)
 		is, _ := after.Decide(f)
 		for _, meanwhile := range passages(before, after) {
-			if v, trace := meanwhile.Decide(f); v == ruleset.Allow && was == ruleset.Deny && is == ruleset.Deny {
+			if v, trace := meanwhile.Decide(f); v == ruleset.Allow && was == ruleset.Deny &&
+				is == ruleset.Deny {
 				t.Fatalf("%s passes while this is carried out: %v\n%s", f, trace, d.String())
 			}
 		}
@@ -106,7 +120,8 @@ func passages(before, after *ruleset.Program) []*ruleset.Program {
 	known := func(s ruleset.Set) bool { return s.ID.IsKnownPods() }
 	old, _ := partition(before.Sets, known)
 	_, others := partition(after.Sets, known)
-	late := &ruleset.Program{Strict: before.Strict, Dispatch: after.Dispatch, Sets: slices.Concat(others, old), Chains: slices.Clone(before.Chains)}
+	late := &ruleset.Program{Strict: before.Strict, Dispatch: after.Dispatch,
+		Sets: slices.Concat(others, old), Chains: slices.Clone(before.Chains)}
 	for _, c := range after.Chains {
 		isThere := func(o ruleset.Chain) bool { return o.ID == c.ID }
 		if !slices.ContainsFunc(before.Chains, isThere) && c.Denial != ruleset.GoBack {

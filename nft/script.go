@@ -15,7 +15,7 @@ func Script(p *ruleset.Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "table inet %s\ndelete table inet %s\n\ntable inet %s {\n", tableName,
 		tableName, tableName)
-	b.WriteString(setText("set", linkSet, "ifname", "", linkTexts(p.Links)))
+	b.WriteString(setText("set", linkSet, setBody{holds: "ifname", elements: linkTexts(p.Links)}))
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
 			b.WriteString(mapText(p, d, f))
@@ -82,7 +82,9 @@ func mapText(p *ruleset.Program, d ruleset.Direction, f ruleset.Family) string {
 				fmt.Sprintf("%s comment %q : jump %s", e.Addr, e.Chain, e.Chain))
 		}
 	}
-	return setText("map", mapName(d, f), fields[f].keyType.Name+" : verdict", "", elements)
+	return setText("map", mapName(d, f), setBody{
+		holds: fields[f].keyType.Name + " : verdict", elements: elements,
+	})
 }
 
 func namedSetText(s ruleset.Set) string {
@@ -94,7 +96,7 @@ func namedSetText(s ruleset.Set) string {
 	if s.ID.Leads() {
 		kind, holds = "map", holds+" : verdict"
 	}
-	return setText(kind, s.ID.String(), holds, s.Comment, elements, flagsOf(s.ID)...)
+	return setText(kind, s.ID.String(), setBody{holds, flagsOf(s.ID), s.Comment, elements})
 }
 
 func flagsOf(id ruleset.SetID) []string {
@@ -123,17 +125,26 @@ func memberText(m ruleset.Member) string {
 	}
 }
 
-// setText prints a set or map with the types that it holds.
-func setText(kind, name, holds, comment string, elements []string, flags ...string) string {
-	body := fmt.Sprintf("\t\ttype %s\n", holds)
-	if len(flags) > 0 {
-		body += fmt.Sprintf("\t\tflags %s\n", strings.Join(flags, ","))
+// setBody is what stands between the braces of a set or map.
+type setBody struct {
+	holds    string // the types of its elements
+	flags    []string
+	comment  string
+	elements []string
+}
+
+// setText prints a set or map.
+func setText(kind, name string, s setBody) string {
+	body := fmt.Sprintf("\t\ttype %s\n", s.holds)
+	if len(s.flags) > 0 {
+		body += fmt.Sprintf("\t\tflags %s\n", strings.Join(s.flags, ","))
 	}
-	if comment != "" {
-		body += fmt.Sprintf("\t\tcomment %q\n", clip(comment))
+	if s.comment != "" {
+		body += fmt.Sprintf("\t\tcomment %q\n", clip(s.comment))
 	}
-	if len(elements) > 0 {
-		body += fmt.Sprintf("\t\telements = { %s }\n", strings.Join(elements, ",\n\t\t\t     "))
+	if len(s.elements) > 0 {
+		body += fmt.Sprintf("\t\telements = { %s }\n",
+			strings.Join(s.elements, ",\n\t\t\t     "))
 	}
 	return fmt.Sprintf("\t%s %s {\n%s\t}\n", kind, name, body)
 }

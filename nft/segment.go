@@ -115,7 +115,8 @@ func ownMACsOf(ports []ruleset.Port) filledSet {
 
 func ownSetOf(f ruleset.Family) *nftables.Set {
 	return &nftables.Set{
-		Table: segmentTable(0), Name: ownSetName(f), KeyType: nftables.MustConcatSetType(nftables.TypeIFName, fields[f].keyType),
+		Table: segmentTable(0), Name: ownSetName(f), KeyType: nftables.MustConcatSetType(
+			nftables.TypeIFName, fields[f].keyType),
 		Concatenation: true,
 	}
 }
@@ -135,7 +136,8 @@ func ownElements(f ruleset.Family, ports []ruleset.Port) []nftables.SetElement {
 
 func takenSetOf(f ruleset.Family) *nftables.Set {
 	return &nftables.Set{
-		Table: segmentTable(0), Name: takenSetName(f), KeyType: fields[f].keyType, KeyByteOrder: binaryutil.BigEndian, Interval: true,
+		Table: segmentTable(0), Name: takenSetName(f), KeyType: fields[f].keyType,
+		KeyByteOrder: binaryutil.BigEndian, Interval: true,
 	}
 }
 

@@ -15,11 +15,14 @@ func rangeOf(prefix string) ruleset.Range { return ruleset.RangeOf(netip.MustPar
 func sampleSegment() ruleset.Segment {
 	return ruleset.Segment{
 		Ports: []ruleset.Port{
-			{Link: "veth0", MAC: ruleset.MAC{2, 0, 0, 0, 0, 5}, Addrs: []netip.Addr{addr("10.244.1.5"), addr("fd00:10:244:1::5")}, Isolated: true},
-			{Link: "veth1234567890a", MAC: ruleset.MAC{2, 0, 0, 0, 0, 6}, Addrs: []netip.Addr{addr("10.244.1.6")}, Bound: true},
+			{Link: "veth0", MAC: ruleset.MAC{2, 0, 0, 0, 0, 5},
+				Addrs: []netip.Addr{addr("10.244.1.5"), addr("fd00:10:244:1::5")}, Isolated: true},
+			{Link: "veth1234567890a", MAC: ruleset.MAC{2, 0, 0, 0, 0, 6},
+				Addrs: []netip.Addr{addr("10.244.1.6")}, Bound: true},
 			{Link: "veth2"},
 		},
-		Taken: []ruleset.Range{rangeOf("10.244.0.0/16"), rangeOf("192.168.1.7/32"), rangeOf("fd00:10:244::/48")},
+		Taken: []ruleset.Range{rangeOf("10.244.0.0/16"), rangeOf("192.168.1.7/32"),
+			rangeOf("fd00:10:244::/48")},
 	}
 }
 
@@ -58,7 +61,8 @@ func TestSegment(t *testing.T) {
 		noTable()
 		putSegment(t, b, all)
 		want := segmentListed(t)
-		for _, text := range []string{`"veth0" . 10.244.1.5`, `"veth1234567890a" . 10.244.1.6`, `"veth0" . fd00:10:244:1::5`, `elements = { "veth0" }`, "10.244.0.0/16"} {
+		for _, text := range []string{`"veth0" . 10.244.1.5`, `"veth1234567890a" . 10.244.1.6`,
+			`"veth0" . fd00:10:244:1::5`, `elements = { "veth0" }`, "10.244.0.0/16"} {
 			if !strings.Contains(want, text) {
 				t.Errorf("%s is not in\n%s", text, want)
 			}
@@ -111,10 +115,14 @@ func TestSegmentIsRepaired(t *testing.T) {
 	putSegment(t, b, sampleSegment())
 	want := segmentListed(t)
 	for _, script := range []string{
-		"flush chain bridge picket sender", "insert rule bridge picket receiver accept", "flush set bridge picket ports",
-		"delete element bridge picket ownmac { veth0 . 02:00:00:00:00:05 }", "flush set bridge picket bound", "flush chain bridge picket outgoing",
-		"delete element bridge picket own4 { veth0 . 10.244.1.5 }", "add element bridge picket own4 { veth0 . 10.244.1.6 }",
-		"delete element bridge picket taken4 { 10.244.0.0/16 }", "add chain bridge picket mine", "add set bridge picket mine { type ipv4_addr; }",
+		"flush chain bridge picket sender", "insert rule bridge picket receiver accept",
+		"flush set bridge picket ports",
+		"delete element bridge picket ownmac { veth0 . 02:00:00:00:00:05 }",
+		"flush set bridge picket bound", "flush chain bridge picket outgoing",
+		"delete element bridge picket own4 { veth0 . 10.244.1.5 }",
+		"add element bridge picket own4 { veth0 . 10.244.1.6 }",
+		"delete element bridge picket taken4 { 10.244.0.0/16 }", "add chain bridge picket mine",
+		"add set bridge picket mine { type ipv4_addr; }",
 		"chain bridge picket sender { policy drop; }", "table bridge picket { flags dormant; }",
 		"delete table bridge picket", "delete table bridge picket; add table bridge picket",
 	} {
@@ -143,10 +151,12 @@ func TestSegmentListingCanBeLoaded(t *testing.T) {
 func TestSegmentChangesItsFrame(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true})
-	for _, s := range []ruleset.Segment{sampleSegment(), fullSegment(), {Routers: []string{"eth0"}}, sampleSegment()} {
+	for _, s := range []ruleset.Segment{sampleSegment(), fullSegment(), {Routers: []string{"eth0"}},
+		sampleSegment()} {
 		putSegment(t, b, s)
 		listing := segmentListed(t)
-		for text, want := range map[string]bool{"chain closed": s.Ports != nil && s.Ports[0].Closed, "a pod is no router": s.Routers != nil} {
+		for text, want := range map[string]bool{"chain closed": s.Ports != nil && s.Ports[0].Closed,
+			"a pod is no router": s.Routers != nil} {
 			if strings.Contains(listing, text) != want {
 				t.Errorf("%q: want %t in\n%s", text, want, listing)
 			}

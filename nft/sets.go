@@ -37,14 +37,16 @@ func linksSet() *nftables.Set {
 func verdictMap(d ruleset.Direction, f ruleset.Family) *nftables.Set {
 	return &nftables.Set{
 		Table: table(0), Name: mapName(d, f), IsMap: true,
-		KeyType: fields[f].keyType, DataType: nftables.TypeVerdict, KeyByteOrder: binaryutil.BigEndian,
+		KeyType: fields[f].keyType, DataType: nftables.TypeVerdict,
+		KeyByteOrder: binaryutil.BigEndian,
 	}
 }
 
 // programSet describes a set of the program.
 func programSet(id ruleset.SetID) *nftables.Set {
 	s := &nftables.Set{
-		Table: table(0), Name: id.String(), KeyType: setType(id), KeyByteOrder: binaryutil.BigEndian,
+		Table: table(0), Name: id.String(), KeyType: setType(id),
+		KeyByteOrder:  binaryutil.BigEndian,
 		Interval:      id.Kind == ruleset.Ranges || id.Kind == ruleset.PortRanges,
 		Concatenation: isConcatenation(id.Kind),
 	}

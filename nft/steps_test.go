@@ -32,7 +32,8 @@ func TestGroundworkOfADelta(t *testing.T) {
 		}
 		replaces := len(rest.DelDispatch)*len(rest.AddDispatch)+len(rest.AddMembers) > 0
 		for _, c := range rest.PutChains {
-			if led := slices.ContainsFunc(rest.AddMembers, leadsTo(c.ID)); c.New && replaces && led {
+			if led := slices.ContainsFunc(rest.AddMembers, leadsTo(c.ID)); c.New && replaces &&
+				led {
 				t.Fatalf("%s is made when it is led to:\n%s", c.ID, rest.String())
 			}
 		}
@@ -46,7 +47,8 @@ func TestGroundworkOfADelta(t *testing.T) {
 func TestNewPeersOfAPortAreGroundwork(t *testing.T) {
 	leading := func(key string) *ruleset.Program {
 		peers := ruleset.Chain{
-			ID: ruleset.NewPeersID(ruleset.Ingress, key), Rules: []ruleset.Rule{{}}, Denial: ruleset.GoBack,
+			ID: ruleset.NewPeersID(ruleset.Ingress, key), Rules: []ruleset.Rule{{}},
+			Denial: ruleset.GoBack,
 		}
 		pod := ruleset.Chain{ID: "ingress/a/x", Subject: "a/x", ByPort: true}
 		ports := ruleset.Set{ID: ruleset.PortsOf(pod.ID), Members: []ruleset.Member{
@@ -68,7 +70,9 @@ func TestNewPeersOfAPortAreGroundwork(t *testing.T) {
 
 func leadsTo(id ruleset.ChainID) func(ruleset.Members) bool {
 	return func(change ruleset.Members) bool {
-		return slices.ContainsFunc(change.Members, func(m ruleset.Member) bool { return m.Chain == id })
+		return slices.ContainsFunc(change.Members, func(m ruleset.Member) bool {
+			return m.Chain == id
+		})
 	}
 }
 

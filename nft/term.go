@@ -121,7 +121,8 @@ func inPrefix(p netip.Prefix, e end) term {
 		}
 		t.text += " " + p.String()
 		t.exprs = append(t.exprs, &expr.Bitwise{
-			SourceRegister: register, DestRegister: register, Len: uint32(len(mask)), Mask: mask, Xor: make([]byte, len(mask)),
+			SourceRegister: register, DestRegister: register, Len: uint32(len(mask)), Mask: mask,
+			Xor: make([]byte, len(mask)),
 		})
 	}
 	t.exprs = append(t.exprs, equal(data))
@@ -216,7 +217,8 @@ func toPorts(p ruleset.Protocol, ranges []ruleset.PortRange) term {
 		t.exprs = append(t.exprs, equal(port16(first.First)))
 	default:
 		t.exprs = append(t.exprs, &expr.Range{
-			Op: expr.CmpOpEq, Register: register, FromData: port16(first.First), ToData: port16(first.Last),
+			Op: expr.CmpOpEq, Register: register, FromData: port16(first.First),
+			ToData: port16(first.Last),
 		})
 	}
 	t.text += first.String()

@@ -19,7 +19,8 @@ func TestRangeOfPrefix(t *testing.T) {
 		{"2001:db8:8000::/33", "2001:db8:8000::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"},
 		{"fd00::1/127", "fd00::", "fd00::1"},
 		{"::/128", "::", "::"},
-		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
+		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+			"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
 	}
 	for _, test := range tests {
 		p := prefix(test.prefix)
@@ -28,7 +29,8 @@ func TestRangeOfPrefix(t *testing.T) {
 			t.Errorf("RangeOf(%s) = %s-%s, want %s-%s", p, got.First, got.Last, r.First, r.Last)
 		}
 		if got, ok := r.Prefix(); !ok || got != p.Masked() {
-			t.Errorf("Range{%s, %s}.Prefix() = %s, %t; want %s", r.First, r.Last, got, ok, p.Masked())
+			t.Errorf("Range{%s, %s}.Prefix() = %s, %t; want %s", r.First, r.Last, got, ok,
+				p.Masked())
 		}
 		if got := r.String(); got != p.Masked().String() {
 			t.Errorf("Range{%s, %s} prints as %q", r.First, r.Last, got)
@@ -37,7 +39,8 @@ func TestRangeOfPrefix(t *testing.T) {
 }
 
 func TestRangeOfNothing(t *testing.T) {
-	for _, p := range []netip.Prefix{{}, netip.PrefixFrom(netip.Addr{}, 0), netip.PrefixFrom(addr("10.0.0.0"), 33)} {
+	for _, p := range []netip.Prefix{{}, netip.PrefixFrom(netip.Addr{}, 0),
+		netip.PrefixFrom(addr("10.0.0.0"), 33)} {
 		if r := RangeOf(p); r != (Range{}) {
 			t.Errorf("RangeOf(%s) = %s", p, r)
 		}

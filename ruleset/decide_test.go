@@ -20,14 +20,18 @@ func TestDecide(t *testing.T) {
 		{"10.0.1.2 > 10.0.9.9 tcp 80", free + out},
 		{"fd00::7 > fd00::8", free + out},
 		// By set, protocol and port; the ends of the ranges of ports.
-		{"10.0.1.2 > 10.0.0.5 tcp 5432", free + "; " + inAll + "default/db ingress[0], default/web ingress[1]"},
-		{"10.0.1.3 > 10.0.0.5 tcp 5432", free + "; " + inAll + "default/db ingress[0], default/web ingress[1]"},
+		{"10.0.1.2 > 10.0.0.5 tcp 5432", free + "; " + inAll +
+			"default/db ingress[0], default/web ingress[1]"},
+		{"10.0.1.3 > 10.0.0.5 tcp 5432", free + "; " + inAll +
+			"default/db ingress[0], default/web ingress[1]"},
 		{"10.0.1.1 > 10.0.0.5 tcp 5432", free + "; " + deny},
 		{"10.0.1.4 > 10.0.0.5 tcp 5432", free + "; " + deny},
 		{"10.0.1.2 > 10.0.0.5 tcp 5431", free + "; " + deny},
 		{"10.0.1.2 > 10.0.0.5 tcp 5999", free + "; " + deny},
-		{"10.0.1.2 > 10.0.0.5 tcp 6000", free + "; " + inAll + "default/db ingress[0], default/web ingress[1]"},
-		{"10.0.1.2 > 10.0.0.5 tcp 6010", free + "; " + inAll + "default/db ingress[0], default/web ingress[1]"},
+		{"10.0.1.2 > 10.0.0.5 tcp 6000", free + "; " + inAll +
+			"default/db ingress[0], default/web ingress[1]"},
+		{"10.0.1.2 > 10.0.0.5 tcp 6010", free + "; " + inAll +
+			"default/db ingress[0], default/web ingress[1]"},
 		{"10.0.1.2 > 10.0.0.5 tcp 6011", free + "; " + deny},
 		{"10.0.1.2 > 10.0.0.5 udp 5432", free + "; " + deny},
 		{"10.0.1.2 > 10.0.0.5", free + "; " + deny}, // without ports: ICMP
@@ -71,7 +75,9 @@ func TestDecide(t *testing.T) {
 		{"192.168.0.2 > 10.0.0.5 tcp 1", free + "; " + deny},
 	}
 	for _, test := range tests {
-		t.Run(test.flow, func(t *testing.T) { wantTrace(t, fixture(), parseFlow(test.flow), test.want) })
+		t.Run(test.flow, func(t *testing.T) {
+			wantTrace(t, fixture(), parseFlow(test.flow), test.want)
+		})
 	}
 }
 
@@ -102,7 +108,8 @@ func parseFlow(s string) Flow {
 }
 
 func TestFlowText(t *testing.T) {
-	for _, text := range []string{"10.0.0.1 > 10.0.0.2", "fd00::1 > fd00::2 udp 53", "10.0.0.1 > 10.0.0.2 sctp 65535"} {
+	for _, text := range []string{"10.0.0.1 > 10.0.0.2", "fd00::1 > fd00::2 udp 53",
+		"10.0.0.1 > 10.0.0.2 sctp 65535"} {
 		if got := parseFlow(text).String(); got != text {
 			t.Errorf("%q, want %q", got, text)
 		}
@@ -114,21 +121,26 @@ func TestFlowText(t *testing.T) {
 func TestDecideFailsClosed(t *testing.T) {
 	p := fixture()
 	p.Sets = nil
-	wantTrace(t, p, parseFlow("10.0.1.2 > 10.0.0.5 tcp 5432"), "egress allow: not isolated; ingress deny: no rule in ingress/default/db-0")
+	wantTrace(t, p, parseFlow("10.0.1.2 > 10.0.0.5 tcp 5432"),
+		"egress allow: not isolated; ingress deny: no rule in ingress/default/db-0")
 	p.Chains = nil
-	wantTrace(t, p, parseFlow("10.0.0.5 > 10.0.0.9 udp 53"), "egress deny: no rule in egress/default/db-0")
-	wantTrace(t, &Program{}, parseFlow("10.0.0.5 > 10.0.0.9 udp 53"), "egress allow: not isolated; ingress allow: not isolated")
+	wantTrace(t, p, parseFlow("10.0.0.5 > 10.0.0.9 udp 53"),
+		"egress deny: no rule in egress/default/db-0")
+	wantTrace(t, &Program{}, parseFlow("10.0.0.5 > 10.0.0.9 udp 53"),
+		"egress allow: not isolated; ingress allow: not isolated")
 }
 
 // What no rule allows is looked up by its port, and what this leads to asks for the peer alone.
 func TestDecideByPort(t *testing.T) {
 	p := fixture()
 	db := slices.IndexFunc(p.Chains, func(c Chain) bool { return c.ID == "ingress/default/db-0" })
-	friends := Chain{ID: NewPeersID(Ingress, "friends"), Direction: Ingress, Rules: []Rule{{Peer: InSet(web)}}, Denial: GoBack}
+	friends := Chain{ID: NewPeersID(Ingress, "friends"), Direction: Ingress,
+		Rules: []Rule{{Peer: InSet(web)}}, Denial: GoBack}
 	p.Chains[db].ByPort = true
 	p.Chains = append(p.Chains, friends)
 	p.Sets = append(p.Sets, Set{ID: PortsOf(p.Chains[db].ID), Members: []Member{
-		{Proto: TCP, Port: 7000, Chain: friends.ID, Reason: "default/a ingress[0,2-3], default/b ingress[12]"},
+		{Proto: TCP, Port: 7000, Chain: friends.ID,
+			Reason: "default/a ingress[0,2-3], default/b ingress[12]"},
 		{Proto: UDP, Port: 7000, Chain: "peers/gone"},
 	}})
 	p.Sort()
@@ -144,22 +156,28 @@ func TestDecideByPort(t *testing.T) {
 	}
 	db = slices.IndexFunc(p.Chains, func(c Chain) bool { return c.ID == "ingress/default/db-0" })
 	p.Chains[db].ByPort = false
-	wantTrace(t, p, parseFlow("10.0.1.2 > 10.0.0.5 tcp 7000"), "egress allow: not isolated; ingress deny: no rule in ingress/default/db-0")
+	wantTrace(t, p, parseFlow("10.0.1.2 > 10.0.0.5 tcp 7000"),
+		"egress allow: not isolated; ingress deny: no rule in ingress/default/db-0")
 }
 
 // Ranges of ports are looked up by one map a protocol, after single ports.
 func TestDecideByRange(t *testing.T) {
 	p := fixture()
 	db := slices.IndexFunc(p.Chains, func(c Chain) bool { return c.ID == "ingress/default/db-0" })
-	friends := Chain{ID: NewPeersID(Ingress, "friends"), Direction: Ingress, Rules: []Rule{{Peer: InSet(web)}}, Denial: GoBack}
-	anyone := Chain{ID: NewPeersID(Ingress, "anyone"), Direction: Ingress, Rules: []Rule{{}}, Denial: GoBack}
+	friends := Chain{ID: NewPeersID(Ingress, "friends"), Direction: Ingress,
+		Rules: []Rule{{Peer: InSet(web)}}, Denial: GoBack}
+	anyone := Chain{ID: NewPeersID(Ingress, "anyone"), Direction: Ingress, Rules: []Rule{{}},
+		Denial: GoBack}
 	tcp, udp := SpansID(TCP, "x"), SpansID(UDP, "x")
 	p.Chains[db].Spans = []SetID{tcp, udp}
 	p.Chains = append(p.Chains, friends, anyone)
 	p.Sets = append(p.Sets,
 		Set{ID: tcp, Members: []Member{
-			{Proto: TCP, Port: 7000, LastPort: 7099, Chain: friends.ID, Reason: "a/p ingress[1]"}, {Proto: TCP, Port: 7100, LastPort: 65535, Chain: anyone.ID, Reason: "a/p ingress[2]"}}},
-		Set{ID: udp, Members: []Member{{Proto: UDP, Port: 5, LastPort: 5, Chain: anyone.ID, Reason: "a/p ingress[3]"}}})
+			{Proto: TCP, Port: 7000, LastPort: 7099, Chain: friends.ID, Reason: "a/p ingress[1]"},
+			{Proto: TCP, Port: 7100, LastPort: 65535, Chain: anyone.ID,
+				Reason: "a/p ingress[2]"}}},
+		Set{ID: udp, Members: []Member{{Proto: UDP, Port: 5, LastPort: 5, Chain: anyone.ID,
+			Reason: "a/p ingress[3]"}}})
 	p.Sort()
 	for flow, want := range map[string]string{
 		"10.0.1.2 > 10.0.0.5 tcp 7000":  "ingress allow: a/p ingress[1]",

@@ -10,8 +10,10 @@ import (
 // is in use when it goes and every one is there when it is referred to. A backend may split a
 // delta into several transactions, each all or nothing.
 type Delta struct {
-	Clear       bool       // all that was in the table goes first; packets on their way may see it empty
-	Frame       bool       // table and base chains are made anew, at once for every packet, around what is there
+	// all that was in the table goes first; packets on their way may see it empty
+	Clear bool
+	// table and base chains are made anew, at once for every packet, around what is there
+	Frame       bool
 	Strict      bool       // of the new frame
 	DelLinks    []string   // interfaces of Program.Links
 	AddLinks    []string   //
@@ -19,7 +21,8 @@ type Delta struct {
 	DelMembers  []Members  //
 	AddSets     []Set      // new, with all their members
 	AddMembers  []Members  //
-	PutChains   []PutChain // new chains, or chains with other rules; the new are there, without rules, before AddSets
+	// new chains, or chains with other rules; the new are there, without rules, before AddSets
+	PutChains   []PutChain
 	AddDispatch []Dispatch //
 	DelChains   []ChainID  // their rules go before DelSets
 	DelSets     []SetID    // with all their members, which are in DelMembers if they lead to chains
@@ -41,7 +44,8 @@ type PutChain struct {
 func (d *Delta) Empty() bool {
 	return !d.Frame &&
 		len(d.DelLinks)+len(d.AddLinks)+len(d.DelDispatch)+len(d.DelMembers)+len(d.AddSets)+
-			len(d.AddMembers)+len(d.PutChains)+len(d.AddDispatch)+len(d.DelChains)+len(d.DelSets) == 0
+			len(d.AddMembers)+len(d.PutChains)+len(d.AddDispatch)+len(d.DelChains)+
+			len(d.DelSets) == 0
 }
 
 // Isolating returns the part of a delta that ends nobody's isolation: a subject is dispatched on,
@@ -66,8 +70,11 @@ func (d Delta) Isolating() Delta {
 func (d *Delta) String() string {
 	var b strings.Builder
 	if d.Frame {
-		b.WriteString(map[bool]string{false: "~ ", true: "+ "}[d.Clear])
-		b.WriteString(map[bool]string{false: "frame\n", true: "strict frame\n"}[d.Strict])
+		b.WriteString(newOrChanged(d.Clear))
+		if d.Strict {
+			b.WriteString("strict ")
+		}
+		b.WriteString("frame\n")
 	}
 	lines(&b, "- link %s\n", d.DelLinks)
 	lines(&b, "+ link %s\n", d.AddLinks)
@@ -79,13 +86,21 @@ func (d *Delta) String() string {
 	}
 	memberLines(&b, "+", d.AddMembers)
 	for _, c := range d.PutChains {
-		b.WriteString(map[bool]string{true: "+ ", false: "~ "}[c.New])
+		b.WriteString(newOrChanged(c.New))
 		c.text(&b)
 	}
 	lines(&b, "+ %s\n", d.AddDispatch)
 	lines(&b, "- chain %s\n", d.DelChains)
 	lines(&b, "- set %s\n", d.DelSets)
 	return b.String()
+}
+
+// newOrChanged begins the line of what is new, or was there with other contents.
+func newOrChanged(isNew bool) string {
+	if isNew {
+		return "+ "
+	}
+	return "~ "
 }
 
 func lines[T any](b *strings.Builder, format string, items []T) {

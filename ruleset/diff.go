@@ -23,9 +23,10 @@ type Condition uint8
 
 // Conditions, each better than the one before.
 const (
-	Lost    Condition = iota // nothing, or there is nothing
-	Damaged                  // what is listed; the frame around it is not, or not wholly, as this backend makes it
-	Intact                   // all: the frame is right, and besides it there is only what is listed
+	Lost Condition = iota // nothing, or there is nothing
+	// what is listed; the frame around it is not, or not wholly, as this backend makes it
+	Damaged
+	Intact // all: the frame is right, and besides it there is only what is listed
 )
 
 // Subject is a pod address in one direction: what a packet is dispatched by.

@@ -111,7 +111,8 @@ func TestDiffMakesALostFrameAnew(t *testing.T) {
 		lost := observe(t, m)
 		lost.Condition = Lost
 		d := Diff(lost, b)
-		if diff := cmp.Diff(Diff(Observed{}, b), d, equalValues); !d.Clear || !d.Frame || diff != "" {
+		if diff := cmp.Diff(Diff(Observed{}, b), d, equalValues); !d.Clear || !d.Frame ||
+			diff != "" {
 			t.Fatalf("differs from the delta for an empty kernel: frame %t\n%s", d.Frame, diff)
 		}
 		if err := m.Apply(t.Context(), d); err != nil {
@@ -158,14 +159,24 @@ func TestDiffIsMinimal(t *testing.T) {
 	}{
 		{"nothing", func(*Program) {}, ""},
 		{"the node's addresses are not the kernel's", func(p *Program) { p.Node = nil }, ""},
-		{"another link", func(p *Program) { p.Links = []string{"eth1"} }, "- link cni0\n+ link eth1\n"},
-		{"a member comes", func(p *Program) { p.Sets[0].Members = append(p.Sets[0].Members, Member{Addr: addr("10.0.1.9")}) },
+		{"another link", func(p *Program) {
+			p.Links = []string{"eth1"}
+		}, "- link cni0\n+ link eth1\n"},
+		{"a member comes", func(p *Program) {
+			p.Sets[0].Members = append(p.Sets[0].Members, Member{Addr: addr("10.0.1.9")})
+		},
 			"+ pods4-web 10.0.1.9\n"},
-		{"a member goes", func(p *Program) { p.Sets[0].Members = p.Sets[0].Members[1:] }, "- pods4-web 10.0.1.2\n"},
-		{"a pod is free in one direction", func(p *Program) { p.Chains, p.Dispatch = p.Chains[1:], p.Dispatch[:2] },
-			"- dispatch egress 10.0.0.5 -> egress/default/db-0\n- dispatch egress fd00::5 -> egress/default/db-0\n- chain egress/default/db-0\n"},
+		{"a member goes", func(p *Program) {
+			p.Sets[0].Members = p.Sets[0].Members[1:]
+		}, "- pods4-web 10.0.1.2\n"},
+		{"a pod is free in one direction", func(p *Program) {
+			p.Chains, p.Dispatch = p.Chains[1:], p.Dispatch[:2]
+		},
+			"- dispatch egress 10.0.0.5 -> egress/default/db-0\n- dispatch egress fd00::5 -> " +
+				"egress/default/db-0\n- chain egress/default/db-0\n"},
 		{"another denial", func(p *Program) { p.Chains[0].Denial = Reject },
-			"~ chain egress/default/db-0\n  allow to anyone udp 53                            # default/dns egress[0]\n  reject\n"},
+			"~ chain egress/default/db-0\n  allow to anyone udp 53                            # " +
+				"default/dns egress[0]\n  reject\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -189,7 +200,8 @@ func TestDiffKnowsAbbreviatedReasons(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := programs().Draw(t, "program")
 		reason := ReasonOf(someOrigins().Draw(t, "origins"))
-		ports := Set{ID: SpansID(TCP, "x"), Members: []Member{{Proto: TCP, Port: 1, LastPort: 2, Reason: reason}}}
+		ports := Set{ID: SpansID(TCP, "x"), Members: []Member{{Proto: TCP, Port: 1, LastPort: 2,
+			Reason: reason}}}
 		p.Sets = append(p.Sets, ports)
 		p.Sort()
 		have := observe(t, holding(t, p))

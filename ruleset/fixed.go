@@ -45,9 +45,10 @@ func (id SetID) Fixed() bool {
 
 // Link is an interface of the node by which packets of its pods come in.
 type Link struct {
-	Name   string
-	Addrs  []netip.Addr // of pods that are behind it and whose packets come in by no other
-	Shared bool         // a bridge that others are on, too, such as the router of the network outside
+	Name  string
+	Addrs []netip.Addr // of pods that are behind it and whose packets come in by no other
+	// a bridge that others are on, too, such as the router of the network outside
+	Shared bool
 }
 
 // Tunnel is a protocol and port at which this node unpacks what a tunnel carries.

@@ -17,13 +17,19 @@ import (
 func programs() *rapid.Generator[*Program] {
 	return rapid.Custom(func(t *rapid.T) *Program {
 		p := &Program{
-			Node:  rapid.SliceOfNDistinct(addresses(), 0, 2, rapid.ID).Draw(t, "node"),
-			Links: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"cni0", "eth1", "veth2"}), 0, 2, rapid.ID).Draw(t, "links"),
-			Sets:  rapid.SliceOfNDistinct(sets(), 0, 4, func(s Set) SetID { return s.ID }).Draw(t, "sets"),
+			Node: rapid.SliceOfNDistinct(addresses(), 0, 2, rapid.ID).Draw(t, "node"),
+			Links: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"cni0", "eth1", "veth2"}), 0,
+				2, rapid.ID).Draw(t, "links"),
+			Sets: rapid.SliceOfNDistinct(sets(), 0, 4, func(s Set) SetID {
+				return s.ID
+			}).Draw(t, "sets"),
 		}
-		p.Chains = rapid.SliceOfNDistinct(chains(p.Sets), 0, 4, func(c Chain) ChainID { return c.ID }).Draw(t, "chains")
+		p.Chains = rapid.SliceOfNDistinct(chains(p.Sets), 0, 4, func(c Chain) ChainID {
+			return c.ID
+		}).Draw(t, "chains")
 		if len(p.Chains) > 0 {
-			p.Dispatch = rapid.SliceOfNDistinct(dispatches(p.Chains), 0, 6, Dispatch.subject).Draw(t, "dispatch")
+			p.Dispatch = rapid.SliceOfNDistinct(dispatches(p.Chains), 0, 6, Dispatch.subject).Draw(
+				t, "dispatch")
 		}
 		lookUpPorts(t, p)
 		p.Sort()
@@ -36,11 +42,14 @@ func (d Dispatch) subject() Subject { return Subject{d.Direction, d.Addr} }
 func families() *rapid.Generator[Family] { return rapid.SampledFrom(Families[:]) }
 
 func addresses() *rapid.Generator[netip.Addr] {
-	return rapid.Custom(func(t *rapid.T) netip.Addr { return addressesOf(families().Draw(t, "family")).Draw(t, "address") })
+	return rapid.Custom(func(t *rapid.T) netip.Addr {
+		return addressesOf(families().Draw(t, "family")).Draw(t, "address")
+	})
 }
 
 // bases is where the addresses of the programs begin: 64 in each family.
-var bases = map[Family]netip.Addr{IPv4: netip.MustParseAddr("10.0.0.0"), IPv6: netip.MustParseAddr("fd00::")}
+var bases = map[Family]netip.Addr{IPv4: netip.MustParseAddr("10.0.0.0"),
+	IPv6: netip.MustParseAddr("fd00::")}
 
 func addressesOf(f Family) *rapid.Generator[netip.Addr] {
 	return rapid.Map(rapid.IntRange(0, 63), func(n int) netip.Addr { return nth(f, n) })
@@ -73,7 +82,8 @@ func members(id SetID) *rapid.Generator[[]Member] {
 		list := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) Member {
 			m := Member{Addr: addressesOf(id.Family).Draw(t, "address")}
 			if id.Kind == AddressPorts {
-				m.Proto, m.Port = rapid.SampledFrom(Protocols[:]).Draw(t, "proto"), rapid.Uint16Range(1, 3).Draw(t, "port")
+				m.Proto, m.Port = rapid.SampledFrom(Protocols[:]).Draw(t, "proto"),
+					rapid.Uint16Range(1, 3).Draw(t, "port")
 			}
 			return m
 		}), 0, 5, rapid.ID).Draw(t, "list")
@@ -104,12 +114,14 @@ func spans(t *rapid.T, top int) [][2]int {
 func chains(sets []Set) *rapid.Generator[Chain] {
 	return rapid.Custom(func(t *rapid.T) Chain {
 		d := rapid.SampledFrom(Directions[:]).Draw(t, "direction")
-		namespace, pod := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "namespace"), rapid.SampledFrom([]string{"x", "y"}).Draw(t, "pod")
+		namespace, pod := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "namespace"),
+			rapid.SampledFrom([]string{"x", "y"}).Draw(t, "pod")
 		return Chain{
 			ID: NewChainID(d, namespace, pod), Direction: d, Subject: namespace + "/" + pod,
-			Rules:    rapid.SliceOfN(rules(d, sets), 0, 3).Draw(t, "rules"),
-			Denial:   rapid.SampledFrom([]Denial{Drop, Reject}).Draw(t, "denial"),
-			Policies: rapid.SampledFrom([][]string{nil, {"a/p"}, {"a/p", "a/q"}}).Draw(t, "policies"),
+			Rules:  rapid.SliceOfN(rules(d, sets), 0, 3).Draw(t, "rules"),
+			Denial: rapid.SampledFrom([]Denial{Drop, Reject}).Draw(t, "denial"),
+			Policies: rapid.SampledFrom([][]string{nil, {"a/p"}, {"a/p", "a/q"}}).Draw(t,
+				"policies"),
 		}
 	})
 }
@@ -119,7 +131,8 @@ func lookUpPorts(t *rapid.T, p *Program) {
 	pods, named := p.Chains, p.Sets
 	shared, maps := map[Direction][]ChainID{}, map[Direction][]SetID{}
 	for _, d := range Directions {
-		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"one", "two"}), rapid.ID).Draw(t, "peers") {
+		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"one", "two"}),
+			rapid.ID).Draw(t, "peers") {
 			c := Chain{ID: NewPeersID(d, key), Direction: d, Denial: GoBack}
 			for _, peer := range rapid.SliceOfN(peers(named), 1, 2).Draw(t, "peers") {
 				c.Rules = append(c.Rules, Rule{Peer: peer})
@@ -127,11 +140,13 @@ func lookUpPorts(t *rapid.T, p *Program) {
 			shared[d] = append(shared[d], c.ID)
 			p.Chains = append(p.Chains, c)
 		}
-		for _, proto := range rapid.SliceOfNDistinct(rapid.SampledFrom(Protocols[:]), 0, 2, rapid.ID).Draw(t, "protocols of ranges") {
+		for _, proto := range rapid.SliceOfNDistinct(rapid.SampledFrom(Protocols[:]), 0, 2,
+			rapid.ID).Draw(t, "protocols of ranges") {
 			if len(shared[d]) > 0 {
 				id := SpansID(proto, d.String())
 				maps[d] = append(maps[d], id)
-				p.Sets = append(p.Sets, Set{ID: id, Comment: "ranges", Members: spanMembers(t, proto, shared[d])})
+				p.Sets = append(p.Sets, Set{ID: id, Comment: "ranges", Members: spanMembers(t,
+					proto, shared[d])})
 			}
 		}
 	}
@@ -139,7 +154,8 @@ func lookUpPorts(t *rapid.T, p *Program) {
 		c := &p.Chains[i]
 		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "by port") {
 			c.ByPort = true
-			p.Sets = append(p.Sets, Set{ID: PortsOf(c.ID), Comment: "ports", Members: jumps(ids, c.Direction).Draw(t, "jumps")})
+			p.Sets = append(p.Sets, Set{ID: PortsOf(c.ID), Comment: "ports",
+				Members: jumps(ids, c.Direction).Draw(t, "jumps")})
 		}
 		if rapid.Bool().Draw(t, "by ranges") {
 			c.Spans = maps[c.Direction]
@@ -157,7 +173,8 @@ func spanMembers(t *rapid.T, proto Protocol, to []ChainID) (list []Member) {
 		middle := rapid.Uint16Range(first, last).Draw(t, "middle")
 		for _, r := range [][2]uint16{{first, middle}, {middle + 1, last}} {
 			if r[0] <= r[1] {
-				list = append(list, Member{Proto: proto, Port: r[0], LastPort: r[1], Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: "a/p ingress[0]"})
+				list = append(list, Member{Proto: proto, Port: r[0], LastPort: r[1],
+					Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: "a/p ingress[0]"})
 			}
 		}
 	}
@@ -167,8 +184,10 @@ func spanMembers(t *rapid.T, proto Protocol, to []ChainID) (list []Member) {
 func jumps(to []ChainID, d Direction) *rapid.Generator[[]Member] {
 	one := rapid.Custom(func(t *rapid.T) Member {
 		return Member{
-			Proto: rapid.SampledFrom(Protocols[:]).Draw(t, "proto"), Port: rapid.Uint16Range(1, 4).Draw(t, "port"),
-			Chain: rapid.SampledFrom(to).Draw(t, "chain"), Reason: ReasonOf([]Origin{{"a/p", d, rapid.IntRange(0, 2).Draw(t, "rule")}}),
+			Proto: rapid.SampledFrom(Protocols[:]).Draw(t, "proto"), Port: rapid.Uint16Range(1,
+				4).Draw(t, "port"),
+			Chain:  rapid.SampledFrom(to).Draw(t, "chain"),
+			Reason: ReasonOf([]Origin{{"a/p", d, rapid.IntRange(0, 2).Draw(t, "rule")}}),
 		}
 	})
 	port := func(m Member) Member { return Member{Proto: m.Proto, Port: m.Port} }
@@ -180,14 +199,16 @@ func jumps(to []ChainID, d Direction) *rapid.Generator[[]Member] {
 
 func rules(d Direction, sets []Set) *rapid.Generator[Rule] {
 	return rapid.Custom(func(t *rapid.T) Rule {
-		r := Rule{Peer: peers(sets).Draw(t, "peer"), Proto: rapid.SampledFrom([]Protocol{AnyProtocol, TCP, UDP}).Draw(t, "proto")}
+		r := Rule{Peer: peers(sets).Draw(t, "peer"),
+			Proto: rapid.SampledFrom([]Protocol{AnyProtocol, TCP, UDP}).Draw(t, "proto")}
 		if r.Proto != AnyProtocol {
 			for _, s := range spans(t, 8) {
 				r.Ports = append(r.Ports, PortRange{uint16(s[0]), uint16(s[1])})
 			}
 		}
 		r.Origins = rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) Origin {
-			return Origin{rapid.SampledFrom([]string{"a/p", "a/q"}).Draw(t, "policy"), d, rapid.IntRange(0, 2).Draw(t, "index")}
+			return Origin{rapid.SampledFrom([]string{"a/p", "a/q"}).Draw(t, "policy"), d,
+				rapid.IntRange(0, 2).Draw(t, "index")}
 		}), 1, 2, rapid.ID).Draw(t, "origins")
 		slices.SortFunc(r.Origins, Origin.Compare)
 		return r
@@ -216,7 +237,8 @@ func dispatches(chains []Chain) *rapid.Generator[Dispatch] {
 }
 
 // equalValues compares programs and deltas; an empty list is the same as none.
-var equalValues = cmp.Options{cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})}
+var equalValues = cmp.Options{cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{},
+	netip.Prefix{})}
 
 func TestGeneratorKeepsItsPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -28,7 +28,8 @@ func TestJSONRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
 		a.Sets = append(a.Sets, FixedSets()...)
-		a.Sets = append(a.Sets, LinkSets([]Link{{Name: "cni0", Addrs: []netip.Addr{addr("10.0.0.5")}}})...)
+		a.Sets = append(a.Sets, LinkSets([]Link{{Name: "cni0",
+			Addrs: []netip.Addr{addr("10.0.0.5")}}})...)
 		have := observe(t, holding(t, b))
 		d := Diff(have, a)
 		_, trace := b.Decide(Flow{addresses().Draw(t, "from"), addresses().Draw(t, "to"), TCP, 2})
@@ -41,7 +42,8 @@ func TestJSONRoundTrip(t *testing.T) {
 
 func TestTextOfIDs(t *testing.T) {
 	for _, id := range []SetID{
-		{}, web, metrics, blocks4, blocks6, PortsOf("ingress/a/x"), SpansID(SCTP, "x"), TunnelPorts(),
+		{}, web, metrics, blocks4, blocks6, PortsOf("ingress/a/x"), SpansID(SCTP, "x"),
+		TunnelPorts(),
 		Behind(IPv6), Bound(IPv4), NodeAddrs(IPv6), KnownPods(IPv4), LocalRange(IPv6),
 	} {
 		text, _ := id.MarshalText()

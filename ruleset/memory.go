@@ -29,8 +29,9 @@ func (m *Memory) Damage() { m.frame = min(m.frame, Damaged) }
 // Observe returns what the kernel holds.
 func (m *Memory) Observe(context.Context) (Observed, error) {
 	o := Observed{
-		Condition: m.frame, Strict: m.strict, Links: slices.Sorted(maps.Keys(m.links)), Dispatch: maps.Clone(m.dispatch),
-		Sets: map[SetID][]Member{}, Chains: map[ChainID]string{},
+		Condition: m.frame, Strict: m.strict, Links: slices.Sorted(maps.Keys(m.links)),
+		Dispatch: maps.Clone(m.dispatch),
+		Sets:     map[SetID][]Member{}, Chains: map[ChainID]string{},
 	}
 	for id, members := range m.sets {
 		o.Sets[id] = slices.SortedFunc(maps.Keys(members), Member.Compare)

@@ -22,21 +22,31 @@ func TestMemoryRefuses(t *testing.T) {
 		{"a link that is not there", Delta{DelLinks: []string{"cni1"}}},
 		{"a link twice", Delta{AddLinks: []string{"cni1", "cni1"}}},
 		{"an address that is dispatched", Delta{AddDispatch: []Dispatch{here}}},
-		{"an address to another chain without deleting it first", Delta{AddDispatch: []Dispatch{{Ingress, here.Addr, "egress/default/db-0"}}}},
-		{"an address to a chain that is not there", Delta{AddDispatch: []Dispatch{{Ingress, addr("10.0.0.6"), lost.ID}}}},
-		{"to forget an address that is not dispatched", Delta{DelDispatch: []Dispatch{{Ingress, addr("10.0.0.6"), here.Chain}}}},
-		{"to forget an address that is dispatched elsewhere", Delta{DelDispatch: []Dispatch{{Ingress, here.Addr, "egress/default/db-0"}}}},
+		{"an address to another chain without deleting it first",
+			Delta{AddDispatch: []Dispatch{{Ingress, here.Addr, "egress/default/db-0"}}}},
+		{"an address to a chain that is not there",
+			Delta{AddDispatch: []Dispatch{{Ingress, addr("10.0.0.6"), lost.ID}}}},
+		{"to forget an address that is not dispatched",
+			Delta{DelDispatch: []Dispatch{{Ingress, addr("10.0.0.6"), here.Chain}}}},
+		{"to forget an address that is dispatched elsewhere",
+			Delta{DelDispatch: []Dispatch{{Ingress, here.Addr, "egress/default/db-0"}}}},
 		{"to forget an address twice", Delta{DelDispatch: []Dispatch{here, here}}},
 		{"a set that is there", Delta{AddSets: []Set{{ID: web}}}},
-		{"a set whose members are the same", Delta{AddSets: []Set{{ID: nowhere, Members: []Member{{Addr: here.Addr}, {Addr: here.Addr}}}}}},
+		{"a set whose members are the same", Delta{AddSets: []Set{{ID: nowhere,
+			Members: []Member{{Addr: here.Addr}, {Addr: here.Addr}}}}}},
 		{"a set that is used", Delta{DelSets: []SetID{web}}},
 		{"to delete a set that is not there", Delta{DelSets: []SetID{nowhere}}},
-		{"a member that is there", Delta{AddMembers: []Members{{web, []Member{{Addr: addr("10.0.1.2")}}}}}},
-		{"a member of a set that is not there", Delta{AddMembers: []Members{{nowhere, []Member{{Addr: here.Addr}}}}}},
-		{"to delete a member that is not there", Delta{DelMembers: []Members{{web, []Member{{Addr: here.Addr}}}}}},
-		{"to delete a member of a set that is not there", Delta{DelMembers: []Members{{nowhere, []Member{{Addr: here.Addr}}}}}},
+		{"a member that is there", Delta{AddMembers: []Members{{web,
+			[]Member{{Addr: addr("10.0.1.2")}}}}}},
+		{"a member of a set that is not there",
+			Delta{AddMembers: []Members{{nowhere, []Member{{Addr: here.Addr}}}}}},
+		{"to delete a member that is not there",
+			Delta{DelMembers: []Members{{web, []Member{{Addr: here.Addr}}}}}},
+		{"to delete a member of a set that is not there",
+			Delta{DelMembers: []Members{{nowhere, []Member{{Addr: here.Addr}}}}}},
 		{"a chain that is there as new", Delta{PutChains: []PutChain{{chain, true}}}},
-		{"rules for a chain that is not there", Delta{PutChains: []PutChain{{Chain{ID: lost.ID}, false}}}},
+		{"rules for a chain that is not there",
+			Delta{PutChains: []PutChain{{Chain{ID: lost.ID}, false}}}},
 		{"a rule about a set that is not there", Delta{PutChains: []PutChain{{lost, true}}}},
 		{"a chain that is dispatched to", Delta{DelChains: []ChainID{chain.ID}}},
 		{"to delete a chain that is not there", Delta{DelChains: []ChainID{lost.ID}}},
@@ -71,8 +81,10 @@ func TestMemoryCarriesADeltaOutFieldByField(t *testing.T) {
 	}
 	d := Delta{
 		DelLinks: p.Links, DelDispatch: p.Dispatch, AddLinks: p.Links,
-		DelMembers: []Members{{web, p.Sets[0].Members}}, AddMembers: []Members{{web, p.Sets[0].Members}},
-		DelChains: []ChainID{p.Chains[0].ID, p.Chains[1].ID}, DelSets: []SetID{web, metrics, blocks4, blocks6},
+		DelMembers: []Members{{web, p.Sets[0].Members}},
+		AddMembers: []Members{{web, p.Sets[0].Members}},
+		DelChains:  []ChainID{p.Chains[0].ID, p.Chains[1].ID}, DelSets: []SetID{web, metrics,
+			blocks4, blocks6},
 	}
 	if err := m.Apply(t.Context(), d); err != nil {
 		t.Fatalf("%v\n%s", err, d.String())
@@ -101,7 +113,8 @@ func TestMemoryBeginsWithoutATable(t *testing.T) {
 func TestMemoryFailsWhereItIsTold(t *testing.T) {
 	broken := errors.New("no buffer space")
 	m := &Memory{Fail: broken}
-	if err := m.Apply(t.Context(), Delta{Clear: true, Frame: true}); !errors.Is(err, broken) || m.Applied != 0 {
+	if err := m.Apply(t.Context(), Delta{Clear: true, Frame: true}); !errors.Is(err, broken) ||
+		m.Applied != 0 {
 		t.Errorf("%v, %d applied", err, m.Applied)
 	}
 	m.Fail = nil

@@ -21,8 +21,10 @@ func TestChainName(t *testing.T) {
 	}{
 		{"default", "web-0", "egress/default/web-0"},
 		{"a", "b.c", "egress/a/b.c"},
-		{"default", strings.Repeat("x", 95), ChainID("egress/default/" + strings.Repeat("x", 95))}, // 110 bytes
-		{"default", strings.Repeat("x", 96), ChainID("egress/default/" + strings.Repeat("x", 68) + "_" +
+		// 110 bytes
+		{"default", strings.Repeat("x", 95), ChainID("egress/default/" + strings.Repeat("x", 95))},
+		{"default", strings.Repeat("x", 96), ChainID("egress/default/" + strings.Repeat("x", 68) +
+			"_" +
 			Digest("egress/default/"+strings.Repeat("x", 96)))},
 	}
 	for _, test := range tests {
@@ -39,7 +41,8 @@ var chainName = regexp.MustCompile(`^(ingress|egress)/[a-z0-9/._-]+$`)
 func TestChainNamesDoNotCollide(t *testing.T) {
 	long := strings.Repeat("p", MaxChainID)
 	pods := []struct{ namespace, pod string }{
-		{"a", "bc"}, {"ab", "c"}, {"abc", "d"}, {"a", "b-c"}, {"a-b", "c"}, {"a", "b.c"}, {"a", "a"}, {"egress", "ingress"}, {"ingress", "egress"},
+		{"a", "bc"}, {"ab", "c"}, {"abc", "d"}, {"a", "b-c"}, {"a-b", "c"}, {"a", "b.c"},
+		{"a", "a"}, {"egress", "ingress"}, {"ingress", "egress"},
 		{"a", long + "x"}, {"a", long + "y"}, {"a", long}, {"a", long[1:]}, {"ap", long[1:]},
 		{strings.Repeat("n", longestNamespace), strings.Repeat("p", longestPod)},
 		{strings.Repeat("n", longestNamespace), strings.Repeat("p", longestPod-1)},
@@ -50,7 +53,8 @@ func TestChainNamesDoNotCollide(t *testing.T) {
 		for _, p := range pods {
 			id := NewChainID(d, p.namespace, p.pod)
 			if taken[id] || len(id) > MaxChainID || !chainName.MatchString(string(id)) {
-				t.Errorf("%s %s/%s: %q (%d bytes) is taken: %t", d, p.namespace, p.pod, id, len(id), taken[id])
+				t.Errorf("%s %s/%s: %q (%d bytes) is taken: %t", d, p.namespace, p.pod, id, len(id),
+					taken[id])
 			}
 			taken[id] = true
 		}
@@ -65,11 +69,13 @@ func TestChainNamesAreAFunctionOfThePod(t *testing.T) {
 	pods := rapid.Custom(func(t *rapid.T) pod {
 		name := rapid.StringMatching(`[a-z]([-a-z0-9]{0,3}[a-z0-9])?`)
 		filler := strings.Repeat("x", rapid.SampledFrom([]int{0, 90, 110, 200}).Draw(t, "filler"))
-		return pod{rapid.SampledFrom(Directions[:]).Draw(t, "direction"), name.Draw(t, "namespace"), filler + name.Draw(t, "pod")}
+		return pod{rapid.SampledFrom(Directions[:]).Draw(t, "direction"), name.Draw(t, "namespace"),
+			filler + name.Draw(t, "pod")}
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := pods.Draw(t, "a"), pods.Draw(t, "b")
-		x, y := NewChainID(a.direction, a.namespace, a.name), NewChainID(b.direction, b.namespace, b.name)
+		x, y := NewChainID(a.direction, a.namespace, a.name), NewChainID(b.direction, b.namespace,
+			b.name)
 		if (x == y) != (a == b) || len(x) > MaxChainID || !chainName.MatchString(string(x)) {
 			t.Fatalf("%v → %s, %v → %s", a, x, b, y)
 		}

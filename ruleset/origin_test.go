@@ -15,8 +15,10 @@ func TestOriginAndRuleText(t *testing.T) {
 		{all.String(), "default/all ingress[12]"},
 		{Origin{}.String(), "itself"},
 		{Rule{Origins: []Origin{{}}}.String(), "anyone any                               # itself"},
-		{Rule{Proto: TCP, Ports: []PortRange{{80, 80}, {90, 99}}, Origins: []Origin{dns, all}}.String(),
-			"anyone tcp 80,90-99                      # default/allow-dns egress[0], default/all ingress[12]"},
+		{Rule{Proto: TCP, Ports: []PortRange{{80, 80}, {90, 99}}, Origins: []Origin{dns,
+			all}}.String(),
+			"anyone tcp 80,90-99                      # default/allow-dns egress[0], default/all " +
+				"ingress[12]"},
 		{Rule{Peer: InSet(web), Proto: UDP}.String(), "@pods4-web udp"},
 		{Rule{Peer: InPrefix(prefix("10.1.2.3/8"))}.String(), "10.0.0.0/8 any"},
 		{Rule{Peer: InPrefix(prefix("::/0")), Proto: SCTP}.String(), "::/0 sctp"},
@@ -29,7 +31,8 @@ func TestOriginAndRuleText(t *testing.T) {
 }
 
 func TestOriginOrder(t *testing.T) {
-	sorted := []Origin{{}, {"a/p", Ingress, 0}, {"a/p", Ingress, 1}, {"a/p", Ingress, 10}, {"a/p", Egress, 0}, {"a/q", Ingress, 0}, {"b/a", Ingress, 0}}
+	sorted := []Origin{{}, {"a/p", Ingress, 0}, {"a/p", Ingress, 1}, {"a/p", Ingress, 10},
+		{"a/p", Egress, 0}, {"a/q", Ingress, 0}, {"b/a", Ingress, 0}}
 	for i, a := range sorted {
 		for j, b := range sorted {
 			if a.Compare(b) != sign(i-j) {
@@ -50,8 +53,10 @@ func TestReasonText(t *testing.T) {
 		{[]Origin{{}, at("a/p", Ingress, 0)}, "itself, a/p ingress[0]"},
 		{[]Origin{at("a/p", Ingress, 3)}, "a/p ingress[3]"},
 		{[]Origin{at("a/p", Ingress, 0), at("a/p", Ingress, 1)}, "a/p ingress[0-1]"},
-		{[]Origin{at("a/p", Ingress, 0), at("a/p", Ingress, 2), at("a/p", Ingress, 3), at("a/p", Ingress, 4)}, "a/p ingress[0,2-4]"},
-		{[]Origin{at("a/p", Ingress, 0), at("a/p", Egress, 1), at("b/p", Egress, 1)}, "a/p ingress[0], a/p egress[1], b/p egress[1]"},
+		{[]Origin{at("a/p", Ingress, 0), at("a/p", Ingress, 2), at("a/p", Ingress, 3),
+			at("a/p", Ingress, 4)}, "a/p ingress[0,2-4]"},
+		{[]Origin{at("a/p", Ingress, 0), at("a/p", Egress, 1), at("b/p", Egress, 1)},
+			"a/p ingress[0], a/p egress[1], b/p egress[1]"},
 	}
 	for _, test := range tests {
 		got := ReasonOf(test.origins)
@@ -110,7 +115,8 @@ func TestReasonIsAbbreviated(t *testing.T) {
 			t.Errorf("to %d bytes: %q, want %q", limit, got, want)
 		}
 	}
-	for _, wrong := range []Reason{"", "a/p ingress[0]", "a/p ingress[0], and 4 others", "a/q...", "b/p ingress[1-3], and 3 others", "a/p ingress[0], and 5 others "} {
+	for _, wrong := range []Reason{"", "a/p ingress[0]", "a/p ingress[0], and 4 others", "a/q...",
+		"b/p ingress[1-3], and 3 others", "a/p ingress[0], and 5 others "} {
 		if wrong.Abbreviates(full) {
 			t.Errorf("%q is taken for %q", wrong, full)
 		}
@@ -119,7 +125,8 @@ func TestReasonIsAbbreviated(t *testing.T) {
 
 // Whatever somebody writes into a comment is read without a panic, and in little time.
 func FuzzReason(f *testing.F) {
-	for _, text := range []string{"a/p ingress[0-7,9]", "itself", "a b[", "a ingress[0-99999999999]", ", and 3 others", "a ingress[9-1,-1--1]"} {
+	for _, text := range []string{"a/p ingress[0-7,9]", "itself", "a b[",
+		"a ingress[0-99999999999]", ", and 3 others", "a ingress[9-1,-1--1]"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -36,7 +36,8 @@ func TestParseProtocol(t *testing.T) {
 		ok   bool
 	}{
 		{"tcp", TCP, true}, {"TCP", TCP, true}, {"Udp", UDP, true}, {"SCTP", SCTP, true},
-		{"", AnyProtocol, false}, {"any", AnyProtocol, false}, {"icmp", AnyProtocol, false}, {"6", AnyProtocol, false}, {"tcp ", AnyProtocol, false},
+		{"", AnyProtocol, false}, {"any", AnyProtocol, false}, {"icmp", AnyProtocol, false},
+		{"6", AnyProtocol, false}, {"tcp ", AnyProtocol, false},
 	}
 	for _, test := range tests {
 		got, err := ParseProtocol(test.text)
@@ -47,7 +48,8 @@ func TestParseProtocol(t *testing.T) {
 }
 
 func TestProtocolText(t *testing.T) {
-	for p, want := range map[Protocol]string{AnyProtocol: "any", TCP: "tcp", UDP: "udp", SCTP: "sctp", 1: "proto-1", 255: "proto-255"} {
+	for p, want := range map[Protocol]string{AnyProtocol: "any", TCP: "tcp", UDP: "udp",
+		SCTP: "sctp", 1: "proto-1", 255: "proto-255"} {
 		if p.String() != want {
 			t.Errorf("protocol %d prints as %q, want %q", uint8(p), p, want)
 		}

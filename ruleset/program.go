@@ -12,12 +12,14 @@ import (
 // duplicates, so that equal programs are equal values and print alike. The zero value denies
 // nothing.
 type Program struct {
-	Strict   bool         // pods that are not known yet are denied; see StrictSets
-	Node     []netip.Addr // the node's own addresses: between them and its pods everything is allowed
-	Links    []string     // interfaces that pods sit behind; router advertisements and redirects from them are dropped
-	Sets     []Set        // by ID
-	Chains   []Chain      // by ID
-	Dispatch []Dispatch   // by direction and address
+	Strict bool // pods that are not known yet are denied; see StrictSets
+	// the node's own addresses: between them and its pods everything is allowed
+	Node []netip.Addr
+	// interfaces that pods sit behind; router advertisements and redirects from them are dropped
+	Links    []string
+	Sets     []Set      // by ID
+	Chains   []Chain    // by ID
+	Dispatch []Dispatch // by direction and address
 }
 
 // Dispatch says that the pod with this address is isolated in this direction, and which

@@ -9,10 +9,11 @@ import (
 
 // Rule allows the packets of one protocol between the subject and a peer.
 type Rule struct {
-	Peer    Peer
-	Proto   Protocol    // AnyProtocol: everything, ICMP too
-	Ports   []PortRange // the destination's, disjoint and sorted; none: every port of Proto
-	Origins []Origin    // sorted; several where policies say the same, none in a chain that a PortMap leads to
+	Peer  Peer
+	Proto Protocol    // AnyProtocol: everything, ICMP too
+	Ports []PortRange // the destination's, disjoint and sorted; none: every port of Proto
+	// sorted; several where policies say the same, none in a chain that a PortMap leads to
+	Origins []Origin
 }
 
 func (r Rule) String() string {

@@ -3,7 +3,8 @@ package ruleset
 import "testing"
 
 func TestRuleSame(t *testing.T) {
-	rule := Rule{Peer: InSet(web), Proto: TCP, Ports: []PortRange{{80, 80}}, Origins: []Origin{{"a/p", Ingress, 0}}}
+	rule := Rule{Peer: InSet(web), Proto: TCP, Ports: []PortRange{{80, 80}},
+		Origins: []Origin{{"a/p", Ingress, 0}}}
 	tests := []struct {
 		name string
 		edit func(*Rule)

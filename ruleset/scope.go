@@ -41,7 +41,8 @@ func (s *Scope) takeIn(d Delta, changes []Members, subjects func(ChainID) []neti
 		switch {
 		case change.Set.Fixed():
 			continue // whom the base chains know is no peer of a rule
-		case change.Set.Kind == PortRanges: // its chains go with it, or somebody else has changed it
+		// its chains go with it, or somebody else has changed it
+		case change.Set.Kind == PortRanges:
 			s.all = s.all || !slices.Contains(d.DelSets, change.Set)
 			continue
 		case change.Set.Kind == PortMap:

@@ -8,21 +8,24 @@ import (
 
 // Wiring is how the pods of a node are attached to it.
 type Wiring struct {
-	Links   []Link   // interfaces of the node by which their packets come in, sorted by name
-	Ports   []Port   // interfaces on bridges that lead to pods: Link, MAC and Addrs; sorted by interface
+	Links []Link // interfaces of the node by which their packets come in, sorted by name
+	// interfaces on bridges that lead to pods: Link, MAC and Addrs; sorted by interface
+	Ports   []Port
 	Routers []string // all other interfaces on bridges, if the pods share a bridge with any; sorted
 	// Hidden has those addresses of pods whose packets cannot be shown to pass a hook of this
 	// node, with the reason and what to do.
-	Hidden     map[netip.Addr]string
-	Unfiltered bool     // packets between the ports of a bridge of pods do not pass the forward hook
+	Hidden map[netip.Addr]string
+	// packets between the ports of a bridge of pods do not pass the forward hook
+	Unfiltered bool
 	Tunnels    []Tunnel // where the node unpacks what tunnels carry; sorted
 }
 
 // Segment is what holds on the bridges that pods of a node share. There a pod can put any address
 // into a frame and can reach its neighbours past the network layer.
 type Segment struct {
-	Ports   []Port   // sorted by interface
-	Taken   []Range  // addresses of pods and nodes: nobody else may send from them; sorted, disjoint
+	Ports []Port // sorted by interface
+	// addresses of pods and nodes: nobody else may send from them; sorted, disjoint
+	Taken   []Range
 	Routers []string // if there are any, only these ports may say what routers say; sorted
 }
 

@@ -15,13 +15,15 @@ type SetKind uint8
 
 // The kinds of set.
 const (
-	Addresses     SetKind = iota // Member.Addr
-	AddressPorts                 // Member.Addr, Member.Proto, Member.Port
-	Ranges                       // Member.Addr to Member.Last; the ranges of a set are disjoint
-	PortMap                      // Member.Proto and Member.Port to Member.Chain: a chain's own, see PortsOf
-	PortRanges                   // the ports from Member.Port to Member.LastPort, disjoint, to Member.Chain; see SpansID
-	LinkAddresses                // Member.Link, Member.Addr
-	ProtoPorts                   // Member.Proto, Member.Port, of no family
+	Addresses    SetKind = iota // Member.Addr
+	AddressPorts                // Member.Addr, Member.Proto, Member.Port
+	Ranges                      // Member.Addr to Member.Last; the ranges of a set are disjoint
+	// Member.Proto and Member.Port to Member.Chain: a chain's own, see PortsOf
+	PortMap
+	// the ports from Member.Port to Member.LastPort, disjoint, to Member.Chain; see SpansID
+	PortRanges
+	LinkAddresses // Member.Link, Member.Addr
+	ProtoPorts    // Member.Proto, Member.Port, of no family
 )
 
 // SetID names a set. Key comes from the identity of what the set is made from (a selector, a

@@ -24,7 +24,8 @@ func TestSetNames(t *testing.T) {
 			t.Errorf("%q, want %q", got, test.want)
 		}
 		for j, other := range tests {
-			if got := test.id.Compare(other.id); (got == 0) != (i == j) || got != -other.id.Compare(test.id) {
+			if got := test.id.Compare(other.id); (got == 0) != (i == j) ||
+				got != -other.id.Compare(test.id) {
 				t.Errorf("%s against %s: %d", test.want, other.want, got)
 			}
 		}
@@ -81,7 +82,8 @@ func TestSetHoldsWhatOneOfItsMembersIs(t *testing.T) {
 			for n := range 64 {
 				peer, proto := nth(f, n), rapid.SampledFrom(Protocols[:]).Draw(t, "proto")
 				flow := Flow{To: peer, Proto: proto, Port: rapid.Uint16Range(0, 4).Draw(t, "port")}
-				if got, want := s.holds(peer, flow.Proto, flow.Port), holdsSlowly(s, flow); got != want {
+				if got, want := s.holds(peer, flow.Proto, flow.Port),
+					holdsSlowly(s, flow); got != want {
 					t.Fatalf("%s %v holds %s: %t", s.ID, s.Members, flow, got)
 				}
 			}

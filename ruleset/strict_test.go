@@ -8,17 +8,22 @@ import (
 
 // What keeps unknown pods so makes none known, and closes as much as before.
 func TestKeepingUnknown(t *testing.T) {
-	sets := StrictSets([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}, []netip.Addr{netip.MustParseAddr("10.0.0.5")})
+	sets := StrictSets([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
+		[]netip.Addr{netip.MustParseAddr("10.0.0.5")})
 	add := []Members{{KnownPods(IPv4), sets[1].Members}, {LocalRange(IPv4), sets[0].Members}}
 	d := Delta{AddSets: sets, AddMembers: add}
 	kept := d.KeepingUnknown()
-	if len(kept.AddSets) != 4 || len(kept.AddSets[1].Members) > 0 || len(kept.AddSets[0].Members) != 1 {
+	if len(kept.AddSets) != 4 || len(kept.AddSets[1].Members) > 0 ||
+		len(kept.AddSets[0].Members) != 1 {
 		t.Errorf("sets: %v", kept.AddSets)
 	}
 	if len(kept.AddMembers) != 1 || kept.AddMembers[0].Set != LocalRange(IPv4) {
 		t.Errorf("members: %v", kept.AddMembers)
 	}
-	if len(d.AddSets[1].Members) != 1 || !slices.EqualFunc(d.AddMembers, add, func(a, b Members) bool { return a.Set == b.Set }) {
+	if len(d.AddSets[1].Members) != 1 || !slices.EqualFunc(d.AddMembers, add,
+		func(a, b Members) bool {
+			return a.Set == b.Set
+		}) {
 		t.Error("the delta itself was changed")
 	}
 }

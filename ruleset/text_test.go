@@ -58,7 +58,8 @@ func TestDeltaText(t *testing.T) {
 		DelMembers:  []Members{{web, p.Sets[0].Members}},
 		AddSets:     p.Sets[1:2],
 		AddMembers:  []Members{{blocks6, p.Sets[3].Members[:1]}},
-		PutChains:   []PutChain{{p.Chains[0], true}, {Chain{ID: "ingress/default/x", Denial: Reject}, false}},
+		PutChains: []PutChain{{p.Chains[0], true},
+			{Chain{ID: "ingress/default/x", Denial: Reject}, false}},
 		AddDispatch: p.Dispatch[2:3],
 		DelChains:   []ChainID{"ingress/default/old"},
 		DelSets:     []SetID{blocks4},
@@ -93,9 +94,12 @@ func TestDeltaIsEmptyOnlyWithoutAnyChange(t *testing.T) {
 		t.Error("the zero value changes something")
 	}
 	for _, d := range []Delta{
-		{Frame: true}, {DelLinks: p.Links}, {AddLinks: p.Links}, {DelDispatch: p.Dispatch}, {AddDispatch: p.Dispatch},
-		{DelMembers: []Members{{web, p.Sets[0].Members}}}, {AddMembers: []Members{{web, p.Sets[0].Members}}},
-		{AddSets: p.Sets}, {DelSets: []SetID{web}}, {PutChains: []PutChain{{p.Chains[0], true}}}, {DelChains: []ChainID{"x"}},
+		{Frame: true}, {DelLinks: p.Links}, {AddLinks: p.Links}, {DelDispatch: p.Dispatch},
+		{AddDispatch: p.Dispatch},
+		{DelMembers: []Members{{web, p.Sets[0].Members}}},
+		{AddMembers: []Members{{web, p.Sets[0].Members}}},
+		{AddSets: p.Sets}, {DelSets: []SetID{web}}, {PutChains: []PutChain{{p.Chains[0], true}}},
+		{DelChains: []ChainID{"x"}},
 	} {
 		if d.Empty() || d.String() == "" {
 			t.Errorf("%+v changes nothing", d)
@@ -117,7 +121,9 @@ func TestSortIsCanonical(t *testing.T) {
 	})
 }
 
-func shuffled[T any](t *rapid.T, list []T) []T { return rapid.Permutation(list).Draw(t, "shuffled") }
+func shuffled[T any](t *rapid.T, list []T) []T {
+	return rapid.Permutation(list).Draw(t, "shuffled")
+}
 
 // edits change one thing each, where there is such a thing. They leave the lists of the original
 // alone.
@@ -134,28 +140,36 @@ var edits = map[string]func(*Program){
 			s.ID.Family, s.Members = 10-s.ID.Family, nil
 		}
 	}),
-	"set's key":       onFirst(setsOf, func(s *Set) { s.ID.Key += "-c" }),
-	"set's comment":   onFirst(setsOf, func(s *Set) { s.Comment += " x" }),
-	"set's members":   onFirst(setsOf, func(s *Set) { s.Members = s.Members[:len(s.Members)/2] }),
-	"member":          onFirst(membersOf, func(m *Member) { m.Addr = m.Addr.Prev() }),
-	"member's last":   onFirst(membersOf, func(m *Member) { m.Last = next(m.Last) }),
-	"chain's name":    onFirst(chainsOf, func(c *Chain) { c.ID += "x" }),
-	"denial":          onFirst(chainsOf, func(c *Chain) { c.Denial = (c.Denial + 1) % 3 }),
-	"policies":        onFirst(chainsOf, func(c *Chain) { c.Policies = toggled(c.Policies, "z/z") }),
-	"by port":         onFirst(chainsOf, func(c *Chain) { c.ByPort = !c.ByPort }),
-	"by ranges":       onFirst(chainsOf, func(c *Chain) { c.Spans = toggled(c.Spans, SpansID(TCP, "x")) }),
+	"set's key":     onFirst(setsOf, func(s *Set) { s.ID.Key += "-c" }),
+	"set's comment": onFirst(setsOf, func(s *Set) { s.Comment += " x" }),
+	"set's members": onFirst(setsOf, func(s *Set) { s.Members = s.Members[:len(s.Members)/2] }),
+	"member":        onFirst(membersOf, func(m *Member) { m.Addr = m.Addr.Prev() }),
+	"member's last": onFirst(membersOf, func(m *Member) { m.Last = next(m.Last) }),
+	"chain's name":  onFirst(chainsOf, func(c *Chain) { c.ID += "x" }),
+	"denial":        onFirst(chainsOf, func(c *Chain) { c.Denial = (c.Denial + 1) % 3 }),
+	"policies": onFirst(chainsOf, func(c *Chain) {
+		c.Policies = toggled(c.Policies, "z/z")
+	}),
+	"by port": onFirst(chainsOf, func(c *Chain) { c.ByPort = !c.ByPort }),
+	"by ranges": onFirst(chainsOf, func(c *Chain) {
+		c.Spans = toggled(c.Spans, SpansID(TCP, "x"))
+	}),
 	"member's range":  onFirst(jumpsOf, func(m *Member) { m.LastPort += 9 }),
 	"onward":          onFirst(chainsOf, func(c *Chain) { c.Onward += "x" }),
 	"member's chain":  onFirst(jumpsOf, func(m *Member) { m.Chain += "x" }),
 	"member's reason": onFirst(jumpsOf, func(m *Member) { m.Reason += "x" }),
 	"rules":           onFirst(chainsOf, func(c *Chain) { c.Rules = c.Rules[:len(c.Rules)/2] }),
-	"rule's peer":     onFirst(rulesOf, func(r *Rule) { r.Peer = InPrefix(prefix("203.0.113.0/24")) }),
+	"rule's peer": onFirst(rulesOf, func(r *Rule) {
+		r.Peer = InPrefix(prefix("203.0.113.0/24"))
+	}),
 	"rule's protocol": onFirst(rulesOf, func(r *Rule) { r.Proto = SCTP }),
 	"rule's ports":    onFirst(rulesOf, func(r *Rule) { r.Ports = []PortRange{{7, 9}} }),
-	"rule's origins":  onFirst(rulesOf, func(r *Rule) { r.Origins = []Origin{{"z/z", Ingress, 7}} }),
-	"dispatch":        onFirst(dispatchOf, func(d *Dispatch) { d.Chain += "x" }),
-	"direction":       onFirst(dispatchOf, func(d *Dispatch) { d.Direction = 1 - d.Direction }),
-	"address":         onFirst(dispatchOf, func(d *Dispatch) { d.Addr = addr("192.0.2.1") }),
+	"rule's origins": onFirst(rulesOf, func(r *Rule) {
+		r.Origins = []Origin{{"z/z", Ingress, 7}}
+	}),
+	"dispatch":  onFirst(dispatchOf, func(d *Dispatch) { d.Chain += "x" }),
+	"direction": onFirst(dispatchOf, func(d *Dispatch) { d.Direction = 1 - d.Direction }),
+	"address":   onFirst(dispatchOf, func(d *Dispatch) { d.Addr = addr("192.0.2.1") }),
 }
 
 func setsOf(p *Program) *[]Set          { return &p.Sets }

@@ -1,6 +1,6 @@
-// Command mutants plants one fault at a time into the code and runs the tests that should notice. Every fault
-// must be found: one that survives is a hole in the tests. Nothing in the checkout is changed: the compiler is
-// given the faulty file as an overlay.
+// Command mutants plants one fault at a time into the code and runs the tests that should notice.
+// Every fault must be found: one that survives is a hole in the tests. Nothing in the checkout is
+// changed: the compiler is given the faulty file as an overlay.
 package main
 
 import (
@@ -30,8 +30,9 @@ var suites = map[string][]string{
 	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|^TestProblemsOfTheInput$"},
 	"conntrack":  {"./controller/conntrack"},
 	"packets":    {"./cmd/sandbox", "-run=" + packets, "-packet-worlds=12"},
-	"frame":      {"./cmd/sandbox", "-run=^Test(Output|Tunnels|RejectThroughServices|LinkLocalIsNoWayAround)OnRealPackets$"},
-	"bridges":    {"./cmd/sandbox", "-run=^Test(Thief|Flood)OnRealPackets$"},
+	"frame": {"./cmd/sandbox",
+		"-run=^Test(Output|Tunnels|RejectThroughServices|LinkLocalIsNoWayAround)OnRealPackets$"},
+	"bridges": {"./cmd/sandbox", "-run=^Test(Thief|Flood)OnRealPackets$"},
 }
 
 // packets are the tests of what policies mean on real packets.
@@ -40,7 +41,9 @@ const packets = "^Test(Rules|TerminatingNamespace|Errors.*|PodsAreNoRouters|OwnN
 func main() {
 	only := flag.String("run", "", "plant only faults whose description contains this")
 	flag.Parse()
-	planted := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !strings.Contains(m.fault, *only) })
+	planted := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool {
+		return !strings.Contains(m.fault, *only)
+	})
 	checkSuites(planted)
 	verdicts := make([]chan string, len(planted))
 	for i := range verdicts {
@@ -98,8 +101,10 @@ func checkSuites(planted []mutant) {
 		if passed[m.suite] {
 			continue
 		}
-		if out, err := exec.Command("go", append([]string{"test"}, suites[m.suite]...)...).CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "mutants: the tests %s fail without a fault:\n%s\n", m.suite, out)
+		if out, err := exec.Command("go", append([]string{"test"},
+			suites[m.suite]...)...).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "mutants: the tests %s fail without a fault:\n%s\n", m.suite,
+				out)
 			os.Exit(2)
 		}
 		passed[m.suite] = true
@@ -111,7 +116,8 @@ type mutant struct {
 	fault, suite, file, old, new string
 }
 
-// found plants the fault and reports whether the tests fail. A fault that does not compile is an error.
+// found plants the fault and reports whether the tests fail. A fault that does not compile is an
+// error.
 func (m mutant) found() (bool, error) {
 	text, err := m.planted("")
 	if err != nil {
@@ -126,10 +132,12 @@ func (m mutant) found() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if out, err := exec.Command("go", "build", "-overlay", overlay, "./"+filepath.Dir(m.file)).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-overlay", overlay, "./"+
+		filepath.Dir(m.file)).CombinedOutput(); err != nil {
 		return false, fmt.Errorf("does not compile: %s", out)
 	}
-	args := append([]string{"test", "-failfast", "-timeout=5m", "-overlay", overlay}, suites[m.suite]...)
+	args := append([]string{"test", "-failfast", "-timeout=5m", "-overlay", overlay},
+		suites[m.suite]...)
 	return exec.Command("go", args...).Run() != nil, nil
 }
 

@@ -111,7 +111,8 @@ func runAgent(t *testing.T, where sandbox.Netns, o agentOptions) {
 func waitReady(t *testing.T, where sandbox.Netns) {
 	t.Helper()
 	answer := ""
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(answer, " 200 "); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(answer, " 200 "); time.Sleep(
+		20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not ready: %s", answer)
 		}

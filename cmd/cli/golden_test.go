@@ -182,7 +182,8 @@ func (g *golden) agreeMatrix(t *testing.T, w *oracle.World, ask []string) {
 		}
 		for i, from := range m.Pods {
 			for j, to := range m.Pods {
-				if want := reaches(w, pair{from, to, family}, proto, int32(port)); m.Allowed[i][j] != want {
+				if want := reaches(w, pair{from, to, family}, proto,
+					int32(port)); m.Allowed[i][j] != want {
 					t.Errorf("matrix --family %s %v: %s > %s is %t, the oracle says %t", family,
 						ask, from, to, !want, want)
 				}

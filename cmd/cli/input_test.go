@@ -177,7 +177,9 @@ func TestWorkloadsOffline(t *testing.T) {
 	if stdout != want+"\n" {
 		t.Errorf("%swant %s", stdout, want)
 	}
-	if _, program, _ := run("", "render -f x.yaml -o program --node-name node-1"); !strings.Contains(program, "10.244.1.2") {
+	if _, program,
+		_ := run("", "render -f x.yaml -o program --node-name node-1"); !strings.Contains(program,
+		"10.244.1.2") {
 		t.Error(program)
 	}
 }

@@ -100,7 +100,8 @@ func TestErrors(t *testing.T) {
 			`--manifests -: expected files and folders, which an agent can watch`},
 		{"matrix -f DIR -f DIR/none",
 			`--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
-		{"matrix -f - -f -", `--manifests: path "-": the standard input can be read once only; expected a file or folder of Kubernetes manifests`},
+		{"matrix -f - -f -",
+			`--manifests: path "-": the standard input can be read once only; expected a file or folder of Kubernetes manifests`},
 		{"render -f DIR --node-name n1 --deny maybe",
 			`--deny: denial "maybe": expected drop or reject`},
 		{"render -f DIR --node-name n1 -o iptables", `-o "iptables": expected nft or program`},
@@ -121,7 +122,8 @@ func TestErrors(t *testing.T) {
 	} {
 		code, stdout, stderr := picket(strings.Fields(
 			strings.ReplaceAll(row.args, "DIR", folder))...)
-		if want := "picket: " + strings.ReplaceAll(row.want, "DIR", folder) + "\n"; code != 1 || stdout != "" || stderr != want {
+		if want := "picket: " + strings.ReplaceAll(row.want, "DIR", folder) + "\n"; code != 1 ||
+			stdout != "" || stderr != want {
 			t.Errorf("picket %s: exit code %d, stdout %q\n%swant\n%s", row.args, code, stdout,
 				stderr, want)
 		}
@@ -132,7 +134,8 @@ func TestErrors(t *testing.T) {
 // the answer.
 func TestWarningsDoNotFail(t *testing.T) {
 	empty := t.TempDir()
-	if stdout, stderr := succeed(t, "matrix", "-f", empty, "-o", "json"); stdout != "{\"pods\":[],\"allowed\":[]}\n" ||
+	if stdout, stderr := succeed(t, "matrix", "-f", empty, "-o",
+		"json"); stdout != "{\"pods\":[],\"allowed\":[]}\n" ||
 		stderr != "warning: "+empty+": holds no manifests; expected files named *.yaml, *.yml or "+
 			"*.json\n" {
 		t.Errorf("%q, %q", stdout, stderr)
@@ -141,7 +144,8 @@ func TestWarningsDoNotFail(t *testing.T) {
 	write(t, filepath.Join(folder, "broken.yaml"),
 		"apiVersion: v1\nkind: Pod\nmetadata: {name: Not A Name}\n")
 	_, stderr := succeed(t, "matrix", "-f", folder)
-	if want := "warning: " + folder + "/broken.yaml: document 1: "; !strings.HasPrefix(stderr, want) || strings.Count(stderr, "\n") != 1 {
+	if want := "warning: " + folder + "/broken.yaml: document 1: "; !strings.HasPrefix(stderr,
+		want) || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("%q, want %q", stderr, want)
 	}
 }
@@ -187,7 +191,8 @@ func TestMatrixNeedsACommonFamily(t *testing.T) {
 		"6": "[[false,false],[false,true]]",
 	} {
 		if stdout, _ := succeed(t, "matrix", "-f", filepath.Join(folder, "cluster.json"), "-o",
-			"json", "--family", family); stdout != `{"pods":["a/four","a/six"],"allowed":`+want+"}\n" {
+			"json", "--family", family); stdout != `{"pods":["a/four","a/six"],"allowed":`+want+
+			"}\n" {
 			t.Errorf("--family %s: %s", family, stdout)
 		}
 	}

@@ -44,7 +44,8 @@ func hugeWrongs() []wrong {
 			flows: closedWeb, withoutOpinion: true, want: lines(20, func(i int) string {
 				return fmt.Sprintf(
 					`NetworkPolicy bad/p: spec.ingress[0].from[%d].ipBlock.cidr: Invalid value: "100.0.%d.1/33": is not a CIDR; expected an address and a prefix length, such as 10.0.0.0/8 or fd00::/8`, i, i)
-			}) + `NetworkPolicy bad/p: spec: Invalid value: "...": 1980 more problems, told once these are mended`},
+			}) +
+				`NetworkPolicy bad/p: spec: Invalid value: "...": 1980 more problems, told once these are mended`},
 		{name: "2,000 ports", content: policyYAML(
 			"{podSelector: {matchLabels: {app: web}}, ingress: [{ports: [" +
 				lines(2000, func(i int) string { return fmt.Sprintf("{port: %d},", 1001+2*i) }) +
@@ -58,7 +59,8 @@ func hugeWrongs() []wrong {
 		{name: "a CIDR of 64 KiB", content: policyYAML(peers + "{ipBlock: {cidr: " + long +
 			"}}]}]}"), flows: closedWeb,
 			want: `NetworkPolicy bad/p: spec.ingress[0].from[0].ipBlock.cidr: Invalid value: "` +
-				cut(200) + `": is not a CIDR; expected an address and a prefix length, such as 10.0.0.0/8 or fd00::/8`},
+				cut(200) +
+				`": is not a CIDR; expected an address and a prefix length, such as 10.0.0.0/8 or fd00::/8`},
 		{name: "a label of 64 KiB", content: policyYAML(peers +
 			"{podSelector: {matchLabels: {app: " + long + "}}}]}]}"), flows: closedWeb,
 			want: `NetworkPolicy bad/p: spec.ingress[0].from[0].podSelector: Invalid value: "{\"matchLabels\":{\"app\":\"` + long[:200-3-len(`{"matchLabels":{"app":"`)] + `...": values[0][app]: Invalid value: "` + long[:500-3-len(`values[0][app]: Invalid value: "`)] + "...; until this is mended the peer matches nobody"},

@@ -85,16 +85,25 @@ var arrows = []struct {
 	forbidden []string
 	why       string
 }{
-	{"ruleset/policy", []string{module + "/ruleset/compile", module + "/ruleset/oracle", "k8s.io/client-go"}, "what a policy means does not depend on how it is compiled"},
-	{"ruleset/compile", []string{module + "/ruleset/oracle", "k8s.io/client-go"}, "the oracle is a second opinion; the compiler is pure"},
-	{"ruleset/oracle", []string{module + "/ruleset/policy", module + "/ruleset/compile", module + "/ruleset", "k8s.io/client-go"}, "the oracle is a second opinion"},
-	{"controller/graph", []string{"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables", "k8s.io/client-go"}, "the graph is pure"},
+	{"ruleset/policy", []string{module + "/ruleset/compile", module + "/ruleset/oracle",
+		"k8s.io/client-go"}, "what a policy means does not depend on how it is compiled"},
+	{"ruleset/compile", []string{module + "/ruleset/oracle", "k8s.io/client-go"},
+		"the oracle is a second opinion; the compiler is pure"},
+	{"ruleset/oracle", []string{module + "/ruleset/policy", module + "/ruleset/compile", module +
+		"/ruleset", "k8s.io/client-go"}, "the oracle is a second opinion"},
+	{"controller/graph", []string{"github.com/vishvananda", "github.com/mdlayher",
+		"github.com/google/nftables", "k8s.io/client-go"}, "the graph is pure"},
 	{"nft", []string{"k8s.io", "sigs.k8s.io"}, "a backend does not know Kubernetes"},
-	{"controller", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "the loop knows interfaces, cmd/cli wires"},
-	{"controller/source", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "what a source says is plain values"},
-	{"controller/source/cluster", []string{module + "/nft", module + "/cmd"}, "a source knows no kernel"},
-	{"controller/source/folder", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"}, "a folder needs no cluster"},
-	{"controller/source/manifests", []string{module + "/controller/graph", module + "/nft", "k8s.io/client-go"}, "files are read for all verbs"},
+	{"controller", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"},
+		"the loop knows interfaces, cmd/cli wires"},
+	{"controller/source", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"},
+		"what a source says is plain values"},
+	{"controller/source/cluster", []string{module + "/nft", module + "/cmd"},
+		"a source knows no kernel"},
+	{"controller/source/folder", []string{module + "/nft", module + "/cmd", "k8s.io/client-go"},
+		"a folder needs no cluster"},
+	{"controller/source/manifests", []string{module + "/controller/graph", module + "/nft",
+		"k8s.io/client-go"}, "files are read for all verbs"},
 	{"cmd/inspect", []string{module + "/nft", module + "/cmd/cli", module + "/cmd/sandbox",
 		"k8s.io/client-go",
 		"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables",
@@ -124,7 +133,8 @@ func TestImportsPointDown(t *testing.T) {
 		}
 	}
 	if _, has := anyUnder(all["controller/source/cluster"].Deps, "k8s.io/client-go"); !has {
-		t.Error("controller/source/cluster does not import client-go: this test looks at the wrong thing")
+		t.Error(
+			"controller/source/cluster does not import client-go: this test looks at the wrong thing")
 	}
 	if _, wires := anyUnder(all["cmd/cli"].Imports, module+"/nft"); !wires {
 		t.Error("cmd/cli does not import nft: this test looks at the wrong thing")
@@ -143,7 +153,8 @@ func TestCompilerAndOracleKnowTheAPITypesAlone(t *testing.T) {
 	for _, room := range []string{"ruleset/policy", "ruleset/compile", "ruleset/oracle"} {
 		for _, path := range rooms(t)[room].Imports {
 			_, kubernetes := anyUnder([]string{path}, "k8s.io")
-			if _, types := anyUnder([]string{path}, "k8s.io/api", "k8s.io/apimachinery"); kubernetes && !types {
+			if _, types := anyUnder([]string{path}, "k8s.io/api",
+				"k8s.io/apimachinery"); kubernetes && !types {
 				t.Errorf("%s imports %s", room, path)
 			}
 		}

@@ -6,10 +6,13 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 // file is a Go file that is no test.
@@ -90,6 +93,140 @@ func isTable(fn *ast.FuncDecl) bool {
 	}
 	_, ok = last.Results[0].(*ast.CompositeLit)
 	return ok
+}
+
+// Four parameters are as many as a reader keeps apart.
+func TestParametersAreFew(t *testing.T) {
+	fset, all := files(t)
+	for _, f := range all {
+		for _, d := range f.syntax.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Type.Params.NumFields() > 4 {
+				t.Errorf("%s: %s has %d parameters", f.at(fset, fn), fn.Name.Name,
+					fn.Type.Params.NumFields())
+			}
+		}
+	}
+}
+
+// At most one line in a hundred is longer than 100 columns, where a tab is four.
+func TestLinesAreShort(t *testing.T) {
+	lines, long := 0, map[string]int{}
+	for _, f := range sources(t) {
+		for _, line := range f.text {
+			lines++
+			if utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    ")) > 100 {
+				long[f.name]++
+			}
+		}
+	}
+	sum := 0
+	for _, n := range long {
+		sum += n
+	}
+	t.Logf("%d of %d lines are longer than 100 columns", sum, lines)
+	if sum*100 > lines {
+		t.Errorf("%d of %d lines are longer than 100 columns: %v", sum, lines, long)
+	}
+}
+
+// Between 15 and 25 of a hundred lines are comments, tests and blank lines aside.
+func TestCommentsAreEnough(t *testing.T) {
+	lines, comments := 0, 0
+	for _, f := range sources(t) {
+		for _, line := range f.text {
+			line = strings.TrimSpace(line)
+			if f.test || line == "" {
+				continue
+			}
+			if lines++; strings.HasPrefix(line, "//") {
+				comments++
+			}
+		}
+	}
+	share := 100 * float64(comments) / float64(lines)
+	t.Logf("%.1f %% of %d lines are comments", share, lines)
+	if share < 15 || share > 25 {
+		t.Errorf("%.1f %% of the lines are comments; expected 15 to 25", share)
+	}
+}
+
+// source is a Go file of this module, tests included, as lines.
+type source struct {
+	name string
+	test bool
+	text []string
+}
+
+func sources(t *testing.T) (all []source) {
+	t.Helper()
+	for _, p := range rooms(t) {
+		names, err := filepath.Glob(filepath.Join(p.Dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			test := strings.HasSuffix(name, "_test.go")
+			all = append(all, source{name, test, strings.Split(string(text), "\n")})
+		}
+	}
+	return all
+}
+
+// metaphors are words that nobody understands who has not written the code.
+var metaphors = []string{
+	"agenda", "crew", "deed", "doorkeeper", "dress", "exhume", "eyes", "furnish", "gate",
+	"graveyard", "herald", "hush", "nursery", "theatre", "trick",
+}
+
+// Names are words of the field.
+func TestNamesArePlain(t *testing.T) {
+	fset, all := files(t)
+	for _, f := range all {
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			if id, ok := n.(*ast.Ident); ok {
+				for _, word := range words(id.Name) {
+					if slices.Contains(metaphors, word) {
+						t.Errorf("%s: %s", f.at(fset, id), id.Name)
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+// words splits a name where its letters change to upper case.
+func words(name string) []string {
+	var all []string
+	start := 0
+	for i, r := range name {
+		if i > 0 && unicode.IsUpper(r) {
+			all, start = append(all, strings.ToLower(name[start:i])), i
+		}
+	}
+	return append(all, strings.ToLower(name[start:]))
+}
+
+// A map of true and false that is indexed at once is a condition in disguise.
+func TestMapsAreNoConditions(t *testing.T) {
+	fset, all := files(t)
+	for _, f := range all {
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			index, ok := n.(*ast.IndexExpr)
+			if !ok {
+				return true
+			}
+			literal, ok := index.X.(*ast.CompositeLit)
+			if ok && strings.HasPrefix(types.ExprString(literal.Type), "map[bool]") {
+				t.Errorf("%s: write an if", f.at(fset, index))
+			}
+			return true
+		})
+	}
 }
 
 func TestEveryPackageSaysWhatItIs(t *testing.T) {

@@ -86,7 +86,8 @@ func calledBy(t *testing.T, path string) (targets []string) {
 			case match != nil:
 				targets = append(targets, match[1])
 			default:
-				t.Errorf("%s: job %s runs %q; expected a make target and nothing else", path, name, step.Run)
+				t.Errorf("%s: job %s runs %q; expected a make target and nothing else", path, name,
+					step.Run)
 			}
 		}
 	}

@@ -136,7 +136,8 @@ func hasHeading(whole, anchor string) bool {
 func TestReadmeShowsWhatIsPrinted(t *testing.T) {
 	whole := readFile(t, filepath.Join(repository, "README.md"))
 	t.Chdir(repository)
-	shown := regexp.MustCompile("(?s)```\n\\$ picket ((?:matrix|render) [^\n]*?) 2>[^\n]*\n(.*?)```")
+	shown := regexp.MustCompile(
+		"(?s)```\n\\$ picket ((?:matrix|render) [^\n]*?) 2>[^\n]*\n(.*?)```")
 	blocks := shown.FindAllStringSubmatch(whole, -1)
 	if len(blocks) != 2 {
 		t.Fatalf("%d blocks; expected one of matrix and one of render", len(blocks))

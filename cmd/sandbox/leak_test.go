@@ -27,7 +27,10 @@ func TestDoComesHome(t *testing.T) {
 	if err := ns.Do(func() error { return failure }); !errors.Is(err, failure) {
 		t.Errorf("error of the function: %v", err)
 	}
-	if err := ns.Do(func() error { runtime.Goexit(); return nil }); !errors.Is(err, errNotReturned) {
+	if err := ns.Do(func() error {
+		runtime.Goexit()
+		return nil
+	}); !errors.Is(err, errNotReturned) {
 		t.Errorf("after Goexit: %v", err)
 	}
 	if err := ns.Close(); err != nil {

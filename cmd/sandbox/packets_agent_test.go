@@ -47,7 +47,8 @@ func newAgent(r *rig, node string, o rigOptions) *agent {
 func (a *agent) start(t testing.TB) {
 	t.Helper()
 	var err error
-	if a.backend, err = nft.Open(nft.Options{NetNS: int(a.ns.Fd()), NoOwner: a.options.shared}); err != nil {
+	if a.backend, err = nft.Open(nft.Options{NetNS: int(a.ns.Fd()),
+		NoOwner: a.options.shared}); err != nil {
 		t.Fatal(err)
 	}
 	a.tap.Backend = a.backend

@@ -99,7 +99,8 @@ func TestNeighboursOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	r.play(t, closed)
 	w := changedWorld(t, r.told, func(s *stage) {
-		s.policy(`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress], egress: [{ports: [{port: 80}]}]}`)
+		s.policy(
+			`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress], egress: [{ports: [{port: 80}]}]}`)
 		s.policy(`a/in {podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{port: 80}]}]}`)
 	})
 	r.become(w)

@@ -192,7 +192,8 @@ func stories() []story {
 		}},
 		{jobs.named("a policy is edited"), []step{
 			{"other subjects", func(s *stage) {
-				s.policy(`a/web {podSelector: {matchLabels: {app: job}}, ingress: [{from: [{podSelector: {matchLabels: {app: far}}}]}]}`)
+				s.policy(
+					`a/web {podSelector: {matchLabels: {app: job}}, ingress: [{from: [{podSelector: {matchLabels: {app: far}}}]}]}`)
 			}, `allow a/far > a/web TCP 80
 				allow a/far > a/job TCP 80
 				deny a/web > a/job TCP 80`},
@@ -204,7 +205,8 @@ func stories() []story {
 				allow a/far > a/job TCP 80
 				deny a/web > a/job TCP 80`},
 			{"other peers, other port", func(s *stage) {
-				s.policy(`a/web {podSelector: {matchLabels: {app: job}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 81}]}]}`)
+				s.policy(
+					`a/web {podSelector: {matchLabels: {app: job}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 81}]}]}`)
 			}, `deny a/far > a/job TCP 81
 				deny a/web > a/job TCP 80
 				allow a/web > a/job TCP 81`},
@@ -219,23 +221,34 @@ func stories() []story {
 				deny a/web > a/job TCP 80`},
 		}},
 		{namespaced.named("namespaces change after their pods"), []step{
-			{"labelled", func(s *stage) { s.namespace("b", "team=blue") }, `allow b/cli > a/web TCP 80
+			{"labelled", func(s *stage) {
+				s.namespace("b", "team=blue")
+			}, `allow b/cli > a/web TCP 80
 				allow b/far > a/web TCP 80
 				deny a/cli > a/web TCP 80`},
-			{"edited out", func(s *stage) { s.namespace("b", "team=red"); s.namespace("a", "team=blue") }, `deny b/cli > a/web TCP 80
+			{"edited out", func(s *stage) {
+				s.namespace("b", "team=red")
+				s.namespace("a", "team=blue")
+			}, `deny b/cli > a/web TCP 80
 				deny b/far > a/web TCP 80
 				allow a/cli > a/web TCP 80`},
-			{"deleted and created", func(s *stage) { s.dropPod("b/far"); s.namespace("b", "team=blue") }, `allow b/cli > a/web TCP 80
+			{"deleted and created", func(s *stage) {
+				s.dropPod("b/far")
+				s.namespace("b", "team=blue")
+			}, `allow b/cli > a/web TCP 80
 				allow a/cli > a/web TCP 80`},
 		}},
 		{namespaced.named("pods are there before their namespaces"), []step{
 			{"no namespace at all", func(s *stage) { s.Namespaces = nil }, namespaced.flows},
-			{"its namespace comes", func(s *stage) { s.namespace("b", "team=blue") }, `allow b/cli > a/web TCP 80
+			{"its namespace comes", func(s *stage) {
+				s.namespace("b", "team=blue")
+			}, `allow b/cli > a/web TCP 80
 				allow b/far > a/web TCP 80
 				deny a/cli > a/web TCP 80`},
 			{"it goes again", func(s *stage) { s.Namespaces = nil }, namespaced.flows},
 			{"by the name that every one has", func(s *stage) {
-				s.policy(`a/web {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}}]}]}`)
+				s.policy(
+					`a/web {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}}]}]}`)
 			}, `allow b/cli > a/web TCP 80
 				deny a/cli > a/web TCP 80`},
 		}},

@@ -170,7 +170,8 @@ func TestSharedAddressOnRealPackets(t *testing.T) {
 	w := claimed.world(t)
 	w.Policies = append(w.Policies[:0], newPolicy(t,
 		`a/p {podSelector: {}, ingress: [{ports: [{port: 80}, {port: 81}]}]}`),
-		newPolicy(t, `a/q {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 82}]}]}`))
+		newPolicy(t,
+			`a/q {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 82}]}]}`))
 	r.become(w)
 	r.check(w, `allow b/near > a/web TCP 80
 		allow b/near > a/web TCP 82

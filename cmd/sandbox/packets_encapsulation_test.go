@@ -100,9 +100,11 @@ func (r *rig) innerDatagram(six bool, port int) []byte {
 	}
 	from, to := r.addrsOf("a/far")[1], r.addrsOf("a/web")[1]
 	udp := []byte{0x30, 0x39, byte(port >> 8), byte(port), 0, 8, 0, 0}
-	checksum := sumOf(slices.Concat(from.AsSlice(), to.AsSlice(), []byte{0, 8, 0, unix.IPPROTO_UDP}, udp))
+	checksum := sumOf(slices.Concat(from.AsSlice(), to.AsSlice(), []byte{0, 8, 0, unix.IPPROTO_UDP},
+		udp))
 	udp[6], udp[7] = byte(checksum>>8), byte(checksum)
-	return slices.Concat([]byte{0x60, 0, 0, 0, 0, 8, unix.IPPROTO_UDP, 64}, from.AsSlice(), to.AsSlice(), udp)
+	return slices.Concat([]byte{0x60, 0, 0, 0, 0, 8, unix.IPPROTO_UDP, 64}, from.AsSlice(),
+		to.AsSlice(), udp)
 }
 
 // encapsulate sends a datagram to a/web through a tunnel of n1.
@@ -125,14 +127,18 @@ func TestEncapsulationsOnRealPackets(t *testing.T) {
 			w := world.world(t)
 			r.build(w)
 			for _, node := range []string{"n1", "n2"} {
-				err := r.InNode(node, func() error { return e.device(net.IP(r.addrsOf(node)[0].AsSlice())) })
+				err := r.InNode(node, func() error {
+					return e.device(net.IP(r.addrsOf(node)[0].AsSlice()))
+				})
 				if err != nil {
 					t.Skipf("SKIPPED, NOTHING WAS TESTED: this kernel has no such tunnels: %v", err)
 				}
 			}
 			heard := r.listen("a/web", 5002)
 			r.must(r.encapsulate(e, "a/cli", 5002))
-			eventually(t, "it arrives while nobody filters", func() bool { return heard.Load() == 1 })
+			eventually(t, "it arrives while nobody filters", func() bool {
+				return heard.Load() == 1
+			})
 			r.start()
 			r.tell(w)
 			r.onlyNodesEncapsulate(e, heard)
@@ -153,7 +159,8 @@ func (r *rig) onlyNodesEncapsulate(e encapsulation, heard *atomic.Int64) {
 	r.must(r.encapsulate(e, hostOf("n2"), 5002))
 	eventually(r.t, "another node's second arrives", func() bool { return heard.Load() > 2 })
 	if got := heard.Load(); got != 3 {
-		r.t.Errorf("LEAK: %d arrived; expected one while nobody filters, and two of another node", got)
+		r.t.Errorf("LEAK: %d arrived; expected one while nobody filters, and two of another node",
+			got)
 	}
 	if e.port == 0 {
 		return
@@ -193,8 +200,10 @@ func TestWireGuardTakesNothingWithoutAKey(t *testing.T) {
 	}
 	heard := r.listen("a/web", 5002)
 	inner := r.innerDatagram(false, 5002)
-	for _, header := range [][]byte{nil, {1, 0, 0, 0}, {4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}} {
-		r.must(r.sendPayload("a/cli", netip.AddrPortFrom(r.addrsOf("n1")[0], port), slices.Concat(header, inner, make([]byte, 16))))
+	for _, header := range [][]byte{nil, {1, 0, 0, 0}, {4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0}} {
+		r.must(r.sendPayload("a/cli", netip.AddrPortFrom(r.addrsOf("n1")[0], port),
+			slices.Concat(header, inner, make([]byte, 16))))
 	}
 	r.must(r.sendPayload("a/cli", netip.AddrPortFrom(r.addrsOf("a/web")[0], 5002), []byte("x")))
 	eventually(t, "what is sent without a tunnel arrives", func() bool { return heard.Load() > 0 })

@@ -8,8 +8,8 @@ import (
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 
-// firstTimers returns the trio and clients on both nodes, each of which may send to one port of a/web and
-// nowhere else.
+// firstTimers returns the trio and clients on both nodes, each of which may send to one port of
+// a/web and nowhere else.
 func firstTimers(t *testing.T, count int) (w *oracle.World, clients []string) {
 	pods := []string{trio}
 	for i := range count {
@@ -24,8 +24,8 @@ func firstTimers(t *testing.T, count int) (w *oracle.World, clients []string) {
 	}}.world(t), clients
 }
 
-// What a pod sends first arrives if it is permitted, as soon as the rules are in: nobody has to find
-// neighbours before, or to send twice.
+// What a pod sends first arrives if it is permitted, as soon as the rules are in: nobody has to
+// find neighbours before, or to send twice.
 func TestFirstDatagramArrivesOnRealPackets(t *testing.T) {
 	const clients = 40
 	for _, strict := range []bool{false, true} {
@@ -41,7 +41,9 @@ func TestFirstDatagramArrivesOnRealPackets(t *testing.T) {
 					r.must(r.sendUDP(name, to, 5002))
 				}
 			}
-			if want := int64(2 * clients); !holdsWithin(2*silence, func() bool { return heard.Load() == want }) {
+			if want := int64(2 * clients); !holdsWithin(2*silence, func() bool {
+				return heard.Load() == want
+			}) {
 				t.Errorf("BREAK: %d of %d arrived", heard.Load(), want)
 			}
 		})

@@ -31,7 +31,8 @@ func (r *rig) macOf(pod string) net.HardwareAddr { return r.mac(r.InPod, pod, "e
 // macOfNode is that of the bridge of a node's pods.
 func (r *rig) macOfNode(node string) net.HardwareAddr { return r.mac(r.InNode, node, "cni0") }
 
-func (r *rig) mac(inside func(string, func() error) error, place, link string) (mac net.HardwareAddr) {
+func (r *rig) mac(inside func(string, func() error) error, place, link string) (
+	mac net.HardwareAddr) {
 	r.t.Helper()
 	r.must(inside(place, func() error {
 		found, err := net.InterfaceByName(link)
@@ -46,7 +47,9 @@ func (r *rig) mac(inside func(string, func() error) error, place, link string) (
 // hears counts the packets that reach a pod or node with a mark in them.
 func (r *rig) hears(podOrNode, mark string) *sandbox.Sniffer {
 	r.t.Helper()
-	s, err := r.Sniff(podOrNode, func(packet []byte) bool { return bytes.Contains(packet, []byte(mark)) })
+	s, err := r.Sniff(podOrNode, func(packet []byte) bool {
+		return bytes.Contains(packet, []byte(mark))
+	})
 	r.must(err)
 	r.t.Cleanup(func() { s.Close() })
 	return s
@@ -59,10 +62,12 @@ func marked(from, to netip.Addr, mark string) []byte {
 	return packetOf(from, to, unix.IPPROTO_UDP, udp)
 }
 
-// packetOf puts a header of the addresses' family before a payload. The checksum of UDP and ICMPv6 is filled in.
+// packetOf puts a header of the addresses' family before a payload. The checksum of UDP and ICMPv6
+// is filled in.
 func packetOf(from, to netip.Addr, proto byte, payload []byte) []byte {
 	if at := map[byte]int{unix.IPPROTO_UDP: 6, unix.IPPROTO_ICMPV6: 2}[proto]; at > 0 {
-		pseudo := append(append(from.AsSlice(), to.AsSlice()...), 0, proto, byte(len(payload)>>8), byte(len(payload)))
+		pseudo := append(append(from.AsSlice(), to.AsSlice()...), 0, proto, byte(len(payload)>>8),
+			byte(len(payload)))
 		sum := sumOf(append(pseudo, append(payload, 0)[:len(payload)+len(payload)%2]...))
 		payload[at], payload[at+1] = byte(sum>>8), byte(sum)
 	}
@@ -71,7 +76,8 @@ func packetOf(from, to netip.Addr, proto byte, payload []byte) []byte {
 		return append(append(append(header, from.AsSlice()...), to.AsSlice()...), payload...)
 	}
 	length := 20 + len(payload)
-	header := append([]byte{0x45, 0, byte(length >> 8), byte(length), 0, 1, 0, 0, 64, proto, 0, 0}, from.AsSlice()...)
+	header := append([]byte{0x45, 0, byte(length >> 8), byte(length), 0, 1, 0, 0, 64, proto, 0, 0},
+		from.AsSlice()...)
 	header = append(header, to.AsSlice()...)
 	sum := sumOf(header)
 	header[10], header[11] = byte(sum>>8), byte(sum)
@@ -112,15 +118,18 @@ type forgery struct {
 func forgeries(r *rig) []forgery {
 	nobody4, nobody6 := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:7::7")
 	own := r.pods["a/cli"].Addrs
-	none4, none6, some6 := netip.IPv4Unspecified(), netip.IPv6Unspecified(), netip.MustParseAddr("fe80::bad")
+	none4, none6, some6 := netip.IPv4Unspecified(), netip.IPv6Unspecified(),
+		netip.MustParseAddr("fe80::bad")
 	all4, all6 := netip.MustParseAddr("255.255.255.255"), netip.MustParseAddr("ff02::1")
 	return []forgery{
 		{name: "nobody's", source: nobody4, to: "a/friend"},
 		{name: "nobody's, IPv6", source: nobody6, to: "a/friend"},
 		{name: "nobody's, to whom it may send to", source: nobody4, to: "a/web"},
 		{name: "nobody's, to whom it may send to, IPv6", source: nobody6, to: "a/web"},
-		{name: "nobody's, to the world", source: nobody4, target: rigNodes()[0].Addrs[0], to: "out"},
-		{name: "nobody's, to the world, IPv6", source: nobody6, target: rigNodes()[0].Addrs[1], to: "out"},
+		{name: "nobody's, to the world", source: nobody4, target: rigNodes()[0].Addrs[0],
+			to: "out"},
+		{name: "nobody's, to the world, IPv6", source: nobody6, target: rigNodes()[0].Addrs[1],
+			to: "out"},
 		{name: "nobody's, to all", source: nobody4, target: all4, to: "a/friend"},
 		{name: "none, to all pods", source: none4, target: all4, to: "a/friend"},
 		{name: "none, to all pods, IPv6", source: none6, target: all6, to: "a/friend"},
@@ -147,10 +156,11 @@ func (f forgery) send(r *rig, mark string) {
 	r.sendFrames("a/cli", sandbox.Frame{To: mac, Packet: marked(f.source, target, mark)})
 }
 
-// What a subject of egress sends has one of its own sources, or goes nowhere; so has what any pod sends that is known
-// where unknown ones are denied. The node itself may hear who has no address.
+// What a subject of egress sends has one of its own sources, or goes nowhere; so has what any pod
+// sends that is known where unknown ones are denied. The node itself may hear who has no address.
 func TestSourceIsItsOwnOnRealPackets(t *testing.T) {
-	for name, o := range map[string]rigOptions{"subject of egress": {idle: true}, "no subject, unknown pods are denied": {idle: true, strict: true}} {
+	for name, o := range map[string]rigOptions{"subject of egress": {idle: true},
+		"no subject, unknown pods are denied": {idle: true, strict: true}} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, o)
 			s := subjects
@@ -174,8 +184,11 @@ func TestSourceIsItsOwnOnRealPackets(t *testing.T) {
 				f.send(r, mark)
 				r.awaitMark("a/cli", "a/web", i)
 				// A node hears a frame that the bridge does not let in, too: at the port.
-				if heard, want := ear.Count(), map[bool]int{true: 2, false: 1}[f.passes]; f.to == "n1" && heard < want || f.to != "n1" && (heard > 0) != f.passes {
-					t.Errorf("a source that is %s: heard %d times, may pass: %t", f.name, heard, f.passes)
+				if heard, want := ear.Count(),
+					map[bool]int{true: 2, false: 1}[f.passes]; f.to == "n1" && heard < want ||
+					f.to != "n1" && (heard > 0) != f.passes {
+					t.Errorf("a source that is %s: heard %d times, may pass: %t", f.name, heard,
+						f.passes)
 				}
 			}
 			r.check(w, "allow a/cli > a/web TCP 80\nallow a/cli > n1 TCP 80")
@@ -183,7 +196,8 @@ func TestSourceIsItsOwnOnRealPackets(t *testing.T) {
 	}
 }
 
-// What is no IP packet passes neither to a pod that is isolated nor from one whose sources are its own.
+// What is no IP packet passes neither to a pod that is isolated nor from one whose sources are its
+// own.
 func TestOtherFramesOnRealPackets(t *testing.T) {
 	for isolated, policy := range map[string]string{
 		"sender":   subjects.policies[0],
@@ -198,9 +212,12 @@ func TestOtherFramesOnRealPackets(t *testing.T) {
 			strange := func(mark string) sandbox.Frame {
 				return sandbox.Frame{To: r.macOf("a/friend"), Kind: 0x88b5, Packet: []byte(mark)}
 			}
-			before, after := r.hears("a/friend", "open strange."), r.hears("a/friend", "fenced strange.")
+			before, after := r.hears("a/friend", "open strange."),
+				r.hears("a/friend", "fenced strange.")
 			r.sendFrames("a/cli", strange("open strange."))
-			eventually(t, "it arrives while nobody filters", func() bool { return before.Count() > 0 })
+			eventually(t, "it arrives while nobody filters", func() bool {
+				return before.Count() > 0
+			})
 			r.start()
 			r.tell(w)
 			r.sendFrames("a/cli", strange("fenced strange."))
@@ -218,14 +235,19 @@ func TestDuplicateAddressIsFoundOnRealPackets(t *testing.T) {
 	w := subjects.world(t)
 	r.become(w)
 	target := r.pods["a/friend"].Addrs[1].As16()
-	solicited := netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: target[13], 14: target[14], 15: target[15]})
-	solicitation := packetOf(netip.IPv6Unspecified(), solicited, unix.IPPROTO_ICMPV6, append([]byte{135, 0, 0, 0, 0, 0, 0, 0}, target[:]...))
+	solicited := netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: target[13],
+		14: target[14], 15: target[15]})
+	solicitation := packetOf(netip.IPv6Unspecified(), solicited, unix.IPPROTO_ICMPV6,
+		append([]byte{135, 0, 0, 0, 0, 0, 0, 0}, target[:]...))
 	answer, err := r.Sniff("a/cli", func(p []byte) bool {
-		return len(p) >= 64 && p[0]>>4 == 6 && p[6] == unix.IPPROTO_ICMPV6 && p[40] == 136 && bytes.Equal(p[48:64], target[:])
+		return len(p) >= 64 && p[0]>>4 == 6 && p[6] == unix.IPPROTO_ICMPV6 && p[40] == 136 &&
+			bytes.Equal(p[48:64], target[:])
 	})
 	r.must(err)
 	defer answer.Close()
 	group := net.HardwareAddr{0x33, 0x33, 0xff, target[13], target[14], target[15]}
 	r.sendFrames("a/cli", sandbox.Frame{To: group, Packet: solicitation})
-	eventually(t, "the neighbour says that it has the address", func() bool { return answer.Count() > 0 })
+	eventually(t, "the neighbour says that it has the address", func() bool {
+		return answer.Count() > 0
+	})
 }

@@ -53,7 +53,8 @@ func addServiceDevice() error {
 			errs = append(errs, err, netlink.AddrAdd(device, prefix))
 		}
 	}
-	return errors.Join(append(errs, os.WriteFile("/proc/sys/net/ipv4/vs/conntrack", []byte("1"), 0))...)
+	return errors.Join(append(errs, os.WriteFile("/proc/sys/net/ipv4/vs/conntrack", []byte("1"),
+		0))...)
 }
 
 // serveByIPVS adds Services to a node's IPVS, for TCP and UDP.
@@ -63,7 +64,8 @@ func (r *rig) serveByIPVS(node string, list []virtual) error {
 		for _, proto := range []string{"-t", "-u"} {
 			from := netip.AddrPortFrom(v.addr, v.port)
 			fmt.Fprintf(&script, "-A %s %s -s rr\n", proto, from)
-			fmt.Fprintf(&script, "-a %s %s -r %s -m\n", proto, from, netip.AddrPortFrom(v.server, v.serverPort))
+			fmt.Fprintf(&script, "-a %s %s -r %s -m\n", proto, from, netip.AddrPortFrom(v.server,
+				v.serverPort))
 		}
 	}
 	return r.runInNode(node, script.String(), exec.Command("ipvsadm", "-R"))
@@ -175,8 +177,10 @@ func openThroughIPVS(t *testing.T) (r *rig, forbidden, permitted []*stream) {
 		r.must(r.InNode(node, addServiceDevice))
 	}
 	for i, server := range []string{"a/near", "a/far"} {
-		forbidden = append(forbidden, r.throughIPVS("n1", r.newStreams("a/cli", server, 7000+uint16(100*i)))...)
-		permitted = append(permitted, r.throughIPVS("n1", r.newStreams("a/twin", server, 7050+uint16(100*i)))...)
+		forbidden = append(forbidden, r.throughIPVS("n1", r.newStreams("a/cli", server, 7000+
+			uint16(100*i)))...)
+		permitted = append(permitted, r.throughIPVS("n1", r.newStreams("a/twin", server, 7050+
+			uint16(100*i)))...)
 	}
 	goOn(t, append(forbidden, permitted...))
 	return r, forbidden, permitted
@@ -187,7 +191,8 @@ func (r *rig) throughIPVS(node string, streams []*stream) []*stream {
 	r.t.Helper()
 	for _, s := range streams {
 		s.slow, s.answered = true, true
-		s.through = alike([]netip.Addr{netip.MustParseAddr(webService[0]), netip.MustParseAddr(webService[1])}, s.to.Addr())
+		s.through = alike([]netip.Addr{netip.MustParseAddr(webService[0]),
+			netip.MustParseAddr(webService[1])}, s.to.Addr())
 		r.must(r.serveByIPVS(node, []virtual{{s.through, s.to.Port(), s.to.Addr(), s.to.Port()}}))
 	}
 	r.openAll(streams)
@@ -201,7 +206,9 @@ func TestOpenConnectionsThroughIPVSOnRealPackets(t *testing.T) {
 	r, forbidden, permitted := openThroughIPVS(t)
 	first := r.told
 	for _, narrow := range narrowings[:3] {
-		t.Run(narrow.name, func(t *testing.T) { r.narrowAndAllow(t, narrow.do, forbidden, permitted) })
+		t.Run(narrow.name, func(t *testing.T) {
+			r.narrowAndAllow(t, narrow.do, forbidden, permitted)
+		})
 	}
 	t.Run("servers may only answer", func(t *testing.T) {
 		r.report(t)

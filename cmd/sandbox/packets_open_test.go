@@ -35,7 +35,8 @@ var narrowings = []struct {
 			`a/cli {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`)
 	}},
 	{"a port goes", func(s *stage) {
-		s.policy(`a/servers {podSelector: {matchLabels: {app: server}}, ingress: [{from: [{podSelector: {matchLabels: {app: twin}}}]}, {ports: [{port: 80}]}]}`)
+		s.policy(
+			`a/servers {podSelector: {matchLabels: {app: server}}, ingress: [{from: [{podSelector: {matchLabels: {app: twin}}}]}, {ports: [{port: 80}]}]}`)
 	}},
 }
 
@@ -141,7 +142,8 @@ func TestRepliesAreNotCutOnRealPackets(t *testing.T) {
 	r, streams, more := openRig(t)
 	w := changedWorld(t, r.told, func(s *stage) {
 		s.policy(`a/mute {podSelector: {matchLabels: {app: server}}, policyTypes: [Egress]}`)
-		s.policy(`a/deaf {podSelector: {matchExpressions: [{key: app, operator: In, values: [cli, twin]}]}, policyTypes: [Ingress]}`)
+		s.policy(
+			`a/deaf {podSelector: {matchExpressions: [{key: app, operator: In, values: [cli, twin]}]}, policyTypes: [Ingress]}`)
 	})
 	r.tell(w)
 	time.Sleep(cutWithin / 5)

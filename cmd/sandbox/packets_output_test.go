@@ -13,11 +13,12 @@ import (
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 
-// ipv6Transparent lets a socket have an address that is not the node's (IPV6_TRANSPARENT, Linux 2.6.37).
+// ipv6Transparent lets a socket have an address that is not the node's (IPV6_TRANSPARENT, Linux
+// 2.6.37).
 const ipv6Transparent = 75
 
-// transparent lets a socket send from any address, as IPVS and transparent proxies do: what it sends leaves by
-// the output hook.
+// transparent lets a socket send from any address, as IPVS and transparent proxies do: what it
+// sends leaves by the output hook.
 func transparent(network, _ string, raw syscall.RawConn) error {
 	var failed error
 	err := raw.Control(func(fd uintptr) {
@@ -37,7 +38,8 @@ func transparent(network, _ string, raw syscall.RawConn) error {
 func (r *rig) sendOnBehalf(node string, from, to netip.Addr, port uint16) error {
 	network := map[bool]string{true: "udp4", false: "udp6"}[to.Is4()]
 	return r.InNode(node, func() error {
-		dialer := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), Control: transparent}
+		dialer := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)),
+			Control: transparent}
 		conn, err := dialer.Dial(network, netip.AddrPortFrom(to, port).String())
 		if err != nil {
 			return err
@@ -53,24 +55,30 @@ type outputRow struct {
 	verdict, from, to string
 }
 
-// What leaves a node by its output hook for somebody else is judged like what it forwards: by egress of the pod
-// whose address it has, and by ingress of the pod that it goes to. It is how IPVS sends a Service's packets on.
+// What leaves a node by its output hook for somebody else is judged like what it forwards: by
+// egress of the pod whose address it has, and by ingress of the pod that it goes to. It is how IPVS
+// sends a Service's packets on.
 func TestOutputOnRealPackets(t *testing.T) {
 	for _, s := range []struct {
 		scene
 		rows []outputRow
 	}{
 		{scene{name: "no policy", pods: trio}, []outputRow{
-			{"allow", "a/cli", "a/web"}, {"allow", "a/cli", "a/far"}, {"allow", "out", "a/web"}, {"allow", "a/cli", "n1"}}},
+			{"allow", "a/cli", "a/web"}, {"allow", "a/cli", "a/far"}, {"allow", "out", "a/web"},
+			{"allow", "a/cli", "n1"}}},
 		{scene{name: "egress denied", pods: trio, policies: []string{
-			`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`}, flows: "deny a/cli > a/web UDP 81"}, []outputRow{
-			{"deny", "a/cli", "a/web"}, {"deny", "a/cli", "a/far"}, {"allow", "out", "a/web"}, {"allow", "a/cli", "n1"}}},
+			`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`},
+			flows: "deny a/cli > a/web UDP 81"}, []outputRow{
+			{"deny", "a/cli", "a/web"}, {"deny", "a/cli", "a/far"}, {"allow", "out", "a/web"},
+			{"allow", "a/cli", "n1"}}},
 		{scene{name: "ingress denied", pods: trio, policies: []string{
-			`a/in {podSelector: {matchLabels: {app: web}}, ingress: []}`}, flows: "deny a/cli > a/web UDP 81"}, []outputRow{
+			`a/in {podSelector: {matchLabels: {app: web}}, ingress: []}`},
+			flows: "deny a/cli > a/web UDP 81"}, []outputRow{
 			{"deny", "a/cli", "a/web"}, {"allow", "a/cli", "a/far"}, {"deny", "out", "a/web"}}},
 		{scene{name: "ingress from one pod", pods: trio, policies: []string{
 			`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: cli}}}]}]}`}, flows: "deny a/far > a/web UDP 81"},
-			[]outputRow{{"allow", "a/cli", "a/web"}, {"deny", "a/far", "a/web"}, {"deny", "out", "a/web"}}},
+			[]outputRow{{"allow", "a/cli", "a/web"}, {"deny", "a/far", "a/web"},
+				{"deny", "out", "a/web"}}},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			r := newRig(t, rigOptions{})
@@ -92,19 +100,24 @@ func (r *rig) tryOutput(w *oracle.World, row outputRow, port int, denied string)
 	}
 	heard := r.listen(receiver, port)
 	for family := range 2 {
-		err := r.sendOnBehalf("n1", r.addrsOf(row.from)[family], r.addrsOf(row.to)[family], uint16(port))
-		if row.verdict == "allow" || !errors.Is(err, unix.EPERM) { // what is dropped there is refused
+		err := r.sendOnBehalf("n1", r.addrsOf(row.from)[family], r.addrsOf(row.to)[family],
+			uint16(port))
+		// what is dropped there is refused
+		if row.verdict == "allow" || !errors.Is(err, unix.EPERM) {
 			r.must(err)
 		}
 	}
 	if row.verdict == "allow" {
 		want = 2
-		eventually(r.t, row.from+" > "+row.to+" arrives", func() bool { return heard.Load() == want })
+		eventually(r.t, row.from+" > "+row.to+" arrives", func() bool {
+			return heard.Load() == want
+		})
 	} else {
 		r.check(w, denied)
 	}
 	if got := heard.Load(); got != want {
-		r.t.Errorf("%s > %s by the output hook of n1: %d of 2 arrived; expected %s", row.from, row.to, got, row.verdict)
+		r.t.Errorf("%s > %s by the output hook of n1: %d of 2 arrived; expected %s", row.from,
+			row.to, got, row.verdict)
 	}
 }
 

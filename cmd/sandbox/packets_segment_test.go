@@ -130,14 +130,19 @@ func TestLinkLocalIsNoWayAroundOnRealPackets(t *testing.T) {
 			from, to := way.ends(r)
 			send := func(mark string) *sandbox.Sniffer {
 				ear := r.hears("a/web", mark)
-				r.sendFrames("a/cli", sandbox.Frame{To: r.macOf("a/web"), Packet: marked(from, to, mark)})
+				r.sendFrames("a/cli", sandbox.Frame{To: r.macOf("a/web"), Packet: marked(from, to,
+					mark)})
 				return ear
 			}
 			open := send("open.")
-			eventually(t, "it arrives while nobody filters", func() bool { return open.Count() > 0 })
+			eventually(t, "it arrives while nobody filters", func() bool {
+				return open.Count() > 0
+			})
 			r.start()
 			r.tell(w)
-			if fenced := send("fenced."); holdsWithin(silence, func() bool { return fenced.Count() > 0 }) {
+			if fenced := send("fenced."); holdsWithin(silence, func() bool {
+				return fenced.Count() > 0
+			}) {
 				t.Error("LEAK: it reaches a pod that the policy excepts")
 			}
 		})

@@ -166,7 +166,8 @@ func (s *stream) talk(to net.Conn) {
 		pause *= 10
 	}
 	for number := uint64(1); ; number++ {
-		if _, err := to.Write(binary.BigEndian.AppendUint64(nil, number)); errors.Is(err, net.ErrClosed) {
+		if _, err := to.Write(binary.BigEndian.AppendUint64(nil, number)); errors.Is(err,
+			net.ErrClosed) {
 			return
 		}
 		time.Sleep(pause)
@@ -178,7 +179,8 @@ func (s *stream) hear(from net.Conn) {
 	var message [8]byte
 	highest := uint64(0)
 	for {
-		if _, err := io.ReadFull(reader, message[:]); errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+		if _, err := io.ReadFull(reader, message[:]); errors.Is(err, net.ErrClosed) ||
+			errors.Is(err, io.EOF) {
 			return
 		} else if err != nil {
 			time.Sleep(beat)

@@ -35,7 +35,9 @@ func TestTamperingIsRepairedOnRealPackets(t *testing.T) {
 		"delete table inet picket; add table inet picket", "flush ruleset;" + foreignTables,
 	} {
 		r.must(r.nft("n1", script))
-		if !poll(func() bool { return r.holds("n1", compile.SnapshotOf(policy.Objects(*w), "n1")) }) {
+		if !poll(func() bool {
+			return r.holds("n1", compile.SnapshotOf(policy.Objects(*w), "n1"))
+		}) {
 			t.Fatalf("not repaired after %q:\n%s", script, r.table("n1"))
 		}
 		if now := r.foreign("n1"); now != foreign {

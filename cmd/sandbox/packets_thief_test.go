@@ -169,7 +169,10 @@ func TestEverythingAllowedIsNotFencedOnRealPackets(t *testing.T) {
 			ear := r.hears("a/web", mark)
 			from := alike(r.pods["a/cli"].Addrs, to)
 			r.sendFrames("a/cli", sandbox.Frame{Packet: marked(from, to, mark)})
-			if want := ingress == `[{}]` || ingress == `[{ports: [{port: 7}]}, {}]`; holdsWithin(silence, func() bool { return ear.Count() > 0 }) != want {
+			if want := ingress == `[{}]` || ingress == `[{ports: [{port: 7}]}, {}]`; holdsWithin(
+				silence, func() bool {
+					return ear.Count() > 0
+				}) != want {
 				t.Errorf("ingress %s: %s arrives: %t, want %t", ingress, name, !want, want)
 			}
 		}

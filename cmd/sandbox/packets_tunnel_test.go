@@ -15,8 +15,8 @@ const vxlanPort = 8472 // flannel's
 
 var vxlanMAC = net.HardwareAddr{2, 0, 0, 0, 0x84, 0x72}
 
-// addVxlan makes a device like flannel.1 in the calling thread's namespace. Whatever arrives at its port with its
-// MAC address is unpacked.
+// addVxlan makes a device like flannel.1 in the calling thread's namespace. Whatever arrives at its
+// port with its MAC address is unpacked.
 func addVxlan() error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.HardwareAddr = "flannel.1", vxlanMAC
@@ -53,7 +53,8 @@ type tunnelRow struct {
 	arrives                 bool // where agents are
 }
 
-// Nobody reaches a pod through a node's tunnel but other nodes, and they with the addresses of their own pods.
+// Nobody reaches a pod through a node's tunnel but other nodes, and they with the addresses of
+// their own pods.
 func TestTunnelsOnRealPackets(t *testing.T) {
 	world := scene{pods: trio, flows: "deny host/out > a/web UDP 81", policies: []string{
 		`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: In, values: [cli, far]}]}}]}]}`}}
@@ -61,7 +62,8 @@ func TestTunnelsOnRealPackets(t *testing.T) {
 		{"a pod, to its own node", "a/cli", "n1", "a/far", false},
 		{"a pod, to its own node by its bridge's address", "a/cli", "bridge", "a/far", false},
 		{"a pod of another node, to the victim's", "a/far", "n1", "a/far", false},
-		{"a pod of another node, to the victim's by its bridge's address", "a/far", "bridge", "a/far", false},
+		{"a pod of another node, to the victim's by its bridge's address", "a/far", "bridge",
+			"a/far", false},
 		{"another node, with its own pod's address", "host/n2", "n1", "a/far", true},
 		{"another node, with an address of a pod of this one", "host/n2", "n1", "a/cli", false},
 	} {
@@ -73,7 +75,9 @@ func TestTunnelsOnRealPackets(t *testing.T) {
 			r.must(r.InNode("n2", addVxlan))
 			heard := r.listen("a/web", 5002)
 			r.must(r.tunnel(row))
-			eventually(t, "it arrives while nobody filters", func() bool { return heard.Load() == 1 })
+			eventually(t, "it arrives while nobody filters", func() bool {
+				return heard.Load() == 1
+			})
 			r.start()
 			r.tell(w)
 			r.must(r.tunnel(row))
@@ -87,7 +91,8 @@ func (r *rig) tunnel(row tunnelRow) error {
 	if row.node != "bridge" {
 		to = r.addrsOf(row.node)[0]
 	}
-	return r.sendPayload(row.from, netip.AddrPortFrom(to, vxlanPort), inVxlan(r.addrsOf(row.inner)[0], r.addrsOf("a/web")[0], 5002))
+	return r.sendPayload(row.from, netip.AddrPortFrom(to, vxlanPort),
+		inVxlan(r.addrsOf(row.inner)[0], r.addrsOf("a/web")[0], 5002))
 }
 
 func (r *rig) wantTunnelled(row tunnelRow, heard *atomic.Int64, wait func()) {
@@ -101,10 +106,12 @@ func (r *rig) wantTunnelled(row tunnelRow, heard *atomic.Int64, wait func()) {
 	}
 }
 
-// What carries packets without ports is dropped, too, on its way from a pod to its node or to another.
+// What carries packets without ports is dropped, too, on its way from a pod to its node or to
+// another.
 func TestTunnelProtocolsOnRealPackets(t *testing.T) {
 	nothing := []byte("nothing that can be unpacked")
-	for name, proto := range map[string]int{"IP in IP": unix.IPPROTO_IPIP, "IPv6 in IP": unix.IPPROTO_IPV6, "GRE": unix.IPPROTO_GRE} {
+	for name, proto := range map[string]int{"IP in IP": unix.IPPROTO_IPIP,
+		"IPv6 in IP": unix.IPPROTO_IPV6, "GRE": unix.IPPROTO_GRE} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, rigOptions{idle: true})
 			w := scene{pods: trio}.world(t)
@@ -112,7 +119,9 @@ func TestTunnelProtocolsOnRealPackets(t *testing.T) {
 			for at, node := range []string{"n1", "n2"} {
 				heard := r.hearProtocol(node, proto)
 				r.must(r.sendProtocol("a/cli", r.addrsOf(node)[0], proto, nothing))
-				eventually(t, "it arrives while nobody filters", func() bool { return heard.Load() == 1 })
+				eventually(t, "it arrives while nobody filters", func() bool {
+					return heard.Load() == 1
+				})
 				if at == 1 {
 					r.start()
 					r.tell(w)
@@ -162,6 +171,7 @@ func (r *rig) sendProtocol(from string, to netip.Addr, proto int, payload []byte
 			return os.NewSyscallError("socket", err)
 		}
 		defer unix.Close(fd)
-		return os.NewSyscallError("sendto", unix.Sendto(fd, payload, 0, &unix.SockaddrInet4{Addr: to.As4()}))
+		return os.NewSyscallError("sendto", unix.Sendto(fd, payload, 0,
+			&unix.SockaddrInet4{Addr: to.As4()}))
 	})
 }

@@ -38,7 +38,8 @@ func withSource(source netip.Addr) []*filter {
 	return list
 }
 
-// sourceFilter has the kernel list entries of one source only (CTA_FILTER_ORIG_FLAGS and its like, Linux 5.8).
+// sourceFilter has the kernel list entries of one source only (CTA_FILTER_ORIG_FLAGS and its like,
+// Linux 5.8).
 func sourceFilter(tuple int, source netip.Addr) *filter {
 	kind, flags, family := nl.CTA_IP_V4_SRC, ctaFilterOrigFlags, uint8(unix.AF_INET)
 	if source.Is6() {

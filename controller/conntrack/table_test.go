@@ -60,7 +60,8 @@ func (e opened) add(t testing.TB) {
 	if e.proto == unix.IPPROTO_TCP {
 		flow.ProtoInfo = &netlink.ProtoInfoTCP{State: nl.TCP_CONNTRACK_ESTABLISHED}
 	}
-	if err := netlink.ConntrackCreate(netlink.ConntrackTable, netlink.InetFamily(flow.FamilyType), &flow); err != nil {
+	if err := netlink.ConntrackCreate(netlink.ConntrackTable, netlink.InetFamily(flow.FamilyType),
+		&flow); err != nil {
 		t.Fatalf("%v: %v", e, err)
 	}
 }
@@ -93,16 +94,23 @@ func TestBothEndsAreWhatTheForwardHookSees(t *testing.T) {
 		t.Fatalf("in a new namespace: %v", got)
 	}
 	for _, e := range []opened{
-		{"10.1.0.5:40000", "10.1.0.7:80", "10.1.0.7:80", "10.1.0.5:40000", unix.IPPROTO_TCP},          // plain
-		{"10.1.0.5:40001", "10.96.0.1:443", "10.1.0.7:6443", "10.1.0.5:40001", unix.IPPROTO_TCP},      // a Service
-		{"10.1.0.5:40002", "9.9.9.9:53", "9.9.9.9:53", "192.0.2.1:61000", unix.IPPROTO_UDP},           // masqueraded
-		{"192.0.2.9:40003", "192.0.2.1:30080", "10.1.0.7:80", "192.0.2.1:61001", unix.IPPROTO_TCP},    // a node port
-		{"[fd00::5]:40004", "[fd00:96::1]:53", "[fd00::7]:5353", "[fd00::5]:40004", unix.IPPROTO_UDP}, // IPv6
+		// plain
+		{"10.1.0.5:40000", "10.1.0.7:80", "10.1.0.7:80", "10.1.0.5:40000", unix.IPPROTO_TCP},
+		// a Service
+		{"10.1.0.5:40001", "10.96.0.1:443", "10.1.0.7:6443", "10.1.0.5:40001", unix.IPPROTO_TCP},
+		// masqueraded
+		{"10.1.0.5:40002", "9.9.9.9:53", "9.9.9.9:53", "192.0.2.1:61000", unix.IPPROTO_UDP},
+		// a node port
+		{"192.0.2.9:40003", "192.0.2.1:30080", "10.1.0.7:80", "192.0.2.1:61001", unix.IPPROTO_TCP},
+		// IPv6
+		{"[fd00::5]:40004", "[fd00:96::1]:53", "[fd00::7]:5353", "[fd00::5]:40004",
+			unix.IPPROTO_UDP},
 	} {
 		e.add(t)
 	}
 	want := []string{
-		"10.1.0.5:40000 > 10.1.0.7:80 tcp", "10.1.0.5:40001 > 10.1.0.7:6443 tcp", "10.1.0.5:40002 > 9.9.9.9:53 udp",
+		"10.1.0.5:40000 > 10.1.0.7:80 tcp", "10.1.0.5:40001 > 10.1.0.7:6443 tcp",
+		"10.1.0.5:40002 > 9.9.9.9:53 udp",
 		"192.0.2.9:40003 > 10.1.0.7:80 tcp", "[fd00::5]:40004 > [fd00::7]:5353 udp",
 	}
 	if got := list(t, table, everything); !slices.Equal(got, want) {
@@ -138,7 +146,8 @@ func TestTheNodesOwnConnectionsAreLeftOut(t *testing.T) {
 	} {
 		e.add(t)
 	}
-	if got := list(t, table, everything); !slices.Equal(got, []string{"10.1.0.5:1 > 10.1.0.7:2 udp"}) {
+	if got := list(t, table, everything); !slices.Equal(got,
+		[]string{"10.1.0.5:1 > 10.1.0.7:2 udp"}) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -153,7 +162,8 @@ func TestWhatEndsIsGone(t *testing.T) {
 	}
 	odd := func(c ruleset.Connection) bool { return c.From.Addr().As4()[3]%2 == 1 }
 	calls := 0
-	err := table.Review(t.Context(), everything, func(list []ruleset.Connection) ([]ruleset.Fate, error) {
+	err := table.Review(t.Context(), everything, func(list []ruleset.Connection) ([]ruleset.Fate,
+		error) {
 		calls++
 		fates := make([]ruleset.Fate, len(list))
 		for i, c := range list {
@@ -177,10 +187,12 @@ func TestWhatIsOffloadedEndsWhenItIsCut(t *testing.T) {
 	table := newTable(t)
 	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP}.add(t)
 	for _, offloaded := range []bool{false, true} {
-		b := openEntries{asker: table.one, keep: everything, judge: func([]ruleset.Connection) ([]ruleset.Fate, error) {
-			return []ruleset.Fate{ruleset.Cut}, nil
-		}}
-		if err := table.one.each(t.Context(), wholeTable()[0], b.take); err != nil || len(b.entries) != 1 {
+		b := openEntries{asker: table.one, keep: everything,
+			judge: func([]ruleset.Connection) ([]ruleset.Fate, error) {
+				return []ruleset.Fate{ruleset.Cut}, nil
+			}}
+		if err := table.one.each(t.Context(), wholeTable()[0], b.take); err != nil ||
+			len(b.entries) != 1 {
 			t.Fatal(b.entries, err)
 		}
 		b.entries[0].offloaded = offloaded
@@ -200,7 +212,10 @@ func TestAfterAnErrorOfTheJudge(t *testing.T) {
 	table := newTable(t)
 	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP}.add(t)
 	fault := errors.New("no")
-	err := table.Review(t.Context(), everything, func([]ruleset.Connection) ([]ruleset.Fate, error) { return nil, fault })
+	err := table.Review(t.Context(), everything, func([]ruleset.Connection) ([]ruleset.Fate,
+		error) {
+		return nil, fault
+	})
 	if !errors.Is(err, fault) {
 		t.Errorf("got %v", err)
 	}
@@ -250,7 +265,9 @@ func BenchmarkReview(b *testing.B) {
 	table, wanted := fill(b), netip.MustParseAddr("10.1.7.7")
 	b.ReportAllocs()
 	for b.Loop() {
-		if got := list(b, table, func(c ruleset.Connection) bool { return c.From.Addr() == wanted }); len(got) != 1 {
+		if got := list(b, table, func(c ruleset.Connection) bool {
+			return c.From.Addr() == wanted
+		}); len(got) != 1 {
 			b.Fatalf("%d connections", len(got))
 		}
 	}

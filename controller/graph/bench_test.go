@@ -55,9 +55,11 @@ func largeCluster(pods int) *graph.Graph {
 
 func numbered(i int) policy.Pod {
 	return policy.Pod{
-		Key: policy.Key{Namespace: "default", Name: fmt.Sprintf("pod-%d", i)}, Node: fmt.Sprintf("n%d", i%1000),
-		Labels: map[string]string{"app": fmt.Sprintf("app-%d", i/10), "tier": "web", "version": "v1"},
-		Addrs:  []netip.Addr{netip.AddrFrom4([4]byte{10, byte(1 + i>>16), byte(i >> 8), byte(i)})},
+		Key:  policy.Key{Namespace: "default", Name: fmt.Sprintf("pod-%d", i)},
+		Node: fmt.Sprintf("n%d", i%1000),
+		Labels: map[string]string{"app": fmt.Sprintf("app-%d", i/10), "tier": "web",
+			"version": "v1"},
+		Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, byte(1 + i>>16), byte(i >> 8), byte(i)})},
 	}
 }
 
@@ -88,7 +90,8 @@ func BenchmarkTenantPolicy(b *testing.B) {
 }
 
 func tenantPolicy(n, turn int) *policy.Policy {
-	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: fmt.Sprintf("p%d", n)}}
+	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant",
+		Name: fmt.Sprintf("p%d", n)}}
 	for i := range 100 {
 		port := intstr.FromInt(1 + n*100 + i)
 		p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{
@@ -110,13 +113,15 @@ func BenchmarkManySelectors(b *testing.B) {
 				p.Labels = map[string]string{"app": fmt.Sprintf("app-%d", i%labels)}
 				g.Apply(graph.PodSet{Pod: p})
 			}
-			np := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "keys"}}
+			np := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "default",
+				Name: "keys"}}
 			for i := range 3000 {
-				np.Spec.Ingress = append(np.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{{
-					PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
-						Key: fmt.Sprintf("key-%d", i), Operator: metav1.LabelSelectorOpExists,
-					}}},
-				}}})
+				np.Spec.Ingress = append(np.Spec.Ingress,
+					networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{{
+						PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
+							Key: fmt.Sprintf("key-%d", i), Operator: metav1.LabelSelectorOpExists,
+						}}},
+					}}})
 			}
 			comeAndGo(b, g, policy.Parse(np))
 		})
@@ -129,7 +134,8 @@ func BenchmarkEveryFifth(b *testing.B) {
 	g := graph.New("n0", ruleset.Drop)
 	for i := range 100000 {
 		p := numbered(i)
-		p.Labels = map[string]string{"app": fmt.Sprintf("app-%d", i/25), "part": fmt.Sprintf("part-%d", i/25%5)}
+		p.Labels = map[string]string{"app": fmt.Sprintf("app-%d", i/25),
+			"part": fmt.Sprintf("part-%d", i/25%5)}
 		g.Apply(graph.PodSet{Pod: p})
 	}
 	comeAndGo(b, g, policy.Parse(&networkingv1.NetworkPolicy{

@@ -35,20 +35,24 @@ func TestPolicyThatNeedsTooMuch(t *testing.T) {
 		}
 		g.Changes()
 		excess, _ := g.Excess()
-		if counts := g.Counts(); len(excess) != row.beyond || counts.Elements > row.elements+10 || counts.Elements < row.elements {
+		if counts := g.Counts(); len(excess) != row.beyond || counts.Elements > row.elements+10 ||
+			counts.Elements < row.elements {
 			t.Errorf("%d pods: %d elements, beyond: %v", row.to, counts.Elements, excess)
 		}
 	}
 }
 
 func nearlyAll(selectors int) *networkingv1.NetworkPolicy {
-	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: "nearly-all"}}
+	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant",
+		Name: "nearly-all"}}
 	for i := range selectors {
-		p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{{
-			PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-				{Key: "app", Operator: metav1.LabelSelectorOpNotIn, Values: []string{fmt.Sprint(i)}},
-			}},
-		}}})
+		p.Spec.Ingress = append(p.Spec.Ingress,
+			networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{{
+				PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+					{Key: "app", Operator: metav1.LabelSelectorOpNotIn,
+						Values: []string{fmt.Sprint(i)}},
+				}},
+			}}})
 	}
 	return p
 }
@@ -56,7 +60,9 @@ func nearlyAll(selectors int) *networkingv1.NetworkPolicy {
 // tenantPod is on the node where its number is 0.
 func tenantPod(namespace string, i int) policy.Pod {
 	return policy.Pod{
-		Key: policy.Key{Namespace: namespace, Name: fmt.Sprintf("p%d", i)}, Node: fmt.Sprintf("n%d", min(i, 1)),
-		Labels: map[string]string{"n": fmt.Sprint(i)}, Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, namespace[0], byte(i >> 8), byte(i)})},
+		Key: policy.Key{Namespace: namespace, Name: fmt.Sprintf("p%d", i)}, Node: fmt.Sprintf("n%d",
+			min(i, 1)),
+		Labels: map[string]string{"n": fmt.Sprint(i)},
+		Addrs:  []netip.Addr{netip.AddrFrom4([4]byte{10, namespace[0], byte(i >> 8), byte(i)})},
 	}
 }

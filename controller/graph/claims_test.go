@@ -16,7 +16,9 @@ import (
 )
 
 func denyAll(namespace string) graph.Event {
-	return graph.PolicySet{Policy: policy.Parse(&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "deny"}})}
+	return graph.PolicySet{Policy: policy.Parse(
+		&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace,
+			Name: "deny"}})}
 }
 
 func podAt(node, id, start string, list ...string) graph.Event {
@@ -26,14 +28,16 @@ func podAt(node, id, start string, list ...string) graph.Event {
 }
 
 func nodeOf(name, cidr string, list ...string) graph.Event {
-	return graph.NodeSet{Node: policy.Node{Name: name, CIDRs: []netip.Prefix{netip.MustParsePrefix(cidr)}, Addrs: addrs(list...)}}
+	return graph.NodeSet{Node: policy.Node{Name: name,
+		CIDRs: []netip.Prefix{netip.MustParsePrefix(cidr)}, Addrs: addrs(list...)}}
 }
 
 // dispatched returns the addresses of isolated pods, with their chains.
 func dispatched(g *graph.Graph) string {
 	var words []string
 	for _, d := range g.Program().Dispatch {
-		words = append(words, fmt.Sprintf("%s=%s", d.Addr, strings.TrimPrefix(string(d.Chain), "ingress/")))
+		words = append(words, fmt.Sprintf("%s=%s", d.Addr, strings.TrimPrefix(string(d.Chain),
+			"ingress/")))
 	}
 	return strings.Join(words, " ")
 }
@@ -47,44 +51,64 @@ func TestClaimsOnlyIsolateMore(t *testing.T) {
 		want   string
 	}{
 		{"nobody", nil, whole},
-		{"a pod of another node", []graph.Event{podAt("n2", "b/thief", "9", "10.244.1.5", "fd00:1::5")}, whole},
-		{"a Node object", []graph.Event{nodeOf("n2", "10.244.2.0/24", "10.244.1.5", "fd00:1::5")}, whole},
-		{"a later pod of its node, in one family", []graph.Event{podAt("n1", "b/twin", "9", "10.244.1.5")}, "10.244.1.5=by_address/10.244.1.5 fd00:1::5=a/web"},
-		{"which is over", []graph.Event{podAt("n1", "b/twin", "9", "10.244.1.5"), graph.PodGone{Key: policy.Key{Namespace: "b", Name: "twin"}}}, whole},
-		{"its node is deleted", []graph.Event{graph.NodeGone{Name: "n1"}, podAt("n2", "b/thief", "9", "10.244.1.5")}, whole},
-		{"the kernel has one of them", []graph.Event{graph.HostSet{Own: addrs("10.244.1.5")}}, "fd00:1::5=a/web"},
-		{"gone, and nobody asked", []graph.Event{graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}}, "10.244.1.5=by_address/10.244.1.5 fd00:1::5=by_address/fd00-1--5"},
+		{"a pod of another node", []graph.Event{podAt("n2", "b/thief", "9", "10.244.1.5",
+			"fd00:1::5")}, whole},
+		{"a Node object", []graph.Event{nodeOf("n2", "10.244.2.0/24", "10.244.1.5", "fd00:1::5")},
+			whole},
+		{"a later pod of its node, in one family",
+			[]graph.Event{podAt("n1", "b/twin", "9", "10.244.1.5")},
+			"10.244.1.5=by_address/10.244.1.5 fd00:1::5=a/web"},
+		{"which is over", []graph.Event{podAt("n1", "b/twin", "9", "10.244.1.5"),
+			graph.PodGone{Key: policy.Key{Namespace: "b", Name: "twin"}}}, whole},
+		{"its node is deleted", []graph.Event{graph.NodeGone{Name: "n1"}, podAt("n2", "b/thief",
+			"9", "10.244.1.5")}, whole},
+		{"the kernel has one of them", []graph.Event{graph.HostSet{Own: addrs("10.244.1.5")}},
+			"fd00:1::5=a/web"},
+		{"gone, and nobody asked", []graph.Event{graph.PodGone{Key: policy.Key{Namespace: "a",
+			Name: "web"}}}, "10.244.1.5=by_address/10.244.1.5 fd00:1::5=by_address/fd00-1--5"},
 		{"gone, and one address is behind its interface", []graph.Event{
-			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, graph.BehindSet{Addrs: addrs("fd00:1::5")},
+			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}},
+			graph.BehindSet{Addrs: addrs("fd00:1::5")},
 		}, "fd00:1::5=by_address/fd00-1--5"},
 		{"gone, and another has its address", []graph.Event{
-			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, podAt("n1", "b/next", "9", "10.244.1.5"),
+			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, podAt("n1", "b/next", "9",
+				"10.244.1.5"),
 		}, "fd00:1::5=by_address/fd00-1--5"},
 		{"gone, and back elsewhere", []graph.Event{
-			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, podAt("n1", "a/web", "9", "10.244.1.6"),
+			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, podAt("n1", "a/web", "9",
+				"10.244.1.6"),
 		}, "10.244.1.5=by_address/10.244.1.5 10.244.1.6=a/web fd00:1::5=by_address/fd00-1--5"},
 		{"the namespace ends with it", []graph.Event{
-			graph.NamespaceSet{Namespace: policy.Namespace{Name: "a", Terminating: true}}, graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}},
-			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}}, graph.NamespaceGone{Name: "a"}, graph.BehindSet{Addrs: addrs("10.244.1.5")},
+			graph.NamespaceSet{Namespace: policy.Namespace{Name: "a", Terminating: true}},
+			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}},
+			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}},
+			graph.NamespaceGone{Name: "a"}, graph.BehindSet{Addrs: addrs("10.244.1.5")},
 		}, "10.244.1.5=by_address/10.244.1.5"},
 		{"the namespace is gone before its policy", []graph.Event{
-			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, graph.NamespaceGone{Name: "a"},
-			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}}, graph.BehindSet{Addrs: addrs("10.244.1.5")},
+			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}},
+			graph.NamespaceGone{Name: "a"},
+			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}},
+			graph.BehindSet{Addrs: addrs("10.244.1.5")},
 		}, "10.244.1.5=by_address/10.244.1.5"},
 		{"and another pod takes what was left", []graph.Event{
-			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, graph.NamespaceGone{Name: "a"},
+			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}},
+			graph.NamespaceGone{Name: "a"},
 			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}},
-			podAt("n1", "b/heir", "9", "10.244.1.5", "fd00:1::5"), podAt("n1", "a/new", "9", "10.244.1.6"),
+			podAt("n1", "b/heir", "9", "10.244.1.5", "fd00:1::5"), podAt("n1", "a/new", "9",
+				"10.244.1.6"),
 		}, ""},
 		{"and nothing is left", []graph.Event{
-			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}}, graph.NamespaceGone{Name: "a"},
-			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}}, graph.BehindSet{}, podAt("n1", "a/new", "9", "10.244.1.5"),
+			graph.PodGone{Key: policy.Key{Namespace: "a", Name: "web"}},
+			graph.NamespaceGone{Name: "a"},
+			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}}, graph.BehindSet{},
+			podAt("n1", "a/new", "9", "10.244.1.5"),
 		}, ""},
 	} {
 		g := graph.New("n1", ruleset.Drop)
 		g.KeepDeparted()
 		for _, e := range slices.Concat([]graph.Event{
-			nodeOf("n1", "10.244.1.0/24", "10.77.0.11"), nodeOf("n2", "10.244.2.0/24", "10.77.0.12"), podAt("n1", "a/web", "1", "10.244.1.5", "fd00:1::5"), denyAll("a"),
+			nodeOf("n1", "10.244.1.0/24", "10.77.0.11"), nodeOf("n2", "10.244.2.0/24",
+				"10.77.0.12"), podAt("n1", "a/web", "1", "10.244.1.5", "fd00:1::5"), denyAll("a"),
 		}, row.events) {
 			g.Apply(e)
 		}
@@ -104,11 +128,14 @@ func TestRangeOutlivesItsNode(t *testing.T) {
 		event graph.Event
 		want  string
 	}{
-		{graph.NodeSet{Node: policy.Node{Name: "n1", CIDRs: []netip.Prefix{prefix("10.244.1.0/24"), prefix("fd00:1::/64")}}}, "[10.244.1.0/24 fd00:1::/64]"},
+		{graph.NodeSet{Node: policy.Node{Name: "n1", CIDRs: []netip.Prefix{prefix("10.244.1.0/24"),
+			prefix("fd00:1::/64")}}}, "[10.244.1.0/24 fd00:1::/64]"},
 		{graph.NodeSet{Node: policy.Node{Name: "n1"}}, "[10.244.1.0/24 fd00:1::/64]"},
 		{graph.NodeGone{Name: "n1"}, "[10.244.1.0/24 fd00:1::/64]"},
-		{graph.HostSet{Ranges: []netip.Prefix{prefix("10.9.0.0/24")}}, "[10.244.1.0/24 fd00:1::/64]"},
-		{graph.NodeSet{Node: policy.Node{Name: "n1", CIDRs: []netip.Prefix{prefix("10.244.7.0/24")}}}, "[10.244.7.0/24 fd00:1::/64]"},
+		{graph.HostSet{Ranges: []netip.Prefix{prefix("10.9.0.0/24")}},
+			"[10.244.1.0/24 fd00:1::/64]"},
+		{graph.NodeSet{Node: policy.Node{Name: "n1",
+			CIDRs: []netip.Prefix{prefix("10.244.7.0/24")}}}, "[10.244.7.0/24 fd00:1::/64]"},
 	} {
 		g.Apply(step.event)
 		if got := fmt.Sprint(g.Ranges()); got != step.want {

@@ -60,7 +60,9 @@ var expanders = map[string]func(*rand.Rand, []*oracle.World) []step{
 	"shuffled": func(r *rand.Rand, s []*oracle.World) []step {
 		all := steps(s, 2)
 		for _, step := range all {
-			r.Shuffle(len(step.events), func(i, j int) { step.events[i], step.events[j] = step.events[j], step.events[i] })
+			r.Shuffle(len(step.events), func(i, j int) {
+				step.events[i], step.events[j] = step.events[j], step.events[i]
+			})
 		}
 		return all
 	},
@@ -194,7 +196,8 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 // scarce are budgets that small worlds reach, and leave again.
 func scarce(r *rand.Rand) compile.Budgets {
 	need := func(most int) compile.Need {
-		return compile.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
+		return compile.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 +
+			r.IntN(2*most), Longest: 1 + r.IntN(most)}
 	}
 	return compile.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), MinPods: r.IntN(3)}
 }
@@ -206,8 +209,12 @@ func look(r *rand.Rand, g *graph.Graph) {
 		behind := slices.DeleteFunc(g.Questions(), func(netip.Addr) bool { return r.IntN(2) == 0 })
 		g.Apply(graph.BehindSet{Addrs: behind})
 	case 1:
-		own := slices.DeleteFunc(addrs("10.77.0.11", "fd77::11", "10.244.1.1", "10.244.1.2", "10.77.0.12", "8.8.8.8"), func(netip.Addr) bool { return r.IntN(2) == 0 })
-		ranges := []netip.Prefix{netip.MustParsePrefix("10.244.1.0/25"), netip.MustParsePrefix("fd00:10:244:1::/64")}
+		own := slices.DeleteFunc(addrs("10.77.0.11", "fd77::11", "10.244.1.1", "10.244.1.2",
+			"10.77.0.12", "8.8.8.8"), func(netip.Addr) bool {
+			return r.IntN(2) == 0
+		})
+		ranges := []netip.Prefix{netip.MustParsePrefix("10.244.1.0/25"),
+			netip.MustParsePrefix("fd00:10:244:1::/64")}
 		g.Apply(graph.HostSet{Own: own, Ranges: ranges[:r.IntN(3)]})
 	}
 }

@@ -29,7 +29,8 @@ func TestEventsOfObjects(t *testing.T) {
 	}{
 		{
 			namespace,
-			graph.NamespaceSet{Namespace: policy.NewNamespace(namespace)}, graph.NamespaceGone{Name: "x"},
+			graph.NamespaceSet{Namespace: policy.NewNamespace(namespace)},
+			graph.NamespaceGone{Name: "x"},
 		},
 		{node, graph.NodeSet{Node: policy.NewNode(node)}, graph.NodeGone{Name: "x"}},
 		{rules, graph.PolicySet{Policy: policy.Parse(rules)}, graph.PolicyGone{Key: key}},

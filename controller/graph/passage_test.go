@@ -34,7 +34,8 @@ func TestPodsThatComeAndGoDisturbNoOthers(t *testing.T) {
 			flows := flowsBut(world, p.Namespace+"/"+p.Name)
 			r.Shuffle(len(flows), func(i, j int) { flows[i], flows[j] = flows[j], flows[i] })
 			flows = flows[:min(len(flows), 300)]
-			for _, e := range []graph.Event{graph.PodGone{Key: policy.Key{Namespace: p.Namespace, Name: p.Name}}, graph.EventOf(p)} {
+			for _, e := range []graph.Event{graph.PodGone{Key: policy.Key{Namespace: p.Namespace,
+				Name: p.Name}}, graph.EventOf(p)} {
 				g.Apply(e)
 				for _, step := range nft.Steps(g.Changes()) {
 					before := kernel.Program()
@@ -50,35 +51,45 @@ func TestPodsThatComeAndGoDisturbNoOthers(t *testing.T) {
 func flowsBut(w *oracle.World, name string) []oracle.Flow {
 	its := map[netip.Addr]bool{}
 	for _, p := range w.Pods {
-		for _, ip := range append(p.Status.PodIPs[:len(p.Status.PodIPs):len(p.Status.PodIPs)], corev1.PodIP{IP: p.Status.PodIP}) {
+		for _, ip := range append(p.Status.PodIPs[:len(p.Status.PodIPs):len(p.Status.PodIPs)],
+			corev1.PodIP{IP: p.Status.PodIP}) {
 			if a, err := netip.ParseAddr(ip.IP); err == nil && p.Namespace+"/"+p.Name == name {
 				its[a] = true
 			}
 		}
 	}
-	return slices.DeleteFunc(w.Flows(), func(f oracle.Flow) bool { return its[f.From] || its[f.To] })
+	return slices.DeleteFunc(w.Flows(), func(f oracle.Flow) bool {
+		return its[f.From] || its[f.To]
+	})
 }
 
 var protocols = map[corev1.Protocol]ruleset.Protocol{
-	corev1.ProtocolTCP: ruleset.TCP, corev1.ProtocolUDP: ruleset.UDP, corev1.ProtocolSCTP: ruleset.SCTP,
+	corev1.ProtocolTCP: ruleset.TCP, corev1.ProtocolUDP: ruleset.UDP,
+	corev1.ProtocolSCTP: ruleset.SCTP,
 }
 
-func wantUndisturbed(t *testing.T, seed uint64, before, after *ruleset.Program, flows []oracle.Flow) {
+func wantUndisturbed(t *testing.T, seed uint64, before, after *ruleset.Program,
+	flows []oracle.Flow) {
 	t.Helper()
-	meanwhile := &ruleset.Program{Dispatch: after.Dispatch, Sets: after.Sets, Chains: slices.Clone(before.Chains)}
+	meanwhile := &ruleset.Program{Dispatch: after.Dispatch, Sets: after.Sets,
+		Chains: slices.Clone(before.Chains)}
 	for _, c := range after.Chains {
 		is := func(o ruleset.Chain) bool { return o.ID == c.ID }
 		if !slices.ContainsFunc(before.Chains, is) && c.Denial != ruleset.GoBack {
-			meanwhile.Chains = append(meanwhile.Chains, ruleset.Chain{ID: c.ID, Rules: []ruleset.Rule{{}}}) // no rules: what comes there goes on
+			// no rules: what comes there goes on
+			meanwhile.Chains = append(meanwhile.Chains, ruleset.Chain{ID: c.ID,
+				Rules: []ruleset.Rule{{}}})
 		}
 	}
 	meanwhile.Sort()
 	for _, flow := range flows {
-		f := ruleset.Flow{From: flow.From, To: flow.To, Proto: protocols[flow.Protocol], Port: uint16(flow.Port)}
+		f := ruleset.Flow{From: flow.From, To: flow.To, Proto: protocols[flow.Protocol],
+			Port: uint16(flow.Port)}
 		was, _ := before.Decide(f)
 		is, _ := after.Decide(f)
 		if v, trace := meanwhile.Decide(f); was == is && v != is {
-			t.Fatalf("-seed %d: %s: %s before and after, %s while the kernel changes: %v", seed, f, was, v, trace)
+			t.Fatalf("-seed %d: %s: %s before and after, %s while the kernel changes: %v", seed, f,
+				was, v, trace)
 		}
 	}
 }

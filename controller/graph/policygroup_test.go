@@ -31,7 +31,8 @@ func TestPodsOfOneGroupShare(t *testing.T) {
 	}
 	have := g.Subjects(two[0])
 	slices.SortFunc(have, netip.Addr.Compare)
-	if want := []netip.Addr{memberPod("a").Addrs[0], memberPod("b").Addrs[0]}; !slices.Equal(have, want) {
+	if want := []netip.Addr{memberPod("a").Addrs[0], memberPod("b").Addrs[0]}; !slices.Equal(have,
+		want) {
 		t.Errorf("subjects of what they share: %v, want %v", have, want)
 	}
 	g.Apply(graph.PodSet{Pod: memberPod("c")})
@@ -44,15 +45,17 @@ func manyPorts() *policy.Policy {
 	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "many"}}
 	for i := range 40 {
 		port := intstr.FromInt(1000 + i)
-		p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{Ports: []networkingv1.NetworkPolicyPort{{Port: &port}}, From: []networkingv1.NetworkPolicyPeer{
-			{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"group": port.String()}}},
-		}})
+		p.Spec.Ingress = append(p.Spec.Ingress,
+			networkingv1.NetworkPolicyIngressRule{Ports: []networkingv1.NetworkPolicyPort{{Port: &port}}, From: []networkingv1.NetworkPolicyPeer{
+				{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"group": port.String()}}},
+			}})
 	}
 	return policy.Parse(p)
 }
 
 func memberPod(name string) policy.Pod {
-	return policy.Pod{Key: policy.Key{Namespace: "shop", Name: name}, Node: "n1", Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, name[0]})}}
+	return policy.Pod{Key: policy.Key{Namespace: "shop", Name: name}, Node: "n1",
+		Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, name[0]})}}
 }
 
 func sharedChains(p *ruleset.Program) (ids []ruleset.ChainID) {

@@ -13,8 +13,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Addresses returns the addresses that the node itself has, and the ranges that it has for pods, as far as its interfaces
-// and its network plugin tell.
+// Addresses returns the addresses that the node itself has, and the ranges that it has for pods, as
+// far as its interfaces and its network plugin tell.
 func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) {
 	listed, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
@@ -35,8 +35,8 @@ func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) 
 	return slices.Compact(own), slices.Compact(ranges), err
 }
 
-// podRanges returns the ranges that interfaces tell of: those of bridges for pods, and those that the tunnels of flannel
-// have the first address of.
+// podRanges returns the ranges that interfaces tell of: those of bridges for pods, and those that
+// the tunnels of flannel have the first address of.
 func podRanges(listed []netlink.Addr) ([]netip.Prefix, error) {
 	links, err := listLinks()
 	if err != nil {
@@ -68,7 +68,8 @@ func podRanges(listed []netlink.Addr) ([]netip.Prefix, error) {
 	return ranges, nil
 }
 
-// podBridges are what plugins call the bridge of a node's pods. Others, such as docker0, are nobody's business.
+// podBridges are what plugins call the bridge of a node's pods. Others, such as docker0, are
+// nobody's business.
 var podBridges = []string{"cni0", "cbr0", "kube-bridge"}
 
 func prefixesOf(link netlink.Link, listed []netlink.Addr) []netip.Prefix {
@@ -84,8 +85,9 @@ func prefixesOf(link netlink.Link, listed []netlink.Addr) []netip.Prefix {
 	return prefixes
 }
 
-// tunnelRange returns the range that a tunnel has the first address of. It is as long as those of other nodes, which
-// routes over the tunnel lead to; without any, as Kubernetes and flannel make them.
+// tunnelRange returns the range that a tunnel has the first address of. It is as long as those of
+// other nodes, which routes over the tunnel lead to; without any, as Kubernetes and flannel make
+// them.
 func tunnelRange(link netlink.Link, first netip.Addr) ([]netip.Prefix, error) {
 	family, bits := netlink.FAMILY_V4, 24
 	if first.Is6() {
@@ -96,7 +98,8 @@ func tunnelRange(link netlink.Link, first netip.Addr) ([]netip.Prefix, error) {
 		return nil, fmt.Errorf("list routes of %s: %w", link.Attrs().Name, err)
 	}
 	for _, r := range routes {
-		if r.Dst != nil && r.Gw != nil && r.Dst.IP.Equal(r.Gw) { // 10.244.2.0/24 via 10.244.2.0 onlink
+		// 10.244.2.0/24 via 10.244.2.0 onlink
+		if r.Dst != nil && r.Gw != nil && r.Dst.IP.Equal(r.Gw) {
 			bits, _ = r.Dst.Mask.Size()
 		}
 	}
@@ -132,7 +135,8 @@ func subnetsIn(text []byte) []netip.Prefix {
 	return ranges
 }
 
-// Behind returns which of these addresses are at the other end of a veth of this node, as pods' are.
+// Behind returns which of these addresses are at the other end of a veth of this node, as pods'
+// are.
 func (h *Host) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
 	links, err := listLinks()
 	if err != nil {
@@ -155,5 +159,7 @@ func (h *Host) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
 			behind[held.addr] = true
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !behind[a] }), nil
+	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool {
+		return !behind[a]
+	}), nil
 }

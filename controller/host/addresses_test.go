@@ -19,8 +19,9 @@ func prefixes(list ...string) []netip.Prefix {
 	return parsed
 }
 
-// The node's own addresses are those of its interfaces, never its pods'; ranges are told by the bridge of its pods and by
-// the tunnels of flannel, as long as those of other nodes, and by nobody else.
+// The node's own addresses are those of its interfaces, never its pods'; ranges are told by the
+// bridge of its pods and by the tunnels of flannel, as long as those of other nodes, and by nobody
+// else.
 func TestAddresses(t *testing.T) {
 	newNetns(t)
 	up(t, &netlink.Bridge{LinkAttrs: named("cni0")}, "10.244.1.1/25")
@@ -33,16 +34,19 @@ func TestAddresses(t *testing.T) {
 	plug(t, cni0, "veth5", "10.244.1.5/25")
 	own, ranges, err := (&Host{}).Addresses()
 	must(t, err)
-	if diff := cmp.Diff(addrs("10.244.1.1 10.244.3.0 10.244.3.1 172.17.0.1 192.0.2.2"), own, compareAddrs); diff != "" {
+	if diff := cmp.Diff(addrs("10.244.1.1 10.244.3.0 10.244.3.1 172.17.0.1 192.0.2.2"), own,
+		compareAddrs); diff != "" {
 		t.Errorf("own (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(prefixes("10.244.1.0/25", "10.244.3.0/24", "10.244.3.0/26"), ranges, comparePrefixes); diff != "" {
+	if diff := cmp.Diff(prefixes("10.244.1.0/25", "10.244.3.0/24", "10.244.3.0/26"), ranges,
+		comparePrefixes); diff != "" {
 		t.Errorf("ranges (-want +got):\n%s", diff)
 	}
 	flannel, err := netlink.LinkByName("flannel.1")
 	must(t, err)
 	other := netip.MustParseAddr("10.244.7.0")
-	route := &netlink.Route{LinkIndex: flannel.Attrs().Index, Gw: other.AsSlice(), Dst: netlink.NewIPNet(other.AsSlice()), Flags: int(netlink.FLAG_ONLINK)}
+	route := &netlink.Route{LinkIndex: flannel.Attrs().Index, Gw: other.AsSlice(),
+		Dst: netlink.NewIPNet(other.AsSlice()), Flags: int(netlink.FLAG_ONLINK)}
 	route.Dst.Mask = []byte{255, 255, 255, 192}
 	end, err := netlink.LinkByName("end")
 	must(t, err)
@@ -50,14 +54,16 @@ func TestAddresses(t *testing.T) {
 	must(t, netlink.RouteAdd(route))
 	_, ranges, err = (&Host{}).Addresses()
 	must(t, err)
-	if !slices.Contains(ranges, netip.MustParsePrefix("10.244.3.0/26")) || slices.Contains(ranges, netip.MustParsePrefix("10.244.3.0/24")) {
+	if !slices.Contains(ranges, netip.MustParsePrefix("10.244.3.0/26")) ||
+		slices.Contains(ranges, netip.MustParsePrefix("10.244.3.0/24")) {
 		t.Errorf("beside a node with /26 the range is one of %v", ranges)
 	}
 }
 
 func TestSubnetFile(t *testing.T) {
 	text := "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_IPV6_SUBNET=fd00:1::1/64\nFLANNEL_MTU=1450\nFLANNEL_SUBNET=nonsense\n"
-	if diff := cmp.Diff(prefixes("10.244.1.0/24", "fd00:1::/64"), subnetsIn([]byte(text)), comparePrefixes); diff != "" {
+	if diff := cmp.Diff(prefixes("10.244.1.0/24", "fd00:1::/64"), subnetsIn([]byte(text)),
+		comparePrefixes); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -35,7 +35,8 @@ func ask(kind, flags uint16, message []byte) (answers [][]byte, err error) {
 	request = binary.NativeEndian.AppendUint16(request, kind)
 	request = binary.NativeEndian.AppendUint16(request, flags|unix.NLM_F_REQUEST)
 	request = append(append(request, make([]byte, 8)...), message...) // sequence and sender: 0
-	if err := unix.Sendto(socket, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := unix.Sendto(socket, request, 0,
+		&unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, err
 	}
 	buffer := make([]byte, os.Getpagesize()*8)
@@ -75,7 +76,8 @@ func receiveAnswer(socket int, buffer []byte) (answers [][]byte, done bool, err 
 	case errors.Is(err, unix.EINTR):
 		return nil, false, nil
 	case errors.Is(err, unix.EAGAIN):
-		return nil, true, fmt.Errorf("the kernel did not answer within %s: %w", patience, os.ErrDeadlineExceeded)
+		return nil, true, fmt.Errorf("the kernel did not answer within %s: %w", patience,
+			os.ErrDeadlineExceeded)
 	case err != nil:
 		return nil, true, err
 	}

@@ -36,7 +36,8 @@ func bridgesOf(links []netlink.Link) bridges {
 	for _, l := range links {
 		if found, is := l.(*netlink.Bridge); is {
 			filtering := found.VlanFiltering != nil && *found.VlanFiltering
-			b.byIndex[found.Index] = &bridge{name: found.Name, filtering: filtering, pods: map[string]podLink{}}
+			b.byIndex[found.Index] = &bridge{name: found.Name, filtering: filtering,
+				pods: map[string]podLink{}}
 		}
 	}
 	for _, l := range links {
@@ -56,7 +57,8 @@ func bridgesOf(links []netlink.Link) bridges {
 // shared reports whether a bridge has ports that are no pods'.
 func (b bridges) shared(index int) bool { return len(b.byIndex[index].others) > 0 }
 
-// routers are all ports of bridges but those that lead to pods, where pods share one of the bridges that they use.
+// routers are all ports of bridges but those that lead to pods, where pods share one of the bridges
+// that they use.
 func (b bridges) routers(used map[int]bool) []string {
 	var routers []string
 	shared := false

@@ -7,25 +7,29 @@ import (
 	"time"
 )
 
-// hiding says why the packets of an address cannot be shown to pass a hook, if they cannot: by the way that leads to
-// it, and by the bridge that it was seen on, nil if there is none. An address that a bridge of the node has a route to,
-// and that nobody has there, is that of a pod that does not run.
+// hiding says why the packets of an address cannot be shown to pass a hook, if they cannot: by the
+// way that leads to it, and by the bridge that it was seen on, nil if there is none. An address
+// that a bridge of the node has a route to, and that nobody has there, is that of a pod that does
+// not run.
 func hiding(w way, seen *bridge) string {
 	switch {
 	case w.absent || w.own:
 		return ""
 	case seen != nil && seen.filtering:
-		return fmt.Sprintf("it is on %s, a bridge with vlan_filtering, which shows no hook what its ports say to each other; "+
+		return fmt.Sprintf("it is on %s, a bridge with vlan_filtering, which shows no hook what "+
+			"its ports say to each other; "+
 			"switch that off (ip link set %[1]s type bridge vlan_filtering 0)", seen.name)
 	case w.kind == bridgeKind:
 		return ""
 	case seen != nil:
-		return fmt.Sprintf("it is on %s, a bridge that this node has no address on, nor a route to the pod by; "+
+		return fmt.Sprintf("it is on %s, a bridge that this node has no address on, nor a route "+
+			"to the pod by; "+
 			"give it one (ip address add ADDRESS dev %[1]s)", seen.name)
 	case w.name == "":
 		return "no interface of this node leads to it; " + advice
 	}
-	return fmt.Sprintf("the way to it is %s, %s, which is not its own; %s", w.name, kindName(w.kind), advice)
+	return fmt.Sprintf("the way to it is %s, %s, which is not its own; %s", w.name,
+		kindName(w.kind), advice)
 }
 
 const advice = "attach the pod to a bridge of this node, or by a veth with a route to it"
@@ -38,8 +42,8 @@ func kindName(kind string) string {
 	return "of kind " + kind
 }
 
-// explain adds which interface the pods have themselves, where the kernel tells: it has a number for the namespaces
-// that an interface of this one was moved to.
+// explain adds which interface the pods have themselves, where the kernel tells: it has a number
+// for the namespaces that an interface of this one was moved to.
 func explain(hidden map[netip.Addr]string) {
 	if len(hidden) == 0 {
 		return
@@ -65,7 +69,8 @@ func explainIn(namespace int, hidden map[netip.Addr]string) {
 				continue
 			}
 			if inside, err := linkIn(far{namespace, index}); err == nil && inside.kind != "veth" {
-				hidden[held.addr] = fmt.Sprintf("its interface %s is %s; %s", inside.name, kindName(inside.kind), reason)
+				hidden[held.addr] = fmt.Sprintf("its interface %s is %s; %s", inside.name,
+					kindName(inside.kind), reason)
 			}
 		}
 	}

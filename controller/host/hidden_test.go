@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attachment is a way to attach the pod 10.5.0.5 to the node, which has the interface lower with 10.5.0.1/24, unless
-// the attachment itself takes over.
+// attachment is a way to attach the pod 10.5.0.5 to the node, which has the interface lower with
+// 10.5.0.1/24, unless the attachment itself takes over.
 type attachment struct {
 	name   string
 	attach func(t *testing.T, pod netns.NsHandle)
@@ -45,7 +45,8 @@ func attachments() []attachment {
 		{
 			name: "macvlan",
 			attach: func(t *testing.T, pod netns.NsHandle) {
-				moveIn(t, pod, &netlink.Macvlan{LinkAttrs: on(lower(t)), Mode: netlink.MACVLAN_MODE_BRIDGE}, "in5")
+				moveIn(t, pod, &netlink.Macvlan{LinkAttrs: on(lower(t)),
+					Mode: netlink.MACVLAN_MODE_BRIDGE}, "in5")
 			},
 			hidden: []string{"its interface in5 is of kind macvlan", "the way to it is lower"},
 		},
@@ -60,14 +61,18 @@ func attachments() []attachment {
 			name: "an interface of the node that was moved, like those of SR-IOV",
 			attach: func(t *testing.T, pod netns.NsHandle) {
 				lower(t)
-				moveIn(t, pod, &netlink.Tuntap{LinkAttrs: named("in5"), Mode: netlink.TUNTAP_MODE_TAP}, "in5")
+				moveIn(t, pod, &netlink.Tuntap{LinkAttrs: named("in5"),
+					Mode: netlink.TUNTAP_MODE_TAP}, "in5")
 			},
 			hidden: []string{"its interface in5 is of kind tun", "the way to it is lower"},
 		},
 		{
-			name:   "bridge without an address",
-			attach: func(t *testing.T, pod netns.NsHandle) { onBridge(t, pod, &netlink.Bridge{LinkAttrs: named("br1")}, "") },
-			hidden: []string{"br1, a bridge that this node has no address on", "ip address add ADDRESS dev br1"},
+			name: "bridge without an address",
+			attach: func(t *testing.T, pod netns.NsHandle) {
+				onBridge(t, pod, &netlink.Bridge{LinkAttrs: named("br1")}, "")
+			},
+			hidden: []string{"br1, a bridge that this node has no address on",
+				"ip address add ADDRESS dev br1"},
 			mend: func(t *testing.T) {
 				br1, err := netlink.LinkByName("br1")
 				must(t, err)
@@ -78,9 +83,11 @@ func attachments() []attachment {
 			name: "bridge with vlan_filtering",
 			attach: func(t *testing.T, pod netns.NsHandle) {
 				filtering := true
-				onBridge(t, pod, &netlink.Bridge{LinkAttrs: named("br1"), VlanFiltering: &filtering}, "10.5.0.1/24")
+				onBridge(t, pod, &netlink.Bridge{LinkAttrs: named("br1"),
+					VlanFiltering: &filtering}, "10.5.0.1/24")
 			},
-			hidden: []string{"br1, a bridge with vlan_filtering", "ip link set br1 type bridge vlan_filtering 0"},
+			hidden: []string{"br1, a bridge with vlan_filtering",
+				"ip link set br1 type bridge vlan_filtering 0"},
 			mend: func(t *testing.T) {
 				br1, err := netlink.LinkByName("br1")
 				must(t, err)
@@ -93,8 +100,10 @@ func attachments() []attachment {
 			hidden: []string{"no interface of this node leads to it", "attach the pod"},
 		},
 		{
-			name:   "nothing, where a bridge has a route to it",
-			attach: func(t *testing.T, _ netns.NsHandle) { up(t, &netlink.Bridge{LinkAttrs: named("br1")}, "10.5.0.1/24") },
+			name: "nothing, where a bridge has a route to it",
+			attach: func(t *testing.T, _ netns.NsHandle) {
+				up(t, &netlink.Bridge{LinkAttrs: named("br1")}, "10.5.0.1/24")
+			},
 		},
 	}
 }
@@ -135,7 +144,8 @@ func wantHidden(t *testing.T, h *Host, words []string) {
 	}
 }
 
-// The kernel's news of interfaces, addresses and routes, and a switch that is turned off, are reported.
+// The kernel's news of interfaces, addresses and routes, and a switch that is turned off, are
+// reported.
 func TestWatch(t *testing.T) {
 	newNetns(t)
 	h, reports := &Host{}, make(chan bool, 100)
@@ -143,7 +153,9 @@ func TestWatch(t *testing.T) {
 	ended := make(chan error, 1)
 	node := nodeOf(t)
 	must(t, h.Filter())
-	go func() { ended <- inNamespace(node, func() error { return h.Watch(ctx, func() { reports <- true }) }) }()
+	go func() {
+		ended <- inNamespace(node, func() error { return h.Watch(ctx, func() { reports <- true }) })
+	}()
 	t.Cleanup(func() {
 		stop()
 		must(t, <-ended)
@@ -156,7 +168,9 @@ func TestWatch(t *testing.T) {
 	for what, change := range map[string]func(){
 		"interface": func() { up(t, &netlink.Bridge{LinkAttrs: named("br1")}, "") },
 		"address":   func() { addAddr(t, &netlink.Handle{}, linkNamed(t, "lo"), "192.0.2.1/32") },
-		"switch":    func() { must(t, os.WriteFile("/proc/sys/"+bridgeSwitches[0], []byte("0"), 0)) },
+		"switch": func() {
+			must(t, os.WriteFile("/proc/sys/"+bridgeSwitches[0], []byte("0"), 0))
+		},
 	} {
 		for len(reports) > 0 {
 			<-reports
@@ -224,7 +238,8 @@ func on(parent netlink.Link) netlink.LinkAttrs {
 	return attrs
 }
 
-// moveIn makes an interface and moves it, or its end of that name, into a pod with the pod's address.
+// moveIn makes an interface and moves it, or its end of that name, into a pod with the pod's
+// address.
 func moveIn(t *testing.T, pod netns.NsHandle, link netlink.Link, name string) {
 	t.Helper()
 	if err := netlink.LinkAdd(link); errors.Is(err, unix.EOPNOTSUPP) {
@@ -262,6 +277,7 @@ func onBridge(t *testing.T, pod netns.NsHandle, bridge *netlink.Bridge, address 
 func hostRoute(t *testing.T, link string) {
 	t.Helper()
 	must(t, netlink.RouteAdd(&netlink.Route{
-		LinkIndex: linkNamed(t, link).Attrs().Index, Scope: netlink.SCOPE_LINK, Dst: netlink.NewIPNet([]byte{10, 5, 0, 5}),
+		LinkIndex: linkNamed(t, link).Attrs().Index, Scope: netlink.SCOPE_LINK,
+		Dst: netlink.NewIPNet([]byte{10, 5, 0, 5}),
 	}))
 }

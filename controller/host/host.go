@@ -1,5 +1,5 @@
-// Package host knows the node itself: behind which interfaces its pods sit, and whether what they say to
-// each other passes the hook that the firewall sits on.
+// Package host knows the node itself: behind which interfaces its pods sit, and whether what they
+// say to each other passes the hook that the firewall sits on.
 //
 //	pod ── veth ── bridge ── veth ── pod      bridged: passes the forward hook only with br_netfilter
 //	pod ── veth ── routes ── veth ── pod      routed: passes it always
@@ -21,8 +21,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Host is the machine in the network namespace of the calling thread. The zero value is ready; it belongs to
-// one goroutine, but for Watch, which has one of its own.
+// Host is the machine in the network namespace of the calling thread. The zero value is ready; it
+// belongs to one goroutine, but for Watch, which has one of its own.
 type Host struct {
 	ways   map[netip.Addr]way // what was found, for a while
 	looked time.Time
@@ -69,8 +69,8 @@ func (h *Host) attachments(net bridges, pods []netip.Addr) (ruleset.Wiring, erro
 	return h.wiring(net, pods), nil
 }
 
-// findWays learns by which interfaces those addresses are reached of which it is not known. It asks the kernel over
-// one socket: the library would open one for each question, two for each pod.
+// findWays learns by which interfaces those addresses are reached of which it is not known. It asks
+// the kernel over one socket: the library would open one for each question, two for each pod.
 func (h *Host) findWays(pods []netip.Addr) error {
 	known := func(a netip.Addr) bool {
 		_, known := h.ways[a]
@@ -119,7 +119,9 @@ func (h *Host) wiring(net bridges, pods []netip.Addr) ruleset.Wiring {
 			bound[way.name] = append(bound[way.name], a)
 		}
 	}
-	maps.DeleteFunc(used, func(index int, used bool) bool { return !used || net.byIndex[index] == nil })
+	maps.DeleteFunc(used, func(index int, used bool) bool {
+		return !used || net.byIndex[index] == nil
+	})
 	w.Ports, w.Routers = h.portsOn(net, used), net.routers(used)
 	for name := range routed {
 		if routed[name] {
@@ -128,7 +130,8 @@ func (h *Host) wiring(net bridges, pods []netip.Addr) ruleset.Wiring {
 	}
 	for index := range used {
 		name := net.byIndex[index].name
-		w.Links = append(w.Links, ruleset.Link{Name: name, Addrs: bound[name], Shared: net.shared(index)})
+		w.Links = append(w.Links, ruleset.Link{Name: name, Addrs: bound[name],
+			Shared: net.shared(index)})
 	}
 	slices.SortFunc(w.Links, func(a, b ruleset.Link) int { return cmp.Compare(a.Name, b.Name) })
 	w.Unfiltered = len(used) > 0 && !switchedOn()

@@ -14,8 +14,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// newNetns moves the test's thread into a fresh network namespace. A test that cannot have one is skipped;
-// REQUIRE_KERNEL=1 makes that a failure.
+// newNetns moves the test's thread into a fresh network namespace. A test that cannot have one is
+// skipped; REQUIRE_KERNEL=1 makes that a failure.
 func newNetns(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -76,13 +76,18 @@ func TestPrepareFindsThePodsInterfaces(t *testing.T) {
 	up(t, &netlink.Veth{LinkAttrs: named("pod7"), PeerName: "pod7in"}, "")
 	pod7, err := netlink.LinkByName("pod7")
 	must(t, err)
-	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: pod7.Attrs().Index, Scope: netlink.SCOPE_LINK, Dst: netlink.NewIPNet([]byte{10, 9, 0, 7})}))
+	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: pod7.Attrs().Index,
+		Scope: netlink.SCOPE_LINK, Dst: netlink.NewIPNet([]byte{10, 9, 0, 7})}))
 	eth0, err := netlink.LinkByName("eth0")
 	must(t, err)
-	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: []byte{192, 0, 2, 1}}))
-	w, err := (&Host{}).Prepare(addrs("10.244.1.5 10.244.1.6 10.9.0.7 10.244.2.5 192.0.2.9 fd00::5"))
+	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index,
+		Gw: []byte{192, 0, 2, 1}}))
+	w,
+		err := (&Host{}).Prepare(
+		addrs("10.244.1.5 10.244.1.6 10.9.0.7 10.244.2.5 192.0.2.9 fd00::5"))
 	must(t, err)
-	want := []ruleset.Link{{Name: "cni0", Addrs: addrs("10.244.1.5 10.244.1.6")}, {Name: "pod7", Addrs: addrs("10.9.0.7")}}
+	want := []ruleset.Link{{Name: "cni0", Addrs: addrs("10.244.1.5 10.244.1.6")},
+		{Name: "pod7", Addrs: addrs("10.9.0.7")}}
 	if diff := cmp.Diff(want, w.Links, compareAddrs); diff != "" {
 		t.Errorf("links (-want, +got):\n%s", diff)
 	}

@@ -14,16 +14,23 @@ import (
 
 // What the kernel says of other network namespaces, by the numbers that this one has for them.
 
+// nsQuestion is what is asked about a network namespace.
+type nsQuestion struct {
+	kind, flags uint16 // of the netlink message
+	message     []byte // its fixed part
+	attribute   uint16 // that names the namespace
+}
+
 // askIn asks about a namespace: the message of its kind, then the attribute that names it. A
 // namespace or interface that is gone answers nothing.
-func askIn(namespace int, kind, flags uint16, message []byte, attribute uint16) ([][]byte, error) {
+func askIn(namespace int, q nsQuestion) ([][]byte, error) {
 	target, err := wire.MarshalAttributes([]wire.Attribute{{
-		Type: attribute, Data: binary.NativeEndian.AppendUint32(nil, uint32(namespace)),
+		Type: q.attribute, Data: binary.NativeEndian.AppendUint32(nil, uint32(namespace)),
 	}})
 	if err != nil {
 		return nil, err
 	}
-	answers, err := ask(kind, flags, append(message, target...))
+	answers, err := ask(q.kind, q.flags, append(q.message, target...))
 	for _, gone := range []error{unix.EINVAL, unix.ENOENT, unix.ENODEV} {
 		if errors.Is(err, gone) {
 			return nil, nil
@@ -50,7 +57,10 @@ func addrsOf(at far) ([]heldAddr, error) {
 func addrsIn(namespace, index int) (map[int][]heldAddr, error) {
 	message := make([]byte, unix.SizeofIfAddrmsg)
 	binary.NativeEndian.PutUint32(message[4:], uint32(index))
-	answers, err := askIn(namespace, unix.RTM_GETADDR, unix.NLM_F_DUMP, message, unix.IFA_TARGET_NETNSID)
+	answers, err := askIn(namespace, nsQuestion{
+		kind: unix.RTM_GETADDR, flags: unix.NLM_F_DUMP, message: message,
+		attribute: unix.IFA_TARGET_NETNSID,
+	})
 	if err != nil && !errors.Is(err, errTooMany) {
 		return nil, err
 	}
@@ -120,7 +130,9 @@ type insideLink struct {
 func linkIn(at far) (insideLink, error) {
 	message := make([]byte, unix.SizeofIfInfomsg)
 	binary.NativeEndian.PutUint32(message[4:], uint32(at.index))
-	answers, err := askIn(at.namespace, unix.RTM_GETLINK, 0, message, unix.IFLA_TARGET_NETNSID)
+	answers, err := askIn(at.namespace, nsQuestion{
+		kind: unix.RTM_GETLINK, message: message, attribute: unix.IFLA_TARGET_NETNSID,
+	})
 	if err != nil || len(answers) == 0 || len(answers[0]) < unix.SizeofIfInfomsg {
 		return insideLink{}, err
 	}

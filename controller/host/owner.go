@@ -14,8 +14,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// assign gives each address of a pod to one port at most. A tenant with NET_ADMIN can set any address
-// on the interface of its pod, also one that another pod has, or will have. So
+// assign gives each address of a pod to one port at most. A tenant with NET_ADMIN can set any
+// address on the interface of its pod, also one that another pod has, or will have. So
 //
 //   - a port has one address of each family, as a pod has;
 //   - an address belongs to the port whose interface had it first of all its addresses, which is what
@@ -79,14 +79,15 @@ func (p *port) delay(a netip.Addr) time.Duration {
 	return math.MaxInt64
 }
 
-// askJoined returns when a port came to its bridge: the bridge made the entry for its own end of the
-// veth then, which no frame changes. Where the kernel does not tell (before 5.0), it is the
+// askJoined returns when a port came to its bridge: the bridge made the entry for its own end of
+// the veth then, which no frame changes. Where the kernel does not tell (before 5.0), it is the
 // kernel's start.
 func (p *port) askJoined() time.Duration {
 	message := make([]byte, unix.SizeofNdMsg)
 	message[0], message[10] = unix.AF_BRIDGE, unix.NTF_MASTER
 	binary.NativeEndian.PutUint32(message[4:], uint32(p.index))
-	mac, err := wire.MarshalAttributes([]wire.Attribute{{Type: unix.NDA_LLADDR, Data: p.podLink.mac}})
+	mac, err := wire.MarshalAttributes([]wire.Attribute{{Type: unix.NDA_LLADDR,
+		Data: p.podLink.mac}})
 	if err != nil {
 		return 0
 	}

@@ -68,7 +68,8 @@ func (p inPod) change(to string) {
 		if err := request.SetInet4Addr(netip.MustParseAddr(to).AsSlice()); err != nil {
 			return err
 		}
-		_, _, code := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCSIFADDR, uintptr(unsafe.Pointer(request)))
+		_, _, code := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCSIFADDR,
+			uintptr(unsafe.Pointer(request)))
 		if code != syscall.Errno(0) {
 			return code
 		}
@@ -83,8 +84,9 @@ func newBridge(t *testing.T) netlink.Link {
 	return linkNamed(t, "cni0")
 }
 
-// forgeries are ways by which a tenant may have its port taken for that of another pod. The tenant's
-// pod is 10.244.1.5 behind veth5; the other one, behind veth6, is there before it acts or comes later.
+// forgeries are ways by which a tenant may have its port taken for that of another pod. The
+// tenant's pod is 10.244.1.5 behind veth5; the other one, behind veth6, is there before it acts or
+// comes later.
 var forgeries = []struct {
 	name string
 	act  func(tenant inPod)
@@ -115,35 +117,40 @@ var forgeries = []struct {
 func TestAddressOfAnotherPodIsNotBound(t *testing.T) {
 	for _, forgery := range forgeries {
 		for _, preset := range []bool{true, false} {
-			for _, known := range []string{"both are known", "the tenant is known", "nobody is known"} {
-				t.Run(fmt.Sprintf("%s/preset %t/%s", forgery.name, preset, known), func(t *testing.T) {
-					bridge := newBridge(t)
-					h := &Host{}
-					tenant := enter(t, plug(t, bridge, "veth5", "10.244.1.5/24"))
-					if !preset {
-						plug(t, bridge, "veth6", "10.244.1.6/24", "fd00::6/64")
-					}
-					switch known {
-					case "both are known":
-						prepare(t, h, "10.244.1.5 10.244.1.6 fd00::6")
-					case "the tenant is known":
-						prepare(t, h, "10.244.1.5")
-					}
-					time.Sleep(podStart)
-					forgery.act(tenant)
-					if preset {
-						plug(t, bridge, "veth6", "10.244.1.6/24", "fd00::6/64")
-					}
-					for _, pods := range []string{"10.244.1.5 10.244.1.6 fd00::6", "10.244.1.6 fd00::6"} {
-						w := prepare(t, h, pods)
-						if got := addrsAt(w, "veth6"); !slices.Equal(got, addrs("10.244.1.6 fd00::6")) {
-							t.Errorf("%s: the other pod's port has %v", pods, got)
+			for _, known := range []string{"both are known", "the tenant is known",
+				"nobody is known"} {
+				t.Run(fmt.Sprintf("%s/preset %t/%s", forgery.name, preset, known),
+					func(t *testing.T) {
+						bridge := newBridge(t)
+						h := &Host{}
+						tenant := enter(t, plug(t, bridge, "veth5", "10.244.1.5/24"))
+						if !preset {
+							plug(t, bridge, "veth6", "10.244.1.6/24", "fd00::6/64")
 						}
-						if got := addrsAt(w, "veth5"); len(got) > 1 || len(got) == 1 && got[0] != addrs("10.244.1.5")[0] {
-							t.Errorf("%s: the tenant's port has %v", pods, got)
+						switch known {
+						case "both are known":
+							prepare(t, h, "10.244.1.5 10.244.1.6 fd00::6")
+						case "the tenant is known":
+							prepare(t, h, "10.244.1.5")
 						}
-					}
-				})
+						time.Sleep(podStart)
+						forgery.act(tenant)
+						if preset {
+							plug(t, bridge, "veth6", "10.244.1.6/24", "fd00::6/64")
+						}
+						for _, pods := range []string{"10.244.1.5 10.244.1.6 fd00::6",
+							"10.244.1.6 fd00::6"} {
+							w := prepare(t, h, pods)
+							if got := addrsAt(w, "veth6"); !slices.Equal(got,
+								addrs("10.244.1.6 fd00::6")) {
+								t.Errorf("%s: the other pod's port has %v", pods, got)
+							}
+							if got := addrsAt(w, "veth5"); len(got) > 1 || len(got) == 1 &&
+								got[0] != addrs("10.244.1.5")[0] {
+								t.Errorf("%s: the tenant's port has %v", pods, got)
+							}
+						}
+					})
 			}
 		}
 	}
@@ -173,11 +180,12 @@ func TestAddressThatIsNotTheFirstIsBound(t *testing.T) {
 	bridge := newBridge(t)
 	plug(t, bridge, "veth5", "10.244.1.200/24", "10.244.1.5/24")
 	plug(t, bridge, "veth6", "10.244.1.6/24", "10.244.1.5/24")
-	wantPorts(t, &Host{}, "10.244.1.5 10.244.1.6", onPort("veth5", "10.244.1.5"), onPort("veth6", "10.244.1.6"))
+	wantPorts(t, &Host{}, "10.244.1.5 10.244.1.6", onPort("veth5", "10.244.1.5"),
+		onPort("veth6", "10.244.1.6"))
 }
 
-// A pod with more addresses than are read is bound to what it was seen with before, else to nothing;
-// nobody else waits for it.
+// A pod with more addresses than are read is bound to what it was seen with before, else to
+// nothing; nobody else waits for it.
 func TestCrowdedPortHurtsNobodyElse(t *testing.T) {
 	bridge := newBridge(t)
 	h := &Host{}
@@ -185,7 +193,8 @@ func TestCrowdedPortHurtsNobodyElse(t *testing.T) {
 		plug(t, bridge, fmt.Sprintf("veth%d", 5+i), fmt.Sprintf("10.244.1.%d/24", 5+i))
 	}
 	prepare(t, h, "10.244.1.5")
-	crowded := []inPod{enter(t, plug(t, bridge, "veth8", "10.244.1.8/24")), enter(t, plug(t, bridge, "veth9", "10.244.1.9/24"))}
+	crowded := []inPod{enter(t, plug(t, bridge, "veth8", "10.244.1.8/24")),
+		enter(t, plug(t, bridge, "veth9", "10.244.1.9/24"))}
 	prepare(t, h, "10.244.1.5 10.244.1.8") // veth9 is seen, too, and known once its pod is
 	late := enter(t, plug(t, bridge, "veth4", "10.244.1.4/24"))
 	for _, tenant := range append(crowded, late) {
@@ -198,11 +207,13 @@ func TestCrowdedPortHurtsNobodyElse(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	for _, n := range []string{"5", "6", "7", "8", "9"} {
-		if got := portAt(w, "veth"+n); !slices.Equal(got.Addrs, addrs("10.244.1."+n)) || got.Refused != "" {
+		if got := portAt(w, "veth"+n); !slices.Equal(got.Addrs, addrs("10.244.1."+n)) ||
+			got.Refused != "" {
 			t.Errorf("veth%s is %+v", n, got)
 		}
 	}
-	if got := portAt(w, "veth4"); len(got.Addrs) > 0 || !strings.Contains(got.Refused, "more than 1000") {
+	if got := portAt(w, "veth4"); len(got.Addrs) > 0 || !strings.Contains(got.Refused,
+		"more than 1000") {
 		t.Errorf("veth4 is %+v; expected it to be refused", got)
 	}
 	behind, err := h.Behind(addrs("10.244.1.4 10.244.1.77"))
@@ -223,8 +234,8 @@ func (p inPod) crowd(count int) {
 	}
 }
 
-// The MAC address of a pod stays its own if another one sets it, too. If both are seen at once, it is
-// nobody's.
+// The MAC address of a pod stays its own if another one sets it, too. If both are seen at once, it
+// is nobody's.
 func TestMACOfAnotherPodIsNotBound(t *testing.T) {
 	bridge := newBridge(t)
 	h := &Host{}

@@ -36,7 +36,8 @@ func (h *Host) findPorts(net bridges, pods []netip.Addr) error {
 		for name, link := range bridge.pods {
 			p := h.ports[name]
 			if p == nil {
-				p = &port{own: map[ruleset.Family]netip.Addr{}, first: map[ruleset.Family]heldAddr{}}
+				p = &port{own: map[ruleset.Family]netip.Addr{},
+					first: map[ruleset.Family]heldAddr{}}
 				h.ports[name] = p
 			} else if p.far == link.far && !p.wants(missing, pods) {
 				continue

@@ -26,7 +26,8 @@ func plug(t *testing.T, bridge netlink.Link, portName string, addrs ...string) n
 	must(t, err)
 	t.Cleanup(func() { _ = pod.Close() })
 	must(t, netns.Set(home))
-	veth := &netlink.Veth{LinkAttrs: named(portName), PeerName: "eth0", PeerNamespace: netlink.NsFd(int(pod))}
+	veth := &netlink.Veth{LinkAttrs: named(portName), PeerName: "eth0",
+		PeerNamespace: netlink.NsFd(int(pod))}
 	veth.MasterIndex = bridge.Attrs().Index
 	must(t, netlink.LinkAdd(veth))
 	in, err := netlink.NewHandleAt(pod)
@@ -65,7 +66,8 @@ func wantPorts(t *testing.T, h *Host, pods string, want ...ruleset.Port) {
 
 func onPort(link, list string) ruleset.Port { return ruleset.Port{Link: link, Addrs: addrs(list)} }
 
-// The kernel tells which pod is behind which port, and a pod that takes another's address does not get it.
+// The kernel tells which pod is behind which port, and a pod that takes another's address does not
+// get it.
 func TestPortsFindsWhoIsBehindEach(t *testing.T) {
 	newNetns(t)
 	up(t, &netlink.Bridge{LinkAttrs: named("cni0")}, "10.244.1.1/24")
@@ -76,7 +78,8 @@ func TestPortsFindsWhoIsBehindEach(t *testing.T) {
 	plug(t, bridge, "veth5", "10.244.1.5/24", "fd00::5/64")
 	six := plug(t, bridge, "veth6", "10.244.1.6/24")
 	plug(t, bridge, "veth7", "10.244.1.7/24")
-	wantPorts(t, h, "10.244.1.5 10.244.1.6 10.244.1.9 fd00::5", onPort("veth5", "10.244.1.5 fd00::5"), onPort("veth6", "10.244.1.6"), onPort("veth7", ""))
+	wantPorts(t, h, "10.244.1.5 10.244.1.6 10.244.1.9 fd00::5",
+		onPort("veth5", "10.244.1.5 fd00::5"), onPort("veth6", "10.244.1.6"), onPort("veth7", ""))
 
 	in, err := netlink.NewHandleAt(six)
 	must(t, err)
@@ -84,7 +87,8 @@ func TestPortsFindsWhoIsBehindEach(t *testing.T) {
 	eth0, err := in.LinkByName("eth0")
 	must(t, err)
 	addAddr(t, in, eth0, "10.244.1.7/24")
-	wantPorts(t, h, "10.244.1.6 10.244.1.7", onPort("veth5", ""), onPort("veth6", "10.244.1.6"), onPort("veth7", "10.244.1.7"))
+	wantPorts(t, h, "10.244.1.6 10.244.1.7", onPort("veth5", ""), onPort("veth6", "10.244.1.6"),
+		onPort("veth7", "10.244.1.7"))
 
 	// A new pod under an old name, and an address that moves on.
 	veth5, err := netlink.LinkByName("veth5")
@@ -92,12 +96,13 @@ func TestPortsFindsWhoIsBehindEach(t *testing.T) {
 	must(t, netlink.LinkDel(veth5))
 	plug(t, bridge, "veth5", "10.244.1.8/24")
 	plug(t, bridge, "veth9", "10.244.1.5/24")
-	wantPorts(t, h, "10.244.1.5 10.244.1.8", onPort("veth5", "10.244.1.8"), onPort("veth6", ""), onPort("veth7", ""), onPort("veth9", "10.244.1.5"))
+	wantPorts(t, h, "10.244.1.5 10.244.1.8", onPort("veth5", "10.244.1.8"), onPort("veth6", ""),
+		onPort("veth7", ""), onPort("veth9", "10.244.1.5"))
 	wantPorts(t, h, "")
 }
 
-// A pod that was looked at between its first address and its second has both once the second is asked for, and none that
-// another port was seen with before.
+// A pod that was looked at between its first address and its second has both once the second is
+// asked for, and none that another port was seen with before.
 func TestPortsLearnsTheSecondAddress(t *testing.T) {
 	newNetns(t)
 	up(t, &netlink.Bridge{LinkAttrs: named("cni0")}, "10.244.1.1/24")
@@ -106,7 +111,8 @@ func TestPortsLearnsTheSecondAddress(t *testing.T) {
 	h := &Host{}
 	pod := plug(t, bridge, "veth5", "10.244.1.5/24")
 	plug(t, bridge, "veth6", "10.244.1.6/24")
-	wantPorts(t, h, "10.244.1.5 10.244.1.6", onPort("veth5", "10.244.1.5"), onPort("veth6", "10.244.1.6"))
+	wantPorts(t, h, "10.244.1.5 10.244.1.6", onPort("veth5", "10.244.1.5"),
+		onPort("veth6", "10.244.1.6"))
 	in, err := netlink.NewHandleAt(pod)
 	must(t, err)
 	defer in.Close()
@@ -115,5 +121,6 @@ func TestPortsLearnsTheSecondAddress(t *testing.T) {
 	for _, text := range []string{"fd00::5/64", "10.244.1.6/24"} {
 		addAddr(t, in, eth0, text)
 	}
-	wantPorts(t, h, "10.244.1.5 10.244.1.6 fd00::5", onPort("veth5", "10.244.1.5 fd00::5"), onPort("veth6", "10.244.1.6"))
+	wantPorts(t, h, "10.244.1.5 10.244.1.6 fd00::5", onPort("veth5", "10.244.1.5 fd00::5"),
+		onPort("veth6", "10.244.1.6"))
 }

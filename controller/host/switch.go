@@ -7,9 +7,11 @@ import (
 	"strings"
 )
 
-// bridgeSwitches make br_netfilter hand bridged packets to the hooks of IPv4 and IPv6, per network namespace
-// since Linux 5.3.
-var bridgeSwitches = []string{"net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"}
+// bridgeSwitches make br_netfilter hand bridged packets to the hooks of IPv4 and IPv6, per network
+// namespace since Linux 5.3.
+var bridgeSwitches = []string{
+	"net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables",
+}
 
 // Filter makes bridged packets pass the forward hook. It sets the switches that are not set.
 func (h *Host) Filter() error {
@@ -40,14 +42,16 @@ func switchOn(name string) error {
 	value, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%s is missing, so traffic between pods of this node can't be filtered; load the kernel module: modprobe br_netfilter", name)
+		return fmt.Errorf("%s is missing, so traffic between pods of this node can't be "+
+			"filtered; load the kernel module: modprobe br_netfilter", name)
 	case err != nil:
 		return fmt.Errorf("read %s: %w", name, err)
 	case isOn(value):
 		return nil
 	}
 	if err := os.WriteFile(path, []byte("1"), 0); err != nil {
-		return fmt.Errorf("%s is 0, so traffic between pods of this node can't be filtered, and it can't be set (%w); run: sysctl -w %s=1",
+		return fmt.Errorf("%s is 0, so traffic between pods of this node can't be filtered, and "+
+			"it can't be set (%w); run: sysctl -w %s=1",
 			name, err, strings.ReplaceAll(name, "/", "."))
 	}
 	return nil

@@ -63,8 +63,9 @@ func tunnelPort(l netlink.Link) uint16 {
 	return 0
 }
 
-// addFouPorts adds those of foo over UDP and generic UDP encapsulation, which are no interfaces. A kernel
-// without the module has none. The list is asked for by genetlink: netlink.FouList reads beyond its header.
+// addFouPorts adds those of foo over UDP and generic UDP encapsulation, which are no interfaces. A
+// kernel without the module has none. The list is asked for by genetlink: netlink.FouList reads
+// beyond its header.
 func addFouPorts(ports map[uint16]bool) error {
 	list, err := fouList()
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPROTONOSUPPORT) {
@@ -102,6 +103,7 @@ func fouList() ([]genetlink.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	get := genetlink.Message{Header: genetlink.Header{Command: netlink.FOU_CMD_GET, Version: family.Version}}
+	get := genetlink.Message{Header: genetlink.Header{Command: netlink.FOU_CMD_GET,
+		Version: family.Version}}
 	return conn.Execute(get, family.ID, wire.Request|wire.Dump)
 }

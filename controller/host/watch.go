@@ -23,9 +23,9 @@ const watchGroups = 1<<(unix.RTNLGRP_LINK-1) |
 	1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_IFADDR-1) |
 	1<<(unix.RTNLGRP_IPV4_ROUTE-1) | 1<<(unix.RTNLGRP_IPV6_ROUTE-1)
 
-// Watch reports that what Prepare, Tunnels or Addresses found may have changed: once when it listens,
-// then after each change of interfaces, addresses, routes or switches, until ctx ends. It looks at
-// the namespace of the calling thread.
+// Watch reports that what Prepare, Tunnels or Addresses found may have changed: once when it
+// listens, then after each change of interfaces, addresses, routes or switches, until ctx ends. It
+// looks at the namespace of the calling thread.
 func (h *Host) Watch(ctx context.Context, changed func()) error {
 	socket, err := wire.Dial(unix.NETLINK_ROUTE, &wire.Config{Groups: watchGroups})
 	if err != nil {
@@ -49,8 +49,8 @@ func (h *Host) Watch(ctx context.Context, changed func()) error {
 	return nil
 }
 
-// receive waits for news until the switches are to be read again, and then for what belongs to them.
-// Of more than the socket holds it knows that there was some.
+// receive waits for news until the switches are to be read again, and then for what belongs to
+// them. Of more than the socket holds it knows that there was some.
 func receive(socket *wire.Conn) (news bool, err error) {
 	deadline := time.Now().Add(switchesEvery)
 	for {

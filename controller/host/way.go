@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// way is the interface by which the node reaches an address without another router; none where the name is empty.
+// way is the interface by which the node reaches an address without another router; none where the
+// name is empty.
 type way struct {
 	name, kind string
 	index      int
@@ -62,10 +63,12 @@ func (k kernel) wayTo(addr netip.Addr) (way, error) {
 // pairKinds are kinds of interfaces whose other end is a pod's, or a virtual machine's.
 var pairKinds = []string{"veth", "netkit", "tuntap"}
 
-// unlessNowhere forgives an error that says that there is no way to an address, or no such interface any more.
+// unlessNowhere forgives an error that says that there is no way to an address, or no such
+// interface any more.
 func unlessNowhere(err error) error {
 	var gone netlink.LinkNotFoundError
-	for _, nowhere := range []error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ESRCH, unix.EINVAL, unix.EACCES, unix.ENODEV} {
+	for _, nowhere := range []error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ESRCH, unix.EINVAL,
+		unix.EACCES, unix.ENODEV} {
 		if errors.Is(err, nowhere) {
 			return nil
 		}
@@ -76,8 +79,8 @@ func unlessNowhere(err error) error {
 	return err
 }
 
-// hasHostRoute reports whether a route for just this address leads to the interface, as plugins make that
-// give every pod an interface of the node.
+// hasHostRoute reports whether a route for just this address leads to the interface, as plugins
+// make that give every pod an interface of the node.
 func (k kernel) hasHostRoute(link netlink.Link, addr netip.Addr) (bool, error) {
 	family := netlink.FAMILY_V4
 	if addr.Is6() {

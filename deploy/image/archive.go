@@ -39,8 +39,8 @@ func archive(img v1.Image, ref name.Tag, out string) error {
 	return nil
 }
 
-// writeLayout lays the image out as OCI says, with its name as annotations: the tag as the specification has it,
-// and the whole name as containerd and Podman want it.
+// writeLayout lays the image out as OCI says, with its name as annotations: the tag as the
+// specification has it, and the whole name as containerd and Podman want it.
 func writeLayout(img v1.Image, ref name.Tag, dir string) error {
 	path, err := layout.Write(dir, empty.Index)
 	if err != nil {
@@ -50,19 +50,22 @@ func writeLayout(img v1.Image, ref name.Tag, dir string) error {
 	if err != nil {
 		return err
 	}
-	return path.AppendImage(img, layout.WithPlatform(*config.Platform()), layout.WithAnnotations(map[string]string{
-		"org.opencontainers.image.ref.name": ref.TagStr(),
-		"io.containerd.image.name":          ref.Name(),
-	}))
+	return path.AppendImage(img, layout.WithPlatform(*config.Platform()),
+		layout.WithAnnotations(map[string]string{
+			"org.opencontainers.image.ref.name": ref.TagStr(),
+			"io.containerd.image.name":          ref.Name(),
+		}))
 }
 
-// writeManifest adds the list of contents that docker save writes, pointing at the blobs of the layout.
+// writeManifest adds the list of contents that docker save writes, pointing at the blobs of the
+// layout.
 func writeManifest(img v1.Image, ref name.Tag, dir string) error {
 	manifest, err := img.Manifest()
 	if err != nil {
 		return err
 	}
-	entry := tarball.Descriptor{Config: blob(manifest.Config.Digest), RepoTags: []string{ref.Name()}}
+	entry := tarball.Descriptor{Config: blob(manifest.Config.Digest),
+		RepoTags: []string{ref.Name()}}
 	for _, layer := range manifest.Layers {
 		entry.Layers = append(entry.Layers, blob(layer.Digest))
 	}
@@ -75,8 +78,8 @@ func writeManifest(img v1.Image, ref name.Tag, dir string) error {
 
 func blob(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
 
-// pack puts the files of a folder into a tar, in the order of their names and without anything that differs from
-// one run to the next.
+// pack puts the files of a folder into a tar, in the order of their names and without anything that
+// differs from one run to the next.
 func pack(dir string, out *os.File) error {
 	w := tar.NewWriter(out)
 	root := os.DirFS(dir)

@@ -9,8 +9,8 @@ import (
 // machines are the architectures that there are images for, as Go calls them.
 var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 
-// check refuses what could not run in the image: a program for something else, or one that needs libraries, for
-// there are none.
+// check refuses what could not run in the image: a program for something else, or one that needs
+// libraries, for there are none.
 func check(path, arch string) error {
 	want, known := machines[arch]
 	if !known {
@@ -22,10 +22,12 @@ func check(path, arch string) error {
 	}
 	defer file.Close()
 	if file.Machine != want {
-		return fmt.Errorf("-binary %s is for %s; expected %s, for -arch %s", path, file.Machine, want, arch)
+		return fmt.Errorf("-binary %s is for %s; expected %s, for -arch %s", path, file.Machine,
+			want, arch)
 	}
 	if slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
-		return fmt.Errorf("-binary %s loads libraries, and the image has none; expected one built with CGO_ENABLED=0", path)
+		return fmt.Errorf("-binary %s loads libraries, and the image has none; expected one "+
+			"built with CGO_ENABLED=0", path)
 	}
 	return nil
 }

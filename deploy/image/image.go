@@ -17,7 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// epoch is when everything in an image was made, so that the same program always gives the same image.
+// epoch is when everything in an image was made, so that the same program always gives the same
+// image.
 var epoch = time.Unix(0, 0).UTC()
 
 // parseTag wants the full name: engines guess a missing registry or tag differently.
@@ -35,7 +36,8 @@ func newImage(binary, arch string, ref name.Tag) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1),
+		types.OCIConfigJSON)
 	img, err := mutate.Append(base, mutate.Addendum{
 		Layer:   content,
 		History: v1.History{Created: v1.Time{Time: epoch}, CreatedBy: "COPY picket /picket"},
@@ -82,14 +84,17 @@ func programLayer(binary string) (v1.Layer, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer.Bytes())), nil }
+	open := func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(layer.Bytes())), nil
+	}
 	return tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer),
 		tarball.WithCompressionLevel(gzip.BestCompression), tarball.WithCompressedCaching)
 }
 
 // write adds a file of root's, without a time, to a tar.
 func write(w *tar.Writer, name string, mode, size int64, content io.Reader) error {
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: size, ModTime: epoch, Format: tar.FormatUSTAR}
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: size, ModTime: epoch,
+		Format: tar.FormatUSTAR}
 	if err := w.WriteHeader(header); err != nil {
 		return err
 	}

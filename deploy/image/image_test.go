@@ -22,13 +22,15 @@ import (
 
 const tag = "registry.example/team/picket:v1.2.3"
 
-// program writes the head of a program, which is all that is looked at, and something to recognise it by.
+// program writes the head of a program, which is all that is looked at, and something to recognise
+// it by.
 func program(t *testing.T, machine elf.Machine, segment elf.ProgType) string {
 	t.Helper()
 	var text bytes.Buffer
 	header := elf.Header64{
-		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
-		Type:  uint16(elf.ET_EXEC), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT),
+		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB),
+			byte(elf.EV_CURRENT)},
+		Type: uint16(elf.ET_EXEC), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT),
 		Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1, Shentsize: 64,
 	}
 	for _, part := range []any{header, elf.Prog64{Type: uint32(segment)}, []byte("a program")} {
@@ -42,7 +44,8 @@ func program(t *testing.T, machine elf.Machine, segment elf.ProgType) string {
 func file(t *testing.T, content []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "program")
-	if err := os.WriteFile(path, content, 0o600); err != nil { // neither executable nor readable for all: the image's is
+	// neither executable nor readable for all: the image's is
+	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -63,7 +66,8 @@ func TestImage(t *testing.T) {
 	for arch, machine := range machines {
 		path := program(t, machine, elf.PT_LOAD)
 		out := build(t, path, arch)
-		for kind, open := range map[string]func(*testing.T, string) v1.Image{"OCI": openOCI, "docker-archive": openDocker} {
+		for kind, open := range map[string]func(*testing.T, string) v1.Image{"OCI": openOCI,
+			"docker-archive": openDocker} {
 			t.Run(arch+" "+kind, func(t *testing.T) {
 				img := open(t, out)
 				if err := validate.Image(img); err != nil {
@@ -105,11 +109,13 @@ func openOCI(t *testing.T, archive string) v1.Image {
 		t.Fatalf("%v, %+v; expected one image", err, manifest)
 	}
 	entry := manifest.Manifests[0]
-	want := map[string]string{"org.opencontainers.image.ref.name": "v1.2.3", "io.containerd.image.name": tag}
+	want := map[string]string{"org.opencontainers.image.ref.name": "v1.2.3",
+		"io.containerd.image.name": tag}
 	if diff := cmp.Diff(want, entry.Annotations); diff != "" {
 		t.Error(diff)
 	}
-	if entry.MediaType != types.OCIManifestSchema1 || entry.Platform == nil || entry.Platform.OS != "linux" {
+	if entry.MediaType != types.OCIManifestSchema1 || entry.Platform == nil ||
+		entry.Platform.OS != "linux" {
 		t.Errorf("media type %s, platform %v", entry.MediaType, entry.Platform)
 	}
 	img, err := index.Image(entry.Digest)
@@ -127,8 +133,10 @@ func testTypes(t *testing.T, img v1.Image) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []types.MediaType{manifest.MediaType, manifest.Config.MediaType, manifest.Layers[0].MediaType}
-	if diff := cmp.Diff([]types.MediaType{types.OCIManifestSchema1, types.OCIConfigJSON, types.OCILayer}, got); diff != "" {
+	got := []types.MediaType{manifest.MediaType, manifest.Config.MediaType,
+		manifest.Layers[0].MediaType}
+	if diff := cmp.Diff([]types.MediaType{types.OCIManifestSchema1, types.OCIConfigJSON,
+		types.OCILayer}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -151,8 +159,10 @@ func testConfig(t *testing.T, img v1.Image, arch string) {
 	if diff := cmp.Diff(want, got.Config); diff != "" {
 		t.Error(diff)
 	}
-	if got.OS != "linux" || got.Architecture != arch || got.Created.Unix() != 0 || len(got.History) != 1 {
-		t.Errorf("%s/%s, created %s, history %v", got.OS, got.Architecture, got.Created, got.History)
+	if got.OS != "linux" || got.Architecture != arch || got.Created.Unix() != 0 ||
+		len(got.History) != 1 {
+		t.Errorf("%s/%s, created %s, history %v", got.OS, got.Architecture, got.Created,
+			got.History)
 	}
 }
 
@@ -172,7 +182,8 @@ func TestContainerfileSaysTheSame(t *testing.T) {
 		"\nUSER " + config.User + "\n", "\nWORKDIR " + config.WorkingDir + "\n",
 	}
 	for label, value := range config.Labels {
-		want = append(want, fmt.Sprintf("%s=%q", label, strings.Replace(value, "v1.2.3", "$VERSION", 1)))
+		want = append(want, fmt.Sprintf("%s=%q", label, strings.Replace(value, "v1.2.3", "$VERSION",
+			1)))
 	}
 	for _, line := range want {
 		if !strings.Contains(string(text), line) {
@@ -227,13 +238,16 @@ func TestReproducible(t *testing.T) {
 func TestWrongInput(t *testing.T) {
 	good := program(t, elf.EM_X86_64, elf.PT_LOAD)
 	for _, c := range []struct{ binary, arch, tag, want string }{
-		{"/nowhere/picket", "amd64", tag, "open /nowhere/picket: no such file or directory; expected a program for linux/amd64"},
+		{"/nowhere/picket", "amd64", tag, "open /nowhere/picket: no such file or directory; " +
+			"expected a program for linux/amd64"},
 		{t.TempDir(), "amd64", tag, "is a directory; expected a program for linux/amd64"},
-		{file(t, []byte("#!/bin/sh\nexit 0\n")), "amd64", tag, "expected a program for linux/amd64"},
+		{file(t, []byte("#!/bin/sh\nexit 0\n")), "amd64", tag,
+			"expected a program for linux/amd64"},
 		{file(t, nil), "amd64", tag, "expected a program for linux/amd64"},
 		{good, "arm64", tag, "is for EM_X86_64; expected EM_AARCH64"},
 		{good, "mips", tag, `-arch "mips"; expected amd64 or arm64`},
-		{program(t, elf.EM_AARCH64, elf.PT_INTERP), "arm64", tag, "expected one built with CGO_ENABLED=0"},
+		{program(t, elf.EM_AARCH64, elf.PT_INTERP), "arm64", tag,
+			"expected one built with CGO_ENABLED=0"},
 		{good, "amd64", "picket", `-tag "picket"`},
 		{good, "amd64", "registry.example/picket", "expected REGISTRY/NAME:TAG"},
 		{good, "amd64", "picket:v1", "expected REGISTRY/NAME:TAG"},
@@ -248,7 +262,8 @@ func TestWrongInput(t *testing.T) {
 			t.Errorf("%s for %s as %s left an archive (%v)", c.binary, c.arch, c.tag, err)
 		}
 	}
-	if err := makeArchive(good, "amd64", tag, "/nowhere/out.tar"); err == nil || !strings.Contains(err.Error(), "/nowhere/out.tar") {
+	if err := makeArchive(good, "amd64", tag, "/nowhere/out.tar"); err == nil ||
+		!strings.Contains(err.Error(), "/nowhere/out.tar") {
 		t.Errorf("an archive that cannot be written: %v", err)
 	}
 }

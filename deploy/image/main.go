@@ -1,9 +1,10 @@
-// Command image makes a container image of the program without a container engine: one archive that containerd, k3s,
-// Docker, Podman and skopeo all read.
+// Command image makes a container image of the program without a container engine: one archive that
+// containerd, k3s, Docker, Podman and skopeo all read.
 //
 //	program ──► layer (one file, /picket) ──► OCI image ──► archive: OCI layout and docker-archive over the same blobs
 //
-// The same program gives the same bytes, as long as Go's compression stays the same. It runs in the folder deploy.
+// The same program gives the same bytes, as long as Go's compression stays the same. It runs in the
+// folder deploy.
 package main
 
 import (

@@ -35,7 +35,8 @@ func list(t *testing.T, archive io.Reader) []string {
 	t.Helper()
 	var lines []string
 	entries(t, archive, func(h *tar.Header, content []byte) {
-		lines = append(lines, fmt.Sprintf("%s %s %d:%d at %d: %q", h.Name, h.FileInfo().Mode(), h.Uid, h.Gid, h.ModTime.Unix(), content))
+		lines = append(lines, fmt.Sprintf("%s %s %d:%d at %d: %q", h.Name, h.FileInfo().Mode(),
+			h.Uid, h.Gid, h.ModTime.Unix(), content))
 	})
 	return lines
 }
@@ -51,7 +52,8 @@ func unpack(t *testing.T, archive string) string {
 	dir := t.TempDir()
 	entries(t, file, func(h *tar.Header, content []byte) {
 		path := filepath.Join(dir, h.Name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o600)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content,
+			0o600)); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -1,5 +1,5 @@
-// Command render writes the manifests that are made from others: picket.yaml, and the image in cleanup.yaml. It runs in
-// the folder deploy.
+// Command render writes the manifests that are made from others: picket.yaml, and the image in
+// cleanup.yaml. It runs in the folder deploy.
 package main
 
 import (

@@ -25,8 +25,8 @@ type Client struct {
 	http       *http.Client
 }
 
-// New returns a client for the agent with that health address on a node. Every request has a connection
-// of its own, since agents come and go.
+// New returns a client for the agent with that health address on a node. Every request has a
+// connection of its own, since agents come and go.
 func New(in *sandbox.Cluster, node, addr string) *Client {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: apiserver.Dialer(in, node)}
 	return &Client{node, addr, &http.Client{Timeout: 2 * time.Second, Transport: transport}}

@@ -38,7 +38,8 @@ func (w *testCluster) startAgent(node string, as identity) *agent {
 				"build` builds it")
 	}
 	a := &agent{world: w, node: node, kubeconfig: w.kubeconfig(as), log: &bytes.Buffer{},
-		proxy: newProxy(w.T, w, node), Client: agenthttp.New(w.cluster, node, agenthttp.DefaultAddr)}
+		proxy: newProxy(w.T, w, node), Client: agenthttp.New(w.cluster, node,
+			agenthttp.DefaultAddr)}
 	w.must(nil, a.start())
 	w.Cleanup(func() {
 		stop(a.cmd)

@@ -47,9 +47,9 @@ type Server struct {
 	process *exec.Cmd
 }
 
-// Start starts both in a sandbox that has Node, and waits until they work. The program is that of the API server, audit
-// a policy of what it is to write into its audit log; empty: nothing. On an error nothing is left but what the sandbox
-// ends.
+// Start starts both in a sandbox that has Node, and waits until they work. The program is that of
+// the API server, audit a policy of what it is to write into its audit log; empty: nothing. On an
+// error nothing is left but what the sandbox ends.
 func Start(host *sandbox.Cluster, program, audit string) (*Server, error) {
 	dir, err := os.MkdirTemp("", "picket-api-")
 	if err != nil {
@@ -71,7 +71,8 @@ func (s *Server) boot() error {
 	err = errors.Join(etcdErr,
 		s.write("tokens.csv", []byte(adminToken+",admin,admin,system:masters\n")),
 		s.write("audit.yaml", []byte(s.audit)),
-		s.write("sa.key", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})),
+		s.write("sa.key", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY",
+			Bytes: x509.MarshalPKCS1PrivateKey(key)})),
 		s.StartAPI())
 	if err != nil {
 		return err
@@ -85,7 +86,8 @@ func (s *Server) boot() error {
 // Close ends the sandbox, and with it the programs, and then removes what they write to.
 func (s *Server) Close() error { return errors.Join(s.host.Close(), os.RemoveAll(s.dir)) }
 
-// Path is where a file of the server's is: audit.log, certs/apiserver.crt and .key, and what is beside them.
+// Path is where a file of the server's is: audit.log, certs/apiserver.crt and .key, and what is
+// beside them.
 func (s *Server) Path(name string) string { return filepath.Join(s.dir, name) }
 
 // Token is by which one is Admin.
@@ -119,14 +121,19 @@ func (s *Server) start(name, program string, args ...string) (*exec.Cmd, error) 
 func (s *Server) StartAPI() (err error) {
 	host, port, _ := net.SplitHostPort(Addr)
 	args := []string{
-		"--etcd-servers=http://" + etcdAddr, "--bind-address=0.0.0.0", "--advertise-address=" + host, "--secure-port=" + port,
-		"--cert-dir=" + s.Path("certs"), "--token-auth-file=" + s.Path("tokens.csv"), "--authorization-mode=RBAC",
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + s.Path("sa.key"),
-		"--service-account-signing-key-file=" + s.Path("sa.key"), "--service-cluster-ip-range=172.20.0.0/16",
+		"--etcd-servers=http://" + etcdAddr, "--bind-address=0.0.0.0", "--advertise-address=" +
+			host, "--secure-port=" + port,
+		"--cert-dir=" + s.Path("certs"), "--token-auth-file=" + s.Path("tokens.csv"),
+		"--authorization-mode=RBAC",
+		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" +
+			s.Path("sa.key"),
+		"--service-account-signing-key-file=" + s.Path("sa.key"),
+		"--service-cluster-ip-range=172.20.0.0/16",
 		"--disable-admission-plugins=ServiceAccount",
 	}
 	if s.audit != "" {
-		args = append(args, "--audit-policy-file="+s.Path("audit.yaml"), "--audit-log-path="+s.Path("audit.log"))
+		args = append(args, "--audit-policy-file="+s.Path("audit.yaml"), "--audit-log-path="+
+			s.Path("audit.log"))
 	}
 	s.process, err = s.start("apiserver", s.program, args...)
 	return err
@@ -152,7 +159,8 @@ func (s *Server) config() *rest.Config {
 // Ready waits until the API server works.
 func (s *Server) Ready() error {
 	return Poll(time.Minute, func() error {
-		_, err := s.Admin.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(context.Background())
+		_, err := s.Admin.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(
+			context.Background())
 		if err != nil {
 			log, _ := os.ReadFile(s.Path("apiserver.log"))
 			err = fmt.Errorf("%w\n%s", err, log[max(0, len(log)-2000):])
@@ -162,7 +170,8 @@ func (s *Server) Ready() error {
 }
 
 // Dialer makes connections inside a node.
-func Dialer(in *sandbox.Cluster, node string) func(context.Context, string, string) (net.Conn, error) {
+func Dialer(in *sandbox.Cluster, node string) func(context.Context, string, string) (net.Conn,
+	error) {
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
 		inside := in.InNode(node, func() error {
 			conn, err = (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, address)

@@ -61,7 +61,8 @@ func newEndToEnd(ctx context.Context, s *testCluster) (e *endToEnd, err error) {
 	}
 	for pod, role := range map[*sandbox.Pod]string{&serverPod: serverRole,
 		&clientPod: unpermitted} {
-		if err := errors.Join(s.AddPod(*pod), s.real.RegisterPod(ctx, *pod, map[string]string{"role": role})); err != nil {
+		if err := errors.Join(s.AddPod(*pod), s.real.RegisterPod(ctx, *pod,
+			map[string]string{"role": role})); err != nil {
 			return nil, err
 		}
 	}

@@ -9,7 +9,8 @@ import (
 func TestGoFiguresAreRead(t *testing.T) {
 	var f goFigures
 	for _, output := range []string{
-		"goos: linux\nBenchmarkEvent/pods=10/pod_created-2 \t 5\t 100 ns/op\t 2.000 sets\t 16 B/op\nPASS\n",
+		"goos: linux\nBenchmarkEvent/pods=10/pod_created-2 \t 5\t 100 ns/op\t 2.000 sets\t 16 " +
+			"B/op\nPASS\n",
 		"BenchmarkEvent/pods=10/pod_created 	 7	 300.5 ns/op	 2.000 sets\nBenchmarkOther-16 1 2 ns/op\n",
 	} {
 		if err := f.read(output); err != nil {

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// The tests of this module look at Picket from outside. All that they may import of the product is made
-// for tests: nodes and pods as network namespaces, and clusters to measure with, which bring nothing
-// else of the product along.
+// The tests of this module look at Picket from outside. All that they may import of the product is
+// made for tests: nodes and pods as network namespaces, and clusters to measure with, which bring
+// nothing else of the product along.
 func TestTheProductIsABlackBox(t *testing.T) {
 	const product = "github.com/picket-project/picket/"
 	allowed := []string{"cmd/sandbox", "controller/samplecluster"}

@@ -10,10 +10,14 @@ import (
 
 const updatesText = "One address comes to, then goes from, those that the kernel holds; one line of\n" +
 	"the table for each way to do it. Picket sends one netlink message batch over a socket that it\n" +
-	"keeps; the others are programs that are started for each change, which is how an agent uses them: the time is\n" +
-	"theirs from start to end. `nft -f` changes the table of a node as Picket makes it, `ipset` a hash:ip\n" +
-	"set, iptables has one rule for each address. The last column and the chart take the mean of the two\n" +
-	"medians. Picket's figures are those of BenchmarkApplyOneMember, which runs in a process of its own\n" +
+	"keeps; the others are programs that are started for each change, which is how an agent uses " +
+	"them: the time is\n" +
+	"theirs from start to end. `nft -f` changes the table of a node as Picket makes it, `ipset` " +
+	"a hash:ip\n" +
+	"set, iptables has one rule for each address. The last column and the chart take the mean of " +
+	"the two\n" +
+	"medians. Picket's figures are those of BenchmarkApplyOneMember, which runs in a process of " +
+	"its own\n" +
 	"for each turn: medians of the medians and of the 99th percentiles of all turns."
 
 const (

@@ -37,7 +37,8 @@ func (s *testbed) newAgent(node string) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &agent{testbed: s, node: node, program: s.env.picket, health: agenthttp.DefaultAddr, log: log}, nil
+	return &agent{testbed: s, node: node, program: s.env.picket, health: agenthttp.DefaultAddr,
+		log: log}, nil
 }
 
 // startAgents starts the agents of all nodes and waits until they are ready.

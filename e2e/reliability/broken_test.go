@@ -41,7 +41,8 @@ func TestBrokenProductsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	usual := picket(t, scratch)
-	jumping, err := folders{"../..", t.TempDir()}.buildJumping(t.Context(), 4*time.Second, endsAtJump)
+	jumping, err := folders{"../..", t.TempDir()}.buildJumping(t.Context(), 4*time.Second,
+		endsAtJump)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +114,8 @@ func TestBrokenFramesAreFound(t *testing.T) {
 				"vxlan from rogue to 10.77.0.1", "protocol 4 from alien", "protocol 41 from caged",
 				"protocol 47 from alien"}},
 		{"output is not filtered",
-			"slices.Concat(rules, dispatches(ruleset.Egress),\n\t\t[]rule{newRule(verdict(expr.VerdictGoto, arrival))})",
+			"slices.Concat(rules, " +
+				"dispatches(ruleset.Egress),\n\t\t[]rule{newRule(verdict(expr.VerdictGoto, arrival))})",
 			"rules", output{}, []string{
 				"caged@n2 > free udp-new IPv4: sent", "caged@n2 > free tcp IPv6: sent",
 				"stranger@n1 > web udp-new IPv6: sent", "alien@n1 > web udp-new IPv6: sent"}},

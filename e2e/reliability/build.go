@@ -88,8 +88,8 @@ func overlaid(scratch string, edits ...edit) (overlay string, err error) {
 // folders are those that a program is built from and into.
 type folders struct{ source, scratch string }
 
-// buildJumping builds Picket with a clock that jumps after each phase, and with edits. The product's
-// source is edited as text, since no flag could ask for that.
+// buildJumping builds Picket with a clock that jumps after each phase, and with edits. The
+// product's source is edited as text, since no flag could ask for that.
 func (f folders) buildJumping(
 	ctx context.Context, phase time.Duration, edits ...edit,
 ) (program string, err error) {

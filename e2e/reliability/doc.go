@@ -20,9 +20,9 @@
 //
 // # Black box
 //
-// Of the product there are only its program, its flags and what it serves, and cmd/sandbox, which is
-// made for tests. The rows upgrade, clock and the tests of broken products need programs that no flag
-// gives: they are built from the product's source with a text in it replaced (build.go).
+// Of the product there are only its program, its flags and what it serves, and cmd/sandbox, which
+// is made for tests. The rows upgrade, clock and the tests of broken products need programs that no
+// flag gives: they are built from the product's source with a text in it replaced (build.go).
 //
 // # The table
 //

@@ -31,25 +31,30 @@ func TestWithoutRoomPoliciesOnlyIsolate(t *testing.T) {
 		for _, f := range sample(r, w, w.Flows(), 100) {
 			got, traces := decide(programs, f)
 			if got && !w.Allowed(f) || !got && strict.Allowed(f) {
-				t.Fatalf("-seed=%d: %v: allowed %t by %v; beyond the budgets: %v\n%v", s, f, got, traces, reported, w)
+				t.Fatalf("-seed=%d: %v: allowed %t by %v; beyond the budgets: %v\n%v", s, f, got,
+					traces, reported, w)
 			}
 		}
 	}
 	if beyond < *worlds/20 {
-		t.Errorf("%d policies were beyond the budgets of %d worlds: that says too little", beyond, *worlds/10)
+		t.Errorf("%d policies were beyond the budgets of %d worlds: that says too little", beyond,
+			*worlds/10)
 	}
 }
 
 // compileScarce compiles a world for all of its nodes with small budgets, and returns who
 // was told that they are beyond.
-func compileScarce(r *rand.Rand, w *oracle.World) (programs []*ruleset.Program, reported map[string]bool) {
+func compileScarce(r *rand.Rand, w *oracle.World) (programs []*ruleset.Program,
+	reported map[string]bool) {
 	need := func(most int) compile.Need {
-		return compile.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 + r.IntN(2*most), Longest: 1 + r.IntN(most)}
+		return compile.Need{Members: r.IntN(4 * most), Sets: 1 + r.IntN(most), Rules: 1 +
+			r.IntN(2*most), Longest: 1 + r.IntN(most)}
 	}
 	reported = map[string]bool{}
 	snapshot := compile.SnapshotOf(policy.Objects(*w), "")
 	snapshot.MergeAbove = r.IntN(2)
-	snapshot.Budgets = compile.Budgets{Pod: need(12), Namespace: need(16), Node: need(24), MinPods: 1}
+	snapshot.Budgets = compile.Budgets{Pod: need(12), Namespace: need(16), Node: need(24),
+		MinPods: 1}
 	for _, snapshot.Node = range nodesOf(w) {
 		program, problems := compile.Compile(snapshot)
 		programs = append(programs, program)
@@ -70,7 +75,8 @@ func allowNothing(w *oracle.World, names map[string]bool) *oracle.World {
 		if names[p.Namespace+"/"+p.Name] {
 			p = p.DeepCopy()
 			if len(p.Spec.PolicyTypes) == 0 && len(p.Spec.Egress) > 0 {
-				p.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
+				p.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress,
+					networkingv1.PolicyTypeEgress}
 			}
 			p.Spec.Ingress, p.Spec.Egress = nil, nil
 		}
@@ -86,12 +92,15 @@ func crowd(t *testing.T, pods int, policies ...*networkingv1.NetworkPolicy) comp
 	s := compile.Snapshot{Node: "n0"}
 	for i := range pods {
 		p := policy.Pod{
-			Key: policy.Key{Namespace: "a", Name: fmt.Sprintf("p%d", i)}, Node: fmt.Sprintf("n%d", min(i, 1)),
-			Labels: map[string]string{"app": fmt.Sprintf("x%d", i%50)}, Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})},
+			Key: policy.Key{Namespace: "a", Name: fmt.Sprintf("p%d", i)}, Node: fmt.Sprintf("n%d",
+				min(i, 1)),
+			Labels: map[string]string{"app": fmt.Sprintf("x%d", i%50)},
+			Addrs:  []netip.Addr{netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})},
 		}
 		s.Pods = append(s.Pods, p)
 	}
-	s.Pods = append(s.Pods, policy.Pod{Key: policy.Key{Namespace: "b", Name: "other"}, Node: "n0", Addrs: []netip.Addr{netip.MustParseAddr("10.2.0.1")}})
+	s.Pods = append(s.Pods, policy.Pod{Key: policy.Key{Namespace: "b", Name: "other"}, Node: "n0",
+		Addrs: []netip.Addr{netip.MustParseAddr("10.2.0.1")}})
 	for _, p := range policies {
 		s.Policies = append(s.Policies, policy.Parse(p))
 	}
@@ -99,7 +108,8 @@ func crowd(t *testing.T, pods int, policies ...*networkingv1.NetworkPolicy) comp
 }
 
 // peersEach is a policy with a rule for each of some selectors.
-func peersEach(t *testing.T, name string, count int, selector string, port bool) *networkingv1.NetworkPolicy {
+func peersEach(t *testing.T, name string, count int, selector string,
+	port bool) *networkingv1.NetworkPolicy {
 	t.Helper()
 	var rules []string
 	for i := range count {
@@ -107,9 +117,11 @@ func peersEach(t *testing.T, name string, count int, selector string, port bool)
 		if port {
 			ports = fmt.Sprintf(", ports: [{port: %d}]", 1+i)
 		}
-		rules = append(rules, fmt.Sprintf("{from: [{podSelector: %s}]%s}", fmt.Sprintf(selector, i), ports))
+		rules = append(rules, fmt.Sprintf("{from: [{podSelector: %s}]%s}", fmt.Sprintf(selector, i),
+			ports))
 	}
-	return netpol(t, fmt.Sprintf("%s {podSelector: {}, ingress: [%s]}", name, strings.Join(rules, ", ")))
+	return netpol(t, fmt.Sprintf("%s {podSelector: {}, ingress: [%s]}", name,
+		strings.Join(rules, ", ")))
 }
 
 const notIn = "{matchExpressions: [{key: app, operator: NotIn, values: [y%d]}]}"
@@ -119,9 +131,12 @@ const notIn = "{matchExpressions: [{key: app, operator: NotIn, values: [y%d]}]}"
 // that is another namespace's.
 func TestPolicyThatIsTooMuchOnlyIsolates(t *testing.T) {
 	for _, port := range []bool{false, true} {
-		small, other := peersEach(t, "a/small", 1, "{matchLabels: {app: x%d}}", true), peersEach(t, "b/other", 1, "{matchLabels: {app: x%d}}", true)
-		program, problems := compile.Compile(crowd(t, 1000, peersEach(t, "a/big", 3000, notIn, port), small, other))
-		if len(problems) != 1 || problems[0].Policy.String() != "a/big" || !strings.Contains(problems[0].Error.Error(), "it needs more") {
+		small, other := peersEach(t, "a/small", 1, "{matchLabels: {app: x%d}}", true),
+			peersEach(t, "b/other", 1, "{matchLabels: {app: x%d}}", true)
+		program, problems := compile.Compile(crowd(t, 1000, peersEach(t, "a/big", 3000, notIn,
+			port), small, other))
+		if len(problems) != 1 || problems[0].Policy.String() != "a/big" ||
+			!strings.Contains(problems[0].Error.Error(), "it needs more") {
 			t.Fatalf("ports %t: %v", port, problems)
 		}
 		members := 0
@@ -132,7 +147,8 @@ func TestPolicyThatIsTooMuchOnlyIsolates(t *testing.T) {
 			t.Errorf("ports %t: %d members of sets", port, members)
 		}
 		for text, want := range map[string]ruleset.Verdict{
-			"10.1.0.50 > 10.1.0.0 1": ruleset.Allow, "10.1.0.50 > 10.1.0.0 2": ruleset.Deny, "10.1.0.51 > 10.1.0.0 1": ruleset.Deny, "10.1.0.51 > 10.2.0.1 1": ruleset.Deny,
+			"10.1.0.50 > 10.1.0.0 1": ruleset.Allow, "10.1.0.50 > 10.1.0.0 2": ruleset.Deny,
+			"10.1.0.51 > 10.1.0.0 1": ruleset.Deny, "10.1.0.51 > 10.2.0.1 1": ruleset.Deny,
 		} {
 			if got, trace := program.Decide(tcpFlow(text)); got != want {
 				t.Errorf("ports %t: %s: %v: %v", port, text, got, trace)
@@ -158,10 +174,13 @@ func TestLargePoliciesHaveRoom(t *testing.T) {
 		ports = append(ports, fmt.Sprintf("{port: %d, endPort: %d}", 1+i*64, 64+i*64))
 	}
 	for name, p := range map[string]*networkingv1.NetworkPolicy{
-		"8,000 peers, each with a port": peersEach(t, "a/p", 8000, "{matchLabels: {app: x%d}}", true),
-		"30,000 blocks":                 netpol(t, "a/p {ingress: [{from: ["+strings.Join(blocks, ", ")+"], ports: [{port: 80}, {port: 443}]}]}"),
-		"1,000 port ranges":             netpol(t, "a/p {ingress: [{from: [{podSelector: {}}], ports: ["+strings.Join(ports, ", ")+"]}]}"),
-		"1,000 NotIn":                   peersEach(t, "a/p", 1000, notIn, true),
+		"8,000 peers, each with a port": peersEach(t, "a/p", 8000, "{matchLabels: {app: x%d}}",
+			true),
+		"30,000 blocks": netpol(t, "a/p {ingress: [{from: ["+
+			strings.Join(blocks, ", ")+"], ports: [{port: 80}, {port: 443}]}]}"),
+		"1,000 port ranges": netpol(t,
+			"a/p {ingress: [{from: [{podSelector: {}}], ports: ["+strings.Join(ports, ", ")+"]}]}"),
+		"1,000 NotIn": peersEach(t, "a/p", 1000, notIn, true),
 	} {
 		if _, problems := compile.Compile(crowd(t, 200, p)); len(problems) > 0 {
 			t.Errorf("%s: %v", name, problems)
@@ -175,13 +194,15 @@ func TestLargePoliciesHaveRoom(t *testing.T) {
 func TestPoliciesThatAreTooMuchTogether(t *testing.T) {
 	var policies []*networkingv1.NetworkPolicy
 	for i := range 6 {
-		p := peersEach(t, fmt.Sprintf("a/p%d", i), 150+i, strings.Replace(notIn, "y%d", fmt.Sprintf("y%d-%%d", i), 1), true)
+		p := peersEach(t, fmt.Sprintf("a/p%d", i), 150+i, strings.Replace(notIn, "y%d",
+			fmt.Sprintf("y%d-%%d", i), 1), true)
 		policies = append(policies, p)
 	}
 	_, problems := compile.Compile(crowd(t, 2000, policies...))
 	slices.Reverse(policies)
 	_, reversed := compile.Compile(crowd(t, 2000, policies...))
-	if len(problems) == 0 || len(problems) == 6 || problems[len(problems)-1].Policy.Name != "p5" || fmt.Sprint(problems) != fmt.Sprint(reversed) {
+	if len(problems) == 0 || len(problems) == 6 || problems[len(problems)-1].Policy.Name != "p5" ||
+		fmt.Sprint(problems) != fmt.Sprint(reversed) {
 		t.Errorf("%v\nreversed: %v", problems, reversed)
 	}
 }

@@ -22,7 +22,8 @@ type mismatch struct {
 }
 
 func (m *mismatch) Error() string {
-	return fmt.Sprintf("%v: the oracle says %t, the programs %t: %v", m.flow, m.want, !m.want, m.traces)
+	return fmt.Sprintf("%v: the oracle says %t, the programs %t: %v", m.flow, m.want, !m.want,
+		m.traces)
 }
 
 // compare returns the first flow about which they disagree, nil if there is none.
@@ -53,7 +54,9 @@ func (t *tally) flow(allowed bool, traces []ruleset.Trace) {
 
 // isRuled reports whether a rule of a policy had to allow the flow.
 func isRuled(trace ruleset.Trace) bool {
-	return slices.ContainsFunc(trace, func(s ruleset.Step) bool { return s.Chain != "" && !slices.Equal(s.Reason, []ruleset.Origin{{}}) })
+	return slices.ContainsFunc(trace, func(s ruleset.Step) bool {
+		return s.Chain != "" && !slices.Equal(s.Reason, []ruleset.Origin{{}})
+	})
 }
 
 // programsOf compiles a world for every node that it mentions, every other world with
@@ -96,7 +99,8 @@ func decide(programs []*ruleset.Program, f oracle.Flow) (bool, []ruleset.Trace) 
 }
 
 var protocols = map[corev1.Protocol]ruleset.Protocol{
-	corev1.ProtocolTCP: ruleset.TCP, corev1.ProtocolUDP: ruleset.UDP, corev1.ProtocolSCTP: ruleset.SCTP, "": ruleset.AnyProtocol,
+	corev1.ProtocolTCP: ruleset.TCP, corev1.ProtocolUDP: ruleset.UDP,
+	corev1.ProtocolSCTP: ruleset.SCTP, "": ruleset.AnyProtocol,
 }
 
 // sample draws that many of the flows that have a pod's address at an end; about others no

@@ -35,7 +35,8 @@ func compiled(t *testing.T, node string, policies ...string) string {
 // A node holds what its own pods need, and nothing else.
 func TestCompileForOneNode(t *testing.T) {
 	const n1 = "node 10.77.0.11 node fd77::11"
-	const db = "a/db {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}"
+	const db = "a/db {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: " +
+		"{matchLabels: {app: web}}}]}]}"
 	for _, row := range []struct {
 		name, node string
 		policies   []string
@@ -45,16 +46,25 @@ func TestCompileForOneNode(t *testing.T) {
 		{"a policy for pods of another node", "n1", []string{db}, n1},
 		{"a policy for nobody", "n1", []string{"b/p {ingress: [{from: [{podSelector: {}}]}]}"}, n1},
 		{"a node that is no object has no addresses", "n3", []string{"a/p {}"}, ""},
-		{"a policy for its pod, about a pod of another node", "n2", []string{db}, "node 10.77.0.12 node fd77::12 " +
-			"set pods4-* # pods app=web in namespace a 10.244.1.2 set pods6-* # pods app=web in namespace a fd00:10:244:1::2 " +
-			"chain ingress/a/db allow from @pods4-* any # a/db ingress[0] allow from @pods6-* any # a/db ingress[0] " +
-			"allow from 10.244.2.2/32 any # itself allow from fd00:10:244:2::2/128 any # itself drop " +
-			"dispatch ingress 10.244.2.2 -> ingress/a/db dispatch ingress fd00:10:244:2::2 -> ingress/a/db"},
-		{"a set that nobody is in stays nobody's", "n2", []string{"ab/p {policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: x}}}]}]}"},
-			"node 10.77.0.12 node fd77::12 set pods4-* # pods app=x in namespace ab set pods6-* # pods app=x in namespace ab " +
-				"chain egress/ab/cli allow to @pods4-* any # ab/p egress[0] allow to @pods6-* any # ab/p egress[0] " +
+		{"a policy for its pod, about a pod of another node", "n2", []string{db},
+			"node 10.77.0.12 node fd77::12 " +
+				"set pods4-* # pods app=web in namespace a 10.244.1.2 set pods6-* # pods app=web in " +
+				"namespace a fd00:10:244:1::2 " +
+				"chain ingress/a/db allow from @pods4-* any # a/db ingress[0] allow from @pods6-* " +
+				"any # a/db ingress[0] " +
+				"allow from 10.244.2.2/32 any # itself allow from fd00:10:244:2::2/128 any # itself drop " +
+				"dispatch ingress 10.244.2.2 -> ingress/a/db dispatch ingress fd00:10:244:2::2 -> " +
+				"ingress/a/db"},
+		{"a set that nobody is in stays nobody's", "n2",
+			[]string{"ab/p {policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: " +
+				"{app: x}}}]}]}"},
+			"node 10.77.0.12 node fd77::12 set pods4-* # pods app=x in namespace ab set pods6-* " +
+				"# pods app=x in namespace ab " +
+				"chain egress/ab/cli allow to @pods4-* any # ab/p egress[0] allow to @pods6-* " +
+				"any # ab/p egress[0] " +
 				"allow to 10.244.2.3/32 any # itself allow to fd00:10:244:2::3/128 any # itself drop " +
-				"dispatch egress 10.244.2.3 -> egress/ab/cli dispatch egress fd00:10:244:2::3 -> egress/ab/cli"},
+				"dispatch egress 10.244.2.3 -> egress/ab/cli dispatch egress fd00:10:244:2::3 -> " +
+				"egress/ab/cli"},
 	} {
 		if diff := cmp.Diff(row.want, compiled(t, row.node, row.policies...)); diff != "" {
 			t.Errorf("%s: want - got +\n%s", row.name, diff)
@@ -66,7 +76,8 @@ func TestCompileForOneNode(t *testing.T) {
 // tunnels end.
 func TestCompileFillsTheFixedSets(t *testing.T) {
 	snapshot := compile.SnapshotOf(policy.Objects(*cluster(t)), "n1")
-	snapshot.Links = []ruleset.Link{{Name: "cni0", Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.2")}}}
+	snapshot.Links = []ruleset.Link{{Name: "cni0",
+		Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.2")}}}
 	snapshot.TunnelPorts = []ruleset.Tunnel{{Proto: ruleset.UDP, Port: 8472}}
 	program, _ := compile.Compile(snapshot)
 	const want = `node 10.77.0.11
@@ -89,10 +100,12 @@ set ports-tunnels  # where nodes unpack tunnels
 		t.Errorf("want - got +\n%s", diff)
 	}
 	to := func(addr string, port uint16) ruleset.Verdict {
-		v, _ := program.Decide(ruleset.Flow{From: netip.MustParseAddr("10.244.1.2"), To: netip.MustParseAddr(addr), Proto: ruleset.UDP, Port: port})
+		v, _ := program.Decide(ruleset.Flow{From: netip.MustParseAddr("10.244.1.2"),
+			To: netip.MustParseAddr(addr), Proto: ruleset.UDP, Port: port})
 		return v
 	}
-	if to("10.77.0.12", 8472) != ruleset.Deny || to("10.77.0.12", 8473) != ruleset.Allow || to("192.0.2.1", 8472) != ruleset.Allow {
+	if to("10.77.0.12", 8472) != ruleset.Deny || to("10.77.0.12", 8473) != ruleset.Allow ||
+		to("192.0.2.1", 8472) != ruleset.Allow {
 		t.Error("a pod reaches the tunnel of another node, or not what is none")
 	}
 }
@@ -111,7 +124,8 @@ func TestCompileDoesNotDependOnOrder(t *testing.T) {
 		shuffle(r, snapshot.Policies)
 		got, again := compile.Compile(snapshot)
 		if diff := cmp.Diff(text, got.String()); diff != "" || len(problems) != len(again) {
-			t.Fatalf("-seed=%d: as drawn - shuffled +\n%s\nproblems %v, then %v", seed, diff, problems, again)
+			t.Fatalf("-seed=%d: as drawn - shuffled +\n%s\nproblems %v, then %v", seed, diff,
+				problems, again)
 		}
 		if want.String() != text {
 			t.Fatalf("-seed=%d: the second compilation changed the first program", seed)
@@ -126,7 +140,8 @@ func shuffle[T any](r *rand.Rand, list []T) {
 // The problems of all policies are told, in the order of their names, whoever they select.
 func TestCompileTellsAllProblems(t *testing.T) {
 	w := cluster(t)
-	for _, text := range []string{"b/p {policyTypes: [x]}", "a/q {ingress: [{ports: [{port: 0}]}]}", "a/fine {}", "a/p {ingress: [{from: [{}]}]}"} {
+	for _, text := range []string{"b/p {policyTypes: [x]}", "a/q {ingress: [{ports: [{port: 0}]}]}",
+		"a/fine {}", "a/p {ingress: [{from: [{}]}]}"} {
 		w.Policies = append(w.Policies, netpol(t, text))
 	}
 	for _, node := range []string{"n1", "n2", "none"} {
@@ -148,7 +163,8 @@ func TestCompileDenial(t *testing.T) {
 	snapshot := compile.SnapshotOf(policy.Objects(*w), "n1")
 	snapshot.Denial = ruleset.Reject
 	program, _ := compile.Compile(snapshot)
-	if got := strings.Count(program.String(), "\n  reject\n"); got != 4 || len(program.Chains) != 4 {
+	if got := strings.Count(program.String(), "\n  reject\n"); got != 4 ||
+		len(program.Chains) != 4 {
 		t.Errorf("%d rejections in\n%s", got, program)
 	}
 }
@@ -157,7 +173,8 @@ func TestCompileDenial(t *testing.T) {
 func TestValidWorldsHaveNoProblems(t *testing.T) {
 	for seed := range uint64(300) {
 		w := oracle.Random(rand.New(rand.NewPCG(seed, 1)), oracle.Size{Valid: true})
-		if _, problems := compile.Compile(compile.SnapshotOf(policy.Objects(*w), "n1")); len(problems) > 0 {
+		if _, problems := compile.Compile(compile.SnapshotOf(policy.Objects(*w), "n1")); len(
+			problems) > 0 {
 			t.Fatalf("-seed=%d: %v\n%v", seed, problems, w)
 		}
 	}

@@ -120,8 +120,8 @@ func (c *contribution) addJumps(l *portLookup, d ruleset.Direction) {
 	}
 }
 
-// weight is how much work it is to take in a rule's peer and origins: a set can have many ranges, and
-// a policy can say the same many thousand times.
+// weight is how much work it is to take in a rule's peer and origins: a set can have many ranges,
+// and a policy can say the same many thousand times.
 func (c *contribution) weight(r ruleset.Rule) int {
 	weight := 1 + len(r.Origins)/16
 	if r.Peer.HasSet() {

@@ -16,7 +16,8 @@ import (
 // FuzzCompile: whatever JSON a policy and a pod come from, in whatever world, the compiler
 // does not panic, and where the JSON can be decoded its program agrees with the oracle.
 func FuzzCompile(f *testing.F) {
-	podSeed, err := json.Marshal(pod(f, "a/fuzzed n1 10.244.1.2 fd00:10:244:1::9 app=a web:80/TCP dns:53/UDP"))
+	podSeed, err := json.Marshal(pod(f, "a/fuzzed n1 10.244.1.2 fd00:10:244:1::9 app=a "+
+		"web:80/TCP dns:53/UDP"))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -27,9 +28,12 @@ func FuzzCompile(f *testing.F) {
 		}
 		f.Add(policy, podSeed, uint64(i))
 	}
-	for _, pod := range []string{"", "{}", `{"spec":{"hostNetwork":true},"status":{"podIP":"10.244.1.2"}}`,
+	for _, pod := range []string{"", "{}",
+		`{"spec":{"hostNetwork":true},"status":{"podIP":"10.244.1.2"}}`,
 		`{"spec":{"nodeName":"n9","initContainers":[{"restartPolicy":"Always","ports":[{"name":"web","containerPort":70000}]}]},"status":{"podIPs":[{"ip":"10.77.0.11"},{"ip":"::ffff:1.2.3.4"}]}}`} {
-		f.Add([]byte(`{"spec":{"podSelector":{},"ingress":[{"from":[{"namespaceSelector":{}}],"ports":[{"port":"web"}]}],"egress":[{"ports":[{"port":"web"}]}]}}`), []byte(pod), uint64(99))
+		f.Add(
+			[]byte(
+				`{"spec":{"podSelector":{},"ingress":[{"from":[{"namespaceSelector":{}}],"ports":[{"port":"web"}]}],"egress":[{"ports":[{"port":"web"}]}]}}`), []byte(pod), uint64(99))
 	}
 	f.Fuzz(func(t *testing.T, policy, pod []byte, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 3))
@@ -55,7 +59,8 @@ func addPod(w *oracle.World, data []byte) {
 		return
 	}
 	p.Namespace, p.Name = w.Pods[0].Namespace, "fuzzed"
-	p.CreationTimestamp, p.Status.StartTime = w.Pods[0].CreationTimestamp, w.Pods[0].Status.StartTime
+	p.CreationTimestamp, p.Status.StartTime = w.Pods[0].CreationTimestamp,
+		w.Pods[0].Status.StartTime
 	w.Pods = append(w.Pods, &p)
 }
 

@@ -18,11 +18,15 @@ import (
 func TestLongChainIsMerged(t *testing.T) {
 	var policies []string
 	for i := range 6 {
-		policies = append(policies, fmt.Sprintf("a/p%d {ingress: [{from: [{podSelector: {matchLabels: {app: x%d}}}, {ipBlock: {cidr: 10.1.%d.0/24}}], ports: [{port: 80}]}]}", i, i, 2*i))
+		policies = append(policies, fmt.Sprintf(
+			"a/p%d {ingress: [{from: [{podSelector: {matchLabels: {app: x%d}}}, {ipBlock: {cidr: "+
+				"10.1.%d.0/24}}], ports: [{port: 80}]}]}", i, i, 2*i))
 	}
 	policies = append(policies,
-		"a/q {ingress: [{from: [{ipBlock: {cidr: 10.1.1.0/24}}], ports: [{port: 80}]}, {from: [{ipBlock: {cidr: 10.1.1.0/24}}], ports: [{port: 81}]}, {ports: [{port: 81}]}]}",
-		"a/r {ingress: [{from: [{podSelector: {matchLabels: {app: x1}}}], ports: [{port: 80, protocol: UDP}]}, {from: [{podSelector: {matchLabels: {app: x1}}}]}]}")
+		"a/q {ingress: [{from: [{ipBlock: {cidr: 10.1.1.0/24}}], ports: [{port: 80}]}, {from: "+
+			"[{ipBlock: {cidr: 10.1.1.0/24}}], ports: [{port: 81}]}, {ports: [{port: 81}]}]}",
+		"a/r {ingress: [{from: [{podSelector: {matchLabels: {app: x1}}}], ports: [{port: 80, "+
+			"protocol: UDP}]}, {from: [{podSelector: {matchLabels: {app: x1}}}]}]}")
 	short, _ := assemble(t, "a/web n1 10.0.0.2", ruleset.Ingress, policies[:7])
 	if len(short.Rules) != 15+1 {
 		t.Errorf("%d rules, of which one is the pod itself:\n%v", len(short.Rules), short.Rules)
@@ -50,12 +54,14 @@ func BenchmarkChain(b *testing.B) {
 			subject, _ := policy.NewPod(pod(b, "a/web n1 10.0.0.2"))
 			var policies []*policy.Policy
 			for i := range n {
-				text := fmt.Sprintf("a/p%04d {ingress: [{from: [{podSelector: {matchLabels: {app: x%d}}}], ports: [{port: %d}]}]}", i, i, 1+i%10)
+				text := fmt.Sprintf("a/p%04d {ingress: [{from: [{podSelector: {matchLabels: "+
+					"{app: x%d}}}], ports: [{port: %d}]}]}", i, i, 1+i%10)
 				policies = append(policies, policy.Parse(netpol(b, text)))
 			}
 			var rules int
 			for b.Loop() {
-				rules = len(isolation(subject, ruleset.Ingress, policies, compile.Form{}).Chain.Rules)
+				rules = len(isolation(subject, ruleset.Ingress, policies,
+					compile.Form{}).Chain.Rules)
 			}
 			b.ReportMetric(float64(rules), "rules")
 		})
@@ -70,12 +76,15 @@ func BenchmarkLookUp(b *testing.B) {
 	for i := range 100 {
 		var rules []string
 		for j := range 100 {
-			rules = append(rules, fmt.Sprintf("{from: [{podSelector: {matchLabels: {group: g%d}}}], ports: [{port: %d}]}", j%50, 1+100*i+j))
+			rules = append(rules, fmt.Sprintf("{from: [{podSelector: {matchLabels: {group: "+
+				"g%d}}}], ports: [{port: %d}]}", j%50, 1+100*i+j))
 		}
-		policies = append(policies, policy.Parse(netpol(b, fmt.Sprintf("a/p%04d {ingress: [%s]}", i, strings.Join(rules, ", ")))))
+		policies = append(policies, policy.Parse(netpol(b, fmt.Sprintf("a/p%04d {ingress: [%s]}", i,
+			strings.Join(rules, ", ")))))
 	}
 	for b.Loop() {
-		if j := isolation(subject, ruleset.Ingress, policies, compile.Form{}); len(j.Chain.Rules) != 2 {
+		if j := isolation(subject, ruleset.Ingress, policies, compile.Form{}); len(
+			j.Chain.Rules) != 2 {
 			b.Fatal(j.Chain)
 		}
 	}
@@ -87,7 +96,9 @@ func TestPortsThatSeveralPoliciesName(t *testing.T) {
 	subject, _ := policy.NewPod(pod(t, "a/web n1 10.0.0.2"))
 	var policies []*policy.Policy
 	for i, text := range []string{"{port: 80, endPort: 81}", "{port: 80}", "{port: 82}"} {
-		policies = append(policies, policy.Parse(netpol(t, fmt.Sprintf("a/p%d {ingress: [{from: [{podSelector: {matchLabels: {app: x%d}}}], ports: [%s]}]}", i, i, text))))
+		policies = append(policies, policy.Parse(netpol(t,
+			fmt.Sprintf("a/p%d {ingress: [{from: [{podSelector: {matchLabels: {app: x%d}}}], "+
+				"ports: [%s]}]}", i, i, text))))
 	}
 	j := isolation(subject, ruleset.Ingress, policies, compile.Form{MergeAbove: 1})
 	peers, comments := map[ruleset.ChainID]string{}, map[ruleset.SetID]string{}

@@ -13,7 +13,8 @@ import (
 
 var (
 	worlds = flag.Int("worlds", 2000, "random worlds to compare with the oracle")
-	seed   = flag.Uint64("seed", 1, "of the first random world; -worlds=1 asks about this one alone")
+	seed   = flag.Uint64("seed", 1,
+		"of the first random world; -worlds=1 asks about this one alone")
 )
 
 // The kernels' answer, as the compiled programs of all nodes give it, is the one that the
@@ -27,8 +28,10 @@ func TestProgramsDecideAsTheOracle(t *testing.T) {
 		for shard := range tallies {
 			t.Run(fmt.Sprint(shard), func(t *testing.T) {
 				t.Parallel()
-				for i := next.Add(1) - 1; i < int64(*worlds) && !failed.Load(); i = next.Add(1) - 1 {
-					if err := compareWorld(*seed+uint64(i), &tallies[shard]); err != nil && !failed.Swap(true) {
+				for i := next.Add(1) - 1; i < int64(*worlds) &&
+					!failed.Load(); i = next.Add(1) - 1 {
+					if err := compareWorld(*seed+uint64(i), &tallies[shard]); err != nil &&
+						!failed.Swap(true) {
 						t.Fatal(err)
 					}
 				}
@@ -85,12 +88,14 @@ type tally struct {
 }
 
 func (t *tally) add(o tally) {
-	t.flows, t.denied, t.free, t.ruled = t.flows+o.flows, t.denied+o.denied, t.free+o.free, t.ruled+o.ruled
+	t.flows, t.denied, t.free, t.ruled = t.flows+o.flows, t.denied+o.denied, t.free+o.free, t.ruled+
+		o.ruled
 }
 
 func (t tally) String() string {
 	share := func(n int) float64 { return 100 * float64(n) / float64(max(t.flows, 1)) }
-	return fmt.Sprintf("%d flows, %.1f%% denied, %.1f%% free, %.1f%% allowed by a rule", t.flows, share(t.denied), share(t.free), share(t.ruled))
+	return fmt.Sprintf("%d flows, %.1f%% denied, %.1f%% free, %.1f%% allowed by a rule", t.flows,
+		share(t.denied), share(t.free), share(t.ruled))
 }
 
 // isTelling fails where one answer to everything would do nearly as well.

@@ -14,14 +14,17 @@ import (
 func TestManyRangesAreOneLook(t *testing.T) {
 	var rules []string
 	for i := range 6000 {
-		rules = append(rules, fmt.Sprintf("{from: [{podSelector: {matchLabels: {app: x%d}}}], ports: [{port: %d, endPort: %d}]}", i/100, 1+10*i, 70+10*i))
+		rules = append(rules, fmt.Sprintf("{from: [{podSelector: {matchLabels: {app: x%d}}}], "+
+			"ports: [{port: %d, endPort: %d}]}", i/100, 1+10*i, 70+10*i))
 	}
-	chain, sources := assemble(t, "a/web n1 10.0.0.2", ruleset.Ingress, []string{"a/p {ingress: [" + strings.Join(rules, ", ") + "]}"})
+	chain, sources := assemble(t, "a/web n1 10.0.0.2", ruleset.Ingress, []string{"a/p {ingress: [" +
+		strings.Join(rules, ", ") + "]}"})
 	if len(chain.Rules) != 1 || len(chain.Spans) != 1 || chain.ByPort {
 		t.Errorf("%d rules, looks at %v", len(chain.Rules), chain.Spans)
 	}
 	for _, s := range sources {
-		if s.ID.Kind == ruleset.PortRanges && (len(s.Jumps) != 6006 || s.Jumps[1].Port != 11 || s.Jumps[1].LastPort != 20) {
+		if s.ID.Kind == ruleset.PortRanges && (len(s.Jumps) != 6006 || s.Jumps[1].Port != 11 ||
+			s.Jumps[1].LastPort != 20) {
 			t.Errorf("%d ranges: %v", len(s.Jumps), s.Jumps[:3])
 		}
 	}
@@ -33,7 +36,8 @@ func TestRangesWithinRanges(t *testing.T) {
 	for count, fits := range map[int]bool{300: true, 3000: false} {
 		var rules []string
 		for i := range count {
-			rules = append(rules, fmt.Sprintf("{from: [{podSelector: {matchLabels: {app: x%d}}}], ports: [{port: %d, endPort: %d}]}", i%3, 1+i, 60000-i))
+			rules = append(rules, fmt.Sprintf("{from: [{podSelector: {matchLabels: {app: "+
+				"x%d}}}], ports: [{port: %d, endPort: %d}]}", i%3, 1+i, 60000-i))
 		}
 		p := netpol(t, "a/p {ingress: ["+strings.Join(rules, ", ")+"]}")
 		program, problems := compile.Compile(crowd(t, 10, p))

@@ -33,9 +33,13 @@ func TestSetIdentity(t *testing.T) {
 	everyPod, names := policy.EveryPod(), map[string]bool{}
 	count := 0
 	for _, f := range ruleset.Families {
-		for _, source := range []SetSource{podSet(s, f), podSet(everyPod, f), namedPortSet(s, policy.PortName{Name: "web", Proto: ruleset.TCP}, f),
-			namedPortSet(s, policy.PortName{Name: "web", Proto: ruleset.UDP}, f), namedPortSet(s, policy.PortName{Name: "dns", Proto: ruleset.TCP}, f), namedPortSet(everyPod, policy.PortName{Name: "web", Proto: ruleset.TCP}, f),
-			rangeSet(ranges("10.0.0.0/8"), f), rangeSet(ranges("10.0.0.0/9"), f), rangeSet(ranges("10.0.0.0/8", "11.0.0.0/32"), f)} {
+		for _, source := range []SetSource{podSet(s, f), podSet(everyPod, f),
+			namedPortSet(s, policy.PortName{Name: "web", Proto: ruleset.TCP}, f),
+			namedPortSet(s, policy.PortName{Name: "web", Proto: ruleset.UDP}, f),
+			namedPortSet(s, policy.PortName{Name: "dns", Proto: ruleset.TCP}, f),
+			namedPortSet(everyPod, policy.PortName{Name: "web", Proto: ruleset.TCP}, f),
+			rangeSet(ranges("10.0.0.0/8"), f), rangeSet(ranges("10.0.0.0/9"), f),
+			rangeSet(ranges("10.0.0.0/8", "11.0.0.0/32"), f)} {
 			names[source.ID.String()] = true
 			count++
 		}

@@ -17,9 +17,12 @@ import (
 
 // cluster is where the tables play. Namespace a is team=blue, ab is team=green.
 func cluster(t testing.TB) *oracle.World {
-	w := &oracle.World{Nodes: []*corev1.Node{node("n1", "10.77.0.11", "fd77::11"), node("n2", "10.77.0.12", "fd77::12")}}
+	w := &oracle.World{Nodes: []*corev1.Node{node("n1", "10.77.0.11", "fd77::11"),
+		node("n2", "10.77.0.12", "fd77::12")}}
 	for name, team := range map[string]string{"a": "blue", "ab": "green"} {
-		w.Namespaces = append(w.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": team}}})
+		w.Namespaces = append(w.Namespaces,
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name,
+				Labels: map[string]string{"team": team}}})
 	}
 	for _, line := range []string{
 		"a/web n1 10.244.1.2 fd00:10:244:1::2 app=web web:80/TCP dns:53/UDP",
@@ -35,7 +38,8 @@ func cluster(t testing.TB) *oracle.World {
 func node(name string, addrs ...string) *corev1.Node {
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	for _, a := range addrs {
-		n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a})
+		n.Status.Addresses = append(n.Status.Addresses,
+			corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a})
 	}
 	return n
 }
@@ -56,7 +60,8 @@ func pod(t testing.TB, line string) *corev1.Pod {
 			p.Labels[key] = value
 		case isPort:
 			name, number, _ := strings.Cut(number, ":")
-			port := corev1.ContainerPort{Name: name, ContainerPort: int32(numeral(t, number)), Protocol: corev1.Protocol(proto)}
+			port := corev1.ContainerPort{Name: name, ContainerPort: int32(numeral(t, number)),
+				Protocol: corev1.Protocol(proto)}
 			p.Spec.Containers[0].Ports = append(p.Spec.Containers[0].Ports, port)
 		default:
 			p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: field})

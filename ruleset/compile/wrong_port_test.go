@@ -34,8 +34,9 @@ spec.ingress[0].ports[2].port: Invalid value: 65536: expected 1 to 65535`,
 	problems: `spec.ingress[0].ports[0].endPort: Invalid value: 79: expected 80 (port) to 65535`,
 	flows:    closed + "\ndeny ab/cli > a/web TCP 79",
 }, {
-	field:    "spec.egress[].ports[].endPort: past the last port",
-	spec:     "{policyTypes: [Egress], egress: [{ports: [{protocol: UDP, port: 53}]}, {ports: [{port: 80, endPort: 65536}]}]}",
+	field: "spec.egress[].ports[].endPort: past the last port",
+	spec: "{policyTypes: [Egress], egress: [{ports: [{protocol: UDP, port: 53}]}, {ports: " +
+		"[{port: 80, endPort: 65536}]}]}",
 	problems: `spec.egress[1].ports[0].endPort: Invalid value: 65536: expected 80 (port) to 65535`,
 	flows: `
 		allow a/web > 8.8.8.8 UDP 53
@@ -63,7 +64,8 @@ spec.ingress[0].ports[2].port: Invalid value: 65536: expected 1 to 65535`,
 	flows:    closed,
 }, {
 	field: "spec.egress[].ports[].port: names that no container may have",
-	spec:  "{policyTypes: [Egress], egress: [{ports: [{port: Web}, {port: a--b}, {port: sixteen-letters1}, {port: web}]}]}",
+	spec: "{policyTypes: [Egress], egress: [{ports: [{port: Web}, {port: a--b}, {port: " +
+		"sixteen-letters1}, {port: web}]}]}",
 	problems: `spec.egress[0].ports[0].port: Invalid value: "Web"` + portAlphabet + `
 spec.egress[0].ports[1].port: Invalid value: "a--b": is neither a number nor a port name: must not contain consecutive hyphens
 spec.egress[0].ports[2].port: Invalid value: "sixteen-letters1": is neither a number nor a port name: must be no more than 15 characters`,

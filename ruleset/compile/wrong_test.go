@@ -60,7 +60,8 @@ func TestParseReportsWhatIsWrongAndKeepsTheRest(t *testing.T) {
 			for _, p := range policy.Parse(w.Policies[0]).Problems {
 				lines = append(lines, p.Error.Error())
 			}
-			if got, want := strings.Join(lines, "\n"), strings.TrimSpace(row.problems); got != want {
+			if got, want := strings.Join(lines, "\n"),
+				strings.TrimSpace(row.problems); got != want {
 				t.Errorf("problems:\n%s\nwant:\n%s", got, want)
 			}
 			check(t, w, row.flows)
@@ -91,7 +92,9 @@ func TestPortOfUnknownType(t *testing.T) {
 func TestWrongPoliciesLeaveTheOthersAlone(t *testing.T) {
 	for _, row := range corpus {
 		w := cluster(t)
-		w.Policies = append(w.Policies, netpol(t, "a/p "+row.spec), netpol(t, "a/sound {ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 82}]}]}"),
+		w.Policies = append(w.Policies, netpol(t, "a/p "+row.spec),
+			netpol(t,
+				"a/sound {ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 82}]}]}"),
 			netpol(t, "ab/sound {policyTypes: [Egress], egress: [{ports: [{port: 82}]}]}"))
 		check(t, w, `
 			allow ab/cli > a/web TCP 82
@@ -101,8 +104,9 @@ func TestWrongPoliciesLeaveTheOthersAlone(t *testing.T) {
 }
 
 var wrongSubjects = []wrong{{
-	field:    "spec.policyTypes: an unknown one isolates in both directions",
-	spec:     "{policyTypes: [Sideways], ingress: [{ports: [{port: 80}]}], egress: [{ports: [{port: 81}]}]}",
+	field: "spec.policyTypes: an unknown one isolates in both directions",
+	spec: "{policyTypes: [Sideways], ingress: [{ports: [{port: 80}]}], egress: [{ports: " +
+		"[{port: 81}]}]}",
 	problems: `spec.policyTypes[0]: Invalid value: "Sideways"` + untilTypes,
 	flows: `
 		allow ab/cli > a/web TCP 80
@@ -120,19 +124,22 @@ var wrongSubjects = []wrong{{
 	problems: `spec.policyTypes[1]: Invalid value: "egress"` + untilTypes,
 	flows:    closed + "\ndeny a/web > 8.8.8.8",
 }, {
-	field:    "spec.podSelector: unknown operator",
-	spec:     "{podSelector: {matchExpressions: [{key: app, operator: Near, values: [db]}]}, ingress: [{}]}",
+	field: "spec.podSelector: unknown operator",
+	spec: "{podSelector: {matchExpressions: [{key: app, operator: Near, values: [db]}]}, " +
+		"ingress: [{}]}",
 	problems: `spec.podSelector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Near","values":["db"]}]}: "Near"` + operatorWords + untilSubjects,
 	flows:    closed + "\ndeny ab/cli > a/db TCP 80\nallow a/web > ab/cli TCP 80",
 }, {
 	field: "spec.podSelector: In without values, beside a sound part",
-	spec:  "{podSelector: {matchLabels: {app: web}, matchExpressions: [{key: tier, operator: In}, {key: tier, operator: DoesNotExist}]}, ingress: [{}], egress: [{}]}",
+	spec: "{podSelector: {matchLabels: {app: web}, matchExpressions: [{key: tier, operator: " +
+		"In}, {key: tier, operator: DoesNotExist}]}, ingress: [{}], egress: [{}]}",
 	problems: `spec.podSelector: Invalid value: {"matchLabels":{"app":"web"},"matchExpressions":[{"key":"tier","operator":"In"},{"key":"tier","operator":"DoesNotExist"}]}: ` +
 		`values: Invalid value: null: ` + valuesMissing + untilSubjects,
 	flows: closed + "\nallow ab/cli > a/db TCP 80\ndeny a/web > ab/cli TCP 80",
 }, {
-	field:    "spec.podSelector: Exists with values",
-	spec:     "{podSelector: {matchExpressions: [{key: app, operator: Exists, values: [db]}]}, ingress: [{}]}",
+	field: "spec.podSelector: Exists with values",
+	spec: "{podSelector: {matchExpressions: [{key: app, operator: Exists, values: [db]}]}, " +
+		"ingress: [{}]}",
 	problems: `spec.podSelector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Exists","values":["db"]}]}: values: Invalid value: ["db"]: ` + valuesTooMany + untilSubjects,
 	flows:    closed,
 }, {

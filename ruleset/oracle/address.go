@@ -17,7 +17,8 @@ import (
 func (w *World) PodAt(a netip.Addr) *corev1.Pod {
 	var owner *corev1.Pod
 	for _, p := range w.Pods {
-		if claims(p, a) && w.isPlausible(p.Spec.NodeName, a) && (owner == nil || startedAfter(p, owner)) {
+		if claims(p, a) && w.isPlausible(p.Spec.NodeName, a) &&
+			(owner == nil || startedAfter(p, owner)) {
 			owner = p
 		}
 	}

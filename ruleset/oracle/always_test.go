@@ -9,8 +9,10 @@ import (
 func TestAlwaysAllowed(t *testing.T) {
 	all := []string{"a/p " + denyBoth, "ab/p " + denyBoth, "b/p " + denyBoth}
 	table{{
-		name:     "a pod and the node that it runs on, both ways, on every address",
-		change:   func(w *World) { addNodeAddress(w.Nodes[0], corev1.NodeExternalIP, "192.0.2.11") },
+		name: "a pod and the node that it runs on, both ways, on every address",
+		change: func(w *World) {
+			addNodeAddress(w.Nodes[0], corev1.NodeExternalIP, "192.0.2.11")
+		},
 		policies: all,
 		flows: `
 			allow n1 > a/web TCP 80
@@ -27,8 +29,10 @@ func TestAlwaysAllowed(t *testing.T) {
 			deny-egress a/web > n2 TCP 80
 			deny-egress a/web@6 > n2@6`,
 	}, {
-		name:     "status.addresses of other types are names",
-		change:   func(w *World) { addNodeAddress(w.Nodes[0], corev1.NodeInternalDNS, "192.0.2.11") },
+		name: "status.addresses of other types are names",
+		change: func(w *World) {
+			addNodeAddress(w.Nodes[0], corev1.NodeInternalDNS, "192.0.2.11")
+		},
 		policies: all,
 		flows:    "deny-egress a/web > 192.0.2.11 TCP 443",
 	}, {
@@ -38,8 +42,10 @@ func TestAlwaysAllowed(t *testing.T) {
 			deny-both a/web > a/api TCP 80
 			deny-both ab/cli@6 > a/api@6`,
 	}, {
-		name:     "a pod and itself, from any of its addresses to any",
-		change:   func(w *World) { setIPs(w.pod("a/web"), "10.244.1.2", "fd00:10:244:1::2", "10.244.1.9") },
+		name: "a pod and itself, from any of its addresses to any",
+		change: func(w *World) {
+			setIPs(w.pod("a/web"), "10.244.1.2", "fd00:10:244:1::2", "10.244.1.9")
+		},
 		policies: all,
 		flows: `
 			allow a/web > a/web TCP 80
@@ -62,8 +68,9 @@ func TestAlwaysAllowed(t *testing.T) {
 			deny-ingress n1 > a/web TCP 80
 			deny-egress a/web > n1 TCP 80`,
 	}, {
-		name:     "a connection the other way is another one",
-		policies: []string{"a/p {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, Egress], ingress: [{ports: [{port: 80}]}]}"},
+		name: "a connection the other way is another one",
+		policies: []string{"a/p {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, " +
+			"Egress], ingress: [{ports: [{port: 80}]}]}"},
 		flows: `
 			allow b/lone > a/web TCP 80
 			deny-egress a/web > b/lone TCP 80`,
@@ -84,8 +91,9 @@ func TestHostNetwork(t *testing.T) {
 			allow b/lone > a/host@6 TCP 80
 			deny-ingress b/lone > a/web TCP 80`,
 	}, {
-		name:     "a hostNetwork pod is no peer of a selector, but of an ipBlock",
-		policies: []string{"a/p {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {}}]}, {from: [{ipBlock: {cidr: 10.77.0.11/32}}], ports: [{port: 1}]}]}"},
+		name: "a hostNetwork pod is no peer of a selector, but of an ipBlock",
+		policies: []string{"a/p {podSelector: {matchLabels: {app: db}}, ingress: [{from: " +
+			"[{podSelector: {}}]}, {from: [{ipBlock: {cidr: 10.77.0.11/32}}], ports: [{port: 1}]}]}"},
 		flows: `
 			deny-ingress a/host > a/db TCP 80
 			allow a/host > a/db TCP 1
@@ -96,9 +104,10 @@ func TestHostNetwork(t *testing.T) {
 		policies: []string{"a/p " + denyBoth},
 		flows:    "allow b/lone > 10.244.1.9 TCP 80",
 	}, {
-		name:     "an address that its own node has is not a pod's",
-		change:   func(w *World) { setIPs(w.pod("a/web"), "10.77.0.11", "fd00:10:244:1::2") },
-		policies: []string{"a/p " + denyBoth, "ab/p {ingress: [{from: [{namespaceSelector: {}}]}]}"},
+		name:   "an address that its own node has is not a pod's",
+		change: func(w *World) { setIPs(w.pod("a/web"), "10.77.0.11", "fd00:10:244:1::2") },
+		policies: []string{"a/p " + denyBoth,
+			"ab/p {ingress: [{from: [{namespaceSelector: {}}]}]}"},
 		flows: `
 			allow b/lone > 10.77.0.11 TCP 80
 			deny-ingress 10.77.0.11 > ab/web TCP 80

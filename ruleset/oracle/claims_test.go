@@ -24,7 +24,8 @@ func claim(w *World, id, node string, ips ...string) {
 
 // Nobody's word about an address takes a pod its isolation, nor makes a peer of somebody else.
 func TestClaims(t *testing.T) {
-	const onlyLate = "{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: late}}}]}]}"
+	const onlyLate = "{podSelector: {matchLabels: {app: db}}, ingress: [{from: " +
+		"[{namespaceSelector: {}, podSelector: {matchLabels: {app: late}}}]}]}"
 	claimed := func(node string, ips ...string) func(*World) {
 		return func(w *World) {
 			withRanges(w)
@@ -51,7 +52,9 @@ func TestClaims(t *testing.T) {
 		change: func(w *World) {
 			claim(w, "ab/late", "n2", "10.244.1.2")
 		},
-		policies: []string{"a/p " + denyBoth, "ab/p {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: late}}}]}]}"},
+		policies: []string{"a/p " + denyBoth,
+			"ab/p {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: " +
+				"{matchLabels: {app: late}}}]}]}"},
 		flows: `
 			deny-ingress ab/cli > 10.244.1.2 TCP 80
 			deny-egress 10.244.1.2 > ab/web TCP 80`,
@@ -59,7 +62,8 @@ func TestClaims(t *testing.T) {
 		name: "a Node object lists a pod's address",
 		change: func(w *World) {
 			withRanges(w)
-			w.Nodes[1].Status.Addresses = append(w.Nodes[1].Status.Addresses, node("", "10.244.1.2").Status.Addresses...)
+			w.Nodes[1].Status.Addresses = append(w.Nodes[1].Status.Addresses,
+				node("", "10.244.1.2").Status.Addresses...)
 		},
 		policies: []string{"a/p " + denyBoth},
 		flows: `
@@ -68,7 +72,8 @@ func TestClaims(t *testing.T) {
 	}, {
 		name: "a Node object lists a pod's address, and there are no ranges",
 		change: func(w *World) {
-			w.Nodes[1].Status.Addresses = append(w.Nodes[1].Status.Addresses, node("", "10.244.1.2").Status.Addresses...)
+			w.Nodes[1].Status.Addresses = append(w.Nodes[1].Status.Addresses,
+				node("", "10.244.1.2").Status.Addresses...)
 		},
 		policies: []string{"a/p " + denyBoth},
 		flows:    "deny-ingress ab/web > 10.244.1.2 TCP 80",
@@ -93,7 +98,8 @@ func TestClaims(t *testing.T) {
 	}}.run(t)
 }
 
-// Of two live pods of one node with one address the one that started last is the peer; what is judged is what both may.
+// Of two live pods of one node with one address the one that started last is the peer; what is
+// judged is what both may.
 func TestSharedAddress(t *testing.T) {
 	share := func(start, created *metav1.Time, id string) func(*World) {
 		return func(w *World) {
@@ -113,23 +119,38 @@ func TestSharedAddress(t *testing.T) {
 		isNot  = "deny-ingress 10.244.1.2 > b/lone TCP 80"
 		denied = "deny-ingress b/lone > 10.244.1.2 TCP 80"
 	)
-	fromLate := []string{"b/p {ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: late}}}]}]}"}
-	fromWeb := []string{"b/p {ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}]}]}"}
+	fromLate := []string{"b/p {ingress: [{from: [{namespaceSelector: {}, podSelector: " +
+		"{matchLabels: {app: late}}}]}]}"}
+	fromWeb := []string{"b/p {ingress: [{from: [{namespaceSelector: {}, podSelector: " +
+		"{matchLabels: {app: web}}}]}]}"}
 	table{
-		{name: "startTime: the later one is the peer", change: late, policies: fromLate, flows: isPeer},
+		{name: "startTime: the later one is the peer", change: late, policies: fromLate,
+			flows: isPeer},
 		{name: "startTime: the earlier one is not", change: late, policies: fromWeb, flows: isNot},
-		{name: "startTime: started before", change: share(second(4), nil, "ab/late"), policies: fromLate, flows: isNot},
-		{name: "startTime absent: creationTimestamp, later", change: share(nil, second(6), "ab/late"), policies: fromLate, flows: isPeer},
-		{name: "startTime absent: creationTimestamp, earlier", change: share(nil, second(4), "ab/late"), policies: fromLate, flows: isNot},
-		{name: "startTime and creationTimestamp absent: first of all", change: share(nil, nil, "ab/late"), policies: fromLate, flows: isNot},
-		{name: "startTime equal: the greater name", change: share(second(5), nil, "ab/late"), policies: fromLate, flows: isPeer},
-		{name: "startTime equal: the lesser name", change: share(second(5), nil, "a/late"), policies: fromLate, flows: isNot},
-		{name: "the later one isolated", change: late, policies: []string{"ab/p {}"}, flows: denied},
-		{name: "the earlier one isolated", change: late, policies: []string{"a/p {podSelector: {matchLabels: {app: web}}}"}, flows: denied},
-		{name: "both isolated by others: nothing", change: late, policies: []string{"a/p {ingress: [{}]}", "ab/p {ingress: [{}]}"}, flows: denied},
-		{name: "one isolated: what it may", change: late, policies: []string{"a/p {ingress: [{ports: [{port: 80}]}]}"}, flows: "allow b/lone > 10.244.1.2 TCP 80"},
+		{name: "startTime: started before", change: share(second(4), nil, "ab/late"),
+			policies: fromLate, flows: isNot},
+		{name: "startTime absent: creationTimestamp, later", change: share(nil, second(6),
+			"ab/late"), policies: fromLate, flows: isPeer},
+		{name: "startTime absent: creationTimestamp, earlier", change: share(nil, second(4),
+			"ab/late"), policies: fromLate, flows: isNot},
+		{name: "startTime and creationTimestamp absent: first of all", change: share(nil, nil,
+			"ab/late"), policies: fromLate, flows: isNot},
+		{name: "startTime equal: the greater name", change: share(second(5), nil, "ab/late"),
+			policies: fromLate, flows: isPeer},
+		{name: "startTime equal: the lesser name", change: share(second(5), nil, "a/late"),
+			policies: fromLate, flows: isNot},
+		{name: "the later one isolated", change: late, policies: []string{"ab/p {}"},
+			flows: denied},
+		{name: "the earlier one isolated", change: late,
+			policies: []string{"a/p {podSelector: {matchLabels: {app: web}}}"}, flows: denied},
+		{name: "both isolated by others: nothing", change: late,
+			policies: []string{"a/p {ingress: [{}]}", "ab/p {ingress: [{}]}"}, flows: denied},
+		{name: "one isolated: what it may", change: late,
+			policies: []string{"a/p {ingress: [{ports: [{port: 80}]}]}"},
+			flows:    "allow b/lone > 10.244.1.2 TCP 80"},
 		{name: "both isolated by one: what it allows", change: same, policies: []string{
-			"a/p {ingress: [{ports: [{port: 80}]}]}", "a/q {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 81}]}]}",
+			"a/p {ingress: [{ports: [{port: 80}]}]}",
+			"a/q {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 81}]}]}",
 			"a/r {podSelector: {matchLabels: {app: late}}, ingress: [{ports: [{port: 82}]}]}",
 		}, flows: `
 			allow b/lone > 10.244.1.2 TCP 80
@@ -137,7 +158,8 @@ func TestSharedAddress(t *testing.T) {
 			deny-ingress b/lone > 10.244.1.2 TCP 82`},
 		{name: "a port name means what both call so", change: func(w *World) {
 			same(w)
-			w.pod("a/web").Spec.Containers = append(w.pod("a/web").Spec.Containers, container("other 90 TCP"))
+			w.pod("a/web").Spec.Containers = append(w.pod("a/web").Spec.Containers,
+				container("other 90 TCP"))
 		}, policies: []string{"a/p {ingress: [{ports: [{port: web}, {port: other}]}]}"}, flows: `
 			allow b/lone > 10.244.1.2 TCP 80
 			deny-ingress b/lone > 10.244.1.2 TCP 90`},
@@ -154,11 +176,17 @@ func TestUnheardNamespace(t *testing.T) {
 	}
 	const denied, allowed = "deny-ingress b/lone > a/web TCP 80", "allow b/lone > a/web TCP 80"
 	table{
-		{name: "DoesNotExist", policies: from("{matchExpressions: [{key: restricted, operator: DoesNotExist}]}"), flows: denied},
-		{name: "NotIn", policies: from("{matchExpressions: [{key: team, operator: NotIn, values: [blue]}]}"), flows: denied},
-		{name: "its name, and DoesNotExist", policies: from("{matchLabels: {kubernetes.io/metadata.name: b}, matchExpressions: [{key: x, operator: DoesNotExist}]}"), flows: denied},
-		{name: "its name", policies: from("{matchLabels: {kubernetes.io/metadata.name: b}}"), flows: allowed},
-		{name: "one of several names", policies: from("{matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [b, c]}]}"), flows: allowed},
+		{name: "DoesNotExist", policies: from("{matchExpressions: [{key: restricted, operator: " +
+			"DoesNotExist}]}"), flows: denied},
+		{name: "NotIn", policies: from("{matchExpressions: [{key: team, operator: NotIn, values: " +
+			"[blue]}]}"), flows: denied},
+		{name: "its name, and DoesNotExist", policies: from(
+			"{matchLabels: {kubernetes.io/metadata.name: b}, matchExpressions: [{key: x, " +
+				"operator: DoesNotExist}]}"), flows: denied},
+		{name: "its name", policies: from("{matchLabels: {kubernetes.io/metadata.name: b}}"),
+			flows: allowed},
+		{name: "one of several names", policies: from(
+			"{matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [b, c]}]}"), flows: allowed},
 		{name: "every namespace", policies: from("{}"), flows: allowed},
 	}.run(t)
 }
@@ -167,7 +195,8 @@ func TestUnheardNamespace(t *testing.T) {
 func TestNodeThroughItsTunnel(t *testing.T) {
 	const webhook = "a/p {ingress: [{from: [{ipBlock: {cidr: 10.77.0.12/32}}]}]}"
 	table{{
-		name: "an ipBlock that holds the node holds its tunnel, of the same family", change: withRanges, policies: []string{webhook},
+		name:   "an ipBlock that holds the node holds its tunnel, of the same family",
+		change: withRanges, policies: []string{webhook},
 		flows: `
 			allow n2 > a/web TCP 80
 			allow 10.244.2.0 > a/web TCP 80
@@ -176,14 +205,16 @@ func TestNodeThroughItsTunnel(t *testing.T) {
 			deny-ingress 10.244.3.0 > a/web TCP 80`,
 	}, {
 		name: "of the other family, and on egress", change: withRanges,
-		policies: []string{"a/p {policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 'fd77::/64'}}]}]}"},
+		policies: []string{"a/p {policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: " +
+			"'fd77::/64'}}]}]}"},
 		flows: `
 			allow a/web@6 > fd00:10:244:2:: TCP 80
 			deny-egress a/web > 10.244.2.0 TCP 80`,
 	}, {
 		name: "except takes the node away", change: withRanges,
-		policies: []string{"a/p {ingress: [{from: [{ipBlock: {cidr: 10.77.0.0/24, except: [10.77.0.12/32]}}]}]}"},
-		flows:    "deny-ingress 10.244.2.0 > a/web TCP 80",
+		policies: []string{"a/p {ingress: [{from: [{ipBlock: {cidr: 10.77.0.0/24, except: " +
+			"[10.77.0.12/32]}}]}]}"},
+		flows: "deny-ingress 10.244.2.0 > a/web TCP 80",
 	}, {
 		name: "a pod has that address", change: func(w *World) {
 			withRanges(w)
@@ -193,7 +224,8 @@ func TestNodeThroughItsTunnel(t *testing.T) {
 	}, {
 		name: "two nodes claim the address", change: func(w *World) {
 			withRanges(w)
-			w.Nodes[0].Status.Addresses = append(w.Nodes[0].Status.Addresses, w.Nodes[1].Status.Addresses...)
+			w.Nodes[0].Status.Addresses = append(w.Nodes[0].Status.Addresses,
+				w.Nodes[1].Status.Addresses...)
 		}, policies: []string{webhook},
 		flows: "deny-ingress 10.244.2.0 > a/web TCP 80",
 	}}.run(t)

@@ -74,7 +74,9 @@ func (d *draw) agePod() bool { return d.changePod(d.fate) }
 // movePod gives a pod other addresses: new ones, those of another pod, or none.
 func (d *draw) movePod() bool {
 	return d.changePod(func(p *corev1.Pod) {
-		n := 1 + max(0, slices.IndexFunc(d.w.Nodes, func(n *corev1.Node) bool { return n.Name == p.Spec.NodeName }))
+		n := 1 + max(0, slices.IndexFunc(d.w.Nodes, func(n *corev1.Node) bool {
+			return n.Name == p.Spec.NodeName
+		}))
 		if p.Spec.NodeName == "" {
 			p.Spec.NodeName = nodeName(n) // it has been scheduled
 		}
@@ -141,7 +143,9 @@ func (d *draw) deletePod() bool {
 // was only mentioned.
 func (d *draw) relabelNamespace() bool {
 	name := pick(d.r, d.names...)
-	i := slices.IndexFunc(d.w.Namespaces, func(ns *corev1.Namespace) bool { return ns.Name == name })
+	i := slices.IndexFunc(d.w.Namespaces, func(ns *corev1.Namespace) bool {
+		return ns.Name == name
+	})
 	if i < 0 {
 		d.w.Namespaces = append(d.w.Namespaces, d.namespace(name))
 		return true

@@ -52,7 +52,8 @@ func TestEditChangesOneObject(t *testing.T) {
 			if names := changed(w, next); len(names) != 1 {
 				t.Fatalf("changed: %v", names)
 			}
-			if len(objects(next)) != len(next.Namespaces)+len(next.Pods)+len(next.Nodes)+len(next.Policies) {
+			if len(objects(next)) != len(next.Namespaces)+len(next.Pods)+len(next.Nodes)+
+				len(next.Policies) {
 				t.Fatalf("two objects of one name:\n%v", next)
 			}
 			w = next

@@ -32,7 +32,8 @@ func (c features) world(w *World) {
 	c.note("nine pods", len(w.Pods) == 9)
 	c.note("no policy", len(w.Policies) == 0)
 	c.note("five policies", len(w.Policies) == 5)
-	c.note("names that join to the same", (w.hasPolicy("a", "bc") && w.hasPolicy("ab", "c")) || (w.hasPolicy("a", "b-c") && w.hasPolicy("a-b", "c")))
+	c.note("names that join to the same", (w.hasPolicy("a", "bc") && w.hasPolicy("ab", "c")) ||
+		(w.hasPolicy("a", "b-c") && w.hasPolicy("a-b", "c")))
 	c.note("one pod name in two namespaces", w.hasPod("a", "p") && w.hasPod("ab", "p"))
 	for _, ns := range w.Namespaces {
 		c.note("namespace terminating", ns.DeletionTimestamp != nil)
@@ -55,7 +56,8 @@ func (c features) world(w *World) {
 }
 
 func (c features) pod(w *World, p *corev1.Pod) {
-	ips, live := podAddresses(p), p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed
+	ips, live := podAddresses(p), p.Status.Phase != corev1.PodSucceeded &&
+		p.Status.Phase != corev1.PodFailed
 	has := func(is func(netip.Addr) bool) bool { return slices.ContainsFunc(ips, is) }
 	c.note("single IPv4", has(netip.Addr.Is4) && !has(netip.Addr.Is6))
 	c.note("single IPv6", has(netip.Addr.Is6) && !has(netip.Addr.Is4))
@@ -77,14 +79,23 @@ func (c features) pod(w *World, p *corev1.Pod) {
 	}))
 	c.note("bad: node unknown", p.Spec.NodeName == "unknown")
 	c.note("bad: address of a node", !p.Spec.HostNetwork && has(w.isNodeAddress))
-	c.note("bad: podIP not in podIPs", len(p.Status.PodIPs) > 0 && p.Status.PodIP != p.Status.PodIPs[0].IP)
-	c.note("bad: namespace is no object", !slices.ContainsFunc(w.Namespaces, func(ns *corev1.Namespace) bool { return ns.Name == p.Namespace }))
+	c.note("bad: podIP not in podIPs", len(p.Status.PodIPs) > 0 &&
+		p.Status.PodIP != p.Status.PodIPs[0].IP)
+	c.note("bad: namespace is no object", !slices.ContainsFunc(w.Namespaces,
+		func(ns *corev1.Namespace) bool {
+			return ns.Name == p.Namespace
+		}))
 	for _, q := range w.Pods {
-		shared := q != p && !p.Spec.HostNetwork && slices.ContainsFunc(podAddresses(q), func(a netip.Addr) bool { return slices.Contains(ips, a) })
+		shared := q != p && !p.Spec.HostNetwork && slices.ContainsFunc(podAddresses(q),
+			func(a netip.Addr) bool {
+				return slices.Contains(ips, a)
+			})
 		dead := q.Status.Phase == corev1.PodSucceeded || q.Status.Phase == corev1.PodFailed
 		c.note("address shared with a dead pod", shared && live && dead)
-		c.note("address shared, other start", shared && live && !dead && !startOf(p).Equal(startOf(q)))
-		c.note("address shared, same start", shared && live && !dead && startOf(p).Equal(startOf(q)))
+		c.note("address shared, other start", shared && live && !dead &&
+			!startOf(p).Equal(startOf(q)))
+		c.note("address shared, same start", shared && live && !dead &&
+			startOf(p).Equal(startOf(q)))
 	}
 }
 
@@ -94,7 +105,8 @@ func (c features) node(w *World, n *corev1.Node) {
 	for _, a := range nodeAddresses(n) {
 		c.note("bad: node lists a pod's address", w.isInRange(a) && len(w.subjectsAt(a)) > 0)
 		c.note("bad: node lists another's address", !w.isInRange(a) && !w.hasAlone(n, a))
-		c.note("bad: node lists a tunnel", strings.HasSuffix(a.String(), ".0") || strings.HasSuffix(a.String(), "::"))
+		c.note("bad: node lists a tunnel", strings.HasSuffix(a.String(), ".0") ||
+			strings.HasSuffix(a.String(), "::"))
 	}
 }
 
@@ -102,7 +114,9 @@ func (c features) node(w *World, n *corev1.Node) {
 func (c features) claims(w *World, p *corev1.Pod) {
 	ips := slices.SortedFunc(slices.Values(podAddresses(p)), netip.Addr.Compare)
 	ips = slices.Compact(ips)
-	void := slices.DeleteFunc(slices.Clone(ips), func(a netip.Addr) bool { return !claims(p, a) || w.isPlausible(p.Spec.NodeName, a) })
+	void := slices.DeleteFunc(slices.Clone(ips), func(a netip.Addr) bool {
+		return !claims(p, a) || w.isPlausible(p.Spec.NodeName, a)
+	})
 	c.note("bad: one address of two is not its own", len(void) == 1 && len(ips) == 2)
 	for _, a := range void {
 		c.note("bad: address of another node's range", w.isInRange(a))
@@ -112,8 +126,12 @@ func (c features) claims(w *World, p *corev1.Pod) {
 	for _, a := range ips {
 		at := w.subjectsAt(a)
 		c.note("several nodes judge an address", len(at) > 1)
-		c.note("several pods of a node judge an address", slices.ContainsFunc(at, func(pods []*corev1.Pod) bool { return len(pods) > 1 }))
-		c.note("bad: pod has a tunnel's address", w.PodAt(a) == p && strings.HasSuffix(a.String(), ".0"))
+		c.note("several pods of a node judge an address", slices.ContainsFunc(at,
+			func(pods []*corev1.Pod) bool {
+				return len(pods) > 1
+			}))
+		c.note("bad: pod has a tunnel's address", w.PodAt(a) == p && strings.HasSuffix(a.String(),
+			".0"))
 	}
 }
 
@@ -136,8 +154,10 @@ func (c features) ports(p *corev1.Pod) {
 		}
 	}
 	for _, same := range named {
-		c.note("a name with two numbers in one pod", len(same) > 1 && same[0].ContainerPort != same[1].ContainerPort)
-		c.note("a name with two protocols in one pod", len(same) > 1 && containerProtocol(same[0]) != containerProtocol(same[1]))
+		c.note("a name with two numbers in one pod", len(same) > 1 &&
+			same[0].ContainerPort != same[1].ContainerPort)
+		c.note("a name with two protocols in one pod", len(same) > 1 &&
+			containerProtocol(same[0]) != containerProtocol(same[1]))
 	}
 	for _, init := range p.Spec.InitContainers {
 		c.note("sidecar with ports", init.RestartPolicy != nil && len(init.Ports) > 0)
@@ -148,12 +168,16 @@ func (c features) ports(p *corev1.Pod) {
 func (c features) policy(p *networkingv1.NetworkPolicy) {
 	s := p.Spec
 	c.note("long policy name", len(p.Name) > 200)
-	c.note("podSelector empty", len(s.PodSelector.MatchLabels)+len(s.PodSelector.MatchExpressions) == 0)
+	c.note("podSelector empty", len(s.PodSelector.MatchLabels)+
+		len(s.PodSelector.MatchExpressions) == 0)
 	c.note("policyTypes nil", s.PolicyTypes == nil)
 	c.note("policyTypes nil, egress rules", s.PolicyTypes == nil && len(s.Egress) > 0)
 	c.note("policyTypes empty", s.PolicyTypes != nil && len(s.PolicyTypes) == 0)
 	c.note("policyTypes Egress", slices.Equal(s.PolicyTypes, []networkingv1.PolicyType{"Egress"}))
-	c.note("bad: policyTypes", slices.ContainsFunc(s.PolicyTypes, func(d networkingv1.PolicyType) bool { return d != "Ingress" && d != "Egress" }))
+	c.note("bad: policyTypes", slices.ContainsFunc(s.PolicyTypes,
+		func(d networkingv1.PolicyType) bool {
+			return d != "Ingress" && d != "Egress"
+		}))
 	c.note("ingress nil", s.Ingress == nil)
 	c.note("ingress empty", s.Ingress != nil && len(s.Ingress) == 0)
 	c.note("egress empty", s.Egress != nil && len(s.Egress) == 0)
@@ -174,15 +198,18 @@ func (c features) policy(p *networkingv1.NetworkPolicy) {
 }
 
 func (c features) selector(s *metav1.LabelSelector) {
-	c.note("matchLabels with matchExpressions", len(s.MatchLabels) > 0 && len(s.MatchExpressions) > 0)
+	c.note("matchLabels with matchExpressions", len(s.MatchLabels) > 0 &&
+		len(s.MatchExpressions) > 0)
 	c.note("selector by namespace name", s.MatchLabels[corev1.LabelMetadataName] != "")
 	for _, e := range s.MatchExpressions {
 		if isValidExpression(e) {
 			c.note("operator "+string(e.Operator), true)
 			continue
 		}
-		c.note("bad: operator unknown", !slices.Contains([]metav1.LabelSelectorOperator{"In", "NotIn", "Exists", "DoesNotExist"}, e.Operator))
-		c.note("bad: values of In or NotIn", len(e.Values) == 0 && (e.Operator == "In" || e.Operator == "NotIn"))
+		c.note("bad: operator unknown", !slices.Contains([]metav1.LabelSelectorOperator{"In",
+			"NotIn", "Exists", "DoesNotExist"}, e.Operator))
+		c.note("bad: values of In or NotIn", len(e.Values) == 0 && (e.Operator == "In" ||
+			e.Operator == "NotIn"))
 		c.note("bad: values of Exists", len(e.Values) > 0 && e.Operator == "Exists")
 		c.note("bad: values of DoesNotExist", len(e.Values) > 0 && e.Operator == "DoesNotExist")
 		c.note("bad: key", e.Key == "")
@@ -213,7 +240,8 @@ func (c features) block(b networkingv1.IPBlock) {
 	c.note("cidr 0.0.0.0/0", b.CIDR == "0.0.0.0/0")
 	c.note("cidr ::/0", b.CIDR == "::/0")
 	c.note("cidr of one address", ok && cidr.IsSingleIP())
-	c.note("cidr of a node's pods", ok && strings.HasPrefix(b.CIDR, "10.244.1.0/24") || b.CIDR == "fd00:10:244:1::/64")
+	c.note("cidr of a node's pods", ok && strings.HasPrefix(b.CIDR, "10.244.1.0/24") ||
+		b.CIDR == "fd00:10:244:1::/64")
 	zeros := inDecimal(b.CIDR) != b.CIDR
 	c.note("cidr with host bits", ok && !zeros && cidr.String() != b.CIDR)
 	c.note("cidr with leading zeros", ok && zeros)
@@ -222,7 +250,8 @@ func (c features) block(b networkingv1.IPBlock) {
 	for _, text := range b.Except {
 		e, ok := parseCIDR(text)
 		c.note("bad: except", !ok)
-		c.note("bad: except outside or all", ok && (!cidr.Contains(e.Addr()) || e.Bits() <= cidr.Bits()))
+		c.note("bad: except outside or all", ok && (!cidr.Contains(e.Addr()) ||
+			e.Bits() <= cidr.Bits()))
 		zeros := inDecimal(text) != text
 		c.note("except with host bits", ok && !zeros && e.String() != text)
 		c.note("except with leading zeros", ok && zeros)

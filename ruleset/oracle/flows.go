@@ -64,7 +64,8 @@ func (w *World) flowAddresses() []netip.Addr {
 // the internet, among the pods' own, translated (RFC 6052) and link-local.
 func outsideAddresses() []netip.Addr {
 	var addrs []netip.Addr
-	for _, text := range []string{"8.8.8.8", "10.244.1.200", "2001:db8::1", "64:ff9b::1", "fe80::1"} {
+	for _, text := range []string{"8.8.8.8", "10.244.1.200", "2001:db8::1", "64:ff9b::1",
+		"fe80::1"} {
 		addrs = append(addrs, netip.MustParseAddr(text))
 	}
 	return addrs
@@ -78,7 +79,8 @@ func (w *World) flowPorts() []int32 {
 	for _, step := range []int32{0, 1, -1} {
 		for _, port := range mentioned {
 			near := port + step
-			if 1 <= near && near <= 65535 && len(ports) < maxFlowPorts && !slices.Contains(ports, near) {
+			if 1 <= near && near <= 65535 && len(ports) < maxFlowPorts &&
+				!slices.Contains(ports, near) {
 				ports = append(ports, near)
 			}
 		}

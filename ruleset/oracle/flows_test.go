@@ -10,7 +10,8 @@ import (
 
 func TestFlows(t *testing.T) {
 	w := cluster()
-	w.Policies = append(w.Policies, policy(t, "a/p {ingress: [{ports: [{port: 100, endPort: 200}, {port: 70000}]}]}"))
+	w.Policies = append(w.Policies, policy(t,
+		"a/p {ingress: [{ports: [{port: 100, endPort: 200}, {port: 70000}]}]}"))
 	w.pod("a/db").Status.Phase = corev1.PodSucceeded
 	flows := w.Flows()
 	for _, want := range []string{
@@ -49,8 +50,9 @@ func TestFlowsAreSoundAndOnce(t *testing.T) {
 func TestFlowText(t *testing.T) {
 	from, to := netip.MustParseAddr("10.244.1.2"), netip.MustParseAddr("10.244.2.2")
 	for want, f := range map[string]Flow{
-		"10.244.1.2 > 10.244.2.2 TCP 80": {From: from, To: to, Protocol: corev1.ProtocolTCP, Port: 80},
-		"10.244.1.2 > 10.244.2.2 other":  {From: from, To: to},
+		"10.244.1.2 > 10.244.2.2 TCP 80": {From: from, To: to, Protocol: corev1.ProtocolTCP,
+			Port: 80},
+		"10.244.1.2 > 10.244.2.2 other": {From: from, To: to},
 	} {
 		if got := f.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)

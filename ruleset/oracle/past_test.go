@@ -10,8 +10,9 @@ import (
 // Cases that systems of this kind got wrong and that no other table has.
 func TestPastMistakes(t *testing.T) {
 	table{{
-		name:     "egress that A's policy allows does not skip B's ingress on the same node",
-		policies: []string{"a/p {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{}]}", "a/q {podSelector: {matchLabels: {app: api}}}"},
+		name: "egress that A's policy allows does not skip B's ingress on the same node",
+		policies: []string{"a/p {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], " +
+			"egress: [{}]}", "a/q {podSelector: {matchLabels: {app: api}}}"},
 		flows: `
 			deny-ingress a/web > a/api TCP 8080
 			allow a/web > ab/cli TCP 80`,
@@ -22,7 +23,8 @@ func TestPastMistakes(t *testing.T) {
 			w.pod("a/db").Status.StartTime = second(9)
 			setIPs(w.pod("ab/web"), "10.244.2.2", "fd00:10:244:2::2")
 		},
-		policies: []string{"a/p {ingress: [{from: [{podSelector: {matchLabels: {app: db}}}]}]}", "ab/p {podSelector: {matchLabels: {app: web}}}"},
+		policies: []string{"a/p {ingress: [{from: [{podSelector: {matchLabels: {app: db}}}]}]}",
+			"ab/p {podSelector: {matchLabels: {app: web}}}"},
 		flows: `
 			deny-ingress 10.244.2.2 > a/web TCP 80
 			deny-ingress a/web > 10.244.2.2 TCP 80
@@ -64,7 +66,10 @@ func TestNilRules(t *testing.T) {
 // The verdict follows each change of an object, in either direction.
 func TestChanges(t *testing.T) {
 	w := cluster()
-	w.Policies = append(w.Policies, policy(t, "a/p {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: green}}, podSelector: {matchLabels: {app: web}}}], ports: [{port: 80}]}]}"))
+	w.Policies = append(w.Policies, policy(t,
+		"a/p {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: "+
+			"{matchLabels: {team: green}}, podSelector: {matchLabels: {app: web}}}], ports: "+
+			"[{port: 80}]}]}"))
 	const flow = " ab/web > a/web TCP 80"
 	for _, step := range []struct {
 		name   string
@@ -72,11 +77,17 @@ func TestChanges(t *testing.T) {
 		want   string
 	}{
 		{"at first", func() {}, "allow"},
-		{"the peer edited out of podSelector", func() { w.pod("ab/web").Labels = labelSet("app=x") }, "deny-ingress"},
+		{"the peer edited out of podSelector", func() {
+			w.pod("ab/web").Labels = labelSet("app=x")
+		}, "deny-ingress"},
 		{"and back in", func() { w.pod("ab/web").Labels = labelSet("app=web") }, "allow"},
-		{"its namespace edited out of namespaceSelector", func() { w.Namespaces[1].Labels = labelSet("team=red") }, "deny-ingress"},
+		{"its namespace edited out of namespaceSelector", func() {
+			w.Namespaces[1].Labels = labelSet("team=red")
+		}, "deny-ingress"},
 		{"its namespace not seen yet", func() { w.Namespaces = w.Namespaces[:1] }, "deny-ingress"},
-		{"its namespace seen, with the label", func() { w.Namespaces = append(w.Namespaces, namespace("ab", "team=green")) }, "allow"},
+		{"its namespace seen, with the label", func() {
+			w.Namespaces = append(w.Namespaces, namespace("ab", "team=green"))
+		}, "allow"},
 		{"the rule edited away", func() { w.Policies[0].Spec.Ingress = nil }, "deny-ingress"},
 		{"the subject edited out of podSelector", func() { w.pod("a/web").Labels = nil }, "allow"},
 		{"and back in", func() { w.pod("a/web").Labels = labelSet("app=web") }, "deny-ingress"},

@@ -68,7 +68,8 @@ func rulesOf(p *networkingv1.NetworkPolicy, d networkingv1.PolicyType) []rule {
 
 // bothRules returns the policy's rules of both directions.
 func bothRules(p *networkingv1.NetworkPolicy) []rule {
-	return append(rulesOf(p, networkingv1.PolicyTypeIngress), rulesOf(p, networkingv1.PolicyTypeEgress)...)
+	return append(rulesOf(p, networkingv1.PolicyTypeIngress),
+		rulesOf(p, networkingv1.PolicyTypeEgress)...)
 }
 
 // ruleAllows tells if a peer and a port of the rule of a policy in this
@@ -113,7 +114,8 @@ func (w *World) peerMatches(namespace string, peer networkingv1.NetworkPolicyPee
 
 // namespaceMatches tells if the pod is in a namespace that the entry selects;
 // without namespaceSelector that is the policy's own.
-func (w *World) namespaceMatches(own string, peer networkingv1.NetworkPolicyPeer, pod *corev1.Pod) bool {
+func (w *World) namespaceMatches(own string, peer networkingv1.NetworkPolicyPeer,
+	pod *corev1.Pod) bool {
 	if peer.NamespaceSelector == nil {
 		return pod.Namespace == own
 	}
@@ -150,7 +152,8 @@ func (w *World) blockMatches(b networkingv1.IPBlock, a netip.Addr) bool {
 	}
 	for _, n := range w.Nodes {
 		for _, own := range nodeAddresses(n) {
-			if w.isTunnelOf(n, a) && own.Is4() == a.Is4() && blockHolds(b, own) && w.hasAlone(n, own) {
+			if w.isTunnelOf(n, a) && own.Is4() == a.Is4() && blockHolds(b, own) &&
+				w.hasAlone(n, own) {
 				return true
 			}
 		}
@@ -189,8 +192,8 @@ func blockHolds(b networkingv1.IPBlock, a netip.Addr) bool {
 	return matches
 }
 
-// parseCIDR parses a prefix and masks its host bits off. Leading zeros mean nothing. IPv4 written as
-// mapped IPv6 is refused: no packet has such an address.
+// parseCIDR parses a prefix and masks its host bits off. Leading zeros mean nothing. IPv4 written
+// as mapped IPv6 is refused: no packet has such an address.
 func parseCIDR(text string) (netip.Prefix, bool) {
 	p, err := netip.ParsePrefix(inDecimal(text))
 	if err != nil || p.Addr().Is4In6() {

@@ -108,7 +108,8 @@ func isPortName(name string) bool {
 		return false
 	case strings.Trim(name, letters+others) != "":
 		return false
-	case strings.HasPrefix(name, "-") || strings.HasSuffix(name, "-") || strings.Contains(name, "--"):
+	case strings.HasPrefix(name, "-") || strings.HasSuffix(name, "-") ||
+		strings.Contains(name, "--"):
 		return false
 	}
 	return strings.ContainsAny(name, letters)

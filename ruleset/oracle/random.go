@@ -129,7 +129,8 @@ func (d *draw) node(n int) *corev1.Node {
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName(n)}}
 	d.setRanges(node, n)
 	add := func(kind corev1.NodeAddressType, address string) {
-		node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: kind, Address: address})
+		node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: kind,
+			Address: address})
 	}
 	for _, ip := range nodeIPs(n) {
 		add(corev1.NodeInternalIP, ip.IP)
@@ -163,12 +164,14 @@ func nodeName(n int) string { return fmt.Sprintf("n%d", n) }
 
 // nodeIPs are the internal addresses of node number n, one of each family.
 func nodeIPs(n int) []corev1.PodIP {
-	return []corev1.PodIP{{IP: fmt.Sprintf("10.77.0.%d", 10+n)}, {IP: fmt.Sprintf("fd77::%d", 10+n)}}
+	return []corev1.PodIP{{IP: fmt.Sprintf("10.77.0.%d", 10+n)},
+		{IP: fmt.Sprintf("fd77::%d", 10+n)}}
 }
 
 // namespace makes a namespace object, now and then a terminating one.
 func (d *draw) namespace(name string) *corev1.Namespace {
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: d.namespaceLabels(name)}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name,
+		Labels: d.namespaceLabels(name)}}
 	ns.Status.Phase = corev1.NamespaceActive
 	if d.seldom() {
 		ns.DeletionTimestamp = d.moment()

@@ -60,8 +60,12 @@ func (d *draw) except(cidr netip.Prefix) (netip.Prefix, bool) {
 	if cidr.IsSingleIP() {
 		return netip.Prefix{}, false
 	}
-	inside := slices.DeleteFunc(d.w.flowAddresses(), func(a netip.Addr) bool { return !cidr.Contains(a) })
-	lengths := slices.DeleteFunc(blockLengths(cidr.Addr()), func(n int) bool { return n <= cidr.Bits() })
+	inside := slices.DeleteFunc(d.w.flowAddresses(), func(a netip.Addr) bool {
+		return !cidr.Contains(a)
+	})
+	lengths := slices.DeleteFunc(blockLengths(cidr.Addr()), func(n int) bool {
+		return n <= cidr.Bits()
+	})
 	return netip.PrefixFrom(pick(d.r, inside...), pick(d.r, lengths...)), true
 }
 
@@ -73,7 +77,8 @@ func (d *draw) badBlock(b networkingv1.IPBlock) networkingv1.IPBlock {
 	case 1:
 		b.Except = append(b.Except, pick(d.r, badCIDRs()...))
 	case 2:
-		b.Except = append(b.Except, pick(d.r, "10.250.0.0/16", "fd99::/64", "0.0.0.0/0", "::/0")) // outside, or all of it
+		// outside, or all of it
+		b.Except = append(b.Except, pick(d.r, "10.250.0.0/16", "fd99::/64", "0.0.0.0/0", "::/0"))
 	case 3:
 		b.Except = append(b.Except, b.CIDR)
 	}

@@ -12,7 +12,9 @@ import (
 func (d *draw) pod() *corev1.Pod {
 	p := &corev1.Pod{}
 	p.Namespace = pick(d.r, d.names...)
-	p.Name = unused(d.r, []string{"p", "q", "r", "s", "t"}, func(name string) bool { return d.w.hasPod(p.Namespace, name) })
+	p.Name = unused(d.r, []string{"p", "q", "r", "s", "t"}, func(name string) bool {
+		return d.w.hasPod(p.Namespace, name)
+	})
 	p.Labels = d.labels()
 	p.CreationTimestamp = *d.moment()
 	d.containers(p)
@@ -63,7 +65,8 @@ func (d *draw) setAddresses(p *corev1.Pod, both []corev1.PodIP) {
 func (d *draw) share(p *corev1.Pod, n int) {
 	choice := [][]corev1.PodIP{}
 	for _, other := range d.w.Pods {
-		if other.Spec.NodeName == nodeName(n) && !other.Spec.HostNetwork && len(other.Status.PodIPs) == 2 {
+		if other.Spec.NodeName == nodeName(n) && !other.Spec.HostNetwork &&
+			len(other.Status.PodIPs) == 2 {
 			choice = append(choice, other.Status.PodIPs)
 		}
 	}
@@ -90,9 +93,11 @@ func (d *draw) claim(p *corev1.Pod, n int) {
 func (d *draw) foreignIPs() [][]corev1.PodIP {
 	pairs := [][]corev1.PodIP{{{IP: "8.8.8.8"}, {IP: "2001:db8::1"}}}
 	for n := range max(2, len(d.w.Nodes)) {
-		pairs = append(pairs, nodeIPs(n+1), []corev1.PodIP{{IP: fmt.Sprintf("10.244.%d.0", n+1)}, {IP: fmt.Sprintf("fd00:10:244:%d::", n+1)}})
+		pairs = append(pairs, nodeIPs(n+1), []corev1.PodIP{{IP: fmt.Sprintf("10.244.%d.0", n+1)},
+			{IP: fmt.Sprintf("fd00:10:244:%d::", n+1)}})
 		for x := 2; x < 5; x++ {
-			pairs = append(pairs, []corev1.PodIP{{IP: fmt.Sprintf("10.244.%d.%d", n+1, x)}, {IP: fmt.Sprintf("fd00:10:244:%d::%x", n+1, x)}})
+			pairs = append(pairs, []corev1.PodIP{{IP: fmt.Sprintf("10.244.%d.%d", n+1, x)},
+				{IP: fmt.Sprintf("fd00:10:244:%d::%x", n+1, x)}})
 		}
 	}
 	return pairs
@@ -101,7 +106,8 @@ func (d *draw) foreignIPs() [][]corev1.PodIP {
 // freeIPs returns the first two addresses of node number n that no pod states.
 func (d *draw) freeIPs(n int) []corev1.PodIP {
 	for x := 2; ; x++ {
-		ips := []corev1.PodIP{{IP: fmt.Sprintf("10.244.%d.%d", n, x)}, {IP: fmt.Sprintf("fd00:10:244:%d::%x", n, x)}}
+		ips := []corev1.PodIP{{IP: fmt.Sprintf("10.244.%d.%d", n, x)},
+			{IP: fmt.Sprintf("fd00:10:244:%d::%x", n, x)}}
 		if !d.w.states(ips[0].IP) && !d.w.states(ips[1].IP) {
 			return ips
 		}
@@ -140,8 +146,10 @@ func badAddresses() []string {
 
 // fate draws how far the pod's life has got.
 func (d *draw) fate(p *corev1.Pod) {
-	p.Status.Phase = pick(d.r, corev1.PodRunning, corev1.PodRunning, corev1.PodRunning, corev1.PodRunning, corev1.PodRunning,
-		corev1.PodRunning, corev1.PodRunning, corev1.PodPending, corev1.PodSucceeded, corev1.PodFailed)
+	p.Status.Phase = pick(d.r, corev1.PodRunning, corev1.PodRunning, corev1.PodRunning,
+		corev1.PodRunning, corev1.PodRunning,
+		corev1.PodRunning, corev1.PodRunning, corev1.PodPending, corev1.PodSucceeded,
+		corev1.PodFailed)
 	if !d.seldom() {
 		p.Status.StartTime = d.moment()
 	}
@@ -173,7 +181,8 @@ func (d *draw) container(name string) corev1.Container {
 		if d.bad() {
 			port = pick(d.r, badPortNames()...)
 		}
-		c.Ports = append(c.Ports, corev1.ContainerPort{Name: port, Protocol: d.containerProtocol(), ContainerPort: d.portNumber()})
+		c.Ports = append(c.Ports, corev1.ContainerPort{Name: port, Protocol: d.containerProtocol(),
+			ContainerPort: d.portNumber()})
 	}
 	return c
 }

@@ -11,7 +11,9 @@ import (
 func (d *draw) policy() *networkingv1.NetworkPolicy {
 	p := &networkingv1.NetworkPolicy{}
 	p.Namespace = d.policyNamespace()
-	p.Name = unused(d.r, policyNames(), func(name string) bool { return d.w.hasPolicy(p.Namespace, name) })
+	p.Name = unused(d.r, policyNames(), func(name string) bool {
+		return d.w.hasPolicy(p.Namespace, name)
+	})
 	p.Spec.PodSelector = d.selector()
 	p.Spec.PolicyTypes = d.policyTypes()
 	p.Spec.Ingress = d.ingress()
@@ -31,9 +33,11 @@ func (d *draw) policyNamespace() string {
 func (d *draw) policyTypes() []networkingv1.PolicyType {
 	const in, out = networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress
 	if d.bad() {
-		return pick(d.r, []networkingv1.PolicyType{"Sideways"}, []networkingv1.PolicyType{""}, []networkingv1.PolicyType{in, "egress"})
+		return pick(d.r, []networkingv1.PolicyType{"Sideways"}, []networkingv1.PolicyType{""},
+			[]networkingv1.PolicyType{in, "egress"})
 	}
-	return pick(d.r, nil, []networkingv1.PolicyType{}, []networkingv1.PolicyType{in}, []networkingv1.PolicyType{out},
+	return pick(d.r, nil, []networkingv1.PolicyType{}, []networkingv1.PolicyType{in},
+		[]networkingv1.PolicyType{out},
 		[]networkingv1.PolicyType{in, out}, []networkingv1.PolicyType{out, in})
 }
 
@@ -41,7 +45,8 @@ func (d *draw) policyTypes() []networkingv1.PolicyType {
 func (d *draw) ingress() []networkingv1.NetworkPolicyIngressRule {
 	var rules []networkingv1.NetworkPolicyIngressRule
 	for range d.r.IntN(3) {
-		rules = append(rules, networkingv1.NetworkPolicyIngressRule{From: d.peers(), Ports: d.ports()})
+		rules = append(rules, networkingv1.NetworkPolicyIngressRule{From: d.peers(),
+			Ports: d.ports()})
 	}
 	if rules == nil && d.half() {
 		rules = []networkingv1.NetworkPolicyIngressRule{}
@@ -84,7 +89,8 @@ func (d *draw) peer() networkingv1.NetworkPolicyPeer {
 	return pick(d.r, networkingv1.NetworkPolicyPeer{PodSelector: &pods},
 		networkingv1.NetworkPolicyPeer{NamespaceSelector: &namespaces},
 		networkingv1.NetworkPolicyPeer{PodSelector: &pods, NamespaceSelector: &namespaces},
-		networkingv1.NetworkPolicyPeer{IPBlock: &block}, networkingv1.NetworkPolicyPeer{IPBlock: &block})
+		networkingv1.NetworkPolicyPeer{IPBlock: &block},
+		networkingv1.NetworkPolicyPeer{IPBlock: &block})
 }
 
 // namespaceSelector draws a selector that may ask for a namespace by name.
@@ -92,7 +98,8 @@ func (d *draw) namespaceSelector() metav1.LabelSelector {
 	if d.often() {
 		return d.selector()
 	}
-	return metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: pick(d.r, d.names...)}}
+	return metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: pick(d.r,
+		d.names...)}}
 }
 
 // selector draws one that is empty, or has labels, expressions or both.
@@ -131,9 +138,12 @@ func (d *draw) badExpression() metav1.LabelSelectorRequirement {
 		metav1.LabelSelectorRequirement{Key: key, Operator: "in", Values: labelValues()},
 		metav1.LabelSelectorRequirement{Key: key},
 		metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpIn},
-		metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpNotIn, Values: []string{}},
-		metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpExists, Values: labelValues()},
-		metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpDoesNotExist, Values: labelValues()},
+		metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpNotIn,
+			Values: []string{}},
+		metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpExists,
+			Values: labelValues()},
+		metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpDoesNotExist,
+			Values: labelValues()},
 		metav1.LabelSelectorRequirement{Operator: metav1.LabelSelectorOpDoesNotExist})
 }
 

@@ -33,19 +33,22 @@ func TestRandomShowsEachFeature(t *testing.T) {
 }
 
 func TestRandomKeepsToSize(t *testing.T) {
-	size := Size{Namespaces: 2, Pods: 3, Nodes: 1, Policies: 2, Valid: true, Dual: true, NoSCTP: true}
+	size := Size{Namespaces: 2, Pods: 3, Nodes: 1, Policies: 2, Valid: true, Dual: true,
+		NoSCTP: true}
 	seen, r := features{}, rand.New(rand.NewPCG(2, 0))
 	for _, w := range worlds(200, size) {
 		for range 4 {
 			seen.world(w)
-			if len(w.namespaceNames()) > 2 || len(w.Pods) > 3 || len(w.Nodes) > 1 || len(w.Policies) > 2 {
+			if len(w.namespaceNames()) > 2 || len(w.Pods) > 3 || len(w.Nodes) > 1 ||
+				len(w.Policies) > 2 {
 				t.Fatalf("too large:\n%v", w)
 			}
 			w = size.Edit(r, w)
 		}
 	}
 	for name, count := range seen {
-		unwanted := strings.HasPrefix(name, "bad") || strings.HasPrefix(name, "single") || strings.Contains(name, "SCTP")
+		unwanted := strings.HasPrefix(name, "bad") || strings.HasPrefix(name, "single") ||
+			strings.Contains(name, "SCTP")
 		if unwanted && count > 0 {
 			t.Errorf("%q: shown %d times", name, count)
 		}

@@ -37,10 +37,14 @@ func TestSelectors(t *testing.T) {
 		{"{matchExpressions: [{key: app, operator: Exists}]}", "tier=x", false},
 		{"{matchExpressions: [{key: app, operator: DoesNotExist}]}", "app=", false},
 		{"{matchExpressions: [{key: app, operator: DoesNotExist}]}", "tier=x", true},
-		{"{matchExpressions: [{key: app, operator: In, values: [web]}, {key: app, operator: NotIn, values: [web]}]}", "app=web", false},
-		{"{matchLabels: {app: web}, matchExpressions: [{key: tier, operator: Exists}]}", "app=web tier=x", true},
-		{"{matchLabels: {app: web}, matchExpressions: [{key: tier, operator: Exists}]}", "app=web", false},
-		{"{matchLabels: {app: web}, matchExpressions: [{key: tier, operator: Exists}]}", "tier=x", false},
+		{"{matchExpressions: [{key: app, operator: In, values: [web]}, {key: app, operator: " +
+			"NotIn, values: [web]}]}", "app=web", false},
+		{"{matchLabels: {app: web}, matchExpressions: [{key: tier, operator: Exists}]}",
+			"app=web tier=x", true},
+		{"{matchLabels: {app: web}, matchExpressions: [{key: tier, operator: Exists}]}", "app=web",
+			false},
+		{"{matchLabels: {app: web}, matchExpressions: [{key: tier, operator: Exists}]}", "tier=x",
+			false},
 		{"{matchExpressions: [{key: app, operator: in, values: [web]}]}", "app=web", false},
 	} {
 		var s metav1.LabelSelector

@@ -43,9 +43,10 @@ func TestSubjects(t *testing.T) {
 		policies: []string{"a/p {podSelector: {matchLabels: {app: none}}}"},
 		flows:    "allow b/lone > a/web TCP 80",
 	}, {
-		name:     "spec.podSelector.matchLabels: the value is a plain string",
-		policies: []string{"a/p {podSelector: {matchLabels: {app: 'w*'}}}", "a/q {podSelector: {matchLabels: {app: ''}}}"},
-		flows:    "allow b/lone > a/web TCP 80",
+		name: "spec.podSelector.matchLabels: the value is a plain string",
+		policies: []string{"a/p {podSelector: {matchLabels: {app: 'w*'}}}",
+			"a/q {podSelector: {matchLabels: {app: ''}}}"},
+		flows: "allow b/lone > a/web TCP 80",
 	}, {
 		name:     "status.podIPs: every address of a pod counts",
 		policies: []string{"a/p " + denyBoth},
@@ -149,16 +150,19 @@ func TestIsolation(t *testing.T) {
 		policies: []string{"a/p {policyTypes: [Egress], ingress: [{}]}", "a/q {podSelector: {}}"},
 		flows:    "deny-ingress ab/cli > a/web TCP 80",
 	}, {
-		name:     "spec.ingress [] and [{}]",
-		policies: []string{"a/p {podSelector: {matchLabels: {app: web}}, ingress: []}", "a/q {podSelector: {matchLabels: {app: api}}, ingress: [{}]}"},
+		name: "spec.ingress [] and [{}]",
+		policies: []string{"a/p {podSelector: {matchLabels: {app: web}}, ingress: []}",
+			"a/q {podSelector: {matchLabels: {app: api}}, ingress: [{}]}"},
 		flows: `
 			deny-ingress ab/cli > a/web
 			allow ab/cli > a/api
 			allow ab/cli > a/api SCTP 7
 			allow 2001:db8::1 > a/api@6 UDP 53`,
 	}, {
-		name:     "spec.egress [] and [{}]",
-		policies: []string{"a/p {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: []}", "a/q {podSelector: {matchLabels: {app: api}}, policyTypes: [Egress], egress: [{}]}"},
+		name: "spec.egress [] and [{}]",
+		policies: []string{"a/p {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], " +
+			"egress: []}", "a/q {podSelector: {matchLabels: {app: api}}, policyTypes: [Egress], " +
+			"egress: [{}]}"},
 		flows: `
 			deny-egress a/web > ab/cli
 			allow a/api > ab/cli
@@ -168,8 +172,10 @@ func TestIsolation(t *testing.T) {
 		name: "several policies: what any rule of any of them allows",
 		policies: []string{
 			"a/deny {podSelector: {}}",
-			"a/one {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80}]}, {ports: [{port: 81}]}]}",
-			"a/two {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: db}}}]}]}",
+			"a/one {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80}]}, " +
+				"{ports: [{port: 81}]}]}",
+			"a/two {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: " +
+				"{matchLabels: {app: db}}}]}]}",
 		},
 		flows: `
 			allow ab/cli > a/web TCP 80
@@ -178,8 +184,9 @@ func TestIsolation(t *testing.T) {
 			allow a/db > a/web TCP 82
 			deny-ingress a/db > a/api TCP 80`,
 	}, {
-		name:     "both halves must allow",
-		policies: []string{"a/p {policyTypes: [Egress], egress: [{ports: [{port: 80}]}]}", "ab/p {ingress: [{ports: [{port: 81}]}]}"},
+		name: "both halves must allow",
+		policies: []string{"a/p {policyTypes: [Egress], egress: [{ports: [{port: 80}]}]}",
+			"ab/p {ingress: [{ports: [{port: 81}]}]}"},
 		flows: `
 			deny-ingress a/web > ab/web TCP 80
 			deny-egress a/web > ab/web TCP 81

@@ -56,11 +56,14 @@ func (rows table) run(t *testing.T) {
 // Namespace a is team=blue, ab is team=green, and b is no object.
 func cluster() *World {
 	w := &World{
-		Nodes:      []*corev1.Node{node("n1", "10.77.0.11", "fd77::11"), node("n2", "10.77.0.12", "fd77::12")},
+		Nodes: []*corev1.Node{node("n1", "10.77.0.11", "fd77::11"), node("n2", "10.77.0.12",
+			"fd77::12")},
 		Namespaces: []*corev1.Namespace{namespace("a", "team=blue"), namespace("ab", "team=green")},
 		Pods: []*corev1.Pod{
-			pod("a/web", "n1", 2, "app=web"), pod("a/api", "n1", 3, "app=api tier=front"), pod("ab/cli", "n1", 4, "app=cli"),
-			pod("a/db", "n2", 2, "app=db tier=back"), pod("ab/web", "n2", 3, "app=web"), pod("b/lone", "n2", 4, ""),
+			pod("a/web", "n1", 2, "app=web"), pod("a/api", "n1", 3, "app=api tier=front"),
+			pod("ab/cli", "n1", 4, "app=cli"),
+			pod("a/db", "n2", 2, "app=db tier=back"), pod("ab/web", "n2", 3, "app=web"),
+			pod("b/lone", "n2", 4, ""),
 			pod("a/host", "n1", 0, "app=web"),
 		},
 	}
@@ -68,7 +71,8 @@ func cluster() *World {
 	w.pod("a/web").Spec.Containers = []corev1.Container{container("web 80 TCP", "dns 53 UDP")}
 	w.pod("ab/web").Spec.Containers = []corev1.Container{container("web 80 ")}
 	w.pod("a/api").Spec.Containers = []corev1.Container{container(), container("web 8080 TCP")}
-	w.pod("a/api").Spec.InitContainers = []corev1.Container{container("setup 7000 TCP"), container("metrics 9090 TCP")}
+	w.pod("a/api").Spec.InitContainers = []corev1.Container{container("setup 7000 TCP"),
+		container("metrics 9090 TCP")}
 	w.pod("a/api").Spec.InitContainers[1].RestartPolicy = &always
 	setIPs(w.pod("a/host"), "10.77.0.11", "fd77::11")
 	w.pod("a/host").Spec.HostNetwork = true
@@ -78,7 +82,8 @@ func cluster() *World {
 func node(name string, ips ...string) *corev1.Node {
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	for _, ip := range ips {
-		n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
+		n.Status.Addresses = append(n.Status.Addresses,
+			corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
 	}
 	return n
 }
@@ -122,7 +127,8 @@ func container(ports ...string) corev1.Container {
 	for _, text := range ports {
 		f := strings.Split(text, " ")
 		number, _ := strconv.Atoi(f[1])
-		c.Ports = append(c.Ports, corev1.ContainerPort{Name: f[0], ContainerPort: int32(number), Protocol: corev1.Protocol(f[2])})
+		c.Ports = append(c.Ports, corev1.ContainerPort{Name: f[0], ContainerPort: int32(number),
+			Protocol: corev1.Protocol(f[2])})
 	}
 	return c
 }

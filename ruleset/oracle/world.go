@@ -68,9 +68,10 @@ type half struct {
 	direction networkingv1.PolicyType
 	flow      Flow
 	claimants []*corev1.Pod
-	subject   *corev1.Pod // of the claimants that are isolated: the only one, or one that stands for them
-	peer      *corev1.Pod // nil = that end is no pod
-	peerAddr  netip.Addr
+	// of the claimants that are isolated: the only one, or one that stands for them
+	subject  *corev1.Pod
+	peer     *corev1.Pod // nil = that end is no pod
+	peerAddr netip.Addr
 }
 
 // allowed applies the sentence of the API: a pod is isolated once a policy
@@ -86,21 +87,29 @@ func (w *World) allowed(h half) bool {
 	}
 	h.subject = standFor(isolated)
 	return slices.ContainsFunc(w.Policies, func(p *networkingv1.NetworkPolicy) bool {
-		selectsAll := governs(p, h.direction) && !slices.ContainsFunc(isolated, func(pod *corev1.Pod) bool { return !hasSubject(p, pod) })
+		selectsAll := governs(p, h.direction) && !slices.ContainsFunc(isolated,
+			func(pod *corev1.Pod) bool {
+				return !hasSubject(p, pod)
+			})
 		return selectsAll && w.policyAllows(p, h)
 	})
 }
 
 // isSame tells if one pod alone claims both the subject's address and this one.
 func (w *World) isSame(claimants []*corev1.Pod, a netip.Addr) bool {
-	return len(claimants) == 1 && slices.ContainsFunc(w.subjectsAt(a), func(others []*corev1.Pod) bool { return slices.Equal(claimants, others) })
+	return len(claimants) == 1 && slices.ContainsFunc(w.subjectsAt(a),
+		func(others []*corev1.Pod) bool {
+			return slices.Equal(claimants, others)
+		})
 }
 
 // isolatedOf returns the claimants that a policy selects.
 func (w *World) isolatedOf(h half) []*corev1.Pod {
 	var isolated []*corev1.Pod
 	for _, pod := range h.claimants {
-		if slices.ContainsFunc(w.Policies, func(p *networkingv1.NetworkPolicy) bool { return governs(p, h.direction) && hasSubject(p, pod) }) {
+		if slices.ContainsFunc(w.Policies, func(p *networkingv1.NetworkPolicy) bool {
+			return governs(p, h.direction) && hasSubject(p, pod)
+		}) {
 			isolated = append(isolated, pod)
 		}
 	}
@@ -118,7 +127,9 @@ func standFor(pods []*corev1.Pod) *corev1.Pod {
 	stand.Spec.Containers = []corev1.Container{{}}
 	for _, container := range lastingContainers(pods[0]) {
 		for _, port := range container.Ports {
-			inAll := !slices.ContainsFunc(pods, func(p *corev1.Pod) bool { return !hasPort(p, port) })
+			inAll := !slices.ContainsFunc(pods, func(p *corev1.Pod) bool {
+				return !hasPort(p, port)
+			})
 			if inAll {
 				stand.Spec.Containers[0].Ports = append(stand.Spec.Containers[0].Ports, port)
 			}
@@ -132,7 +143,8 @@ func standFor(pods []*corev1.Pod) *corev1.Pod {
 func hasPort(p *corev1.Pod, want corev1.ContainerPort) bool {
 	for _, container := range lastingContainers(p) {
 		for _, port := range container.Ports {
-			if port.Name == want.Name && port.ContainerPort == want.ContainerPort && containerProtocol(port) == containerProtocol(want) {
+			if port.Name == want.Name && port.ContainerPort == want.ContainerPort &&
+				containerProtocol(port) == containerProtocol(want) {
 				return true
 			}
 		}

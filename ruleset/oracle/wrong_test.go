@@ -38,8 +38,9 @@ func TestWrongPeers(t *testing.T) {
 		"{namespaceSelector: {matchExpressions: [{key: team}]}, podSelector: {}}",
 	} {
 		table{{
-			name:     "alone: " + peer,
-			policies: []string{"a/p {ingress: [{from: [" + peer + "]}], egress: [{to: [" + peer + "]}]}"},
+			name: "alone: " + peer,
+			policies: []string{"a/p {ingress: [{from: [" + peer + "]}], egress: [{to: [" + peer +
+				"]}]}"},
 			flows: `
 				deny-ingress ab/cli > a/web TCP 80
 				deny-ingress ab/cli@6 > a/web@6
@@ -47,8 +48,9 @@ func TestWrongPeers(t *testing.T) {
 				deny-egress a/web > ab/cli TCP 80
 				deny-egress a/web > 8.8.8.8`,
 		}, {
-			name:     "beside a sound one: " + peer,
-			policies: []string{"a/p {ingress: [{from: [" + peer + ", {namespaceSelector: {matchLabels: {team: green}}}]}]}"},
+			name: "beside a sound one: " + peer,
+			policies: []string{"a/p {ingress: [{from: [" + peer +
+				", {namespaceSelector: {matchLabels: {team: green}}}]}]}"},
 			flows: `
 				allow ab/cli > a/web TCP 80
 				deny-ingress b/lone > a/web TCP 80`,
@@ -81,9 +83,11 @@ func TestWrongPorts(t *testing.T) {
 			name: "alone: " + port,
 			change: func(w *World) {
 				c := &w.pod("a/web").Spec.Containers[0]
-				c.Ports = append(c.Ports, container("Web 80 TCP", "80 80 TCP", "a--b 80 TCP", " 80 TCP").Ports...)
+				c.Ports = append(c.Ports, container("Web 80 TCP", "80 80 TCP", "a--b 80 TCP",
+					" 80 TCP").Ports...)
 			},
-			policies: []string{"a/p {ingress: [{ports: [" + port + "]}], egress: [{ports: [" + port + "]}]}"},
+			policies: []string{"a/p {ingress: [{ports: [" + port + "]}], egress: [{ports: [" +
+				port + "]}]}"},
 			flows: `
 				deny-ingress ab/cli > a/web TCP 80
 				deny-ingress ab/cli > a/web UDP 80
@@ -113,7 +117,8 @@ func TestWrongPortType(t *testing.T) {
 }
 
 func TestWrongPolicyTypes(t *testing.T) {
-	for _, types := range []string{"[Sideways]", "['']", "[ingress]", "[Ingress, egress]", "[Egress, Egress, Up]"} {
+	for _, types := range []string{"[Sideways]", "['']", "[ingress]", "[Ingress, egress]",
+		"[Egress, Egress, Up]"} {
 		table{{
 			name:     "isolates in both directions: " + types,
 			policies: []string{"a/p {policyTypes: " + types + "}"},
@@ -121,8 +126,9 @@ func TestWrongPolicyTypes(t *testing.T) {
 				deny-ingress ab/cli > a/web TCP 80
 				deny-egress a/web > ab/cli TCP 80`,
 		}, {
-			name:     "its rules of both directions count: " + types,
-			policies: []string{"a/p {policyTypes: " + types + ", ingress: [{ports: [{port: 80}]}], egress: [{ports: [{port: 81}]}]}"},
+			name: "its rules of both directions count: " + types,
+			policies: []string{"a/p {policyTypes: " + types +
+				", ingress: [{ports: [{port: 80}]}], egress: [{ports: [{port: 81}]}]}"},
 			flows: `
 				allow ab/cli > a/web TCP 80
 				deny-ingress ab/cli > a/web TCP 81
@@ -144,23 +150,26 @@ func TestWrongSubjects(t *testing.T) {
 		"{key: '', operator: In, values: [x]}",
 	} {
 		table{{
-			name:     "isolates all, allows nothing: " + part,
-			policies: []string{"a/p {podSelector: {matchExpressions: [" + part + "]}, ingress: [{}], egress: [{}]}"},
+			name: "isolates all, allows nothing: " + part,
+			policies: []string{"a/p {podSelector: {matchExpressions: [" + part +
+				"]}, ingress: [{}], egress: [{}]}"},
 			flows: `
 				deny-ingress ab/cli > a/web TCP 80
 				deny-ingress ab/cli > a/db TCP 80
 				deny-egress a/web > ab/cli TCP 80
 				allow ab/cli > b/lone TCP 80`,
 		}, {
-			name:     "isolates what the valid parts select: " + part,
-			policies: []string{"a/p {podSelector: {matchLabels: {app: web}, matchExpressions: [" + part + ", {key: tier, operator: DoesNotExist}]}, ingress: [{}]}"},
+			name: "isolates what the valid parts select: " + part,
+			policies: []string{"a/p {podSelector: {matchLabels: {app: web}, matchExpressions: [" +
+				part + ", {key: tier, operator: DoesNotExist}]}, ingress: [{}]}"},
 			flows: `
 				deny-ingress ab/cli > a/web TCP 80
 				allow ab/cli > a/db TCP 80
 				allow a/web > ab/cli TCP 80`,
 		}, {
-			name:     "leaves other policies in force: " + part,
-			policies: []string{"a/p {podSelector: {matchExpressions: [" + part + "]}}", "a/q {ingress: [{ports: [{port: 80}]}]}"},
+			name: "leaves other policies in force: " + part,
+			policies: []string{"a/p {podSelector: {matchExpressions: [" + part + "]}}",
+				"a/q {ingress: [{ports: [{port: 80}]}]}"},
 			flows: `
 				allow ab/cli > a/web TCP 80
 				deny-ingress ab/cli > a/web TCP 81`,

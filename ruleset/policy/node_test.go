@@ -16,7 +16,8 @@ func TestNewNodeAddresses(t *testing.T) {
 		corev1.NodeInternalDNS: {"10.77.0.8"},
 	} {
 		for _, text := range texts {
-			n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: kind, Address: text})
+			n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: kind,
+				Address: text})
 		}
 	}
 	if got := fmt.Sprint(NewNode(n).Addrs); got != "[10.77.0.1 192.0.2.1 fd77::1]" {

@@ -13,10 +13,14 @@ import (
 // one is.
 func TestWithAliases(t *testing.T) {
 	nodes := []Node{
-		{Name: "n1", Addrs: ParseAddrs([]string{"10.77.0.11", "10.77.0.99", "10.244.2.7"}), CIDRs: prefixes("10.244.1.0/24", "fd00:1::/64")},
-		{Name: "n2", Addrs: ParseAddrs([]string{"10.77.0.12", "10.77.0.99", "fd77::12"}), CIDRs: prefixes("10.244.2.0/24", "fd00:2::/64")},
+		{Name: "n1", Addrs: ParseAddrs([]string{"10.77.0.11", "10.77.0.99", "10.244.2.7"}),
+			CIDRs: prefixes("10.244.1.0/24", "fd00:1::/64")},
+		{Name: "n2", Addrs: ParseAddrs([]string{"10.77.0.12", "10.77.0.99", "fd77::12"}),
+			CIDRs: prefixes("10.244.2.0/24", "fd00:2::/64")},
 	}
-	aliases := NodeAliases(nodes, NewPodRanges(nodes), func(a netip.Addr) bool { return a == netip.MustParseAddr("10.244.1.0") })
+	aliases := NodeAliases(nodes, NewPodRanges(nodes), func(a netip.Addr) bool {
+		return a == netip.MustParseAddr("10.244.1.0")
+	})
 	if got := fmt.Sprint(aliases); got != "[{10.77.0.12 10.244.2.0} {fd77::12 fd00:2::}]" {
 		t.Fatalf("aliases: %s", got)
 	}

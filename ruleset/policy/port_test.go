@@ -63,11 +63,16 @@ func TestAddPorts(t *testing.T) {
 		add  []wish
 		want string
 	}{
-		{"one entry a protocol, in the order they came", []wish{{ruleset.UDP, "53"}, {ruleset.TCP, "80"}, {ruleset.UDP, "54"}}, "udp 53-54, tcp 80"},
-		{"every port of a protocol beats ranges before it", []wish{{ruleset.TCP, "80 90-95"}, {ruleset.TCP, ""}}, "tcp "},
-		{"every port of a protocol beats ranges after it", []wish{{ruleset.TCP, ""}, {ruleset.TCP, "80 90-95"}}, "tcp "},
-		{"it beats those of its own protocol only", []wish{{ruleset.TCP, ""}, {ruleset.SCTP, "9"}, {ruleset.TCP, "80"}}, "tcp , sctp 9"},
-		{"every port and all 65535 are not the same text", []wish{{ruleset.TCP, "1-65535"}}, "tcp 1-65535"},
+		{"one entry a protocol, in the order they came", []wish{{ruleset.UDP, "53"},
+			{ruleset.TCP, "80"}, {ruleset.UDP, "54"}}, "udp 53-54, tcp 80"},
+		{"every port of a protocol beats ranges before it", []wish{{ruleset.TCP, "80 90-95"},
+			{ruleset.TCP, ""}}, "tcp "},
+		{"every port of a protocol beats ranges after it", []wish{{ruleset.TCP, ""},
+			{ruleset.TCP, "80 90-95"}}, "tcp "},
+		{"it beats those of its own protocol only", []wish{{ruleset.TCP, ""}, {ruleset.SCTP, "9"},
+			{ruleset.TCP, "80"}}, "tcp , sctp 9"},
+		{"every port and all 65535 are not the same text", []wish{{ruleset.TCP, "1-65535"}},
+			"tcp 1-65535"},
 	} {
 		var list []Ports
 		for _, w := range row.add {

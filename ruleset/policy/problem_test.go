@@ -29,7 +29,8 @@ func TestProblemsAreBounded(t *testing.T) {
 	if len(problems) != 21 {
 		t.Fatalf("%d problems, want 20 and how many more there are", len(problems))
 	}
-	if got, want := problems[20].Error.Error(), `spec: Invalid value: "...": 9981 more problems, told once these are mended`; got != want {
+	if got, want := problems[20].Error.Error(),
+		`spec: Invalid value: "...": 9981 more problems, told once these are mended`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	p.Spec.PolicyTypes = p.Spec.PolicyTypes[:1]

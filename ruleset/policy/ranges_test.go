@@ -21,7 +21,8 @@ func ranges(t *testing.T, text string) []ruleset.Range {
 			continue
 		}
 		first, last, _ := strings.Cut(word, "-")
-		list = append(list, ruleset.Range{First: netip.MustParseAddr(first), Last: netip.MustParseAddr(last)})
+		list = append(list, ruleset.Range{First: netip.MustParseAddr(first),
+			Last: netip.MustParseAddr(last)})
 	}
 	return list
 }
@@ -48,21 +49,26 @@ func TestSubtract(t *testing.T) {
 		{"across its start", "10.0.0.10-10.0.0.20", "10.0.0.0-10.0.0.10", "10.0.0.11-10.0.0.20"},
 		{"across its end", "10.0.0.10-10.0.0.20", "10.0.0.20-10.0.0.30", "10.0.0.10-10.0.0.19"},
 		{"one address", "8.8.8.8/32", "8.8.8.8/32", ""},
-		{"out of several", "10.0.0.0/24 10.0.2.0/24 10.0.4.0/24", "10.0.0.255-10.0.4.0", "10.0.0.0-10.0.0.254 10.0.4.1-10.0.4.255"},
+		{"out of several", "10.0.0.0/24 10.0.2.0/24 10.0.4.0/24", "10.0.0.255-10.0.4.0",
+			"10.0.0.0-10.0.0.254 10.0.4.1-10.0.4.255"},
 		{"the first address of IPv4", "0.0.0.0/0", "0.0.0.0/32", "0.0.0.1-255.255.255.255"},
 		{"the last address of IPv4", "0.0.0.0/0", "255.255.255.255/32", "0.0.0.0-255.255.255.254"},
 		{"half of IPv4", "0.0.0.0/0", "128.0.0.0/1", "0.0.0.0/1"},
 		{"the first address of IPv6", "::/0", "::/128", "::1-" + top6},
-		{"the last address of IPv6", "::/0", top6 + "/128", "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe"},
+		{"the last address of IPv6", "::/0", top6 + "/128",
+			"::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe"},
 		{"all of IPv6", "::/0", "::/0", ""},
 		{"the other family: IPv6 from IPv4", "0.0.0.0/0", "::/0", "0.0.0.0/0"},
 		{"the other family: IPv4 from IPv6", "::/0", "0.0.0.0/0", "::/0"},
 		{"of both families", "0.0.0.0/0 ::/0", "::/1", "0.0.0.0/0 8000::/1"},
 		{"from nothing", "", "0.0.0.0/0", ""},
 		{"nothing", "10.0.0.0/24", "", "10.0.0.0/24"},
-		{"several, unsorted and overlapping", "10.0.0.0/24", "10.0.0.64/26 10.0.0.0/32 10.0.0.96/27 9.9.9.9/32 ::/0", "10.0.0.1-10.0.0.63 10.0.0.128/25"},
+		{"several, unsorted and overlapping", "10.0.0.0/24",
+			"10.0.0.64/26 10.0.0.0/32 10.0.0.96/27 9.9.9.9/32 ::/0",
+			"10.0.0.1-10.0.0.63 10.0.0.128/25"},
 		{"several to the end", "10.0.0.0/30", "10.0.0.3/32 10.0.0.1/32", "10.0.0.0/32 10.0.0.2/32"},
-		{"several that are all of it", "10.0.0.0/24 10.0.1.0/24", "10.0.0.0/25 10.0.0.128/25 10.0.1.128/25", "10.0.1.0/25"},
+		{"several that are all of it", "10.0.0.0/24 10.0.1.0/24",
+			"10.0.0.0/25 10.0.0.128/25 10.0.1.128/25", "10.0.1.0/25"},
 	} {
 		if got := rangesText(subtract(ranges(t, row.from), ranges(t, row.hole))); got != row.want {
 			t.Errorf("%s: %s - %s = %s, want %s", row.name, row.from, row.hole, got, row.want)
@@ -118,14 +124,17 @@ func TestTouch(t *testing.T) {
 // Whatever is drawn, both work address by address; here on the last addresses of each
 // family, where a successor is missing.
 func TestRangesAddressByAddress(t *testing.T) {
-	for _, start := range []string{"0.0.0.0", "255.255.255.248", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff8"} {
+	for _, start := range []string{"0.0.0.0", "255.255.255.248", "::",
+		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff8"} {
 		all := eight(netip.MustParseAddr(start))
 		for code := range 1 << 12 {
-			a, b := ruleset.Range{First: all[code&7], Last: all[code>>3&7]}, ruleset.Range{First: all[code>>6&7], Last: all[code>>9]}
+			a, b := ruleset.Range{First: all[code&7], Last: all[code>>3&7]},
+				ruleset.Range{First: all[code>>6&7], Last: all[code>>9]}
 			if a.Last.Less(a.First) || b.Last.Less(b.First) {
 				continue
 			}
-			without, either := subtract([]ruleset.Range{a}, []ruleset.Range{b}), Union([]ruleset.Range{a, b})
+			without, either := subtract([]ruleset.Range{a}, []ruleset.Range{b}),
+				Union([]ruleset.Range{a, b})
 			for _, addr := range all {
 				inA, inB := a.Contains(addr), b.Contains(addr)
 				if inAny(without, addr) != (inA && !inB) || inAny(either, addr) != (inA || inB) {
@@ -186,7 +195,8 @@ func TestLeadingZerosAreReadAsAPIServersDo(t *testing.T) {
 // FuzzParseCIDR: whatever text it is, an API server's own parser reads the same, or refuses
 // it too.
 func FuzzParseCIDR(f *testing.F) {
-	for _, text := range []string{"010.1.2.3/08", "0fd00::0/064", "::ffff:1.2.3.4/120", "::01.2.3.4/0"} {
+	for _, text := range []string{"010.1.2.3/08", "0fd00::0/064", "::ffff:1.2.3.4/120",
+		"::01.2.3.4/0"} {
 		f.Add(text)
 	}
 	f.Fuzz(sameAsAPIServers)

@@ -32,23 +32,34 @@ func TestSelectorTextIsIdentity(t *testing.T) {
 	}{
 		{"{}", "{matchLabels: {}, matchExpressions: []}", true},
 		{"{matchLabels: {app: web, tier: x}}", "{matchLabels: {tier: x, app: web}}", true},
-		{"{matchExpressions: [{key: b, operator: Exists}, {key: a, operator: Exists}]}", "{matchExpressions: [{key: a, operator: Exists}, {key: b, operator: Exists}]}", true},
-		{"{matchExpressions: [{key: a, operator: In, values: [y, x]}]}", "{matchExpressions: [{key: a, operator: In, values: [x, y]}]}", true},
-		{"{matchLabels: {b: x}, matchExpressions: [{key: a, operator: NotIn, values: [z, y]}]}", "{matchExpressions: [{key: a, operator: NotIn, values: [y, z]}], matchLabels: {b: x}}", true},
-		{"{matchExpressions: [{key: a, operator: Exists}, {key: a, operator: NotIn, values: [x]}]}", "{matchExpressions: [{key: a, operator: NotIn, values: [x]}, {key: a, operator: Exists}]}", true},
+		{"{matchExpressions: [{key: b, operator: Exists}, {key: a, operator: Exists}]}",
+			"{matchExpressions: [{key: a, operator: Exists}, {key: b, operator: Exists}]}", true},
+		{"{matchExpressions: [{key: a, operator: In, values: [y, x]}]}",
+			"{matchExpressions: [{key: a, operator: In, values: [x, y]}]}", true},
+		{"{matchLabels: {b: x}, matchExpressions: [{key: a, operator: NotIn, values: [z, y]}]}",
+			"{matchExpressions: [{key: a, operator: NotIn, values: [y, z]}], matchLabels: {b: x}}",
+			true},
+		{"{matchExpressions: [{key: a, operator: Exists}, {key: a, operator: NotIn, values: [x]}]}",
+			"{matchExpressions: [{key: a, operator: NotIn, values: [x]}, {key: a, operator: Exists}]}", true},
 		{"{matchLabels: {app: web}}", "{matchLabels: {app: db}}", false},
 		{"{matchLabels: {app: ''}}", "{matchExpressions: [{key: app, operator: Exists}]}", false},
 		{"{matchLabels: {app: ''}}", "{}", false},
-		{"{matchExpressions: [{key: a, operator: Exists}]}", "{matchExpressions: [{key: a, operator: DoesNotExist}]}", false},
-		{"{matchExpressions: [{key: a, operator: In, values: [x, y]}]}", "{matchExpressions: [{key: a, operator: NotIn, values: [x, y]}]}", false},
-		{"{matchExpressions: [{key: a, operator: In, values: [x, '']}]}", "{matchExpressions: [{key: a, operator: In, values: [x]}]}", false},
-		{"{matchLabels: {a: x}, matchExpressions: [{key: b, operator: Exists}]}", "{matchLabels: {a: x}}", false},
+		{"{matchExpressions: [{key: a, operator: Exists}]}",
+			"{matchExpressions: [{key: a, operator: DoesNotExist}]}", false},
+		{"{matchExpressions: [{key: a, operator: In, values: [x, y]}]}",
+			"{matchExpressions: [{key: a, operator: NotIn, values: [x, y]}]}", false},
+		{"{matchExpressions: [{key: a, operator: In, values: [x, '']}]}",
+			"{matchExpressions: [{key: a, operator: In, values: [x]}]}", false},
+		{"{matchLabels: {a: x}, matchExpressions: [{key: b, operator: Exists}]}",
+			"{matchLabels: {a: x}}", false},
 	} {
 		a, b := labelSelector(t, row.a), labelSelector(t, row.b)
 		for where, texts := range map[string][2]string{
-			"pods in a namespace":        {podsIn("a", a).String(), podsIn("a", b).String()},
-			"pods across namespaces":     {podsAcross(labels.Everything(), a).String(), podsAcross(labels.Everything(), b).String()},
-			"all pods of the namespaces": {podsAcross(a, labels.Everything()).String(), podsAcross(b, labels.Everything()).String()},
+			"pods in a namespace": {podsIn("a", a).String(), podsIn("a", b).String()},
+			"pods across namespaces": {podsAcross(labels.Everything(), a).String(),
+				podsAcross(labels.Everything(), b).String()},
+			"all pods of the namespaces": {podsAcross(a, labels.Everything()).String(),
+				podsAcross(b, labels.Everything()).String()},
 		} {
 			if (texts[0] == texts[1]) != row.same {
 				t.Errorf("%s: %s is %q, %s is %q", where, row.a, texts[0], row.b, texts[1])
@@ -65,17 +76,20 @@ func TestSelectorTextIsTheSameEachTime(t *testing.T) {
 		metav1.AddLabelToSelector(&big, fmt.Sprintf("k%d", i), "x")
 		for _, value := range []string{"z", "y"} {
 			big.MatchExpressions = append(big.MatchExpressions, metav1.LabelSelectorRequirement{
-				Key: fmt.Sprintf("k%d", i%3), Operator: metav1.LabelSelectorOpNotIn, Values: []string{fmt.Sprint(value, i)}})
+				Key: fmt.Sprintf("k%d", i%3), Operator: metav1.LabelSelectorOpNotIn,
+				Values: []string{fmt.Sprint(value, i)}})
 		}
 	}
-	bad := metav1.LabelSelector{MatchLabels: map[string]string{"a b": "x", "c d": "x", "e f": "x", "app": "x"}}
+	bad := metav1.LabelSelector{MatchLabels: map[string]string{"a b": "x", "c d": "x", "e f": "x",
+		"app": "x"}}
 	texts := map[string]bool{}
 	for range 50 {
 		pods, err := metav1.LabelSelectorAsSelector(&big)
 		if err != nil {
 			t.Fatal(err)
 		}
-		texts[podsIn("a", pods).String()+podsAcross(pods, pods).String()+reason(&bad)+widened(&bad).String()] = true
+		texts[podsIn("a", pods).String()+podsAcross(pods, pods).String()+reason(&bad)+
+			widened(&bad).String()] = true
 	}
 	if len(texts) != 1 {
 		t.Errorf("%d texts of one selector", len(texts))
@@ -87,7 +101,8 @@ func TestSelectorsOfDifferentPlacesDiffer(t *testing.T) {
 	web, all := labels.SelectorFromSet(labels.Set{"app": "web"}), labels.Everything()
 	named := labels.SelectorFromSet(labels.Set{"kubernetes.io/metadata.name": "a"})
 	texts := map[string]bool{}
-	list := []*Selector{podsIn("a", web), podsIn("b", web), podsIn("a", all), podsIn("all", all), podsAcross(all, web), podsAcross(all, all),
+	list := []*Selector{podsIn("a", web), podsIn("b", web), podsIn("a", all), podsIn("all", all),
+		podsAcross(all, web), podsAcross(all, all),
 		podsAcross(named, web), podsAcross(named, all), podsAcross(web, all), podsAcross(web, web)}
 	for _, s := range list {
 		texts[s.String()] = true
@@ -129,13 +144,20 @@ func TestSelectorMatches(t *testing.T) {
 		{"both must hold: not the namespace", podsAcross(blue, web), "web", ns("b", "red"), false},
 		{"both must hold: not the pod", podsAcross(blue, web), "db", ns("b", "blue"), false},
 		{"every pod", EveryPod(), "", ns("b", ""), true},
-		{"by the name of a namespace that is no object", podsAcross(labels.SelectorFromSet(labels.Set{"kubernetes.io/metadata.name": "x"}), web), "web", ImpliedNamespace("x"), true},
+		{"by the name of a namespace that is no object",
+			podsAcross(labels.SelectorFromSet(labels.Set{"kubernetes.io/metadata.name": "x"}), web),
+			"web", ImpliedNamespace("x"), true},
 		{"unheard: by any namespace", across(""), "web", ImpliedNamespace("x"), true},
-		{"unheard: by one of several names", across("kubernetes.io/metadata.name in (x,y)"), "web", ImpliedNamespace("x"), true},
-		{"unheard: by another name", across("kubernetes.io/metadata.name=y"), "web", ImpliedNamespace("x"), false},
-		{"unheard: by the absence of a label", across("!team"), "web", ImpliedNamespace("x"), false},
-		{"unheard: by another value of a label", across("team notin (red)"), "web", ImpliedNamespace("x"), false},
-		{"unheard: by name and absence", across("kubernetes.io/metadata.name=x,!team"), "web", ImpliedNamespace("x"), false},
+		{"unheard: by one of several names", across("kubernetes.io/metadata.name in (x,y)"), "web",
+			ImpliedNamespace("x"), true},
+		{"unheard: by another name", across("kubernetes.io/metadata.name=y"), "web",
+			ImpliedNamespace("x"), false},
+		{"unheard: by the absence of a label", across("!team"), "web", ImpliedNamespace("x"),
+			false},
+		{"unheard: by another value of a label", across("team notin (red)"), "web",
+			ImpliedNamespace("x"), false},
+		{"unheard: by name and absence", across("kubernetes.io/metadata.name=x,!team"), "web",
+			ImpliedNamespace("x"), false},
 		{"heard: by the absence of a label", across("!size"), "web", ns("x", "blue"), true},
 	} {
 		pod := Pod{Key: Key{row.ns.Name, "p"}, Labels: map[string]string{"app": row.pod}}

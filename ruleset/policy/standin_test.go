@@ -38,11 +38,14 @@ func TestStandIn(t *testing.T) {
 			p.Name = name
 			claimants = append(claimants, p)
 		}
-		standIn, by, isolated := StandIn(addr, claimants, func(p Pod) []*Policy { return isolating[p.Name] })
+		standIn, by, isolated := StandIn(addr, claimants, func(p Pod) []*Policy {
+			return isolating[p.Name]
+		})
 		if got := fmt.Sprint(isolated, by, standIn.Ports); got != row.want {
 			t.Errorf("%v: %s, want %s", row.pods, got, row.want)
 		}
-		if standIn.String() != "by_address/fd00--5" || !slices.Equal(standIn.Addrs, []netip.Addr{addr}) {
+		if standIn.String() != "by_address/fd00--5" || !slices.Equal(standIn.Addrs,
+			[]netip.Addr{addr}) {
 			t.Errorf("%s has %v", standIn, standIn.Addrs)
 		}
 	}

@@ -206,7 +206,8 @@ func TestPlanRefuses(t *testing.T) {
 			object("Node", "m1", "") + object("Pod", "a", ""),
 			"node m1: the manifests leave no range free for its pods; state spec.podCIDRs"},
 	} {
-		if _, err := newPlan(objectsOf(t, row.manifests), ruleset.Families[:]); err == nil || err.Error() != row.want {
+		if _, err := newPlan(objectsOf(t, row.manifests), ruleset.Families[:]); err == nil ||
+			err.Error() != row.want {
 			t.Errorf("%s: %v, want %s", row.name, err, row.want)
 		}
 	}

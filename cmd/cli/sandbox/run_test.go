@@ -39,7 +39,8 @@ func TestSandboxRun(t *testing.T) {
 		"reject": "rejected with an answer"} {
 		got := finish(t, program("picket", "sandbox", "run", "-f", dir, "--deny", deny))
 		if diff := cmp.Diff(result{stdout: fmt.Sprintf(shopReport, manner),
-			stderr: fmt.Sprintf(shopWarning, dir)}, got, cmp.AllowUnexported(result{})); diff != "" {
+			stderr: fmt.Sprintf(shopWarning, dir)}, got,
+			cmp.AllowUnexported(result{})); diff != "" {
 			t.Errorf("--deny %s:\n%s", deny, diff)
 		}
 	}
@@ -178,5 +179,6 @@ func TestSandboxRunSaysWhatIsWrong(t *testing.T) {
 }
 
 func podAt(name, ip string) string {
-	return fmt.Sprintf("---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nstatus: {podIP: %q}\n", name, ip)
+	return fmt.Sprintf(
+		"---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nstatus: {podIP: %q}\n", name, ip)
 }

@@ -30,7 +30,8 @@ func TestSandboxAskAgain(t *testing.T) {
 		true: (1 + longer) * timeout} {
 		outcome := sandbox.Stranger
 		began := time.Now()
-		if err := (prober{c, timeout}).ask(t.Context(), []question{{nobody, expected, &outcome}}); err != nil {
+		if err := (prober{c, timeout}).ask(t.Context(),
+			[]question{{nobody, expected, &outcome}}); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); outcome != sandbox.Silent || took < least || !expected &&

@@ -37,10 +37,12 @@ func newListWatch[List runtime.Object](
 		return retry(ctx, failed("list"), func() (List, error) { return from.List(ctx, o) })
 	}
 	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
+		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object,
+			error) {
 			return listConfirmed(ctx, ask, convert)
 		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface,
+			error) {
 			w, err := retry(ctx, failed("watch"), func() (watch.Interface, error) {
 				return from.Watch(ctx, o)
 			})

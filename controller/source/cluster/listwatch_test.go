@@ -74,7 +74,8 @@ func TestAnEmptyListIsConfirmed(t *testing.T) {
 			listWatch := listWatchOf(s)
 			got := -1
 			for range row.calls {
-				list, err := listWatch.ListWithContext(t.Context(), metav1.ListOptions{ResourceVersion: "0"})
+				list, err := listWatch.ListWithContext(t.Context(),
+					metav1.ListOptions{ResourceVersion: "0"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -116,11 +117,14 @@ func TestCallsAreRepeatedSoon(t *testing.T) {
 			}
 			return nil
 		}}
-		listWatch := newListWatch("pods", s, newConverter().convert, func(err error) { reported = err })
+		listWatch := newListWatch("pods", s, newConverter().convert, func(err error) {
+			reported = err
+		})
 		if _, err := listWatch.ListWithContext(t.Context(), metav1.ListOptions{}); err != nil {
 			t.Error(err)
 		}
-		if most := int(away/(2*time.Second)) + 10; longest > 2500*time.Millisecond || attempts > most {
+		if most := int(away/(2*time.Second)) + 10; longest > 2500*time.Millisecond ||
+			attempts > most {
 			t.Errorf("%d attempts (at most %d), up to %s apart", attempts, most, longest)
 		}
 		if reported == nil || reported.Error() != "list pods: refused" {
@@ -160,7 +164,8 @@ func TestSomeCallsAreNotRepeated(t *testing.T) {
 		if _, err := listWatch.ListWithContext(ctx, metav1.ListOptions{}); err != c.err {
 			t.Errorf("list: got %v, want %v", err, c.err)
 		}
-		if w, err := listWatch.WatchWithContext(ctx, metav1.ListOptions{}); err != c.err || w != nil {
+		if w, err := listWatch.WatchWithContext(ctx, metav1.ListOptions{}); err != c.err ||
+			w != nil {
 			t.Errorf("watch: got %v, %v, want %v", w, err, c.err)
 		}
 		cancel()
@@ -247,7 +252,8 @@ func TestAWatchNeverGoesBack(t *testing.T) {
 			for e := range w.ResultChan() {
 				if e.Type != watch.Error {
 					passed++
-				} else if ordered = false; !apierrors.IsResourceExpired(apierrors.FromObject(e.Object)) {
+				} else if ordered = false; !apierrors.IsResourceExpired(
+					apierrors.FromObject(e.Object)) {
 					t.Errorf("%s: %v", c.name, e.Object)
 				}
 			}
@@ -274,7 +280,11 @@ func TestWatchIsStopped(t *testing.T) {
 // After a watch was cut it is resumed, without another list, however often that happens.
 func TestAStoreResumesItsWatch(t *testing.T) {
 	t.Parallel()
-	s := &server{items: func(int32) int { return 1 }, watched: func(w *watch.FakeWatcher) { w.Stop() }}
+	s := &server{items: func(int32) int {
+		return 1
+	}, watched: func(w *watch.FakeWatcher) {
+		w.Stop()
+	}}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	go newPodStore(s).run(ctx)

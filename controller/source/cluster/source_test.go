@@ -126,7 +126,8 @@ func TestAnEventIsWrittenLater(t *testing.T) {
 			t.Fatalf("mail: %+v", *mail)
 		}
 		complaint := (*mail)[0].Complaints["events"]
-		if !strings.Contains(complaint, "create events: refused") || len((*mail)[1].Complaints) != 0 {
+		if !strings.Contains(complaint, "create events: refused") ||
+			len((*mail)[1].Complaints) != 0 {
 			t.Errorf("mail: %+v", *mail)
 		}
 	})

@@ -54,14 +54,16 @@ func TestAStorePassesChangesOn(t *testing.T) {
 		done error
 		want []string
 	}{
-		{s.Replace([]any{versioned("a", "1"), versioned("b", "2")}, "2"), []string{"set a@1", "set b@2"}},
+		{s.Replace([]any{versioned("a", "1"), versioned("b", "2")}, "2"),
+			[]string{"set a@1", "set b@2"}},
 		{s.Add(versioned("c", "3")), []string{"set c@3"}},
 		{s.Add(versioned("c", "3")), nil},
 		{s.Update(versioned("a", "4")), []string{"set a@4"}},
 		{s.Update(versioned("a", "4")), nil},
 		{s.Delete(versioned("b", "5")), []string{"gone b"}},
 		{s.Delete(versioned("b", "5")), nil},
-		{s.Replace([]any{versioned("a", "4"), versioned("d", "6")}, "6"), []string{"set d@6", "gone c"}},
+		{s.Replace([]any{versioned("a", "4"), versioned("d", "6")}, "6"),
+			[]string{"set d@6", "gone c"}},
 		{s.Update(unchanged(versioned("d", "6"), "7")), nil},
 		{s.Update(finished(versioned("d", "8"))), []string{"gone d"}},
 		{s.Delete(finished(versioned("d", "9"))), nil},
@@ -102,7 +104,8 @@ func TestAStoreListsAgainSoon(t *testing.T) {
 		go newPodStore(s).run(ctx)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if lists := s.lists.Load(); longest > 2*relistDelay || lists > int32(time.Hour/relistDelay) {
+		if lists := s.lists.Load(); longest > 2*relistDelay ||
+			lists > int32(time.Hour/relistDelay) {
 			t.Errorf("%d lists, up to %s apart", lists, longest)
 		}
 	})

@@ -63,7 +63,8 @@ func TestFolderDelivers(t *testing.T) {
 		t.Errorf("event: %+v", first.Events[0])
 	}
 	wrong := first.Complaints[filepath.Join(dir, "wrong.yaml")]
-	if !first.Synced || !first.Blind || strings.Count(wrong, "; ") != 1 || len(first.Complaints) != 1 {
+	if !first.Synced || !first.Blind || strings.Count(wrong, "; ") != 1 ||
+		len(first.Complaints) != 1 {
 		t.Errorf("first mail: %+v", first)
 	}
 	if len(second.Events) != 1 || second.Events[0] != (graph.NamespaceGone{Name: "a"}) {

@@ -140,7 +140,8 @@ func (d *document) decodeList(raw []byte, outer metav1.TypeMeta, at place) {
 		return
 	}
 	if at.depth == maxDepth {
-		d.addProblem(at.String(), fmt.Errorf("lists inside lists: expected %d levels at most", maxDepth))
+		d.addProblem(at.String(), fmt.Errorf("lists inside lists: expected %d levels at most",
+			maxDepth))
 		return
 	}
 	for i, item := range list.Items {

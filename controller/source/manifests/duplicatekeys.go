@@ -157,7 +157,8 @@ func isMerge(key *yaml.Node) bool {
 func (r *duplicateKeys) merge(seen map[string]bool, from *yaml.Node, line int) {
 	for _, key := range mergedKeys(from, map[*yaml.Node]bool{}) {
 		if seen[key] && len(r.found) < maxErrors {
-			text := fmt.Sprintf("line %d: << after key %q, which it states too", line, short(key, maxValue))
+			text := fmt.Sprintf("line %d: << after key %q, which it states too", line,
+				short(key, maxValue))
 			r.found = append(r.found, text)
 		}
 	}

@@ -16,14 +16,17 @@ metadata: {name: p}
 `
 	const merged = "x-rules: &rules {podSelector: {a: b}, ingress: []}\n"
 	for _, row := range []struct{ name, content, want string }{
-		{"YAML", policy + "spec: {}\nspec: {podSelector: {}}\n", `line 5: key "spec" already set in map`},
+		{"YAML", policy + "spec: {}\nspec: {podSelector: {}}\n",
+			`line 5: key "spec" already set in map`},
 		{"JSON", "{\"kind\":\"NetworkPolicy\",\n\"spec\":{\n\"ingress\":[],\n\"ingress\":[{}]}}",
 			`line 4: key "ingress" already set in map`},
 		{"JSON, of a list", `{"kind":"NetworkPolicyList","items":[{"a":1,"b":{"a":2}}],"items":[]}`,
 			`line 1: key "items" already set in map`},
-		{"JSON, in a list, by an escape", `{"kind":"\u004eetworkPolicy","a":[[{"b":1,"\u0062":2}]]}`,
+		{"JSON, in a list, by an escape",
+			`{"kind":"\u004eetworkPolicy","a":[[{"b":1,"\u0062":2}]]}`,
 			`line 1: key "b" already set in map`},
-		{"JSON, one key in many mappings", `{"kind":"NetworkPolicy","a":{"a":[{"a":1},{"a":{}}]}}`, ""},
+		{"JSON, one key in many mappings", `{"kind":"NetworkPolicy","a":{"a":[{"a":1},{"a":{}}]}}`,
+			""},
 		{"a merge", merged + policy + "spec: {<<: *rules}\n", ""},
 		{"a merge with an override", merged + policy + "spec: {<<: *rules, ingress: [{}]}\n", ""},
 		{"a merge of several", merged + policy +
@@ -31,7 +34,8 @@ metadata: {name: p}
 		{"a merge and a key twice", merged + policy +
 			"spec:\n  <<: *rules\n  ingress: []\n  ingress: [{}]\n",
 			`line 8: key "ingress" already set in map`},
-		{"a merge after what it overrides", merged + policy + "spec:\n  ingress: []\n  <<: *rules\n",
+		{"a merge after what it overrides", merged + policy +
+			"spec:\n  ingress: []\n  <<: *rules\n",
 			`line 7: << after key "ingress", which it states too`},
 		{"a merge after other keys", merged + policy +
 			"spec: {policyTypes: [], <<: *rules, ingress: [{}]}\n", ""},

@@ -34,7 +34,8 @@ func TestLoadSeveralPaths(t *testing.T) {
 			false,
 			"two/a.yaml" + ignored + "one/a.yaml document 1 states it later; " +
 				"expected one statement of an object"},
-		{"files, of any name", "one/b.yaml three.txt", "", "pod/default/q@n1 pod/default/r@n1", false,
+		{"files, of any name", "one/b.yaml three.txt", "", "pod/default/q@n1 pod/default/r@n1",
+			false,
 			""},
 		{"a file of a folder too, once", "one one/a.yaml", "",
 			"pod/default/p@n1 pod/default/q@n1 pod/default/x@n1", false, ""},

@@ -28,7 +28,8 @@ func TestLoad(t *testing.T) {
 	}{
 		{name: "empty folder"},
 		{name: "all kinds, sorted", files: map[string]string{
-			"a.yaml": podsYAML("b", "a") + "---\napiVersion: v1\nkind: Node\nmetadata: {name: n1}\n---\n" +
+			"a.yaml": podsYAML("b", "a") +
+				"---\napiVersion: v1\nkind: Node\nmetadata: {name: n1}\n---\n" +
 				policyYAML,
 			"b.yml":  "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
 			"c.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"z","namespace":"a"}}`,
@@ -48,7 +49,8 @@ func TestLoad(t *testing.T) {
 			"a.yaml": "apiVersion: v1\nkind: List\nitems:\n" +
 				"- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n" +
 				"- {apiVersion: v1, kind: Service, metadata: {name: a}}\n" +
-				"- {apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Node, metadata: {name: n1}}]}\n",
+				"- {apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Node, metadata: " +
+				"{name: n1}}]}\n",
 		}, want: "node/n1 pod/default/a", skip: 1},
 		{name: "typed lists", files: map[string]string{
 			"a.yaml": "apiVersion: v1\nkind: PodList\n" +
@@ -67,9 +69,11 @@ func TestLoad(t *testing.T) {
 				`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"d"}}`,
 		}, want: "pod/default/a pod/default/b pod/default/c pod/default/d"},
 		{name: "byte order mark, CRLF, comments, flow style", files: map[string]string{
-			"a.yaml": "\ufeff# head\r\n---\r\n" + strings.ReplaceAll(podsYAML("a", "b"), "\n", "\r\n"),
+			"a.yaml": "\ufeff# head\r\n---\r\n" + strings.ReplaceAll(podsYAML("a", "b"), "\n",
+				"\r\n"),
 			"b.yaml": "{apiVersion: v1, kind: Pod, metadata: {name: c}}",
-			"c.yaml": "# nothing\n---\n---\n# nothing\n", "d.yaml": "", "e.json": " \n", "f.yaml": "null",
+			"c.yaml": "# nothing\n---\n---\n# nothing\n", "d.yaml": "", "e.json": " \n",
+			"f.yaml": "null",
 		}, want: "pod/default/a@n1 pod/default/b@n1 pod/default/c"},
 		{name: "unknown fields and fields in another case are ignored", files: map[string]string{
 			"a.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: a, new: 1}\nspec: {nodename: n2}\n" +
@@ -106,7 +110,8 @@ func TestLoadProblems(t *testing.T) {
 			"spec: {priority: high}\n", "",
 			[]string{"f.yaml: document 1: Pod default/a: spec.priority: is the string \"high\"; " +
 				"expected a whole number"}},
-		{"a number for a string", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {app: 1}}\n",
+		{"a number for a string",
+			"apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {app: 1}}\n",
 			"",
 			[]string{"f.yaml: document 1: Pod default/a: metadata.labels[app]: is 1; " +
 				"expected a string, in quotes"}},
@@ -201,7 +206,8 @@ func TestLoadDuplicatesAcrossFiles(t *testing.T) {
 		"expected one statement of an object\n" +
 		"b.yaml: document 1: Pod default/a: ignored: c.yaml document 1 states it later; " +
 		"expected one statement of an object"
-	if diff := cmp.Diff(want, problems(dir, bad)); diff != "" || summary(got) != "pod/default/a@n3" {
+	if diff := cmp.Diff(want, problems(dir, bad)); diff != "" ||
+		summary(got) != "pod/default/a@n3" {
 		t.Errorf("%s; -want +got:\n%s", summary(got), diff)
 	}
 }
@@ -246,7 +252,8 @@ func TestLoadWhatIsNoFile(t *testing.T) {
 	got, bad, err := Load(dir)
 	must(t, err)
 	want := "a.yaml: stat a.yaml: no such file or directory\nb.yaml: not a regular file: expected one"
-	if diff := cmp.Diff(want, problems(dir, bad)); diff != "" || summary(got) != "pod/default/d@n1" {
+	if diff := cmp.Diff(want, problems(dir, bad)); diff != "" ||
+		summary(got) != "pod/default/d@n1" {
 		t.Errorf("%s; -want +got:\n%s", summary(got), diff)
 	}
 }

@@ -66,9 +66,11 @@ func checkNames(k Key) error {
 	case k.Name == "":
 		return errors.New("metadata.name is empty: expected a name")
 	case k.Kind == Namespace && !isLabel(k.Name):
-		return fmt.Errorf("metadata.name %q: expected a DNS label (RFC 1123)", short(k.Name, maxName))
+		return fmt.Errorf("metadata.name %q: expected a DNS label (RFC 1123)",
+			short(k.Name, maxName))
 	case !isSubdomain(k.Name):
-		return fmt.Errorf("metadata.name %q: expected a DNS subdomain (RFC 1123)", short(k.Name, maxName))
+		return fmt.Errorf("metadata.name %q: expected a DNS subdomain (RFC 1123)",
+			short(k.Name, maxName))
 	default:
 		return nil
 	}
@@ -76,7 +78,8 @@ func checkNames(k Key) error {
 
 // isLabel compares the length first: apimachinery would match its pattern against a name of 1 MiB.
 func isLabel(name string) bool {
-	return len(name) <= validation.DNS1123LabelMaxLength && len(validation.IsDNS1123Label(name)) == 0
+	return len(name) <= validation.DNS1123LabelMaxLength &&
+		len(validation.IsDNS1123Label(name)) == 0
 }
 
 // isSubdomain compares the length first, as isLabel does.

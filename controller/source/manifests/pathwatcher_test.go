@@ -29,12 +29,15 @@ func TestRename(t *testing.T) {
 			write(t, dir, map[string]string{"a.yaml": podsYAML("p"), "b.yaml": podsYAML("p", "q")})
 			w, p := newQuietWatcher(t, v, dir)
 			must(t, os.Rename(filepath.Join(dir, "b.yaml"), filepath.Join(dir, target)))
-			p.handleEvent(fsnotify.Event{Name: filepath.Join(dir, "b.yaml"), Op: fsnotify.Rename}, true)
+			p.handleEvent(fsnotify.Event{Name: filepath.Join(dir, "b.yaml"), Op: fsnotify.Rename},
+				true)
 			now := time.Now().Add(p.config.quiet)
 			w.readDue(now) // compares all files
-			p.handleEvent(fsnotify.Event{Name: filepath.Join(dir, target), Op: fsnotify.Create}, true)
+			p.handleEvent(fsnotify.Event{Name: filepath.Join(dir, target), Op: fsnotify.Create},
+				true)
 			w.readDue(now.Add(p.config.quiet))
-			if got := changes(v.last); got != "" || v.summary() != "pod/default/p@n1 pod/default/q@n1" {
+			if got := changes(v.last); got != "" ||
+				v.summary() != "pod/default/p@n1 pod/default/q@n1" {
 				t.Errorf("%s, changes %q", v.summary(), got)
 			}
 		})

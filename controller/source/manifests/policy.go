@@ -58,7 +58,8 @@ func policyErrors(stated map[string]any, typeErr error) []error {
 		return []error{typeErr}
 	}
 	var lenient typeCheck
-	lenient.check(stated["metadata"], reflect.TypeFor[metav1.ObjectMeta](), field.NewPath("metadata"))
+	lenient.check(stated["metadata"], reflect.TypeFor[metav1.ObjectMeta](),
+		field.NewPath("metadata"))
 	rest := maps.Clone(stated)
 	delete(rest, "metadata")
 	delete(rest, "status")
@@ -123,7 +124,8 @@ func policyTypes(parts map[string]any, readable bool) []networkingv1.PolicyType 
 	case readable && parts["egress"] == nil:
 		return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
 	default:
-		return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
+		return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress,
+			networkingv1.PolicyTypeEgress}
 	}
 }
 

@@ -40,7 +40,8 @@ func TestPoliciesAreClosed(t *testing.T) {
 			"a/p map[app:x] [] 1 rules"},
 		{"a rule", head + "{podSelector: {matchLabels: {app: x}}, ingress: [{}, {ports: 80}]}",
 			"a/p map[app:x] [Ingress]"},
-		{"a rule, egress too", head + "{podSelector: {matchLabels: {app: x}}, ingress: 1, egress: [{}]}",
+		{"a rule, egress too", head +
+			"{podSelector: {matchLabels: {app: x}}, ingress: 1, egress: [{}]}",
 			"a/p map[app:x] [Ingress Egress]"},
 		{"a rule, egress absent by null", head + "{podSelector: {}, ingress: 1, egress: null}",
 			"a/p map[] [Ingress]"},
@@ -65,7 +66,8 @@ func TestPoliciesAreClosed(t *testing.T) {
 			"- {apiVersion: v1, kind: Pod, metadata: {name: p, name: q}}\n",
 			"default/p map[] [Ingress Egress]"},
 		{"a key twice, nowhere near a policy",
-			"a: 1\na: 2\n---\n" + head + "{podSelector: {matchLabels: {app: x}}}", "a/p map[app:x] []"},
+			"a: 1\na: 2\n---\n" + head + "{podSelector: {matchLabels: {app: x}}}",
+			"a/p map[app:x] []"},
 		{"a key twice in JSON", `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"p","namespace":"a"},
 			"spec":{"podSelector":{"matchLabels":{"app":"x"}},"podSelector":{}}}`, "a/p map[] [Ingress Egress]"},
 		{"a merge key with an override", "apiVersion: v1\nkind: List\nitems:\n" +
@@ -83,12 +85,14 @@ func TestPoliciesAreClosed(t *testing.T) {
 		{"version", strings.Replace(head, "/v1", "/v1beta1", 1) +
 			"{podSelector: {matchLabels: {app: x}}, ingress: [{}]}", "a/p map[app:x] [Ingress]"},
 		{"name", strings.Replace(head, "name: p", "name: P", 1) +
-			"{podSelector: {matchLabels: {app: x}}}", "a/unnamed-e292f4e3b6f6eb44 map[app:x] [Ingress]"},
+			"{podSelector: {matchLabels: {app: x}}}",
+			"a/unnamed-e292f4e3b6f6eb44 map[app:x] [Ingress]"},
 		{"names of two", strings.Replace(head, "name: p", "name: P", 1) + "{}\n---\n" +
 			strings.Replace(head, "name: p", "name: Q", 1) + "{}",
 			"a/unnamed-44d84a90e5218ed4 map[] [Ingress], a/unnamed-a492072d7d908387 map[] [Ingress]"},
 		{"namespace", strings.Replace(head, "namespace: a", "namespace: [a]", 1) + "{}", ""},
-		{"namespace that is none", strings.Replace(head, "namespace: a", "namespace: A", 1) + "{}", ""},
+		{"namespace that is none", strings.Replace(head, "namespace: a", "namespace: A", 1) + "{}",
+			""},
 		{"metadata", strings.Replace(head, "{name: p, namespace: a}", "x", 1) + "{}", ""},
 		{"labels", strings.Replace(head, "name: p,", "name: p, labels: {a: 1},", 1) +
 			"{podSelector: {matchLabels: {app: x}}, ingress: [{}]}", "a/p map[app:x] [Ingress]"},
@@ -147,7 +151,9 @@ func TestTypeCheck(t *testing.T) {
 
 // The names that a strict comparison offers are those of the API.
 func TestFieldNames(t *testing.T) {
-	if got := alternatives(fieldNames(reflect.TypeFor[networkingv1.NetworkPolicy]())); got != "apiVersion, kind, metadata or spec" {
+	if got := alternatives(
+		fieldNames(
+			reflect.TypeFor[networkingv1.NetworkPolicy]())); got != "apiVersion, kind, metadata or spec" {
 		t.Error(got)
 	}
 	for words, want := range map[string]string{"": "", "a": "a", "a b": "a or b",

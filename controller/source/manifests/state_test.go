@@ -30,7 +30,8 @@ func TestState(t *testing.T) {
 			{"a", podsYAML("r"), "pod/default/r@n1", "+r -p -q", 0, false},
 		},
 		"a file that was never good": {
-			{"a", podsYAML("p", "q") + broken, "pod/default/p@n1 pod/default/q@n1", "+p +q", 1, true},
+			{"a", podsYAML("p", "q") + broken, "pod/default/p@n1 pod/default/q@n1", "+p +q", 1,
+				true},
 			{"a", podYAML("p", "n2") + broken, "pod/default/p@n2 pod/default/q@n1", "+p", 1, true},
 			{"a", "!", "pod/default/p@n2 pod/default/q@n1", "", 1, true},
 			{"a", podYAML("p", "n3"), "pod/default/p@n3", "+p -q", 0, false},
@@ -53,7 +54,8 @@ func TestState(t *testing.T) {
 			{"a", "-", "pod/default/p@n1", "", 0, false},
 		},
 		"a duplicate in the same file": {
-			{"a", podYAML("p", "n1") + "---\n" + podYAML("p", "n2"), "pod/default/p@n2", "+p", 1, false},
+			{"a", podYAML("p", "n1") + "---\n" + podYAML("p", "n2"), "pod/default/p@n2", "+p", 1,
+				false},
 			{"a", podYAML("p", "n1"), "pod/default/p@n1", "+p", 0, false},
 		},
 		"the last good state of a spoiled file still yields to a file after it": {
@@ -79,7 +81,8 @@ func TestState(t *testing.T) {
 					t.Fatalf("step %d: %q, changes %q\nwant %+v", i, v.summary(), changes(u), st)
 				}
 				if len(u.Problems) != st.problems || u.Unread != st.unread {
-					t.Fatalf("step %d: unread %v, problems %v\nwant %+v", i, u.Unread, u.Problems, st)
+					t.Fatalf("step %d: unread %v, problems %v\nwant %+v", i, u.Unread, u.Problems,
+						st)
 				}
 			}
 		})
@@ -185,7 +188,8 @@ func TestOnlyTheFilesCount(t *testing.T) {
 		if diff := cmp.Diff(summary(newObjects(want)), v.summary()); diff != "" {
 			t.Errorf("-fresh +sum of updates:\n%s", diff)
 		}
-		if diff := cmp.Diff(problems("", want.Problems), problems("", v.last.Problems)); diff != "" {
+		if diff := cmp.Diff(problems("", want.Problems),
+			problems("", v.last.Problems)); diff != "" {
 			t.Errorf("-fresh +sum of updates:\n%s", diff)
 		}
 	})

@@ -19,7 +19,8 @@ import (
 // the field of each, while a decoder stops at the first one and does not say in which item of a
 // list it is.
 type typeCheck struct {
-	strict bool // fields that the type does not have, and items without content, are differences too
+	// fields that the type does not have, and items without content, are differences too
+	strict bool
 	wrong  []string
 }
 

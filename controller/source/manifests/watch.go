@@ -140,7 +140,8 @@ func (w *watcher) loop(ctx context.Context) {
 			if e, isEvent := value.Interface().(fsnotify.Event); isEvent {
 				w.handleEvent(p, e, open)
 			} else {
-				p.schedule.changed("", time.Now()) // an error: it is not known which events were lost
+				// an error: it is not known which events were lost
+				p.schedule.changed("", time.Now())
 			}
 		}
 	}

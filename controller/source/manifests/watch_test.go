@@ -111,7 +111,8 @@ func TestWatchDeliversChanges(t *testing.T) {
 	swap(t, dir, "a.yaml", podYAML("a", "n2"))
 	w.becomes("pod/default/a@n2")
 	write(t, dir, map[string]string{
-		"b.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b"}}`, "c.txt": podsYAML("c"),
+		"b.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b"}}`,
+		"c.txt":  podsYAML("c"),
 	})
 	w.becomes("pod/default/a@n2 pod/default/b")
 	must(t, os.Remove(filepath.Join(dir, "a.yaml")))
@@ -187,7 +188,8 @@ func TestWatchConfigMapMount(t *testing.T) {
 		must(t, os.Symlink("..data/"+name, filepath.Join(dir, name)))
 	}
 	for path, names := range map[string][2]string{
-		dir:                          {"pod/default/a@n1 pod/default/b@n1", "pod/default/a@n2 pod/default/b@n2"},
+		dir: {"pod/default/a@n1 pod/default/b@n1",
+			"pod/default/a@n2 pod/default/b@n2"},
 		filepath.Join(dir, "a.yaml"): {"pod/default/a@n1", "pod/default/a@n2"},
 	} {
 		t.Run(filepath.Base(path), func(t *testing.T) {
@@ -215,7 +217,9 @@ func TestWatchTruncateAndWrite(t *testing.T) {
 		must(t, os.WriteFile(path, nil, 0o644))
 		// Whatever the pause: the change of another file is delivered in the meantime.
 		swap(t, dir, "b.yaml", podYAML("other", node))
-		w.until("b.yaml", func(v *view) bool { return strings.Contains(v.summary(), "other@"+node) })
+		w.until("b.yaml", func(v *view) bool {
+			return strings.Contains(v.summary(), "other@"+node)
+		})
 		must(t, os.WriteFile(path, []byte(podYAML("p", node)), 0o644))
 		w.becomes("pod/default/other@" + node + " pod/default/p@" + node)
 	}

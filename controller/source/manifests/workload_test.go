@@ -9,7 +9,8 @@ import (
 )
 
 func workloadYAML(apiVersion, kind, spec string) string {
-	return fmt.Sprintf("---\napiVersion: %s\nkind: %s\nmetadata: {name: w, namespace: a}\nspec: %s\n",
+	return fmt.Sprintf(
+		"---\napiVersion: %s\nkind: %s\nmetadata: {name: w, namespace: a}\nspec: %s\n",
 		apiVersion, kind, spec)
 }
 
@@ -41,9 +42,11 @@ func TestExpand(t *testing.T) {
 		{"CronJob", workloadYAML("batch/v1", "CronJob", "{jobTemplate: {spec: {"+template+"}}}"),
 			"a/w-1 app=web"},
 		{"in a list", "apiVersion: apps/v1\nkind: DeploymentList\n" +
-			"items: [{metadata: {name: w, namespace: a}, spec: {" + template + "}}]\n", "a/w-1 app=web"},
+			"items: [{metadata: {name: w, namespace: a}, spec: {" + template + "}}]\n",
+			"a/w-1 app=web"},
 		{"a name that a pod has", workloadYAML("apps/v1", "Deployment", "{"+template+"}") +
-			"---\napiVersion: v1\nkind: Pod\nmetadata: {name: w-1, namespace: a}\n", "a/w-2 app=web"},
+			"---\napiVersion: v1\nkind: Pod\nmetadata: {name: w-1, namespace: a}\n",
+			"a/w-2 app=web"},
 		{"pods that are stated, behind a ReplicaSet that is not",
 			workloadYAML("apps/v1", "Deployment", "{"+template+"}") +
 				"---\napiVersion: v1\nkind: Pod\n" +
@@ -54,9 +57,11 @@ func TestExpand(t *testing.T) {
 			workloadYAML("apps/v1", "Deployment", "{"+template+"}") +
 				"---\napiVersion: apps/v1\nkind: ReplicaSet\n" +
 				"metadata: {name: w-5f, namespace: a, ownerReferences: [{apiVersion: apps/v1, " +
-				"kind: Deployment, name: w, uid: u, controller: true}]}\nspec: {" + template + "}\n",
+				"kind: Deployment, name: w, uid: u, controller: true}]}\nspec: {" + template +
+				"}\n",
 			"a/w-1 app=web"},
-		{"a pod like it of another's namespace", workloadYAML("apps/v1", "Deployment", "{"+template+"}") +
+		{"a pod like it of another's namespace", workloadYAML("apps/v1", "Deployment", "{"+template+
+			"}") +
 			"---\napiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: b, labels: {app: web}, " +
 			"ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: w-5f, uid: u, " +
 			"controller: true}]}\n", "a/w-1 app=web"},
