@@ -42,7 +42,7 @@ func ExampleCompile() {
 	// chain ingress/shop/web
 	//   allow from 192.0.2.7/32 any                         # shop/office ingress[0]
 	//   allow from 10.244.1.5/32 any                        # itself
-	//   drop
+	//   drop  # isolated by shop/office
 	// dispatch ingress 10.244.1.5 -> ingress/shop/web
 	// 0 problems
 	// 192.0.2.7 allow
