@@ -21,6 +21,7 @@ func (c *Controller) takeWiring(ctx context.Context, a answer) error {
 		c.host.rememberHidden(c.Health.started())
 		c.graph.Apply(graph.LinksSet{Links: c.links()})
 		c.graph.Apply(graph.TunnelsSet{Tunnels: a.wiring.Tunnels})
+		c.warnRefused(a.wiring.Ports)
 		if unfiltered {
 			err = c.filter(ctx)
 		}
@@ -37,6 +38,28 @@ func (c *Controller) takeWiring(ctx context.Context, a answer) error {
 		c.Health.set("host", "")
 	}
 	return err
+}
+
+// mostRefused is how many ports are named.
+const mostRefused = 10
+
+// warnRefused says of which ports it cannot be known which pod is behind them.
+func (c *Controller) warnRefused(ports []ruleset.Port) {
+	list, count := map[string]string{}, 0
+	for _, p := range ports {
+		if p.Refused == "" {
+			continue
+		}
+		if count++; count <= mostRefused {
+			list[p.Link] = p.Refused
+		}
+	}
+	if more := count - mostRefused; more > 0 {
+		list["and more"] = fmt.Sprintf("it is so for %d ports more", more)
+	}
+	if c.Health.warn("port", list) {
+		c.Log.Warn("pods are not bound to their addresses at some ports of bridges", "ports", list)
+	}
 }
 
 // unseenPause is how long ports stay closed after bridged packets passed unseen. What a pod answers

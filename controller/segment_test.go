@@ -22,6 +22,7 @@ type surroundings struct {
 	unfiltered bool
 	refusal    error  // of Filter
 	hidden     string // reason why the pod 10.244.1.5 is
+	refused    string // reason why the port of nobody is
 	shared     bool
 	changed    func()
 }
@@ -45,6 +46,9 @@ func (h bridged) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 		if h.hidden != "" && a.String() == "10.244.1.5" {
 			w.Hidden[a] = h.hidden
 		}
+	}
+	if h.refused != "" {
+		w.Ports = append(w.Ports, ruleset.Port{Link: "veth0", Refused: h.refused})
 	}
 	return w, nil
 }
@@ -223,4 +227,19 @@ func (f *fence) routed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.segment.Routers) > 0
+}
+
+// A port of which it cannot be known who is behind it is told, for as long as it is so.
+func TestRefusedPortIsTold(t *testing.T) {
+	source, host := script(make(chan Mail)), bridged{&surroundings{refused: "too many addresses"}}
+	c := start(t, Config{
+		Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host, Audit: time.Hour,
+	})
+	source <- Mail{Events: cluster(), Synced: true}
+	eventually(t, "warned", func() bool {
+		r := c.Health.Readiness()
+		return r.Ready && r.Warnings["port veth0"] == "too many addresses"
+	})
+	host.change(func(s *surroundings) { s.refused = "" })
+	eventually(t, "it is over", func() bool { return len(c.Health.Readiness().Warnings) == 0 })
 }

@@ -4,10 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/picket-project/picket/cmd/sandbox"
-	"github.com/picket-project/picket/ruleset/oracle"
 )
 
 // quartet is two pods of one namespace and two of another, on two nodes.
@@ -129,15 +126,6 @@ func peerScenes() []scene {
 			flows: `deny b/cli > a/web TCP 80
 				allow b/cli > a/cli TCP 80
 				deny a/web > a/cli TCP 80`},
-		{name: "every address of a pod counts", pods: quartet, change: moreAddrs,
-			policies: []string{
-				`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}]}`,
-				`b/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}]}]}`},
-			flows: `allow a/cli > a/web TCP 80
-				deny a/cli > a/web TCP 81
-				deny b/cli > a/web TCP 80
-				allow a/web > b/web TCP 80
-				deny a/cli > b/web TCP 80`},
 		{name: "what is wrong matches nothing, the rest of a policy works", pods: quartet,
 			policies: []string{
 				`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{ipBlock: {cidr: 10.244.1.0/33}}, {ipBlock: {cidr: "::ffff:10.244.1.0/120"}}, {}], ports: [{port: 80}]},
@@ -152,15 +140,6 @@ func peerScenes() []scene {
 				allow b/web > a/web@6 TCP 83
 				deny a/cli > b/cli TCP 80
 				allow b/cli > a/cli TCP 80`},
-	}
-}
-
-// moreAddrs gives the pods that are called web a second address of each family.
-func moreAddrs(w *oracle.World) {
-	for i, p := range []*corev1.Pod{w.Pods[0], w.Pods[3]} {
-		second := p.DeepCopy()
-		place(second, 100+i)
-		p.Status.PodIPs = append(p.Status.PodIPs, second.Status.PodIPs...)
 	}
 }
 
