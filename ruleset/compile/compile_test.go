@@ -52,7 +52,8 @@ func TestCompileForOneNode(t *testing.T) {
 				"namespace a fd00:10:244:1::2 " +
 				"chain ingress/a/db allow from @pods4-* any # a/db ingress[0] allow from @pods6-* " +
 				"any # a/db ingress[0] " +
-				"allow from 10.244.2.2/32 any # itself allow from fd00:10:244:2::2/128 any # itself drop " +
+				"allow from 10.244.2.2/32 any # itself allow from fd00:10:244:2::2/128 any # itself " +
+				"drop # isolated by a/db " +
 				"dispatch ingress 10.244.2.2 -> ingress/a/db dispatch ingress fd00:10:244:2::2 -> " +
 				"ingress/a/db"},
 		{"a set that nobody is in stays nobody's", "n2",
@@ -62,7 +63,8 @@ func TestCompileForOneNode(t *testing.T) {
 				"# pods app=x in namespace ab " +
 				"chain egress/ab/cli allow to @pods4-* any # ab/p egress[0] allow to @pods6-* " +
 				"any # ab/p egress[0] " +
-				"allow to 10.244.2.3/32 any # itself allow to fd00:10:244:2::3/128 any # itself drop " +
+				"allow to 10.244.2.3/32 any # itself allow to fd00:10:244:2::3/128 any # itself " +
+				"drop # isolated by ab/p " +
 				"dispatch egress 10.244.2.3 -> egress/ab/cli dispatch egress fd00:10:244:2::3 -> " +
 				"egress/ab/cli"},
 	} {
@@ -163,7 +165,7 @@ func TestCompileDenial(t *testing.T) {
 	snapshot := compile.SnapshotOf(policy.Objects(*w), "n1")
 	snapshot.Denial = ruleset.Reject
 	program, _ := compile.Compile(snapshot)
-	if got := strings.Count(program.String(), "\n  reject\n"); got != 4 ||
+	if got := strings.Count(program.String(), "\n  reject  # isolated by a/p\n"); got != 4 ||
 		len(program.Chains) != 4 {
 		t.Errorf("%d rejections in\n%s", got, program)
 	}
