@@ -55,6 +55,14 @@ func newListWatch[List runtime.Object](
 	}
 }
 
+// pagedListWatch makes a reflector list page by page.
+type pagedListWatch struct{ *cache.ListWatch }
+
+// IsWatchListSemanticsUnSupported keeps a reflector from taking lists out of a watch, as it does
+// by default since client-go 0.35: that would hold every object whole until the last one has come,
+// and believe an empty list at once.
+func (pagedListWatch) IsWatchListSemanticsUnSupported() bool { return true }
+
 // confirmDelay is the time from an empty list to the next one, which confirms it. An empty list
 // takes isolation away from every pod, also where it is the mistake of another process.
 const confirmDelay = time.Second

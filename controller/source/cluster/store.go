@@ -47,7 +47,7 @@ const relistDelay = 500 * time.Millisecond
 // run follows the resource until ctx ends. Errors are reported by the functions in from.
 func (s *store) run(ctx context.Context) {
 	options := cache.ReflectorOptions{Name: "picket"}
-	reflector := cache.NewReflectorWithOptions(s.from, s.kind, s, options)
+	reflector := cache.NewReflectorWithOptions(pagedListWatch{s.from}, s.kind, s, options)
 	for ctx.Err() == nil {
 		_ = reflector.ListAndWatchWithContext(ctx)
 		sleep(ctx, wait.Jitter(relistDelay, 1))
