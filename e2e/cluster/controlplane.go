@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -97,33 +99,63 @@ func newClient(h home) (*kubernetes.Clientset, error) {
 	return kubernetes.NewForConfig(config)
 }
 
-// waitNodes waits until every node says that it is ready.
-func waitNodes(ctx context.Context, h home, v variant) error {
+// waitNodes waits until all nodes are ready, for as long as all programs run.
+func waitNodes(ctx context.Context, h home, s *state) error {
 	client, err := newClient(h)
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	return poll(ctx, 3*time.Minute, func() error {
+		if err := ended(h, s); err != nil {
+			stop(err)
+			return err
+		}
 		nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err
 		}
-		if ready := countReady(nodes.Items); ready < v.Nodes {
-			return fmt.Errorf("%d of %d nodes are ready", ready, v.Nodes)
-		}
-		return nil
+		return missing(nodes.Items, s.Variant)
 	})
 }
 
-func countReady(nodes []corev1.Node) (ready int) {
-	for _, n := range nodes {
-		for _, c := range n.Status.Conditions {
-			if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue {
-				ready++
-			}
+// ended returns the log of a program that has ended, as an error.
+func ended(h home, s *state) error {
+	for _, p := range s.Processes {
+		if !p.alive() {
+			log, _ := os.ReadFile(h.log(p.Name))
+			return fmt.Errorf("%s has ended: %s", p.Name, log[max(0, len(log)-1000):])
 		}
 	}
-	return ready
+	return nil
+}
+
+// missing says which nodes are not there or not ready, and why.
+func missing(have []corev1.Node, v variant) error {
+	var errs []error
+	for _, want := range v.nodes() {
+		i := slices.IndexFunc(have, func(n corev1.Node) bool { return n.Name == want.Name })
+		if i < 0 {
+			errs = append(errs, fmt.Errorf("%s: the kubelet has not registered it", want.Name))
+			continue
+		}
+		errs = append(errs, notReady(have[i]))
+	}
+	return errors.Join(errs...)
+}
+
+// notReady returns the kubelet's reason, or nil where the node is ready.
+func notReady(n corev1.Node) error {
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
+			return fmt.Errorf("%s: %s: %s", n.Name, c.Reason, c.Message)
+		}
+		if c.Type == corev1.NodeReady {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: no condition Ready", n.Name)
 }
 
 // poll asks until there is no error.
@@ -135,7 +167,7 @@ func poll(ctx context.Context, within time.Duration, ask func() error) error {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return context.Cause(ctx)
 		case time.Now().After(deadline):
 			return fmt.Errorf("not within %s: %w", within, err)
 		}

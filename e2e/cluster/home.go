@@ -139,10 +139,13 @@ func (h home) state() (*state, error) {
 	return s, nil
 }
 
+// save replaces the file of the state as a whole: nodes read it while further ones are started, and
+// one that found half of it ended at once.
 func (h home) save(s *state) error {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(h.run("state.json"), data, 0o600)
+	next := h.run("state.next")
+	return errors.Join(os.WriteFile(next, data, 0o600), os.Rename(next, h.run("state.json")))
 }

@@ -29,7 +29,7 @@ func up(ctx context.Context, h home, v variant) (err error) {
 	s := &state{Variant: v}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("%w; the logs are in %s", err, h.run("log")), halt(h, s))
+			err = errors.Join(err, halt(h, s), keepLogs(h, begun))
 		}
 	}()
 	if err := errors.Join(h.save(s), writePKI(h, v), connect(v)); err != nil {
@@ -42,11 +42,18 @@ func up(ctx context.Context, h home, v variant) (err error) {
 	if err := startNodes(h, s); err != nil {
 		return err
 	}
-	if err := waitNodes(ctx, h, v); err != nil {
+	if err := waitNodes(ctx, h, s); err != nil {
 		return err
 	}
 	step(fmt.Sprintf("%d nodes are ready (%s)", v.Nodes, v))
 	return nil
+}
+
+// keepLogs moves the logs of a start that failed to where no later start removes them.
+func keepLogs(h home, begun time.Time) error {
+	kept := h.path("failed", begun.UTC().Format("2006-01-02T15-04-05"))
+	err := errors.Join(os.MkdirAll(filepath.Dir(kept), 0o700), os.Rename(h.run("log"), kept))
+	return errors.Join(err, fmt.Errorf("the logs are in %s", kept))
 }
 
 // startNodes runs this program as the first process of every node.
