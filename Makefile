@@ -10,6 +10,7 @@ SOAK     ?= 10m
 ROWS     ?=
 VARIANT  ?= --flannel=host-gw --kube-proxy=nftables --families=IPv4
 CLUSTER  := $(CACHE)/cluster/bin/cluster
+DEBIAN   := $(if $(findstring debian,$(VARIANT)),containerd runc /usr/lib/cni/bridge)
 IMAGE     = image-$(shell go env GOARCH)
 SERVER   := $(wildcard $(CACHE)/cluster/bin/kube-apiserver)
 export GOFLAGS := -buildvcs=false
@@ -46,11 +47,11 @@ laws: ## compiled programs against the oracle, over WORLDS random clusters
 packets: tools ## random worlds, and faults under traffic, on real packets
 	.ci/suite packets
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
-	@.ci/tools etcd nft
+	@.ci/tools nft
 	.ci/suite api
 
 cluster: ## build what a real cluster runs, from the Go module proxy (15 minutes at first)
-	@.ci/tools containerd runc etcd gcc ip ip6tables nft nsenter /usr/lib/cni/bridge
+	@.ci/tools gcc /usr/include/seccomp.h ip ip6tables nft nsenter $(DEBIAN)
 	cd e2e && go build -o $(CLUSTER) ./cluster && $(CLUSTER) build
 cluster-up: cluster ## three nodes with flannel; VARIANT says how: e2e/README.md
 	$(CLUSTER) up $(VARIANT)
@@ -67,7 +68,7 @@ reliability: build ## faults under traffic, LEAK = BREAK = 0 (25 minutes); ROWS=
 	.ci/suite reliability
 soak: ; @$(MAKE) reliability ROWS=soak ## churn for SOAK; in the end nothing has grown
 bench: build ## measure what Picket costs, beside others: e2e/bench/BENCH.md (half an hour)
-	@.ci/tools nft ipset iptables etcd
+	@.ci/tools nft ipset iptables
 	.ci/suite bench
 bench-compare: ## Go benchmarks of OLD=REVISION and of what is here, by turns, through benchstat
 	cd e2e && go run ./bench/compare $(OLD)

@@ -17,6 +17,6 @@
 // The agents have the service account and the role of deploy/base. Test clusters share no node,
 // namespace or address, so their tests may run at once.
 //
-// The variables PICKET and KUBE_APISERVER are the paths of the two programs; etcd and nft come from
-// PATH.
+// The variables PICKET and KUBE_APISERVER are the paths of the two programs; etcd is beside the
+// latter, nft comes from PATH.
 package api

@@ -48,8 +48,8 @@ type Server struct {
 }
 
 // Start starts both in a sandbox that has Node, and waits until they work. The program is that of
-// the API server, audit a policy of what it is to write into its audit log; empty: nothing. On an
-// error nothing is left but what the sandbox ends.
+// the API server, beside which etcd is; audit is a policy of what it is to write into its audit
+// log; empty: nothing. On an error nothing is left but what the sandbox ends.
 func Start(host *sandbox.Cluster, program, audit string) (*Server, error) {
 	dir, err := os.MkdirTemp("", "picket-api-")
 	if err != nil {
@@ -67,7 +67,8 @@ func (s *Server) boot() error {
 	if err != nil {
 		return err
 	}
-	_, etcdErr := s.start("etcd", "etcd", "--data-dir", s.Path("etcd"), "--unsafe-no-fsync")
+	etcd := filepath.Join(filepath.Dir(s.program), "etcd")
+	_, etcdErr := s.start("etcd", etcd, "--data-dir", s.Path("etcd"), "--unsafe-no-fsync")
 	err = errors.Join(etcdErr,
 		s.write("tokens.csv", []byte(adminToken+",admin,admin,system:masters\n")),
 		s.write("audit.yaml", []byte(s.audit)),

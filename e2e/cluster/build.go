@@ -8,43 +8,42 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// kubernetesVersion is what that e2e/kubernetes pins; the servers say that they are of it.
-const kubernetesVersion = "1.34.4"
-
-// build puts the programs and images of a cluster into the home, or the API server alone, unless they are there.
-func build(ctx context.Context, h home, server bool) error {
+// build compiles the programs and makes the images of a cluster, unless they are there. With
+// serverOnly it compiles the API server and its etcd alone.
+func build(ctx context.Context, h home, serverOnly bool) error {
 	module, err := moduleDir(ctx)
 	if err != nil {
 		return err
 	}
-	stamp, err := digest(module)
+	hash, err := sourceHash(module)
 	if err != nil {
 		return err
 	}
-	if have, err := os.ReadFile(h.path("built")); err == nil && string(have) == stamp {
+	if have, err := os.ReadFile(h.path("built")); err == nil && string(have) == hash {
 		return nil
 	}
-	if err := errors.Join(os.MkdirAll(h.path("bin"), 0o755), os.MkdirAll(h.path("images"), 0o755)); err != nil {
-		return err
-	}
-	if server {
-		return apiServer(h, module).run(ctx)
-	}
-	for _, step := range steps(h, module) {
-		if err := step.run(ctx); err != nil {
+	for _, dir := range []string{"bin", "containerd", "cni", "images"} {
+		if err := os.MkdirAll(h.path(dir), 0o755); err != nil {
 			return err
 		}
+	}
+	if serverOnly {
+		return runSteps(ctx, serverSteps(h, module))
+	}
+	if err := runSteps(ctx, clusterSteps(h, module)); err != nil {
+		return err
 	}
 	if err := writeImages(ctx, h, module); err != nil {
 		return err
 	}
-	return os.WriteFile(h.path("built"), []byte(stamp), 0o644)
+	return os.WriteFile(h.path("built"), []byte(hash), 0o644)
 }
 
-// moduleDir is the folder e2e, whose programs this is one of.
+// moduleDir returns the folder e2e, to which this program belongs.
 func moduleDir(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
@@ -53,10 +52,16 @@ func moduleDir(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// digest is of all files that decide what is built.
-func digest(module string) (string, error) {
+// sources match all files, below the folder e2e, that decide what is built.
+var sources = []string{
+	"*/go.mod", "*/go.sum", "kubernetes/netpol/*.go", "probe/*.go", "cyclonus/*.go",
+	"cyclonus/worker/*.go", "cluster/versions.env", "cluster/build.go", "cluster/image.go",
+}
+
+// sourceHash returns a hash of the sources: what was built from others is built again.
+func sourceHash(module string) (string, error) {
 	hash := sha256.New()
-	for _, pattern := range []string{"*/go.mod", "*/go.sum", "kubernetes/netpol/*.go", "probe/*.go", "cyclonus/*.go", "cyclonus/worker/*.go", "cluster/build.go", "cluster/image.go"} {
+	for _, pattern := range sources {
 		files, err := filepath.Glob(filepath.Join(module, pattern))
 		if err != nil {
 			return "", err
@@ -72,41 +77,99 @@ func digest(module string) (string, error) {
 	return fmt.Sprintf("%x", hash.Sum(nil)), nil
 }
 
-// step is a run of the compiler.
+// step is one run of the go command.
 type step struct {
-	what, dir string
-	cgo       bool
-	args      []string
+	what string
+	dir  string // to run it in
+	cgo  bool
+	bin  string // where `go install` puts its programs
+	args []string
 }
 
-// stripped is the same for all, so that packages are compiled once.
+// stripped leaves out symbols. All steps have the same flags, so that packages are compiled once.
 const stripped = "-ldflags=-s -w"
 
 // kubernetesFlags are for the linker: Kubernetes' programs derive their features from the version.
 func kubernetesFlags() string {
-	version := "k8s.io/component-base/version.git"
-	return fmt.Sprintf("%s -X %sVersion=v%s -X %sMajor=1 -X %sMinor=34", stripped, version, kubernetesVersion, version, version)
+	version, variable := versionOf("KUBERNETES"), "k8s.io/component-base/version.git"
+	_, minor, _ := strings.Cut(version, ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	return fmt.Sprintf("%s -X %sVersion=v%s -X %sMajor=1 -X %sMinor=%s",
+		stripped, variable, version, variable, variable, minor)
 }
 
-// apiServer is the one of Kubernetes' programs that is of use alone.
-func apiServer(h home, module string) step {
-	return step{what: "kube-apiserver " + kubernetesVersion, dir: module + "/kubernetes",
-		args: []string{"build", "-trimpath", kubernetesFlags(), "-o", h.path("bin") + "/", "k8s.io/kubernetes/cmd/kube-apiserver"}}
-}
-
-// steps are everything that is compiled. Flannel's oldest backend is written in C, so that it needs cgo.
-func steps(h home, module string) []step {
-	return []step{
-		{what: "all of Kubernetes " + kubernetesVersion, dir: module + "/kubernetes", args: []string{"build", "-trimpath", kubernetesFlags(), "-o", h.path("bin") + "/", "tool"}},
-		{what: "Kubernetes' NetworkPolicy suite", dir: module + "/kubernetes",
-			args: []string{"test", "-vet=off", "-c", "-trimpath", stripped, "-o", h.bin("netpol.test"), "./netpol"}},
-		{what: "flannel", dir: module + "/flannel", cgo: true,
-			args: []string{"build", "-trimpath", stripped, "-o", h.bin("flanneld"), "github.com/flannel-io/flannel"}},
-		{what: "the probe of the tests", dir: module, args: []string{"build", "-trimpath", stripped, "-o", h.bin("probe"), "./probe"}},
-		{what: "cyclonus", dir: module + "/cyclonus", args: []string{"build", "-trimpath", stripped, "-o", h.path("bin") + "/", "./..."}},
-		{what: "flannel's CNI plugin", dir: "/",
-			args: []string{"install", "-trimpath", stripped, "github.com/containernetworking/plugins/plugins/meta/flannel@v0.9.1"}},
+// kubernetesStep compiles one of Kubernetes' programs, or all of them: tool.
+func kubernetesStep(h home, module, program string) step {
+	return step{
+		what: program + " of Kubernetes " + versionOf("KUBERNETES"), dir: module + "/kubernetes",
+		args: []string{"build", "-trimpath", kubernetesFlags(), "-o", h.path("bin") + "/", program},
 	}
+}
+
+// serverSteps compile the API server and the etcd that it needs.
+func serverSteps(h home, module string) []step {
+	return []step{
+		kubernetesStep(h, module, "k8s.io/kubernetes/cmd/kube-apiserver"),
+		{what: "etcd " + versionOf("ETCD"), dir: module + "/etcd",
+			args: []string{
+				"build", "-trimpath", stripped, "-o", h.bin("etcd"), "go.etcd.io/etcd/server/v3"}},
+	}
+}
+
+// clusterSteps compile everything. Flannel's oldest backend and a part of runc are written in C, so
+// that they need cgo.
+func clusterSteps(h home, module string) []step {
+	return append(serverSteps(h, module),
+		kubernetesStep(h, module, "tool"),
+		step{what: "Kubernetes' NetworkPolicy suite", dir: module + "/kubernetes", args: []string{
+			"test", "-vet=off", "-c", "-trimpath", stripped, "-o", h.bin("netpol.test"), "./netpol"}},
+		step{what: "flannel " + versionOf("FLANNEL"), dir: module + "/flannel", cgo: true, args: []string{
+			"build", "-trimpath", stripped, "-o", h.bin("flanneld"), "github.com/flannel-io/flannel"}},
+		step{what: "the probe of the tests", dir: module,
+			args: []string{"build", "-trimpath", stripped, "-o", h.bin("probe"), "./probe"}},
+		step{what: "cyclonus", dir: module + "/cyclonus",
+			args: []string{"build", "-trimpath", stripped, "-o", h.path("bin") + "/", "./..."}},
+		runc(h),
+		published("CONTAINERD", h.path("containerd"), containerd+"containerd",
+			containerd+"containerd-shim-runc-v2", containerd+"ctr"),
+		published("CNI_PLUGINS", h.path("cni"), plugins+"main/bridge", plugins+"main/loopback",
+			plugins+"ipam/host-local", plugins+"meta/portmap"),
+		published("FLANNEL_PLUGIN", h.path("cni"), plugins+"meta/flannel"),
+	)
+}
+
+// Where the programs of a module are.
+const (
+	containerd = "github.com/containerd/containerd/v2/cmd/"
+	plugins    = "github.com/containernetworking/plugins/plugins/"
+)
+
+// runc compiles runc with what containerd expects of it by default: seccomp.
+func runc(h home) step {
+	s := published("RUNC", h.path("containerd"), "github.com/opencontainers/runc")
+	s.cgo, s.args = true, slices.Insert(s.args, 1, "-tags=seccomp")
+	return s
+}
+
+// published compiles programs of a module as it is published, of the version that has this name in
+// versions.env, into a folder.
+func published(name, bin string, programs ...string) step {
+	version := versionOf(name)
+	s := step{what: programs[0] + " " + version, dir: "/", bin: bin,
+		args: []string{"install", "-trimpath", stripped}}
+	for _, program := range programs {
+		s.args = append(s.args, program+"@v"+version)
+	}
+	return s
+}
+
+func runSteps(ctx context.Context, steps []step) error {
+	for _, s := range steps {
+		if err := s.run(ctx); err != nil {
+			return fmt.Errorf("build %s: %w", s.what, err)
+		}
+	}
+	return nil
 }
 
 func (s step) run(ctx context.Context) error {
@@ -117,9 +180,6 @@ func (s step) run(ctx context.Context) error {
 	if s.cgo {
 		cgo = "1"
 	}
-	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo, "GOFLAGS=-buildvcs=false", "GOBIN="+newHome().path("bin"))
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("build %s: %w", s.what, err)
-	}
-	return nil
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo, "GOFLAGS=-buildvcs=false", "GOBIN="+s.bin)
+	return errors.Join(ctx.Err(), cmd.Run())
 }

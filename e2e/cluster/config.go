@@ -16,8 +16,8 @@ var templateFiles embed.FS
 
 var templates = template.Must(template.ParseFS(templateFiles, "templates/*"))
 
-// write fills a template into a file.
-func write(name, path string, with any) error {
+// writeTemplate fills a template and writes it to a file.
+func writeTemplate(name, path string, with any) error {
 	var text strings.Builder
 	if err := templates.ExecuteTemplate(&text, name, with); err != nil {
 		return err
@@ -27,23 +27,27 @@ func write(name, path string, with any) error {
 
 // writeConfig writes the files that the node's programs read.
 func (n node) writeConfig() error {
-	if err := os.WriteFile(n.path("resolv.conf"), []byte("nameserver 10.96.0.10\n"), 0o644); err != nil {
+	dns := []byte("nameserver 10.96.0.10\n")
+	if err := os.WriteFile(n.path("resolv.conf"), dns, 0o644); err != nil {
 		return err
 	}
 	with := map[string]any{
-		"Node": n.host, "Variant": n.variant, "PodRanges": n.variant.podRanges(), "Pause": pauseImage,
-		"CA": n.home.pki("ca.crt"), "Resolv": n.path("resolv.conf"), "ProxyConfig": n.home.kubeconfig("proxy"),
+		"Node": n.host, "Variant": n.variant, "PodRanges": n.variant.podRanges(),
+		"CA": n.home.pki("ca.crt"), "Resolv": n.path("resolv.conf"),
+		"ProxyConfig": n.home.kubeconfig("proxy"), "Pause": pauseImage,
 	}
-	for _, name := range []string{"containerd.toml", "kubelet.yaml", "kube-proxy.yaml", "flannel.json"} {
-		if err := write(name, n.path(name), with); err != nil {
+	files := []string{"containerd.toml", "kubelet.yaml", "kube-proxy.yaml", "flannel.json"}
+	for _, name := range files {
+		if err := writeTemplate(name, n.path(name), with); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeCNI writes the network configuration as soon as flannel has said which ranges are this node's. The flannel
-// plugin of this version knows IPv4 only; with two families its work is done here.
+// writeCNI writes the network configuration as soon as flannel has said which ranges are this
+// node's. The flannel plugin of this version knows IPv4 only; with two families the bridge is
+// configured here.
 func (n node) writeCNI() {
 	for {
 		env, err := readEnv("/run/flannel/subnet.env")
@@ -55,7 +59,7 @@ func (n node) writeCNI() {
 		if n.variant.Dual() {
 			name = "cni-dual.conflist"
 		}
-		if err := write(name, "/etc/cni/net.d/10-flannel.conflist", env); err != nil {
+		if err := writeTemplate(name, "/etc/cni/net.d/10-flannel.conflist", env); err != nil {
 			fmt.Println("network configuration:", err)
 		}
 		return

@@ -19,8 +19,8 @@ import (
 // serverURL is where the API server listens, for all hosts.
 var serverURL = "https://" + net.JoinHostPort(control.ip4(), "6443")
 
-// startControlPlane runs etcd and the API server on the control host and, when that answers, who speaks to it: before
-// it has written its roles, they are refused and give up.
+// startControlPlane runs etcd and the API server on the control host and, when that is ready, the
+// controller manager and the scheduler: before it has written its roles, they are refused and end.
 func startControlPlane(ctx context.Context, h home, s *state) error {
 	if err := os.MkdirAll(h.run("etcd"), 0o700); err != nil {
 		return err
@@ -51,6 +51,7 @@ func startPrograms(h home, s *state, programs []program) error {
 	return nil
 }
 
+// program is one that a host runs.
 type program struct {
 	name, path string
 	args       []string
@@ -58,13 +59,19 @@ type program struct {
 
 func servers(h home, v variant) []program {
 	return []program{
-		{"etcd", "etcd", []string{"--data-dir=" + h.run("etcd"), "--unsafe-no-fsync"}},
+		{"etcd", h.bin("etcd"), []string{"--data-dir=" + h.run("etcd"), "--unsafe-no-fsync"}},
 		{"apiserver", h.bin("kube-apiserver"), []string{
-			"--etcd-servers=http://127.0.0.1:2379", "--advertise-address=" + v.first(control.ip4(), control.ip6()), "--bind-address=::", "--secure-port=6443",
-			"--tls-cert-file=" + h.pki("apiserver.crt"), "--tls-private-key-file=" + h.pki("apiserver.key"), "--client-ca-file=" + h.pki("ca.crt"),
-			"--token-auth-file=" + h.pki("tokens.csv"), "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
-			"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + h.pki("sa.key"),
-			"--service-account-signing-key-file=" + h.pki("sa.key"), "--service-cluster-ip-range=" + v.serviceRanges(),
+			"--etcd-servers=http://127.0.0.1:2379", "--bind-address=::", "--secure-port=6443",
+			"--advertise-address=" + v.first(control.ip4(), control.ip6()),
+			"--tls-cert-file=" + h.pki("apiserver.crt"),
+			"--tls-private-key-file=" + h.pki("apiserver.key"),
+			"--client-ca-file=" + h.pki("ca.crt"),
+			"--token-auth-file=" + h.pki("tokens.csv"),
+			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+			"--service-account-issuer=https://kubernetes.default.svc",
+			"--service-account-key-file=" + h.pki("sa.key"),
+			"--service-account-signing-key-file=" + h.pki("sa.key"),
+			"--service-cluster-ip-range=" + v.serviceRanges(),
 			"--allow-privileged=true", "--kubelet-preferred-address-types=InternalIP",
 		}},
 	}
@@ -73,17 +80,22 @@ func servers(h home, v variant) []program {
 func controllers(h home, v variant) []program {
 	login := func(user string) []string {
 		file := h.kubeconfig(user)
-		return []string{"--kubeconfig=" + file, "--authentication-kubeconfig=" + file, "--authorization-kubeconfig=" + file, "--leader-elect=false"}
+		return []string{
+			"--kubeconfig=" + file, "--authentication-kubeconfig=" + file,
+			"--authorization-kubeconfig=" + file, "--leader-elect=false",
+		}
 	}
 	return []program{
 		{"controller-manager", h.bin("kube-controller-manager"), append(login("controller-manager"),
-			"--allocate-node-cidrs=true", "--cluster-cidr="+v.podRanges(), "--service-cluster-ip-range="+v.serviceRanges(),
-			"--root-ca-file="+h.pki("ca.crt"), "--service-account-private-key-file="+h.pki("sa.key"), "--use-service-account-credentials=true")},
+			"--allocate-node-cidrs=true", "--cluster-cidr="+v.podRanges(),
+			"--service-cluster-ip-range="+v.serviceRanges(), "--root-ca-file="+h.pki("ca.crt"),
+			"--service-account-private-key-file="+h.pki("sa.key"),
+			"--use-service-account-credentials=true")},
 		{"scheduler", h.bin("kube-scheduler"), login("scheduler")},
 	}
 }
 
-// newClient is the administrator's, from outside of the hosts.
+// newClient returns a client with the administrator's rights that works from outside of the hosts.
 func newClient(h home) (*kubernetes.Clientset, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", h.kubeconfig("admin"))
 	if err != nil {
@@ -158,7 +170,7 @@ func notReady(n corev1.Node) error {
 	return fmt.Errorf("%s: no condition Ready", n.Name)
 }
 
-// poll asks until there is no error.
+// poll calls ask until it returns no error, the time is over or ctx ends.
 func poll(ctx context.Context, within time.Duration, ask func() error) error {
 	deadline := time.Now().Add(within)
 	for {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// home is the folder that all lives in: bin and images, which are kept, and run, which the cluster has while it
-// is up.
+// home is the folder of everything: bin, containerd, cni and images, which are kept, and run, which
+// the cluster has while it is up.
 type home string
 
 // newHome is $CACHE/cluster; CACHE is ~/.cache/picket unless it is set.
@@ -35,13 +35,37 @@ func (h home) pki(name string) string     { return h.run("pki", name) }
 // kubeconfig is the file of a user of the cluster.
 func (h home) kubeconfig(user string) string { return h.pki(user + ".kubeconfig") }
 
+// searchPath is PATH of a variant's nodes, and of who works on them.
+func (h home) searchPath(v variant) string {
+	path := h.path("bin") + ":" + os.Getenv("PATH")
+	if v.Containerd == built {
+		path = h.path("containerd") + ":" + path
+	}
+	return path
+}
+
+// pluginDir is where the CNI plugins of a variant are.
+func (h home) pluginDir(v variant) string {
+	if v.Containerd == built {
+		return h.path("cni")
+	}
+	return "/usr/lib/cni"
+}
+
 // variant is what can be chosen of a cluster.
 type variant struct {
-	Backend  string // of flannel
-	Proxy    string // mode of kube-proxy
-	Families string // the first is what Services and pods have as their address where they have only one
-	Nodes    int
+	Backend    string // of flannel
+	Proxy      string // mode of kube-proxy
+	Families   string // the first one is that of Services and pods which have only one address
+	Containerd string // built: as versions.env says; debian: the machine's, with its runc and plugins
+	Nodes      int
 }
+
+// Where containerd, runc and the CNI plugins come from.
+const (
+	built  = "built"
+	debian = "debian"
+)
 
 const (
 	ipv4     = "IPv4"
@@ -50,7 +74,11 @@ const (
 )
 
 func (v variant) String() string {
-	return fmt.Sprintf("%s, kube-proxy %s, %s", v.Backend, v.Proxy, v.Families)
+	text := fmt.Sprintf("%s, kube-proxy %s, %s", v.Backend, v.Proxy, v.Families)
+	if v.Containerd == debian {
+		text += ", Debian's containerd"
+	}
+	return text
 }
 
 // Dual reports whether there are two families; templates ask it too.
@@ -65,6 +93,8 @@ func (v variant) Validate() error {
 		return fmt.Errorf("--kube-proxy %s: expected nftables or iptables", v.Proxy)
 	case !slices.Contains([]string{ipv4, ipv4ipv6, ipv6ipv4}, v.Families):
 		return fmt.Errorf("--families %s: expected %s, %s or %s", v.Families, ipv4, ipv4ipv6, ipv6ipv4)
+	case v.Containerd != built && v.Containerd != debian:
+		return fmt.Errorf("--containerd %s: expected %s or %s", v.Containerd, built, debian)
 	case v.Nodes < 1 || v.Nodes > 9:
 		return fmt.Errorf("--nodes %d: expected 1 to 9", v.Nodes)
 	}

@@ -20,12 +20,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// The images of a cluster: what holds a pod's namespaces, and what Kubernetes' tests and ours run in pods.
+// The images of a cluster: what holds a pod's namespaces, and what Kubernetes' tests run in pods.
+var (
+	pauseImage   = "registry.k8s.io/pause:" + versionOf("PAUSE")
+	agnhostImage = "registry.k8s.io/e2e-test-images/agnhost:" + versionOf("AGNHOST")
+)
+
+// What our own tests and cyclonus run in pods.
 const (
-	pauseImage   = "registry.k8s.io/pause:3.10.1"
-	agnhostImage = "registry.k8s.io/e2e-test-images/agnhost:2.56"
-	probeImage   = "localhost/probe:e2e"
-	workerImage  = "docker.io/mfenwick100/cyclonus-worker:latest"
+	probeImage  = "localhost/probe:e2e"
+	workerImage = "docker.io/mfenwick100/cyclonus-worker:latest"
 )
 
 // writeImages makes the archives of the images from programs that are built.
@@ -62,7 +66,8 @@ func buildPause(ctx context.Context, h home, module string) error {
 		return fmt.Errorf("find the source of pause: %w", err)
 	}
 	source := filepath.Join(strings.TrimSpace(string(dir)), "build", "pause", "linux", "pause.c")
-	out, err := exec.CommandContext(ctx, "gcc", "-Os", "-static", "-DVERSION=3.10.1", "-o", h.bin("pause"), source).CombinedOutput()
+	args := []string{"-Os", "-static", "-DVERSION=" + versionOf("PAUSE"), "-o", h.bin("pause"), source}
+	out, err := exec.CommandContext(ctx, "gcc", args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("compile pause: %w: %s", err, out)
 	}
@@ -74,12 +79,16 @@ func (i image) write(h home) error {
 	if err != nil {
 		return err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(files)), nil })
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(files)), nil
+	})
 	if err != nil {
 		return err
 	}
-	base, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: runtime.GOARCH,
-		Config: v1.Config{Entrypoint: []string{"/" + i.programs[0]}, Cmd: i.cmd}, RootFS: v1.RootFS{Type: "layers"}})
+	base, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
+		OS: "linux", Architecture: runtime.GOARCH, RootFS: v1.RootFS{Type: "layers"},
+		Config: v1.Config{Entrypoint: []string{"/" + i.programs[0]}, Cmd: i.cmd},
+	})
 	if err != nil {
 		return err
 	}
@@ -97,12 +106,14 @@ func (i image) write(h home) error {
 // passwd has the users whom Kubernetes' tests expect in the test image.
 const passwd = "root:x:0:0:root:/:/\nuser-defined-in-image:x:1000:1000::/:/\n"
 
-// files is the one layer of an image: the programs, users, and the folders that a container wants to have.
+// files returns the one layer of an image: the programs, users, and the folders that a container
+// needs.
 func (i image) files(h home) ([]byte, error) {
 	var buffer bytes.Buffer
 	out := tar.NewWriter(&buffer)
 	for _, dir := range []string{"dev/", "etc/", "proc/", "sys/", "tmp/", "uploads/"} {
-		if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o777}); err != nil {
+		header := &tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o777}
+		if err := out.WriteHeader(header); err != nil {
 			return nil, err
 		}
 	}

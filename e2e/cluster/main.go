@@ -26,10 +26,13 @@ func newRootCmd() *cobra.Command {
 func newBuildCmd() *cobra.Command {
 	var server bool
 	cmd := &cobra.Command{
-		Use: "build", Short: "Build what the cluster runs, from the Go module proxy (15 minutes the first time)", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return build(cmd.Context(), newHome(), server) },
+		Use: "build", Args: cobra.NoArgs,
+		Short: "Build what the cluster runs, from the Go module proxy (15 minutes the first time)",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return build(cmd.Context(), newHome(), server)
+		},
 	}
-	cmd.Flags().BoolVar(&server, "api-server", false, "kube-apiserver alone")
+	cmd.Flags().BoolVar(&server, "api-server", false, "kube-apiserver and etcd alone")
 	return cmd
 }
 
@@ -44,10 +47,14 @@ func newUpCmd() *cobra.Command {
 			return up(cmd.Context(), newHome(), v)
 		},
 	}
-	cmd.Flags().StringVar(&v.Backend, "flannel", "host-gw", "flannel's backend: host-gw or vxlan")
-	cmd.Flags().StringVar(&v.Proxy, "kube-proxy", "nftables", "kube-proxy's mode: nftables or iptables")
-	cmd.Flags().StringVar(&v.Families, "families", ipv4, "address families: "+ipv4+", "+ipv4ipv6+" or "+ipv6ipv4)
-	cmd.Flags().IntVar(&v.Nodes, "nodes", 3, "number of nodes")
+	flags := cmd.Flags()
+	flags.StringVar(&v.Backend, "flannel", "host-gw", "flannel's backend: host-gw or vxlan")
+	flags.StringVar(&v.Proxy, "kube-proxy", "nftables", "kube-proxy's mode: nftables or iptables")
+	flags.StringVar(&v.Families, "families", ipv4,
+		"address families: "+ipv4+", "+ipv4ipv6+" or "+ipv6ipv4)
+	flags.StringVar(&v.Containerd, "containerd", built,
+		"containerd, runc and CNI plugins: "+built+" as versions.env says, or "+debian+"'s")
+	flags.IntVar(&v.Nodes, "nodes", 3, "number of nodes")
 	return cmd
 }
 
@@ -60,12 +67,16 @@ func newDownCmd() *cobra.Command {
 
 func newExecCmd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "exec HOST PROGRAM [ARG...]", Short: "Run a program on a host of the cluster: control, n1, n2, …",
+		Use:   "exec HOST PROGRAM [ARG...]",
+		Short: "Run a program on a host of the cluster: control, n1, n2, …",
 		Long: `Run a program on a host of the cluster: control, n1, n2, …
 
-It finds kubectl and the other programs of the cluster in its PATH, and the cluster in KUBECONFIG.`,
+It finds kubectl and the other programs of the cluster in its PATH, the cluster in KUBECONFIG, and
+the name of the image of Kubernetes' tests in AGNHOST_IMAGE.`,
 		Args: cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error { return enter(newHome(), args[0], args[1:]) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			return enter(newHome(), args[0], args[1:])
+		},
 	}
 	cmd.Flags().SetInterspersed(false)
 	return cmd
@@ -73,8 +84,11 @@ It finds kubectl and the other programs of the cluster in its PATH, and the clus
 
 func newLoadCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "load ARCHIVE", Short: "Import an image into the containerd of every node", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return load(cmd.Context(), newHome(), args[0]) },
+		Use: "load ARCHIVE", Short: "Import an image into the containerd of every node",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return load(cmd.Context(), newHome(), args[0])
+		},
 	}
 }
 

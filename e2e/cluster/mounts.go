@@ -10,45 +10,47 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settle gives the node, which is in mount, pid and uts namespaces of its own, its own view of the machine.
-func (n node) settle() error {
+// separate gives the node, which is in mount, pid and uts namespaces of its own, its own view of
+// the machine. The control groups are this thread's alone: programs are to be started from it.
+func (n node) separate() error {
 	return errors.Join(
 		unix.Sethostname([]byte(n.host.Name)),
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 		unix.Mount("proc", "/proc", "proc", 0, ""),
 		n.mountSys(),
-		unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""), // as containers with mount propagation want it
+		// as containers with mount propagation want it
+		unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""),
 		n.bindFolders(),
 		n.bindSysctls(),
 		n.copyPlugins(),
-		makeCgroups(n.host.Name),
 	)
 }
 
-// mountSys mounts a fresh /sys, so that /sys/class/net is this network namespace's, and carries the control
-// groups over to it.
+// mountSys mounts a fresh /sys, so that /sys/class/net is this network namespace's, with the node's
+// own control groups in it.
 func (n node) mountSys() error {
-	aside, groups := n.path("cgroup"), "/sys/fs/cgroup"
+	aside := n.path("cgroup")
 	return errors.Join(
 		os.MkdirAll(aside, 0o755),
-		unix.Mount(groups, aside, "", unix.MS_BIND|unix.MS_REC, ""),
+		unix.Mount(cgroups, aside, "", unix.MS_BIND|unix.MS_REC, ""),
+		enterCgroups(aside, n.host.Name),
 		unix.Mount("sysfs", "/sys", "sysfs", 0, ""),
-		unix.Mount(aside, groups, "", unix.MS_BIND|unix.MS_REC, ""),
+		bindCgroups(aside, n.host.Name),
 		unix.Unmount(aside, unix.MNT_DETACH),
 	)
 }
 
 // folders are a node's own; the rest of the file system is the machine's.
 var folders = []string{
-	"/etc/cni", "/opt/cni", "/run/containerd", "/run/flannel", "/run/netns",
+	"/etc/cni", "/opt/cni", "/run/containerd", "/run/flannel", "/run/netns", "/run/nri",
 	"/var/lib/cni", "/var/lib/containerd", "/var/lib/kubelet", "/var/log",
 }
 
 func (n node) bindFolders() error {
 	for _, dir := range folders {
 		own := n.path(dir)
-		err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(own, 0o755), unix.Mount(own, dir, "", unix.MS_BIND, ""),
-			unix.Mount("", dir, "", unix.MS_SHARED, ""))
+		err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(own, 0o755),
+			unix.Mount(own, dir, "", unix.MS_BIND, ""), unix.Mount("", dir, "", unix.MS_SHARED, ""))
 		if err != nil {
 			return fmt.Errorf("bind %s: %w", dir, err)
 		}
@@ -58,15 +60,18 @@ func (n node) bindFolders() error {
 
 // sysctls are those of the whole machine that a kubelet sets at its start.
 var sysctls = map[string]string{
-	"kernel/panic": "10", "kernel/panic_on_oops": "1", "vm/overcommit_memory": "1", "vm/panic_on_oom": "0",
+	"kernel/panic": "10", "kernel/panic_on_oops": "1",
+	"vm/overcommit_memory": "1", "vm/panic_on_oom": "0",
 	"kernel/keys/root_maxkeys": "1000000", "kernel/keys/root_maxbytes": "25000000",
 }
 
-// bindSysctls shows the kubelet plain files with the values that it wants, so that it changes nothing.
+// bindSysctls shows the kubelet plain files with the values that it wants, so that it changes
+// nothing.
 func (n node) bindSysctls() error {
 	for name, value := range sysctls {
 		file := n.path("sysctl", strings.ReplaceAll(name, "/", "."))
-		err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(value+"\n"), 0o644),
+		err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755),
+			os.WriteFile(file, []byte(value+"\n"), 0o644),
 			unix.Mount(file, "/proc/sys/"+name, "", unix.MS_BIND, ""))
 		if err != nil {
 			return fmt.Errorf("bind sysctl %s: %w", name, err)
@@ -75,53 +80,21 @@ func (n node) bindSysctls() error {
 	return nil
 }
 
-// copyPlugins puts the CNI plugins where containerd looks for them.
+// copyPlugins links the CNI plugins to where containerd looks for them.
 func (n node) copyPlugins() error {
 	for _, dir := range []string{"/opt/cni/bin", "/etc/cni/net.d"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
-	plugins, err := filepath.Glob("/usr/lib/cni/*")
+	plugins, err := filepath.Glob(n.home.pluginDir(n.variant) + "/*")
 	if err != nil || len(plugins) == 0 {
-		return errors.Join(err, errors.New("no CNI plugins in /usr/lib/cni; expected the Debian package containernetworking-plugins"))
+		return errors.Join(err, fmt.Errorf("no CNI plugins in %s", n.home.pluginDir(n.variant)))
 	}
-	for _, plugin := range append(plugins, n.home.bin("flannel")) {
-		if err := os.Symlink(plugin, filepath.Join("/opt/cni/bin", filepath.Base(plugin))); err != nil {
+	for _, plugin := range append(plugins, n.home.path("cni", "flannel")) {
+		link := filepath.Join("/opt/cni/bin", filepath.Base(plugin))
+		if err := os.Symlink(plugin, link); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
-		}
-	}
-	return nil
-}
-
-// cgroupRoots are the nodes' groups: one, or one per hierarchy where the machine still has version 1.
-func cgroupRoots() []string {
-	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
-		return []string{"/sys/fs/cgroup/picket"}
-	}
-	hierarchies, _ := filepath.Glob("/sys/fs/cgroup/*/cgroup.procs")
-	var roots []string
-	for _, file := range hierarchies {
-		roots = append(roots, filepath.Join(filepath.Dir(file), "picket"))
-	}
-	return roots
-}
-
-// makeCgroups makes the node's group in every hierarchy; in cpuset it must be told what its parent has.
-func makeCgroups(name string) error {
-	for _, root := range cgroupRoots() {
-		if filepath.Base(filepath.Dir(root)) == "unified" {
-			continue
-		}
-		for _, dir := range []string{root, filepath.Join(root, name)} {
-			if err := os.MkdirAll(dir, 0o755); err != nil {
-				return err
-			}
-			for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-				if value, err := os.ReadFile(filepath.Join(filepath.Dir(dir), file)); err == nil {
-					_ = os.WriteFile(filepath.Join(dir, file), value, 0)
-				}
-			}
 		}
 	}
 	return nil

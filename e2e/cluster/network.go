@@ -12,16 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lan is the switch that all hosts hang on, and their way out of it.
+// lan is the switch that connects all hosts, and their default gateway.
 var lan = host{"switch", 1}
 
-// connect makes the network namespaces of all hosts and plugs them into the switch.
+// connect makes the network namespaces of all hosts and connects them to the switch.
 func connect(v variant) error {
-	if err := errors.Join(newNetns(lan), inNetns(lan, func() error { return addBridge(v) })); err != nil {
+	err := errors.Join(newNetns(lan), inNetns(lan, func() error { return addBridge(v) }))
+	if err != nil {
 		return err
 	}
 	for _, h := range append([]host{control}, v.nodes()...) {
-		if err := plug(v, h); err != nil {
+		if err := addHost(v, h); err != nil {
 			return fmt.Errorf("connect %s: %w", h.Name, err)
 		}
 	}
@@ -58,8 +59,8 @@ func addBridge(v variant) error {
 	return errors.Join(setUp("br0"), address("br0", v, lan))
 }
 
-// plug gives a host its eth0, with the other end at the switch.
-func plug(v variant, h host) error {
+// addHost gives a host its eth0, with the other end at the switch.
+func addHost(v variant, h host) error {
 	if err := newNetns(h); err != nil {
 		return err
 	}
@@ -69,15 +70,20 @@ func plug(v variant, h host) error {
 	}
 	defer inside.Close()
 	err = inNetns(lan, func() error {
-		cable := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: h.Name}, PeerName: "eth0", PeerNamespace: netlink.NsFd(inside)}
+		cable := &netlink.Veth{
+			LinkAttrs: netlink.LinkAttrs{Name: h.Name},
+			PeerName:  "eth0", PeerNamespace: netlink.NsFd(inside),
+		}
 		bridge, err := netlink.LinkByName("br0")
-		return errors.Join(err, netlink.LinkAdd(cable), netlink.LinkSetMaster(cable, bridge), setUp(h.Name))
+		return errors.Join(err, netlink.LinkAdd(cable), netlink.LinkSetMaster(cable, bridge),
+			setUp(h.Name))
 	})
 	if err != nil {
 		return err
 	}
 	return inNetns(h, func() error {
-		return errors.Join(setUp("eth0"), address("eth0", v, h), gateway(lan.ip4()), gateway6(v), forward())
+		return errors.Join(setUp("eth0"), address("eth0", v, h), gateway(lan.ip4()), gateway6(v),
+			forward())
 	})
 }
 
@@ -113,7 +119,8 @@ func gateway6(v variant) error {
 	return gateway(lan.ip6())
 }
 
-// forward makes a router of the host, as kubeadm asks of a node. br_netfilter is as the kernel starts it: on.
+// forward makes a router of the host, as kubeadm asks of a node. br_netfilter is as the kernel
+// starts it: on.
 func forward() error {
 	return errors.Join(
 		os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0),

@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"syscall"
 	"time"
 )
 
-// runNode is the first process of a node: it builds the node's own view of the file system, starts its programs
-// and is the parent of what they leave behind, until it is killed; then the kernel ends all of them.
+// runNode is the first process of a node: it builds the node's own view of the file system, starts
+// its programs and is the parent of what they leave behind, until it is killed; then the kernel
+// ends all of them.
 func runNode(h home, name string) error {
+	runtime.LockOSThread() // whose control groups the programs inherit
 	s, err := h.state()
 	if err != nil {
 		return err
@@ -22,10 +25,10 @@ func runNode(h home, name string) error {
 		return fmt.Errorf("%s: expected a node's name and to be its first process; run: cluster up", name)
 	}
 	n := node{home: h, variant: s.Variant, host: s.Variant.nodes()[i]}
-	if err := n.settle(); err != nil {
+	if err := n.separate(); err != nil {
 		return err
 	}
-	if err := n.writeConfig(); err != nil {
+	if err := errors.Join(n.writeConfig(), os.Setenv("PATH", h.searchPath(n.variant))); err != nil {
 		return err
 	}
 	go n.writeCNI()
@@ -52,11 +55,13 @@ func (n node) programs() []program {
 		{"containerd", "containerd", []string{"--config=" + n.path("containerd.toml")}},
 		{"images", "/bin/sh", []string{"-c", importImages, "images", n.home.path("images")}},
 		{"flanneld", n.home.bin("flanneld"), []string{
-			"--kube-subnet-mgr", "--kubeconfig-file=" + n.home.kubeconfig("admin"), "--net-config-path=" + n.path("flannel.json"), "--iface=eth0", "--ip-masq"}},
+			"--kube-subnet-mgr", "--kubeconfig-file=" + n.home.kubeconfig("admin"),
+			"--net-config-path=" + n.path("flannel.json"), "--iface=eth0", "--ip-masq"}},
 		{"kube-proxy", n.home.bin("kube-proxy"), []string{"--config=" + n.path("kube-proxy.yaml")}},
 		{"kubelet", n.home.bin("kubelet"), []string{
-			"--config=" + n.path("kubelet.yaml"), "--kubeconfig=" + n.home.kubeconfig(n.host.Name), "--hostname-override=" + n.host.Name,
-			"--node-ip=" + n.addresses(), "--cert-dir=" + n.path("kubelet-pki")}},
+			"--config=" + n.path("kubelet.yaml"), "--kubeconfig=" + n.home.kubeconfig(n.host.Name),
+			"--hostname-override=" + n.host.Name, "--node-ip=" + n.addresses(),
+			"--cert-dir=" + n.path("kubelet-pki")}},
 	}
 }
 
@@ -85,7 +90,8 @@ func (n node) supervise(running map[int]program) error {
 		if !ours || status.ExitStatus() == 0 {
 			continue
 		}
-		fmt.Printf("%s ended (%v); it is started again\n", p.name, status)
+		at := time.Now().Format(time.TimeOnly)
+		fmt.Printf("%s %s ended (%v); it is started again\n", at, p.name, status)
 		time.Sleep(time.Second)
 		if err := n.launch(running, p); err != nil {
 			return err
@@ -93,12 +99,14 @@ func (n node) supervise(running map[int]program) error {
 	}
 }
 
+// launch starts a program whose output goes to its log.
 func (n node) launch(running map[int]program, p program) error {
 	path, err := exec.LookPath(p.path)
 	if err != nil {
 		return err
 	}
-	log, err := os.OpenFile(n.home.log(n.host.Name+"-"+p.name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	name := n.home.log(n.host.Name + "-" + p.name)
+	log, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -109,7 +117,8 @@ func (n node) launch(running map[int]program, p program) error {
 	}
 	defer null.Close()
 	started, err := os.StartProcess(path, append([]string{path}, p.args...), &os.ProcAttr{
-		Files: []*os.File{null, log, log}, Env: append(os.Environ(), "NODE_NAME="+n.host.Name), // by which flannel knows where it is
+		Files: []*os.File{null, log, log},
+		Env:   append(os.Environ(), "NODE_NAME="+n.host.Name), // by which flannel knows where it is
 	})
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-// user is who may speak to the API server, by a token that is the name.
+// user is somebody whom the API server knows. The token is the name itself.
 type user struct{ Name, Is, Group string }
 
 // users are the administrator, the control plane, kube-proxy and a kubelet per node.
@@ -44,7 +44,8 @@ func writePKI(h home, v variant) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(writeKey(h.pki("sa.key"), accounts), writeServing(h), writeTokens(h, v)); err != nil {
+	err = errors.Join(writeKey(h.pki("sa.key"), accounts), writeServing(h), writeTokens(h, v))
+	if err != nil {
 		return err
 	}
 	for _, u := range users(v) {
@@ -64,33 +65,48 @@ func writeServing(h home) error {
 	authority := certificate("picket-cluster")
 	authority.IsCA, authority.KeyUsage = true, x509.KeyUsageCertSign
 	server := certificate("kube-apiserver")
-	server.DNSNames = []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"}
-	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1), net.ParseIP("fd96::1"), net.ParseIP(control.ip4()), net.ParseIP(control.ip6())}
+	server.DNSNames = []string{
+		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost",
+	}
+	server.IPAddresses = []net.IP{
+		net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1), net.ParseIP("fd96::1"),
+		net.ParseIP(control.ip4()), net.ParseIP(control.ip6()),
+	}
 	serverKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
-		writeCertificate(h.pki("ca.crt"), authority, authority, &authorityKey.PublicKey, authorityKey),
-		writeCertificate(h.pki("apiserver.crt"), server, authority, &serverKey.PublicKey, authorityKey),
+		signer{authority, authorityKey}.write(h.pki("ca.crt"), authority, &authorityKey.PublicKey),
+		signer{authority, authorityKey}.write(h.pki("apiserver.crt"), server, &serverKey.PublicKey),
 		writeKey(h.pki("apiserver.key"), serverKey),
 	)
 }
 
 func certificate(name string) *x509.Certificate {
 	return &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
 	}
 }
 
-func writeCertificate(path string, what, by *x509.Certificate, key *rsa.PublicKey, sign *rsa.PrivateKey) error {
-	der, err := x509.CreateCertificate(rand.Reader, what, by, key, sign)
+// signer is an authority with its key.
+type signer struct {
+	certificate *x509.Certificate
+	key         *rsa.PrivateKey
+}
+
+// write signs a certificate of a key and writes it to a file.
+func (s signer) write(path string, certificate *x509.Certificate, key *rsa.PublicKey) error {
+	der, err := x509.CreateCertificate(rand.Reader, certificate, s.certificate, key, s.key)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: der}
+	return os.WriteFile(path, pem.EncodeToMemory(block), 0o600)
 }
 
 func writeKey(path string, key *rsa.PrivateKey) error {
@@ -109,7 +125,9 @@ func writeTokens(h home, v variant) error {
 
 func writeKubeconfig(h home, name string) error {
 	return clientcmd.WriteToFile(api.Config{
-		Clusters:       map[string]*api.Cluster{"picket": {Server: serverURL, CertificateAuthority: h.pki("ca.crt")}},
+		Clusters: map[string]*api.Cluster{
+			"picket": {Server: serverURL, CertificateAuthority: h.pki("ca.crt")},
+		},
 		AuthInfos:      map[string]*api.AuthInfo{name: {Token: name}},
 		Contexts:       map[string]*api.Context{"picket": {Cluster: "picket", AuthInfo: name}},
 		CurrentContext: "picket",

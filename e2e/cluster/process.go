@@ -12,7 +12,7 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// process is a program that runs. Its start distinguishes it from a later one with the same number.
+// process is a program that runs. Its start tells it apart from a later one with the same number.
 type process struct {
 	Name  string
 	PID   int
@@ -55,8 +55,8 @@ func (p process) stop(grace time.Duration) {
 	}
 }
 
-// inNetns calls f on a thread that is in the host's network namespace. The thread is given up afterwards where
-// it cannot be brought back.
+// inNetns calls f on a thread that is in the host's network namespace. A thread that cannot leave
+// it afterwards is not used again.
 func inNetns(h host, f func() error) error {
 	runtime.LockOSThread()
 	was, err := netns.Get()
@@ -79,7 +79,8 @@ func inNetns(h host, f func() error) error {
 	return err
 }
 
-// start runs a program on a host, in the background and beyond this process's end, and writes it down.
+// start runs a program on a host, in the background and beyond this process's end, and saves it in
+// the state.
 func (h home) start(s *state, on host, name string, cmd *exec.Cmd) error {
 	log, err := os.Create(h.log(name))
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// up starts the cluster. What has failed half way, or is interrupted, is taken down again; its logs stay.
+// up starts the cluster. A start that fails or is interrupted is undone; its logs are kept.
 func up(ctx context.Context, h home, v variant) (err error) {
 	if s, err := h.state(); err == nil && slices.ContainsFunc(s.Processes, process.alive) {
 		return fmt.Errorf("a cluster is up (%s); expected none, run: make cluster-down", s.Variant)
@@ -25,11 +25,13 @@ func up(ctx context.Context, h home, v variant) (err error) {
 		return err
 	}
 	begun := time.Now()
-	step := func(what string) { fmt.Fprintf(os.Stderr, "%6.1f s  %s\n", time.Since(begun).Seconds(), what) }
+	step := func(what string) {
+		fmt.Fprintf(os.Stderr, "%6.1f s  %s\n", time.Since(begun).Seconds(), what)
+	}
 	s := &state{Variant: v}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, halt(h, s), keepLogs(h, begun))
+			err = errors.Join(err, stopAll(h, s), keepLogs(h, begun))
 		}
 	}()
 	if err := errors.Join(h.save(s), writePKI(h, v), connect(v)); err != nil {
@@ -65,7 +67,9 @@ func startNodes(h home, s *state) error {
 	for _, node := range s.Variant.nodes() {
 		cmd := exec.Command(self, "node", node.Name)
 		cmd.Env = append(os.Environ(), "CACHE="+filepath.Dir(string(h)))
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWPID}
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWPID,
+		}
 		if err := h.start(s, node, node.Name, cmd); err != nil {
 			return err
 		}
@@ -73,17 +77,17 @@ func startNodes(h home, s *state) error {
 	return nil
 }
 
-// down stops a cluster and forgets it. Where there is none it does nothing.
+// down stops a cluster and removes its state. Where there is none it does nothing.
 func down(h home) error {
 	s, err := h.state()
 	if errors.Is(err, errDown) {
 		s, err = &state{}, nil
 	}
-	return errors.Join(err, halt(h, s), os.RemoveAll(h.run()))
+	return errors.Join(err, stopAll(h, s), os.RemoveAll(h.run()))
 }
 
-// halt ends all that runs, the last first, and removes what the kernel holds of it.
-func halt(h home, s *state) error {
+// stopAll ends all that runs, the last first, and removes what the kernel holds of it.
+func stopAll(h home, s *state) error {
 	for _, p := range slices.Backward(s.Processes) {
 		grace := 3 * time.Second
 		if strings.HasPrefix(p.Name, "n") {
@@ -98,7 +102,8 @@ func halt(h home, s *state) error {
 			_ = netns.DeleteNamed(name)
 		}
 	}
-	return errors.Join(removeCgroups(), os.RemoveAll(h.run("state.json")))
+	removeCgroups()
+	return os.RemoveAll(h.run("state.json"))
 }
 
 // owned reports whether a network namespace is one of a cluster's.
@@ -107,30 +112,13 @@ func owned(name string) bool {
 	return slices.ContainsFunc(hosts, func(h host) bool { return h.netns() == name })
 }
 
-// removeCgroups removes the groups of the nodes in every hierarchy, the innermost first.
-func removeCgroups() error {
-	var dirs []string
-	for _, root := range cgroupRoots() {
-		_ = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				dirs = append(dirs, path)
-			}
-			return nil
-		})
-	}
-	for _, dir := range slices.Backward(dirs) {
-		_ = poll(context.Background(), 2*time.Second, func() error { return os.Remove(dir) }) // busy until its processes are reaped
-	}
-	return nil
-}
-
 // enter replaces this process by a program on a host.
 func enter(h home, name string, args []string) error {
 	s, err := h.state()
 	if err != nil {
 		return err
 	}
-	where, err := door(s, name)
+	namespaces, err := namespacesOf(s, name)
 	if err != nil {
 		return err
 	}
@@ -138,23 +126,29 @@ func enter(h home, name string, args []string) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(os.Setenv("KUBECONFIG", h.kubeconfig("admin")), os.Setenv("PATH", h.path("bin")+":"+os.Getenv("PATH")))
+	err = errors.Join(os.Setenv("KUBECONFIG", h.kubeconfig("admin")),
+		os.Setenv("PATH", h.searchPath(s.Variant)), os.Setenv("AGNHOST_IMAGE", agnhostImage))
 	if err != nil {
 		return err
 	}
-	return syscall.Exec(nsenter, slices.Concat([]string{"nsenter"}, where, []string{"--"}, args), os.Environ())
+	command := slices.Concat([]string{"nsenter"}, namespaces, []string{"--"}, args)
+	return syscall.Exec(nsenter, command, os.Environ())
 }
 
-// door is how nsenter gets into a host.
-func door(s *state, name string) ([]string, error) {
+// namespacesOf returns the arguments by which nsenter enters a host.
+func namespacesOf(s *state, name string) ([]string, error) {
 	if name == control.Name {
 		return []string{"--net=/run/netns/" + control.netns()}, nil
 	}
-	i := slices.IndexFunc(s.Processes, func(p process) bool { return p.Name == name && strings.HasPrefix(name, "n") })
+	i := slices.IndexFunc(s.Processes, func(p process) bool {
+		return p.Name == name && strings.HasPrefix(name, "n")
+	})
 	if i < 0 {
-		return nil, fmt.Errorf("no host %q; expected control or one of the %d nodes n1, n2, …", name, s.Variant.Nodes)
+		return nil, fmt.Errorf("no host %q; expected control or one of the %d nodes n1, n2, …",
+			name, s.Variant.Nodes)
 	}
-	return []string{"--target", strconv.Itoa(s.Processes[i].PID), "--mount", "--uts", "--net", "--pid"}, nil
+	pid := strconv.Itoa(s.Processes[i].PID)
+	return []string{"--target", pid, "--mount", "--uts", "--net", "--pid"}, nil
 }
 
 // load imports an image archive on every node.
@@ -172,7 +166,8 @@ func load(ctx context.Context, h home, archive string) error {
 		return err
 	}
 	for _, node := range s.Variant.nodes() {
-		out, err := exec.CommandContext(ctx, self, "exec", node.Name, "ctr", "--namespace", "k8s.io", "images", "import", file).CombinedOutput()
+		out, err := exec.CommandContext(ctx, self, "exec", node.Name,
+			"ctr", "--namespace", "k8s.io", "images", "import", file).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("import %s on %s: %w: %s", archive, node.Name, err, out)
 		}

@@ -1,4 +1,4 @@
-// What a cluster runs, and Kubernetes' own tests of NetworkPolicy. Written by: pin 1.34.4
+// What a cluster runs, and Kubernetes' own tests of NetworkPolicy. Written by e2e/pin.
 module github.com/picket-project/picket/e2e/kubernetes
 
 go 1.24.0

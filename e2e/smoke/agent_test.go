@@ -11,27 +11,42 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// kubelets ask their pods all the time; not one probe may fail from the moment that everything is denied.
+// kubelets probe their pods all the time; not one probe may fail from the moment that everything is
+// denied.
 func (s *story) kubelets(t *testing.T) {
-	must(t, "apply", "-f", "testdata/probed.yaml")
+	create(t, "apply", probedPods(t))
 	must(t, "rollout", "status", "-n", "shop", "daemonset/probed", "--timeout=90s")
-	restarts, denied := unrest(t), time.Now().Truncate(time.Second)
+	restarts, denied := restartsAndReadiness(t), time.Now().Truncate(time.Second)
 	must(t, "apply", "-f", "testdata/policies.yaml")
 	s.under().settles(t, s.all()...)
 	for time.Since(denied) < 12*time.Second { // a dozen probes of each kind
-		for _, complaint := range complaints(t, denied) {
-			t.Error(complaint)
+		for _, failed := range failedProbes(t, denied) {
+			t.Error(failed)
 		}
 		time.Sleep(time.Second)
 	}
-	if after := unrest(t); after != restarts {
-		t.Errorf("restarts and containers that are not ready: %s; expected as before: %s", after, restarts)
+	if after := restartsAndReadiness(t); after != restarts {
+		t.Errorf("restarts and readiness of containers: %s; expected as before: %s", after, restarts)
 	}
-	must(t, "delete", "-f", "testdata/probed.yaml")
+	must(t, "delete", "-n", "shop", "daemonset/probed")
 }
 
-// complaints are what kubelets have said about the probed pods since then.
-func complaints(t *testing.T, since time.Time) (list []string) {
+// probedPods returns the manifest of pods that are probed, with the image that the cluster has.
+func probedPods(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/probed.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := os.Getenv("AGNHOST_IMAGE")
+	if image == "" {
+		t.Fatal("AGNHOST_IMAGE is missing; expected the image of Kubernetes' tests, run: make e2e")
+	}
+	return strings.ReplaceAll(string(text), "AGNHOST_IMAGE", image)
+}
+
+// failedProbes returns what kubelets have reported about the probed pods since then.
+func failedProbes(t *testing.T, since time.Time) (list []string) {
 	t.Helper()
 	var events corev1.EventList
 	get(t, &events, "events", "-n", "shop", "--field-selector", "reason=Unhealthy")
@@ -43,8 +58,8 @@ func complaints(t *testing.T, since time.Time) (list []string) {
 	return list
 }
 
-// unrest is the number of restarts of each probed container, and who is not ready.
-func unrest(t *testing.T) string {
+// restartsAndReadiness returns of each probed container the restarts and whether it is ready.
+func restartsAndReadiness(t *testing.T) string {
 	t.Helper()
 	var pods corev1.PodList
 	get(t, &pods, "pods", "-n", "shop", "-l", "app=probed")
@@ -74,7 +89,9 @@ func (s *story) rollingUpdate(t *testing.T) {
 		must(t, "apply", "-f", shipped(t, "picket.yaml"))
 		must(t, "rollout", "status", "-n", "kube-system", "daemonset/picket", "--timeout=180s")
 	})
-	if args := must(t, "get", "pods", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket", "-o", "jsonpath={..args}"); strings.Contains(args, "deny") {
+	args := must(t, "get", "pods", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket",
+		"-o", "jsonpath={..args}")
+	if strings.Contains(args, "deny") {
 		t.Errorf("agents run with %s; expected all to be new", args)
 	}
 }
@@ -92,7 +109,8 @@ func (s *story) removed(t *testing.T) {
 func noAgents(t *testing.T) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() error {
-		out, err := kubectl("get", "pods", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket", "-o", "name")
+		out, err := kubectl("get", "pods", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket",
+			"-o", "name")
 		if err == nil && out != "" {
 			err = fmt.Errorf("still there: %s", out)
 		}
@@ -139,7 +157,8 @@ func foreign(t *testing.T) map[string]string {
 			if strings.HasSuffix(line, " picket") {
 				continue
 			}
-			text, err := onNode(node, append([]string{"nft", "--stateless", "list"}, strings.Fields(line)...)...)
+			list := append([]string{"nft", "--stateless", "list"}, strings.Fields(line)...)
+			text, err := onNode(node, list...)
 			if err != nil {
 				t.Fatal(err)
 			}
