@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// cyclonus generates policies, works out for itself who may reach whom on which port, and probes all pairs of its nine
-// pods.
+// cyclonus generates policies, works out for itself who may reach whom on which port, and probes
+// all pairs of its nine pods.
 type cyclonus struct {
 	binary string
 	// dir takes its log and its report.
@@ -22,7 +22,8 @@ type cyclonus struct {
 	noSCTP string
 }
 
-// cyclonusNamespaces are those of its pods. It cannot be told others: its cases select them by name.
+// cyclonusNamespaces are those of its pods. It cannot be told others: its cases select them by
+// name.
 var cyclonusNamespaces = []string{"x", "y", "z"}
 
 func (cyclonus) Name() string { return "cyclonus" }
@@ -56,8 +57,8 @@ func (s cyclonus) skip(c listed) string {
 	return ""
 }
 
-// Run runs all cases in one process. It writes its report when all is over, and says there of a case only whether it
-// passed; everything else is in the log. That they disagree is an error.
+// Run runs all cases in one process. It writes its report when all is over, and says there of a
+// case only whether it passed; everything else is in the log. That they disagree is an error.
 func (s cyclonus) Run(ctx context.Context, plan Plan, report func(Case)) error {
 	if err := removeNamespaces(ctx); err != nil {
 		return err
@@ -94,8 +95,8 @@ func (s cyclonus) generate(ctx context.Context, file io.Writer, log *caseLog) er
 	return errors.Join(err, <-done)
 }
 
-// flags of a run. By address, because where there is no DNS a probe by name is always denied, and every denial looks
-// right.
+// flags of a run. By address, because where there is no DNS a probe by name is always denied, and
+// every denial looks right.
 func (s cyclonus) flags() []string {
 	flags := []string{
 		"--exclude=", "--destination-type=pod-ip", "--server-protocol=" + s.protocols(),
@@ -126,7 +127,8 @@ func (s cyclonus) compare(cases []Case) error {
 	return nil
 }
 
-// removeNamespaces removes what a run leaves behind. A run would go on with the pods and labels of an earlier one.
+// removeNamespaces removes what a run leaves behind. A run would go on with the pods and labels of
+// an earlier one.
 func removeNamespaces(ctx context.Context) error {
 	args := slices.Concat([]string{"delete", "namespace", "--ignore-not-found", "--timeout=5m"}, cyclonusNamespaces)
 	if out, err := exec.CommandContext(ctx, "kubectl", args...).CombinedOutput(); err != nil {

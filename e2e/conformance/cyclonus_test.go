@@ -13,7 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// The cases of the recorded log: two that fail because nothing is enforced, two that pass, the last on a second try.
+// The cases of the recorded log: two that fail because nothing is enforced, two that pass, the last
+// on a second try.
 var (
 	logged = []string{"#7: egress: deny all", "#183: Create/delete policy", "#190: deny all + allow all from same source", "#191: deny all + allow all to same dest"}
 	table  = `
@@ -82,7 +83,8 @@ func TestLogWithoutLines(t *testing.T) {
 	}
 }
 
-// program stands for cyclonus: it lists the recorded cases, or prints the recorded log and writes the recorded report.
+// program stands for cyclonus: it lists the recorded cases, or prints the recorded log and writes
+// the recorded report.
 func program(t *testing.T, report, status string) cyclonus {
 	dir, err := filepath.Abs("testdata")
 	if err != nil {

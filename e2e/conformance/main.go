@@ -24,7 +24,8 @@ func main() {
 	})
 }
 
-// run runs the suites one after the other and writes what they said. Its error says that something failed.
+// run runs the suites one after the other and writes what they said. Its error says that something
+// failed.
 func (o options) run(ctx context.Context, out io.Writer) error {
 	dir, err := o.logDir()
 	if err != nil {
@@ -48,7 +49,8 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 	return errors.Join(failed, write(o.results, rows))
 }
 
-// runSuite runs one suite. What goes wrong with a suite itself counts as a failure, and an interruption as no result.
+// runSuite runs one suite. What goes wrong with a suite itself counts as a failure, and an
+// interruption as no result.
 func (o options) runSuite(ctx context.Context, s Suite, out io.Writer) (Row, error) {
 	began := time.Now()
 	plan, err := s.Plan(ctx)

@@ -10,9 +10,10 @@ import (
 const head = `# What others' tests say
 
 All specs of Kubernetes' own NetworkPolicy suite and all generated cases of
-[cyclonus](https://github.com/mattfenwick/cyclonus), on real clusters of three nodes with flannel. The versions are
-pinned in [kubernetes/go.mod](kubernetes/go.mod) and [cyclonus/go.mod](cyclonus/go.mod). Written by
-` + "`make conformance`" + `; each row is the latest run of its variant and suite.
+[cyclonus](https://github.com/mattfenwick/cyclonus), on real clusters of three nodes with flannel.
+The versions are in [cluster/versions.env](cluster/versions.env) and
+[cyclonus/go.mod](cyclonus/go.mod). Written by ` + "`make conformance`" + `; each row is the latest run
+of its variant and suite.
 
 | date | commit | kernel | variant | suite | passed | failed | skipped | flaky | time |
 |---|---|---|---|---|---:|---:|---:|---:|---:|
@@ -78,7 +79,8 @@ func (g group) String() string {
 	return text.String()
 }
 
-// groups collects the cases of one kind. First the variants of every case are collected, then the cases that agree.
+// groups collects the cases of one kind. First the variants of every case are collected, then the
+// cases that agree.
 func (rs results) groups(holds func(Case) bool) []group {
 	var cases, all []group
 	for _, r := range rs {

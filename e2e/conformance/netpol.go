@@ -32,7 +32,8 @@ type netpol struct {
 
 func (netpol) Name() string { return "Kubernetes e2e" }
 
-// Plan asks the binary. Without a focus it would leave out every spec of a feature, which is almost all of them.
+// Plan asks the binary. Without a focus it would leave out every spec of a feature, which is almost
+// all of them.
 func (s netpol) Plan(ctx context.Context) (Plan, error) {
 	tests, err := s.start(ctx, "specs", "--ginkgo.dry-run", "--ginkgo.focus=.")
 	if err != nil {
@@ -58,8 +59,8 @@ func (s netpol) skip(name string) string {
 	return ""
 }
 
-// specName is a spec's full text, without what a report puts around it: the kind of node, and its labels, which
-// are the last pair of brackets.
+// specName is a spec's full text, without what a report puts around it: the kind of node, and its
+// labels, which are the last pair of brackets.
 func specName(reported string) string {
 	name := strings.TrimPrefix(reported, "[It] ")
 	if i := strings.LastIndex(name, " ["); i >= 0 && strings.HasSuffix(name, "]") {
@@ -102,7 +103,8 @@ func feed(ctx context.Context, names chan<- string, all []string) {
 	}
 }
 
-// runSpec runs one spec. Its name is a suffix of no other's, so that a focus with an end selects it alone.
+// runSpec runs one spec. Its name is a suffix of no other's, so that a focus with an end selects it
+// alone.
 func (s netpol) runSpec(ctx context.Context, name string) Case {
 	began := time.Now()
 	file := fileName(name)
@@ -123,7 +125,8 @@ func (s netpol) runSpec(ctx context.Context, name string) Case {
 	return c
 }
 
-// fromTest reads a spec's report. The suite probes all pairs of pods a second time where the first time was wrong.
+// fromTest reads a spec's report. The suite probes all pairs of pods a second time where the first
+// time was wrong.
 func fromTest(name string, test junit.Test) Case {
 	c := Case{Name: name, Outcome: outcome(test), Why: message(test)}
 	if c.Outcome == Passed && strings.Contains(test.SystemErr, "(SECOND TRY)") {

@@ -54,7 +54,8 @@ func (o options) Validate() error {
 	return errors.Join(append(errs, err, found(o.netpol), found(o.cyclonus))...)
 }
 
-// partial reports whether only some of Kubernetes' specs are to run. Then cyclonus does not, and nothing is written.
+// partial reports whether only some of Kubernetes' specs are to run. Then cyclonus does not, and
+// nothing is written.
 func (o options) partial() bool { return o.smoke || o.focus != "" }
 
 // want says which specs of Kubernetes' suite are selected. The focus has been validated.

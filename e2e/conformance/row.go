@@ -75,7 +75,8 @@ func (rs results) put(row Row) results {
 	return append(slices.Clip(rs), row)
 }
 
-// write adds rows to the file of data and prints all of it as RESULTS.md. The data lie beside it, with the ending .json.
+// write adds rows to the file of data and prints all of it as RESULTS.md. The data lie beside it,
+// with the ending .json.
 func write(file string, rows []Row) error {
 	data := strings.TrimSuffix(file, ".md") + ".json"
 	all, err := readResults(data)

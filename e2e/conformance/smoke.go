@@ -1,7 +1,7 @@
 package main
 
-// smoke are ten of Kubernetes' specs that together touch everything: both directions, every kind of peer, ports by
-// number and name, both protocols, changes of policies, pods and namespaces.
+// smoke are ten of Kubernetes' specs that together touch everything: both directions, every kind of
+// peer, ports by number and name, both protocols, changes of policies, pods and namespaces.
 var smoke = []string{
 	between + "should support a 'default-deny-ingress' policy" + feature,
 	between + "should support a 'default-deny-all' policy" + feature,

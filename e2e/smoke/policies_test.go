@@ -28,7 +28,8 @@ func (s *story) labels(t *testing.T) {
 	s.under().settles(t, s.all()...)
 }
 
-// churn makes clients that turn strangers and go, each with the address that the one before it may have had.
+// churn makes clients that turn strangers and go, each with the address that the one before it may
+// have had.
 func (s *story) churn(t *testing.T) {
 	for round := range 3 {
 		name := fmt.Sprintf("passer-%d", round)
@@ -43,8 +44,8 @@ func (s *story) churn(t *testing.T) {
 	s.under().settles(t, s.all()...)
 }
 
-// nodePorts sees how a client from outside is judged: by its own address at the pod's node, by the address of
-// the node in between at another one.
+// nodePorts sees how a client from outside is judged: by its own address at the pod's node, by the
+// address of the node in between at another one.
 func (s *story) nodePorts(t *testing.T) {
 	s.fromOutside(t, "")
 	create(t, "apply", blockPolicy("outside", outsideAddresses(t)))
@@ -95,8 +96,8 @@ func outsideAddresses(t *testing.T) (list []string) {
 	return list
 }
 
-// tunnelAddresses are those of a node's flannel.1, which it has for pods of other nodes where flannel uses vxlan: the
-// first of each of its pod ranges.
+// tunnelAddresses are those of a node's flannel.1, which it has for pods of other nodes where
+// flannel uses vxlan: the first of each of its pod ranges.
 func tunnelAddresses(t *testing.T, node string) (list []string) {
 	t.Helper()
 	var n corev1.Node

@@ -14,7 +14,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// place is where something can be asked: a name for people and all its addresses, "tcp/10.244.0.2:8080".
+// place is where something can be asked: a name for people and all its addresses,
+// "tcp/10.244.0.2:8080".
 type place struct {
 	name      string
 	addresses []string
@@ -74,7 +75,8 @@ func names(places ...place) (list []string) {
 	return list
 }
 
-// reach is who reaches what: by "namespace/pod", the names of the places that answer. Other places must not.
+// reach is who reaches what: by "namespace/pod", the names of the places that answer. Other places
+// must not.
 type reach map[string][]string
 
 // with returns the same, but for what one pod reaches.
@@ -84,7 +86,8 @@ func (want reach) with(from string, open ...string) reach {
 	return changed
 }
 
-// settles waits until every pod reaches just what it should, at every address, and sees that this lasts.
+// settles waits until every pod reaches just what it should, at every address, and sees that this
+// lasts.
 func (want reach) settles(t *testing.T, places ...place) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() error { return want.check(places) })

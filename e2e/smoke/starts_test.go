@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// starts lets pods send what is forbidden as their first act: on nodes that allow unknown pods, to see that it arrives
-// there; on nodes that deny them; and on such nodes while no agent runs. LEAK, what arrived of the latter two, must be
-// 0. STARTS is how many pods these are.
+// starts lets pods send what is forbidden as their first act: on nodes that allow unknown pods, to
+// see that it arrives there; on nodes that deny them; and on such nodes while no agent runs. LEAK,
+// what arrived of the latter two, must be 0. STARTS is how many pods these are.
 func (s *story) starts(t *testing.T) {
 	all, err := strconv.Atoi(cmp.Or(os.Getenv("STARTS"), "100"))
 	if err != nil {
@@ -42,8 +42,8 @@ func agents(t *testing.T, patch string) {
 // abreast is how many pods start at the same time, on two nodes: as many as these have room for.
 const abreast = 80
 
-// start starts pods that may speak to the DNS server and not to the vault, and returns how many of their packets have
-// reached the vault. They end when they got an answer.
+// start starts pods that may speak to the DNS server and not to the vault, and returns how many of
+// their packets have reached the vault. They end when they got an answer.
 func start(t *testing.T, flow string, count int, act func(t *testing.T, manifest string)) (leak int) {
 	t.Helper()
 	var all []beginning

@@ -32,7 +32,8 @@ func (f *flow) name() string {
 	return fmt.Sprintf("%.4s/%s", strings.TrimPrefix(name, "stranger-"), f.network)
 }
 
-// start begins to send. Each test has a prefix of its own, because a server counts for as long as it lives.
+// start begins to send. Each test has a prefix of its own, because a server counts for as long as
+// it lives.
 func (f *flow) start(t *testing.T, prefix, to string) {
 	t.Helper()
 	namespace, name, _ := strings.Cut(f.from, "/")
@@ -79,8 +80,8 @@ func newFlows() []*flow {
 	}
 }
 
-// during sends traffic to the web server while something happens, and counts: LEAK, the forbidden packets that
-// arrived, and BREAK, the permitted ones that did not. Both must be 0.
+// during sends traffic to the web server while something happens, and counts: LEAK, the forbidden
+// packets that arrived, and BREAK, the permitted ones that did not. Both must be 0.
 func during(t *testing.T, prefix string, web []place, happens func()) {
 	t.Helper()
 	flows, before, excuses := newFlows(), told(t, "shop", "web"), droppedByCPU(t)
@@ -97,8 +98,9 @@ func during(t *testing.T, prefix string, web []place, happens func()) {
 	judge(t, flows, sent, after, after.Overflowed-before.Overflowed+droppedByCPU(t)-excuses)
 }
 
-// judge compares what was sent with what arrived. Excuses are packets that this machine has lost for want of time:
-// by a full socket of the server, after all rules, or in the queue of a processor.
+// judge compares what was sent with what arrived. Excuses are packets that this machine has lost
+// for want of time: by a full socket of the server, after all rules, or in the queue of a
+// processor.
 func judge(t *testing.T, flows []*flow, sent []tally, received ledger, excuses int) {
 	t.Helper()
 	leak, broken, floor := 0, 0, time.Duration(0)
@@ -119,8 +121,8 @@ func judge(t *testing.T, flows []*flow, sent []tally, received ledger, excuses i
 	}
 }
 
-// droppedByCPU sums up the second column of /proc/net/softnet_stat: packets for which a processor's queue had no
-// room.
+// droppedByCPU sums up the second column of /proc/net/softnet_stat: packets for which a processor's
+// queue had no room.
 func droppedByCPU(t *testing.T) (count int) {
 	t.Helper()
 	data, err := os.ReadFile("/proc/net/softnet_stat")
