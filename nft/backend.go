@@ -80,6 +80,8 @@ func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
 	return nil
 }
 
+// steps splits a delta like Steps. On a kernel before Linux 6.2 chains and sets are deleted in a
+// last transaction of their own, after the one in which the references to them go.
 func (b *Backend) steps(d ruleset.Delta) []ruleset.Delta {
 	steps := Steps(d)
 	if b.twoSteps && len(d.DelChains)+len(d.DelSets) > 0 {
@@ -91,6 +93,9 @@ func (b *Backend) steps(d ruleset.Delta) []ruleset.Delta {
 	return steps
 }
 
+// commit carries one step out as one transaction. It notes what the next step and the next Observe
+// need: who is behind which interface, whether others' commits came first, and whether the kernel
+// refused to mend the frame.
 func (b *Backend) commit(d ruleset.Delta) error {
 	conn, err := b.writer()
 	if err != nil {
@@ -106,6 +111,7 @@ func (b *Backend) commit(d ruleset.Delta) error {
 	}
 	err = b.count(b.flush(conn, b.expected()))
 	b.checked = 0
+	// The kernel answers ERESTART where the generation is not the expected one any more.
 	b.overtaken++
 	if !errors.Is(err, unix.ERESTART) {
 		b.overtaken = 0
@@ -159,6 +165,8 @@ func (b *Backend) count(err error) error {
 	return err
 }
 
+// table describes the table inet picket. The flags are those that it is made with; where the table
+// is only referred to they are 0.
 func table(flags nftables.TableFlags) *nftables.Table {
 	return &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet, Flags: flags}
 }
@@ -169,6 +177,7 @@ func (b *Backend) clear(batch *batch, found listing) {
 	if b.ownership != owned {
 		old := *batch.table
 		old.Flags = found.flags()
+		// To delete a table that is not there is an error, so it is made first.
 		batch.conn.AddTable(&old)
 		batch.conn.DelTable(batch.table)
 		batch.conn.AddTable(batch.table)

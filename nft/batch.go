@@ -20,6 +20,7 @@ type batch struct {
 	errs  []error // of the library, before anything is sent
 }
 
+// fail keeps an error of the library, so that nothing of the batch is sent; nil is none.
 func (b *batch) fail(err error) {
 	if err != nil {
 		b.errs = append(b.errs, err)
@@ -35,6 +36,8 @@ func (b *batch) delta(d ruleset.Delta, found listing) error {
 	} else if is != was {
 		b.reform(was, is)
 	}
+	// The kernel checks references with each message: a reference is deleted before what it refers
+	// to, and added after it.
 	b.links(b.conn.SetDeleteElements, d.DelLinks)
 	b.links(b.conn.SetAddElements, d.AddLinks)
 	b.dispatch(b.conn.SetDeleteElements, d.DelDispatch)
@@ -64,10 +67,12 @@ func (b *batch) delta(d ruleset.Delta, found listing) error {
 // change is one of the library's ways to change the elements of a set.
 type change func(*nftables.Set, []nftables.SetElement) error
 
+// chain refers to a chain of the batch's table by its name.
 func (b *batch) chain(name string) *nftables.Chain {
 	return &nftables.Chain{Table: b.table, Name: name}
 }
 
+// addRules appends rules to a chain, in their order.
 func (b *batch) addRules(chain *nftables.Chain, rules []rule) {
 	for _, r := range rules {
 		b.fail(r.add(b.conn, chain))
@@ -83,6 +88,8 @@ func (b *batch) makeChains(chains []ruleset.PutChain) {
 	}
 }
 
+// putChains gives chains their rules. A chain that was there loses its old ones in the same
+// transaction, so that no packet meets it without rules.
 func (b *batch) putChains(chains []ruleset.PutChain) {
 	for _, c := range chains {
 		if !c.New {
@@ -92,6 +99,7 @@ func (b *batch) putChains(chains []ruleset.PutChain) {
 	}
 }
 
+// links adds interfaces to the set of those that pods sit behind, or deletes them from it.
 func (b *batch) links(do change, links []string) {
 	var elements []nftables.SetElement
 	for _, link := range links {
@@ -107,6 +115,8 @@ func linkKey(link string) []byte {
 	return key
 }
 
+// dispatch adds addresses to the verdict maps, or deletes them. Each element also has its chain's
+// name as a comment, so that Observe sees if somebody made it lead elsewhere.
 func (b *batch) dispatch(do change, list []ruleset.Dispatch) {
 	elements := map[string][]nftables.SetElement{}
 	for _, e := range list {
@@ -122,10 +132,12 @@ func (b *batch) dispatch(do change, list []ruleset.Dispatch) {
 	}
 }
 
+// jumpTo is the verdict by which an element of a map sends packets to a chain.
 func jumpTo(chain ruleset.ChainID) *expr.Verdict {
 	return &expr.Verdict{Kind: expr.VerdictJump, Chain: string(chain)}
 }
 
+// addSet makes a set of the program with all of its members.
 func (b *batch) addSet(s ruleset.Set) {
 	set := programSet(s.ID)
 	set.Comment = clip(s.Comment)
@@ -133,6 +145,7 @@ func (b *batch) addSet(s ruleset.Set) {
 	b.fail(b.conn.SetAddElements(set, encodeMembers(s.ID, s.Members)))
 }
 
+// members adds members to sets that are there, or deletes them.
 func (b *batch) members(do change, list []ruleset.Members) {
 	for _, change := range list {
 		b.fail(do(programSet(change.Set), encodeMembers(change.Set, change.Members)))
@@ -193,6 +206,7 @@ func portKey(m ruleset.Member) []byte {
 	return append(append([]byte{byte(m.Proto), 0, 0, 0}, port16(m.Port)...), 0, 0)
 }
 
+// decodePort reads what portKey wrote into a member; it reports false for a key of another length.
 func decodePort(key []byte, m *ruleset.Member) bool {
 	if len(key) != 8 {
 		return false
@@ -201,6 +215,8 @@ func decodePort(key []byte, m *ruleset.Member) bool {
 	return true
 }
 
+// decodeMember reads the key of an element as encodeMembers writes it. It reports false where the
+// key is too short for the fields that its kind of set has.
 func decodeMember(id ruleset.SetID, key []byte) (ruleset.Member, bool) {
 	if id.Kind == ruleset.ProtoPorts {
 		var m ruleset.Member

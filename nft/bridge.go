@@ -17,6 +17,8 @@ import (
 // isEther matches frames with packets of one IP version.
 func isEther(f ruleset.Family) term { return inFrame(fields[f].word, fields[f].ether) }
 
+// inFrame matches frames by their EtherType, which is what "meta protocol" means in the bridge
+// family; word is the nft program's name for it.
 func inFrame(word string, etherType uint16) term {
 	return term{text: "meta protocol " + word, exprs: []expr.Any{
 		meta(expr.MetaKeyPROTOCOL), equal(binary.BigEndian.AppendUint16(nil, etherType))}}
@@ -28,13 +30,14 @@ func onBridge(f ruleset.Family, t term) term {
 	return t
 }
 
-// notARP matches all frames but ARP, notPacket those that are no IP packet either.
+// notARP matches all frames but ARP.
 func notARP() term {
 	t := inFrame("!= arp", unix.ETH_P_ARP)
 	t.exprs[len(t.exprs)-1].(*expr.Cmp).Op = expr.CmpOpNeq
 	return t
 }
 
+// notPacket matches frames that are neither IPv4 nor IPv6 nor ARP.
 func notPacket() term {
 	var names []string
 	values := anonymous{set: nftables.Set{KeyType: nftables.TypeEtherType}}
@@ -147,8 +150,7 @@ func ofPort(link expr.MetaKey, address expr.Payload, set string, invert bool) []
 var arpField = expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: 14,
 	Len: 4}
 
-// arpTaken matches a sender that says it has an address of a pod or node, arpByOther one behind
-// another port.
+// arpTaken matches ARP of a sender that says it has an address of a pod or node.
 func arpTaken() term {
 	at, set := arpField, takenSetName(ruleset.IPv4)
 	t := inFrame("arp", unix.ETH_P_ARP)
@@ -157,6 +159,8 @@ func arpTaken() term {
 	return t
 }
 
+// arpByOther matches ARP of a sender whose address is not of the pod behind the port it came in by.
+// It stands behind a term that matches ARP.
 func arpByOther() term {
 	own := ownSetName(ruleset.IPv4)
 	return term{text: "iifname . arp saddr ip != @" + own,

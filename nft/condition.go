@@ -44,6 +44,8 @@ func (l listing) lost() bool {
 	return false
 }
 
+// sameType reports whether two sets hold the same type of key, both as intervals or both not, and,
+// if they are maps, lead to the same type of value.
 func sameType(a, b *nftables.Set) bool {
 	return a.KeyType.Name == b.KeyType.Name && a.Interval == b.Interval && a.IsMap == b.IsMap &&
 		(!a.IsMap || a.DataType.Name == b.DataType.Name)
@@ -65,7 +67,8 @@ func ownSet(name string) *nftables.Set {
 	return nil
 }
 
-// strayChains and straySets name what somebody else put into the table.
+// strayChains names the chains that somebody else put into the table: those that are neither of the
+// frame, nor of cut connections, nor of the program.
 func (l listing) strayChains() []string {
 	var names []string
 	for name := range l.chains {
@@ -78,6 +81,8 @@ func (l listing) strayChains() []string {
 	return names
 }
 
+// straySets lists the sets and maps that somebody else put into the table: nothing here makes one
+// of that name.
 func (l listing) straySets() []*nftables.Set {
 	var strays []*nftables.Set
 	for name, s := range l.sets {
@@ -108,6 +113,8 @@ func (l listing) frame(strict bool) []frameChain {
 	return chains
 }
 
+// frameSets describes the sets that the frame must have around what was found, with those of cut
+// connections if there are any.
 func (l listing) frameSets() []*nftables.Set {
 	sets := frameSets()
 	if l.cutting() {
@@ -122,6 +129,8 @@ func (l listing) cutting() bool {
 	return l.chains[cutChain] != nil || slices.ContainsFunc(cutSets(), there)
 }
 
+// hooked reports whether a chain is there and meets packets where it should: by the same hook and
+// priority, with the policy accept, or by no hook at all.
 func hooked(have *nftables.Chain, want frameChain) bool {
 	switch {
 	case have == nil:

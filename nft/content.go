@@ -24,10 +24,13 @@ func contentsOf(rules []rule) []string {
 	return contents
 }
 
+// content puts the text of one rule together from those of its expressions and its comment.
 func content(exprs []string, comment string) string {
 	return strings.Join(exprs, ", ") + " # " + comment
 }
 
+// exprTexts describes the expressions of a rule to be sent. The elements of a set without a name of
+// its own stand in the term that looks it up.
 func (r rule) exprTexts() []string {
 	var texts []string
 	for _, t := range r.terms {
@@ -52,6 +55,8 @@ func (l listing) contents(chain string) []string {
 	return contents
 }
 
+// exprTexts describes the expressions of a rule in the kernel, which has numbered the sets without
+// a name of their own (__set0): their elements are in the listing.
 func (l listing) exprTexts(r *nftables.Rule) []string {
 	texts := make([]string, len(r.Exprs))
 	for i, e := range r.Exprs {

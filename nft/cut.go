@@ -68,6 +68,9 @@ func cutFrame() []frameChain {
 	}
 }
 
+// cutRules are the rules of both chains for packets of both families: first those for connections
+// that conntrack knows, then those for packets of none. To accept a packet here only hands it on to
+// the frame.
 func cutRules() []rule {
 	accept := verdict(expr.VerdictAccept, "")
 	var opened, first []rule
@@ -107,11 +110,14 @@ type cutKey struct {
 	next uint32
 }
 
+// newCutKey returns an empty key behind expressions that match something first.
 func newCutKey(first ...expr.Any) cutKey { return cutKey{term{exprs: first}, unix.NFT_REG32_00} }
 
 // packetKey is for packets of one family.
 func packetKey(f ruleset.Family) cutKey { return newCutKey(isFamily(f).exprs...) }
 
+// part adds a field of some bytes to the key. load makes the expression that loads it into a
+// register; each field begins at a register of its own, of 4 bytes.
 func (k cutKey) part(text string, length uint32, load func(register uint32) expr.Any) cutKey {
 	if k.text != "" {
 		text = k.text + " . " + text
@@ -120,6 +126,7 @@ func (k cutKey) part(text string, length uint32, load func(register uint32) expr
 	return cutKey{term{text: text, exprs: exprs}, k.next + (length+3)/4}
 }
 
+// in looks the key up in a set. With invert it matches what is not there.
 func (k cutKey) in(set string, invert bool) term {
 	not := ""
 	if invert {
@@ -129,17 +136,21 @@ func (k cutKey) in(set string, invert bool) term {
 	return term{text: k.text + " " + not + "@" + set, exprs: append(slices.Clip(k.exprs), lookup)}
 }
 
+// proto adds the packet's transport protocol.
 func (k cutKey) proto() cutKey {
 	return k.part("meta l4proto", 1, func(r uint32) expr.Any {
 		return &expr.Meta{Key: expr.MetaKeyL4PROTO, Register: r}
 	})
 }
 
-// opener and answerer are the addresses of the two ends in conntrack (Linux 4.17); there are none
-// of the other family.
-func (k cutKey) opener(f ruleset.Family) cutKey   { return k.tracked(f, "original", ctOriginal) }
+// opener adds the address of the end that opened the connection, as conntrack has it (Linux 4.17).
+// There is none where the connection is of the other family.
+func (k cutKey) opener(f ruleset.Family) cutKey { return k.tracked(f, "original", ctOriginal) }
+
+// answerer adds the address of the other end, from which replies come.
 func (k cutKey) answerer(f ruleset.Family) cutKey { return k.tracked(f, "reply", ctReply) }
 
+// tracked adds the source address of one direction of a connection (NFTA_CT_DIRECTION).
 func (k cutKey) tracked(f ruleset.Family, word string, direction uint32) cutKey {
 	at := fields[f]
 	keys := map[ruleset.Family]expr.CtKey{
@@ -150,7 +161,7 @@ func (k cutKey) tracked(f ruleset.Family, word string, direction uint32) cutKey 
 	})
 }
 
-// addr and port are those in the packet.
+// addr adds one of the two addresses in the packet.
 func (k cutKey) addr(f ruleset.Family, e end) cutKey {
 	at := fields[f]
 	return k.part(at.word+" "+e.word(), at.length, func(r uint32) expr.Any {
@@ -161,6 +172,8 @@ func (k cutKey) addr(f ruleset.Family, e end) cutKey {
 	})
 }
 
+// port adds one of the two ports in the packet. TCP, UDP and SCTP begin with the source port and
+// then the destination port; header is the nft program's word for the protocol, or th for any.
 func (k cutKey) port(header string, e end) cutKey {
 	return k.part(header+[...]string{" sport", " dport"}[e], 2, func(r uint32) expr.Any {
 		return &expr.Payload{
@@ -186,6 +199,7 @@ func asServer(f ruleset.Family) term {
 	return fromServer(packetKey(f), f).port("th", source).in(cutSetName(f, cutFlows), false)
 }
 
+// asTCPServer is asServer for TCP alone, which is compared before the addresses are loaded.
 func asTCPServer(f ruleset.Family) term {
 	key := newCutKey(slices.Concat(isFamily(f).exprs, isProtocol(ruleset.TCP).exprs)...)
 	return fromServer(key, f).port("tcp", source).in(cutSetName(f, cutFlows), false)
@@ -199,6 +213,8 @@ func notToServer(f ruleset.Family) term {
 	return t
 }
 
+// fromServer adds the client, the server and the protocol of a packet that a server sends, in the
+// order that the key of a flow has. The caller adds the port.
 func fromServer(k cutKey, f ruleset.Family) cutKey {
 	return k.addr(f, destination).addr(f, source).proto()
 }
@@ -222,6 +238,8 @@ func hasNoPorts() term {
 	return t
 }
 
+// isNoTCP matches all transport protocols but TCP, of which opensTCP tells which packets open a
+// connection.
 func isNoTCP() term {
 	t := isProtocol(ruleset.TCP)
 	t.text = "meta l4proto != tcp"

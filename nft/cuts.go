@@ -21,6 +21,7 @@ func (b *Backend) Cuts(context.Context) (ruleset.Cuts, error) {
 	return cuts, err
 }
 
+// cuts reads the sets of cuts in the kernel; without such sets nothing is cut.
 func (b *Backend) cuts() (cuts ruleset.Cuts, err error) {
 	conn, err := b.dial()
 	if err != nil {
@@ -58,6 +59,8 @@ func (b *Backend) Cut(_ context.Context, c ruleset.CutChange) error {
 	return nil
 }
 
+// cut sends one transaction, or none. It makes chains and sets for the first cut and removes them
+// after the last one, so that packets are looked up only while anything is cut.
 func (b *Backend) cut(c ruleset.CutChange) error {
 	conn, err := b.writer()
 	if err != nil {
@@ -70,6 +73,7 @@ func (b *Backend) cut(c ruleset.CutChange) error {
 	if err != nil {
 		return err
 	}
+	// Only the chains should go, and they are not there.
 	if c.Add.Len()+c.Lift.Len() == 0 && !cutting {
 		return nil
 	}
@@ -89,12 +93,14 @@ func (b *Backend) cut(c ruleset.CutChange) error {
 	return b.count(b.flush(conn, 0))
 }
 
+// hasCutChain asks the kernel whether the chains and sets of cuts are there, by one of them.
 func hasCutChain(conn *nftables.Conn) (bool, error) {
 	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
 	isCut := func(c *nftables.Chain) bool { return c.Table.Name == tableName && c.Name == cutChain }
 	return slices.ContainsFunc(chains, isCut), err
 }
 
+// addCutFrame makes the sets of cuts, empty, and then the chains that look them up.
 func (b *batch) addCutFrame() {
 	for _, s := range cutSets() {
 		b.fail(b.conn.AddSet(s, nil))
@@ -104,6 +110,8 @@ func (b *batch) addCutFrame() {
 	}
 }
 
+// delCutFrame removes the chains of cuts and then the sets, which are in use until the chains'
+// rules have gone.
 func (b *batch) delCutFrame() {
 	for _, c := range cutFrame() {
 		b.conn.FlushChain(b.chain(c.name))

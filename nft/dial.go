@@ -18,6 +18,7 @@ const socketBuffer = 256 << 20
 // would go on reading for ever what a deadline refuses it.
 const longest = 2 * time.Minute
 
+// limit sets the socket's deadline: from now on the kernel has that long for its answers.
 func (b *Backend) limit() error {
 	if b.socket == nil { // a connection that is none, of a test
 		return nil

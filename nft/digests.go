@@ -19,6 +19,8 @@ func setDigest(rules []rule, at int, c ruleset.Chain) {
 	rules[at].comment = digestComment(c.Digest(), contentsOf(rules))
 }
 
+// digestComment is the comment that a chain is recognized by: how many rules it has, its digest,
+// and a digest of the contents of its rules, where the rule with this comment counts without it.
 func digestComment(digest string, contents []string) string {
 	content := ruleset.Digest(strings.Join(contents, "\n"))
 	return fmt.Sprintf(digestFormat, len(contents), digest, content)

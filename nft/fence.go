@@ -33,6 +33,7 @@ func dropping(comment string, terms ...term) rule {
 	return newRule(append(terms, counter(), drop())...).because(comment)
 }
 
+// accepting is a rule for what may pass; without a comment where the terms say it all.
 func accepting(comment string, terms ...term) rule {
 	return newRule(append(terms, verdict(expr.VerdictAccept, ""))...).because(comment)
 }

@@ -25,6 +25,7 @@ func (b *Backend) Flowtables(context.Context) ([]string, error) {
 	return names, err
 }
 
+// flowtables asks every table of the namespace for its flowtables, whoever made it.
 func (b *Backend) flowtables() ([]string, error) {
 	conn, err := b.dial()
 	if err != nil {

@@ -75,6 +75,8 @@ func (b *batch) putFrameChain(found *nftables.Chain, c frameChain) {
 	b.addFrameChain(c)
 }
 
+// addFrameChain makes a chain of the frame with its rules. A base chain has the policy accept: what
+// no rule of it drops goes on.
 func (b *batch) addFrameChain(c frameChain) {
 	accept := nftables.ChainPolicyAccept
 	chain := b.chain(c.name)

@@ -47,6 +47,7 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 		conn.JoinGroup(unix.NFNLGRP_NFTABLES)); err != nil {
 		return fmt.Errorf("watch the table: %w", err)
 	}
+	// A deadline that is over ends Receive.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
 	defer stop()
 	go nudge(conn, nudgeEvery)
@@ -57,6 +58,7 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, unix.ENOBUFS):
+			// Notifications were lost, perhaps some of others' changes.
 		case err != nil:
 			return fmt.Errorf("watch the table: %w", err)
 		case !b.others(messages):
@@ -68,6 +70,7 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 	}
 }
 
+// pause waits for some time, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():

@@ -80,6 +80,7 @@ func formOf(strict bool, behind behindCounts) form {
 // behindCounts is how many addresses of pods are behind each interface.
 type behindCounts map[behindKey]int
 
+// behindKey is an interface and the family of the addresses behind it that are counted.
 type behindKey struct {
 	link   string
 	family ruleset.Family
@@ -160,8 +161,10 @@ func frame(f form) []frameChain {
 	return chains
 }
 
+// accept lets a packet pass this table; those of others judge it as well.
 func accept() term { return verdict(expr.VerdictAccept, "") }
 
+// drop ends a packet without an answer to its sender.
 func drop() term { return verdict(expr.VerdictDrop, "") }
 
 // known lets pass what belongs to connections that were allowed.
@@ -300,6 +303,8 @@ func dispatches(d ruleset.Direction) []rule {
 	return rules
 }
 
+// dispatch sends packets of one family to the chain of their subject in a direction. A subject that
+// is not in the map is not isolated: its packet goes on to the next rule.
 func dispatch(d ruleset.Direction, f ruleset.Family) rule {
 	return newRule(dispatched(f, subjectEnd(d), mapName(d, f)))
 }
@@ -322,6 +327,7 @@ func (h hook) when() string {
 	return fmt.Sprintf("dstnat + %d", h.priority-*nftables.ChainPriorityNATDest)
 }
 
+// frameText prints chains one after another, as the nft program does.
 func frameText(chains []frameChain) string {
 	var b strings.Builder
 	for _, c := range chains {
@@ -330,6 +336,8 @@ func frameText(chains []frameChain) string {
 	return b.String()
 }
 
+// chainText prints a chain as the nft program does. head is the line by which a base chain says
+// where it meets packets; it is empty for any other chain.
 func chainText(name, head string, rules []rule) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\tchain %s {\n%s", name, head)

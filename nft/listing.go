@@ -62,6 +62,8 @@ func (l *listing) listBehind(conn *nftables.Conn) error {
 	return nil
 }
 
+// listChains lists the table's chains with their rules. The kernel lists the chains of a whole
+// family, so those of other tables are left out.
 func (l *listing) listChains(conn *nftables.Conn) error {
 	chains, err := conn.ListChainsOfTableFamily(l.table.Family)
 	if err != nil {
@@ -79,6 +81,8 @@ func (l *listing) listChains(conn *nftables.Conn) error {
 	return nil
 }
 
+// listSets lists the table's sets and maps, and the elements of those that stand in rules. A set
+// that the library can't read is no error: it makes the table one that must be made anew.
 func (l *listing) listSets(conn *nftables.Conn) error {
 	sets, err := conn.GetSets(l.table)
 	var refused *netlink.OpError

@@ -59,6 +59,7 @@ func listenTo(socket *netlink.Conn, group uint16) error {
 	return nil
 }
 
+// unlock lets another agent have the table; it does nothing where there is no lock.
 func (b *Backend) unlock() error {
 	if b.locked == nil {
 		return nil

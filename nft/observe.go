@@ -27,6 +27,8 @@ func (b *Backend) Observe(context.Context) (ruleset.Observed, error) {
 	return o, err
 }
 
+// observe claims the table, asks for the generation and then lists the table: if others change it
+// meanwhile, the generation that Apply sends with its transaction is no longer the current one.
 func (b *Backend) observe() (ruleset.Observed, error) {
 	none := ruleset.Observed{}
 	conn, err := b.dial()
@@ -69,6 +71,7 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 		Sets: map[ruleset.SetID][]ruleset.Member{}, Chains: map[ruleset.ChainID]string{},
 		Dispatch: map[ruleset.Subject]ruleset.ChainID{},
 	}
+	// What is lost is made anew, so its sets need not be read.
 	if o.Condition, o.Strict = l.condition(); o.Condition == ruleset.Lost {
 		return o, nil
 	}
@@ -112,6 +115,8 @@ func readSet(o *ruleset.Observed, s *nftables.Set, elements []nftables.SetElemen
 	}
 }
 
+// readDispatch takes in the elements of one verdict map; those that are not as they were made lead
+// to no chain, so that Diff replaces them.
 func readDispatch(o *ruleset.Observed, d ruleset.Direction, elements []nftables.SetElement) {
 	for _, e := range elements {
 		if addr, ok := netip.AddrFromSlice(e.Key); ok {
@@ -136,6 +141,7 @@ func jumpOf(e nftables.SetElement) ruleset.ChainID {
 	if err != nil {
 		return ""
 	}
+	// The attributes of nf_tables are in network byte order.
 	attributes.ByteOrder = binary.BigEndian
 	var code int32
 	var chain string
@@ -153,6 +159,8 @@ func jumpOf(e nftables.SetElement) ruleset.ChainID {
 	return ruleset.ChainID(chain)
 }
 
+// decodeMembers turns the elements of a set into its members, in no certain order. A key that is no
+// member's is left out.
 func decodeMembers(id ruleset.SetID, elements []nftables.SetElement) []ruleset.Member {
 	switch id.Kind {
 	case ruleset.Ranges:

@@ -43,6 +43,7 @@ func (b *Backend) claim(conn *nftables.Conn) error {
 	case errors.Is(err, unix.EPERM):
 		return b.heldOr(conn, err)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
+		// The kernel does not know these flags, or the table is there without them.
 		b.ownership = impossible
 		return b.lock()
 	default:
@@ -65,6 +66,7 @@ func (b *Backend) heldByOther(t *nftables.Table) bool {
 		t.Flags&nftables.TableFlagOwner != 0
 }
 
+// findTable looks for the table of that family and name in the kernel; nil: there is none.
 func findTable(conn *nftables.Conn, table *nftables.Table) (*nftables.Table, error) {
 	tables, err := conn.ListTablesOfFamily(table.Family)
 	if err != nil {
@@ -110,6 +112,7 @@ func (b *Backend) delTables(conn *nftables.Conn, main, segment bool) error {
 		}
 		conn.DelTable(segmentTable(0))
 	}
+	// The claim may have made the table just now.
 	if main || b.ownership == owned {
 		conn.DelTable(table(0))
 	}

@@ -17,6 +17,7 @@ type rule struct {
 	comment string
 }
 
+// newRule returns a rule without a comment.
 func newRule(terms ...term) rule { return rule{terms: terms} }
 
 // because gives a rule the comment that says why it is there.
@@ -25,6 +26,7 @@ func (r rule) because(comment string) rule {
 	return r
 }
 
+// text prints the rule as the nft program does, with its comment at the end.
 func (r rule) text() string {
 	words := make([]string, 0, len(r.terms)+1)
 	for _, t := range r.terms {

@@ -65,6 +65,7 @@ func strictFirst(p *ruleset.Program) []ruleset.Set {
 		func(a, b ruleset.Set) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
+// linkTexts quotes the names of interfaces.
 func linkTexts(links []string) []string {
 	texts := make([]string, len(links))
 	for i, link := range links {
@@ -87,6 +88,7 @@ func mapText(p *ruleset.Program, d ruleset.Direction, f ruleset.Family) string {
 	})
 }
 
+// namedSetText prints a set of the program, or a map where its members lead to chains.
 func namedSetText(s ruleset.Set) string {
 	elements := make([]string, len(s.Members))
 	for i, m := range s.Members {
@@ -99,6 +101,7 @@ func namedSetText(s ruleset.Set) string {
 	return setText(kind, s.ID.String(), setBody{holds, flagsOf(s.ID), s.Comment, elements})
 }
 
+// flagsOf returns the flags of a set in the nft program's words; most sets have none.
 func flagsOf(id ruleset.SetID) []string {
 	if id.Kind == ruleset.Ranges || id.Kind == ruleset.PortRanges {
 		return []string{"interval"}
@@ -106,6 +109,8 @@ func flagsOf(id ruleset.SetID) []string {
 	return nil
 }
 
+// memberText prints a member as an element: its fields with dots between them and, in a map, its
+// comment and the chain that it leads to.
 func memberText(m ruleset.Member) string {
 	switch {
 	case m.Chain != "" && m.LastPort > 0:

@@ -35,13 +35,17 @@ const (
 	ownMACSet   = "ownmac"   // the same, with their ports
 )
 
-func ownSetName(f ruleset.Family) string   { return fmt.Sprintf("own%d", f) }
+// ownSetName names the set of one family's pairs of a port and an address of the pod behind it.
+func ownSetName(f ruleset.Family) string { return fmt.Sprintf("own%d", f) }
+
+// takenSetName names the set of one family's addresses of pods and nodes.
 func takenSetName(f ruleset.Family) string { return fmt.Sprintf("taken%d", f) }
 
 // bridgePriority is that of filters in the bridge family (NF_BR_PRI_FILTER_BRIDGED), before
 // br_netfilter.
 const bridgePriority = -200
 
+// segmentTable describes the table bridge picket. The flags are as in table.
 func segmentTable(flags nftables.TableFlags) *nftables.Table {
 	return &nftables.Table{Name: tableName, Family: nftables.TableFamilyBridge, Flags: flags}
 }
@@ -52,6 +56,8 @@ type filledSet struct {
 	elements []nftables.SetElement
 }
 
+// segmentSets lists the table's sets with the elements that a segment gives them. Those of closed
+// ports and of routers are made only where there are any, as are the rules that look them up.
 func segmentSets(s ruleset.Segment) []filledSet {
 	portsThat := func(are func(ruleset.Port) bool) (links []string) {
 		for _, p := range s.Ports {
@@ -80,6 +86,7 @@ func segmentSets(s ruleset.Segment) []filledSet {
 	return sets
 }
 
+// linksIn is a set of interfaces, by their names.
 func linksIn(set string, links []string) filledSet {
 	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: set,
 		KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}}
@@ -89,6 +96,7 @@ func linksIn(set string, links []string) filledSet {
 	return s
 }
 
+// macsOf is the set of the MAC addresses of pods, as far as they are known.
 func macsOf(ports []ruleset.Port) filledSet {
 	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: macSet,
 		KeyType: nftables.TypeEtherAddr}}
@@ -100,6 +108,7 @@ func macsOf(ports []ruleset.Port) filledSet {
 	return s
 }
 
+// ownMACsOf is the set of the pairs of a port and the MAC address of the pod behind it.
 func ownMACsOf(ports []ruleset.Port) filledSet {
 	keys := nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeEtherAddr)
 	s := filledSet{Set: &nftables.Set{Table: segmentTable(0), Name: ownMACSet, KeyType: keys,
@@ -113,6 +122,7 @@ func ownMACsOf(ports []ruleset.Port) filledSet {
 	return s
 }
 
+// ownSetOf describes the set that ownSetName names, without elements.
 func ownSetOf(f ruleset.Family) *nftables.Set {
 	return &nftables.Set{
 		Table: segmentTable(0), Name: ownSetName(f), KeyType: nftables.MustConcatSetType(
@@ -121,6 +131,7 @@ func ownSetOf(f ruleset.Family) *nftables.Set {
 	}
 }
 
+// ownElements are the elements of that set: the port's name, then the address.
 func ownElements(f ruleset.Family, ports []ruleset.Port) []nftables.SetElement {
 	var elements []nftables.SetElement
 	for _, p := range ports {
@@ -134,6 +145,7 @@ func ownElements(f ruleset.Family, ports []ruleset.Port) []nftables.SetElement {
 	return elements
 }
 
+// takenSetOf describes the set that takenSetName names, without elements: it holds ranges.
 func takenSetOf(f ruleset.Family) *nftables.Set {
 	return &nftables.Set{
 		Table: segmentTable(0), Name: takenSetName(f), KeyType: fields[f].keyType,
@@ -141,6 +153,7 @@ func takenSetOf(f ruleset.Family) *nftables.Set {
 	}
 }
 
+// takenElements are the elements of that set, from ranges that are sorted and disjoint.
 func takenElements(f ruleset.Family, taken []ruleset.Range) []nftables.SetElement {
 	var members []ruleset.Member
 	for _, r := range taken {
@@ -160,6 +173,8 @@ func (b *Backend) PutSegment(_ context.Context, s ruleset.Segment) error {
 	return nil
 }
 
+// putSegment makes the table anew where its chains or sets are not as they should be; else it only
+// changes the elements of the sets that hold others.
 func (b *Backend) putSegment(s ruleset.Segment) error {
 	conn, err := b.writer()
 	if err != nil {
@@ -187,6 +202,7 @@ func (b *Backend) putSegment(s ruleset.Segment) error {
 	if !found.hasSegment(chains, sets) {
 		b.clear(&batch, found)
 		batch.makeSegment(chains, sets)
+		// The new sets are empty, whatever the old ones held.
 		found = listing{}
 	}
 	changed, err := batch.fill(found, sets)

@@ -61,6 +61,8 @@ func isConcatenation(kind ruleset.SetKind) bool {
 	return kind != ruleset.Addresses && kind != ruleset.Ranges && kind != ruleset.PortRanges
 }
 
+// setType returns the type of the keys of a set: an address, a port, or several fields one after
+// another.
 func setType(id ruleset.SetID) nftables.SetDatatype {
 	switch id.Kind {
 	case ruleset.AddressPorts:

@@ -22,6 +22,8 @@ func Steps(d ruleset.Delta) []ruleset.Delta { return steps(d, firstMembers) }
 // firstMembers is how many members a new set has at first, if it will have more.
 const firstMembers = 2048
 
+// steps is Steps; a large new set has atFirst members at first. A delta that changes the frame is
+// one transaction, so that packets never meet a part of it.
 func steps(d ruleset.Delta, atFirst int) []ruleset.Delta {
 	if d.Frame {
 		return []ruleset.Delta{d}
@@ -100,6 +102,7 @@ func leadsElsewhere(d ruleset.Delta) bool {
 	return moves || slices.ContainsFunc(d.AddMembers, leads)
 }
 
+// ofKnownPods reports whether members are addresses of pods that a strict program knows.
 func ofKnownPods(m ruleset.Members) bool { return m.Set.IsKnownPods() }
 
 // partition splits a list into the items that are so and the others.

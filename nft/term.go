@@ -33,12 +33,15 @@ type anonymous struct {
 // four of 4 bytes.
 const register = 1
 
+// equal compares what was loaded with these bytes.
 func equal(data []byte) *expr.Cmp {
 	return &expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: data}
 }
 
+// meta loads a property of a packet by its key (NFTA_META_KEY), such as its interface.
 func meta(key expr.MetaKey) *expr.Meta { return &expr.Meta{Key: key, Register: register} }
 
+// port16 returns a port or an EtherType in network byte order.
 func port16(p uint16) []byte { return binary.BigEndian.AppendUint16(nil, p) }
 
 // fields is where each family keeps its addresses (RFC 791, RFC 8200).
@@ -70,9 +73,10 @@ const (
 	destination
 )
 
+// word is the nft program's word for the address.
 func (e end) word() string { return [...]string{"saddr", "daddr"}[e] }
 
-// subjectEnd and peerEnd say where a direction finds its subject and its peer.
+// subjectEnd says where a direction finds its subject.
 func subjectEnd(d ruleset.Direction) end {
 	if d == ruleset.Ingress {
 		return destination
@@ -80,6 +84,7 @@ func subjectEnd(d ruleset.Direction) end {
 	return source
 }
 
+// peerEnd says where a direction finds its peer: at the other end.
 func peerEnd(d ruleset.Direction) end { return 1 - subjectEnd(d) }
 
 // isFamily matches packets of one IP version.
@@ -225,6 +230,9 @@ func toPorts(p ruleset.Protocol, ranges []ruleset.PortRange) term {
 	return t
 }
 
+// portSet puts ranges into a set as texts and as elements. If any has more than one port, the set
+// holds intervals: then each range has a second element, the port after it, except one that goes on
+// to the last port of all.
 func portSet(ranges []ruleset.PortRange) ([]string, anonymous) {
 	var texts []string
 	set := anonymous{set: nftables.Set{KeyType: nftables.TypeInetService}}
@@ -375,11 +383,14 @@ func notBehind(f ruleset.Family) term {
 	return t
 }
 
-// fibLocal matches an address that is the node's own, fibUnicast one that packets are sent on to.
+// fibLocal matches an address that is the node's own.
 func fibLocal(e end) term { return fibType(e, "local", unix.RTN_LOCAL) }
 
+// fibUnicast matches an address that packets are sent on to.
 func fibUnicast(e end) term { return fibType(e, "unicast", unix.RTN_UNICAST) }
 
+// fibType matches an address by the type that the routing tables give it (RTN_LOCAL, RTN_UNICAST);
+// word is the nft program's name for the type.
 func fibType(e end, word string, number uint32) term {
 	return term{text: "fib " + e.word() + " type " + word, exprs: []expr.Any{
 		&expr.Fib{Register: register, ResultADDRTYPE: true, FlagSADDR: e == source,
@@ -416,6 +427,7 @@ func notFrom(link string) term {
 			Data: linkKey(link)}}}
 }
 
+// counter counts the packets that matched all terms before it, and their bytes.
 func counter() term { return term{text: "counter", exprs: []expr.Any{&expr.Counter{}}} }
 
 // logged sends a sample of the packets to a log group (NFLOG).
@@ -432,6 +444,7 @@ func logged(prefix string) term {
 	}
 }
 
+// verdict says what becomes of a packet; chain is where a jump or goto leads, else empty.
 func verdict(kind expr.VerdictKind, chain string) term {
 	words := map[expr.VerdictKind]string{
 		expr.VerdictAccept: "accept", expr.VerdictDrop: "drop", expr.VerdictReturn: "return",
@@ -440,11 +453,14 @@ func verdict(kind expr.VerdictKind, chain string) term {
 	return term{text: words[kind], exprs: []expr.Any{&expr.Verdict{Kind: kind, Chain: chain}}}
 }
 
+// rejectReset answers with a TCP reset. It stands behind a term that matches TCP.
 func rejectReset() term {
 	return term{text: "reject with tcp reset",
 		exprs: []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}}}
 }
 
+// rejectProhibited answers with an ICMP or ICMPv6 error, as the packet's family is (icmpx), that
+// says an administrator has prohibited it.
 func rejectProhibited() term {
 	return term{text: "reject with icmpx admin-prohibited", exprs: []expr.Any{
 		&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH,

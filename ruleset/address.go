@@ -33,6 +33,7 @@ func (f Family) Bits() int {
 	return 128
 }
 
+// String is IPv4 or IPv6.
 func (f Family) String() string { return fmt.Sprintf("IPv%d", uint8(f)) }
 
 // Range is the addresses from First to Last, both included and of one family.

@@ -16,6 +16,7 @@ const (
 	GoBack        // nothing yet: the chain that led here goes on
 )
 
+// String is a word for the denial; ParseDenial reads those of Drop and Reject.
 func (d Denial) String() string { return [...]string{"drop", "reject", "go back"}[d] }
 
 // ParseDenial reads drop or reject.
@@ -63,6 +64,7 @@ func (c Chain) Digest() string {
 	return Digest(b.String())
 }
 
+// text writes the canonical text of a chain, of which its digest is made.
 func (c Chain) text(b *strings.Builder) {
 	fmt.Fprintf(b, "chain %s\n", c.ID)
 	for _, r := range c.Rules {

@@ -42,6 +42,8 @@ func (c Connection) Compare(o Connection) int {
 	return cmp.Or(cmp.Compare(c.Proto, o.Proto), c.From.Compare(o.From), c.To.Compare(o.To))
 }
 
+// String names the ends, the one that opened it first, and the protocol: 10.0.0.1:33000 >
+// 10.0.0.2:80 tcp. Without ports the ends are addresses.
 func (c Connection) String() string {
 	if !c.Proto.HasPorts() {
 		return fmt.Sprintf("%s > %s %s", c.From.Addr(), c.To.Addr(), c.Proto)

@@ -16,6 +16,7 @@ type Flow struct {
 	Port     uint16 // the destination's; 0 without ports
 }
 
+// String is the form in traces and logs: 10.0.0.1 > 10.0.0.2 tcp 80, or the addresses alone.
 func (f Flow) String() string {
 	if f.Proto == AnyProtocol {
 		return fmt.Sprintf("%s > %s", f.From, f.To)
@@ -32,6 +33,7 @@ const (
 	Allow
 )
 
+// String is deny or allow.
 func (v Verdict) String() string { return [...]string{"deny", "allow"}[v] }
 
 // Step is the decision in one direction, with its reason.
@@ -45,6 +47,7 @@ type Step struct {
 	Reason    []Origin // of the rule that allowed, or of those of which one did
 }
 
+// String says in one line what was decided and why.
 func (s Step) String() string {
 	switch {
 	case s.Own:
@@ -80,6 +83,9 @@ func (p *Program) Decide(f Flow) (Verdict, Trace) {
 	return Allow, trace
 }
 
+// decide judges a flow in one direction. A subject that no policy isolates is free, unless a strict
+// program does not know it; so is what a pod and its own node send each other. What a pod sends to
+// where another node unpacks tunnels is denied before all that.
 func (p *Program) decide(d Direction, f Flow) Step {
 	subject, peer := d.Ends(f)
 	id, isolated := p.dispatch(d, subject)
@@ -140,6 +146,7 @@ func (p *Program) allowing(c Chain, peer netip.Addr, f Flow) (Rule, bool) {
 	return c.Rules[at], true
 }
 
+// dispatch finds the chain of an address in a direction; false: it is not isolated there.
 func (p *Program) dispatch(d Direction, addr netip.Addr) (ChainID, bool) {
 	at, found := slices.BinarySearchFunc(p.Dispatch, Dispatch{Direction: d, Addr: addr},
 		func(a, b Dispatch) int {
@@ -151,10 +158,13 @@ func (p *Program) dispatch(d Direction, addr netip.Addr) (ChainID, bool) {
 	return p.Dispatch[at].Chain, true
 }
 
+// allows reports whether a rule allows a flow: by its peer, its protocol and its port.
 func (p *Program) allows(r Rule, peer netip.Addr, f Flow) bool {
 	return p.isPeer(r.Peer, peer, f) && r.carries(f)
 }
 
+// isPeer reports whether an address belongs to a rule's peer. A set of addresses with ports has it
+// only together with the protocol and port of the flow.
 func (p *Program) isPeer(want Peer, peer netip.Addr, f Flow) bool {
 	switch {
 	case want.HasSet():

@@ -103,12 +103,14 @@ func newOrChanged(isNew bool) string {
 	return "~ "
 }
 
+// lines writes one line for each item.
 func lines[T any](b *strings.Builder, format string, items []T) {
 	for _, item := range items {
 		fmt.Fprintf(b, format, item)
 	}
 }
 
+// memberLines writes one line for each member, behind a sign and the name of its set.
 func memberLines(b *strings.Builder, sign string, changes []Members) {
 	for _, change := range changes {
 		for _, m := range change.Members {

@@ -41,6 +41,7 @@ func Diff(have Observed, want *Program) Delta {
 	d.Frame = have.Condition != Intact || have.Strict != want.Strict
 	d.Strict = d.Frame && want.Strict
 	if d.Clear {
+		// Nothing of the old table stays, so that everything is to be added.
 		have = Observed{}
 	}
 	d.DelLinks, d.AddLinks = changes(have.Links, want.Links, cmp.Compare[string])
@@ -50,6 +51,8 @@ func Diff(have Observed, want *Program) Delta {
 	return d
 }
 
+// diffDispatch compares who is dispatched where. A subject that gets another chain is in both
+// lists: it is taken from the old chain and given to the new one.
 func (d *Delta) diffDispatch(have map[Subject]ChainID, want []Dispatch) {
 	old := make([]Dispatch, 0, len(have))
 	for s, chain := range have {
@@ -58,6 +61,8 @@ func (d *Delta) diffDispatch(have map[Subject]ChainID, want []Dispatch) {
 	d.DelDispatch, d.AddDispatch = changes(old, want, Dispatch.Compare)
 }
 
+// diffSets compares sets by ID and those that stay by member. A fixed set is never made or deleted
+// here; it only changes its members.
 func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 	gone := maps.Clone(have)
 	for _, s := range want {
@@ -76,6 +81,7 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 		d.AddMembers = appendMembers(d.AddMembers, s.ID, add)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(gone), SetID.Compare) {
+		// A chain can't be deleted while members lead to it, so these are deleted on their own.
 		if id.Leads() || id.Fixed() {
 			d.DelMembers = appendMembers(d.DelMembers, id,
 				slices.SortedFunc(slices.Values(gone[id]), Member.Compare))
@@ -96,6 +102,7 @@ func compareKnown(have, want Member) int {
 	return have.Compare(want)
 }
 
+// diffChains compares chains by digest: one with another digest gets all of its rules anew.
 func (d *Delta) diffChains(have map[ChainID]string, want []Chain) {
 	gone := maps.Clone(have)
 	for _, c := range want {
@@ -108,6 +115,7 @@ func (d *Delta) diffChains(have map[ChainID]string, want []Chain) {
 	d.DelChains = slices.Sorted(maps.Keys(gone))
 }
 
+// appendMembers appends the changes of one set, if there are any.
 func appendMembers(to []Members, id SetID, members []Member) []Members {
 	if len(members) == 0 {
 		return to
@@ -128,6 +136,8 @@ func changes[T any](have, want []T, compare func(a, b T) int) (del, add []T) {
 	return moved(slices.SortedFunc(slices.Values(have), compare), want, compare)
 }
 
+// moved walks through two sorted lists at once: del is what only the first has, add what only the
+// second has.
 func moved[T any](have, want []T, compare func(a, b T) int) (del, add []T) {
 	for len(have) > 0 || len(want) > 0 {
 		switch order := compareHeads(have, want, compare); {

@@ -18,6 +18,7 @@ const (
 // Directions lists both, for loops.
 var Directions = [...]Direction{Ingress, Egress}
 
+// String is ingress or egress.
 func (d Direction) String() string { return [...]string{"ingress", "egress"}[d] }
 
 // ParseDirection reads ingress or egress.

@@ -128,6 +128,7 @@ func (p *Program) tunnelled(f Flow) bool {
 	return p.set(TunnelPorts()).has(Member{Proto: f.Proto, Port: f.Port})
 }
 
+// has reports whether a set has exactly this member.
 func (s Set) has(m Member) bool {
 	_, found := slices.BinarySearchFunc(s.Members, m, Member.Compare)
 	return found

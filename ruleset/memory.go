@@ -78,6 +78,8 @@ func (m *Memory) Apply(_ context.Context, d Delta) error {
 	return nil
 }
 
+// clone copies all that the kernel holds, so that a refused delta leaves no trace; fresh: it
+// returns a kernel without a table.
 func (m *Memory) clone(fresh bool) *Memory {
 	n := &Memory{
 		links: map[string]bool{}, sets: map[SetID]map[Member]bool{}, comments: map[SetID]string{},
@@ -97,6 +99,7 @@ func (m *Memory) clone(fresh bool) *Memory {
 	return n
 }
 
+// apply carries a delta out in the order of its fields, and joins all that the kernel would refuse.
 func (m *Memory) apply(d Delta) error {
 	if m.frame == Lost {
 		return errors.New("no table")
@@ -126,6 +129,7 @@ func (m *Memory) makeFixedSets() {
 	}
 }
 
+// delDispatch takes a subject out, if it is dispatched to that very chain.
 func (m *Memory) delDispatch(d Dispatch) error {
 	s := Subject{d.Direction, d.Addr}
 	if m.dispatch[s] != d.Chain {
@@ -134,6 +138,7 @@ func (m *Memory) delDispatch(d Dispatch) error {
 	return remove(m.dispatch, s)
 }
 
+// addDispatch dispatches a subject that is not there yet to a chain that is.
 func (m *Memory) addDispatch(d Dispatch) error {
 	if _, exists := m.chains[d.Chain]; !exists {
 		return fmt.Errorf("%s: no such chain", d)
@@ -141,6 +146,7 @@ func (m *Memory) addDispatch(d Dispatch) error {
 	return insert(m.dispatch, Subject{d.Direction, d.Addr}, d.Chain)
 }
 
+// addSet makes a set that is not there yet, with its members.
 func (m *Memory) addSet(s Set) error {
 	m.comments[s.ID] = s.Comment
 	if err := insert(m.sets, s.ID, map[Member]bool{}); err != nil {
@@ -149,8 +155,11 @@ func (m *Memory) addSet(s Set) error {
 	return m.addMembers(Members{s.ID, s.Members})
 }
 
+// addMembers adds members that are not there yet. The chains that they lead to must be there, and
+// of a map no two members may have a port in common, those that were there before included.
 func (m *Memory) addMembers(c Members) error {
 	ports := map[Member]ChainID{}
+	// What is there already has no port twice, so that there is no error to look at.
 	for e := range m.sets[c.Set] {
 		_ = c.Set.eachPort(e, ports)
 	}
@@ -171,10 +180,12 @@ func (id SetID) eachPort(e Member, ports map[Member]ChainID) error {
 	return errors.Join(errs...)
 }
 
+// delMembers deletes members, all of which must be there.
 func (m *Memory) delMembers(c Members) error {
 	return m.eachMember(c, func(in map[Member]bool, e Member) error { return remove(in, e) })
 }
 
+// eachMember calls do with every member of a change and with what its set holds.
 func (m *Memory) eachMember(c Members, do func(map[Member]bool, Member) error) error {
 	members, exists := m.sets[c.Set]
 	if !exists {
@@ -194,6 +205,8 @@ func (m *Memory) makeChain(c PutChain) error {
 	return nil
 }
 
+// emptyChain takes all rules out of a chain, so that it refers to nothing when sets and other
+// chains are deleted.
 func (m *Memory) emptyChain(id ChainID) error {
 	if _, exists := m.chains[id]; exists {
 		m.chains[id] = Chain{ID: id}
@@ -201,6 +214,7 @@ func (m *Memory) emptyChain(id ChainID) error {
 	return nil
 }
 
+// putChain gives a chain its rules; the sets and chains that these refer to must be there.
 func (m *Memory) putChain(c PutChain) error {
 	m.chains[c.ID] = c.Chain
 	for _, id := range c.lookups() {
@@ -219,6 +233,7 @@ func (m *Memory) putChain(c PutChain) error {
 	})
 }
 
+// delChain deletes a chain, to which nothing may lead any more.
 func (m *Memory) delChain(id ChainID) error {
 	for set, members := range m.sets {
 		for e := range members {
@@ -240,6 +255,7 @@ func (m *Memory) delChain(id ChainID) error {
 	return remove(m.chains, id)
 }
 
+// delSet deletes a set, in which no chain may look anything up any more.
 func (m *Memory) delSet(id SetID) error {
 	for _, c := range m.chains {
 		if slices.Contains(c.lookups(), id) {
@@ -254,6 +270,7 @@ func (m *Memory) delSet(id SetID) error {
 	return remove(m.sets, id)
 }
 
+// each calls do with every item, and joins all errors.
 func each[T any](items []T, do func(T) error) error {
 	var errs []error
 	for _, item := range items {
@@ -262,6 +279,7 @@ func each[T any](items []T, do func(T) error) error {
 	return errors.Join(errs...)
 }
 
+// insert puts a value at a key that must be free.
 func insert[K comparable, V any](into map[K]V, key K, value V) error {
 	if _, exists := into[key]; exists {
 		return fmt.Errorf("%v: is there already", key)
@@ -270,6 +288,7 @@ func insert[K comparable, V any](into map[K]V, key K, value V) error {
 	return nil
 }
 
+// remove deletes a key that must be there.
 func remove[K comparable, V any](from map[K]V, key K) error {
 	if _, exists := from[key]; !exists {
 		return fmt.Errorf("%v: is not there", key)

@@ -50,6 +50,7 @@ func ReasonOf(origins []Origin) Reason {
 	return Reason(b.String())
 }
 
+// samePart reports whether two origins are of one policy and direction.
 func samePart(a, b Origin) bool { return a.Policy == b.Policy && a.Direction == b.Direction }
 
 // writeGroup writes the origins in one policy and direction.
@@ -92,6 +93,8 @@ func (r Reason) groups() []string {
 	return strings.Split(string(r), ", ")
 }
 
+// parseGroup reads the origins in one policy and direction, as writeGroup writes them; what is not
+// such a text is left out.
 func parseGroup(text string) (origins []Origin) {
 	if text == itself {
 		return []Origin{{}}
@@ -149,6 +152,7 @@ func (r Reason) Abbreviated(limit int) Reason {
 // clipped ends an abbreviation that has room for a part of the first policy only.
 const clipped = "..."
 
+// andOthers ends an abbreviation: it says how many origins are left out.
 func andOthers(n int) string { return fmt.Sprintf(", and %d others", n) }
 
 // Abbreviates reports whether r is full, or what Abbreviated makes of it for some limit.

@@ -29,6 +29,7 @@ func ParseProtocol(s string) (Protocol, error) {
 	return AnyProtocol, fmt.Errorf("protocol %q: expected tcp, udp or sctp", s)
 }
 
+// String is tcp, udp, sctp or any; another protocol is shown by its number: proto-47.
 func (p Protocol) String() string {
 	switch p {
 	case AnyProtocol:
@@ -50,6 +51,7 @@ type PortRange struct{ First, Last uint16 }
 // Contains reports whether port lies in r.
 func (r PortRange) Contains(port uint16) bool { return r.First <= port && port <= r.Last }
 
+// String is 80 or 8000-8080.
 func (r PortRange) String() string {
 	if r.First == r.Last {
 		return fmt.Sprint(r.First)

@@ -36,6 +36,7 @@ func (d Dispatch) Compare(o Dispatch) int {
 		cmp.Compare(d.Chain, o.Chain))
 }
 
+// String is its line in a program or delta.
 func (d Dispatch) String() string {
 	return fmt.Sprintf("dispatch %s %s -> %s", d.Direction, d.Addr, d.Chain)
 }

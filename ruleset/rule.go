@@ -16,6 +16,7 @@ type Rule struct {
 	Origins []Origin
 }
 
+// String names the peer, the protocol and the ports, and behind a # the origins.
 func (r Rule) String() string {
 	words := []string{r.Peer.String(), r.Proto.String()}
 	if len(r.Ports) > 0 {
@@ -56,6 +57,7 @@ func (p Peer) Compare(o Peer) int {
 	return p.Prefix.Compare(o.Prefix)
 }
 
+// String is the name of a set behind an @, a prefix, or anyone.
 func (p Peer) String() string {
 	switch {
 	case p.HasSet():
@@ -67,6 +69,7 @@ func (p Peer) String() string {
 	}
 }
 
+// join prints items with a separator between them.
 func join[T fmt.Stringer](items []T, separator string) string {
 	words := make([]string, len(items))
 	for i, item := range items {

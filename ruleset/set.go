@@ -106,6 +106,7 @@ func (m Member) Compare(o Member) int {
 		cmp.Compare(m.Reason, o.Reason))
 }
 
+// String prints the fields that the member has, and for one of a map the chain that it leads to.
 func (m Member) String() string {
 	switch {
 	case m.Chain != "" && m.LastPort > 0:
@@ -157,6 +158,7 @@ func (s Set) jump(proto Protocol, port uint16) (Member, bool) {
 	return s.Members[at], true
 }
 
+// text writes the canonical text of a set: its name and comment, then a line for each member.
 func (s Set) text(b *strings.Builder) {
 	fmt.Fprintf(b, "set %s  # %s\n", s.ID, s.Comment)
 	for _, m := range s.Members {

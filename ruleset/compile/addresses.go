@@ -61,6 +61,7 @@ func (x *addresses) addNode(n policy.Node) {
 // peerAt returns the pod that is the peer at an address: of the pods that claim it and
 // can have it, the one that outranks the others.
 func (x *addresses) peerAt(a netip.Addr) (best policy.Pod, found bool) {
+	// An address of a node is no pod's, whichever pod claims it.
 	if x.own[a] || x.stated[a] {
 		return policy.Pod{}, false
 	}
@@ -73,6 +74,7 @@ func (x *addresses) peerAt(a netip.Addr) (best policy.Pod, found bool) {
 	return best, found
 }
 
+// isPods reports whether a pod is the peer at an address.
 func (x *addresses) isPods(a netip.Addr) bool {
 	_, is := x.peerAt(a)
 	return is

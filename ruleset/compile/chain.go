@@ -55,6 +55,8 @@ type portsID struct {
 	any   bool              // where there is none
 }
 
+// portsIDOf makes a list of port ranges comparable. The lists that are by far the most
+// common, of none or one, take no text.
 func portsIDOf(ports []ruleset.PortRange) portsID {
 	switch len(ports) {
 	case 0:
@@ -94,6 +96,7 @@ func (b *builder) addAll(contributions []*contribution, form Form) bool {
 // builder stays as it is, for the next pod.
 func (b builder) isolation(p policy.Pod, form Form, group func() Group) Isolation {
 	b.pod = p
+	// Clipped, so that what is appended for this pod never ends up in another's lists.
 	b.rules, b.sources = slices.Clip(b.rules), slices.Clip(b.sources)
 	b.shared = slices.Clip(b.shared)
 	own := ruleset.Chain{

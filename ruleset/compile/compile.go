@@ -92,6 +92,8 @@ func (c *compilation) findSubjects(d ruleset.Direction) {
 	}
 }
 
+// addSubject adds an isolated pod, or a stand-in, to the group of those whose chains
+// can share a part.
 func (c *compilation) addSubject(p policy.Pod, d ruleset.Direction, policies []*policy.Policy) {
 	key := GroupKey(p, d, policies)
 	c.subjects[key] = append(c.subjects[key], Subject{p, key, d, policies})
@@ -111,6 +113,7 @@ func (c *compilation) isolateAll() {
 	for key, subjects := range c.subjects {
 		group := groupOf(subjects)
 		c.isolate(subjects, func(p policy.Pod) Isolation {
+			// What is beyond a budget denies everything; it must not allow it.
 			if refused[key] != "" {
 				return templates[key].DenyAll(p, form)
 			}

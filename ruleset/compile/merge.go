@@ -117,6 +117,7 @@ func (m *mergedRule) add(r ruleset.Rule, source *SetSource) {
 	m.origins = append(m.origins, r.Origins...)
 }
 
+// sortedOrigins returns the origins of all rules that became this one, each once.
 func (m *mergedRule) sortedOrigins() []ruleset.Origin {
 	slices.SortFunc(m.origins, ruleset.Origin.Compare)
 	return slices.Compact(m.origins)

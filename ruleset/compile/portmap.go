@@ -77,6 +77,7 @@ type port struct {
 	number uint16
 }
 
+// portOf returns the port that a member of a port map is for.
 func portOf(m ruleset.Member) port { return port{m.Proto, m.Port} }
 
 // commonPorts returns the ports that several policies name.
@@ -129,8 +130,12 @@ func comparePorts(x, y *mergedRule) int {
 	return cmp.Or(cmp.Compare(x.proto, y.proto), cmp.Compare(x.ports[0].First, y.ports[0].First))
 }
 
+// comparePeers orders rules by peer, so that ports with the same peers get the same
+// chain.
 func comparePeers(x, y ruleset.Rule) int { return x.Peer.Compare(y.Peer) }
 
+// samePort reports whether two rules with one port, or one range of ports, each have
+// the same.
 func samePort(x, y ruleset.Rule) bool {
 	return x.Proto == y.Proto && x.Ports[0] == y.Ports[0]
 }
@@ -140,6 +145,7 @@ func samePort(x, y ruleset.Rule) bool {
 func (b *builder) jump(made map[string]ruleset.ChainID, rules []ruleset.Rule) ruleset.Member {
 	origins := rules[0].Origins
 	for _, r := range rules[1:] {
+		// The capacity is cut so that the first rule's own list is not written to.
 		origins = append(origins[:len(origins):len(origins)], r.Origins...)
 	}
 	slices.SortFunc(origins, ruleset.Origin.Compare)

@@ -64,6 +64,7 @@ func (w *World) namespaceNames() []string {
 
 // Each change reports false where the world has no room for it.
 
+// relabelPod draws a pod's labels anew, so that other selectors match it.
 func (d *draw) relabelPod() bool {
 	return d.changePod(func(p *corev1.Pod) { p.Labels = d.labels() })
 }
@@ -122,6 +123,7 @@ func (d *draw) changePod(change func(*corev1.Pod)) bool {
 	return true
 }
 
+// addPod adds a pod, up to the number of pods that the size allows.
 func (d *draw) addPod() bool {
 	if len(d.w.Pods) >= d.size.Pods {
 		return false
@@ -130,6 +132,7 @@ func (d *draw) addPod() bool {
 	return true
 }
 
+// deletePod takes a pod out of the world, at once and whatever its phase.
 func (d *draw) deletePod() bool {
 	if len(d.w.Pods) == 0 {
 		return false
@@ -168,6 +171,7 @@ func (d *draw) editPolicy() bool {
 	return true
 }
 
+// redraw draws podSelector, policyTypes, ingress or egress anew.
 func (d *draw) redraw(spec *networkingv1.NetworkPolicySpec) {
 	switch d.r.IntN(4) {
 	case 0:
@@ -181,6 +185,7 @@ func (d *draw) redraw(spec *networkingv1.NetworkPolicySpec) {
 	}
 }
 
+// addPolicy adds a policy, up to the number that the size allows.
 func (d *draw) addPolicy() bool {
 	if len(d.w.Policies) >= d.size.Policies {
 		return false
@@ -189,6 +194,7 @@ func (d *draw) addPolicy() bool {
 	return true
 }
 
+// deletePolicy takes a policy out of the world.
 func (d *draw) deletePolicy() bool {
 	if len(d.w.Policies) == 0 {
 		return false

@@ -67,8 +67,13 @@ type draw struct {
 	names []string // namespaces to use
 }
 
-func (d *draw) half() bool   { return d.r.IntN(2) == 0 }
-func (d *draw) often() bool  { return d.r.IntN(4) != 0 }
+// half is true one time in two.
+func (d *draw) half() bool { return d.r.IntN(2) == 0 }
+
+// often is true three times in four.
+func (d *draw) often() bool { return d.r.IntN(4) != 0 }
+
+// seldom is true one time in eight.
 func (d *draw) seldom() bool { return d.r.IntN(8) == 0 }
 
 // bad tells if the next part should be a wrong one.
@@ -160,6 +165,7 @@ func (d *draw) setRanges(node *corev1.Node, n int) {
 	}
 }
 
+// nodeName is the name of node number n; the first has the number 1.
 func nodeName(n int) string { return fmt.Sprintf("n%d", n) }
 
 // nodeIPs are the internal addresses of node number n, one of each family.
@@ -204,7 +210,11 @@ func (d *draw) labels() map[string]string {
 	return labels
 }
 
-func labelKeys() []string   { return []string{"app", "tier"} }
+// labelKeys are the keys that labels and selectors are drawn from.
+func labelKeys() []string { return []string{"app", "tier"} }
+
+// labelValues are their values, one of them twice as likely as the others, and
+// one empty.
 func labelValues() []string { return []string{"a", "a", "b", ""} }
 
 // moment draws one of three, so that starts are often equal.

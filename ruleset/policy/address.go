@@ -54,6 +54,7 @@ func withoutZeros(text string) string {
 	return string(rest)
 }
 
+// isDigit reports whether a byte is a digit of a number, decimal or hexadecimal.
 func isDigit(b byte) bool {
 	return '0' <= b && b <= '9' || 'a' <= b && b <= 'f' || 'A' <= b && b <= 'F'
 }

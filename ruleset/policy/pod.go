@@ -20,6 +20,7 @@ func (k Key) Compare(o Key) int {
 	return cmp.Or(strings.Compare(k.Namespace, o.Namespace), strings.Compare(k.Name, o.Name))
 }
 
+// String is namespace/name.
 func (k Key) String() string { return k.Namespace + "/" + k.Name }
 
 // Pod is what policies need to know of a pod that counts: one with an address of its

@@ -21,6 +21,8 @@ type length struct {
 	bits   int
 }
 
+// lengthOf returns the length of a range, for its family alone: Find cuts addresses of
+// that family to it.
 func lengthOf(p netip.Prefix) length { return length{ruleset.FamilyOf(p.Addr()), p.Bits()} }
 
 // NewPodRanges returns the ranges of these nodes.
@@ -137,6 +139,7 @@ func FillFamilies(known, others []netip.Prefix) []netip.Prefix {
 	return slices.Compact(all)
 }
 
+// hasFamily reports whether any of the ranges is of that family.
 func hasFamily(ranges []netip.Prefix, f ruleset.Family) bool {
 	is := func(p netip.Prefix) bool { return ruleset.FamilyOf(p.Addr()) == f }
 	return slices.ContainsFunc(ranges, is)

@@ -23,6 +23,7 @@ type PortName struct {
 	Number uint16
 }
 
+// compare orders by name, then by protocol and number.
 func (p PortName) compare(o PortName) int {
 	return cmp.Or(strings.Compare(p.Name, o.Name), cmp.Compare(p.Proto, o.Proto),
 		cmp.Compare(p.Number, o.Number))

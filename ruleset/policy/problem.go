@@ -14,6 +14,7 @@ type Problem struct {
 	*field.Error
 }
 
+// String names the policy, the field and what is wrong with it.
 func (p Problem) String() string {
 	return fmt.Sprintf("NetworkPolicy %s: %s", p.Policy, p.Error.Error())
 }

@@ -51,6 +51,8 @@ func (s *Selector) described(text string) *Selector {
 // EveryPod selects all pods of all namespaces.
 func EveryPod() *Selector { return podsAcross(labels.Everything(), labels.Everything()) }
 
+// podsText describes which pods of a namespace a label selector matches; an empty one
+// matches all.
 func podsText(pods labels.Selector) string {
 	if pods.Empty() {
 		return "all pods"
