@@ -122,9 +122,12 @@ func clusterSteps(h home, module string) []step {
 	return append(serverSteps(h, module),
 		kubernetesStep(h, module, "tool"),
 		step{what: "Kubernetes' NetworkPolicy suite", dir: module + "/kubernetes", args: []string{
-			"test", "-vet=off", "-c", "-trimpath", stripped, "-o", h.bin("netpol.test"), "./netpol"}},
-		step{what: "flannel " + versionOf("FLANNEL"), dir: module + "/flannel", cgo: true, args: []string{
-			"build", "-trimpath", stripped, "-o", h.bin("flanneld"), "github.com/flannel-io/flannel"}},
+			"test", "-vet=off", "-c", "-trimpath", stripped, "-o", h.bin("netpol.test"),
+			"./netpol"}},
+		step{what: "flannel " + versionOf("FLANNEL"), dir: module + "/flannel", cgo: true,
+			args: []string{
+				"build", "-trimpath", stripped, "-o", h.bin("flanneld"),
+				"github.com/flannel-io/flannel"}},
 		step{what: "the probe of the tests", dir: module,
 			args: []string{"build", "-trimpath", stripped, "-o", h.bin("probe"), "./probe"}},
 		step{what: "cyclonus", dir: module + "/cyclonus",

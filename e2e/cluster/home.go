@@ -54,10 +54,11 @@ func (h home) pluginDir(v variant) string {
 
 // variant is what can be chosen of a cluster.
 type variant struct {
-	Backend    string // of flannel
-	Proxy      string // mode of kube-proxy
-	Families   string // the first one is that of Services and pods which have only one address
-	Containerd string // built: as versions.env says; debian: the machine's, with its runc and plugins
+	Backend  string // of flannel
+	Proxy    string // mode of kube-proxy
+	Families string // the first one is that of Services and pods which have only one address
+	// built: as versions.env says; debian: the machine's, with its runc and plugins
+	Containerd string
 	Nodes      int
 }
 
@@ -92,7 +93,8 @@ func (v variant) Validate() error {
 	case !slices.Contains([]string{"nftables", "iptables"}, v.Proxy):
 		return fmt.Errorf("--kube-proxy %s: expected nftables or iptables", v.Proxy)
 	case !slices.Contains([]string{ipv4, ipv4ipv6, ipv6ipv4}, v.Families):
-		return fmt.Errorf("--families %s: expected %s, %s or %s", v.Families, ipv4, ipv4ipv6, ipv6ipv4)
+		return fmt.Errorf("--families %s: expected %s, %s or %s", v.Families, ipv4, ipv4ipv6,
+			ipv6ipv4)
 	case v.Containerd != built && v.Containerd != debian:
 		return fmt.Errorf("--containerd %s: expected %s or %s", v.Containerd, built, debian)
 	case v.Nodes < 1 || v.Nodes > 9:

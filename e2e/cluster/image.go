@@ -66,7 +66,8 @@ func buildPause(ctx context.Context, h home, module string) error {
 		return fmt.Errorf("find the source of pause: %w", err)
 	}
 	source := filepath.Join(strings.TrimSpace(string(dir)), "build", "pause", "linux", "pause.c")
-	args := []string{"-Os", "-static", "-DVERSION=" + versionOf("PAUSE"), "-o", h.bin("pause"), source}
+	args := []string{"-Os", "-static", "-DVERSION=" + versionOf("PAUSE"), "-o", h.bin("pause"),
+		source}
 	out, err := exec.CommandContext(ctx, "gcc", args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("compile pause: %w: %s", err, out)

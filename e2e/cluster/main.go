@@ -19,7 +19,8 @@ func newRootCmd() *cobra.Command {
 		Use: "cluster", Short: "A real Kubernetes cluster on this machine, for tests",
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	root.AddCommand(newBuildCmd(), newUpCmd(), newDownCmd(), newExecCmd(), newLoadCmd(), newNodeCmd())
+	root.AddCommand(newBuildCmd(), newUpCmd(), newDownCmd(), newExecCmd(), newLoadCmd(),
+		newNodeCmd())
 	return root
 }
 
@@ -39,7 +40,8 @@ func newBuildCmd() *cobra.Command {
 func newUpCmd() *cobra.Command {
 	var v variant
 	cmd := &cobra.Command{
-		Use: "up", Short: "Start the cluster and wait until its nodes are ready", Args: cobra.NoArgs,
+		Use: "up", Short: "Start the cluster and wait until its nodes are ready",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := v.Validate(); err != nil {
 				return err

@@ -53,7 +53,8 @@ func newNetns(h host) error {
 }
 
 func addBridge(v variant) error {
-	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}); err != nil {
+	if err := netlink.LinkAdd(
+		&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}); err != nil {
 		return err
 	}
 	return errors.Join(setUp("br0"), address("br0", v, lan))

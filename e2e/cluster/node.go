@@ -22,7 +22,8 @@ func runNode(h home, name string) error {
 	}
 	i := slices.IndexFunc(s.Variant.nodes(), func(n host) bool { return n.Name == name })
 	if i < 0 || os.Getpid() != 1 {
-		return fmt.Errorf("%s: expected a node's name and to be its first process; run: cluster up", name)
+		return fmt.Errorf("%s: expected a node's name and to be its first process; run: cluster up",
+			name)
 	}
 	n := node{home: h, variant: s.Variant, host: s.Variant.nodes()[i]}
 	if err := n.separate(); err != nil {

@@ -17,7 +17,8 @@ func TestModulesHaveTheVersions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := c.requires + " v" + versionOf(c.name); !strings.Contains(string(text)+"\n", want) {
+		if want := c.requires + " v" + versionOf(c.name); !strings.Contains(string(text)+"\n",
+			want) {
 			t.Errorf("%s: no %q; run e2e/pin", c.file, want)
 		}
 	}
@@ -26,7 +27,8 @@ func TestModulesHaveTheVersions(t *testing.T) {
 // TestEveryVersionIsKnown looks for the versions that the build reads.
 func TestEveryVersionIsKnown(t *testing.T) {
 	for _, name := range []string{
-		"KUBERNETES", "AGNHOST", "PAUSE", "ETCD", "CONTAINERD", "RUNC", "CNI_PLUGINS", "FLANNEL_PLUGIN",
+		"KUBERNETES", "AGNHOST", "PAUSE", "ETCD", "CONTAINERD", "RUNC", "CNI_PLUGINS",
+		"FLANNEL_PLUGIN",
 	} {
 		if versionOf(name) == "" {
 			t.Errorf("versions.env does not name %s", name)

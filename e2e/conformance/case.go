@@ -50,8 +50,8 @@ type Suite interface {
 	Name() string
 	// Plan lists the cases without touching the cluster.
 	Plan(ctx context.Context) (Plan, error)
-	// Run runs the cases of a plan and reports each as soon as it is over, one at a time and every one
-	// of them, also where the suite ended early; only when ctx ends, some are never reported. Its
-	// error is of the suite, never of a case.
+	// Run runs the cases of a plan and reports each as soon as it is over, one at a time and every
+	// one of them, also where the suite ended early; only when ctx ends, some are never reported.
+	// Its error is of the suite, never of a case.
 	Run(ctx context.Context, plan Plan, report func(Case)) error
 }

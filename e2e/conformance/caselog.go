@@ -68,7 +68,9 @@ var marks = []mark{
 	{regexp.MustCompile(`running kube probe on try (\d+)`), (*caseLog).try},
 	{regexp.MustCompile(`^(step \d+ on .*):$`), func(l *caseLog, m []string) { l.step = m[1] }},
 	{regexp.MustCompile(`^Discrepancy found:(\d+ wrong.*)`), (*caseLog).discrepancy},
-	{regexp.MustCompile(`^Actual vs expected \(last round\):`), func(l *caseLog, _ []string) { l.table = true }},
+	{regexp.MustCompile(`^Actual vs expected \(last round\):`), func(l *caseLog, _ []string) {
+		l.table = true
+	}},
 	{regexp.MustCompile(`^$`), func(l *caseLog, _ []string) { l.table = false }},
 	{regexp.MustCompile(`^finished policy #\d+`), (*caseLog).finish},
 }
@@ -120,7 +122,8 @@ func (l *caseLog) finish([]string) {
 	case len(l.wrong) > 0:
 		c.Outcome, c.Why = Failed, strings.Join(l.wrong, "\n")
 	case l.again > 0:
-		c.Flaky, c.Why = true, fmt.Sprintf("steps probed twice, because the first time there were wrong results: %d", l.again)
+		c.Flaky, c.Why = true, fmt.Sprintf("steps probed twice, because the first time there "+
+			"were wrong results: %d", l.again)
 	}
 	l.add(c)
 }

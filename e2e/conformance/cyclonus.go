@@ -38,7 +38,8 @@ func (s cyclonus) protocols() string {
 
 // Plan asks for all cases: by default cyclonus leaves out more than half of them.
 func (s cyclonus) Plan(ctx context.Context) (Plan, error) {
-	out, err := exec.CommandContext(ctx, s.binary, "generate", "--mock", "--dry-run", "--exclude=", "--server-protocol="+s.protocols()).Output()
+	out, err := exec.CommandContext(ctx, s.binary, "generate", "--mock", "--dry-run", "--exclude=",
+		"--server-protocol="+s.protocols()).Output()
 	if err != nil {
 		return Plan{}, fmt.Errorf("list the cases of cyclonus: %w", err)
 	}
@@ -70,7 +71,8 @@ func (s cyclonus) Run(ctx context.Context, plan Plan, report func(Case)) error {
 	defer file.Close()
 	log := &caseLog{names: plan.Run, report: report}
 	err = s.generate(ctx, file, log)
-	if ctx.Err() == nil { // of cases that were not reached because somebody interrupted it, nothing is known
+	// of cases that were not reached because somebody interrupted it, nothing is known
+	if ctx.Err() == nil {
 		log.end(err)
 		err = errors.Join(err, s.compare(log.cases))
 	}
@@ -100,7 +102,8 @@ func (s cyclonus) generate(ctx context.Context, file io.Writer, log *caseLog) er
 func (s cyclonus) flags() []string {
 	flags := []string{
 		"--exclude=", "--destination-type=pod-ip", "--server-protocol=" + s.protocols(),
-		"--perturbation-wait-seconds=2", "--pod-creation-timeout-seconds=300", "--retries=1", "--junit-results-file=" + s.reportFile(),
+		"--perturbation-wait-seconds=2", "--pod-creation-timeout-seconds=300", "--retries=1",
+		"--junit-results-file=" + s.reportFile(),
 	}
 	if s.noSCTP != "" {
 		flags[0] = "--exclude=sctp"
@@ -121,7 +124,8 @@ func (s cyclonus) compare(cases []Case) error {
 	}
 	for i, test := range tests {
 		if outcome(test) != cases[i].Outcome || !strings.HasSuffix(cases[i].Name, test.Name) {
-			return fmt.Errorf("report of cyclonus: %q %s; its log says: %q %s", test.Name, outcome(test), cases[i].Name, cases[i].Outcome)
+			return fmt.Errorf("report of cyclonus: %q %s; its log says: %q %s", test.Name,
+				outcome(test), cases[i].Name, cases[i].Outcome)
 		}
 	}
 	return nil
@@ -130,7 +134,8 @@ func (s cyclonus) compare(cases []Case) error {
 // removeNamespaces removes what a run leaves behind. A run would go on with the pods and labels of
 // an earlier one.
 func removeNamespaces(ctx context.Context) error {
-	args := slices.Concat([]string{"delete", "namespace", "--ignore-not-found", "--timeout=5m"}, cyclonusNamespaces)
+	args := slices.Concat([]string{"delete", "namespace", "--ignore-not-found", "--timeout=5m"},
+		cyclonusNamespaces)
 	if out, err := exec.CommandContext(ctx, "kubectl", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("remove the namespaces of cyclonus: %w: %s", err, out)
 	}

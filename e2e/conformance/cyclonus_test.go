@@ -16,8 +16,9 @@ import (
 // The cases of the recorded log: two that fail because nothing is enforced, two that pass, the last
 // on a second try.
 var (
-	logged = []string{"#7: egress: deny all", "#183: Create/delete policy", "#190: deny all + allow all from same source", "#191: deny all + allow all to same dest"}
-	table  = `
+	logged = []string{"#7: egress: deny all", "#183: Create/delete policy",
+		"#190: deny all + allow all from same source", "#191: deny all + allow all to same dest"}
+	table = `
 +-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
 |     | X/A | X/B | X/C | Y/A | Y/B | Y/C | Z/A | Z/B | Z/C |
 +-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+
@@ -30,7 +31,8 @@ var (
 		{Name: logged[0], Outcome: Failed, Why: wrong},
 		{Name: logged[1], Outcome: Failed, Why: wrong},
 		{Name: logged[2], Outcome: Passed},
-		{Name: logged[3], Outcome: Passed, Flaky: true, Why: "steps probed twice, because the first time there were wrong results: 1"},
+		{Name: logged[3], Outcome: Passed, Flaky: true,
+			Why: "steps probed twice, because the first time there were wrong results: 1"},
 	}
 	noTime = cmpopts.IgnoreFields(Case{}, "Time")
 )
@@ -55,7 +57,8 @@ func TestCasesOfLog(t *testing.T) {
 		{"whole", text, cases},
 		{"cut off in the third case", half, []Case{cases[0], cases[1], never, never}},
 		{"empty", "", []Case{never, never, never, never}},
-		{"of a case that was not listed", text + "starting test case #5\nfinished policy #5\n", append(cases[:4:4], Case{Name: "case 5, which was not listed", Outcome: Passed})},
+		{"of a case that was not listed", text + "starting test case #5\nfinished policy #5\n",
+			append(cases[:4:4], Case{Name: "case 5, which was not listed", Outcome: Passed})},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []Case
@@ -103,7 +106,8 @@ func TestPlanOfCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Case{{Name: "#134: any-port,direction,egress,port,protocol,sctp", Outcome: Skipped, Why: "no sockets"}}
+	want := []Case{{Name: "#134: any-port,direction,egress,port,protocol,sctp", Outcome: Skipped,
+		Why: "no sockets"}}
 	if diff := cmp.Diff(want, plan.Skipped); diff != "" || len(plan.Run) != 4 {
 		t.Errorf("%d cases to run; expected 4\n%s", len(plan.Run), diff)
 	}
@@ -126,10 +130,12 @@ func TestRunOfCases(t *testing.T) {
 			if diff := cmp.Diff(cases, got, noTime); diff != "" {
 				t.Error(diff)
 			}
-			if text := errors.Join(err, errors.New("")).Error(); !strings.Contains(text, test.err) || (err != nil) != (test.err != "") {
+			if text := errors.Join(err, errors.New("")).Error(); !strings.Contains(text,
+				test.err) || (err != nil) != (test.err != "") {
 				t.Errorf("error %v; expected %q", err, test.err)
 			}
-			if log := read(t, filepath.Join(s.dir, "cyclonus.log")); log != read(t, "testdata/cyclonus.log") {
+			if log := read(t, filepath.Join(s.dir, "cyclonus.log")); log != read(t,
+				"testdata/cyclonus.log") {
 				t.Error("the log was not kept as it was")
 			}
 		})
@@ -138,7 +144,8 @@ func TestRunOfCases(t *testing.T) {
 
 func TestReportThatDisagrees(t *testing.T) {
 	s := program(t, "cyclonus.xml", "0")
-	if err := os.WriteFile(s.reportFile(), []byte(read(t, "testdata/cyclonus.xml")), 0o644); err != nil {
+	if err := os.WriteFile(s.reportFile(), []byte(read(t, "testdata/cyclonus.xml")),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	passed := append(cases[:0:0], cases...)
@@ -156,7 +163,8 @@ func TestReportThatDisagrees(t *testing.T) {
 }
 
 func TestFlagsOfCyclonus(t *testing.T) {
-	for noSCTP, want := range map[string]string{"": "--exclude= --server-protocol=TCP,UDP,SCTP", "none": "--exclude=sctp --server-protocol=TCP,UDP"} {
+	for noSCTP, want := range map[string]string{"": "--exclude= --server-protocol=TCP,UDP,SCTP",
+		"none": "--exclude=sctp --server-protocol=TCP,UDP"} {
 		flags := strings.Join(cyclonus{noSCTP: noSCTP}.flags(), " ")
 		for part := range strings.FieldsSeq(want + " --destination-type=pod-ip") {
 			if !strings.Contains(flags+" ", part+" ") {

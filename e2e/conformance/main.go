@@ -60,7 +60,8 @@ func (o options) runSuite(ctx context.Context, s Suite, out io.Writer) (Row, err
 	if len(plan.Run) == 0 {
 		return Row{}, fmt.Errorf("%s: no case is selected", s.Name())
 	}
-	row := Row{Date: began.Format(time.DateOnly), Commit: o.commit, Kernel: kernel(), Variant: o.variant, Suite: s.Name()}
+	row := Row{Date: began.Format(time.DateOnly), Commit: o.commit, Kernel: kernel(),
+		Variant: o.variant, Suite: s.Name()}
 	p := progress{out: out, total: len(plan.Run)}
 	fmt.Fprintf(out, "%s: %d cases, %d skipped\n", s.Name(), len(plan.Run), len(plan.Skipped))
 	report := func(c Case) {
@@ -105,7 +106,8 @@ func (o options) suites(dir string) []Suite {
 	noSCTP := withoutSCTP()
 	var all []Suite
 	if o.netpol != "" {
-		all = append(all, netpol{binary: o.netpol, dir: dir, jobs: o.jobs, want: o.want(), noSCTP: noSCTP})
+		all = append(all, netpol{binary: o.netpol, dir: dir, jobs: o.jobs, want: o.want(),
+			noSCTP: noSCTP})
 	}
 	if o.cyclonus != "" && !o.partial() {
 		all = append(all, cyclonus{binary: o.cyclonus, dir: dir, noSCTP: noSCTP})

@@ -30,12 +30,14 @@ func (g given) Run(_ context.Context, _ Plan, report func(Case)) error {
 
 func TestRunSuite(t *testing.T) {
 	g := given{
-		plan:  Plan{Run: []string{"a", "b"}, Skipped: []Case{{Name: "c", Outcome: Skipped, Why: "so"}}},
+		plan: Plan{Run: []string{"a", "b"}, Skipped: []Case{{Name: "c", Outcome: Skipped,
+			Why: "so"}}},
 		cases: []Case{{Name: "a", Outcome: Passed}, {Name: "b", Outcome: Failed, Why: "2 wrong"}},
 	}
 	var out strings.Builder
 	row, err := options{variant: "v", commit: "r"}.runSuite(t.Context(), g, &out)
-	if err != nil || row.Passed != 1 || row.Failed != 1 || row.Skipped != 1 || row.Variant != "v" || row.Commit != "r" {
+	if err != nil || row.Passed != 1 || row.Failed != 1 || row.Skipped != 1 || row.Variant != "v" ||
+		row.Commit != "r" {
 		t.Errorf("%+v, %v", row, err)
 	}
 	want := `given: 2 cases, 1 skipped
@@ -50,7 +52,8 @@ given: 1 passed, 1 failed, 1 skipped, 0s
 }
 
 func TestRunSuiteThatGoesWrong(t *testing.T) {
-	g := given{plan: Plan{Run: []string{"a"}}, cases: []Case{{Name: "a", Outcome: Passed}}, err: errors.New("out of memory")}
+	g := given{plan: Plan{Run: []string{"a"}}, cases: []Case{{Name: "a", Outcome: Passed}},
+		err: errors.New("out of memory")}
 	row, err := options{}.runSuite(t.Context(), g, &strings.Builder{})
 	if err != nil || row.Passed != 1 || row.Failed != 1 || row.Notable[0].Why != "out of memory" {
 		t.Errorf("%+v, %v; expected the suite itself as a failure", row, err)
@@ -78,7 +81,8 @@ func TestRun(t *testing.T) {
 		t.Error("no error; expected one: the recorded specs fail")
 	}
 	// What cyclonus is said to run is not what its recorded log holds.
-	for _, line := range []string{"| v | Kubernetes e2e | ", "| v | cyclonus | ", "Had 24 wrong results", list, "report of cyclonus"} {
+	for _, line := range []string{"| v | Kubernetes e2e | ", "| v | cyclonus | ",
+		"Had 24 wrong results", list, "report of cyclonus"} {
 		if text := read(t, file); !strings.Contains(text, line) {
 			t.Errorf("%s\nexpected: %s", text, line)
 		}
@@ -108,7 +112,8 @@ func TestValidate(t *testing.T) {
 		{"-netpol", "flag needs an argument"},
 	} {
 		_, err := parse(strings.Fields(test.flags))
-		if (err == nil) != (test.err == "") || (err != nil && !strings.Contains(err.Error(), test.err)) {
+		if (err == nil) != (test.err == "") ||
+			(err != nil && !strings.Contains(err.Error(), test.err)) {
 			t.Errorf("%s: %v; expected %q", test.flags, err, test.err)
 		}
 	}

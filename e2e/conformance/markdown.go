@@ -24,7 +24,8 @@ func (rs results) markdown() string {
 	var text strings.Builder
 	text.WriteString(head)
 	for _, r := range rs {
-		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %d | %d | %d | %d | %s |\n", r.Date, r.Commit, r.Kernel, r.Variant, r.Suite,
+		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %d | %d | %d | %d | %s |\n", r.Date,
+			r.Commit, r.Kernel, r.Variant, r.Suite,
 			r.Passed, r.Failed, r.Skipped, r.Flaky, time.Duration(r.Seconds)*time.Second)
 	}
 	for _, s := range []section{
@@ -86,8 +87,11 @@ func (rs results) groups(holds func(Case) bool) []group {
 	for _, r := range rs {
 		for _, c := range r.Notable {
 			if holds(c) {
-				one := group{suite: r.Suite, why: c.Why, names: []string{c.Name}, variants: []string{r.Variant}}
-				cases = merge(cases, one, sameCase, func(g *group) { g.variants = append(g.variants, r.Variant) })
+				one := group{suite: r.Suite, why: c.Why, names: []string{c.Name},
+					variants: []string{r.Variant}}
+				cases = merge(cases, one, sameCase, func(g *group) {
+					g.variants = append(g.variants, r.Variant)
+				})
 			}
 		}
 	}

@@ -143,7 +143,8 @@ func (s netpol) start(ctx context.Context, file string, flags ...string) ([]juni
 		return nil, err
 	}
 	defer log.Close()
-	flags = append(flags, "--provider=local", "--kubeconfig="+os.Getenv("KUBECONFIG"), "--ginkgo.no-color", "--ginkgo.junit-report="+report)
+	flags = append(flags, "--provider=local", "--kubeconfig="+os.Getenv("KUBECONFIG"),
+		"--ginkgo.no-color", "--ginkgo.junit-report="+report)
 	cmd := exec.CommandContext(ctx, s.binary, flags...)
 	cmd.Stdout, cmd.Stderr = log, log
 	gentle(cmd)

@@ -18,8 +18,10 @@ const (
 	denyAll  = specs + "a 'default-deny-all' policy [Feature:NetworkPolicy]"
 	allowAll = specs + "allow-all policy [Feature:NetworkPolicy]"
 	ingress  = specs + "a 'default-deny-ingress' policy [Feature:NetworkPolicy]"
-	sctp     = "[sig-network] Netpol [Feature:SCTPConnectivity] [LinuxOnly] NetworkPolicy between server and client using SCTP should support a 'default-deny-ingress' policy [Feature:NetworkPolicy]"
-	endPort  = "[sig-network] Netpol API should support creating NetworkPolicy API with endport field"
+	sctp     = "[sig-network] Netpol [Feature:SCTPConnectivity] [LinuxOnly] NetworkPolicy " +
+		"between server and client using SCTP should support a 'default-deny-ingress' policy " +
+		"[Feature:NetworkPolicy]"
+	endPort = "[sig-network] Netpol API should support creating NetworkPolicy API with endport field"
 )
 
 // script writes a program that stands for a suite's.
@@ -40,7 +42,9 @@ func recorded(t *testing.T, status string) netpol {
 	}
 	binary := script(t, "netpol.test", `for flag in "$@"; do case $flag in --ginkgo.junit-report=*) cp `+sample+` "${flag#*=}";; esac; done
 echo "$@"; exit `+status)
-	return netpol{binary: binary, dir: t.TempDir(), jobs: 2, want: func(string) bool { return true }}
+	return netpol{binary: binary, dir: t.TempDir(), jobs: 2, want: func(string) bool {
+		return true
+	}}
 }
 
 func TestPlanOfSpecs(t *testing.T) {
@@ -48,7 +52,8 @@ func TestPlanOfSpecs(t *testing.T) {
 	s.noSCTP = "no sockets"
 	s.want = func(name string) bool { return name != endPort }
 	plan, err := s.Plan(t.Context())
-	want := Plan{Run: []string{denyAll, ingress, allowAll}, Skipped: []Case{{Name: sctp, Outcome: Skipped, Why: "no sockets"}}}
+	want := Plan{Run: []string{denyAll, ingress, allowAll},
+		Skipped: []Case{{Name: sctp, Outcome: Skipped, Why: "no sockets"}}}
 	if diff := cmp.Diff(want, plan); diff != "" || err != nil {
 		t.Errorf("plan: %v\n%s", err, diff)
 	}
@@ -62,15 +67,19 @@ func TestRunOfSpecs(t *testing.T) {
 	lost := "[sig-network] Netpol a spec of which the report says nothing"
 	got := map[string]Case{}
 	s := recorded(t, "0")
-	err := s.Run(t.Context(), Plan{Run: []string{denyAll, allowAll, ingress, lost}}, func(c Case) { got[c.Name] = c })
+	err := s.Run(t.Context(), Plan{Run: []string{denyAll, allowAll, ingress, lost}}, func(c Case) {
+		got[c.Name] = c
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]Case{
-		denyAll:  {Name: denyAll, Outcome: Passed},
-		allowAll: {Name: allowAll, Outcome: Passed, Flaky: true, Why: "probed twice: the first time there were wrong results"},
-		ingress: {Name: ingress, Outcome: Failed, Why: "Had 24 wrong results in reachability matrix\n" +
-			"log: sig-network-Netpol-NetworkPolicy-between-server-and-client-should-support-a-default-deny-ingress-policy-Feature-NetworkPolicy.log"},
+		denyAll: {Name: denyAll, Outcome: Passed},
+		allowAll: {Name: allowAll, Outcome: Passed, Flaky: true,
+			Why: "probed twice: the first time there were wrong results"},
+		ingress: {Name: ingress, Outcome: Failed,
+			Why: "Had 24 wrong results in reachability matrix\n" +
+				"log: sig-network-Netpol-NetworkPolicy-between-server-and-client-should-support-a-default-deny-ingress-policy-Feature-NetworkPolicy.log"},
 		lost: {Name: lost, Outcome: Failed, Why: "the suite says nothing of this spec"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Case{}, "Time")); diff != "" {

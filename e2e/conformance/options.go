@@ -22,14 +22,20 @@ type options struct {
 func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
-	flags.StringVar(&o.variant, "variant", "", "what the cluster is, for instance: host-gw, kube-proxy nftables, IPv4")
+	flags.StringVar(&o.variant, "variant", "",
+		"what the cluster is, for instance: host-gw, kube-proxy nftables, IPv4")
 	flags.StringVar(&o.commit, "commit", "", "what is tested")
-	flags.StringVar(&o.netpol, "netpol", "", "the binary of Kubernetes' suite; without it that suite is left out")
-	flags.StringVar(&o.cyclonus, "cyclonus", "", "the binary of cyclonus; without it that suite is left out")
-	flags.StringVar(&o.results, "results", "", "the file RESULTS.md, beside which lie its data; whole runs are written there")
+	flags.StringVar(&o.netpol, "netpol", "", "the binary of Kubernetes' suite; without it that "+
+		"suite is left out")
+	flags.StringVar(&o.cyclonus, "cyclonus", "",
+		"the binary of cyclonus; without it that suite is left out")
+	flags.StringVar(&o.results, "results", "",
+		"the file RESULTS.md, beside which lie its data; whole runs are written there")
 	flags.StringVar(&o.logs, "logs", "", "folder for logs and reports (default: a new one)")
-	flags.StringVar(&o.focus, "focus", "", "regular expression: only these specs of Kubernetes' suite, and no cyclonus")
-	flags.BoolVar(&o.smoke, "smoke", false, "only ten fast specs of Kubernetes' suite that touch everything, and no cyclonus")
+	flags.StringVar(&o.focus, "focus", "", "regular expression: only these specs of Kubernetes' "+
+		"suite, and no cyclonus")
+	flags.BoolVar(&o.smoke, "smoke", false, "only ten fast specs of Kubernetes' suite that touch "+
+		"everything, and no cyclonus")
 	flags.IntVar(&o.jobs, "jobs", 3, "how many of Kubernetes' specs run at a time")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -45,11 +51,14 @@ func (o options) Validate() error {
 			errs = append(errs, errors.New(text))
 		}
 	}
-	refuse(o.netpol == "" && o.cyclonus == "", "no suite; expected -netpol FILE, -cyclonus FILE or both")
-	refuse(o.results != "" && (o.variant == "" || o.commit == ""), "-results needs -variant and -commit")
+	refuse(o.netpol == "" && o.cyclonus == "",
+		"no suite; expected -netpol FILE, -cyclonus FILE or both")
+	refuse(o.results != "" && (o.variant == "" || o.commit == ""),
+		"-results needs -variant and -commit")
 	refuse(o.partial() && o.netpol == "", "-smoke and -focus select specs of -netpol")
 	refuse(o.jobs < 1, fmt.Sprintf("-jobs %d; expected at least 1", o.jobs))
-	refuse(os.Getenv("KUBECONFIG") == "", "KUBECONFIG is not set; expected the file that says how to reach the cluster")
+	refuse(os.Getenv("KUBECONFIG") == "", "KUBECONFIG is not set; expected the file that says "+
+		"how to reach the cluster")
 	_, err := regexp.Compile(o.focus)
 	return errors.Join(append(errs, err, found(o.netpol), found(o.cyclonus))...)
 }

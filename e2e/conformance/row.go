@@ -90,7 +90,8 @@ func write(file string, rows []Row) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(data, append(text, '\n'), 0o644), os.WriteFile(file, []byte(all.markdown()), 0o644))
+	return errors.Join(os.WriteFile(data, append(text, '\n'), 0o644),
+		os.WriteFile(file, []byte(all.markdown()), 0o644))
 }
 
 // readResults reads what earlier runs wrote. There may be nothing.

@@ -16,7 +16,8 @@ var update = flag.Bool("update", false, "write the golden file anew")
 
 // row counts cases of a variant.
 func row(variant, suite string, cases ...Case) Row {
-	r := Row{Date: "2026-11-22", Commit: "35ddb07", Kernel: "6.18.44", Variant: variant, Suite: suite}
+	r := Row{Date: "2026-11-22", Commit: "35ddb07", Kernel: "6.18.44", Variant: variant,
+		Suite: suite}
 	for _, c := range cases {
 		r.count(c)
 	}
@@ -29,7 +30,8 @@ func TestRowCounts(t *testing.T) {
 	bad, skipped := Case{Name: "c", Outcome: Failed}, Case{Name: "a", Outcome: Skipped}
 	got := row("v", "s", Case{Name: "d", Outcome: Passed}, bad, flaky, skipped)
 	want := Row{Date: "2026-11-22", Commit: "35ddb07", Kernel: "6.18.44", Variant: "v", Suite: "s",
-		Passed: 2, Failed: 1, Skipped: 1, Flaky: 1, Seconds: 90, Notable: []Case{skipped, flaky, bad}}
+		Passed: 2, Failed: 1, Skipped: 1, Flaky: 1, Seconds: 90, Notable: []Case{skipped, flaky,
+			bad}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -55,7 +57,8 @@ func TestRowsAreReplaced(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	if text := read(t, file); strings.Contains(text, "wrong") || !strings.Contains(text, "| v2 | s1 | 1 | 0 |") {
+	if text := read(t, file); strings.Contains(text, "wrong") ||
+		!strings.Contains(text, "| v2 | s1 | 1 | 0 |") {
 		t.Error(text)
 	}
 }

@@ -26,7 +26,8 @@ func (s *story) kubelets(t *testing.T) {
 		time.Sleep(time.Second)
 	}
 	if after := restartsAndReadiness(t); after != restarts {
-		t.Errorf("restarts and readiness of containers: %s; expected as before: %s", after, restarts)
+		t.Errorf("restarts and readiness of containers: %s; expected as before: %s", after,
+			restarts)
 	}
 	must(t, "delete", "-n", "shop", "daemonset/probed")
 }
@@ -78,7 +79,8 @@ func restartsAndReadiness(t *testing.T) string {
 // agentsDeleted deletes all agents at once; the rules stay, and so does the traffic.
 func (s *story) agentsDeleted(t *testing.T) {
 	during(t, "g", s.web, func() {
-		must(t, "delete", "pod", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket", "--wait")
+		must(t, "delete", "pod", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket",
+			"--wait")
 		must(t, "rollout", "status", "-n", "kube-system", "daemonset/picket", "--timeout=90s")
 	})
 }
@@ -109,7 +111,8 @@ func (s *story) removed(t *testing.T) {
 func noAgents(t *testing.T) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() error {
-		out, err := kubectl("get", "pods", "-n", "kube-system", "-l", "app.kubernetes.io/name=picket",
+		out, err := kubectl("get", "pods", "-n", "kube-system", "-l",
+			"app.kubernetes.io/name=picket",
 			"-o", "name")
 		if err == nil && out != "" {
 			err = fmt.Errorf("still there: %s", out)
@@ -138,7 +141,8 @@ func (s *story) cleanup(t *testing.T) {
 			t.Errorf("%s still has the table:\n%s", node, out)
 		}
 		if before[node] == "" || before[node] != after[node] {
-			t.Errorf("cleanup on %s changed what others made:\n%s\nwas:\n%s", node, after[node], before[node])
+			t.Errorf("cleanup on %s changed what others made:\n%s\nwas:\n%s", node, after[node],
+				before[node])
 		}
 	}
 	s.open(t)

@@ -18,7 +18,8 @@ func kubectl(args ...string) (string, error) {
 	cmd := exec.Command("kubectl", args...)
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, complaint.String())
+		return out.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err,
+			complaint.String())
 	}
 	return out.String(), nil
 }
@@ -36,7 +37,8 @@ func must(t *testing.T, args ...string) string {
 // get reads objects into a value.
 func get(t *testing.T, into any, args ...string) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(must(t, append([]string{"get", "-o", "json"}, args...)...)), into); err != nil {
+	if err := json.Unmarshal([]byte(must(t, append([]string{"get", "-o", "json"}, args...)...)),
+		into); err != nil {
 		t.Fatal(err)
 	}
 }

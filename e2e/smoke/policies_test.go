@@ -13,7 +13,8 @@ import (
 func (s *story) policies(t *testing.T) {
 	s.under().settles(t, s.all()...)
 	near := pod(t, "shop", "near", "tcp", "8080") // to a client nothing is open, from anybody
-	reach{"shop/web": nil, "shop/stranger-near": nil, "shop/far": nil, "other/guest": nil}.settles(t, near)
+	reach{"shop/web": nil, "shop/stranger-near": nil, "shop/far": nil, "other/guest": nil}.settles(
+		t, near)
 }
 
 func (s *story) labels(t *testing.T) {
@@ -34,7 +35,8 @@ func (s *story) churn(t *testing.T) {
 	for round := range 3 {
 		name := fmt.Sprintf("passer-%d", round)
 		must(t, "run", "-n", "shop", name, "--image=localhost/probe:e2e", "--labels=app=client",
-			"--overrides", `{"spec":{"nodeName":"n1","terminationGracePeriodSeconds":0}}`, "--", "serve", "--tcp", "8080")
+			"--overrides", `{"spec":{"nodeName":"n1","terminationGracePeriodSeconds":0}}`, "--",
+			"serve", "--tcp", "8080")
 		must(t, "wait", "-n", "shop", "--for=condition=Ready", "pod/"+name, "--timeout=60s")
 		reach{"shop/" + name: names(s.web...)}.settles(t, s.web...)
 		must(t, "label", "-n", "shop", "pod", name, "app=stranger", "--overwrite")
@@ -50,7 +52,8 @@ func (s *story) nodePorts(t *testing.T) {
 	s.fromOutside(t, "")
 	create(t, "apply", blockPolicy("outside", outsideAddresses(t)))
 	s.fromOutside(t, "n1")
-	create(t, "apply", blockPolicy("through-n2", append(nodeAddresses(t, "n2"), tunnelAddresses(t, "n2")...)))
+	create(t, "apply", blockPolicy("through-n2", append(nodeAddresses(t, "n2"),
+		tunnelAddresses(t, "n2")...)))
 	s.fromOutside(t, "n1 n2")
 	must(t, "delete", "networkpolicy", "-n", "shop", "outside", "through-n2")
 	s.fromOutside(t, "")
@@ -130,9 +133,12 @@ func (s *story) bad(t *testing.T) {
 	must(t, "apply", "-f", "testdata/bad.yaml")
 	eventually(t, 15*time.Second, func() error {
 		var events corev1.EventList
-		get(t, &events, "events", "-n", "other", "--field-selector", "involvedObject.name=bad,type=Warning")
-		if len(events.Items) != 1 || !strings.Contains(events.Items[0].Message, "spec.ingress[0].from[0].ipBlock.cidr") {
-			return fmt.Errorf("%d warnings; expected one that names the field: %v", len(events.Items), events.Items)
+		get(t, &events, "events", "-n", "other", "--field-selector",
+			"involvedObject.name=bad,type=Warning")
+		if len(events.Items) != 1 || !strings.Contains(events.Items[0].Message,
+			"spec.ingress[0].from[0].ipBlock.cidr") {
+			return fmt.Errorf("%d warnings; expected one that names the field: %v",
+				len(events.Items), events.Items)
 		}
 		return nil
 	})

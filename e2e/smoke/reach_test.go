@@ -46,7 +46,8 @@ func service(t *testing.T, namespace, name, network, port string) place {
 	t.Helper()
 	var s corev1.Service
 	get(t, &s, "service", "-n", namespace, name)
-	return newPlace(fmt.Sprintf("service %s %s/%s", name, network, port), network, port, s.Spec.ClusterIPs)
+	return newPlace(fmt.Sprintf("service %s %s/%s", name, network, port), network, port,
+		s.Spec.ClusterIPs)
 }
 
 // nodePort is a place at a node's own addresses.
@@ -128,7 +129,8 @@ func checkFrom(from string, open []string, places []place) error {
 	for _, at := range places {
 		for _, address := range at.addresses {
 			if (got[address] == "open") != slices.Contains(open, at.name) {
-				errs = append(errs, fmt.Errorf("%s → %s (%s): %s", from, at.name, address, got[address]))
+				errs = append(errs, fmt.Errorf("%s → %s (%s): %s", from, at.name, address,
+					got[address]))
 			}
 		}
 	}
@@ -138,7 +140,8 @@ func checkFrom(from string, open []string, places []place) error {
 // try asks targets from within a pod, each once.
 func try(from string, targets []string) (map[string]string, error) {
 	namespace, name, _ := strings.Cut(from, "/")
-	out, err := kubectl(append([]string{"exec", "-n", namespace, name, "--", "/probe", "try"}, targets...)...)
+	out, err := kubectl(append([]string{"exec", "-n", namespace, name, "--", "/probe", "try"},
+		targets...)...)
 	if err != nil {
 		return nil, err
 	}

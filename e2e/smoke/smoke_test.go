@@ -53,7 +53,8 @@ func newStory(t *testing.T) *story {
 			service(t, "shop", "web", "tcp", "80"), service(t, "shop", "web", "udp", "53")},
 		other: []place{pod(t, "shop", "web", "tcp", "9090")},
 		ports: []place{nodePort(t, "n1", "30080"), nodePort(t, "n2", "30080")},
-		dns:   []place{service(t, "infra", "dns", "udp", "53"), service(t, "infra", "dns", "tcp", "53")},
+		dns: []place{service(t, "infra", "dns", "udp", "53"), service(t, "infra", "dns", "tcp",
+			"53")},
 	}
 }
 
@@ -62,7 +63,8 @@ func (s *story) all() []place { return slices.Concat(s.web, s.other, s.dns) }
 // open is who reaches what without policies: all, everything.
 func (s *story) open(t *testing.T) {
 	want, all := reach{}, append(s.all(), s.ports...)
-	for _, from := range []string{"shop/near", "shop/far", "shop/stranger-near", "shop/stranger-far", "other/guest"} {
+	for _, from := range []string{"shop/near", "shop/far", "shop/stranger-near",
+		"shop/stranger-far", "other/guest"} {
 		want[from] = names(all...)
 	}
 	want.settles(t, all...)
@@ -73,7 +75,8 @@ func (s *story) under() reach {
 	dns := names(s.dns...)
 	client := append(names(s.web...), dns...)
 	return reach{
-		"shop/near": client, "shop/far": client, "shop/web": append(dns, "web tcp/9090", "web tcp/8080", "web udp/5353", "service web tcp/80", "service web udp/53"),
+		"shop/near": client, "shop/far": client, "shop/web": append(dns, "web tcp/9090",
+			"web tcp/8080", "web udp/5353", "service web tcp/80", "service web udp/53"),
 		"shop/stranger-near": dns, "shop/stranger-far": dns, "other/guest": dns,
 	}
 }

@@ -25,8 +25,10 @@ func (s *story) starts(t *testing.T) {
 	if start(t, "allow", all/5, actAtOnce) == 0 {
 		t.Error("nothing arrived while nothing was denied: a leak would not be seen")
 	}
-	agents(t, `[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--unknown-pods=deny"}]`)
-	if leak := start(t, "deny", all*3/5, actAtOnce) + start(t, "dead", all*2/5, actUnwatched); leak != 0 {
+	agents(t,
+		`[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--unknown-pods=deny"}]`)
+	if leak := start(t, "deny", all*3/5, actAtOnce) + start(t, "dead", all*2/5,
+		actUnwatched); leak != 0 {
 		t.Errorf("LEAK = %d; expected 0", leak)
 	}
 	must(t, "delete", "-f", "testdata/vault.yaml")
@@ -44,7 +46,8 @@ const abreast = 80
 
 // start starts pods that may speak to the DNS server and not to the vault, and returns how many of
 // their packets have reached the vault. They end when they got an answer.
-func start(t *testing.T, flow string, count int, act func(t *testing.T, manifest string)) (leak int) {
+func start(t *testing.T, flow string, count int, act func(t *testing.T, manifest string)) (
+	leak int) {
 	t.Helper()
 	var all []beginning
 	for first := 0; first < count; first += abreast {
@@ -60,8 +63,10 @@ func start(t *testing.T, flow string, count int, act func(t *testing.T, manifest
 		sent += b.Sent
 	}
 	leak = told(t, "other", "vault").Flows[flow].Received
-	t.Logf("%-5s %4d pods sent %7d forbidden packets, %d arrived; the first permitted one was answered after %v (median), %v (longest)", flow,
-		count, sent, leak, all[count/2].Delay.Round(time.Millisecond), all[count-1].Delay.Round(time.Millisecond))
+	t.Logf("%-5s %4d pods sent %7d forbidden packets, %d arrived; the first permitted one was "+
+		"answered after %v (median), %v (longest)", flow,
+		count, sent, leak, all[count/2].Delay.Round(time.Millisecond),
+		all[count-1].Delay.Round(time.Millisecond))
 	return leak
 }
 
@@ -79,7 +84,8 @@ func actUnwatched(t *testing.T, manifest string) {
 // become waits until all newcomers are in a phase.
 func become(t *testing.T, phase string) {
 	t.Helper()
-	must(t, "wait", "pod", "-n", "shop", "-l", "app=newcomer", "--for=jsonpath={.status.phase}="+phase, "--timeout=180s")
+	must(t, "wait", "pod", "-n", "shop", "-l", "app=newcomer", "--for=jsonpath={.status.phase}="+
+		phase, "--timeout=180s")
 }
 
 // newcomers are the manifests of some pods.
@@ -111,7 +117,8 @@ type beginning struct {
 
 func begun(t *testing.T, count int) (list []beginning) {
 	t.Helper()
-	logs := must(t, "logs", "-n", "shop", "-l", "app=newcomer", "--tail=-1", "--max-log-requests", strconv.Itoa(count))
+	logs := must(t, "logs", "-n", "shop", "-l", "app=newcomer", "--tail=-1", "--max-log-requests",
+		strconv.Itoa(count))
 	for line := range strings.Lines(logs) {
 		var b beginning
 		if err := json.Unmarshal([]byte(line), &b); err != nil {

@@ -38,7 +38,8 @@ func (f *flow) start(t *testing.T, prefix, to string) {
 	t.Helper()
 	namespace, name, _ := strings.Cut(f.from, "/")
 	f.cmd = exec.Command("kubectl", "exec", "-i", "-n", namespace, name, "--", "/probe", "send",
-		"--flow", prefix+f.name(), "--network", f.network, "--to", to, "--rate", fmt.Sprint(rates[f.network]))
+		"--flow", prefix+f.name(), "--network", f.network, "--to", to, "--rate",
+		fmt.Sprint(rates[f.network]))
 	stdin, err := f.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -73,8 +74,10 @@ func (f *flow) stop(t *testing.T) (sent tally) {
 // newFlows are the permitted ones under the policies that everyone starts with, and forbidden ones.
 func newFlows() []*flow {
 	return []*flow{
-		{from: "shop/near", network: "udp", allowed: true}, {from: "shop/near", network: "tcp", allowed: true},
-		{from: "shop/far", network: "udp-new", allowed: true}, {from: "shop/far", network: "tcp", allowed: true},
+		{from: "shop/near", network: "udp", allowed: true}, {from: "shop/near", network: "tcp",
+			allowed: true},
+		{from: "shop/far", network: "udp-new", allowed: true}, {from: "shop/far", network: "tcp",
+			allowed: true},
 		{from: "shop/stranger-near", network: "udp"}, {from: "shop/stranger-near", network: "tcp"},
 		{from: "shop/stranger-far", network: "udp-new"}, {from: "other/guest", network: "tcp"},
 	}
@@ -112,10 +115,13 @@ func judge(t *testing.T, flows []*flow, sent []tally, received ledger, excuses i
 		} else {
 			leak += arrived.Received
 		}
-		t.Logf("%-26s allowed %-5t sent %6d received %6d refused %d, longest hole %v (sender late by %v)", f.from+"/"+f.network, f.allowed,
-			sent[i].Sent, arrived.Received, sent[i].Refused, arrived.Hole.Round(time.Millisecond), sent[i].Late.Round(time.Millisecond))
+		t.Logf(
+			"%-26s allowed %-5t sent %6d received %6d refused %d, longest hole %v (sender late by %v)", f.from+"/"+f.network, f.allowed,
+			sent[i].Sent, arrived.Received, sent[i].Refused, arrived.Hole.Round(time.Millisecond),
+			sent[i].Late.Round(time.Millisecond))
 	}
-	t.Logf("LEAK = %d, BREAK = %d, lost for want of time %d; no sender was silent for more than %v", leak, broken, excuses, floor.Round(time.Millisecond))
+	t.Logf("LEAK = %d, BREAK = %d, lost for want of time %d; no sender was silent for more than %v",
+		leak, broken, excuses, floor.Round(time.Millisecond))
 	if leak != 0 || broken > excuses {
 		t.Errorf("LEAK = %d, BREAK = %d; expected 0 of both", leak, broken)
 	}
@@ -168,7 +174,8 @@ type ledger struct {
 
 func told(t *testing.T, namespace, server string) (l ledger) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(must(t, "exec", "-n", namespace, server, "--", "/probe", "told")), &l); err != nil {
+	if err := json.Unmarshal([]byte(must(t, "exec", "-n", namespace, server, "--", "/probe",
+		"told")), &l); err != nil {
 		t.Fatal(err)
 	}
 	return l
