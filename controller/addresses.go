@@ -20,7 +20,8 @@ type Addresses interface {
 	Behind(addrs []netip.Addr) ([]netip.Addr, error)
 }
 
-// tellHost has the graph know what was found on the node.
+// tellHost has the graph know what was found on the node. Ranges that an earlier process has denied
+// unknown pods of count as well.
 func (c *Controller) tellHost() {
 	c.graph.Apply(graph.HostSet{Own: c.host.own, Ranges: slices.Concat(c.host.left, c.host.ranges)})
 }
@@ -31,7 +32,8 @@ const (
 	disputesEvery = time.Second // then
 )
 
-// tellDisputes says which addresses are claimed by somebody whose they can't be, or by several.
+// tellDisputes says which addresses are claimed by somebody whose they can't be, or by several. It
+// is called after each commit, so it does nothing while no dispute has changed.
 func (c *Controller) tellDisputes() {
 	changes := c.graph.DisputeChanges()
 	if changes == c.host.disputes || len(c.host.texts) > 0 &&
@@ -77,8 +79,10 @@ func disputeText(d graph.Dispute) string {
 	}
 }
 
-// checkNode says where there is no object for this node: its name is wrong, or it was deleted.
+// checkNode says where there is no object for this node: its name is wrong, or it was deleted. An
+// object that was there once does not make the node unready when it goes.
 func (c *Controller) checkNode() {
+	// A source that could not read everything may lack this node as well, so nothing is said then.
 	names := c.graph.NodeNames()
 	c.host.met = c.host.met || c.graph.KnowsNode()
 	missing := ""

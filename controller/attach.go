@@ -12,11 +12,13 @@ import (
 )
 
 // takeWiring has the graph know how pods are attached, and makes bridged packets pass the firewall.
+// After an error the wiring that was found last stays in force.
 func (c *Controller) takeWiring(ctx context.Context, a answer) error {
 	err := a.attachErr
 	if err == nil {
 		unfiltered := a.wiring.Unfiltered
 		c.host.wiring, c.host.fresh = a.wiring, true
+		// While the ports are closed, they stay so, though packets pass the firewall again.
 		c.host.wiring.Unfiltered = unfiltered || c.host.closed
 		c.host.rememberHidden(c.Health.started())
 		c.graph.Apply(graph.LinksSet{Links: c.links()})
@@ -68,6 +70,8 @@ const unseenPause = 500 * time.Millisecond
 
 // filter closes the ports of isolated pods, then makes bridged packets pass the firewall again.
 func (c *Controller) filter(ctx context.Context) error {
+	// The ports are closed first: from then on no isolated pod can reply to a packet that passed
+	// unseen.
 	c.separate(ctx, ruleset.Delta{})
 	if err := c.Host.Filter(); err != nil {
 		return err
@@ -78,7 +82,8 @@ func (c *Controller) filter(ctx context.Context) error {
 	return nil
 }
 
-// openPorts opens the ports of isolated pods again.
+// openPorts opens the ports of isolated pods again. The next answer of the node has the wiring
+// without the closed state.
 func (c *Controller) openPorts() {
 	c.host.closed = false
 	c.host.attached = -1
@@ -106,6 +111,7 @@ func (h *hostState) rememberHidden(started bool) {
 		if _, known := h.hidden[a]; known {
 			continue
 		}
+		// The zero time is long ago, so that the grace is over.
 		h.hidden[a] = time.Time{}
 		if started {
 			h.hidden[a] = time.Now()
@@ -116,10 +122,12 @@ func (h *hostState) rememberHidden(started bool) {
 // shownHidden is how many pods are named.
 const shownHidden = 5
 
-// checkHidden says which pods are isolated in vain: their packets pass no hook.
+// checkHidden says which pods are isolated in vain: their packets pass no hook. A pod that is just
+// starting has a grace.
 func (c *Controller) checkHidden() {
 	var all []string
 	for a, reason := range c.host.wiring.Hidden {
+		// A pod that no policy selects needs no hook.
 		if c.graph.IsSubject(a) && time.Since(c.host.hidden[a]) >= c.host.grace {
 			all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s: %s", c.graph.PodAt(a), a,
 				reason)))

@@ -46,6 +46,7 @@ func (c *Controller) commit(ctx context.Context) {
 	delta, err := c.next(ctx)
 	c.checkRoom()
 	if err == nil {
+		// This comes before the new rules: see handOver.
 		c.handOver(ctx, delta)
 		err = c.Firewall.Apply(ctx, delta)
 	}
@@ -53,6 +54,7 @@ func (c *Controller) commit(ctx context.Context) {
 		c.failed(ctx, err)
 		return
 	}
+	// Until all was read once, the kernel got only a part of the delta, so it is observed again.
 	c.kernel.backoff, c.kernel.known = 0, c.source.whole
 	c.checkHidden()
 	c.Health.committed(delta, time.Since(start), c.kernel.changed)
@@ -61,6 +63,7 @@ func (c *Controller) commit(ctx context.Context) {
 	if c.source.whole && c.InForce != nil {
 		c.kernel.inForce.Do(func() { go c.InForce() })
 	}
+	// Everything below builds on rules that are in force.
 	c.guard(ctx)
 	c.scheduleReview(ctx, delta)
 	c.separate(ctx, delta)
@@ -83,6 +86,7 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	if err != nil {
 		return ruleset.Delta{}, err
 	}
+	// This can change what the graph wants, so it comes before the comparison.
 	c.recall(have)
 	delta := ruleset.Diff(have, c.graph.Program())
 	c.graph.Changes() // what was recalled is in the difference
@@ -92,6 +96,7 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	if !c.source.whole && c.DenyUnknown {
 		delta = delta.KeepingUnknown()
 	}
+	// A difference is no surprise after a failure, or if the graph has changed meanwhile.
 	if c.Health.started() && c.kernel.backoff == 0 && changes.Empty() && !delta.Empty() {
 		c.Health.drifted()
 		c.Log.Warn("the kernel did not hold what it should; repairing", "delta", delta.String())
@@ -102,6 +107,7 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 // failed keeps the last good rules and tries again later, from what the kernel is then found to
 // hold.
 func (c *Controller) failed(ctx context.Context, err error) {
+	// The agent ends, so a call that was broken off says nothing about the kernel.
 	if ctx.Err() != nil {
 		return
 	}

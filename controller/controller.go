@@ -85,6 +85,7 @@ func New(c Config) *Controller {
 	if c.AnyAddress {
 		controller.graph.AnyAddress()
 	}
+	// Without a word of the kernel the address of a deleted pod could stay isolated for ever.
 	if c.Addresses != nil {
 		controller.graph.KeepDeparted()
 	}
@@ -96,6 +97,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	c.close(ctx) // also where the source fails at once
+	// The channel has room for the result, so that the source can end before the loop.
 	failed := make(chan error, 1)
 	go func() {
 		defer stop()
@@ -120,8 +122,10 @@ func (c *Controller) loop(ctx context.Context) {
 	c.checkFlowtables(ctx)
 	for c.wait(ctx, audit.C) {
 		switch {
+		// The graph lacks objects, so the kernel is left as it is, but for pods that are not known.
 		case !c.source.synced:
 			c.close(ctx)
+		// After a failure there is a pause, in which events change the graph only.
 		case !time.Now().Before(c.kernel.resume):
 			c.reconcile(ctx)
 		}
@@ -143,11 +147,13 @@ func (c *Controller) wait(ctx context.Context, audit <-chan time.Time) bool {
 	case <-c.kernel.touched:
 		c.Health.work()
 		c.checkKernel(ctx)
+	// The pause after a failure is over, so the loop reconciles.
 	case <-c.kernel.retry.C:
 	case <-c.host.changed:
 		c.hostChanged()
 	case <-c.host.retry.due.C:
 		c.hostChanged()
+	// The next question may be put to the node, which the loop does when it reconciles.
 	case <-c.host.pause.C:
 	case a := <-c.host.answers:
 		c.Health.work()
@@ -162,11 +168,13 @@ func (c *Controller) wait(ctx context.Context, audit <-chan time.Time) bool {
 	case b := <-c.review.found:
 		c.Health.work()
 		list, err := c.decideOpen(ctx, b.list)
+		// The channel has room for the answer: the loop never waits for a look.
 		b.answer <- fates{list, err}
 	case l := <-c.review.over:
 		c.Health.work()
 		c.finishReview(ctx, l)
 	}
+	// Whatever came, the loop works until it is idle.
 	c.Health.work()
 	return true
 }

@@ -10,6 +10,7 @@ import (
 )
 
 // Bounds of what is cut by flows. What is beyond them leaves conntrack, and the client is listed.
+// The part of one client is small, so that it cannot take the room of all others.
 const (
 	maxCutsOfClient = 1024
 	maxCuts         = 16 << 10
@@ -65,7 +66,8 @@ func (c *cuts) add(added ruleset.Cuts, now time.Time) {
 	}
 }
 
-// lift takes out what is not cut any more.
+// lift takes out what is not cut any more. Addresses without a flow are dropped, so that the maps
+// do not grow for ever.
 func (c *cuts) lift(lifted ruleset.Cuts) {
 	for _, f := range lifted.Flows {
 		delete(c.flows, f)
@@ -106,7 +108,8 @@ func (c *cuts) is(held ruleset.Cuts) bool {
 	return held.Len() == c.len()
 }
 
-// flowsIn returns the flows of a scope.
+// flowsIn returns the flows of a scope. If the scope does not list its addresses, all ends are
+// compared with it.
 func (c *cuts) flowsIn(s ruleset.Scope) []ruleset.Flow {
 	found := map[ruleset.Flow]bool{}
 	ends, listed := s.Addrs()
@@ -132,7 +135,8 @@ func (c *cuts) of(client netip.Addr) (its ruleset.Cuts) {
 	return its
 }
 
-// stale returns what can be forgotten.
+// stale returns what can be forgotten. Of a flow the time counts from its last entry in conntrack,
+// of a client from when it was listed.
 func (c *cuts) stale(now time.Time) (gone ruleset.Cuts) {
 	for f, seen := range c.flows {
 		if now.Sub(seen) > keptFor(f.Proto) {

@@ -27,6 +27,7 @@ func (r *review) decider(ctx context.Context) ruleset.Judge {
 	return func(list []ruleset.Connection) ([]ruleset.Fate, error) {
 		answer := make(chan fates, 1)
 		select {
+		// The loop answers each batch that it takes, even when it is about to end.
 		case r.found <- openBatch{list, answer}:
 			f := <-answer
 			return f.list, f.err
@@ -48,12 +49,14 @@ func (c *Controller) decideOpen(
 	for _, connection := range list {
 		ends[connection.From.Addr()], ends[connection.To.Addr()] = true, true
 	}
+	// Of the program only the part for these addresses is needed.
 	d := decision{cuts: c.review.cuts, denies: c.denials(ends), elsewhere: c.elsewhere(),
 		now: time.Now()}
 	all := make([]ruleset.Fate, len(list))
 	for i, connection := range list {
 		all[i] = d.fate(connection)
 	}
+	// The caller ends entries in conntrack after this returns, when their cuts are in the kernel.
 	c.endCut(all)
 	c.review.full = c.review.full || d.full
 	c.review.waiting = c.review.waiting.Union(ruleset.ScopeOfAddrs(d.waiting...))
@@ -145,6 +148,7 @@ func (d *decision) cut(c ruleset.Connection) ruleset.Fate {
 		d.cuts.flows[f] = d.now
 	case d.cuts.opened[f.From] < maxCutsOfClient && len(d.cuts.flows) < maxCuts:
 		d.add(ruleset.Cuts{Flows: []ruleset.Flow{f}})
+	// There is no room for the flow: the connection ends, and its client is listed.
 	default:
 		d.list(c)
 		return ruleset.Ended
@@ -156,6 +160,7 @@ func (d *decision) cut(c ruleset.Connection) ruleset.Fate {
 func (d *decision) list(c ruleset.Connection) {
 	client := ruleset.Client{Addr: c.From.Addr(), Proto: c.Proto}
 	_, known := d.cuts.clients[client]
+	// A server that may open no connection to the client cannot take this one up again.
 	if known || !c.Proto.HasPorts() || d.denies(c.Reverse().Flow()) {
 		return
 	}
@@ -223,6 +228,7 @@ func (c *Controller) updateCuts(ctx context.Context, l look) error {
 			c.review.cuts.flows[f] = now
 		}
 	}
+	// A look that has not seen everything does not know what is gone.
 	if !l.whole {
 		return nil
 	}
@@ -237,8 +243,10 @@ func (c *Controller) changeCuts(ctx context.Context, change ruleset.CutChange) e
 		return nil
 	}
 	c.review.cuts.lift(change.Lift)
+	// The kernel needs no chains for cuts when there are none.
 	change.Last = c.review.cuts.len() == 0
 	if err := c.Cutter.Cut(ctx, change); err != nil {
+		// It is not known any more what the kernel cuts, so it is read anew.
 		c.review.cuts = nil
 		return err
 	}

@@ -35,6 +35,7 @@ func (c *Controller) checkFlowtables(ctx context.Context) {
 		list[name] = flowtableText
 	}
 	if err != nil {
+		// An error is treated as if there were flowtables.
 		list["unknown"] = err.Error() + unlistedText
 	} else {
 		c.Health.metrics.flowtables.Set(float64(len(names)))

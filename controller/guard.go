@@ -23,6 +23,7 @@ func (c *Controller) guard(ctx context.Context) {
 	}
 	owned := c.Guard.Owned()
 	c.Health.guarded(owned)
+	// The kernel refuses changes by others, so there is nothing to watch.
 	if owned {
 		return
 	}
@@ -38,14 +39,17 @@ func (c *Controller) watch(ctx context.Context) {
 			return
 		}
 		c.Log.Error("changes by others are noticed late: by the audit only", "error", err)
+		// A watch that fails at once must not keep the processor busy.
 		sleep(ctx, time.Second)
 	}
 }
 
-// touch tells the loop.
+// touch tells the loop that somebody may have changed the rules. Any goroutine may call it, and it
+// never waits.
 func (c *Controller) touch() {
 	select {
 	case c.kernel.touched <- struct{}{}:
+	// The token that is there already says the same.
 	default:
 	}
 }
@@ -53,6 +57,7 @@ func (c *Controller) touch() {
 // checkKernel lets the kernel be observed again, unless surely nobody else has changed anything.
 func (c *Controller) checkKernel(ctx context.Context) {
 	if c.Guard != nil && c.kernel.known {
+		// An error counts as a change.
 		if untouched, err := c.Guard.Untouched(ctx); err == nil && untouched {
 			return
 		}

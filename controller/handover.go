@@ -20,6 +20,7 @@ const maxHandovers = 8
 // apply takes an event into the graph and notes the addresses that get another pod by it.
 func (c *Controller) apply(e graph.Event) {
 	key, isPod := podOf(e)
+	// Before the first commit every open connection is due for a look anyway.
 	if !isPod || !c.review.begun {
 		c.graph.Apply(e)
 		return
@@ -28,6 +29,7 @@ func (c *Controller) apply(e graph.Event) {
 	c.graph.Apply(e)
 	is := c.graph.Pod(key)
 	for _, a := range slices.Concat(was.Addrs, is.Addrs) {
+		// A pod that has started anew under the same name is another one.
 		kept := slices.Contains(was.Addrs, a) && slices.Contains(is.Addrs, a) &&
 			was.Started == is.Started
 		if !kept && c.graph.IsPeer(a) {
@@ -59,6 +61,7 @@ func (c *Controller) handOver(ctx context.Context, delta ruleset.Delta) {
 		c.graph.Subjects)
 	clear(c.review.handed)
 	errs := []error{c.forgetClients(ctx, handed)}
+	// This is the loop itself, which must not wait for its own answer as a decider does.
 	judge := func(list []ruleset.Connection) ([]ruleset.Fate, error) {
 		return c.decideOpen(ctx, list)
 	}

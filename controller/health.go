@@ -114,6 +114,7 @@ func (h *Health) warn(kind string, list map[string]string) (news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := maps.Clone(h.warnings)
+	// The name of a warning is its kind, a blank, and what it is about.
 	maps.DeleteFunc(h.warnings, func(name, _ string) bool {
 		return strings.HasPrefix(name, kind+" ")
 	})
@@ -146,6 +147,7 @@ func (h *Health) committed(d ruleset.Delta, took time.Duration, changed time.Tim
 	h.mu.Lock()
 	h.commits++
 	h.mu.Unlock()
+	// An audit that found nothing to do counts as a commit, but not as a transaction.
 	if d.Empty() {
 		return
 	}
@@ -217,6 +219,7 @@ func (h *Health) Readiness() Readiness {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	reasons := maps.Clone(h.reasons)
+	// A loop that hangs cannot say so itself; this runs on another goroutine.
 	if busy := time.Since(h.busy); !h.busy.IsZero() && busy >= slow {
 		reasons["busy"] = fmt.Sprintf("busy with one thing for %d s: the kernel does not answer, "+
 			"or it is a very large change", int(busy.Seconds()))

@@ -157,9 +157,11 @@ func (c *Controller) mustConsultHost() bool {
 
 // consultHost asks what there is to ask, and waits for the answers.
 func (c *Controller) consultHost(ctx context.Context) {
+	// The node is asked one thing at a time, so an answer that is due comes first.
 	if c.host.asking {
 		c.takeAnswer(ctx, <-c.host.answers)
 	}
+	// An answer can lead to another question; see takeAddresses.
 	for range mostQuestions {
 		q := c.nextQuestion()
 		if q.empty() {
@@ -173,6 +175,7 @@ func (c *Controller) consultHost(ctx context.Context) {
 // askHost asks what there is to ask, without waiting for the answer. No more than a fifth of the
 // time is spent on that, whatever a tenant's pods do.
 func (c *Controller) askHost() {
+	// The question of the moment is answered first; takeAnswer then allows the next one.
 	if c.host.asking {
 		return
 	}
@@ -213,6 +216,7 @@ const longestRest = 500 * time.Millisecond
 // takeAnswer takes over what the node says. After an error what was known last stays in force.
 func (c *Controller) takeAnswer(ctx context.Context, a answer) {
 	c.host.asking = false
+	// With a rest of four times its length, asking takes a fifth of the time.
 	c.host.notBefore = time.Now().Add(min(4*a.took, longestRest))
 	if c.Addresses != nil && (a.own || a.behind) {
 		c.takeAddresses(a)
@@ -227,6 +231,7 @@ func (c *Controller) takeAnswer(ctx context.Context, a answer) {
 	}
 	c.host.retry.after(again)
 	if err != nil {
+		// After an error the pause grows with the failures, however quick they were.
 		c.host.notBefore = time.Now().Add(min(c.host.retry.backoff, longestRest))
 	}
 }
@@ -264,10 +269,12 @@ func (c *Controller) watchHost(ctx context.Context) {
 	}
 }
 
-// change tells the loop.
+// change tells the loop that anything on the node may be different. Any goroutine may call it, and
+// it never waits.
 func (h *hostState) change() {
 	select {
 	case h.changed <- struct{}{}:
+	// The token that is there already says the same.
 	default:
 	}
 }
@@ -276,6 +283,7 @@ func (h *hostState) change() {
 // them, and whether it has to be asked again.
 func (c *Controller) doubtfulAddrs(events int) (claimed []netip.Addr, due bool) {
 	claimed = c.graph.Questions()
+	// Answers are old once a pod has come or gone, or other addresses are in doubt.
 	stale := c.host.ownDue || events != c.host.asked || !slices.Equal(claimed, c.host.questions)
 	if len(claimed)+len(c.host.present) == 0 || !stale {
 		return nil, false

@@ -37,6 +37,7 @@ func (b *mailbox) put(m source.Mail) {
 	b.mu.Unlock()
 	select {
 	case b.ready <- struct{}{}:
+	// The loop was told of earlier mail, and will take this one with it.
 	default:
 	}
 }
@@ -61,6 +62,7 @@ type sourceState struct {
 // read takes the mail into the graph.
 func (c *Controller) read() {
 	mail, since := c.box.take()
+	// The latency is that of the oldest change which the kernel does not hold.
 	if c.kernel.changed.IsZero() {
 		c.kernel.changed = since
 	}
@@ -71,6 +73,7 @@ func (c *Controller) read() {
 		}
 		if m.Synced && !c.source.synced {
 			c.source.synced = true
+			// Before, it was not known which nodes have pods that a policy selects.
 			for namespace := range c.bad.deferred {
 				c.writeDeferredEvents(namespace)
 			}
@@ -80,6 +83,7 @@ func (c *Controller) read() {
 			c.complain(m.Blind, m.Complaints)
 		}
 	}
+	// This stays so: a part that cannot be read later keeps what was known of it.
 	c.source.whole = c.source.whole || c.source.synced && !c.source.blind
 	if c.source.synced {
 		c.Health.set("sync", "")

@@ -67,6 +67,7 @@ func newMetrics(ready func() float64) *metrics {
 			Name: "picket_objects", Help: "How much is known (namespaces, pods, policies) and " +
 				"programmed (selectors, sets, elements, chains)."}, []string{"kind"}),
 	}
+	// Both results are there from the start, with 0, so that their rates have a beginning.
 	m.transactions.WithLabelValues("committed")
 	m.transactions.WithLabelValues("failed")
 	m.registry.MustRegister(

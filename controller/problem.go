@@ -31,6 +31,7 @@ func newBadPolicies() badPolicies {
 func (b *badPolicies) all(key policy.Key) []policy.Problem {
 	problems := b.parsed[key]
 	if p, is := b.excess[key]; is {
+		// The limit on the capacity makes append copy the list, which belongs to the policy.
 		problems = append(problems[:len(problems):len(problems)], p)
 	}
 	return problems
@@ -56,6 +57,7 @@ func (c *Controller) checkRoom() {
 	for _, p := range list {
 		c.bad.excess[p.Policy] = p
 	}
+	// A policy for which there is room again is reported, too.
 	for key := range before {
 		c.reportProblems(key)
 	}

@@ -38,6 +38,7 @@ func (t *retryTimer) after(err error) {
 // stoppedTimer returns a timer that fires once it is set.
 func stoppedTimer() *time.Timer {
 	t := time.NewTimer(time.Hour)
+	// NewTimer starts the timer, so it is stopped long before it is due.
 	t.Stop()
 	return t
 }

@@ -82,6 +82,7 @@ func (c *Controller) reviews() bool { return c.Connections != nil && c.Cutter !=
 
 // scheduleReview takes a delta that the kernel holds now into the next review.
 func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
+	// What was not read yet may allow a connection, so none is cut before.
 	if !c.reviews() || !c.source.whole {
 		return
 	}
@@ -90,6 +91,7 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 		return
 	}
 	c.review.begun = true
+	// A table that was cleared may have lost them, so they are read anew.
 	if delta.Clear {
 		c.review.cuts = nil
 	}
@@ -137,6 +139,7 @@ func (c *Controller) auditCuts(ctx context.Context) {
 		return
 	}
 	c.review.reviewWaiting()
+	// Somebody else has changed what is cut, so all connections are looked at anew.
 	if !c.review.cuts.is(held) {
 		c.review.cuts, c.review.scope = nil, ruleset.Everything()
 	}
@@ -161,7 +164,9 @@ func (c *Controller) startReview(ctx context.Context) {
 		known, l.whole = maps.Clone(c.review.cuts.flows), true
 	}
 	c.review.scope, c.review.looking = ruleset.Scope{}, true
+	// Where there are flowtables, what is cut is judged again, so that it leaves conntrack.
 	again := c.kernel.bypassed
+	// This runs on the goroutine of the look, so it uses copies of what belongs to the loop.
 	keep := func(connection ruleset.Connection) bool {
 		if _, cut := known[connection.Flow()]; cut {
 			l.seen[connection.Flow()] = true
@@ -185,11 +190,13 @@ func (c *Controller) finishReview(ctx context.Context, l look) {
 		err = c.updateCuts(ctx, l)
 	}
 	if err != nil {
+		// Nothing of the scope counts as looked at, so all of it is due again.
 		c.review.scope = c.review.scope.Union(l.scope)
 		c.reviewFailed(ctx, err)
 		return
 	}
 	c.warnFull()
+	// With a pause of four times its length, a look takes a fifth of a processor.
 	if !c.review.scope.Empty() {
 		c.review.schedule(min(max(reviewDelay, 4*l.took), longestPause))
 	}

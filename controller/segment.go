@@ -38,8 +38,10 @@ func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 		return
 	}
 	err := c.Separator.PutSegment(ctx, segment)
+	// After an error the retry timer makes it unknown again.
 	c.bridge.unknown, c.bridge.segment = false, segment
 	c.bridge.retry.after(err)
+	// Whether links are treated as shared depends on it, so the wiring is asked for again.
 	if routed := err == nil && len(segment.Routers) > 0; routed != c.bridge.routed {
 		c.bridge.routed = routed
 		c.host.attached = -1
@@ -58,6 +60,7 @@ func (c *Controller) remarked(d ruleset.Delta) bool {
 	policed := c.graph.HasPolicies()
 	toggled := policed != c.bridge.policed
 	c.bridge.policed = policed
+	// To compare all ports costs more than to see that nothing they depend on has changed.
 	if !toggled && len(d.AddDispatch)+len(d.DelDispatch)+len(d.PutChains) == 0 {
 		return false
 	}

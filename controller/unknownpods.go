@@ -15,6 +15,7 @@ func (c *Controller) close(ctx context.Context) {
 	if !c.DenyUnknown || !c.kernel.unclosed || time.Now().Before(c.kernel.resume) {
 		return
 	}
+	// The host can know the ranges of its pods while the API server is away.
 	c.consultHost(ctx)
 	delta, err := c.closing(ctx)
 	if err == nil {
@@ -37,7 +38,9 @@ func (c *Controller) closing(ctx context.Context) (ruleset.Delta, error) {
 	if err != nil {
 		return ruleset.Delta{}, err
 	}
+	// The kernel may be the only one that knows the ranges after a restart.
 	c.recall(have)
+	// A graph that knows only the ranges wants just this: that nothing in them passes.
 	empty := graph.New(c.Node, c.Denial)
 	empty.DenyUnknown()
 	empty.Apply(graph.HostSet{Ranges: c.graph.Ranges()})

@@ -29,7 +29,9 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// agentOptions are the flags of agent.
+// agentOptions are the flags of agent. unknown is what happens to pods of this node that the agent
+// does not know yet; addresses says whether a pod may have one outside of all nodes' ranges; own
+// has the kernel refuse everybody else's changes of the rules.
 type agentOptions struct {
 	node, kubeconfig, health, deny string
 	manifests                      []string
@@ -45,6 +47,7 @@ func (o *agentOptions) Validate() error {
 			"--node-name is missing; " +
 				"expected the name of this node, here or in the variable NODE_NAME")
 	}
+	// Standard input can be read once only, and the agent has to see changes.
 	if slices.Contains(o.manifests, manifests.Stdin) {
 		return errors.New("--manifests -: expected files and folders, which an agent can watch")
 	}
@@ -80,6 +83,7 @@ last one counts.`,
 			if err := o.Validate(); err != nil {
 				return err
 			}
+			// The kubelet ends a container by SIGTERM.
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			return o.run(ctx, o.log.logger(cmd.ErrOrStderr()))
@@ -112,6 +116,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	// The source comes first: where it cannot be made, the kernel is not asked for anything.
 	backend, err := nft.Open(nft.Options{NoOwner: !o.own})
 	if err != nil {
 		return err
@@ -121,7 +126,9 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 		return errors.Join(err, backend.Close())
 	}
 	defer connections.Close()
+	// Validate has parsed it without an error.
 	denial, _ := ruleset.ParseDenial(o.deny)
+	// One host says how pods are attached, which addresses there are, and when either changes.
 	machine := &host.Host{}
 	c := controller.New(controller.Config{
 		Node: o.node, Denial: denial,
@@ -132,10 +139,12 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 		Flowtables: backend, Separator: backend,
 		Log: log, InForce: limitMemory,
 	})
+	// An address that is in use ends the agent before it changes any rule.
 	listener, err := net.Listen("tcp", o.health)
 	if err != nil {
 		return errors.Join(fmt.Errorf("--health-addr: %w", err), backend.Close())
 	}
+	// A client that sends no request must not keep its connection for ever.
 	server := &http.Server{
 		Handler:           c.Health.Handler(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -144,6 +153,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	go func() { _ = server.Serve(listener) }()
 	log.Info("agent started",
 		"version", versionText(), "node", o.node, "health", listener.Addr().String())
+	// Run returns at the end of ctx, or if the source cannot go on. Either way the rules stay.
 	err = c.Run(ctx)
 	log.Info("agent stopped; the rules stay")
 	return errors.Join(err, server.Close(), backend.Close())
@@ -159,6 +169,7 @@ func (o *agentOptions) source() (controller.Source, controller.Reporter, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	// Protobuf takes the API server and the agent less work than JSON.
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.UserAgent = "picket/" + versionText()
 	config.QPS, config.Burst = 50, 100 // client-go has 5 a second for all requests together
@@ -167,12 +178,13 @@ func (o *agentOptions) source() (controller.Source, controller.Reporter, error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("cluster client: %w", err)
 	}
+	// One source both reads the cluster and writes Events to it.
 	source := &cluster.Source{Client: client, Node: o.node}
 	return source, source, nil
 }
 
 // cluster returns how to reach the API server: as the kubeconfig says, or as a pod of the cluster
-// does.
+// does. A pod finds it in its environment and in the files of its service account.
 func (o *agentOptions) cluster() (*rest.Config, error) {
 	if o.kubeconfig != "" {
 		config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)

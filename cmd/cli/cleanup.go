@@ -9,6 +9,8 @@ import (
 	"github.com/picket-project/picket/nft"
 )
 
+// newCleanupCmd is the verb that removes the tables of Picket from the kernel. The agent leaves
+// them behind when it ends, so that policies hold while it is restarted.
 func newCleanupCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "cleanup",
@@ -21,10 +23,12 @@ Stop the agent first: while it runs, the kernel refuses this.`,
 			if err != nil {
 				return err
 			}
+			// While an agent runs that owns its tables, this fails and changes nothing.
 			removed, err := backend.Cleanup()
 			if err = errors.Join(err, backend.Close()); err != nil {
 				return fmt.Errorf("cleanup: %w", err)
 			}
+			// A node without tables is as it should be, so this is no error.
 			done := "nothing to remove: there is no table of Picket"
 			if removed {
 				done = "removed the tables of Picket"

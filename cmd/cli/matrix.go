@@ -17,7 +17,7 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// matrixOptions are the flags of matrix.
+// matrixOptions are the flags of matrix. Family 0 stands for both.
 type matrixOptions struct {
 	input.Flags
 	protocol, output string
@@ -65,20 +65,26 @@ one line each; with --strict nothing else is printed then, and the exit code is 
 	return cmd
 }
 
+// run prints who reaches whom, as a table or as JSON. It asks the programs of all nodes; no packet
+// is sent.
 func (o *matrixOptions) run(cmd *cobra.Command) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
+	// Nodes and addresses are made up if no pod states an address.
 	objects, err := o.LoadComplete(cmd)
 	if err != nil {
 		return err
 	}
+	// Pods that have finished, or have no address, are in no matrix.
 	pods := inspect.PodsOf(objects)
+	// Pods without an address of the family stay in the table; nobody reaches them.
 	if o.family != 0 {
 		for i, p := range pods {
 			pods[i] = p.In(ruleset.Family(o.family))
 		}
 	}
+	// Validate has parsed it without an error.
 	protocol, _ := ruleset.ParseProtocol(o.protocol)
 	m := inspect.NodesOf(objects).Matrix(pods, inspect.Port{Protocol: protocol, Number: o.port})
 	if o.output == "json" {
@@ -96,6 +102,7 @@ const (
 // that, it writes several below each other.
 func printMatrix(out io.Writer, m inspect.Matrix) error {
 	w := tabwriter.NewWriter(out, 0, 0, len(gap), ' ', 0)
+	// Each chunk of columns is a table of its own, with all rows.
 	most := matrixColumns(m, terminal.Width(out))
 	for i, columns := range slices.Collect(slices.Chunk(columnNumbers(m), most)) {
 		if i > 0 {
@@ -125,13 +132,17 @@ func columnNumbers(m inspect.Matrix) []int {
 // matrixColumns is how many columns of pods fit a width; all if it is 0.
 func matrixColumns(m inspect.Matrix, width int) int {
 	number := len(strconv.Itoa(len(m.Pods)))
+	// The margin is what stands left of the columns: the numbers and names of the rows.
 	margin := number + len(gap) + len(fromTo)
+	// The names are as wide as the longest of them.
 	for _, pod := range m.Pods {
 		margin = max(margin, number+len(gap)+len(pod))
 	}
+	// There is no terminal that limits the width.
 	if width == 0 {
 		return max(1, len(m.Pods))
 	}
+	// A column is as wide as the longest number, or as a "yes".
 	return max(1, (width-margin)/(len(gap)+max(number, len("yes"))))
 }
 
@@ -139,6 +150,7 @@ func matrixColumns(m inspect.Matrix, width int) int {
 func writeColumns(w io.Writer, m inspect.Matrix, columns []int) {
 	fmt.Fprint(w, "\t"+fromTo)
 	for _, j := range columns {
+		// It is -1 where there is no pod at all.
 		if j >= 0 {
 			fmt.Fprintf(w, "\t%d", j+1)
 		}
@@ -152,6 +164,8 @@ func writeColumns(w io.Writer, m inspect.Matrix, columns []int) {
 	fmt.Fprintln(w)
 }
 
+// yesOrDash is the text of a cell: "yes" if the pod of the row reaches the one of the column, else
+// "-".
 func yesOrDash(yes bool) string {
 	if yes {
 		return "yes"

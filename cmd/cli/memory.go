@@ -16,6 +16,7 @@ const garbagePercent = 30
 // processor time.
 func limitMemory() {
 	time.Sleep(time.Second) // by then nobody holds the lists of the start any more
+	// The percentage comes first, so that what is freed is not taken again.
 	debug.SetGCPercent(garbagePercent)
 	debug.FreeOSMemory()
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// renderOptions are the flags of render.
+// renderOptions are the flags of render. links are the interfaces that the pods of the node sit
+// behind, which manifests do not state.
 type renderOptions struct {
 	input.Flags
 	node, deny, output string
@@ -41,6 +42,7 @@ var renderFormats = map[string]func(*ruleset.Program) string{
 	"program": (*ruleset.Program).String,
 }
 
+// newRenderCmd is the verb that prints the rules of one node.
 func newRenderCmd() *cobra.Command {
 	var o renderOptions
 	cmd := &cobra.Command{
@@ -63,6 +65,7 @@ func newRenderCmd() *cobra.Command {
 	return cmd
 }
 
+// run compiles the program of one node as its agent would, and prints it in the form of -o.
 func (o *renderOptions) run(cmd *cobra.Command) error {
 	if err := o.Validate(); err != nil {
 		return err
@@ -71,10 +74,13 @@ func (o *renderOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	// What is wrong with the manifests has been told on stderr by now.
 	if err := checkNode(objects, o.node); err != nil {
 		return err
 	}
+	// Validate has parsed it without an error.
 	denial, _ := ruleset.ParseDenial(o.deny)
+	// No kernel is asked, so the interfaces are those of the flag.
 	program := inspect.ProgramOf(objects, o.node, inspect.Settings{Denial: denial, Links: o.links})
 	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats[o.output](program))
 	return err
@@ -86,11 +92,13 @@ func checkNode(o policy.Objects, node string) error {
 	if slices.Contains(known, node) {
 		return nil
 	}
+	// Pods without spec.nodeName are on a node whose name is empty.
 	known = slices.DeleteFunc(known, func(name string) bool { return name == "" })
 	if len(known) == 0 {
 		return fmt.Errorf("--node-name %q: the manifests name no node; "+
 			"expected a Node, or a Pod with spec.nodeName", node)
 	}
+	// A wrong name would give an empty ruleset, which looks like a good one.
 	return fmt.Errorf("--node-name %q: no node and no pod of the manifests has this name; "+
 		"they have: %s", node, strings.Join(known, ", "))
 }

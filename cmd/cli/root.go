@@ -24,6 +24,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.Execute()
+	// A verb that returns an exit.Code has printed what there was to say.
 	var code exit.Code
 	switch {
 	case errors.As(err, &code):
@@ -37,6 +38,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 // newRootCmd is picket itself, with all verbs.
 func newRootCmd() *cobra.Command {
+	// Cobra prints no errors: Main does, and without the usage.
 	root := &cobra.Command{
 		Use:           "picket",
 		Short:         "NetworkPolicy for clusters whose network plugin has none",
@@ -47,6 +49,7 @@ func newRootCmd() *cobra.Command {
 		// cobra would print the help for them and succeed.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	// The verbs inherit this from the root command.
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newAgentCmd(), newRenderCmd(), newMatrixCmd(),
@@ -59,6 +62,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
 		f, expected := invalid.GetFlag(), invalid.GetFlag().Usage
+		// The usage of such a flag says what it does, not which values it takes.
 		if f.Value.Type() == "bool" {
 			expected = "true or false"
 		}

@@ -16,6 +16,7 @@ func versionText() string {
 	if version != "" {
 		return version
 	}
+	// "go install" and "go build" write down the version of the module.
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
 		return "unknown"
@@ -23,6 +24,7 @@ func versionText() string {
 	return info.Main.Version
 }
 
+// newVersionCmd is the verb that prints the version, that of Go, and the platform of the build.
 func newVersionCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",

@@ -78,6 +78,7 @@ func hostIPs(p *corev1.Pod) []string {
 	for _, ip := range p.Status.HostIPs {
 		texts = append(texts, ip.IP)
 	}
+	// A pod on its node's network has the addresses of the node.
 	if p.Spec.HostNetwork {
 		for _, a := range policy.PodAddrs(p) {
 			texts = append(texts, a.String())
@@ -113,6 +114,7 @@ func firstFree(in netip.Prefix, from netip.Addr, inUse func(netip.Addr) bool) ne
 
 // rangeNode gives a node without pod ranges the first free ones, in the families of its addresses.
 func (c *completion) rangeNode(n *corev1.Node) error {
+	// readStated has read them without an error.
 	if stated, _ := PodRanges(n); len(stated) > 0 {
 		return nil
 	}
@@ -132,6 +134,7 @@ func (c *completion) setRanges(n *corev1.Node, ranges []netip.Prefix) {
 	for _, r := range ranges {
 		n.Spec.PodCIDRs = append(n.Spec.PodCIDRs, r.String())
 	}
+	// The API wants both fields to agree.
 	n.Spec.PodCIDR = n.Spec.PodCIDRs[0]
 	c.ranges = append(c.ranges, ranges...)
 	c.madeUp = true
@@ -164,6 +167,7 @@ func (c *completion) fits(r netip.Prefix, node string) bool {
 func (c *completion) completePods() error {
 	placed := 0
 	for _, p := range c.pods {
+		// Manifests that people write have no status; what they describe is to run.
 		if p.Status.Phase == "" {
 			p.Status.Phase = corev1.PodRunning
 		}
@@ -197,10 +201,12 @@ func (c *completion) nodeOf(addrs []netip.Addr) string {
 	return ""
 }
 
+// inAny reports whether one of the ranges contains an address.
 func inAny(ranges []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return r.Contains(a) })
 }
 
+// inUse reports whether a node or pod has an address, be it stated or made up.
 func (c *completion) inUse(a netip.Addr) bool {
 	_, used := c.owners[a]
 	return used
@@ -219,6 +225,7 @@ func (c *completion) addressPod(p *corev1.Pod, n *corev1.Node) error {
 	for _, a := range addrs {
 		c.owners[a] = n.Name
 		p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: a.String()})
+		// The API wants both fields to agree.
 		p.Status.PodIP = p.Status.PodIPs[0].IP
 	}
 	c.madeUp = true
@@ -240,6 +247,7 @@ func checkHostAddrs(p *corev1.Pod, n *corev1.Node, addrs []netip.Addr) error {
 // the first one is the gateway's.
 func (c *completion) freePodAddrs(n *corev1.Node) ([]netip.Addr, error) {
 	var addrs []netip.Addr
+	// Those that were stated and those that rangeNode has made up.
 	ranges, _ := PodRanges(n)
 	for _, r := range ranges {
 		if !slices.Contains(c.families, ruleset.FamilyOf(r.Addr())) {

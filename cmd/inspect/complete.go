@@ -21,6 +21,7 @@ func Complete(
 	o policy.Objects, families []ruleset.Family,
 ) (complete policy.Objects, madeUp bool, err error) {
 	c := newCompletion(o, families)
+	// What is made up depends on what is stated, and the addresses of pods on the ranges of nodes.
 	for _, step := range []func() error{c.readStated, c.completeNodes, c.completePods} {
 		if err := step(); err != nil {
 			return policy.Objects{}, false, err
@@ -44,7 +45,7 @@ type completion struct {
 const podsPerNode = 200
 
 // newCompletion copies the objects. It adds a node for every name that a pod mentions, and two
-// nodes or more if there is none then.
+// nodes or more if there is none then. The caller's objects are not changed.
 func newCompletion(o policy.Objects, families []ruleset.Family) *completion {
 	c := &completion{families: families, owners: map[netip.Addr]string{}}
 	for _, p := range o.Pods {
@@ -119,6 +120,7 @@ func (c *completion) readPod(p *corev1.Pod) error {
 	}
 	for _, a := range policy.PodAddrs(p) {
 		c.owners[a] = p.Spec.NodeName
+		// The address is the node's own, so no pod may be given it.
 		if p.Spec.HostNetwork {
 			c.owners[a] = ""
 		}
@@ -130,6 +132,7 @@ func (c *completion) readPod(p *corev1.Pod) error {
 // if it has one.
 func NodeAddrs(n *corev1.Node) []netip.Addr {
 	var addrs []netip.Addr
+	// An external address counts only if there is no internal one of its family.
 	for _, kind := range []corev1.NodeAddressType{corev1.NodeInternalIP, corev1.NodeExternalIP} {
 		for _, stated := range n.Status.Addresses {
 			a, ok := policy.ParseAddr(stated.Address)
@@ -141,7 +144,8 @@ func NodeAddrs(n *corev1.Node) []netip.Addr {
 	return addrs
 }
 
-// PodRanges returns the ranges that the addresses of a node's pods come from (spec.podCIDRs).
+// PodRanges returns the ranges that the addresses of a node's pods come from (spec.podCIDRs). The
+// older field spec.podCIDR holds the first of them, and counts where it stands alone.
 func PodRanges(n *corev1.Node) ([]netip.Prefix, error) {
 	texts := n.Spec.PodCIDRs
 	if len(texts) == 0 && n.Spec.PodCIDR != "" {

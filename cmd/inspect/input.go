@@ -33,6 +33,7 @@ func Read(from manifests.Input) (*Input, error) {
 		return nil, err
 	}
 	in := &Input{all: all, from: strings.Join(from.Paths, ", ")}
+	// An agent reads no folders below those that it is given, and no standard input.
 	in.Copied = from.Recursive || slices.Contains(from.Paths, manifests.Stdin)
 	for _, p := range slices.Concat(problems, all.Empty) {
 		in.Problems = append(in.Problems, p.Error())
@@ -92,6 +93,8 @@ func (in *Input) reportMissing() {
 	}
 }
 
+// running reports whether a pod has not finished. One that has finished sends and receives nothing
+// more, though the API still shows it.
 func running(p *corev1.Pod) bool { return !policy.Finished(p) }
 
 // kinds counts the objects of each kind, for a message about what is not among them.
@@ -115,6 +118,7 @@ func kinds(all manifests.Objects) string {
 	return fmt.Sprintf(" (only %s)", strings.Join(counts, ", "))
 }
 
+// errNoAddress is the problem of a pod that has no address while others of the manifests have one.
 var errNoAddress = fmt.Errorf(
 	"status.podIPs is empty; expected an address; without one the pod is left out")
 
@@ -132,6 +136,7 @@ func (in *Input) Complete() error {
 		}
 		return nil
 	}
+	// Without pods there is nothing to complete, and reportMissing has said so.
 	if !slices.ContainsFunc(in.Objects.Pods, running) {
 		return nil
 	}

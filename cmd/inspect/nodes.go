@@ -22,7 +22,8 @@ func NodesOf(o policy.Objects) Nodes {
 	return nodes
 }
 
-// NodeNames returns the nodes that the objects mention, sorted.
+// NodeNames returns the nodes that the objects mention, sorted. The name is empty for pods that no
+// node is known of.
 func NodeNames(o policy.Objects) []string {
 	names := map[string]bool{}
 	for _, n := range o.Nodes {
@@ -77,6 +78,7 @@ func (n Nodes) Allowed(from, to Pod, port Port) bool {
 			}
 			common = true
 			flow := ruleset.Flow{From: src, To: dst, Proto: port.Protocol, Port: port.Number}
+			// The node of the sender judges what leaves, that of the receiver what arrives.
 			for _, node := range []string{from.Node, to.Node} {
 				if verdict, _ := n[node].Decide(flow); verdict == ruleset.Deny {
 					return false

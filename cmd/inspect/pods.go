@@ -22,6 +22,7 @@ type Pod struct {
 func PodsOf(o policy.Objects) []Pod {
 	var pods []Pod
 	for _, p := range o.Pods {
+		// Nobody can reach a pod that has no address.
 		pod := Pod{p.Namespace + "/" + p.Name, p.Spec.NodeName, policy.PodAddrs(p)}
 		if !policy.Finished(p) && len(pod.Addrs) > 0 {
 			pods = append(pods, pod)

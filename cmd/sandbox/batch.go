@@ -135,6 +135,7 @@ func runBatch(
 	return after != before, err
 }
 
+// sendAndAwait sends the probes and waits until each has an outcome or the time is up.
 func sendAndAwait(ctx context.Context, sockets []*probeSocket, timeout time.Duration) error {
 	poller, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -142,12 +143,14 @@ func sendAndAwait(ctx context.Context, sockets []*probeSocket, timeout time.Dura
 	}
 	b := &batch{sockets: sockets, poller: poller, pending: len(sockets)}
 	defer b.close()
+	// The timeout begins when the last probe has left.
 	if err := b.send(); err != nil {
 		return err
 	}
 	return b.await(ctx, timeout)
 }
 
+// close closes the sockets of the probes that got no answer, and the poller.
 func (b *batch) close() {
 	for _, s := range b.sockets {
 		s.close()

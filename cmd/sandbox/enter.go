@@ -159,6 +159,7 @@ func explain(err error, read func(sysctl string) string) error {
 		"(a container's seccomp profile, or no CAP_SYS_ADMIN)", err)
 }
 
+// readSetting returns the value of a sysctl; "" if this kernel does not have it.
 func readSetting(sysctl string) string {
 	value, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(sysctl, ".", "/"))
 	if err != nil {

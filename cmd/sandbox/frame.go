@@ -41,6 +41,8 @@ func (f Frame) Send(by string) error {
 	return os.NewSyscallError("sendto", unix.Sendto(fd, f.bytes(link.HardwareAddr), 0, to))
 }
 
+// bytes is the frame as it is sent. It fills in what the caller has left open: the receivers, the
+// sender (the MAC address of its interface) and the kind, by the version of the IP packet.
 func (f Frame) bytes(own net.HardwareAddr) []byte {
 	if f.To == nil {
 		f.To = everybody

@@ -25,6 +25,7 @@ type launchRequest struct {
 	done chan error
 }
 
+// newLauncher starts the thread that all processes are started from.
 func newLauncher() *launcher {
 	l := &launcher{requests: make(chan launchRequest), closed: make(chan struct{})}
 	go l.run()
@@ -80,4 +81,5 @@ func (l *launcher) start(in Netns, cmd *exec.Cmd) error {
 	}
 }
 
+// close ends the thread, and so the processes. Closing again does nothing.
 func (l *launcher) close() { l.once.Do(func() { close(l.closed) }) }

@@ -153,6 +153,8 @@ func (r route) remove(links *netlink.Handle) error {
 	return nil
 }
 
+// encode is the route as the netlink library has it. A router is marked as on the link, since it
+// need not be in any subnet of the interface.
 func (r route) encode() *netlink.Route {
 	encoded := &netlink.Route{
 		Dst: ipNet(r.To.Masked()), LinkIndex: r.Out, Scope: netlink.SCOPE_LINK}

@@ -48,6 +48,8 @@ const (
 	tableFulls      = 10 * 8 // ndts_table_fulls in struct ndt_stats, since Linux 4.3
 )
 
+// overflowsOf reads the count out of the description of one table. It is 0 for a description that
+// has no statistics, which is that of a device.
 func overflowsOf(table []byte) (uint64, error) {
 	if len(table) < tableHeader {
 		return 0, unix.EBADMSG

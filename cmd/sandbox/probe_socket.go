@@ -28,6 +28,7 @@ type probeSocket struct {
 	result    *Outcome
 }
 
+// newProbeSocket checks a probe and prepares it; the socket is opened by start.
 func newProbeSocket(p Probe, from *pod, result *Outcome) (*probeSocket, error) {
 	p.Addr = p.Addr.Unmap()
 	source, ok := from.source(p.Addr)

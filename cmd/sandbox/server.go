@@ -78,6 +78,7 @@ type server struct {
 	done   chan struct{}
 }
 
+// startServer repeats a step in a goroutine of its own until the socket is closed.
 func startServer(socket io.Closer, step func() error) *server {
 	s := &server{socket: socket, done: make(chan struct{})}
 	go s.run(step)

@@ -52,6 +52,8 @@ func (c *Cluster) find(name string) (*namespace, *closers, error) {
 	return nil, nil, fmt.Errorf("pod or node %s: %w", name, ErrNotFound)
 }
 
+// newSniffer opens a packet socket for all interfaces and protocols of a namespace. Its packets
+// come without the Ethernet header (SOCK_DGRAM in packet(7)).
 func newSniffer(at *namespace) (*Sniffer, error) {
 	s := &Sniffer{done: make(chan struct{})}
 	s.close = sync.OnceValue(func() error {

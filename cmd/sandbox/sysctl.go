@@ -86,4 +86,5 @@ func (s sysctl) write() error {
 	return os.NewSyscallError("write", err)
 }
 
+// ipv6Supported reports whether this kernel has IPv6.
 func ipv6Supported() bool { return unix.Access("/proc/sys/net/ipv6", unix.F_OK) == nil }

@@ -182,6 +182,7 @@ func (g *Graph) updateStandIn(a netip.Addr, subjects []*pod) {
 	}
 }
 
+// comparePods orders pods by namespace and name.
 func comparePods(x, y policy.Pod) int { return x.Key.Compare(y.Key) }
 
 // keepAddrs remembers the addresses that a pod of this node is about to lose; see

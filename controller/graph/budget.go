@@ -167,4 +167,5 @@ func (g *Graph) refuse() {
 	}
 }
 
+// sameProblem reports whether two problems say the same to people.
 func sameProblem(a, b policy.Problem) bool { return a.String() == b.String() }

@@ -6,12 +6,14 @@ import "github.com/picket-project/picket/ruleset/policy"
 // each selector is listed under its demands.
 type selectorIndex map[policy.Demand][]*selector
 
+// add lists a selector under each of its demands.
 func (x selectorIndex) add(s *selector) {
 	for _, d := range s.Demands() {
 		x[d] = append(x[d], s)
 	}
 }
 
+// remove takes a selector off the lists that add has put it on.
 func (x selectorIndex) remove(s *selector) {
 	for _, d := range s.Demands() {
 		if x[d] = without(x[d], s); len(x[d]) == 0 {
@@ -49,6 +51,7 @@ func newLabelIndex() labelIndex {
 	return labelIndex{map[label][]*labelGroup{}, map[string][]*labelGroup{}}
 }
 
+// add lists a group under each of its labels, and under the key of each.
 func (x labelIndex) add(group *labelGroup) {
 	for key, value := range group.labels {
 		x.values[label{key, value}] = append(x.values[label{key, value}], group)
@@ -56,6 +59,7 @@ func (x labelIndex) add(group *labelGroup) {
 	}
 }
 
+// remove takes a group off the lists that add has put it on.
 func (x labelIndex) remove(group *labelGroup) {
 	for key, value := range group.labels {
 		removeFrom(x.values, label{key, value}, group)

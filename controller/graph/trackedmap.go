@@ -16,11 +16,13 @@ func newTrackedMap[K comparable, V any]() trackedMap[K, V] {
 	return trackedMap[K, V]{now: map[K]V{}, was: map[K]*V{}}
 }
 
+// set gives a key a value, and remembers what it had before.
 func (m *trackedMap[K, V]) set(key K, value V) {
 	m.touch(key)
 	m.now[key] = value
 }
 
+// delete removes a key, and remembers what it had before.
 func (m *trackedMap[K, V]) delete(key K) {
 	m.touch(key)
 	delete(m.now, key)

@@ -23,6 +23,7 @@ func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) 
 	for _, l := range listed {
 		if a, ok := netip.AddrFromSlice(l.IP); ok {
 			a = a.Unmap()
+			// Any machine can have these at the same time, so they tell nothing.
 			if !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() {
 				own = append(own, a)
 			}
@@ -36,7 +37,8 @@ func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) 
 }
 
 // podRanges returns the ranges that interfaces tell of: those of bridges for pods, and those that
-// the tunnels of flannel have the first address of.
+// the tunnels of flannel have the first address of. A bridge of another name is the pods' if its
+// range begins where a known one does.
 func podRanges(listed []netlink.Addr) ([]netip.Prefix, error) {
 	links, err := listLinks()
 	if err != nil {
@@ -72,6 +74,8 @@ func podRanges(listed []netlink.Addr) ([]netip.Prefix, error) {
 // nobody's business.
 var podBridges = []string{"cni0", "cbr0", "kube-bridge"}
 
+// prefixesOf returns the addresses of an interface with the lengths of their subnets, without
+// link-local ones.
 func prefixesOf(link netlink.Link, listed []netlink.Addr) []netip.Prefix {
 	var prefixes []netip.Prefix
 	for _, l := range listed {
@@ -104,6 +108,7 @@ func tunnelRange(link netlink.Link, first netip.Addr) ([]netip.Prefix, error) {
 		}
 	}
 	p := netip.PrefixFrom(first, bits)
+	// An address that is not the first of a range tells of none.
 	if p.Masked() != p {
 		return nil, nil
 	}
@@ -145,6 +150,7 @@ func (h *Host) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
 	behind := map[netip.Addr]bool{}
 	for _, l := range links {
 		at := l.Attrs()
+		// The number is negative if the other end is in this network namespace, too.
 		if l.Type() != "veth" || at.NetNsID < 0 {
 			continue
 		}

@@ -31,6 +31,7 @@ func ask(kind, flags uint16, message []byte) (answers [][]byte, err error) {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
 	defer unix.Close(socket)
+	// struct nlmsghdr: length, kind, flags, sequence, sender.
 	request := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(message)))
 	request = binary.NativeEndian.AppendUint16(request, kind)
 	request = binary.NativeEndian.AppendUint16(request, flags|unix.NLM_F_REQUEST)
@@ -39,6 +40,7 @@ func ask(kind, flags uint16, message []byte) (answers [][]byte, err error) {
 		&unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, err
 	}
+	// The kernel hands out at most 32 KiB of a list at once.
 	buffer := make([]byte, os.Getpagesize()*8)
 	for done := false; !done; {
 		var more [][]byte
@@ -52,7 +54,8 @@ func ask(kind, flags uint16, message []byte) (answers [][]byte, err error) {
 	return answers, nil
 }
 
-// dialStrict opens a socket whose questions the kernel takes by the letter (Linux 4.20).
+// dialStrict opens a socket whose questions the kernel takes by the letter (Linux 4.20). Otherwise
+// it would ignore the number of a namespace, and list the addresses of this one.
 func dialStrict() (socket int, err error) {
 	socket, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -73,6 +76,7 @@ func dialStrict() (socket int, err error) {
 func receiveAnswer(socket int, buffer []byte) (answers [][]byte, done bool, err error) {
 	n, _, err := unix.Recvfrom(socket, buffer, 0)
 	switch {
+	// A signal came while nothing was there to read; the caller goes on.
 	case errors.Is(err, unix.EINTR):
 		return nil, false, nil
 	case errors.Is(err, unix.EAGAIN):
@@ -90,7 +94,9 @@ func receiveAnswer(socket int, buffer []byte) (answers [][]byte, done bool, err 
 		case unix.NLMSG_DONE, unix.NLMSG_ERROR:
 			return answers, true, codeOf(m.Data)
 		}
+		// The next messages are read into the same buffer.
 		answers = append(answers, append([]byte(nil), m.Data...))
+		// A message that is not part of a list is the whole answer.
 		done = m.Header.Flags&unix.NLM_F_MULTI == 0
 	}
 	return answers, done, nil

@@ -40,10 +40,12 @@ func bridgesOf(links []netlink.Link) bridges {
 				pods: map[string]podLink{}}
 		}
 	}
+	// Ports name their bridge by its index, so all bridges must be known before.
 	for _, l := range links {
 		a := l.Attrs()
 		master := b.byIndex[a.MasterIndex]
 		switch {
+		// It is the port of no bridge.
 		case master == nil:
 		case l.Type() == "veth" && a.NetNsID >= 0:
 			master.pods[a.Name] = podLink{a.Index, a.HardwareAddr, far{a.NetNsID, a.ParentIndex}}

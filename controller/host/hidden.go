@@ -19,6 +19,7 @@ func hiding(w way, seen *bridge) string {
 		return fmt.Sprintf("it is on %s, a bridge with vlan_filtering, which shows no hook what "+
 			"its ports say to each other; "+
 			"switch that off (ip link set %[1]s type bridge vlan_filtering 0)", seen.name)
+	// The node has a route to it by a bridge, which can show its packets to the hook.
 	case w.kind == bridgeKind:
 		return ""
 	case seen != nil:
@@ -32,6 +33,7 @@ func hiding(w way, seen *bridge) string {
 		kindName(w.kind), advice)
 }
 
+// advice is what to do about a pod that is attached in a way that cannot be judged.
 const advice = "attach the pod to a bridge of this node, or by a veth with a route to it"
 
 // kindName says what people call a kind of interface.
@@ -43,7 +45,8 @@ func kindName(kind string) string {
 }
 
 // explain adds which interface the pods have themselves, where the kernel tells: it has a number
-// for the namespaces that an interface of this one was moved to.
+// for the namespaces that an interface of this one was moved to. It stops after patience, however
+// many namespaces are left.
 func explain(hidden map[netip.Addr]string) {
 	if len(hidden) == 0 {
 		return
@@ -57,6 +60,8 @@ func explain(hidden map[netip.Addr]string) {
 	}
 }
 
+// explainIn is explain for the pods in one network namespace. What the kernel does not tell is left
+// out.
 func explainIn(namespace int, hidden map[netip.Addr]string) {
 	addrs, err := addrsIn(namespace, 0)
 	if err != nil && !errors.Is(err, errTooMany) {
@@ -68,6 +73,7 @@ func explainIn(namespace int, hidden map[netip.Addr]string) {
 			if !is {
 				continue
 			}
+			// A veth hides nobody, so the reason stays as it is.
 			if inside, err := linkIn(far{namespace, index}); err == nil && inside.kind != "veth" {
 				hidden[held.addr] = fmt.Sprintf("its interface %s is %s; %s", inside.name,
 					kindName(inside.kind), reason)

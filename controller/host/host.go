@@ -45,6 +45,7 @@ func (h *Host) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 	if err != nil {
 		return ruleset.Wiring{}, err
 	}
+	// Without pods nothing that was learnt of their ports is of use.
 	if len(pods) == 0 {
 		clear(h.ports)
 		clear(h.owners)
@@ -57,6 +58,7 @@ func (h *Host) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 
 // attachments says how the pods with these addresses are attached.
 func (h *Host) attachments(net bridges, pods []netip.Addr) (ruleset.Wiring, error) {
+	// After a change an address may be somewhere else.
 	if h.stale.Swap(false) || time.Since(h.looked) > memory {
 		h.ways, h.looked = map[netip.Addr]way{}, time.Now()
 	}
@@ -105,10 +107,13 @@ func (h *Host) wiring(net bridges, pods []netip.Addr) ruleset.Wiring {
 	for _, a := range pods {
 		way := h.ways[a]
 		master, bridged := behind[a]
+		// Index 0, of an address on no known port, is no interface; it is left out below.
 		used[master] = used[master] || bridged
 		used[way.index] = used[way.index] || way.kind == bridgeKind
 		routed[way.name] = routed[way.name] || way.own
 		on := net.byIndex[master]
+		// Where no port is known to have the address, the bridge is the one that its route leads
+		// to.
 		if on == nil && way.kind == bridgeKind {
 			on = net.byIndex[way.index]
 		}
@@ -134,6 +139,7 @@ func (h *Host) wiring(net bridges, pods []netip.Addr) ruleset.Wiring {
 			Shared: net.shared(index)})
 	}
 	slices.SortFunc(w.Links, func(a, b ruleset.Link) int { return cmp.Compare(a.Name, b.Name) })
+	// Only bridged packets need the switches; routed ones pass the hook anyway.
 	w.Unfiltered = len(used) > 0 && !switchedOn()
 	explain(w.Hidden)
 	return w

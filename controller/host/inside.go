@@ -31,6 +31,7 @@ func askIn(namespace int, q nsQuestion) ([][]byte, error) {
 		return nil, err
 	}
 	answers, err := ask(q.kind, q.flags, append(q.message, target...))
+	// EINVAL says that no namespace has the number, ENODEV that no interface has the index.
 	for _, gone := range []error{unix.EINVAL, unix.ENOENT, unix.ENODEV} {
 		if errors.Is(err, gone) {
 			return nil, nil
@@ -78,6 +79,7 @@ func decodeAddr(message []byte) (held heldAddr, index int, ok bool) {
 	if len(message) < unix.SizeofIfAddrmsg {
 		return held, 0, false
 	}
+	// struct ifaddrmsg: the index follows four fields of one byte.
 	index = int(binary.NativeEndian.Uint32(message[4:]))
 	attributes, err := wire.NewAttributeDecoder(message[unix.SizeofIfAddrmsg:])
 	if err != nil {
@@ -127,6 +129,7 @@ type insideLink struct {
 	mac        ruleset.MAC
 }
 
+// linkIn asks what an interface in another namespace is.
 func linkIn(at far) (insideLink, error) {
 	message := make([]byte, unix.SizeofIfInfomsg)
 	binary.NativeEndian.PutUint32(message[4:], uint32(at.index))
@@ -139,6 +142,8 @@ func linkIn(at far) (insideLink, error) {
 	return decodeLink(answers[0][unix.SizeofIfInfomsg:])
 }
 
+// decodeLink reads the attributes of an interface. The kernel states a kind only for those that are
+// made by software, so one without is a device.
 func decodeLink(data []byte) (insideLink, error) {
 	link := insideLink{kind: "device"}
 	attributes, err := wire.NewAttributeDecoder(data)

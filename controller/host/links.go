@@ -15,6 +15,7 @@ const dumps = 4
 // guarded.
 func listLinks() (links []netlink.Link, err error) {
 	for range dumps {
+		// Only a list that was interrupted is worth another attempt.
 		if links, err = netlink.LinkList(); !errors.Is(err, netlink.ErrDumpInterrupted) {
 			break
 		}

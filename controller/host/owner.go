@@ -28,6 +28,7 @@ func (h *Host) assign(pods []netip.Addr) {
 	for _, p := range h.ports {
 		clear(p.own)
 	}
+	// Addresses that a port had first are given away before those that it has got since.
 	for _, has := range []func(*port, netip.Addr) bool{(*port).hadFirst, (*port).holds} {
 		for _, a := range pods {
 			if h.owners[a] != nil {
@@ -55,19 +56,23 @@ func (h *Host) soonest(a netip.Addr, has func(*port, netip.Addr) bool) *port {
 	case 1:
 		return candidates[0]
 	}
+	// The index decides where the delays are equal, so that the answer stays the same.
 	return slices.MinFunc(candidates, func(p, o *port) int {
 		return cmp.Or(cmp.Compare(p.delay(a), o.delay(a)), cmp.Compare(p.index, o.index))
 	})
 }
 
+// hadFirst reports whether an address is the first of its family that the pod's interface had.
 func (p *port) hadFirst(a netip.Addr) bool { return p.first[ruleset.FamilyOf(a)].addr == a }
 
+// holds reports whether the pod's interface had an address when it was looked at last.
 func (p *port) holds(a netip.Addr) bool {
 	return slices.ContainsFunc(p.held, func(held heldAddr) bool { return held.addr == a })
 }
 
 // delay is how long a port was on its bridge before its pod's interface had an address.
 func (p *port) delay(a netip.Addr) time.Duration {
+	// Only where several ports have an address, the kernel is asked for this.
 	if p.joined == 0 {
 		p.joined = p.askJoined()
 	}
@@ -76,6 +81,7 @@ func (p *port) delay(a netip.Addr) time.Duration {
 			return held.since - p.joined
 		}
 	}
+	// It does not have the address, so it comes after all that have.
 	return math.MaxInt64
 }
 
@@ -84,6 +90,7 @@ func (p *port) delay(a netip.Addr) time.Duration {
 // kernel's start.
 func (p *port) askJoined() time.Duration {
 	message := make([]byte, unix.SizeofNdMsg)
+	// struct ndmsg: family in byte 0, index from byte 4 on, flags in byte 10.
 	message[0], message[10] = unix.AF_BRIDGE, unix.NTF_MASTER
 	binary.NativeEndian.PutUint32(message[4:], uint32(p.index))
 	mac, err := wire.MarshalAttributes([]wire.Attribute{{Type: unix.NDA_LLADDR,
@@ -98,7 +105,7 @@ func (p *port) askJoined() time.Duration {
 	return joinedIn(answers[0])
 }
 
-// joinedIn reads it from the entry.
+// joinedIn reads it from the entry. struct nda_cacheinfo says how many ticks ago it was changed.
 func joinedIn(entry []byte) time.Duration {
 	attributes, err := wire.NewAttributeDecoder(entry[min(len(entry), unix.SizeofNdMsg):])
 	if err != nil {

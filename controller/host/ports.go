@@ -34,6 +34,7 @@ func (h *Host) findPorts(net bridges, pods []netip.Addr) error {
 	missing := slices.DeleteFunc(slices.Clone(pods), hasOwner)
 	for index, bridge := range net.byIndex {
 		for name, link := range bridge.pods {
+			// What is known of a port counts, unless one of the missing addresses may be behind it.
 			p := h.ports[name]
 			if p == nil {
 				p = &port{own: map[ruleset.Family]netip.Addr{},
@@ -69,6 +70,7 @@ func (h *Host) forgetPorts(net bridges) {
 // pod that was looked at between its first address and its second has two by now.
 func (p *port) wants(missing, pods []netip.Addr) bool {
 	return slices.ContainsFunc(missing, func(a netip.Addr) bool {
+		// A port whose address belongs to a pod that is asked for gets no other of that family.
 		_, settled := slices.BinarySearchFunc(pods, p.own[ruleset.FamilyOf(a)], netip.Addr.Compare)
 		return !settled
 	})
@@ -77,6 +79,7 @@ func (p *port) wants(missing, pods []netip.Addr) bool {
 // look reads the addresses behind a port. What it had first stays so, whatever else it has by now.
 func (p *port) look() error {
 	held, err := addrsOf(p.far)
+	// What it had when it was looked at before stays: others must not wait for a longer list.
 	if p.crowded = errors.Is(err, errTooMany); p.crowded {
 		return nil
 	}
@@ -130,6 +133,7 @@ func (h *Host) portsOn(net bridges, used map[int]bool) []ruleset.Port {
 			known := h.ports[name]
 			port := ruleset.Port{Link: name, MAC: known.mac}
 			port.Addrs = slices.SortedFunc(maps.Values(known.own), netip.Addr.Compare)
+			// Which addresses the pod may use is not known, so it may use none.
 			if known.crowded && len(port.Addrs) == 0 {
 				port.Refused = fmt.Sprintf("the pod has %s addresses", errTooMany)
 			}

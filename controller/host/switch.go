@@ -16,6 +16,7 @@ var bridgeSwitches = []string{
 // Filter makes bridged packets pass the forward hook. It sets the switches that are not set.
 func (h *Host) Filter() error {
 	var errs []error
+	// The switch of one family is set even if that of the other cannot be.
 	for _, name := range bridgeSwitches {
 		errs = append(errs, switchOn(name))
 	}
@@ -25,7 +26,7 @@ func (h *Host) Filter() error {
 // Filtered reports whether bridged packets pass the forward hook. It only reads the switches.
 func (h *Host) Filtered() bool { return switchedOn() }
 
-// switchedOn reports whether all are set.
+// switchedOn reports whether all are set. One that cannot be read counts as not set.
 func switchedOn() bool {
 	for _, name := range bridgeSwitches {
 		if value, err := os.ReadFile("/proc/sys/" + name); err != nil || !isOn(value) {
@@ -35,12 +36,15 @@ func switchedOn() bool {
 	return true
 }
 
+// isOn reports whether the content of a switch's file says that it is set.
 func isOn(value []byte) bool { return strings.TrimSpace(string(value)) == "1" }
 
+// switchOn sets a switch that is not set. An error says what somebody with root rights can do.
 func switchOn(name string) error {
 	path := "/proc/sys/" + name
 	value, err := os.ReadFile(path)
 	switch {
+	// The switches are there only while br_netfilter is loaded.
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%s is missing, so traffic between pods of this node can't be "+
 			"filtered; load the kernel module: modprobe br_netfilter", name)

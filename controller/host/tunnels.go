@@ -30,6 +30,7 @@ func tunnelsOf(links []netlink.Link) ([]ruleset.Tunnel, error) {
 	ports := map[uint16]bool{}
 	for _, l := range links {
 		if port := tunnelPort(l); port != 0 {
+			// Several interfaces can share a port.
 			ports[port] = true
 		}
 	}
@@ -79,6 +80,7 @@ func addFouPorts(ports map[uint16]bool) error {
 		if err != nil {
 			return fmt.Errorf("read a foo over UDP port: %w", err)
 		}
+		// Ports are in network byte order.
 		attributes.ByteOrder = binary.BigEndian
 		for attributes.Next() {
 			if attributes.Type() == netlink.FOU_ATTR_PORT {

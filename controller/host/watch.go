@@ -31,11 +31,13 @@ func (h *Host) Watch(ctx context.Context, changed func()) error {
 	if err != nil {
 		return fmt.Errorf("open netlink socket: %w", err)
 	}
+	// Closing the socket ends a read that waits.
 	defer context.AfterFunc(ctx, func() { _ = socket.Close() })()
 	defer socket.Close()
 	on := switchedOn()
 	for news := true; ctx.Err() == nil; {
 		was := on
+		// What Host has found is marked as old before the loop is told, so that it asks anew.
 		if on = switchedOn(); news {
 			h.stale.Store(true)
 		}
@@ -61,6 +63,7 @@ func receive(socket *wire.Conn) (news bool, err error) {
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return news, nil
+		// ENOBUFS says that messages were lost, which is news enough.
 		case err != nil && !errors.Is(err, unix.ENOBUFS):
 			return news, err
 		case !news:

@@ -19,6 +19,7 @@ type way struct {
 	absent     bool // the node has no such family
 }
 
+// bridgeKind is what the kernel calls a bridge (IFLA_INFO_KIND).
 const bridgeKind = "bridge"
 
 // kernel is who is asked, and what it has said of interfaces.
@@ -45,6 +46,7 @@ func (k kernel) wayTo(addr netip.Addr) (way, error) {
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) {
 		return way{absent: true}, nil
 	}
+	// What is reached through another router is not on this node.
 	if err != nil || len(routes) != 1 || routes[0].Gw != nil || routes[0].Via != nil {
 		return way{}, unlessNowhere(err)
 	}
@@ -53,6 +55,7 @@ func (k kernel) wayTo(addr netip.Addr) (way, error) {
 		return way{}, unlessNowhere(err)
 	}
 	w := way{name: found.Attrs().Name, kind: found.Type(), index: found.Attrs().Index}
+	// Only such an interface can be for one pod alone, and none that is a port of something else.
 	if !slices.Contains(pairKinds, w.kind) || found.Attrs().MasterIndex != 0 {
 		return w, nil
 	}
@@ -91,6 +94,7 @@ func (k kernel) hasHostRoute(link netlink.Link, addr netip.Addr) (bool, error) {
 		return false, unlessNowhere(err)
 	}
 	return slices.ContainsFunc(routes, func(r netlink.Route) bool {
+		// A default route may have no destination.
 		if r.Dst == nil {
 			return false
 		}

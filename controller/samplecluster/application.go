@@ -52,6 +52,7 @@ func (d *draft) applications() {
 	}
 }
 
+// add adds an application to the draft and to its namespace.
 func (d *draft) add(a application) {
 	s := &d.spaces[a.space]
 	s.apps, s.pods = append(s.apps, len(d.apps)), s.pods+a.pods
@@ -96,6 +97,8 @@ func (d *draft) spaceFor(pods int) int {
 	return system + first
 }
 
+// namespaces returns the Namespace objects. Three of them share a team, and each of the three has
+// another environment.
 func (d *draft) namespaces() []*corev1.Namespace {
 	var list []*corev1.Namespace
 	for i, s := range d.spaces {
@@ -109,6 +112,8 @@ func (d *draft) namespaces() []*corev1.Namespace {
 	return list
 }
 
+// pods returns the Pod objects in the order of their applications. The pods of one application
+// share a hash, as those of a ReplicaSet do.
 func (d *draft) pods() []*corev1.Pod {
 	var pods []*corev1.Pod
 	for _, a := range d.apps {
@@ -120,6 +125,7 @@ func (d *draft) pods() []*corev1.Pod {
 	return pods
 }
 
+// pod returns the Pod object of a number, on the node and with the address that place has drawn.
 func (d *draft) pod(a application, hash string, at int) *corev1.Pod {
 	addr := fmt.Sprintf("%s%d", prefix(d.nodeOf[at]), 2+d.slotOf[at])
 	return &corev1.Pod{

@@ -73,6 +73,7 @@ const podsPerNode = 30
 // LocalNode is the node whose rules, agent and kernel are measured.
 const LocalNode = "node-0"
 
+// nodeName is the name of a node by its number; 0 is LocalNode.
 func nodeName(i int) string { return fmt.Sprintf("node-%d", i) }
 
 // nodeCount is the number of nodes; the first one is LocalNode.
@@ -94,6 +95,7 @@ func (d *draft) place() {
 // prefix is the first three bytes of the addresses of a node's pods, which are a /24.
 func prefix(node int) string { return fmt.Sprintf("10.%d.%d.", node>>8, node&255) }
 
+// nodes returns the Node objects, each with a /24 for its pods.
 func (d *draft) nodes() []*corev1.Node {
 	var nodes []*corev1.Node
 	for i := range d.nodeCount() {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
+// spec is the part of a policy that a recipe makes.
 type spec = networkingv1.NetworkPolicySpec
 
 // recipes are what a policy of an application may say, and of 20 policies how many do. The counts
@@ -65,14 +66,17 @@ func recipe(i int) func(*draft, application) spec {
 	return recipes[0].make
 }
 
+// chosen selects the pods of an application by their label app.
 func chosen(a application) metav1.LabelSelector {
 	return metav1.LabelSelector{MatchLabels: map[string]string{"app": a.name}}
 }
 
+// inNamespace selects a namespace by the label that Kubernetes gives every namespace, its name.
 func inNamespace(name string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: name}}
 }
 
+// ports returns numbers or names of ports as a policy lists them, all of one protocol.
 func ports(protocol corev1.Protocol, list ...intstr.IntOrString) []networkingv1.NetworkPolicyPort {
 	var ports []networkingv1.NetworkPolicyPort
 	for _, port := range list {
@@ -81,6 +85,8 @@ func ports(protocol corev1.Protocol, list ...intstr.IntOrString) []networkingv1.
 	return ports
 }
 
+// receives is a policy by which some peers reach one TCP port of the selected pods. It allows
+// nothing else to them.
 func receives(a metav1.LabelSelector, port intstr.IntOrString,
 	from ...networkingv1.NetworkPolicyPeer) spec {
 	return spec{PodSelector: a, Ingress: []networkingv1.NetworkPolicyIngressRule{
@@ -88,6 +94,8 @@ func receives(a metav1.LabelSelector, port intstr.IntOrString,
 	}}
 }
 
+// sends is a policy by which the selected pods reach some ports of some peers. It allows nothing
+// else from them.
 func sends(a metav1.LabelSelector, ports []networkingv1.NetworkPolicyPort,
 	to ...networkingv1.NetworkPolicyPeer) spec {
 	return spec{

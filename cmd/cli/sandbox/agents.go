@@ -30,7 +30,8 @@ const (
 	firstFile    = 3 // the descriptor of a command's first extra file
 )
 
-// agentConfig is how the agents of a sandbox are started.
+// agentConfig is how the agents of a sandbox are started. openLog makes the file that an agent's
+// log goes to; it can be read, too, so that an error can show the log.
 type agentConfig struct {
 	manifests []string   // paths for the agents
 	files     []*os.File // files that the agents inherit, from descriptor 3 on
@@ -50,6 +51,7 @@ type agentProcess struct {
 func startAgents(
 	ctx context.Context, c *sandbox.Cluster, nodes []sandbox.Node, config agentConfig,
 ) ([]string, error) {
+	// All agents start before the first one is waited for.
 	var agents []*agentProcess
 	for _, n := range nodes {
 		a, err := startAgent(c, n.Name, config)
@@ -74,7 +76,9 @@ func awaitReady(
 			return nil, err
 		}
 		for about, text := range state.Warnings {
+			// The names of warnings about policies are "policy NAME" and "policies".
 			if !strings.HasPrefix(about, "polic") {
+				// What several agents warn of is told once.
 				warnings[about+": "+strings.Join(strings.Fields(text), " ")] = true
 			}
 		}
@@ -89,6 +93,7 @@ func startAgent(c *sandbox.Cluster, node string, config agentConfig) (*agentProc
 	if err != nil {
 		return nil, err
 	}
+	// Manifests that people write may give a pod any address, also one in no node's range.
 	args := []string{
 		"agent", "--node-name", node, "--health-addr", healthAddr,
 		"--deny", config.deny, "--pod-addresses", "any",
@@ -96,6 +101,7 @@ func startAgent(c *sandbox.Cluster, node string, config agentConfig) (*agentProc
 	for _, path := range config.manifests {
 		args = append(args, "--manifests", path)
 	}
+	// This path leads to the running program, even if its file was replaced meanwhile (proc(5)).
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Stderr, cmd.ExtraFiles = log, config.files
@@ -104,6 +110,7 @@ func startAgent(c *sandbox.Cluster, node string, config agentConfig) (*agentProc
 		return nil, err
 	}
 	a := &agentProcess{node: node, log: log, ended: make(chan error, 1)}
+	// The channel has room for the result, so that nobody has to wait for it.
 	go func() { a.ended <- cmd.Wait(); close(a.ended) }()
 	return a, nil
 }
@@ -112,9 +119,11 @@ func startAgent(c *sandbox.Cluster, node string, config agentConfig) (*agentProc
 func (a *agentProcess) awaitReady(
 	ctx context.Context, c *sandbox.Cluster,
 ) (controller.Readiness, error) {
+	// Each question has a connection of its own, which is made in the namespace of the node.
 	client := &http.Client{Timeout: readyTimeout, Transport: &http.Transport{
 		DisableKeepAlives: true, DialContext: dialIn(c, a.node),
 	}}
+	// This is what the error says if the agent never answers.
 	state := controller.Readiness{Reasons: map[string]string{"agent": "it does not answer"}}
 	for {
 		err := askReady(ctx, client, &state)
@@ -142,6 +151,7 @@ func (a *agentProcess) notReady(reasons map[string]string) error {
 		a.node, readyTimeout, &text, a.readLog())
 }
 
+// readLog returns the first MiB of the agent's log, or the reason why it cannot be read.
 func (a *agentProcess) readLog() string {
 	text, err := io.ReadAll(io.NewSectionReader(a.log, 0, 1<<20))
 	if err != nil {
@@ -157,6 +167,7 @@ type dialContext func(ctx context.Context, network, addr string) (net.Conn, erro
 // made on the thread that is in the node's namespace, without a resolver's goroutines.
 func dialIn(c *sandbox.Cluster, node string) dialContext {
 	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+		// The socket stays in the namespace that it was made in.
 		entered := c.InNode(node, func() error {
 			conn, err = new(net.Dialer).DialContext(ctx, network, addr)
 			return err
@@ -165,7 +176,8 @@ func dialIn(c *sandbox.Cluster, node string) dialContext {
 	}
 }
 
-// askReady asks an agent whether it is ready.
+// askReady asks an agent whether it is ready. One that is not ready answers with status 503, and
+// with its reasons in the same form.
 func askReady(ctx context.Context, client *http.Client, state *controller.Readiness) error {
 	url := "http://" + healthAddr + "/readyz"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -177,6 +189,7 @@ func askReady(ctx context.Context, client *http.Client, state *controller.Readin
 		return err
 	}
 	defer response.Body.Close()
+	// Decode would keep reasons of an earlier answer that are gone in this one.
 	*state = controller.Readiness{}
 	return json.NewDecoder(response.Body).Decode(state)
 }
@@ -196,6 +209,7 @@ func configInMemory(o policy.Objects, deny string) (agentConfig, error) {
 	if err != nil {
 		return agentConfig{}, err
 	}
+	// The agents open the file by its path in /proc, so each reads it from its beginning.
 	_, err = file.Write(slices.Concat(
 		encode(o.Nodes), encode(o.Namespaces), encode(o.Policies), encode(o.Pods)))
 	return agentConfig{

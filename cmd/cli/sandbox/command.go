@@ -30,6 +30,7 @@ import (
 // NewCommand is the verb with the verbs below it.
 func NewCommand() *cobra.Command { return newCommand(&runOptions{}) }
 
+// newCommand is NewCommand with options for run, by which a test can change what the rules say.
 func newCommand(run *runOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
@@ -50,6 +51,7 @@ type options struct {
 	deny string
 }
 
+// bind adds the flags for manifests, and --deny, to those of a verb.
 func (o *options) bind(flags *pflag.FlagSet) {
 	o.Flags.Bind(flags)
 	flags.StringVar(&o.deny, "deny", "drop", "what happens to a denied packet: drop or reject")
@@ -71,6 +73,7 @@ func enter(cmd *cobra.Command, verb func(context.Context) error) error {
 	switch {
 	case err != nil:
 		return err
+	// The copy of this program has done all of the verb, and printed what there was to print.
 	case !inside && code != 0:
 		return exit.Code(code)
 	case !inside:
@@ -87,6 +90,7 @@ func untilSignal(ctx context.Context, verb func(context.Context) error) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	// A shell gives the exit code 128 plus the number of the signal.
 	go func() { cancel(exit.Code(128 + int((<-signals).(syscall.Signal)))) }()
 	err := verb(ctx)
 	var signaled exit.Code
@@ -97,15 +101,19 @@ func untilSignal(ctx context.Context, verb func(context.Context) error) error {
 }
 
 // commandLine returns the arguments that make this program run the same verb with the same flags.
-// The verbs that need it have no arguments but flags.
+// The verbs that need it have no arguments but flags. Every flag is given as --NAME=VALUE, so that
+// no value is taken for a flag.
 func commandLine(cmd *cobra.Command) []string {
 	var line []string
+	// The root command is the program itself, whose name is not among its arguments.
 	for c := cmd; c.HasParent(); c = c.Parent() {
 		line = append(line, c.Name())
 	}
 	slices.Reverse(line)
+	// Visit leaves out the flags that were not given.
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		values := []string{f.Value.String()}
+		// The text of such a flag is a list in brackets, so its values are given one by one.
 		if list, several := f.Value.(pflag.SliceValue); several {
 			values = list.GetSlice()
 		}

@@ -26,6 +26,7 @@ func (o *upOptions) serve(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	// The network is complete before any agent starts.
 	c, err := p.build(ctx)
 	if err != nil {
 		return err
@@ -34,6 +35,7 @@ func (o *upOptions) serve(ctx context.Context, cmd *cobra.Command) error {
 	if err := o.startServices(ctx, c, p, cmd.OutOrStdout()); err != nil {
 		return err
 	}
+	// The user has been told everything, and the program that started this one returns.
 	if err := closeStandardStreams(); err != nil {
 		return err
 	}
@@ -54,6 +56,7 @@ func (o *upOptions) startServices(
 	if err != nil {
 		return err
 	}
+	// exec finds a socket only when all agents are ready.
 	server := &execServer{cluster: c, plan: p}
 	if err := server.listen(ctx, dir.path("socket")); err != nil {
 		return err
@@ -65,9 +68,11 @@ func (o *upOptions) startServices(
 // leave something open.
 func (o *upOptions) agentConfig(p *plan, dir stateDir) (agentConfig, error) {
 	config := agentConfig{manifests: o.Paths, deny: o.deny, openLog: dir.openLog}
+	// Agents that watch what the user edits notice each change at once.
 	if !p.madeUp {
 		return config, nil
 	}
+	// What was made up must be in files, since agents read files only.
 	completed := dir.path("manifests")
 	config.manifests = []string{completed}
 	return config, p.write(completed)
@@ -80,6 +85,7 @@ func (p *plan) write(folder string) error {
 		"nodes": encode(p.objects.Nodes), "namespaces": encode(p.objects.Namespaces),
 		"pods": encode(p.objects.Pods), "policies": encode(p.objects.Policies),
 	} {
+		// After an error nothing more is written.
 		if err == nil {
 			err = os.WriteFile(filepath.Join(folder, name+".json"), text, 0o600)
 		}
@@ -87,6 +93,7 @@ func (p *plan) write(folder string) error {
 	return err
 }
 
+// How announce introduces the paths that the agents watch.
 const (
 	watchManifests = "The agents watch the manifests themselves; " +
 		"a policy that you save there counts at once:"
@@ -100,6 +107,7 @@ func (p *plan) announce(out io.Writer, watched, warnings []string) error {
 		fmt.Fprintf(w, "warning: %s\n", warning)
 	}
 	fmt.Fprintf(w, "The sandbox is up: %s.\n\n", p.size("and"))
+	// Columns: the pod, its node, the ports that it serves, its addresses.
 	for _, pod := range p.pods {
 		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", pod.Name, pod.Node, join(pod.ports), join(pod.Addrs))
 	}
@@ -121,6 +129,7 @@ func (p *plan) examples() [][2]string {
 	var list [][2]string
 	trials := p.trials(p.rules())
 	for _, allowed := range []bool{true, false} {
+		// The command of an example is curl, which speaks TCP only.
 		i := slices.IndexFunc(trials, func(t trial) bool {
 			return t.allowed == allowed && t.port.Protocol == ruleset.TCP
 		})
@@ -128,6 +137,7 @@ func (p *plan) examples() [][2]string {
 			list = append(list, trials[i].example())
 		}
 	}
+	// There is one: loadPlan refuses manifests without pods.
 	first := p.pods[0]
 	return append(list,
 		[2]string{"exec " + first.Name, "a shell in a pod"},
@@ -163,6 +173,7 @@ func closeStandardStreams() error {
 		return err
 	}
 	defer null.Close()
+	// dup3 closes the old stream and puts /dev/null in its place.
 	for fd := range 3 {
 		err = errors.Join(err, unix.Dup3(int(null.Fd()), fd, 0))
 	}

@@ -29,6 +29,7 @@ type Probe struct {
 
 // document is the report for programs.
 func (r *report) document() Document {
+	// An empty list is [] in JSON; a nil one would be null.
 	doc := Document{
 		Nodes: []string{}, Pods: []string{}, Probes: []Probe{},
 		Policies: len(r.objects.Policies),
@@ -41,6 +42,7 @@ func (r *report) document() Document {
 	for _, p := range r.pods {
 		doc.Pods = append(doc.Pods, p.Name)
 	}
+	// The order is the same in each run, so that two documents can be compared.
 	for _, t := range r.trials {
 		doc.Probes = append(doc.Probes, Probe{
 			From: t.probe.From, To: t.probe.To, Family: uint8(t.family()),

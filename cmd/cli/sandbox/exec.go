@@ -17,6 +17,7 @@ import (
 	"github.com/picket-project/picket/cmd/cli/exit"
 )
 
+// newExecCmd is the verb that runs a command in the network of a pod or node.
 func newExecCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec POD|node:NODE [--] [COMMAND...]",
@@ -27,6 +28,7 @@ those of this machine.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			command := args[1:]
+			// pflag leaves a "--" that follows the pod to the command.
 			if len(command) > 0 && command[0] == "--" {
 				command = command[1:]
 			}
@@ -60,10 +62,12 @@ type execResult struct {
 // The client sends the descriptors, an execRequest and then a number for each signal; the daemon
 // answers with an execResult. All of that is JSON on a unix socket.
 func runExec(at string, command []string) error {
+	// The program is searched here: the daemon may have been started with another PATH.
 	path, err := exec.LookPath(command[0])
 	if err != nil {
 		return err
 	}
+	// The daemon itself works in /.
 	dir, err := os.Getwd()
 	if err != nil {
 		return err
@@ -73,9 +77,12 @@ func runExec(at string, command []string) error {
 		return err
 	}
 	defer conn.Close()
+	// The command runs in a process group of its own, which the keyboard's signals do not reach.
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	// From here on these signals do not end this process, but reach the command.
 	defer signal.Stop(signals)
+	// The command gets the environment of this process, not that of the daemon.
 	if err := sendRequest(conn, execRequest{at, path, command, os.Environ(), dir}); err != nil {
 		return err
 	}
@@ -87,6 +94,8 @@ func runExec(at string, command []string) error {
 	return awaitResult(conn)
 }
 
+// dialDaemon connects to the daemon. If the socket is missing, or nobody listens at it, no sandbox
+// is up.
 func dialDaemon(socket string) (*net.UnixConn, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
@@ -99,6 +108,7 @@ func dialDaemon(socket string) (*net.UnixConn, error) {
 func awaitResult(conn io.Reader) error {
 	var result execResult
 	switch err := json.NewDecoder(conn).Decode(&result); {
+	// A daemon that ends closes the connection without a result.
 	case err != nil:
 		return errors.New("the sandbox went down meanwhile")
 	case result.Error != "":
@@ -110,7 +120,7 @@ func awaitResult(conn io.Reader) error {
 }
 
 // sendRequest sends the descriptors of the standard streams, with one byte to carry them, and then
-// the request.
+// the request. Descriptors need a byte to go with (unix(7)).
 func sendRequest(conn *net.UnixConn, request execRequest) error {
 	text, err := json.Marshal(request)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 )
 
-// execServer runs commands in the daemon's cluster for the verb exec.
+// execServer runs commands in the daemon's cluster for the verb exec. The plan says which pods
+// there are.
 type execServer struct {
 	cluster *sandbox.Cluster
 	plan    *plan
@@ -28,11 +29,13 @@ func (s *execServer) listen(ctx context.Context, socket string) error {
 	if err != nil {
 		return err
 	}
+	// Closing the listener ends acceptAll.
 	context.AfterFunc(ctx, func() { l.Close() })
 	go s.acceptAll(l)
 	return nil
 }
 
+// acceptAll serves each client in a goroutine of its own, until the listener is closed.
 func (s *execServer) acceptAll(l *net.UnixListener) {
 	for {
 		conn, err := l.AcceptUnix()
@@ -56,6 +59,7 @@ func (s *execServer) serve(conn *net.UnixConn) {
 // run runs the client's command in a process group of its own. The group gets the client's signals,
 // and SIGKILL if the client goes first.
 func (s *execServer) run(conn *net.UnixConn, result *execResult) error {
+	// There is one decoder for all messages: it may have read signals together with the request.
 	messages := json.NewDecoder(conn)
 	cmd, err := s.start(conn, messages)
 	if err != nil {
@@ -64,6 +68,7 @@ func (s *execServer) run(conn *net.UnixConn, result *execResult) error {
 	done := make(chan struct{})
 	go relaySignals(messages, cmd.Process.Pid, done)
 	_ = cmd.Wait() // the state says how it ended
+	// Another process group can get the number now, so no signal may be sent to it.
 	close(done)
 	result.Code = shellCode(cmd.ProcessState)
 	return nil
@@ -71,6 +76,7 @@ func (s *execServer) run(conn *net.UnixConn, result *execResult) error {
 
 // shellCode is the exit code of a process as a shell gives it.
 func shellCode(state *os.ProcessState) int {
+	// Go's own ExitCode is -1 for a process that a signal has ended.
 	if status := state.Sys().(syscall.WaitStatus); status.Signaled() {
 		return 128 + int(status.Signal())
 	}
@@ -84,6 +90,7 @@ func (s *execServer) start(conn *net.UnixConn, messages *json.Decoder) (*exec.Cm
 		return nil, err
 	}
 	defer func() {
+		// Once it is started, the command has copies of its own.
 		for _, f := range streams {
 			f.Close()
 		}
@@ -95,6 +102,7 @@ func (s *execServer) start(conn *net.UnixConn, messages *json.Decoder) (*exec.Cm
 	cmd := &exec.Cmd{
 		Path: request.Path, Args: request.Args, Env: request.Env, Dir: request.Dir,
 		Stdin: streams[0], Stdout: streams[1], Stderr: streams[2],
+		// The group is the command's own, so that a signal reaches its children, too.
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
 	return cmd, s.startAt(request.At, cmd)
@@ -102,6 +110,7 @@ func (s *execServer) start(conn *net.UnixConn, messages *json.Decoder) (*exec.Cm
 
 // receiveStreams takes the three descriptors that sendRequest sends.
 func receiveStreams(conn *net.UnixConn) (files []*os.File, err error) {
+	// A descriptor takes 4 bytes in the control message.
 	one, control := make([]byte, 1), make([]byte, unix.CmsgSpace(3*4))
 	_, n, _, _, err := conn.ReadMsgUnix(one, control)
 	if err != nil {
@@ -121,6 +130,7 @@ func receiveStreams(conn *net.UnixConn) (files []*os.File, err error) {
 	return files, nil
 }
 
+// errNoStreams is for a client that does not send what sendRequest sends.
 var errNoStreams = errors.New("the client did not send its standard streams")
 
 // relaySignals passes the client's signals on until the command is done. It kills the command when
@@ -128,6 +138,7 @@ var errNoStreams = errors.New("the client did not send its standard streams")
 func relaySignals(messages *json.Decoder, group int, done <-chan struct{}) {
 	for {
 		var s syscall.Signal
+		// The client is gone, or what it sends is no signal.
 		if err := messages.Decode(&s); err != nil {
 			s = syscall.SIGKILL
 		}
@@ -135,6 +146,7 @@ func relaySignals(messages *json.Decoder, group int, done <-chan struct{}) {
 		case <-done:
 			return
 		default:
+			// A negative number means a process group (kill(2)).
 			_ = syscall.Kill(-group, s)
 		}
 		if s == syscall.SIGKILL {
@@ -148,6 +160,7 @@ func (s *execServer) startAt(at string, cmd *exec.Cmd) error {
 	if node, ok := strings.CutPrefix(at, "node:"); ok {
 		return s.cluster.StartInNode(node, cmd)
 	}
+	// The name of a pod may leave out the namespace.
 	pod, err := s.plan.find(at)
 	if err != nil {
 		return err

@@ -53,9 +53,11 @@ func loadPlan(cmd *cobra.Command, flags input.Flags) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A report without probes would look like a good one.
 	if len(p.pods) == 0 {
 		return nil, errors.New("no pod runs, so there is nobody to send packets")
 	}
+	// If an agent would read other objects out of the paths, it has to read the completed ones.
 	p.madeUp, p.unclear = p.madeUp || in.Copied, in.Unclear
 	for _, note := range p.notes {
 		input.Tell(cmd.ErrOrStderr(), "note", note)
@@ -63,7 +65,8 @@ func loadPlan(cmd *cobra.Command, flags input.Flags) (*plan, error) {
 	return p, nil
 }
 
-// kernelFamilies are the address families of this machine's kernel.
+// kernelFamilies are the address families of this machine's kernel. A kernel that was started with
+// ipv6.disable=1 has no such folder.
 func kernelFamilies() []ruleset.Family {
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
 		return []ruleset.Family{ruleset.IPv4}
@@ -77,6 +80,7 @@ func newPlan(o policy.Objects, families []ruleset.Family) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Addresses and ranges of families that the kernel does not have are left out.
 	p := &plan{objects: complete, madeUp: madeUp}
 	for _, n := range complete.Nodes {
 		ranges, _ := inspect.PodRanges(n) // Complete has read them, too
@@ -118,6 +122,7 @@ func (p *plan) shareNodePorts() {
 	}
 	owners := map[nodePort]string{}
 	for i, pod := range p.pods {
+		// A pod with a network of its own shares its ports with nobody.
 		if !pod.hostNetwork {
 			continue
 		}
@@ -141,6 +146,7 @@ func portsOf(p *corev1.Pod) []inspect.Port {
 		for _, stated := range c.Ports {
 			protocol := cmp.Or(stated.Protocol, corev1.ProtocolTCP)
 			parsed, err := ruleset.ParseProtocol(string(protocol))
+			// Nothing has validated manifests that come from a file.
 			valid := stated.ContainerPort > 0 && stated.ContainerPort < 1<<16
 			if err == nil && parsed != ruleset.SCTP && valid {
 				ports = append(ports, inspect.Port{
@@ -148,20 +154,24 @@ func portsOf(p *corev1.Pod) []inspect.Port {
 			}
 		}
 	}
+	// A pod can serve ports that it does not declare, so one is tried.
 	if len(ports) == 0 {
 		return []inspect.Port{{Protocol: ruleset.TCP, Number: 80}}
 	}
+	// Several containers of a pod may declare the same port.
 	slices.SortFunc(ports, inspect.Port.Compare)
 	return slices.Compact(ports)
 }
 
 // build makes the cluster, in which every pod serves its ports.
 func (p *plan) build(ctx context.Context) (*sandbox.Cluster, error) {
+	// The nodes come first; pods are attached to them.
 	c, err := sandbox.New(p.nodes)
 	if err != nil {
 		return nil, err
 	}
 	for _, pod := range p.pods {
+		// After an interrupt no more pods are added.
 		if err := errors.Join(ctx.Err(), pod.addTo(c)); err != nil {
 			_ = c.Close() // the first error says more
 			return nil, err

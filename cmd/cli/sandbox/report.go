@@ -30,14 +30,17 @@ func (r *report) count(has func(trial) bool) int {
 	return n
 }
 
+// arrivedBefore counts the probes that their pod answered without policies.
 func (r *report) arrivedBefore() int {
 	return r.count(func(t trial) bool { return t.before == sandbox.Open })
 }
 
+// arrivedAfter counts the probes that their pod answered with the policies.
 func (r *report) arrivedAfter() int {
 	return r.count(func(t trial) bool { return t.after == sandbox.Open })
 }
 
+// differences returns the trials where packets and rules disagree, in the order of all trials.
 func (r *report) differences() []trial {
 	return slices.DeleteFunc(slices.Clone(r.trials), func(t trial) bool { return !t.differs() })
 }
@@ -45,10 +48,12 @@ func (r *report) differences() []trial {
 // print writes the report for people.
 func (r *report) print(out io.Writer) error {
 	p := terminal.Palette(terminal.Coloured(out))
+	// The tables are divided by the width, so it has to be known before them.
 	r.width = terminal.Width(out)
 	var text strings.Builder
 	size := r.size("tried to reach each other, without and with")
 	fmt.Fprintf(&text, "%s.\n\n", terminal.Fold(size, r.width, ""))
+	// The legend explains only those marks that are in the tables.
 	used := r.writeTables(&text, p)
 	text.WriteString(legend(used, p, r.width))
 	text.WriteString(r.summary())
@@ -84,12 +89,14 @@ func (r *report) summary() string {
 		verdict = fmt.Sprintf("but %d not as the rules say", n)
 	}
 	before := fmt.Sprintf("without policies: %d of %d probes arrived", r.arrivedBefore(), all)
+	// The blanks make both numbers stand below each other.
 	after := fmt.Sprintf("with policies:    %d of %d arrived, %s%s",
 		arrived, all, verdict, r.denials())
 	return before + "\n" + terminal.Fold(after, r.width, "                  ") + "\n"
 }
 
-// denials says in which way how many probes were denied.
+// denials says in which way how many probes were denied. An answer by somebody else is neither; it
+// is among the disagreements.
 func (r *report) denials() string {
 	var ways []string
 	for _, way := range []struct {
@@ -114,6 +121,7 @@ func (r *report) disagreements() []string {
 	const most = 20
 	var lines []string
 	for i, t := range r.differences() {
+		// The number of the others is enough to know how bad it is.
 		if i == most {
 			return append(lines, fmt.Sprintf("and %d more", len(r.differences())-most))
 		}
@@ -122,6 +130,7 @@ func (r *report) disagreements() []string {
 	return lines
 }
 
+// disagreement says how the packets of a trial contradict the rules. It is for trials that differ.
 func (t trial) disagreement() string {
 	switch {
 	case t.after == sandbox.Stranger:

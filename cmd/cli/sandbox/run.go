@@ -32,6 +32,8 @@ func (o *runOptions) Validate() error {
 	return o.options.Validate()
 }
 
+// newRunCmd is the verb that sends packets and reports who reaches whom. It gets its options from
+// outside, so that a test can change what the rules say.
 func newRunCmd(o *runOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --manifests DIR|FILE|-...",
@@ -57,6 +59,8 @@ What the manifests leave open is made up: nodes, the node of a pod, addresses. S
 	return cmd
 }
 
+// run prints the report of what packets did. It returns the exit code 1, without a message, if that
+// is not what the rules say.
 func (o *runOptions) run(ctx context.Context, cmd *cobra.Command) error {
 	p, err := loadPlan(cmd, o.Flags)
 	if err != nil {
@@ -71,6 +75,7 @@ func (o *runOptions) run(ctx context.Context, cmd *cobra.Command) error {
 	} else {
 		err = r.print(cmd.OutOrStdout())
 	}
+	// The report has named the differences, so the code alone is left to say.
 	if err == nil && len(r.differences()) > 0 {
 		return exit.Code(1)
 	}
@@ -80,6 +85,7 @@ func (o *runOptions) run(ctx context.Context, cmd *cobra.Command) error {
 // try builds the cluster and sends all probes twice: before there is an agent, and when all agents
 // are ready.
 func (o *runOptions) try(ctx context.Context, p *plan) (*report, error) {
+	// The rules are asked before any packet is sent, and independently of the agents.
 	rules := p.rules()
 	if o.distort != nil {
 		rules = o.distort(rules)
@@ -89,11 +95,13 @@ func (o *runOptions) try(ctx context.Context, p *plan) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
+	// This ends the agents, too.
 	defer c.Close()
 	prober := prober{c, o.timeout}
 	if err := prober.before(ctx, r.trials); err != nil {
 		return nil, err
 	}
+	// No agent has touched the network of the first probes.
 	config, err := configInMemory(p.objects, o.deny)
 	if err != nil {
 		return nil, err

@@ -70,7 +70,7 @@ type cell struct {
 }
 
 // newCell sums up the trials of one pod at one port of another: "✓", or "4✓ 6✗" if the families
-// differ.
+// differ. There is at least one trial, and at most one of each family.
 func newCell(trials []trial) cell {
 	var c cell
 	var signs []string
@@ -86,7 +86,8 @@ func newCell(trials []trial) cell {
 	return c
 }
 
-// add adds the marks of a trial to the cell, and returns their signs.
+// add adds the marks of a trial to the cell, and returns their signs. The cell has the most urgent
+// of their colours.
 func (c *cell) add(t trial) (sign string) {
 	m := t.mark()
 	c.marks, c.colour = append(c.marks, m), max(c.colour, m.colour)
@@ -104,7 +105,9 @@ type grid struct {
 	width  int                           // that a table may have
 }
 
+// grid lists the trials by their sender and destination.
 func (r *report) grid() grid {
+	// A report that goes to a file or pipe has no width of its own.
 	g := grid{r.pods, map[string]map[column][]trial{}, cmp.Or(r.width, maxWidth)}
 	for _, p := range r.pods {
 		g.trials[p.Name] = map[column][]trial{}
@@ -116,6 +119,8 @@ func (r *report) grid() grid {
 	return g
 }
 
+// cell returns the cell of a sender and a column. There is no trial where a pod would send to
+// itself, or where the two pods have no address family in common.
 func (g grid) cell(from string, at column) cell {
 	trials := g.trials[from][at]
 	switch {
@@ -146,6 +151,7 @@ func (g grid) tables() []*table {
 	var columns []column
 	for _, pod := range g.pods {
 		more := slices.Concat(columns, columnsOf(pod))
+		// A pod that is too wide even alone has a table of its own.
 		if len(columns) > 0 && !newTable(g, more).fits(g.width) {
 			tables = append(tables, newTable(g, columns))
 			more = columnsOf(pod)
@@ -158,6 +164,7 @@ func (g grid) tables() []*table {
 	return tables
 }
 
+// columnsOf returns a column for each port that a pod serves.
 func columnsOf(pod podPlan) []column {
 	var columns []column
 	for _, port := range pod.ports {
@@ -169,6 +176,7 @@ func columnsOf(pod podPlan) []column {
 // legend explains the marks that were used.
 func legend(used []mark, p terminal.Palette, width int) string {
 	var texts []string
+	// The order is that of marks, not that of the tables.
 	for _, m := range marks {
 		if slices.Contains(used, m) {
 			texts = append(texts, p.Paint(m.colour, m.sign)+" "+m.meaning)

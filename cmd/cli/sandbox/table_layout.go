@@ -19,6 +19,7 @@ type table struct {
 	widths  []int // of the two labels, then of the columns
 }
 
+// newTable makes a table with all pods as rows and with some of the columns, and measures it.
 func newTable(g grid, columns []column) *table {
 	t := &table{columns: columns, labels: [][2]string{{"from", "on"}}}
 	for _, row := range g.pods {
@@ -48,6 +49,7 @@ func (t *table) measure() {
 			t.widths[2+i] = max(t.widths[2+i], terminal.Columns(row[i].text))
 		}
 	}
+	// The columns have their widths by now, so a header widens them only by what it lacks.
 	for _, level := range levels {
 		for _, s := range t.spans(level) {
 			t.widths[2+s.end-1] += max(0, terminal.Columns(s.text)-t.spanWidth(s))
@@ -59,16 +61,20 @@ func (t *table) measure() {
 // what neighbours must have in common for it to be written once.
 type level struct{ text, same func(column) string }
 
+// levels are the lines of the header above the ports, from the top down. Names are written once for
+// each pod: in two namespaces the same name is two pods.
 var levels = []level{
 	{text: column.namespace, same: column.namespace},
 	{text: column.name, same: func(c column) string { return c.pod }},
 }
 
+// namespace is the first part of the pod's full name.
 func (c column) namespace() string {
 	namespace, _, _ := strings.Cut(c.pod, "/")
 	return namespace
 }
 
+// name is the second part of the pod's full name.
 func (c column) name() string {
 	_, name, _ := strings.Cut(c.pod, "/")
 	return name
@@ -80,6 +86,7 @@ type span struct {
 	start, end int
 }
 
+// spans returns the headers of a level: one for each run of neighbours that have the same.
 func (t *table) spans(of level) []span {
 	var spans []span
 	for i, c := range t.columns {
@@ -92,6 +99,7 @@ func (t *table) spans(of level) []span {
 	return spans
 }
 
+// spanWidth is the width of the columns below a header, with the gaps between them.
 func (t *table) spanWidth(s span) int { return total(t.widths[2+s.start : 2+s.end]) }
 
 // total is the width of columns with the gaps between them.
@@ -103,6 +111,7 @@ func total(widths []int) int {
 	return sum
 }
 
+// fits reports whether the table has no more columns than can be read, and is no wider than width.
 func (t *table) fits(width int) bool {
 	return len(t.columns) <= maxColumns && total(t.widths) <= width
 }
@@ -118,11 +127,13 @@ func (t *table) marks() []mark {
 	return used
 }
 
+// print writes the header, a line for each sender, and an empty line.
 func (t *table) print(out *strings.Builder, p terminal.Palette) {
 	t.printHeader(out)
 	for i, row := range t.cells {
 		line := t.label(1 + i)
 		for j, c := range row {
+			// Pad does not count the escape sequences of colours.
 			line = append(line, terminal.Pad(p.Paint(c.colour, c.text), t.widths[2+j]))
 		}
 		writeLine(out, line)
@@ -130,10 +141,13 @@ func (t *table) print(out *strings.Builder, p terminal.Palette) {
 	out.WriteString("\n")
 }
 
+// printHeader writes a line for each level, and then the line of the ports, which has the titles of
+// the row labels.
 func (t *table) printHeader(out *strings.Builder) {
 	margin := total(t.widths[:2])
 	for i, level := range levels {
 		line := []string{terminal.Pad("", margin)}
+		// The first line says that the columns are destinations.
 		if i == 0 {
 			line[0] = terminal.Pad("", margin-len("to")) + "to"
 		}
@@ -156,6 +170,7 @@ func (t *table) label(row int) []string {
 	}
 }
 
+// writeLine writes cells with gaps between them. Blanks at the end of the line are left out.
 func writeLine(out *strings.Builder, cells []string) {
 	out.WriteString(strings.TrimRight(strings.Join(cells, gap), " ") + "\n")
 }

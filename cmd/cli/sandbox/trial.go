@@ -19,6 +19,7 @@ type trial struct {
 	allowed       bool
 }
 
+// family is the address family of the probe's packets.
 func (t trial) family() ruleset.Family { return ruleset.FamilyOf(t.probe.Addr) }
 
 // differs reports whether packets and rules disagree. An answer by somebody else is always wrong.
@@ -41,6 +42,7 @@ func (p *plan) trials(rules decide) []trial {
 	var list []trial
 	for _, from := range p.pods {
 		for _, to := range p.pods {
+			// A policy does not judge what a pod sends to itself.
 			if from.Name == to.Name {
 				continue
 			}
@@ -58,6 +60,7 @@ func trialsBetween(from, to inspect.Pod, port inspect.Port, rules decide) []tria
 	var list []trial
 	for _, addr := range to.Addrs {
 		source := inspect.SameFamily(from.Addrs, addr)
+		// The sender has no address of this family.
 		if !source.IsValid() {
 			continue
 		}
@@ -116,6 +119,7 @@ func (p prober) ask(ctx context.Context, questions []question) error {
 	}
 	var again []question
 	for _, q := range questions {
+		// A probe that should be denied is not repeated: silence is what it is about.
 		if q.expected && *q.outcome == sandbox.Silent {
 			again = append(again, q)
 		}
@@ -123,10 +127,12 @@ func (p prober) ask(ctx context.Context, questions []question) error {
 	if len(again) == 0 {
 		return nil
 	}
+	// p is a copy, so the next call begins with the short timeout again.
 	p.timeout *= longer
 	return p.askOnce(ctx, again)
 }
 
+// askOnce sends the probes of all questions at once, and writes down the outcome of each.
 func (p prober) askOnce(ctx context.Context, questions []question) error {
 	probes := make([]sandbox.Probe, len(questions))
 	for i, q := range questions {

@@ -29,6 +29,8 @@ type upOptions struct {
 // endOfOutput ends what the daemon prints for the user. From then on nobody listens to it.
 const endOfOutput = '\x00'
 
+// newUpCmd is the verb that starts a sandbox in the background. With the hidden flag --daemon it is
+// the process in the background.
 func newUpCmd() *cobra.Command {
 	var o upOptions
 	cmd := &cobra.Command{
@@ -54,6 +56,7 @@ pods stay those of the start. "picket sandbox exec" runs commands inside, "picke
 	return cmd
 }
 
+// newDownCmd is the verb that ends the sandbox in the background.
 func newDownCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
@@ -75,20 +78,25 @@ func (o *upOptions) launch(cmd *cobra.Command) error {
 	if err := o.makePathsAbsolute(); err != nil {
 		return err
 	}
+	// The lock is taken before the daemon starts, so that of two launches at once one is refused.
 	lock, err := userStateDir().claim()
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
 	daemon := exec.Command("/proc/self/exe", append(commandLine(cmd), "--daemon")...)
+	// In / the daemon keeps no other file system from being unmounted.
 	daemon.Args[0], daemon.Dir = os.Args[0], "/"
+	// Otherwise the daemon's standard input is /dev/null.
 	if slices.Contains(o.Paths, manifests.Stdin) {
 		daemon.Stdin = os.Stdin
 	}
 	daemon.ExtraFiles = []*os.File{lock} // the daemon holds the lock from here on
+	// In a session of its own the daemon does not get the signals of the terminal.
 	daemon.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	output, err := startDaemon(cmd.Context(), daemon, lock)
 	if err != nil {
+		// What the daemon has printed says why it failed.
 		_, _ = io.WriteString(cmd.ErrOrStderr(), output)
 		return errors.Join(err, os.RemoveAll(string(userStateDir())))
 	}
@@ -96,12 +104,14 @@ func (o *upOptions) launch(cmd *cobra.Command) error {
 	return err
 }
 
-// makePathsAbsolute is for the daemon, whose working directory is another one.
+// makePathsAbsolute is for the daemon, whose working directory is another one. The standard input
+// is no path.
 func (o *upOptions) makePathsAbsolute() error {
 	for i, path := range o.Paths {
 		if path == manifests.Stdin {
 			continue
 		}
+		// A relative path would be looked up below /.
 		absolute, err := filepath.Abs(path)
 		if err != nil {
 			return err
@@ -122,14 +132,17 @@ func startDaemon(
 	if err != nil {
 		return "", err
 	}
+	// Both streams share one pipe, so their lines stay in their order.
 	daemon.Stderr = daemon.Stdout
 	if err := daemon.Start(); err != nil {
 		return "", err
 	}
+	// The verb down reads this number to know whom to signal.
 	if _, err := fmt.Fprintln(lock, daemon.Process.Pid); err != nil {
 		return "", errors.Join(err, daemon.Process.Kill())
 	}
 	defer context.AfterFunc(ctx, func() { _ = daemon.Process.Signal(syscall.SIGTERM) })()
+	// Without endOfOutput the pipe ends when the daemon does.
 	output, err = bufio.NewReader(stdout).ReadString(endOfOutput)
 	if err == nil {
 		return strings.TrimSuffix(output, string(endOfOutput)), nil
