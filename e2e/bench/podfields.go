@@ -47,9 +47,8 @@ func addPodFields(w samplecluster.Cluster) {
 // addManagedFields adds who has set which field, which a real API server does by itself.
 func addManagedFields(w samplecluster.Cluster) {
 	fields := func(size int) *metav1.FieldsV1 {
-		return &metav1.FieldsV1{
-			Raw: []byte(`{"f:metadata":{"f:labels":{` +
-				strings.Repeat(`"f:app.kubernetes.io/name":{},`, size/30) + `".":{}}}}`)}
+		return metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{` +
+			strings.Repeat(`"f:app.kubernetes.io/name":{},`, size/30) + `".":{}}}}`)
 	}
 	for _, p := range w.Pods {
 		p.ManagedFields = []metav1.ManagedFieldsEntry{

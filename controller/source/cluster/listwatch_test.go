@@ -152,7 +152,7 @@ func TestSomeCallsAreNotRepeated(t *testing.T) {
 		err error
 	}{
 		{t.Context(), apierrors.NewResourceExpired("too old")},
-		{t.Context(), apierrors.NewGone("gone")},
+		{t.Context(), &apierrors.StatusError{ErrStatus: metav1.Status{Reason: metav1.StatusReasonGone}}},
 		{t.Context(), tooLarge},
 		{ended, errors.New("refused")},
 	} {
