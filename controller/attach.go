@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -20,10 +21,11 @@ func (c *Controller) takeWiring(ctx context.Context, a answer) error {
 		c.host.wiring, c.host.fresh = a.wiring, true
 		// While the ports are closed, they stay so, though packets pass the firewall again.
 		c.host.wiring.Unfiltered = unfiltered || c.host.closed
+		c.host.dropReassigned()
 		c.host.rememberHidden(c.Health.started())
 		c.graph.Apply(graph.LinksSet{Links: c.links()})
 		c.graph.Apply(graph.TunnelsSet{Tunnels: a.wiring.Tunnels})
-		c.warnRefused(a.wiring.Ports)
+		c.warnRefused(a.wiring)
 		if unfiltered {
 			err = c.filter(ctx)
 		}
@@ -46,9 +48,12 @@ func (c *Controller) takeWiring(ctx context.Context, a answer) error {
 const mostRefused = 10
 
 // warnRefused says of which ports it cannot be known which pod is behind them.
-func (c *Controller) warnRefused(ports []ruleset.Port) {
+func (c *Controller) warnRefused(w ruleset.Wiring) {
 	list, count := map[string]string{}, 0
-	for _, p := range ports {
+	if w.Incomplete != "" {
+		list["unknown"] = w.Incomplete + "; some pods can pass for others of this node meanwhile"
+	}
+	for _, p := range w.Ports {
 		if p.Refused == "" {
 			continue
 		}
@@ -87,6 +92,42 @@ func (c *Controller) filter(ctx context.Context) error {
 func (c *Controller) openPorts() {
 	c.host.closed = false
 	c.host.attached = -1
+}
+
+// unbind has nobody kept from an address that another pod of this node has now: behind which
+// interface that one is has to be asked.
+func (h *hostState) unbind(a netip.Addr) { h.reassigned[a] = true }
+
+// applyUnbound takes addresses that got another pod out of what is known of interfaces. Their packets
+// would be dropped where they come from, until the node has answered.
+func (c *Controller) applyUnbound() {
+	if c.host.dropReassigned() {
+		c.host.fresh = true
+		c.graph.Apply(graph.LinksSet{Links: c.links()})
+	}
+}
+
+// dropReassigned reports whether any address was bound to an interface by what was asked before it got
+// another pod.
+func (h *hostState) dropReassigned() (dropped bool) {
+	if len(h.reassigned) == 0 {
+		return false
+	}
+	reassigned := func(a netip.Addr) bool { return h.reassigned[a] }
+	h.wiring.Links, h.wiring.Ports = slices.Clone(h.wiring.Links), slices.Clone(h.wiring.Ports)
+	for i, l := range h.wiring.Links {
+		if slices.ContainsFunc(l.Addrs, reassigned) {
+			h.wiring.Links[i].Addrs = slices.DeleteFunc(slices.Clone(l.Addrs), reassigned)
+			dropped = true
+		}
+	}
+	for i, p := range h.wiring.Ports {
+		if slices.ContainsFunc(p.Addrs, reassigned) {
+			h.wiring.Ports[i].Addrs = slices.DeleteFunc(slices.Clone(p.Addrs), reassigned)
+			dropped = true
+		}
+	}
+	return dropped
 }
 
 // links are those of the host. One that is shared is not treated so before the bridge's own rules

@@ -20,8 +20,7 @@ const maxHandovers = 8
 // apply takes an event into the graph and notes the addresses that get another pod by it.
 func (c *Controller) apply(e graph.Event) {
 	key, isPod := podOf(e)
-	// Before the first commit every open connection is due for a look anyway.
-	if !isPod || !c.review.begun {
+	if !isPod {
 		c.graph.Apply(e)
 		return
 	}
@@ -32,7 +31,14 @@ func (c *Controller) apply(e graph.Event) {
 		// A pod that has started anew under the same name is another one.
 		kept := slices.Contains(was.Addrs, a) && slices.Contains(is.Addrs, a) &&
 			was.Started == is.Started
-		if !kept && c.graph.IsPeer(a) {
+		if kept {
+			continue
+		}
+		if is.Node == c.Node && slices.Contains(is.Addrs, a) {
+			c.host.unbind(a)
+		}
+		// Before the first commit every open connection is due for a look anyway.
+		if c.review.begun && c.graph.IsPeer(a) {
 			c.review.handed[a] = true
 		}
 	}

@@ -48,12 +48,13 @@ type hostState struct {
 	pause     *time.Timer   // is due when the next question may be asked, if one is waiting
 	notBefore time.Time
 
-	wiring ruleset.Wiring           // as it was found last
-	fresh  bool                     // what holds on bridges was not compared with it yet
-	hidden map[netip.Addr]time.Time // since when each address of Hidden is; zero: from the start
-	grace  time.Duration            // for which a pod may be hidden while it starts
-	opens  *time.Timer              // when ports are opened again
-	closed bool                     // ports of isolated pods are, until then
+	wiring     ruleset.Wiring           // as it was found last, without what was unbound since
+	reassigned map[netip.Addr]bool      // addresses that got another pod since it was asked for
+	fresh      bool                     // what holds on bridges was not compared with it yet
+	hidden     map[netip.Addr]time.Time // since when each address of Hidden is; zero: from the start
+	grace      time.Duration            // for which a pod may be hidden while it starts
+	opens      *time.Timer              // when ports are opened again
+	closed     bool                     // ports of isolated pods are, until then
 
 	own       []netip.Addr // of the node itself
 	ranges    []netip.Prefix
@@ -74,7 +75,7 @@ func newHostState() hostState {
 	return hostState{
 		attached: -1, ownDue: true, answers: make(chan answer, 1), retry: newRetryTimer(),
 		changed: make(chan struct{}, 1), pause: stoppedTimer(),
-		hidden: map[netip.Addr]time.Time{}, opens: stoppedTimer(), grace: 5 * time.Second,
+		reassigned: map[netip.Addr]bool{}, hidden: map[netip.Addr]time.Time{}, opens: stoppedTimer(), grace: 5 * time.Second,
 	}
 }
 
@@ -197,6 +198,7 @@ func (c *Controller) askHost() {
 func (c *Controller) questionAsked(q question) {
 	if q.attached {
 		c.host.attached = q.events
+		clear(c.host.reassigned)
 	}
 	if q.own {
 		c.host.ownDue = false
@@ -226,8 +228,8 @@ func (c *Controller) takeAnswer(ctx context.Context, a answer) {
 		err = errors.Join(err, c.takeWiring(ctx, a))
 	}
 	again := err
-	if err == nil && len(c.host.wiring.Hidden) > 0 {
-		again = errHidden
+	if err == nil && (len(c.host.wiring.Hidden) > 0 || c.host.wiring.Incomplete != "") {
+		again = errIncomplete
 	}
 	c.host.retry.after(again)
 	if err != nil {
@@ -236,13 +238,9 @@ func (c *Controller) takeAnswer(ctx context.Context, a answer) {
 	}
 }
 
-const errHidden = hiddenError("pods are hidden")
-
-// hiddenError has the node asked again: the kernel tells nobody of what happens at a pod's end of
-// its link.
-type hiddenError string
-
-func (e hiddenError) Error() string { return string(e) }
+// errIncomplete has the node asked again: it did not tell all, or pods are hidden, and the kernel
+// tells nobody of what happens at a pod's end of its link.
+var errIncomplete = errors.New("not everything is known of this node's pods")
 
 // hostChanged has everything asked again.
 func (c *Controller) hostChanged() {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
@@ -122,3 +123,45 @@ func (h *countingHost) Prepare([]netip.Addr) (ruleset.Wiring, error) {
 
 func (h *countingHost) Filtered() bool { return true }
 func (h *countingHost) Filter() error  { return nil }
+
+// rootedHost says that all pods are behind one interface of their own, as long as it may answer.
+type rootedHost struct {
+	gate sync.Mutex // is held while nobody gets an answer
+	link string
+}
+
+func (h *rootedHost) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
+	h.gate.Lock()
+	defer h.gate.Unlock()
+	links := []ruleset.Link{{Name: "cni0"}, {Name: h.link, Addrs: pods}}
+	return ruleset.Wiring{Links: links}, nil
+}
+
+func (h *rootedHost) Filtered() bool { return true }
+func (h *rootedHost) Filter() error  { return nil }
+
+// An address that has another pod now is not bound to the interface of the pod before: until the host
+// has said where the new one is, its packets would be dropped.
+func TestReusedAddressIsNotBoundToItsFormerInterface(t *testing.T) {
+	k, source, h := &kernel{}, make(script), &rootedHost{link: "veth-old"}
+	ctl := start(t, Config{Firewall: k, Source: source, Host: h, Audit: time.Hour})
+	source <- Mail{Synced: true, Events: []graph.Event{
+		nodeWith("n1", "10.244.1.0/24"), graph.PolicySet{Policy: deny("default", "deny")},
+		onNode("n1", "web", "10.244.1.5"), onNode("n1", "other", "10.244.1.6"),
+	}}
+	bound := func(link, address string) bool {
+		return strings.Contains(k.program(), fmt.Sprintf("  %s %s\n", link, address))
+	}
+	eventually(t, "bound", func() bool {
+		return ctl.Health.Readiness().Ready && bound("veth-old", "10.244.1.5")
+	})
+	h.gate.Lock()
+	h.link = "veth-new"
+	source <- Mail{Events: []graph.Event{podGone("web"), onNode("n1", "new", "10.244.1.5")}}
+	eventually(t, "not bound", func() bool { return !bound("veth-old", "10.244.1.5") })
+	if !bound("veth-old", "10.244.1.6") {
+		t.Error("another pod is not bound any more")
+	}
+	h.gate.Unlock()
+	eventually(t, "bound anew", func() bool { return bound("veth-new", "10.244.1.5") })
+}

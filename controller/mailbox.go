@@ -83,6 +83,7 @@ func (c *Controller) read() {
 			c.complain(m.Blind, m.Complaints)
 		}
 	}
+	c.applyUnbound()
 	// This stays so: a part that cannot be read later keeps what was known of it.
 	c.source.whole = c.source.whole || c.source.synced && !c.source.blind
 	if c.source.synced {

@@ -18,6 +18,9 @@ type Wiring struct {
 	// packets between the ports of a bridge of pods do not pass the forward hook
 	Unfiltered bool
 	Tunnels    []Tunnel // where the node unpacks what tunnels carry; sorted
+	// Incomplete says what the kernel did not tell in time; it is to be asked again. Pods of which it
+	// did not tell are bound to nothing, as if they had just started.
+	Incomplete string
 }
 
 // Segment is what holds on the bridges that pods of a node share. There a pod can put any address

@@ -28,7 +28,9 @@ type Host struct {
 	looked time.Time
 	ports  map[string]*port // on bridges, by interface
 	owners map[netip.Addr]*port
-	stale  atomic.Bool // Watch saw that something changed
+	// incomplete says what the kernel did not tell in the last look; empty: nothing.
+	incomplete string
+	stale      atomic.Bool // Watch saw that something changed
 }
 
 // memory is how long it is believed that an address sits where it was found.
@@ -100,7 +102,7 @@ func (h *Host) findWays(pods []netip.Addr) error {
 
 // wiring puts together what was found.
 func (h *Host) wiring(net bridges, pods []netip.Addr) ruleset.Wiring {
-	w := ruleset.Wiring{Hidden: map[netip.Addr]string{}}
+	w := ruleset.Wiring{Hidden: map[netip.Addr]string{}, Incomplete: h.incomplete}
 	behind := h.masters()
 	used, routed := map[int]bool{}, map[string]bool{} // bridges by index, other interfaces by name
 	bound := map[string][]netip.Addr{}

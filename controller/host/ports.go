@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ type port struct {
 // (IFA_TARGET_NETNSID, Linux 4.20).
 func (h *Host) findPorts(net bridges, pods []netip.Addr) error {
 	h.forgetPorts(net)
+	h.incomplete = ""
 	hasOwner := func(a netip.Addr) bool { return h.owners[a] != nil }
 	missing := slices.DeleteFunc(slices.Clone(pods), hasOwner)
 	for index, bridge := range net.byIndex {
@@ -44,13 +46,30 @@ func (h *Host) findPorts(net bridges, pods []netip.Addr) error {
 				continue
 			}
 			p.podLink, p.master = link, index
-			if err := p.look(); err != nil {
-				return fmt.Errorf("look behind %s: %w", name, err)
+			err := h.lookBehind(name, p)
+			if err != nil {
+				return err
 			}
 		}
 	}
 	h.assign(pods)
 	h.findMACs()
+	return nil
+}
+
+// lookBehind reads the addresses behind a port. Where the kernel does not answer in time, others are
+// not asked for in this look: pods of which it is known where they are must not wait for that.
+func (h *Host) lookBehind(name string, p *port) error {
+	if h.incomplete != "" {
+		return nil
+	}
+	err := p.look()
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		h.incomplete = fmt.Sprintf("look behind %s: %v", name, err)
+	case err != nil:
+		return fmt.Errorf("look behind %s: %w", name, err)
+	}
 	return nil
 }
 
