@@ -39,8 +39,9 @@ type HostWatcher interface {
 //	pod of this node, change of the host, audit ─► question ─► goroutine: Host, Addresses
 //	graph, wiring ◄──────────────────────────────── answer ◄───────────┘
 type hostState struct {
-	attached  int  // graph.LocalEvents when it was last asked how pods are attached; -1: it is due
-	ownDue    bool // it is to be asked which addresses are its own
+	attached  int          // graph.LocalEvents when it was last asked how pods are attached; -1: it is due
+	ownDue    bool         // it is to be asked which addresses are its own
+	pods      []netip.Addr // addresses that it was asked for then
 	asking    bool
 	answers   chan answer
 	retry     retryTimer
@@ -197,7 +198,7 @@ func (c *Controller) askHost() {
 // questionAsked notes what is not due any more. What changes from now on is another question.
 func (c *Controller) questionAsked(q question) {
 	if q.attached {
-		c.host.attached = q.events
+		c.host.attached, c.host.pods = q.events, q.pods
 		clear(c.host.reassigned)
 	}
 	if q.own {
@@ -305,16 +306,16 @@ func (c *Controller) takeAddresses(a answer) {
 	}
 	if a.own && !(slices.Equal(a.addrs, c.host.own) && slices.Equal(a.ranges, c.host.ranges)) {
 		c.host.own, c.host.ranges = a.addrs, a.ranges
-		c.host.attached = -1 // it was asked with other addresses for the pods'
 		c.tellHost()
 	}
 	if a.behind && a.events == c.graph.LocalEvents() &&
 		slices.Equal(a.claimed, c.graph.Questions()) {
-		if !slices.Equal(a.present, c.host.present) {
-			c.host.attached = -1
-		}
 		c.graph.Apply(graph.BehindSet{Addrs: a.present})
 		c.host.asked, c.host.present = a.events, a.present
 		c.host.questions = c.graph.Questions()
+	}
+	// By what the kernel said pods can have other addresses than it was asked for at the same time.
+	if !slices.Equal(c.graph.ClaimedAddrs(), c.host.pods) {
+		c.host.attached = -1
 	}
 }

@@ -115,14 +115,21 @@ func (a asker) review(
 
 // ownAddrs lists the addresses of the node: what is open to them never passes the forward hook.
 func (a asker) ownAddrs() (map[netip.Addr]bool, error) {
-	list, err := a.links.AddrList(nil, netlink.FAMILY_ALL)
 	own := map[netip.Addr]bool{}
-	for _, address := range list {
-		if addr, ok := netip.AddrFromSlice(address.IP); ok {
-			own[addr.Unmap()] = true
+	// Of one family at a time the kernel tells without the lock that all changes of interfaces hold
+	// (since Linux 6.10); of all families at once it waits for that.
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		list, err := a.links.AddrList(nil, family)
+		if err != nil {
+			return nil, err
+		}
+		for _, address := range list {
+			if addr, ok := netip.AddrFromSlice(address.IP); ok {
+				own[addr.Unmap()] = true
+			}
 		}
 	}
-	return own, err
+	return own, nil
 }
 
 // openEntries collects entries until there are enough to be judged together.

@@ -16,9 +16,9 @@ import (
 // Addresses returns the addresses that the node itself has, and the ranges that it has for pods, as
 // far as its interfaces and its network plugin tell.
 func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) {
-	listed, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	listed, err := listAddrs()
 	if err != nil {
-		return nil, nil, fmt.Errorf("list the node's addresses: %w", err)
+		return nil, nil, err
 	}
 	for _, l := range listed {
 		if a, ok := netip.AddrFromSlice(l.IP); ok {
@@ -34,6 +34,19 @@ func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) 
 	ranges = append(ranges, subnets()...)
 	slices.SortFunc(ranges, netip.Prefix.Compare)
 	return slices.Compact(own), slices.Compact(ranges), err
+}
+
+// listAddrs lists the addresses of all interfaces. Of one family at a time the kernel tells without the
+// lock that all changes of interfaces hold (since Linux 6.10).
+func listAddrs() (all []netlink.Addr, err error) {
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		list, err := netlink.AddrList(nil, family)
+		if err != nil {
+			return nil, fmt.Errorf("list the node's addresses: %w", err)
+		}
+		all = append(all, list...)
+	}
+	return all, nil
 }
 
 // podRanges returns the ranges that interfaces tell of: those of bridges for pods, and those that

@@ -56,22 +56,29 @@ func addrsOf(at far) ([]heldAddr, error) {
 // addrsIn lists the addresses in a namespace by the index of their interface, of all interfaces
 // or of one (index not 0).
 func addrsIn(namespace, index int) (map[int][]heldAddr, error) {
-	message := make([]byte, unix.SizeofIfAddrmsg)
-	binary.NativeEndian.PutUint32(message[4:], uint32(index))
-	answers, err := askIn(namespace, nsQuestion{
-		kind: unix.RTM_GETADDR, flags: unix.NLM_F_DUMP, message: message,
-		attribute: unix.IFA_TARGET_NETNSID,
-	})
-	if err != nil && !errors.Is(err, errTooMany) {
-		return nil, err
-	}
 	addrs := map[int][]heldAddr{}
-	for _, data := range answers {
-		if a, at, ok := decodeAddr(data); ok {
-			addrs[at] = append(addrs[at], a)
+	var tooMany error
+	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+		message := make([]byte, unix.SizeofIfAddrmsg)
+		message[0] = family
+		binary.NativeEndian.PutUint32(message[4:], uint32(index))
+		answers, err := askIn(namespace, nsQuestion{
+			kind: unix.RTM_GETADDR, flags: unix.NLM_F_DUMP, message: message,
+			attribute: unix.IFA_TARGET_NETNSID,
+		})
+		if errors.Is(err, errTooMany) {
+			tooMany, err = err, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, data := range answers {
+			if a, at, ok := decodeAddr(data); ok && data[0] == family {
+				addrs[at] = append(addrs[at], a)
+			}
 		}
 	}
-	return addrs, err
+	return addrs, tooMany
 }
 
 // decodeAddr reads the address of a message and the index of its interface.

@@ -45,8 +45,8 @@ func (c *Client) Get(path string) (status int, body []byte, err error) {
 
 // Readiness is the answer of /readyz.
 type Readiness struct {
-	Ready             bool
-	Reasons, Warnings map[string]string
+	Ready                      bool
+	Reasons, Warnings, Pending map[string]string
 }
 
 // Readiness asks for it. The status of the answer must say the same as its body.
@@ -66,6 +66,15 @@ func (c *Client) Ready() error {
 	r, err := c.Readiness()
 	if err == nil && !r.Ready {
 		err = fmt.Errorf("the agent of %s is not ready: %v", c.node, r.Reasons)
+	}
+	return err
+}
+
+// Idle is an error that says what the agent is finding out, or why it is not ready; nil if neither.
+func (c *Client) Idle() error {
+	r, err := c.Readiness()
+	if err == nil && (!r.Ready || len(r.Pending) > 0) {
+		err = fmt.Errorf("the agent of %s is busy: %v %v", c.node, r.Reasons, r.Pending)
 	}
 	return err
 }

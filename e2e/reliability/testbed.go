@@ -125,20 +125,25 @@ func (s *testbed) await(within time.Duration, what string, holds func() error) (
 // patience is for what takes well under a second on a machine that has nothing else to do.
 const patience = 30 * time.Second
 
+// idleRuleset returns what the kernel holds once the agent has nothing left to find out.
+func (s *testbed) idleRuleset(a *agent) (string, error) {
+	if _, err := s.await(patience, "nothing to do", a.client().Idle); err != nil {
+		return "", err
+	}
+	return s.ruleset(a.node)
+}
+
 // compareWithFresh checks that the kernel holds what an agent makes that finds an empty one.
 func (s *testbed) compareWithFresh() error {
 	for _, a := range s.agents {
-		if err := a.awaitReady(patience); err != nil {
-			return err
-		}
-		left, err := s.ruleset(a.node)
+		left, err := s.idleRuleset(a)
 		if err != nil {
 			return err
 		}
 		if err := a.startAfresh(); err != nil {
 			return err
 		}
-		fresh, err := s.ruleset(a.node)
+		fresh, err := s.idleRuleset(a)
 		if err != nil {
 			return err
 		}
