@@ -108,7 +108,7 @@ var mutants = []mutant{
 	{"JSON may state a key twice", "manifests", "controller/source/manifests/parse.go",
 		"duplicateKeys = duplicateKeysInJSON(c.text)", "_ = duplicateKeysInJSON"},
 	{"what moves to another path is gone in between", "manifests",
-		"controller/source/manifests/watch.go", "other.schedule.changed(\"\", now)", "_ = other"},
+		"controller/source/manifests/watch.go", "other.schedule.changed(\"\", now)", "_, _ = other, now"},
 
 	// The graph.
 	{"a pod that two selectors choose is a member of their union twice", "graph",
@@ -195,7 +195,7 @@ var mutants = []mutant{
 	{"the address that came last is a port's", "host", "controller/host/owner.go",
 		"return held.since - p.joined", "return p.joined - held.since"},
 	{"what an interface had first is forgotten", "host", "controller/host/ports.go",
-		"|| a.since < first.since {", "|| true {"},
+		"|| a.since < first.since {", "|| first.since >= 0 {"},
 	{"a pod's addresses are read without end", "host", "controller/host/ask.go",
 		"len(answers) > mostMessages", "len(answers) < 0"},
 	{"bridged IPv6 is not filtered", "packets", "controller/host/switch.go",

@@ -34,7 +34,7 @@ spec: {podSelector: {matchLabels: {subject: "true"}}, ingress: [{from: [{podSele
 	unready := w.watchReadiness()
 	w.burst(0, liveSize, 1)
 	w.away()
-	w.burst(liveSize, crowdSize, 20)
+	w.burst(liveSize, crowdSize, 10)
 	if err := unready(); err != nil {
 		t.Error(err)
 	}
