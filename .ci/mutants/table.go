@@ -7,7 +7,7 @@ var mutants = []mutant{
 		"_ = except"},
 	{"leading zeros are not decimal", "policy", "ruleset/policy/address.go",
 		"p, err = netip.ParsePrefix(withoutZeros(text))", "_ = withoutZeros"},
-	{"a namespace takes another's name", "compile", "ruleset/policy/namespace.go",
+	{"a namespace takes another's name", "policy", "ruleset/policy/namespace.go",
 		"ns.Labels[corev1.LabelMetadataName] = n.Name", "_ = n.Name"},
 	{"the protocol defaults to UDP", "compile", "ruleset/policy/parse.go",
 		"if p == nil {\n\t\treturn ruleset.TCP, nil", "if p == nil {\n\t\treturn ruleset.UDP, nil"},
