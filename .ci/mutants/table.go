@@ -30,7 +30,7 @@ var mutants = []mutant{
 		"return p.Status.Phase == corev1.PodSucceeded ||", "return false &&"},
 	{"a hostNetwork pod counts", "compile", "ruleset/policy/pod.go",
 		"Finished(p) || p.Spec.HostNetwork ||", "Finished(p) ||"},
-	{"ports of sidecars are not found", "compile", "ruleset/policy/pod.go",
+	{"ports of sidecars are not found", "policy", "ruleset/policy/pod.go",
 		"*c.RestartPolicy == corev1.ContainerRestartPolicyAlways", "false"},
 	{"of two pods with one address the older has it", "compile", "ruleset/policy/pod.go",
 		"strings.Compare(p.String(), o.String())) > 0",
