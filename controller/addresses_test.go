@@ -45,6 +45,7 @@ func (m *machine) Watch(ctx context.Context, changed func()) error {
 	m.mu.Lock()
 	m.changed = changed
 	m.mu.Unlock()
+	changed()
 	<-ctx.Done()
 	return nil
 }
@@ -55,7 +56,7 @@ func (m *machine) change(do func()) {
 	do()
 	changed := m.changed
 	m.mu.Unlock()
-	if changed != nil { // else it is asked when it begins
+	if changed != nil { // else Watch has not begun, and reports when it does
 		changed()
 	}
 }

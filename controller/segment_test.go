@@ -64,6 +64,7 @@ func (h bridged) Watch(ctx context.Context, changed func()) error {
 	h.mu.Lock()
 	h.changed = changed
 	h.mu.Unlock()
+	changed()
 	<-ctx.Done()
 	return nil
 }
@@ -73,7 +74,9 @@ func (h bridged) change(f func(*surroundings)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f(h.surroundings)
-	h.changed()
+	if h.changed != nil { // else Watch has not begun, and reports when it does
+		h.changed()
+	}
 }
 
 // fence is a Separator that refuses the first attempts.
