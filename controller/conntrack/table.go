@@ -11,6 +11,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/picket-project/picket/controller/host"
 	"github.com/picket-project/picket/ruleset"
 )
 
@@ -99,7 +100,7 @@ func (a asker) review(
 ) error {
 	own, err := a.ownAddrs()
 	if err != nil {
-		return fmt.Errorf("list addresses of this node: %w", err)
+		return err
 	}
 	b := openEntries{asker: a, judge: judge, keep: func(c ruleset.Connection) bool {
 		return !own[c.From.Addr()] && !own[c.To.Addr()] && keep(c)
@@ -115,18 +116,14 @@ func (a asker) review(
 
 // ownAddrs lists the addresses of the node: what is open to them never passes the forward hook.
 func (a asker) ownAddrs() (map[netip.Addr]bool, error) {
+	list, err := host.ListAddrs(a.links)
+	if err != nil {
+		return nil, err
+	}
 	own := map[netip.Addr]bool{}
-	// Of one family at a time the kernel tells without the lock that all changes of interfaces hold
-	// (since Linux 6.10); of all families at once it waits for that.
-	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		list, err := a.links.AddrList(nil, family)
-		if err != nil {
-			return nil, err
-		}
-		for _, address := range list {
-			if addr, ok := netip.AddrFromSlice(address.IP); ok {
-				own[addr.Unmap()] = true
-			}
+	for _, address := range list {
+		if addr, ok := netip.AddrFromSlice(address.IP); ok {
+			own[addr.Unmap()] = true
 		}
 	}
 	return own, nil

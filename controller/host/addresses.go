@@ -16,7 +16,7 @@ import (
 // Addresses returns the addresses that the node itself has, and the ranges that it has for pods, as
 // far as its interfaces and its network plugin tell.
 func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) {
-	listed, err := listAddrs()
+	listed, err := ListAddrs(&netlink.Handle{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,11 +36,12 @@ func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) 
 	return slices.Compact(own), slices.Compact(ranges), err
 }
 
-// listAddrs lists the addresses of all interfaces. Of one family at a time the kernel tells without the
-// lock that all changes of interfaces hold (since Linux 6.10).
-func listAddrs() (all []netlink.Addr, err error) {
+// ListAddrs lists the addresses of all interfaces of the node, over the sockets of a handle. Of one
+// family at a time the kernel tells without the lock that all changes of interfaces hold (since Linux
+// 6.10); of all families at once it waits for that.
+func ListAddrs(sockets *netlink.Handle) (all []netlink.Addr, err error) {
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		list, err := netlink.AddrList(nil, family)
+		list, err := sockets.AddrList(nil, family)
 		if err != nil {
 			return nil, fmt.Errorf("list the node's addresses: %w", err)
 		}

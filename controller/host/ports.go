@@ -23,6 +23,7 @@ type port struct {
 	held    []heldAddr                    // all that it had when it was looked at last
 	own     map[ruleset.Family]netip.Addr // those that belong to this port
 	crowded bool                          // it had more than are read
+	unread  bool                          // the kernel did not tell in time what it has
 	joined  time.Duration                 // when it came to its bridge; 0: not asked
 }
 
@@ -42,12 +43,11 @@ func (h *Host) findPorts(net bridges, pods []netip.Addr) error {
 				p = &port{own: map[ruleset.Family]netip.Addr{},
 					first: map[ruleset.Family]heldAddr{}}
 				h.ports[name] = p
-			} else if p.far == link.far && !p.wants(missing, pods) {
+			} else if p.far == link.far && !p.unread && !p.wants(missing, pods) {
 				continue
 			}
 			p.podLink, p.master = link, index
-			err := h.lookBehind(name, p)
-			if err != nil {
+			if err := h.lookBehind(name, p); err != nil {
 				return err
 			}
 		}
@@ -60,14 +60,15 @@ func (h *Host) findPorts(net bridges, pods []netip.Addr) error {
 // lookBehind reads the addresses behind a port. Where the kernel does not answer in time, others are
 // not asked for in this look: pods of which it is known where they are must not wait for that.
 func (h *Host) lookBehind(name string, p *port) error {
-	if h.incomplete != "" {
+	if p.unread = h.incomplete != ""; p.unread {
 		return nil
 	}
 	err := p.look()
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	if p.unread = errors.Is(err, os.ErrDeadlineExceeded); p.unread {
 		h.incomplete = fmt.Sprintf("look behind %s: %v", name, err)
-	case err != nil:
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("look behind %s: %w", name, err)
 	}
 	return nil

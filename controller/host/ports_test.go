@@ -124,3 +124,17 @@ func TestPortsLearnsTheSecondAddress(t *testing.T) {
 	wantPorts(t, h, "10.244.1.5 10.244.1.6 fd00::5", onPort("veth5", "10.244.1.5 fd00::5"),
 		onPort("veth6", "10.244.1.6"))
 }
+
+// A port of which the kernel did not tell in time is read at the next look, whatever is missing then.
+func TestPortThatWasNotReadIsReadAgain(t *testing.T) {
+	h, p := &Host{incomplete: "another port took too long"}, &port{}
+	if must(t, h.lookBehind("veth1", p)); !p.unread {
+		t.Error("it counts as read")
+	}
+	newNetns(t)
+	h.incomplete = ""
+	p.far.namespace = 1 << 20 // which is gone
+	if must(t, h.lookBehind("veth1", p)); p.unread || h.incomplete != "" {
+		t.Errorf("it does not count as read: %q", h.incomplete)
+	}
+}
