@@ -32,15 +32,22 @@ const (
 	disputesEvery = time.Second // then
 )
 
+// disputeState is what people were told of disputed addresses.
+type disputeState struct {
+	changes int // graph.DisputeChanges at that time
+	told    time.Time
+	texts   map[string]string // by address
+}
+
 // tellDisputes says which addresses are claimed by somebody whose they can't be, or by several. It
 // is called after each commit, so it does nothing while no dispute has changed.
 func (c *Controller) tellDisputes() {
 	changes := c.graph.DisputeChanges()
-	if changes == c.host.disputes || len(c.host.texts) > 0 &&
-		c.graph.DisputeCount() > manyDisputes && time.Since(c.host.told) < disputesEvery {
+	if changes == c.disputes.changes || len(c.disputes.texts) > 0 &&
+		c.graph.DisputeCount() > manyDisputes && time.Since(c.disputes.told) < disputesEvery {
 		return
 	}
-	c.host.disputes, c.host.told = changes, time.Now()
+	c.disputes.changes, c.disputes.told = changes, time.Now()
 	count, some := c.graph.Disputes(mostDisputes)
 	texts := map[string]string{}
 	for _, d := range some {
@@ -50,12 +57,12 @@ func (c *Controller) tellDisputes() {
 		texts["and more"] = fmt.Sprintf("%d addresses in all are disputed", count)
 	}
 	for addr, text := range texts {
-		if text != c.host.texts[addr] {
+		if text != c.disputes.texts[addr] {
 			c.Log.Warn("an address is disputed; no pod loses its isolation by that", "address",
 				addr, "claims", text)
 		}
 	}
-	c.host.texts = texts
+	c.disputes.texts = texts
 	c.Health.disputes(count, texts)
 }
 
@@ -84,14 +91,14 @@ func disputeText(d graph.Dispute) string {
 func (c *Controller) checkNode() {
 	// A source that could not read everything may lack this node as well, so nothing is said then.
 	names := c.graph.NodeNames()
-	c.host.met = c.host.met || c.graph.KnowsNode()
+	c.source.nodeSeen = c.source.nodeSeen || c.graph.KnowsNode()
 	missing := ""
 	if !c.graph.KnowsNode() && len(names) > 0 && !c.source.blind {
 		missing = fmt.Sprintf("no Node is called %s (--node-name); there are %d: %s", c.Node,
 			len(names), strings.Join(names[:min(len(names), mostDisputes)], ", "))
 	}
 	reason, warning := missing, map[string]string{}
-	if missing != "" && c.host.met {
+	if missing != "" && c.source.nodeSeen {
 		reason, warning["object"] = "", "it is gone, and what it said last stays in force: "+missing
 	}
 	news := c.Health.set("node", reason)

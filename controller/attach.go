@@ -65,7 +65,11 @@ func (c *Controller) warnRefused(w ruleset.Wiring) {
 		list["and more"] = fmt.Sprintf("it is so for %d ports more", more)
 	}
 	if c.Health.warn("port", list) {
-		c.Log.Warn("pods are not bound to their addresses at some ports of bridges", "ports", list)
+		// A tenant can have the list change as often as it likes.
+		c.host.lines.log(func(more int) {
+			c.Log.Warn("pods are not bound to their addresses at some ports of bridges",
+				"ports", list, "and others", more)
+		})
 	}
 }
 
@@ -94,38 +98,34 @@ func (c *Controller) openPorts() {
 	c.host.attached = -1
 }
 
-// unbind has nobody kept from an address that another pod of this node has now: behind which
-// interface that one is has to be asked.
-func (h *hostState) unbind(a netip.Addr) { h.reassigned[a] = true }
-
-// applyUnbound takes addresses that got another pod out of what is known of interfaces. Their packets
-// would be dropped where they come from, until the node has answered.
-func (c *Controller) applyUnbound() {
+// unbindReassigned lets addresses that got another pod come in by any interface, until the node has
+// said where that pod is: else its packets would be dropped.
+func (c *Controller) unbindReassigned() {
 	if c.host.dropReassigned() {
 		c.host.fresh = true
 		c.graph.Apply(graph.LinksSet{Links: c.links()})
 	}
 }
 
-// dropReassigned reports whether any address was bound to an interface by what was asked before it got
-// another pod.
+// dropReassigned takes addresses that got another pod since the node was asked out of the wiring, and
+// reports whether there was any.
 func (h *hostState) dropReassigned() (dropped bool) {
 	if len(h.reassigned) == 0 {
 		return false
 	}
-	reassigned := func(a netip.Addr) bool { return h.reassigned[a] }
+	without := func(addrs []netip.Addr) []netip.Addr {
+		kept := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool {
+			return h.reassigned[a]
+		})
+		dropped = dropped || len(kept) < len(addrs)
+		return kept
+	}
 	h.wiring.Links, h.wiring.Ports = slices.Clone(h.wiring.Links), slices.Clone(h.wiring.Ports)
 	for i, l := range h.wiring.Links {
-		if slices.ContainsFunc(l.Addrs, reassigned) {
-			h.wiring.Links[i].Addrs = slices.DeleteFunc(slices.Clone(l.Addrs), reassigned)
-			dropped = true
-		}
+		h.wiring.Links[i].Addrs = without(l.Addrs)
 	}
 	for i, p := range h.wiring.Ports {
-		if slices.ContainsFunc(p.Addrs, reassigned) {
-			h.wiring.Ports[i].Addrs = slices.DeleteFunc(slices.Clone(p.Addrs), reassigned)
-			dropped = true
-		}
+		h.wiring.Ports[i].Addrs = without(p.Addrs)
 	}
 	return dropped
 }

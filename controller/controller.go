@@ -55,15 +55,16 @@ type Config struct {
 // Controller is the loop of one node. Its fields below Health belong to that loop's goroutine.
 type Controller struct {
 	Config
-	Health *Health
-	box    *mailbox
-	graph  *graph.Graph
-	source sourceState
-	bad    badPolicies
-	kernel kernelState
-	host   hostState
-	bridge bridgeState
-	review review
+	Health   *Health
+	box      *mailbox
+	graph    *graph.Graph
+	source   sourceState
+	bad      badPolicies
+	disputes disputeState
+	kernel   kernelState
+	host     hostState
+	bridge   bridgeState
+	review   review
 }
 
 // New returns a controller that Run starts.

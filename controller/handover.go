@@ -35,7 +35,7 @@ func (c *Controller) apply(e graph.Event) {
 			continue
 		}
 		if is.Node == c.Node && slices.Contains(is.Addrs, a) {
-			c.host.unbind(a)
+			c.host.reassigned[a] = true
 		}
 		// Before the first commit every open connection is due for a look anyway.
 		if c.review.begun && c.graph.IsPeer(a) {

@@ -39,10 +39,11 @@ type HostWatcher interface {
 //	pod of this node, change of the host, audit ─► question ─► goroutine: Host, Addresses
 //	graph, wiring ◄──────────────────────────────── answer ◄───────────┘
 type hostState struct {
-	attached  int          // graph.LocalEvents when it was last asked how pods are attached; -1: it is due
-	ownDue    bool         // it is to be asked which addresses are its own
+	// attached is graph.LocalEvents when it was last asked how pods are attached; -1: it is due.
+	attached  int
 	pods      []netip.Addr // addresses that it was asked for then
-	asking    bool
+	ownDue    bool         // it is to be asked which addresses are its own
+	asking    bool         // an answer is due; the next question waits for it
 	answers   chan answer
 	retry     retryTimer
 	changed   chan struct{} // holds one token when anything may be different
@@ -56,6 +57,7 @@ type hostState struct {
 	grace      time.Duration            // for which a pod may be hidden while it starts
 	opens      *time.Timer              // when ports are opened again
 	closed     bool                     // ports of isolated pods are, until then
+	lines      quota                    // bounds what is logged of ports
 
 	own       []netip.Addr // of the node itself
 	ranges    []netip.Prefix
@@ -64,11 +66,6 @@ type hostState struct {
 	questions []netip.Addr   // of which it was asked whether somebody is behind them
 	present   []netip.Addr   // behind which somebody is
 	asked     int            // graph.LocalEvents at that time
-
-	disputes int // graph.DisputeChanges when people were told of them
-	told     time.Time
-	texts    map[string]string // of these, by address
-	met      bool              // there was an object for this node
 }
 
 // newHostState returns the state before the first question: everything is to be asked.
@@ -76,7 +73,8 @@ func newHostState() hostState {
 	return hostState{
 		attached: -1, ownDue: true, answers: make(chan answer, 1), retry: newRetryTimer(),
 		changed: make(chan struct{}, 1), pause: stoppedTimer(),
-		reassigned: map[netip.Addr]bool{}, hidden: map[netip.Addr]time.Time{}, opens: stoppedTimer(), grace: 5 * time.Second,
+		reassigned: map[netip.Addr]bool{}, hidden: map[netip.Addr]time.Time{},
+		opens: stoppedTimer(), grace: 5 * time.Second,
 	}
 }
 
@@ -93,15 +91,15 @@ type question struct {
 // empty reports whether there is nothing to ask.
 func (q question) empty() bool { return !q.attached && !q.own && !q.behind }
 
-// text says what is asked, for people.
+// text says in /readyz what is being asked; empty: nothing.
 func (q question) text() string {
 	switch {
 	case q.empty():
 		return ""
 	case q.attached:
-		return fmt.Sprintf("it is asked how %d addresses of pods are attached", len(q.pods))
+		return fmt.Sprintf("asking how %d addresses of pods are attached", len(q.pods))
 	default:
-		return "it is asked which addresses are its own and its pods'"
+		return "asking which addresses are the node's own, and its pods'"
 	}
 }
 

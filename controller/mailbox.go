@@ -57,6 +57,7 @@ type sourceState struct {
 	synced     bool
 	blind      bool // it has not read all that there is
 	whole      bool // it had, at some time: what is missing in the graph is gone
+	nodeSeen   bool // there was an object for this node
 }
 
 // read takes the mail into the graph.
@@ -83,7 +84,7 @@ func (c *Controller) read() {
 			c.complain(m.Blind, m.Complaints)
 		}
 	}
-	c.applyUnbound()
+	c.unbindReassigned()
 	// This stays so: a part that cannot be read later keeps what was known of it.
 	c.source.whole = c.source.whole || c.source.synced && !c.source.blind
 	if c.source.synced {
