@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/picket-project/picket/ruleset/oracle"
 )
@@ -161,11 +160,9 @@ func hostAddrs(name string) []netip.Addr {
 // newPolicy reads "namespace/name spec".
 func newPolicy(t testing.TB, text string) *networkingv1.NetworkPolicy {
 	t.Helper()
-	id, spec, _ := strings.Cut(text, " ")
-	p := &networkingv1.NetworkPolicy{}
-	p.Namespace, p.Name, _ = strings.Cut(id, "/")
-	if err := yaml.UnmarshalStrict([]byte(spec), &p.Spec); err != nil {
-		t.Fatalf("policy %s: %v", id, err)
+	p, err := oracle.ParsePolicy(text)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return p
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -133,14 +134,13 @@ func TestEverythingAllowedAmongManyRules(t *testing.T) {
 	}
 	port := ruleset.Wiring{Ports: []ruleset.Port{{Link: "veth1", Addrs: addrs("10.244.1.5")}}}
 	for i := range 40 {
-		np := networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "a",
-			Name: fmt.Sprint("p", i)}}
-		spec := fmt.Sprintf(
-			`{podSelector: {}, ingress: [{ports: [{port: %d}], from: [{podSelector: {matchLabels: {n: "%d"}}}]}]}`, 80+i, i)
-		if err := yaml.UnmarshalStrict([]byte(spec), &np.Spec); err != nil {
+		np, err := oracle.ParsePolicy(fmt.Sprintf("a/p%d {podSelector: {}, ingress: "+
+			"[{ports: [{port: %d}], from: [{podSelector: {matchLabels: {n: %q}}}]}]}",
+			i, 80+i, fmt.Sprint(i)))
+		if err != nil {
 			t.Fatal(err)
 		}
-		g.Apply(graph.PolicySet{Policy: policy.Parse(&np)})
+		g.Apply(graph.PolicySet{Policy: policy.Parse(np)})
 	}
 	if !g.MarkPorts(port)[0].Isolated {
 		t.Error("not isolated by 40 policies")

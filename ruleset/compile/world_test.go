@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/picket-project/picket/ruleset/oracle"
 )
@@ -82,11 +81,9 @@ func numeral(t testing.TB, text string) int {
 // netpol reads "namespace/name spec", the spec as YAML.
 func netpol(t testing.TB, text string) *networkingv1.NetworkPolicy {
 	t.Helper()
-	id, spec, _ := strings.Cut(text, " ")
-	p := &networkingv1.NetworkPolicy{}
-	p.Namespace, p.Name, _ = strings.Cut(id, "/")
-	if err := yaml.UnmarshalStrict([]byte(spec), &p.Spec); err != nil {
-		t.Fatalf("policy %s: %v", id, err)
+	p, err := oracle.ParsePolicy(text)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return p
 }

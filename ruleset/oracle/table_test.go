@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 )
 
 // A table states truths about the policies of a cluster, one flow a line:
@@ -136,11 +135,9 @@ func container(ports ...string) corev1.Container {
 // policy reads "namespace/name spec".
 func policy(t *testing.T, text string) *networkingv1.NetworkPolicy {
 	t.Helper()
-	id, spec, _ := strings.Cut(text, " ")
-	p := &networkingv1.NetworkPolicy{}
-	p.Namespace, p.Name, _ = strings.Cut(id, "/")
-	if err := yaml.UnmarshalStrict([]byte(spec), &p.Spec); err != nil {
-		t.Fatalf("policy %s: %v", id, err)
+	p, err := ParsePolicy(text)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return p
 }

@@ -6,20 +6,18 @@ import (
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/oracle"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // netpol reads "namespace/name spec", the spec as YAML.
 func netpol(t *testing.T, text string) *networkingv1.NetworkPolicy {
 	t.Helper()
-	id, spec, _ := strings.Cut(text, " ")
-	p := &networkingv1.NetworkPolicy{}
-	p.Namespace, p.Name, _ = strings.Cut(id, "/")
-	if err := yaml.UnmarshalStrict([]byte(spec), &p.Spec); err != nil {
-		t.Fatalf("policy %s: %v", id, err)
+	p, err := oracle.ParsePolicy(text)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return p
 }
