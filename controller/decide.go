@@ -23,7 +23,7 @@ type fates struct {
 }
 
 // decider returns what lets the goroutine of a look ask the loop what becomes of connections.
-func (r *review) decider(ctx context.Context) ruleset.Judge {
+func (r *review) decider(ctx context.Context) ruleset.DecideFates {
 	return func(list []ruleset.Connection) ([]ruleset.Fate, error) {
 		answer := make(chan fates, 1)
 		select {

@@ -68,12 +68,12 @@ func (c *Controller) handOver(ctx context.Context, delta ruleset.Delta) {
 	clear(c.review.handed)
 	errs := []error{c.forgetClients(ctx, handed)}
 	// This is the loop itself, which must not wait for its own answer as a decider does.
-	judge := func(list []ruleset.Connection) ([]ruleset.Fate, error) {
+	decide := func(list []ruleset.Connection) ([]ruleset.Fate, error) {
 		return c.decideOpen(ctx, list)
 	}
 	touched := slices.DeleteFunc(handed, func(a netip.Addr) bool { return !scope.Has(a) })
 	for _, a := range touched[:min(len(touched), maxHandovers)] {
-		errs = append(errs, c.Connections.ReviewOf(ctx, a, judge))
+		errs = append(errs, c.Connections.ReviewOf(ctx, a, decide))
 	}
 	if err := errors.Join(errs...); err != nil {
 		c.reviewFailed(ctx, err)

@@ -12,11 +12,11 @@ import (
 
 // Connections is what is open through this node.
 type Connections interface {
-	// Review hands over those that keep wants, some at a time, and ends what judge wants to end. It
+	// Review hands over those that keep wants, some at a time, and ends what decide wants to end. It
 	// may take long; the loop does not wait for it.
-	Review(ctx context.Context, keep func(ruleset.Connection) bool, judge ruleset.Judge) error
+	Review(ctx context.Context, keep func(ruleset.Connection) bool, decide ruleset.DecideFates) error
 	// ReviewOf is Review for those with an address at one end. The loop waits for it.
-	ReviewOf(ctx context.Context, end netip.Addr, judge ruleset.Judge) error
+	ReviewOf(ctx context.Context, end netip.Addr, decide ruleset.DecideFates) error
 }
 
 // Cutter is a kernel that can drop all packets of single connections.
@@ -30,8 +30,8 @@ type Cutter interface {
 // review cuts the open connections that a change of policy forbids, and lets those go on that it
 // allows again:
 //
-//	commit ─► scope of what it can have forbidden ─► look: conntrack, in a goroutine ─► judge ─► Cut
-//	   └────► cuts that it can have allowed again ────────────────────────────────────► judge ─► Cut
+//	commit ─► scope of what it can have forbidden ─► look: conntrack, in a goroutine ─► decide ─► Cut
+//	   └────► cuts that it can have allowed again ────────────────────────────────────► decide ─► Cut
 //
 // The look comes after the commit, so a connection that is opened too late for it is judged by the
 // new rules. Changes that come meanwhile share the next look. It hands over some connections at a

@@ -43,7 +43,7 @@ func toWeb(client string) ruleset.Connection {
 }
 
 func (w *wire) Review(_ context.Context, keep func(ruleset.Connection) bool,
-	judge ruleset.Judge) error {
+	decide ruleset.DecideFates) error {
 	w.mu.Lock()
 	w.looks++
 	slow := w.slow
@@ -51,17 +51,17 @@ func (w *wire) Review(_ context.Context, keep func(ruleset.Connection) bool,
 	if slow != nil {
 		<-slow
 	}
-	return w.review(keep, judge)
+	return w.review(keep, decide)
 }
 
-func (w *wire) ReviewOf(_ context.Context, end netip.Addr, judge ruleset.Judge) error {
+func (w *wire) ReviewOf(_ context.Context, end netip.Addr, decide ruleset.DecideFates) error {
 	return w.review(func(c ruleset.Connection) bool {
 		return c.From.Addr() == end || c.To.Addr() == end
-	}, judge)
+	}, decide)
 }
 
 // review hands over 1,000 at a time.
-func (w *wire) review(keep func(ruleset.Connection) bool, judge ruleset.Judge) error {
+func (w *wire) review(keep func(ruleset.Connection) bool, decide ruleset.DecideFates) error {
 	w.mu.Lock()
 	open, fail := w.open, w.fail
 	w.mu.Unlock()
@@ -73,7 +73,7 @@ func (w *wire) review(keep func(ruleset.Connection) bool, judge ruleset.Judge) e
 		kept := slices.DeleteFunc(slices.Clone(some), func(c ruleset.Connection) bool {
 			return !keep(c)
 		})
-		all, err := judge(kept)
+		all, err := decide(kept)
 		if err != nil {
 			return err
 		}

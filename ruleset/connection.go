@@ -51,8 +51,8 @@ func (c Connection) String() string {
 	return fmt.Sprintf("%s > %s %s", c.From, c.To, c.Proto)
 }
 
-// Judge says what becomes of open connections after a change, in their order.
-type Judge func([]Connection) ([]Fate, error)
+// DecideFates says what becomes of open connections after a change, in their order.
+type DecideFates func([]Connection) ([]Fate, error)
 
 // Fate is what becomes of an open connection after a change. The zero value leaves it alone.
 type Fate uint8

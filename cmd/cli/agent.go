@@ -23,7 +23,7 @@ import (
 	"github.com/picket-project/picket/controller/conntrack"
 	"github.com/picket-project/picket/controller/host"
 	"github.com/picket-project/picket/controller/source/cluster"
-	manifestfolder "github.com/picket-project/picket/controller/source/folder"
+	"github.com/picket-project/picket/controller/source/folder"
 	"github.com/picket-project/picket/controller/source/manifests"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
@@ -163,7 +163,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 // anything does.
 func (o *agentOptions) source() (controller.Source, controller.Reporter, error) {
 	if len(o.manifests) > 0 {
-		return manifestfolder.Source{Paths: o.manifests}, nil, nil
+		return folder.Source{Paths: o.manifests}, nil, nil
 	}
 	config, err := o.cluster()
 	if err != nil {

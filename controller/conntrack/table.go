@@ -51,15 +51,15 @@ type Keep = func(ruleset.Connection) bool
 // table that are to end; those that are cut, too, where a flowtable would go on forwarding them.
 // The node's own are left out: they do not pass the forward hook. It costs about 2 µs an entry of
 // the whole table.
-func (t *Table) Review(ctx context.Context, keep Keep, judge ruleset.Judge) error {
-	return t.all.review(ctx, wholeTable(), keep, judge)
+func (t *Table) Review(ctx context.Context, keep Keep, decide ruleset.DecideFates) error {
+	return t.all.review(ctx, wholeTable(), keep, decide)
 }
 
 // ReviewOf is Review for the connections with an address at one end. From Linux 5.8 on it does not
 // cost more for all the others than the kernel needs to pass them by.
-func (t *Table) ReviewOf(ctx context.Context, end netip.Addr, judge ruleset.Judge) error {
+func (t *Table) ReviewOf(ctx context.Context, end netip.Addr, decide ruleset.DecideFates) error {
 	keep := func(c ruleset.Connection) bool { return c.From.Addr() == end || c.To.Addr() == end }
-	return t.one.review(ctx, withSource(end), keep, judge)
+	return t.one.review(ctx, withSource(end), keep, decide)
 }
 
 // asker is the sockets that one look at a time needs.
@@ -96,13 +96,13 @@ func (a asker) close() {
 
 // review asks with each filter; an entry that several of them find is handed over as often.
 func (a asker) review(
-	ctx context.Context, filters []*filter, keep Keep, judge ruleset.Judge,
+	ctx context.Context, filters []*filter, keep Keep, decide ruleset.DecideFates,
 ) error {
 	own, err := a.ownAddrs()
 	if err != nil {
 		return err
 	}
-	b := openEntries{asker: a, judge: judge, keep: func(c ruleset.Connection) bool {
+	b := openEntries{asker: a, decide: decide, keep: func(c ruleset.Connection) bool {
 		return !own[c.From.Addr()] && !own[c.To.Addr()] && keep(c)
 	}}
 	for _, f := range filters {
@@ -129,11 +129,11 @@ func (a asker) ownAddrs() (map[netip.Addr]bool, error) {
 	return own, nil
 }
 
-// openEntries collects entries until there are enough to be judged together.
+// openEntries collects entries until there are enough to be decided over together.
 type openEntries struct {
 	asker   asker
 	keep    Keep
-	judge   ruleset.Judge
+	decide  ruleset.DecideFates
 	entries []entry
 	err     error // after one, nothing more is collected
 }
@@ -157,7 +157,7 @@ func (b *openEntries) handOver() {
 	for i, e := range b.entries {
 		list[i] = e.Connection
 	}
-	fates, err := b.judge(list)
+	fates, err := b.decide(list)
 	b.err = err
 	for i, fate := range fates {
 		if e := b.entries[i]; fate == ruleset.Ended || fate == ruleset.Cut && e.offloaded {

@@ -69,7 +69,7 @@ func (e opened) add(t testing.TB) {
 func everything(ruleset.Connection) bool { return true }
 
 // stay leaves all connections alone and notes them.
-func stay(texts *[]string) ruleset.Judge {
+func stay(texts *[]string) ruleset.DecideFates {
 	return func(list []ruleset.Connection) ([]ruleset.Fate, error) {
 		for _, c := range list {
 			*texts = append(*texts, c.String())
@@ -188,7 +188,7 @@ func TestWhatIsOffloadedEndsWhenItIsCut(t *testing.T) {
 	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP}.add(t)
 	for _, offloaded := range []bool{false, true} {
 		b := openEntries{asker: table.one, keep: everything,
-			judge: func([]ruleset.Connection) ([]ruleset.Fate, error) {
+			decide: func([]ruleset.Connection) ([]ruleset.Fate, error) {
 				return []ruleset.Fate{ruleset.Cut}, nil
 			}}
 		if err := table.one.each(t.Context(), wholeTable()[0], b.take); err != nil ||
@@ -207,7 +207,7 @@ func TestWhatIsOffloadedEndsWhenItIsCut(t *testing.T) {
 	}
 }
 
-// An error of the judge ends the look, and the next one works.
+// An error of who decides ends the look, and the next one works.
 func TestAfterAnErrorOfTheJudge(t *testing.T) {
 	table := newTable(t)
 	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP}.add(t)
