@@ -68,7 +68,9 @@ func (s *Server) boot() error {
 		return err
 	}
 	etcd := filepath.Join(filepath.Dir(s.program), "etcd")
-	_, etcdErr := s.start("etcd", etcd, "--data-dir", s.Path("etcd"), "--unsafe-no-fsync")
+	// the address is no name: for its own JSON gateway, etcd would ask the nameserver about a name
+	_, etcdErr := s.start("etcd", etcd, "--data-dir", s.Path("etcd"), "--unsafe-no-fsync",
+		"--listen-client-urls=http://"+etcdAddr, "--advertise-client-urls=http://"+etcdAddr)
 	err = errors.Join(etcdErr,
 		s.write("tokens.csv", []byte(adminToken+",admin,admin,system:masters\n")),
 		s.write("audit.yaml", []byte(s.audit)),
