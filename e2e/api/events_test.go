@@ -31,6 +31,7 @@ func deliver(how delivery) change {
 		decoder := streaming.NewDecoder(framing.NewFrameReader(from), framing.Serializer)
 		encoder := streaming.NewEncoder(framing.NewFrameWriter(far), framing.Serializer)
 		r.Body = body{near, from}
+		p.delivered.Add(1)
 		go func() {
 			defer far.Close()
 			how(ctx, p, read(decoder), func(e metav1.WatchEvent) { _ = encoder.Encode(&e) })

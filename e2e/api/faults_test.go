@@ -16,7 +16,7 @@ import (
 // fault comes between an agent and the API server.
 type fault struct {
 	name    string
-	lasting time.Duration
+	lasting time.Duration                 // before anything changes; 0: until all watches are back
 	begin   func(context.Context, *proxy) // until ctx ends; the proxy counts what it has done
 }
 
@@ -46,10 +46,10 @@ func faults() []fault {
 			forVerb("list", delayed(2*time.Second)), forVerb("watch", firstAnswer(expireWatch)),
 			forVerb("watch", deliver(delayEach(300*time.Millisecond)))))},
 		// Events that no server sends like that: a stream of them is ordered.
-		{"every event twice", time.Second, answers(forVerb("watch", deliver(repeatAll)))},
-		{"the old version after the new one", time.Second,
+		{"every event twice", 0, answers(forVerb("watch", deliver(repeatAll)))},
+		{"the old version after the new one", 0,
 			answers(forVerb("watch", deliver(oldAfterNew)))},
-		{"the last event first", time.Second, answers(forVerb("watch", deliver(lastFirst)))},
+		{"the last event first", 0, answers(forVerb("watch", deliver(lastFirst)))},
 	}
 }
 
@@ -141,6 +141,9 @@ func (w *testCluster) changeDuring(f fault) {
 	w.Helper()
 	end := w.beginFault(f)
 	sleep(w.Context(), f.lasting)
+	if f.lasting == 0 {
+		w.waitForWatches()
+	}
 	w.addPod("late", 1, 8)
 	w.apply(allow("none"))
 	for _, app := range []string{"other", "near", "other"} {
@@ -152,6 +155,19 @@ func (w *testCluster) changeDuring(f fault) {
 	w.apply(allow("last"))
 	sleep(w.Context(), 500*time.Millisecond) // so that the fault changes these events, too
 	end()
+}
+
+// waitForWatches waits until every agent has asked again for all its watches, which a fault cut.
+func (w *testCluster) waitForWatches() {
+	w.Helper()
+	eventually(w.T, wait, func() error {
+		for _, a := range w.agents {
+			if n := a.proxy.delivered.Load(); n < int64(len(watched)) {
+				return fmt.Errorf("%s has asked for %d of %d watches", a.node, n, len(watched))
+			}
+		}
+		return nil
+	})
 }
 
 // beginFault begins a fault for all agents; its result ends it.

@@ -25,6 +25,7 @@ type proxy struct {
 	http      *http.Server
 	cert      string       // and key, without their endings
 	met       atomic.Int64 // what faults have done: connections, answers, events or packets
+	delivered atomic.Int64 // watches whose events a fault delivers
 
 	mu       sync.Mutex   // guards the fields below
 	listener net.Listener // nil while the server is away
