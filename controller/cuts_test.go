@@ -77,7 +77,7 @@ func TestCutsAreBounded(t *testing.T) {
 // What can't have become allowed is not judged again.
 func TestOnlyCutsThatAreTouchedAreJudged(t *testing.T) {
 	w := newWire()
-	c := settled(w)
+	c := withoutLoop(w)
 	var flows []ruleset.Flow
 	for n := range 1000 {
 		flows = append(flows, toPort(client(n), 40000, 80).Flow())
@@ -121,7 +121,7 @@ func TestEitherEndIsJudged(t *testing.T) {
 		{"of TCP", ruleset.TCP, 80, []graph.Event{away("out")}, ruleset.Ended, 1},
 		{"another port", ruleset.UDP, 40000, []graph.Event{away("out")}, ruleset.Cut, 1},
 	} {
-		c := settled(newWire(), row.events...)
+		c := withoutLoop(newWire(), row.events...)
 		connection := toPort(netip.MustParseAddr("10.244.2.1"), row.port, row.port)
 		if connection.Proto = row.proto; row.port == 40000 {
 			connection = toPort(netip.MustParseAddr("10.244.2.1"), row.port, 80)
@@ -162,7 +162,7 @@ func TestHandOverComesBeforeTheRules(t *testing.T) {
 	old, next := pod("old", "10.244.1.6"), pod("next", "10.244.1.6")
 	old.Labels, next.Labels = map[string]string{"app": "old"}, map[string]string{"app": "next"}
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: old}}}
-	eventually(t, "settled", func() bool { return c.Health.Readiness().Ready })
+	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
 	w.change(func() {
 		w.open = []ruleset.Connection{{
 			From: netip.MustParseAddrPort("10.244.2.1:40000"), To: netip.AddrPortFrom(old.Addrs[0],
@@ -183,7 +183,7 @@ func TestHandOverComesBeforeTheRules(t *testing.T) {
 
 // BenchmarkRelift is a commit that touches one of 16,000 cuts.
 func BenchmarkRelift(b *testing.B) {
-	c := settled(newWire())
+	c := withoutLoop(newWire())
 	var flows []ruleset.Flow
 	for n := range maxCuts {
 		flows = append(flows, toPort(client(n), 40000, 80).Flow())

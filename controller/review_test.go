@@ -139,7 +139,7 @@ func (w *wire) cut(clients ...string) func() bool {
 	}
 }
 
-// reviewing is a controller that has settled on a pod that everybody may reach.
+// reviewing is a controller that knows of a pod that everybody may reach.
 func reviewing(t *testing.T, w *wire, audit time.Duration) (*Controller, script) {
 	source := script(make(chan Mail))
 	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w,
@@ -258,8 +258,8 @@ func TestCutsOfOthers(t *testing.T) {
 	eventually(t, "cut again", w.cut("10.244.2.1", "10.244.2.2"))
 }
 
-// settled is a controller over a wire that knows a cluster, without its loop.
-func settled(w *wire, events ...graph.Event) *Controller {
+// withoutLoop is a controller over a wire that knows a cluster, without its loop.
+func withoutLoop(w *wire, events ...graph.Event) *Controller {
 	c := New(Config{Node: "n1", Firewall: &kernel{}, Connections: w, Cutter: w})
 	for _, e := range append(cluster(), events...) {
 		c.graph.Apply(e)
@@ -271,7 +271,7 @@ func settled(w *wire, events ...graph.Event) *Controller {
 // make conntrack believe that it is over.
 func TestCutsAreForgotten(t *testing.T) {
 	w := newWire()
-	c, now := settled(w), time.Now()
+	c, now := withoutLoop(w), time.Now()
 	tcp, udp := toWeb("10.244.2.1").Flow(), toWeb("10.244.2.2").Flow()
 	udp.Proto = ruleset.UDP
 	kept := udp

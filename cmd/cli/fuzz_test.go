@@ -52,7 +52,7 @@ func FuzzWholePath(f *testing.F) {
 		snapshot.Strict = true
 		strict, _ := compile.Compile(snapshot)
 		for _, program := range []*ruleset.Program{w.programs[0], strict, seen} {
-			if err := settle(t.Context(), b, program); err != nil {
+			if err := install(t.Context(), b, program); err != nil {
 				t.Fatalf("%v\n%s", err, program)
 			}
 		}

@@ -117,7 +117,7 @@ func TestWrongObjectsHoldUpNobody(t *testing.T) {
 	t.Run("in the kernel", func(t *testing.T) {
 		b := freshKernel(t)
 		for text, program := range programs {
-			if err := settle(t.Context(), b, program); err != nil {
+			if err := install(t.Context(), b, program); err != nil {
 				t.Errorf("%v\n%s", err, text)
 			}
 		}
@@ -321,8 +321,8 @@ func freshKernel(t testing.TB) *kernel.Backend {
 	return b
 }
 
-// settle brings a program into the kernel, whatever that holds, and finds it there.
-func settle(ctx context.Context, b *kernel.Backend, want *ruleset.Program) error {
+// install brings a program into the kernel, whatever that holds, and finds it there.
+func install(ctx context.Context, b *kernel.Backend, want *ruleset.Program) error {
 	have, err := b.Observe(ctx)
 	if err != nil {
 		return err

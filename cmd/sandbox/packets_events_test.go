@@ -84,7 +84,7 @@ func (r *rig) news(w *oracle.World) []graph.Event {
 func (r *rig) feed(events ...graph.Event) {
 	r.t.Helper()
 	r.send(events...)
-	r.settle()
+	r.waitInForce()
 }
 
 // send does not wait.

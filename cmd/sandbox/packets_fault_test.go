@@ -88,7 +88,7 @@ func TestLastGoodRulesStayOnRealPackets(t *testing.T) {
 	for _, a := range r.agents {
 		a.tap.breakdown(nil)
 	}
-	r.settle()
+	r.waitInForce()
 	r.check(second, afterFlows)
 	r.agree(second)
 }

@@ -46,7 +46,7 @@ func TestHiddenPodOnRealPackets(t *testing.T) {
 	r.pods["a/odd"] = sandbox.Pod{Name: "a/odd", Node: "n1", Addrs: []netip.Addr{odd}}
 	r.must(r.AddPod(r.pods["a/odd"]))
 	began := time.Now()
-	r.settle()
+	r.waitInForce()
 	t.Logf("ready %v after it was attached", time.Since(began))
 	r.expect(w, append(byHand(false, "a/odd", "a/cli", corev1.ProtocolTCP, 80, "10.244.1.3"),
 		byHand(true, "a/odd", hostOf("n1"), corev1.ProtocolTCP, 10250, "10.77.0.11")...))

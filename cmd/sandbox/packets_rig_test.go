@@ -21,7 +21,7 @@ import (
 // own namespace. A test tells it worlds; what comes of them is asked with packets.
 //
 //	oracle.World ──► pods of the sandbox (build)
-//	             └─► the difference to the world before, as events ──► controllers (tell) ──► kernel (settle)
+//	             └─► the difference to the world before, as events ──► controllers (tell) ──► kernel (waitInForce)
 //
 // Beside the nodes n1, n2 and n3 of the worlds there is a host outside, "out", and on each of the
 // four a process of the host, which as a pod of the sandbox is called host/n1 and so on.
@@ -110,7 +110,7 @@ func (r *rig) start() {
 	for _, a := range r.agents {
 		a.start(r.t)
 	}
-	r.settle()
+	r.waitInForce()
 }
 
 // become brings the sandbox and the controllers to a world and waits until the kernels hold it.
@@ -120,13 +120,13 @@ func (r *rig) become(w *oracle.World) {
 	r.tell(w)
 }
 
-// settle waits until the kernels of all nodes hold what was fed to their controllers.
+// waitInForce waits until the kernels of all nodes hold what was fed to their controllers.
 //
 // A complaint shows in the health once its mail was read, and the loop reads on only after it has
 // carried out what it read before. So a second mark that shows, sent after the first one showed,
 // tells that all that came before the first was carried out; where that failed the node is not
 // ready until it went well.
-func (r *rig) settle() {
+func (r *rig) waitInForce() {
 	r.t.Helper()
 	for range 2 {
 		for _, a := range r.agents {

@@ -45,7 +45,7 @@ func TestSwitchIsTurnedOnAgainOnRealPackets(t *testing.T) {
 			if took := time.Since(began); took > time.Second {
 				t.Errorf("it is on again after %v", took)
 			}
-			r.settle()
+			r.waitInForce()
 			r.check(w, neighbourFlows)
 		})
 	}

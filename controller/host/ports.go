@@ -91,8 +91,8 @@ func (h *Host) forgetPorts(net bridges) {
 func (p *port) wants(missing, pods []netip.Addr) bool {
 	return slices.ContainsFunc(missing, func(a netip.Addr) bool {
 		// A port whose address belongs to a pod that is asked for gets no other of that family.
-		_, settled := slices.BinarySearchFunc(pods, p.own[ruleset.FamilyOf(a)], netip.Addr.Compare)
-		return !settled
+		_, owned := slices.BinarySearchFunc(pods, p.own[ruleset.FamilyOf(a)], netip.Addr.Compare)
+		return !owned
 	})
 }
 

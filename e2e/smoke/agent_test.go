@@ -18,7 +18,7 @@ func (s *story) kubelets(t *testing.T) {
 	must(t, "rollout", "status", "-n", "shop", "daemonset/probed", "--timeout=90s")
 	restarts, denied := restartsAndReadiness(t), time.Now().Truncate(time.Second)
 	must(t, "apply", "-f", "testdata/policies.yaml")
-	s.under().settles(t, s.all()...)
+	s.under().comesTrue(t, s.all()...)
 	for time.Since(denied) < 12*time.Second { // a dozen probes of each kind
 		for _, failed := range failedProbes(t, denied) {
 			t.Error(failed)
@@ -104,7 +104,7 @@ func (s *story) removed(t *testing.T) {
 		must(t, "delete", "-k", shipped(t, "overlays", "flannel"), "--wait")
 		noAgents(t)
 	})
-	s.under().settles(t, s.all()...)
+	s.under().comesTrue(t, s.all()...)
 }
 
 // noAgents waits until all agents have ended.

@@ -11,22 +11,22 @@ import (
 )
 
 func (s *story) policies(t *testing.T) {
-	s.under().settles(t, s.all()...)
+	s.under().comesTrue(t, s.all()...)
 	near := pod(t, "shop", "near", "tcp", "8080") // to a client nothing is open, from anybody
-	reach{"shop/web": nil, "shop/stranger-near": nil, "shop/far": nil, "other/guest": nil}.settles(
+	reach{"shop/web": nil, "shop/stranger-near": nil, "shop/far": nil, "other/guest": nil}.comesTrue(
 		t, near)
 }
 
 func (s *story) labels(t *testing.T) {
 	client := append(names(s.web...), names(s.dns...)...)
 	must(t, "label", "-n", "shop", "pod", "stranger-far", "app=client", "--overwrite")
-	s.under().with("shop/stranger-far", client...).settles(t, s.all()...)
+	s.under().with("shop/stranger-far", client...).comesTrue(t, s.all()...)
 	must(t, "label", "-n", "shop", "pod", "stranger-far", "app=stranger", "--overwrite")
-	s.under().settles(t, s.all()...)
+	s.under().comesTrue(t, s.all()...)
 	must(t, "label", "namespace", "other", "team=friends")
-	s.under().with("other/guest", client...).settles(t, s.all()...)
+	s.under().with("other/guest", client...).comesTrue(t, s.all()...)
 	must(t, "label", "namespace", "other", "team-")
-	s.under().settles(t, s.all()...)
+	s.under().comesTrue(t, s.all()...)
 }
 
 // churn makes clients that turn strangers and go, each with the address that the one before it may
@@ -38,12 +38,12 @@ func (s *story) churn(t *testing.T) {
 			"--overrides", `{"spec":{"nodeName":"n1","terminationGracePeriodSeconds":0}}`, "--",
 			"serve", "--tcp", "8080")
 		must(t, "wait", "-n", "shop", "--for=condition=Ready", "pod/"+name, "--timeout=60s")
-		reach{"shop/" + name: names(s.web...)}.settles(t, s.web...)
+		reach{"shop/" + name: names(s.web...)}.comesTrue(t, s.web...)
 		must(t, "label", "-n", "shop", "pod", name, "app=stranger", "--overwrite")
-		reach{"shop/" + name: nil}.settles(t, s.web...)
+		reach{"shop/" + name: nil}.comesTrue(t, s.web...)
 		must(t, "delete", "-n", "shop", "pod", name, "--wait")
 	}
-	s.under().settles(t, s.all()...)
+	s.under().comesTrue(t, s.all()...)
 }
 
 // nodePorts sees how a client from outside is judged: by its own address at the pod's node, by the
@@ -143,14 +143,14 @@ func (s *story) bad(t *testing.T) {
 		return nil
 	})
 	t.Log(must(t, "events", "-n", "other", "--for", "networkpolicy/bad"))
-	s.under().settles(t, s.all()...)
+	s.under().comesTrue(t, s.all()...)
 	must(t, "delete", "-f", "testdata/bad.yaml")
 }
 
 func (s *story) policyDeleted(t *testing.T) {
 	dns := names(s.dns...)
 	must(t, "delete", "networkpolicy", "-n", "shop", "clients-to-web")
-	s.under().with("shop/near", dns...).with("shop/far", dns...).settles(t, s.all()...)
+	s.under().with("shop/near", dns...).with("shop/far", dns...).comesTrue(t, s.all()...)
 	must(t, "apply", "-f", "testdata/policies.yaml")
-	s.under().settles(t, s.all()...)
+	s.under().comesTrue(t, s.all()...)
 }

@@ -87,9 +87,9 @@ func (want reach) with(from string, open ...string) reach {
 	return changed
 }
 
-// settles waits until every pod reaches just what it should, at every address, and sees that this
+// comesTrue waits until every pod reaches just what it should, at every address, and sees that this
 // lasts.
-func (want reach) settles(t *testing.T, places ...place) {
+func (want reach) comesTrue(t *testing.T, places ...place) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() error { return want.check(places) })
 	if err := want.check(places); err != nil {

@@ -67,7 +67,7 @@ func (s *story) open(t *testing.T) {
 		"shop/stranger-far", "other/guest"} {
 		want[from] = names(all...)
 	}
-	want.settles(t, all...)
+	want.comesTrue(t, all...)
 }
 
 // under is who reaches what under the policies that everyone starts with.

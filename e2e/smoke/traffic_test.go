@@ -98,13 +98,13 @@ func during(t *testing.T, prefix string, web []place, happens func()) {
 		sent[i] = f.stop(t)
 	}
 	after := told(t, "shop", "web")
-	judge(t, flows, sent, after, after.Overflowed-before.Overflowed+droppedByCPU(t)-excuses)
+	compareWithSent(t, flows, sent, after, after.Overflowed-before.Overflowed+droppedByCPU(t)-excuses)
 }
 
-// judge compares what was sent with what arrived. Excuses are packets that this machine has lost
-// for want of time: by a full socket of the server, after all rules, or in the queue of a
+// compareWithSent compares what was sent with what arrived. Excuses are packets that this machine
+// has lost for want of time: by a full socket of the server, after all rules, or in the queue of a
 // processor.
-func judge(t *testing.T, flows []*flow, sent []tally, received ledger, excuses int) {
+func compareWithSent(t *testing.T, flows []*flow, sent []tally, received ledger, excuses int) {
 	t.Helper()
 	leak, broken, floor := 0, 0, time.Duration(0)
 	for i, f := range flows {
