@@ -88,6 +88,7 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 	for _, r := range o.rows {
 		fmt.Fprintf(os.Stderr, "%s ...\n", r.Name())
 		results = append(results, env.runRow(ctx, r))
+		fmt.Fprint(os.Stderr, tabulate(results[len(results)-1:])) // a crash must not lose it
 		if ctx.Err() != nil {
 			break
 		}

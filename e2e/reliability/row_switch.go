@@ -30,6 +30,11 @@ func (switchOff) Plan() plan { return plan{} }
 var switches = []string{"/proc/sys/net/bridge/bridge-nf-call-iptables",
 	"/proc/sys/net/bridge/bridge-nf-call-ip6tables"}
 
+// switchesOf returns which of them a round turns off: one alone, the other alone, then both.
+func switchesOf(round int) []string {
+	return [][]string{switches[:1], switches[1:], switches}[round%3]
+}
+
 const (
 	switchLimit = time.Second // until a switch that is off has no effect any more
 	closedFor   = 2 * time.Second
@@ -47,7 +52,7 @@ func (r switchOff) Inject(s *testbed) error {
 	}
 	rounds := s.times(20, 4)
 	for n := range rounds {
-		if err := t.switchedOff(switches[n%2:][:1+n%3/2], r.readOnly); err != nil {
+		if err := t.switchedOff(switchesOf(n), r.readOnly); err != nil {
 			return err
 		}
 	}
