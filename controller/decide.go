@@ -54,7 +54,14 @@ func (c *Controller) decideOpen(
 		now: time.Now()}
 	all := make([]ruleset.Fate, len(list))
 	for i, connection := range list {
+		if c.isLeft(connection) {
+			all[i] = ruleset.Ended
+			continue
+		}
 		all[i] = d.fate(connection)
+	}
+	if !c.review.looked {
+		c.noteStrangers(list)
 	}
 	// The caller ends entries in conntrack after this returns, when their cuts are in the kernel.
 	c.endCut(all)

@@ -14,7 +14,7 @@ import (
 
 // maxHandovers is how many addresses the kernel is asked about before a commit. Each costs a pass
 // over conntrack there; where more change hands at once, the look after the commit finds what is
-// open.
+// open. An address of this node is asked about only where an earlier pod can have left something.
 const maxHandovers = 8
 
 // apply takes an event into the graph and notes the addresses that get another pod by it.
@@ -36,6 +36,9 @@ func (c *Controller) apply(e graph.Event) {
 		}
 		if is.Node == c.Node && slices.Contains(is.Addrs, a) {
 			c.host.reassigned[a] = true
+		}
+		if was.Node == c.Node && slices.Contains(was.Addrs, a) {
+			c.review.left.gone[a] = true
 		}
 		// Before the first commit every open connection is due for a look anyway.
 		if c.review.begun && c.graph.IsPeer(a) {
@@ -71,9 +74,14 @@ func (c *Controller) handOver(ctx context.Context, delta ruleset.Delta) {
 	decide := func(list []ruleset.Connection) ([]ruleset.Fate, error) {
 		return c.decideOpen(ctx, list)
 	}
-	touched := slices.DeleteFunc(handed, func(a netip.Addr) bool { return !scope.Has(a) })
+	touched := slices.DeleteFunc(handed, func(a netip.Addr) bool {
+		return !scope.Has(a) || c.graph.IsLocal(a) && !c.review.left.mayHave(a)
+	})
 	for _, a := range touched[:min(len(touched), maxHandovers)] {
-		errs = append(errs, c.Connections.ReviewOf(ctx, a, decide))
+		err := c.Connections.ReviewOf(ctx, a, decide)
+		if errs = append(errs, err); err == nil {
+			c.review.left.ended(a)
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		c.reviewFailed(ctx, err)

@@ -49,11 +49,15 @@ type review struct {
 	waiting ruleset.Scope       // of cuts that depend on policies of other nodes' pods
 	own     []netip.Addr        // addresses of this node at the last commit, sorted
 	handed  map[netip.Addr]bool // addresses that have another pod since the last commit
+	left    leftovers
+	looked  bool // all that was open at the start has been looked at
 }
 
 // look is what one look at conntrack was for, and what came of it.
 type look struct {
 	scope ruleset.Scope
+	left  map[netip.Addr]bool   // addresses of pods that are gone
+	first bool                  // of this process
 	whole bool                  // it has seen all connections of what is cut
 	seen  map[ruleset.Flow]bool // flows that were cut before and have connections
 	took  time.Duration
@@ -73,7 +77,7 @@ const (
 func newReview() review {
 	return review{
 		scope: ruleset.Everything(), due: stoppedTimer(), handed: map[netip.Addr]bool{},
-		found: make(chan openBatch), over: make(chan look, 1),
+		found: make(chan openBatch), over: make(chan look, 1), left: newLeftovers(),
 	}
 }
 
@@ -86,6 +90,7 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	if !c.reviews() || !c.source.whole {
 		return
 	}
+	c.scheduleLeftovers()
 	moved := c.movedOwn()
 	if delta.Empty() && len(moved) == 0 && c.review.begun {
 		return
@@ -158,16 +163,20 @@ func (r *review) reviewWaiting() {
 
 // startReview asks conntrack for what is in the scope.
 func (c *Controller) startReview(ctx context.Context) {
-	l := look{scope: c.review.scope, seen: map[ruleset.Flow]bool{}}
+	l := look{scope: c.review.scope, left: c.unused(), first: !c.review.looked,
+		seen: map[ruleset.Flow]bool{}}
 	known := map[ruleset.Flow]time.Time{}
 	if c.review.cuts != nil {
 		known, l.whole = maps.Clone(c.review.cuts.flows), true
 	}
-	c.review.scope, c.review.looking = ruleset.Scope{}, true
+	c.review.scope, c.review.looking, c.review.left.due = ruleset.Scope{}, true, false
 	// Where there are flowtables, what is cut is judged again, so that it leaves conntrack.
 	again := c.kernel.bypassed
 	// This runs on the goroutine of the look, so it uses copies of what belongs to the loop.
 	keep := func(connection ruleset.Connection) bool {
+		if l.left[connection.From.Addr()] || l.left[connection.To.Addr()] {
+			return true
+		}
 		if _, cut := known[connection.Flow()]; cut {
 			l.seen[connection.Flow()] = true
 			return (again || connection.EitherEnd()) && l.scope.Covers(connection)
@@ -195,11 +204,14 @@ func (c *Controller) finishReview(ctx context.Context, l look) {
 		c.reviewFailed(ctx, err)
 		return
 	}
+	c.review.looked = true
+	c.leftoversEnded(l)
 	c.warnFull()
 	// With a pause of four times its length, a look takes a fifth of a processor.
 	if !c.review.scope.Empty() {
 		c.review.schedule(min(max(reviewDelay, 4*l.took), longestPause))
 	}
+	c.scheduleLeftovers()
 }
 
 // warnFull says where so many clients have been cut that no more are listed.

@@ -24,8 +24,9 @@ type wire struct {
 	held  map[ruleset.Flow]bool
 	named map[ruleset.Client]bool
 	looks int
-	slow  chan bool // a look waits for it; nil: it does not
-	fail  error     // of whatever is asked
+	asked []netip.Addr // what ReviewOf was called for
+	slow  chan bool    // a look waits for it; nil: it does not
+	fail  error        // of whatever is asked
 }
 
 func newWire(clients ...string) *wire {
@@ -55,6 +56,7 @@ func (w *wire) Review(_ context.Context, keep func(ruleset.Connection) bool,
 }
 
 func (w *wire) ReviewOf(_ context.Context, end netip.Addr, decide ruleset.DecideFates) error {
+	w.change(func() { w.asked = append(w.asked, end) })
 	return w.review(func(c ruleset.Connection) bool {
 		return c.From.Addr() == end || c.To.Addr() == end
 	}, decide)

@@ -47,6 +47,16 @@ func (g *Graph) Pod(key policy.Key) policy.Pod {
 // IsPeer reports whether a pod is the peer at an address.
 func (g *Graph) IsPeer(a netip.Addr) bool { return g.peerAt(a) != nil }
 
+// IsLocal reports whether a pod of this node claims an address.
+func (g *Graph) IsLocal(a netip.Addr) bool { return g.PodAt(a) != "" }
+
+// IsUnused reports whether an address could be that of a pod of this node, and nobody has it, not
+// even a pod that is gone from the API only.
+func (g *Graph) IsUnused(a netip.Addr) bool {
+	_, departed := g.departed[a]
+	return len(g.claims[a]) == 0 && !departed && g.canBeSubject(a)
+}
+
 // LocalEvents counts the events that were about pods of this node.
 func (g *Graph) LocalEvents() int { return g.localEvents }
 
