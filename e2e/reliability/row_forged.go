@@ -103,7 +103,8 @@ func (s *testbed) newForger(mark string) (f *forger, err error) {
 	return f, err
 }
 
-// isForWeb recognises a packet that somebody else than alien sends to web.
+// isForWeb recognises a packet that somebody else than alien sends to web. Alien's own kernel asks
+// for its neighbour web, from a link-local address.
 func isForWeb(p []byte) bool {
 	var from, to netip.Addr
 	switch {
@@ -112,7 +113,8 @@ func isForWeb(p []byte) bool {
 	case len(p) > 40 && p[0]>>4 == 6:
 		from, to = netip.AddrFrom16([16]byte(p[8:24])), netip.AddrFrom16([16]byte(p[24:40]))
 	}
-	return slices.Contains(podOf("web").Addrs, to) && !slices.Contains(podOf("alien").Addrs, from)
+	return slices.Contains(podOf("web").Addrs, to) && !from.IsLinkLocalUnicast() &&
+		!slices.Contains(podOf("alien").Addrs, from)
 }
 
 // addNobody has caged, which may send nothing, send from addresses that nobody has.
