@@ -108,7 +108,8 @@ var mutants = []mutant{
 	{"JSON may state a key twice", "manifests", "controller/source/manifests/parse.go",
 		"duplicateKeys = duplicateKeysInJSON(c.text)", "_ = duplicateKeysInJSON"},
 	{"what moves to another path is gone in between", "manifests",
-		"controller/source/manifests/watch.go", "other.schedule.changed(\"\", now)", "_, _ = other, now"},
+		"controller/source/manifests/watch.go", "other.schedule.changed(\"\", now)",
+		"_, _ = other, now"},
 
 	// The graph.
 	{"a pod that two selectors choose is a member of their union twice", "graph",
@@ -154,6 +155,18 @@ var mutants = []mutant{
 		"if !exists || digest != c.Digest() {", "if !exists || digest == \"\" {"},
 	{"the last address of a range is left out", "ruleset", "ruleset/address.go",
 		"a.Compare(r.Last) <= 0", "a.Compare(r.Last) < 0"},
+
+	// Open connections.
+	{"what a pod left open stays", "controller", "controller/decide.go",
+		"if c.isLeft(connection) {", "if false {"},
+	{"an address that is used again at once is not handed over", "controller",
+		"controller/leftover.go", "return l.unsure || l.gone[a] || l.strangers[a]",
+		"return l.unsure || l.strangers[a]"},
+	{"what was open at the start is nobody's", "controller", "controller/leftover.go",
+		"return l.unsure || l.gone[a] || l.strangers[a]", "return l.unsure || l.gone[a]"},
+	{"what a departed pod has open ends", "controller", "controller/graph/query.go",
+		"return len(g.claims[a]) == 0 && !departed &&",
+		"_ = departed\n\treturn len(g.claims[a]) == 0 &&"},
 
 	// The kernel.
 	{"what a flowtable has is cut in vain", "controller", "controller/flowtable.go",
