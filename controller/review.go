@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -41,6 +42,8 @@ type review struct {
 	scope   ruleset.Scope // of all that was committed since the last look; at first, everything
 	due     *time.Timer
 	looking bool
+	stop    context.CancelFunc // ends the look that is under way
+	stopped bool               // one was ended, and the next has not gone through yet
 	found   chan openBatch
 	over    chan look
 	cuts    *cuts               // nil: not known
@@ -105,6 +108,9 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	if !c.review.scope.Empty() {
 		c.review.schedule(reviewDelay)
 	}
+	if c.kernel.drifted {
+		c.review.restart()
+	}
 	if err := c.liftAllowed(ctx, delta); err != nil {
 		c.reviewFailed(ctx, err)
 	}
@@ -129,6 +135,16 @@ func (c *Controller) movedOwn() (moved []netip.Addr) {
 func (r *review) schedule(pause time.Duration) {
 	if !r.looking {
 		r.due.Reset(pause)
+	}
+}
+
+// restart begins a look that is under way anew: while somebody else's rules were in force, anything
+// may have come in, and it must not wait for the end of that look and for the pause after it. Where
+// that happens all the time, every other look goes through.
+func (r *review) restart() {
+	if r.looking && !r.stopped {
+		r.stopped = true
+		r.stop()
 	}
 }
 
@@ -183,9 +199,12 @@ func (c *Controller) startReview(ctx context.Context) {
 		}
 		return l.scope.Covers(connection)
 	}
+	looking, stop := context.WithCancel(ctx)
+	c.review.stop = stop
 	go func() {
+		defer stop()
 		began := time.Now()
-		l.err = c.Connections.Review(ctx, keep, c.review.decider(ctx))
+		l.err = c.Connections.Review(looking, keep, c.review.decider(looking))
 		l.took = time.Since(began)
 		c.review.over <- l
 	}()
@@ -194,7 +213,14 @@ func (c *Controller) startReview(ctx context.Context) {
 // finishReview takes over what a look has found.
 func (c *Controller) finishReview(ctx context.Context, l look) {
 	c.review.looking = false
+	c.Log.Debug("looked at open connections", "took", l.took, "error", l.err)
 	err := l.err
+	if errors.Is(err, context.Canceled) && c.review.stopped {
+		c.review.scope = c.review.scope.Union(l.scope)
+		c.review.schedule(reviewDelay)
+		return
+	}
+	c.review.stopped = false
 	if err == nil {
 		err = c.updateCuts(ctx, l)
 	}

@@ -43,14 +43,18 @@ func toWeb(client string) ruleset.Connection {
 		To: netip.MustParseAddrPort("10.244.1.5:80"), Proto: ruleset.TCP}
 }
 
-func (w *wire) Review(_ context.Context, keep func(ruleset.Connection) bool,
+func (w *wire) Review(ctx context.Context, keep func(ruleset.Connection) bool,
 	decide ruleset.DecideFates) error {
 	w.mu.Lock()
 	w.looks++
 	slow := w.slow
 	w.mu.Unlock()
 	if slow != nil {
-		<-slow
+		select {
+		case <-slow:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return w.review(keep, decide)
 }
@@ -231,6 +235,35 @@ func TestALookHoldsNothingUp(t *testing.T) {
 		return strings.Contains(k.program(), "10.244.1.6")
 	})
 	w.slow <- true
+}
+
+// What came in while somebody else's rules were in force does not wait for a look that was under
+// way before, but once.
+func TestARepairRestartsTheLook(t *testing.T) {
+	w, k, source := newWire("10.244.2.1"), &kernel{}, script(make(chan Mail))
+	w.slow = make(chan bool)
+	c := start(t, Config{Source: source, Firewall: k, Connections: w, Cutter: w,
+		Audit: 10 * time.Millisecond})
+	source <- Mail{Events: cluster(), Synced: true}
+	looks := func(n int) func() bool {
+		return func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == n }
+	}
+	eventually(t, "a look", looks(1))
+	for n := range 2 {
+		k.mu.Lock()
+		k.memory = ruleset.Memory{}
+		k.mu.Unlock()
+		eventually(t, "repaired", func() bool {
+			return strings.Contains(get(c, "/metrics"), fmt.Sprint("repairs_total ", n+1))
+		})
+		eventually(t, "another look", looks(2))
+	}
+	time.Sleep(2 * reviewDelay)
+	if w.change(func() {}); w.looks != 2 {
+		t.Errorf("%d looks", w.looks)
+	}
+	close(w.slow)
+	eventually(t, "cut", w.cut("10.244.2.1"))
 }
 
 // A look that fails is a warning, not a reason to be not ready, and is made up for.
