@@ -221,7 +221,7 @@ const (
 	denyAll = `
 metadata: {name: deny}
 spec: {podSelector: {}}`
-	badPart   = "::ffff:10.0.0.0/104" // the API server takes it and warns
+	badPart   = "::ffff:10.0.0.0/104" // API servers took it before Kubernetes 1.36, and keep it
 	badPolicy = `
 metadata: {name: bad}
 spec: {podSelector: {matchLabels: {app: none}}, ingress: [{from: [{ipBlock: {cidr: "` + badPart + `"}}]}]}`

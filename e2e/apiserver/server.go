@@ -133,6 +133,8 @@ func (s *Server) StartAPI() (err error) {
 		"--service-account-signing-key-file=" + s.Path("sa.key"),
 		"--service-cluster-ip-range=172.20.0.0/16",
 		"--disable-admission-plugins=ServiceAccount",
+		// clusters keep policies with CIDRs that only older API servers took: so must this one
+		"--feature-gates=StrictIPCIDRValidation=false",
 	}
 	if s.audit != "" {
 		args = append(args, "--audit-policy-file="+s.Path("audit.yaml"), "--audit-log-path="+

@@ -73,6 +73,8 @@ func servers(h home, v variant) []program {
 			"--service-account-signing-key-file=" + h.pki("sa.key"),
 			"--service-cluster-ip-range=" + v.serviceRanges(),
 			"--allow-privileged=true", "--kubelet-preferred-address-types=InternalIP",
+			// clusters keep policies with CIDRs that only older API servers took: so must this one
+			"--feature-gates=StrictIPCIDRValidation=false",
 		}},
 	}
 }
