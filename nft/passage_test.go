@@ -106,8 +106,8 @@ func wantNoPassage(t *rapid.T, before, after *ruleset.Program, d ruleset.Delta) 
 		was, _ := before.Decide(f)
 		is, _ := after.Decide(f)
 		for _, meanwhile := range passages(before, after) {
-			if v, trace := meanwhile.Decide(f); v == ruleset.Allow && was == ruleset.Deny &&
-				is == ruleset.Deny {
+			if v, trace := meanwhile.Decide(f); v == ruleset.Allowed && was == ruleset.Denied &&
+				is == ruleset.Denied {
 				t.Fatalf("%s passes while this is carried out: %v\n%s", f, trace, d.String())
 			}
 		}

@@ -29,15 +29,15 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Deny Verdict = iota
-	Allow
+	Denied Verdict = iota
+	Allowed
 )
 
 // String is deny or allow.
 func (v Verdict) String() string { return [...]string{"deny", "allow"}[v] }
 
-// Step is the decision in one direction, with its reason.
-type Step struct {
+// Decision is the answer in one direction, with its reason.
+type Decision struct {
 	Direction Direction
 	Verdict   Verdict
 	Chain     ChainID  // the chain that decided; empty: the address is not isolated, or Own
@@ -48,67 +48,67 @@ type Step struct {
 }
 
 // String says in one line what was decided and why.
-func (s Step) String() string {
+func (d Decision) String() string {
 	switch {
-	case s.Own:
-		return fmt.Sprintf("%s allow: the pod's own node", s.Direction)
-	case s.Tunnel:
-		return fmt.Sprintf("%s deny: a node unpacks tunnels there", s.Direction)
-	case s.Unknown:
-		return fmt.Sprintf("%s deny: no known pod of this node has the address", s.Direction)
-	case s.Chain == "":
-		return fmt.Sprintf("%s allow: not isolated", s.Direction)
-	case s.Verdict == Allow:
-		return fmt.Sprintf("%s allow: %s", s.Direction, ReasonOf(s.Reason))
+	case d.Own:
+		return fmt.Sprintf("%s allow: the pod's own node", d.Direction)
+	case d.Tunnel:
+		return fmt.Sprintf("%s deny: a node unpacks tunnels there", d.Direction)
+	case d.Unknown:
+		return fmt.Sprintf("%s deny: no known pod of this node has the address", d.Direction)
+	case d.Chain == "":
+		return fmt.Sprintf("%s allow: not isolated", d.Direction)
+	case d.Verdict == Allowed:
+		return fmt.Sprintf("%s allow: %s", d.Direction, ReasonOf(d.Reason))
 	default:
-		return fmt.Sprintf("%s deny: no rule in %s", s.Direction, s.Chain)
+		return fmt.Sprintf("%s deny: no rule in %s", d.Direction, d.Chain)
 	}
 }
 
-// Trace is the steps of a decision in the order in which the kernel takes them: egress, then
+// Trace is the decisions about a flow in the order in which the kernel takes them: egress, then
 // ingress.
-type Trace []Step
+type Trace []Decision
 
 // Decide gives the answer that the kernel gives, with its reason. It speaks for this node alone:
 // a pod of another node is free here.
 func (p *Program) Decide(f Flow) (Verdict, Trace) {
 	var trace Trace
 	for _, d := range []Direction{Egress, Ingress} {
-		step := p.decide(d, f)
-		trace = append(trace, step)
-		if step.Verdict == Deny {
-			return Deny, trace
+		decision := p.decide(d, f)
+		trace = append(trace, decision)
+		if decision.Verdict == Denied {
+			return Denied, trace
 		}
 	}
-	return Allow, trace
+	return Allowed, trace
 }
 
 // decide judges a flow in one direction. A subject that no policy isolates is free, unless a strict
 // program does not know it; so is what a pod and its own node send each other. What a pod sends to
 // where another node unpacks tunnels is denied before all that.
-func (p *Program) decide(d Direction, f Flow) Step {
+func (p *Program) decide(d Direction, f Flow) Decision {
 	subject, peer := d.Ends(f)
 	id, isolated := p.dispatch(d, subject)
 	unknown := p.unknown(subject)
 	switch {
 	case d == Egress && !slices.Contains(p.Node, peer) && p.tunnelled(f):
-		return Step{Direction: d, Tunnel: true}
+		return Decision{Direction: d, Tunnel: true}
 	case !isolated && !unknown:
-		return Step{Direction: d, Verdict: Allow}
+		return Decision{Direction: d, Verdict: Allowed}
 	case slices.Contains(p.Node, peer):
-		return Step{Direction: d, Verdict: Allow, Own: true}
+		return Decision{Direction: d, Verdict: Allowed, Own: true}
 	case unknown:
-		return Step{Direction: d, Verdict: Deny, Unknown: true}
+		return Decision{Direction: d, Verdict: Denied, Unknown: true}
 	}
 	return p.decideBy(d, id, peer, f)
 }
 
 // decideBy asks a subject's chain, and the chains that it leads to.
-func (p *Program) decideBy(d Direction, id ChainID, peer netip.Addr, f Flow) Step {
+func (p *Program) decideBy(d Direction, id ChainID, peer netip.Addr, f Flow) Decision {
 	if reason, ok := p.reason(p.chain(id), peer, f); ok {
-		return Step{Direction: d, Verdict: Allow, Chain: id, Reason: reason}
+		return Decision{Direction: d, Verdict: Allowed, Chain: id, Reason: reason}
 	}
-	return Step{Direction: d, Verdict: Deny, Chain: id}
+	return Decision{Direction: d, Verdict: Denied, Chain: id}
 }
 
 // reason returns the origins by which a chain, or one that it leads to, allows a flow.

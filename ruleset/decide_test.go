@@ -84,13 +84,13 @@ func TestDecide(t *testing.T) {
 func wantTrace(t *testing.T, p *Program, f Flow, want string) {
 	verdict, trace := p.Decide(f)
 	texts := make([]string, len(trace))
-	for i, step := range trace {
-		texts[i] = step.String()
+	for i, decision := range trace {
+		texts[i] = decision.String()
 	}
 	if got := strings.Join(texts, "; "); got != want {
 		t.Errorf("%s\n got %s\nwant %s", f, got, want)
 	}
-	if denied := strings.Contains(want, "deny"); denied != (verdict == Deny) {
+	if denied := strings.Contains(want, "deny"); denied != (verdict == Denied) {
 		t.Errorf("%s: verdict %s after %s", f, verdict, want)
 	}
 }
@@ -195,7 +195,7 @@ func TestDecideByRange(t *testing.T) {
 }
 
 func TestZeroVerdictDenies(t *testing.T) {
-	if v := Verdict(0); v != Deny || v.String() != "deny" || Allow.String() != "allow" {
-		t.Error(v, Allow)
+	if v := Verdict(0); v != Denied || v.String() != "deny" || Allowed.String() != "allow" {
+		t.Error(v, Allowed)
 	}
 }

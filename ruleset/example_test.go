@@ -52,8 +52,8 @@ func ExampleProgram_Decide() {
 			Proto: ruleset.TCP, Port: 5432,
 		})
 		fmt.Println(from, verdict)
-		for _, step := range trace {
-			fmt.Println(" ", step)
+		for _, decision := range trace {
+			fmt.Println(" ", decision)
 		}
 	}
 	// Output:

@@ -54,7 +54,7 @@ func (t *tally) flow(allowed bool, traces []ruleset.Trace) {
 
 // isRuled reports whether a rule of a policy had to allow the flow.
 func isRuled(trace ruleset.Trace) bool {
-	return slices.ContainsFunc(trace, func(s ruleset.Step) bool {
+	return slices.ContainsFunc(trace, func(s ruleset.Decision) bool {
 		return s.Chain != "" && !slices.Equal(s.Reason, []ruleset.Origin{{}})
 	})
 }
@@ -88,14 +88,14 @@ func nodesOf(w *oracle.World) []string {
 // decide asks every node: a packet passes if none denies it.
 func decide(programs []*ruleset.Program, f oracle.Flow) (bool, []ruleset.Trace) {
 	flow := ruleset.Flow{From: f.From, To: f.To, Port: uint16(f.Port), Proto: protocols[f.Protocol]}
-	got := ruleset.Allow
+	got := ruleset.Allowed
 	var traces []ruleset.Trace
 	for _, p := range programs {
 		verdict, trace := p.Decide(flow)
 		traces = append(traces, trace)
 		got = min(got, verdict)
 	}
-	return got == ruleset.Allow, traces
+	return got == ruleset.Allowed, traces
 }
 
 var protocols = map[corev1.Protocol]ruleset.Protocol{

@@ -42,7 +42,7 @@ func TestRangesWithinRanges(t *testing.T) {
 		p := netpol(t, "a/p {ingress: ["+strings.Join(rules, ", ")+"]}")
 		program, problems := compile.Compile(crowd(t, 10, p))
 		verdict, trace := program.Decide(tcpFlow("10.1.0.1 > 10.1.0.0 30000"))
-		if fits != (len(problems) == 0) || fits != (verdict == ruleset.Allow) {
+		if fits != (len(problems) == 0) || fits != (verdict == ruleset.Allowed) {
 			t.Errorf("%d ranges: %v, %v %v", count, problems, verdict, trace)
 		}
 	}
