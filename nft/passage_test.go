@@ -81,7 +81,7 @@ func having(t *rapid.T, all *ruleset.Program, when string) *ruleset.Program {
 		return slices.Contains(gone, e.Addr)
 	})
 	unused := func(c ruleset.Chain) bool {
-		return c.Denial != ruleset.GoBack && !slices.ContainsFunc(p.Dispatch,
+		return c.Subject != "" && !slices.ContainsFunc(p.Dispatch,
 			func(e ruleset.Dispatch) bool {
 				return e.Chain == c.ID
 			})
@@ -114,8 +114,97 @@ func wantNoPassage(t *rapid.T, before, after *ruleset.Program, d ruleset.Delta) 
 	}
 }
 
+// Peers that come and go meanwhile let none pass that is denied before and after, where a set serves
+// rules of one action and one set at most those that pass: a packet may find some peers of before
+// and some of after.
+func TestNoPacketPassesWhilePeersComeAndGo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := withOneActionASet(t, podPrograms().Draw(t, "program"))
+		before, after := withSomePeers(t, all, "before"), withSomePeers(t, all, "after")
+		m := holding(t, before)
+		for _, d := range steps(ruleset.Diff(observe(t, m), after), 1) {
+			was := m.Program()
+			if err := m.Apply(t.Context(), d); err != nil {
+				t.Fatalf("%v\n%s", err, d.String())
+			}
+			mixed := *was
+			mixed.Sets = slices.Clone(was.Sets)
+			for i := range mixed.Sets {
+				if rapid.Bool().Draw(t, "of after") {
+					mixed.Sets[i] = m.Program().Sets[i]
+				}
+			}
+			wantNoMoreThan(t, &mixed, before, after)
+		}
+	})
+}
+
+// withOneActionASet gives all rules that speak of a set one action.
+func withOneActionASet(t *rapid.T, p *ruleset.Program) *ruleset.Program {
+	actions := map[ruleset.SetID]ruleset.Action{}
+	for i, s := range p.Sets {
+		actions[s.ID] = rapid.SampledFrom([]ruleset.Action{ruleset.Accept,
+			ruleset.Deny}).Draw(t, "action")
+		if i == 0 && rapid.Bool().Draw(t, "one set of what passes") {
+			actions[s.ID] = ruleset.Pass
+		}
+	}
+	for _, c := range p.Chains {
+		for i, s := range c.Steps {
+			if r, is := s.(ruleset.Rule); is && r.Peer.HasSet() {
+				r.Action = actions[r.Peer.Set]
+				c.Steps[i] = r
+			}
+		}
+	}
+	return p
+}
+
+// withSomePeers is a program with some of the members that its sets of peers have.
+func withSomePeers(t *rapid.T, all *ruleset.Program, when string) *ruleset.Program {
+	p := *all
+	p.Sets = slices.Clone(all.Sets)
+	for i, s := range p.Sets {
+		p.Sets[i].Members = slices.DeleteFunc(slices.Clone(s.Members), func(ruleset.Member) bool {
+			return !s.ID.Leads() && rapid.Bool().Draw(t, "absent "+when)
+		})
+	}
+	return &p
+}
+
+// wantNoMoreThan wants a program to deny in each direction what two others deny there.
+func wantNoMoreThan(t *rapid.T, meanwhile, before, after *ruleset.Program) {
+	for range 20 {
+		f := ruleset.Flow{
+			From: someAddress().Draw(t, "from"), To: someAddress().Draw(t, "to"),
+			Proto: rapid.SampledFrom(ruleset.Protocols[:]).Draw(t, "proto"),
+			Port:  rapid.SampledFrom([]uint16{1, 2, 3, 4, 53, 8080, 65535}).Draw(t, "port"),
+		}
+		if len(after.Dispatch) > 0 {
+			e := rapid.SampledFrom(after.Dispatch).Draw(t, "subject")
+			*[...]*netip.Addr{&f.To, &f.From}[e.Direction] = e.Addr
+		}
+		for _, d := range ruleset.Directions {
+			was, _ := inOneDirection(before, d).Decide(f)
+			is, _ := inOneDirection(after, d).Decide(f)
+			if v, trace := inOneDirection(meanwhile, d).Decide(f); v > was && v > is {
+				t.Fatalf("%s passes while this is carried out: %v\n%s", f, trace, meanwhile)
+			}
+		}
+	}
+}
+
+// inOneDirection is a program that decides in one direction alone.
+func inOneDirection(p *ruleset.Program, d ruleset.Direction) *ruleset.Program {
+	one := *p
+	one.Dispatch = slices.DeleteFunc(slices.Clone(p.Dispatch), func(e ruleset.Dispatch) bool {
+		return e.Direction != d
+	})
+	return &one
+}
+
 // passages are what a packet may meet between two programs: it looks up the known pods first, then
-// its chain. A chain that had no rules when it came is there, and lets it go on.
+// its chain. A chain that had no rules when it came is there, and decides nothing.
 func passages(before, after *ruleset.Program) []*ruleset.Program {
 	known := func(s ruleset.Set) bool { return s.ID.IsKnownPods() }
 	old, _ := partition(before.Sets, known)
@@ -124,8 +213,8 @@ func passages(before, after *ruleset.Program) []*ruleset.Program {
 		Sets: slices.Concat(others, old), Chains: slices.Clone(before.Chains)}
 	for _, c := range after.Chains {
 		isThere := func(o ruleset.Chain) bool { return o.ID == c.ID }
-		if !slices.ContainsFunc(before.Chains, isThere) && c.Denial != ruleset.GoBack {
-			late.Chains = append(late.Chains, ruleset.Chain{ID: c.ID, Rules: []ruleset.Rule{{}}})
+		if !slices.ContainsFunc(before.Chains, isThere) {
+			late.Chains = append(late.Chains, ruleset.Chain{ID: c.ID, End: ruleset.EndGoBack})
 		}
 	}
 	both := *late

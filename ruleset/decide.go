@@ -44,7 +44,7 @@ type Decision struct {
 	Own       bool     // between a pod and its own node
 	Unknown   bool     // the address is one that a strict program denies
 	Tunnel    bool     // the flow ends where a node unpacks tunnels
-	Reason    []Origin // of the rule that allowed, or of those of which one did
+	Reason    []Origin // of the rule that decided, or of those of which one did; none: none did
 }
 
 // String says in one line what was decided and why.
@@ -58,8 +58,10 @@ func (d Decision) String() string {
 		return fmt.Sprintf("%s deny: no known pod of this node has the address", d.Direction)
 	case d.Chain == "":
 		return fmt.Sprintf("%s allow: not isolated", d.Direction)
+	case len(d.Reason) > 0:
+		return fmt.Sprintf("%s %s: %s", d.Direction, d.Verdict, ReasonOf(d.Reason))
 	case d.Verdict == Allowed:
-		return fmt.Sprintf("%s allow: %s", d.Direction, ReasonOf(d.Reason))
+		return fmt.Sprintf("%s allow: nothing in %s denies", d.Direction, d.Chain)
 	default:
 		return fmt.Sprintf("%s deny: no rule in %s", d.Direction, d.Chain)
 	}
@@ -103,47 +105,77 @@ func (p *Program) decide(d Direction, f Flow) Decision {
 	return p.decideBy(d, id, peer, f)
 }
 
-// decideBy asks a subject's chain, and the chains that it leads to.
+// decideBy asks a subject's chain, and the chains that it leads to. What these decide nothing about
+// is free.
 func (p *Program) decideBy(d Direction, id ChainID, peer netip.Addr, f Flow) Decision {
-	if reason, ok := p.reason(p.chain(id), peer, f); ok {
-		return Decision{Direction: d, Verdict: Allowed, Chain: id, Reason: reason}
+	o := p.take(id, peer, f, 0)
+	if !o.decided {
+		o.verdict = Allowed
 	}
-	return Decision{Direction: d, Verdict: Denied, Chain: id}
+	return Decision{Direction: d, Verdict: o.verdict, Chain: id, Reason: o.reason}
 }
 
-// reason returns the origins by which a chain, or one that it leads to, allows a flow.
-func (p *Program) reason(c Chain, peer netip.Addr, f Flow) ([]Origin, bool) {
-	if rule, ok := p.allowing(c, peer, f); ok {
-		return rule.Origins, true
+// outcome is what a chain makes of a flow. The zero value has decided nothing.
+type outcome struct {
+	decided bool
+	verdict Verdict
+	reason  []Origin
+}
+
+// maxCalls is how deep chains may lead to each other; a kernel refuses more (NFT_JUMP_STACK_SIZE),
+// and chains that lead in circles.
+const maxCalls = 16
+
+// take has a flow take the steps of a chain that so many others have led to, until one decides. What
+// leads too deep is denied.
+func (p *Program) take(id ChainID, peer netip.Addr, f Flow, depth int) outcome {
+	if depth > maxCalls {
+		return outcome{decided: true}
 	}
-	for _, id := range c.lookups() {
-		if m, ok := p.set(id).jump(f.Proto, f.Port); ok {
-			if _, ok := p.allowing(p.chain(m.Chain), peer, f); ok {
-				return m.Reason.Origins(), true
+	c := p.chain(id)
+	for _, s := range c.Steps {
+		switch s := s.(type) {
+		case Rule:
+			if p.matches(s, peer, f) {
+				return s.outcome()
+			}
+		case Lookup:
+			if m, leads := p.set(s.Set).jump(f.Proto, f.Port); leads {
+				if o := p.take(m.Chain, peer, f, depth+1); o.decided {
+					return outcome{true, o.verdict, m.Reason.Origins()}
+				}
+			}
+		case Call:
+			if o := p.take(s.Chain, peer, f, depth+1); o.decided {
+				return o
 			}
 		}
 	}
-	if c.Onward == "" {
-		return nil, false
-	}
-	return p.reason(p.chain(c.Onward), peer, f)
+	return c.End.outcome()
 }
 
-// lookups are the sets in which a chain looks ports up.
-func (c Chain) lookups() []SetID {
-	if c.ByPort {
-		return append([]SetID{PortsOf(c.ID)}, c.Spans...)
+// outcome is what a rule makes of a flow that it matches.
+func (r Rule) outcome() outcome {
+	switch r.Action {
+	case Accept:
+		return outcome{true, Allowed, r.Origins}
+	case Pass:
+		return outcome{}
+	default:
+		return outcome{true, Denied, r.Origins}
 	}
-	return c.Spans
 }
 
-// allowing finds the first rule of a chain that allows a flow.
-func (p *Program) allowing(c Chain, peer netip.Addr, f Flow) (Rule, bool) {
-	at := slices.IndexFunc(c.Rules, func(r Rule) bool { return p.allows(r, peer, f) })
-	if at < 0 {
-		return Rule{}, false
+// outcome is what an end makes of a flow.
+func (e End) outcome() outcome {
+	switch e {
+	case EndAccept:
+		return outcome{decided: true, verdict: Allowed}
+	case EndGoBack:
+		return outcome{}
+	default:
+		return outcome{decided: true, verdict: Denied}
 	}
-	return c.Rules[at], true
 }
 
 // dispatch finds the chain of an address in a direction; false: it is not isolated there.
@@ -158,8 +190,8 @@ func (p *Program) dispatch(d Direction, addr netip.Addr) (ChainID, bool) {
 	return p.Dispatch[at].Chain, true
 }
 
-// allows reports whether a rule allows a flow: by its peer, its protocol and its port.
-func (p *Program) allows(r Rule, peer netip.Addr, f Flow) bool {
+// matches reports whether a rule matches a flow: by its peer, its protocol and its port.
+func (p *Program) matches(r Rule, peer netip.Addr, f Flow) bool {
 	return p.isPeer(r.Peer, peer, f) && r.carries(f)
 }
 

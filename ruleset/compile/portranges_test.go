@@ -2,6 +2,7 @@ package compile_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,8 +20,9 @@ func TestManyRangesAreOneLook(t *testing.T) {
 	}
 	chain, sources := assemble(t, "a/web n1 10.0.0.2", ruleset.Ingress, []string{"a/p {ingress: [" +
 		strings.Join(rules, ", ") + "]}"})
-	if len(chain.Rules) != 1 || len(chain.Spans) != 1 || chain.ByPort {
-		t.Errorf("%d rules, looks at %v", len(chain.Rules), chain.Spans)
+	lookups := slices.Collect(chain.Lookups())
+	if len(chain.Steps) != 1+1 || len(lookups) != 1 || lookups[0].Set.Kind != ruleset.PortRanges {
+		t.Errorf("%d steps, looks at %v", len(chain.Steps), lookups)
 	}
 	for _, s := range sources {
 		if s.ID.Kind == ruleset.PortRanges && (len(s.Jumps) != 6006 || s.Jumps[1].Port != 11 ||
