@@ -13,6 +13,8 @@ import (
 
 // Firewall is a kernel's rules.
 type Firewall interface {
+	// Form says what programs it can hold; that never changes.
+	Form() ruleset.Form
 	// Observe says what the kernel holds now.
 	Observe(context.Context) (ruleset.Observed, error)
 	// Apply carries a delta out, all or nothing; after an error nothing is known. An empty one says
@@ -80,6 +82,7 @@ func New(c Config) *Controller {
 		bad: newBadPolicies(), kernel: newKernelState(), host: newHostState(),
 		bridge: newBridgeState(), review: newReview(),
 	}
+	controller.graph.SetForm(c.Firewall.Form())
 	if c.DenyUnknown {
 		controller.graph.DenyUnknown()
 	}

@@ -60,6 +60,9 @@ func Open(o Options) (*Backend, error) {
 	return b, nil
 }
 
+// Form says that the kernel can hold every program.
+func (b *Backend) Form() ruleset.Form { return ruleset.FullForm() }
+
 // Close gives the table up; the rules stay.
 func (b *Backend) Close() error { return errors.Join(b.hangUp(), b.unlock()) }
 

@@ -26,6 +26,9 @@ type Memory struct {
 // Damage takes rules out of the frame, as somebody else may do.
 func (m *Memory) Damage() { m.frame = min(m.frame, Damaged) }
 
+// Form returns what the kernel can hold: everything.
+func (m *Memory) Form() Form { return FullForm() }
+
 // Observe returns what the kernel holds.
 func (m *Memory) Observe(context.Context) (Observed, error) {
 	o := Observed{

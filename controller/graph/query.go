@@ -14,7 +14,7 @@ import (
 // from a terminating namespace and is still in force is part of it.
 func (g *Graph) Snapshot() compile.Snapshot {
 	s := compile.Snapshot{
-		Node: g.node, Denial: g.form.Denial, MergeAbove: g.form.MergeAbove,
+		Node: g.node, Form: g.form.Form, Denial: g.form.Denial, MergeAbove: g.form.MergeAbove,
 		Budgets: g.form.Budgets, Strict: g.strict, Anywhere: g.anywhere,
 		Links: g.hostLinks, TunnelPorts: g.tunnelPorts, Found: g.host.ranges,
 		Behind: slices.Collect(maps.Keys(g.host.behind)),

@@ -30,6 +30,7 @@ func TestMergedRulesDecideLikeTheirList(t *testing.T) {
 			}
 		}
 		form := Form{MergeAbove: rapid.IntRange(1, 9).Draw(t, "most rules")}
+		form.PortMaps = rapid.Bool().Draw(t, "port maps")
 		merged := build(Subject{Pod: subject}, all, form).isolation(subject, form, NoGroup)
 		merged.Chain.End = ruleset.EndAccept
 		wantAlike(t, listed, merged)
@@ -105,7 +106,8 @@ func TestSourcesKnowTheActions(t *testing.T) {
 			Ports: []ruleset.PortRange{{First: i, Last: i}}, Action: ruleset.Deny})
 	}
 	for most, kinds := range map[int]string{9: "[2]", 1: "[2 2]"} {
-		b := build(Subject{}, []*contribution{c}, Form{MergeAbove: most})
+		b := build(Subject{}, []*contribution{c},
+			Form{Form: ruleset.FullForm(), MergeAbove: most})
 		var got []ruleset.Actions
 		for _, s := range b.isolation(policy.Pod{}, Form{}, NoGroup).Sources {
 			got = append(got, s.Actions)

@@ -89,7 +89,7 @@ func allowNothing(w *oracle.World, names map[string]bool) *oracle.World {
 // one pod of another.
 func crowd(t *testing.T, pods int, policies ...*networkingv1.NetworkPolicy) compile.Snapshot {
 	t.Helper()
-	s := compile.Snapshot{Node: "n0"}
+	s := compile.Snapshot{Node: "n0", Form: ruleset.FullForm()}
 	for i := range pods {
 		p := policy.Pod{
 			Key: policy.Key{Namespace: "a", Name: fmt.Sprintf("p%d", i)}, Node: fmt.Sprintf("n%d",

@@ -36,7 +36,7 @@ func assemble(t *testing.T, line string, d ruleset.Direction, texts []string) (r
 	for _, text := range texts {
 		policies = append(policies, policy.Parse(netpol(t, text)))
 	}
-	own := isolation(subject, d, policies, compile.Form{})
+	own := isolation(subject, d, policies, compile.Form{Form: ruleset.FullForm()})
 	return own.Chain, own.Sources
 }
 

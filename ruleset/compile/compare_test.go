@@ -64,6 +64,11 @@ func isRuled(trace ruleset.Trace) bool {
 func programsOf(w *oracle.World) []*ruleset.Program {
 	snapshot := compile.SnapshotOf(policy.Objects(*w), "")
 	snapshot.MergeAbove = len(w.Policies) % 2
+	return programsOfNodes(w, snapshot)
+}
+
+// programsOfNodes compiles a world, as a snapshot has it, for every node that it mentions.
+func programsOfNodes(w *oracle.World, snapshot compile.Snapshot) []*ruleset.Program {
 	var programs []*ruleset.Program
 	for _, snapshot.Node = range nodesOf(w) {
 		program, _ := compile.Compile(snapshot)

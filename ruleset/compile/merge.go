@@ -9,16 +9,16 @@ import (
 
 // merge makes one rule of all rules with the same ports, for each family and kind of
 // peer, over the union of their peers. Where even these are too many, ports are looked
-// up in maps. So a packet is compared with a few rules, however many policies there
-// are.
+// up in maps, if the backend can do that. So a packet is compared with a few rules,
+// however many policies there are.
 func (b *builder) merge(contributions []*contribution, form Form) {
 	*b = newBuilder(b.pod, b.direction)
 	var all mergedRules
-	commute := oneAction(contributions)
+	mayLookUp := form.PortMaps && oneAction(contributions)
 	for _, c := range contributions {
 		for _, rule := range c.rules {
 			all.add(rule, c)
-			if commute && form.merges(len(all.list)) {
+			if mayLookUp && form.merges(len(all.list)) {
 				b.lookUpPorts(contributions, form)
 				return
 			}

@@ -61,7 +61,7 @@ func BenchmarkChain(b *testing.B) {
 			var rules int
 			for b.Loop() {
 				rules = len(isolation(subject, ruleset.Ingress, policies,
-					compile.Form{}).Chain.Steps)
+					compile.Form{Form: ruleset.FullForm()}).Chain.Steps)
 			}
 			b.ReportMetric(float64(rules), "rules")
 		})
@@ -83,8 +83,8 @@ func BenchmarkLookUp(b *testing.B) {
 			strings.Join(rules, ", ")))))
 	}
 	for b.Loop() {
-		if j := isolation(subject, ruleset.Ingress, policies, compile.Form{}); len(
-			j.Chain.Steps) != 1+2 {
+		form := compile.Form{Form: ruleset.FullForm()}
+		if j := isolation(subject, ruleset.Ingress, policies, form); len(j.Chain.Steps) != 1+2 {
 			b.Fatal(j.Chain)
 		}
 	}
@@ -100,7 +100,8 @@ func TestPortsThatSeveralPoliciesName(t *testing.T) {
 			fmt.Sprintf("a/p%d {ingress: [{from: [{podSelector: {matchLabels: {app: x%d}}}], "+
 				"ports: [%s]}]}", i, i, text))))
 	}
-	j := isolation(subject, ruleset.Ingress, policies, compile.Form{MergeAbove: 1})
+	j := isolation(subject, ruleset.Ingress, policies,
+		compile.Form{Form: ruleset.FullForm(), MergeAbove: 1})
 	peers, comments := map[ruleset.ChainID]string{}, map[ruleset.SetID]string{}
 	for _, s := range j.Sources {
 		comments[s.ID] = s.Comment
