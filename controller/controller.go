@@ -82,7 +82,6 @@ func New(c Config) *Controller {
 		bad: newBadPolicies(), kernel: newKernelState(), host: newHostState(),
 		bridge: newBridgeState(), review: newReview(),
 	}
-	controller.graph.SetForm(c.Firewall.Form())
 	if c.DenyUnknown {
 		controller.graph.DenyUnknown()
 	}
@@ -100,6 +99,7 @@ func New(c Config) *Controller {
 func (c *Controller) Run(ctx context.Context) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	c.graph.SetForm(c.Firewall.Form())
 	c.close(ctx) // also where the source fails at once
 	// The channel has room for the result, so that the source can end before the loop.
 	failed := make(chan error, 1)
