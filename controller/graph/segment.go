@@ -71,7 +71,10 @@ func (g *Graph) stepDoes(s ruleset.Step) (does ruleset.Actions, all bool) {
 	case ruleset.Call:
 		return g.chainDoes(s.Chain), g.allowsAll(s.Chain)
 	case ruleset.Lookup:
-		return g.sets[s.Set].source.Actions, false
+		if known, exists := g.sets[s.Set]; exists {
+			return known.source.Actions, false
+		}
+		return 0, false
 	default:
 		panic(fmt.Sprintf("no step: %T", s))
 	}
