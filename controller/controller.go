@@ -13,6 +13,8 @@ import (
 
 // Firewall is a kernel's rules.
 type Firewall interface {
+	// Form says what programs it can hold; that never changes.
+	Form() ruleset.Form
 	// Observe says what the kernel holds now.
 	Observe(context.Context) (ruleset.Observed, error)
 	// Apply carries a delta out, all or nothing; after an error nothing is known. An empty one says
@@ -97,6 +99,7 @@ func New(c Config) *Controller {
 func (c *Controller) Run(ctx context.Context) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	c.graph.SetForm(c.Firewall.Form())
 	c.close(ctx) // also where the source fails at once
 	// The channel has room for the result, so that the source can end before the loop.
 	failed := make(chan error, 1)

@@ -31,6 +31,8 @@ type kernel struct {
 	calls  int
 }
 
+func (k *kernel) Form() ruleset.Form { return k.memory.Form() }
+
 func (k *kernel) Observe(ctx context.Context) (ruleset.Observed, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -189,8 +189,8 @@ func BenchmarkRelift(b *testing.B) {
 		flows = append(flows, toPort(client(n), 40000, 80).Flow())
 	}
 	c.review.cuts = newCuts(ruleset.Cuts{Flows: flows}, time.Now())
-	delta := ruleset.Delta{AddMembers: []ruleset.Members{{Members: []ruleset.Member{{Addr: client(
-		1)}}}}}
+	delta := ruleset.Delta{AddMembers: []ruleset.Members{ruleset.Added(ruleset.SetID{},
+		[]ruleset.Member{{Addr: client(1)}}, ruleset.ActionsOf(ruleset.Accept))}}
 	for b.Loop() {
 		if err := c.liftAllowed(b.Context(), delta); err != nil {
 			b.Fatal(fmt.Errorf("liftAllowed: %w", err))

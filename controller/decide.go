@@ -77,7 +77,7 @@ func (c *Controller) denials(ends map[netip.Addr]bool) func(ruleset.Flow) bool {
 		denied, is := known[f]
 		if !is {
 			verdict, _ := program.Decide(f)
-			denied = verdict == ruleset.Deny
+			denied = verdict == ruleset.Denied
 			known[f] = denied
 		}
 		return denied
@@ -102,7 +102,7 @@ func (c *Controller) elsewhere() func(ruleset.Flow) bool {
 		}
 		return slices.ContainsFunc(programs, func(p *ruleset.Program) bool {
 			verdict, _ := p.Decide(f)
-			return verdict == ruleset.Deny
+			return verdict == ruleset.Denied
 		})
 	}
 }

@@ -53,7 +53,7 @@ func TestChangeLeavesTheRestAlone(t *testing.T) {
 	converge(t, b, sample(ruleset.Drop))
 	before := nftProgram(t, "", "-a", "list", "chain", "inet", tableName, podChain)
 	changed := sample(ruleset.Drop)
-	changed.Chains[1].Rules = changed.Chains[1].Rules[1:]
+	changed.Chains[1].Steps = changed.Chains[1].Steps[1:]
 	changed.Sets[0].Members = nil
 	converge(t, b, changed)
 	if diff := cmp.Diff(before, nftProgram(t, "", "-a", "list", "chain", "inet", tableName,
@@ -127,7 +127,7 @@ func TestRefusedDeltaChangesNothing(t *testing.T) {
 		{AddLinks: []string{"eth1"}, AddDispatch: []ruleset.Dispatch{{Addr: addr("10.0.0.1"),
 			Chain: "ingress/no/where"}}},
 		{AddLinks: []string{"eth1"}, PutChains: []ruleset.PutChain{{New: true, Chain: ruleset.Chain{
-			ID: "ingress/a/b", Rules: []ruleset.Rule{{Peer: ruleset.InSet(nowhere)}}}}}}, // absent
+			ID: "ingress/a/b", Steps: ruleset.Steps{ruleset.Rule{Peer: ruleset.InSet(nowhere)}}}}}}, // absent
 	} {
 		newNetns(t)
 		b := open(t, Options{NoOwner: true})

@@ -60,6 +60,9 @@ func Open(o Options) (*Backend, error) {
 	return b, nil
 }
 
+// Form says that the kernel can hold every program.
+func (b *Backend) Form() ruleset.Form { return ruleset.FullForm() }
+
 // Close gives the table up; the rules stay.
 func (b *Backend) Close() error { return errors.Join(b.hangUp(), b.unlock()) }
 
@@ -81,13 +84,17 @@ func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
 }
 
 // steps splits a delta like Steps. On a kernel before Linux 6.2 chains and sets are deleted in a
-// last transaction of their own, after the one in which the references to them go.
-func (b *Backend) steps(d ruleset.Delta) []ruleset.Delta {
-	steps := Steps(d)
-	if b.twoSteps && len(d.DelChains)+len(d.DelSets) > 0 {
-		last := &steps[len(steps)-1]
-		deletions := ruleset.Delta{DelChains: last.DelChains, DelSets: last.DelSets}
-		last.DelChains, last.DelSets = nil, nil
+// transaction of their own, after the one in which the references to them go.
+func (b *Backend) steps(d ruleset.Delta) (steps []ruleset.Delta) {
+	for _, step := range Steps(d) {
+		deletions := ruleset.Delta{DelChains: step.DelChains, DelSets: step.DelSets}
+		if !b.twoSteps || deletions.Empty() {
+			steps = append(steps, step)
+			continue
+		}
+		if step.DelChains, step.DelSets = nil, nil; !step.Empty() {
+			steps = append(steps, step)
+		}
 		steps = append(steps, deletions)
 	}
 	return steps

@@ -24,8 +24,9 @@ func manyMembers(count int) *ruleset.Program {
 	}
 	id := ruleset.NewChainID(ruleset.Ingress, "default", "web-0")
 	return &ruleset.Program{
-		Sets:     []ruleset.Set{set},
-		Chains:   []ruleset.Chain{{ID: id, Rules: []ruleset.Rule{{Peer: ruleset.InSet(set.ID)}}}},
+		Sets: []ruleset.Set{set},
+		Chains: []ruleset.Chain{{ID: id,
+			Steps: ruleset.Steps{ruleset.Rule{Peer: ruleset.InSet(set.ID)}}}},
 		Dispatch: []ruleset.Dispatch{{Addr: addr("10.244.1.5"), Chain: id}},
 	}
 }
@@ -126,9 +127,9 @@ func manySpans(count int) *ruleset.Program {
 	var peers []ruleset.ChainID
 	for i := range 2 {
 		c := ruleset.Chain{ID: ruleset.NewPeersID(ruleset.Ingress, string(rune('a'+i))),
-			Denial: ruleset.GoBack}
-		c.Rules = []ruleset.Rule{{Peer: ruleset.InPrefix(netip.PrefixFrom(addr("10.244.0.0"), 16+
-			8*i))}}
+			End: ruleset.EndGoBack}
+		c.Steps = ruleset.Steps{ruleset.Rule{
+			Peer: ruleset.InPrefix(netip.PrefixFrom(addr("10.244.0.0"), 16+8*i))}}
 		peers, p.Chains = append(peers, c.ID), append(p.Chains, c)
 	}
 	set := ruleset.Set{ID: ruleset.SpansID(ruleset.TCP, fmt.Sprint(count)),
@@ -140,7 +141,7 @@ func manySpans(count int) *ruleset.Program {
 	}
 	id := ruleset.NewChainID(ruleset.Ingress, "default", "web-0")
 	p.Chains = append(p.Chains, ruleset.Chain{ID: id, Subject: "default/web-0",
-		Spans: []ruleset.SetID{set.ID}})
+		Steps: ruleset.Steps{ruleset.Lookup{Set: set.ID}}})
 	p.Sets = []ruleset.Set{set}
 	p.Dispatch = []ruleset.Dispatch{{Addr: addr("10.244.1.5"), Chain: id}}
 	p.Sort()

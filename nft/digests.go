@@ -8,7 +8,7 @@ import (
 )
 
 // An agent that starts recognizes its chains by digests: they stand in the comment of the rule that
-// logs what is denied or, in a chain that others lead to, of its only last rule.
+// logs what the end of a chain denies or, where that denies nothing, of its only rule.
 
 const digestFormat = "chain of %d rules, digest %s content %s"
 

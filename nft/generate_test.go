@@ -149,9 +149,9 @@ func chains(sets []ruleset.Set) *rapid.Generator[ruleset.Chain] {
 		pod := rapid.SampledFrom(names).Draw(t, "pod")
 		return ruleset.Chain{
 			ID: ruleset.NewChainID(d, "default", pod), Direction: d, Subject: "default/" + pod,
-			Rules: rapid.SliceOfN(rules(d, sets), 0, 8).Draw(t, "rules"),
-			Denial: rapid.SampledFrom([]ruleset.Denial{ruleset.Drop, ruleset.Reject}).Draw(t,
-				"denial"),
+			Steps: ruleset.RuleSteps(rapid.SliceOfN(rules(d, sets), 0, 8).Draw(t, "rules")...),
+			End: rapid.SampledFrom([]ruleset.End{ruleset.EndDrop, ruleset.EndReject,
+				ruleset.EndDrop, ruleset.EndAccept, ruleset.EndGoBack}).Draw(t, "end"),
 			Policies: rapid.SampledFrom([][]string{
 				nil, {"default/a"}, {"default/a", "default/b", "x/c"},
 				{"x/" + strings.Repeat("p", 200)},
@@ -169,9 +169,10 @@ func lookUpPorts(t *rapid.T, p *ruleset.Program) {
 	for _, d := range ruleset.Directions {
 		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"one", "two"}),
 			rapid.ID).Draw(t, "peers") {
-			c := ruleset.Chain{ID: ruleset.NewPeersID(d, key), Direction: d, Denial: ruleset.GoBack}
+			c := ruleset.Chain{ID: ruleset.NewPeersID(d, key), Direction: d, End: ruleset.EndGoBack}
 			for _, peer := range rapid.SliceOfN(peers(named), 0, 3).Draw(t, "peers") {
-				c.Rules = append(c.Rules, ruleset.Rule{Peer: peer})
+				c.Steps = append(c.Steps, ruleset.Rule{Peer: peer,
+					Action: actions().Draw(t, "action")})
 			}
 			shared[d] = append(shared[d], c.ID)
 			p.Chains = append(p.Chains, c)
@@ -189,17 +190,31 @@ func lookUpPorts(t *rapid.T, p *ruleset.Program) {
 	for i := range pods {
 		c := &p.Chains[i]
 		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "by port") {
-			c.ByPort = true
+			c.Steps = insertStep(t, c.Steps, ruleset.Lookup{Set: ruleset.PortsOf(c.ID)})
 			p.Sets = append(p.Sets, ruleset.Set{ID: ruleset.PortsOf(c.ID), Comment: "ports of " +
 				c.Subject, Members: jumps(ids, c.Direction).Draw(t, "jumps")})
 		}
 		if rapid.Bool().Draw(t, "by ranges") {
-			c.Spans = maps[c.Direction]
+			for _, id := range maps[c.Direction] {
+				c.Steps = insertStep(t, c.Steps, ruleset.Lookup{Set: id})
+			}
 		}
-		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "onward") {
-			c.Onward = rapid.SampledFrom(ids).Draw(t, "to")
+		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "call") {
+			c.Steps = insertStep(t, c.Steps, ruleset.Call{Chain: rapid.SampledFrom(ids).Draw(t,
+				"to")})
 		}
 	}
+}
+
+// insertStep puts a step anywhere among others.
+func insertStep(t *rapid.T, list ruleset.Steps, s ruleset.Step) ruleset.Steps {
+	return slices.Insert(slices.Clone(list), rapid.IntRange(0, len(list)).Draw(t, "place"), s)
+}
+
+// actions are more often those of policies.
+func actions() *rapid.Generator[ruleset.Action] {
+	return rapid.SampledFrom([]ruleset.Action{ruleset.Accept, ruleset.Accept, ruleset.Deny,
+		ruleset.Pass})
 }
 
 // spanMembers are disjoint ranges of ports, some of which touch, that lead to some chains.
@@ -239,7 +254,8 @@ func jumps(to []ruleset.ChainID, d ruleset.Direction) *rapid.Generator[[]ruleset
 
 func rules(d ruleset.Direction, sets []ruleset.Set) *rapid.Generator[ruleset.Rule] {
 	return rapid.Custom(func(t *rapid.T) ruleset.Rule {
-		r := ruleset.Rule{Peer: peers(sets).Draw(t, "peer"), Origins: origins(d).Draw(t, "origins")}
+		r := ruleset.Rule{Peer: peers(sets).Draw(t, "peer"), Origins: origins(d).Draw(t, "origins"),
+			Action: actions().Draw(t, "action")}
 		if r.Peer.Set.Kind == ruleset.AddressPorts && r.Peer.HasSet() {
 			return r // the set names the ports
 		}

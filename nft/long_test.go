@@ -14,7 +14,7 @@ func TestTransactionBeyondTheDeadline(t *testing.T) {
 	b.longest = 50 * time.Millisecond
 	chain := ruleset.Chain{ID: ruleset.NewChainID(ruleset.Ingress, "tenant", "long")}
 	for port := range uint16(20_000) {
-		chain.Rules = append(chain.Rules, ruleset.Rule{Proto: ruleset.TCP,
+		chain.Steps = append(chain.Steps, ruleset.Rule{Proto: ruleset.TCP,
 			Ports: []ruleset.PortRange{{First: 1 + port, Last: 1 + port}}})
 	}
 	p := &ruleset.Program{Chains: []ruleset.Chain{chain},

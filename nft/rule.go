@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -71,33 +72,68 @@ func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error
 	return append(t.exprs[:last:last], &lookup), nil
 }
 
-// rulesOf turns a chain into rules: a lookup of the port where there is one, which decides for
-// most packets, one rule for each of its own, then the denial. The first rule of the denial has
-// the digest of the whole chain for a comment, the last one the policies that isolate the pod.
+// rulesOf turns a chain into rules: those of its steps in their order, then those of its end. The
+// first rule of the end has the digest of the whole chain for a comment, the last one the policies
+// that isolate the pod.
 func rulesOf(c ruleset.Chain) []rule {
 	var rules []rule
-	if c.ByPort {
-		rules = append(rules, newRule(byPort(ruleset.PortsOf(c.ID).String())))
-	}
-	for _, id := range c.Spans {
-		rules = append(rules, newRule(byRange(id)))
-	}
-	if c.Onward != "" {
-		rules = append(rules, newRule(verdict(expr.VerdictJump, string(c.Onward))))
-	}
-	for _, r := range c.Rules {
-		rules = append(rules, allow(r, c.Direction))
+	for _, s := range c.Steps {
+		rules = append(rules, stepRules(s, c)...)
 	}
 	end := len(rules)
-	rules = append(rules, denial(c)...)
+	rules = append(rules, endRules(c)...)
 	setDigest(rules, end, c)
 	return rules
 }
 
-// allow gives consent in one direction: a packet that may leave is judged by ingress next, one
-// that may also arrive is accepted.
-func allow(r ruleset.Rule, d ruleset.Direction) rule {
-	var terms []term
+// stepRules turns one step of a chain into rules.
+func stepRules(s ruleset.Step, c ruleset.Chain) []rule {
+	switch s := s.(type) {
+	case ruleset.Lookup:
+		if s.Set.Kind == ruleset.PortRanges {
+			return []rule{newRule(byRange(s.Set))}
+		}
+		return []rule{newRule(byPort(s.Set.String()))}
+	case ruleset.Call:
+		return []rule{newRule(verdict(expr.VerdictJump, string(s.Chain)))}
+	case ruleset.Rule:
+		return actionRules(s, c)
+	default:
+		panic(fmt.Sprintf("no step: %T", s))
+	}
+}
+
+// actionRules turns a rule of a chain into one that does what its action says, with the origins for
+// a comment. Before what denies there is another one, which logs a sample of it.
+func actionRules(r ruleset.Rule, c ruleset.Chain) []rule {
+	match, reason := matching(r, c.Direction), reasonComment(ruleset.ReasonOf(r.Origins))
+	does := func(terms ...term) rule {
+		return newRule(slices.Concat(match, terms)...).because(reason)
+	}
+	switch r.Action {
+	case ruleset.Accept:
+		return []rule{does(consent(c.Direction))}
+	case ruleset.Pass:
+		return []rule{does(verdict(expr.VerdictReturn, ""))}
+	default:
+		return []rule{does(denialLog(c)), does(counter(), drop())}
+	}
+}
+
+// consent is the verdict for a packet that is allowed in one direction: for one that may leave,
+// ingress decides next; one that may also arrive is accepted.
+func consent(d ruleset.Direction) term {
+	if d == ruleset.Egress {
+		return verdict(expr.VerdictGoto, arrival)
+	}
+	return accept()
+}
+
+// denialLog logs a sample of the packets that a chain denies.
+func denialLog(c ruleset.Chain) term { return logged(logPrefix + string(c.ID) + " ") }
+
+// matching returns the terms that match what a rule does, in a chain of that direction.
+func matching(r ruleset.Rule, d ruleset.Direction) (terms []term) {
 	switch { // the port first: to compare it costs a tenth of looking a peer up
 	case len(r.Ports) > 0:
 		terms = append(terms, toPorts(r.Proto, r.Ports))
@@ -110,22 +146,21 @@ func allow(r ruleset.Rule, d ruleset.Direction) rule {
 	case r.Peer.Prefix.IsValid():
 		terms = append(terms, inPrefix(r.Peer.Prefix, peerEnd(d)))
 	}
-	consent := verdict(expr.VerdictAccept, "")
-	if d == ruleset.Egress {
-		consent = verdict(expr.VerdictGoto, arrival)
-	}
-	return newRule(append(terms, consent)...).because(reasonComment(ruleset.ReasonOf(r.Origins)))
+	return terms
 }
 
-// denial ends a chain: a sample is logged, all is counted, nothing passes. A chain that others
-// lead to leaves that to them.
-func denial(c ruleset.Chain) []rule {
-	if c.Denial == ruleset.GoBack {
+// endRules are the rules of the end of a chain. What is denied there is counted, and a sample of it
+// is logged.
+func endRules(c ruleset.Chain) []rule {
+	switch c.End {
+	case ruleset.EndGoBack:
 		return []rule{newRule(verdict(expr.VerdictReturn, ""))}
+	case ruleset.EndAccept:
+		return []rule{newRule(consent(c.Direction))}
 	}
-	rules := []rule{newRule(logged(logPrefix + string(c.ID) + " "))}
-	last := verdict(expr.VerdictDrop, "")
-	if c.Denial == ruleset.Reject {
+	rules := []rule{newRule(denialLog(c))}
+	last := drop()
+	if c.End == ruleset.EndReject {
 		rules = append(rules, newRule(isTranslated(), counter(), rejectProhibited()),
 			newRule(isProtocol(ruleset.TCP), isForwarded(), counter(), rejectReset()))
 		last = rejectProhibited()

@@ -13,17 +13,40 @@ import (
 // What a pod shares with others is asked first, then its own rules, then it is denied.
 func TestChainThatLeadsOnward(t *testing.T) {
 	c := ruleset.Chain{ID: "ingress/shop/web", Direction: ruleset.Ingress,
-		Rules:  []ruleset.Rule{{Peer: ruleset.InPrefix(netip.MustParsePrefix("10.0.0.2/32"))}},
-		Onward: "alike/ingress-x"}
+		Steps: ruleset.Steps{ruleset.Call{Chain: "alike/ingress-x"},
+			ruleset.Rule{Peer: ruleset.InPrefix(netip.MustParsePrefix("10.0.0.2/32"))}}}
+	want := []string{"jump alike/ingress-x", "ip saddr 10.0.0.2 accept",
+		`limit rate 10/second burst 20 packets log prefix "picket ingress/shop/web " group 86`,
+		"counter drop"}
+	wantRules(t, c, want...)
+}
+
+// wantRules compares the rules of a chain without their comments.
+func wantRules(t *testing.T, c ruleset.Chain, want ...string) {
+	t.Helper()
 	var lines []string
 	for _, r := range rulesOf(c) {
 		text, _, _ := strings.Cut(r.text(), " comment ")
 		lines = append(lines, text)
 	}
-	want := []string{"jump alike/ingress-x", "ip saddr 10.0.0.2 accept",
-		`limit rate 10/second burst 20 packets log prefix "picket ingress/shop/web " group 86`,
-		"counter drop"}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// What a rule denies is dropped, also in a chain that rejects; what it passes on goes back.
+func TestActionsOfRules(t *testing.T) {
+	peer := ruleset.InPrefix(netip.MustParsePrefix("10.0.0.2/32"))
+	c := ruleset.Chain{ID: "egress/shop/web", Direction: ruleset.Egress, Steps: ruleset.Steps{
+		ruleset.Rule{Peer: peer, Action: ruleset.Deny}, ruleset.Rule{Peer: peer},
+		ruleset.Lookup{Set: ruleset.PortsOf("egress/shop/web")},
+		ruleset.Rule{Action: ruleset.Pass}}, End: ruleset.EndAccept}
+	const log = `limit rate 10/second burst 20 packets log prefix "picket egress/shop/web " group 86`
+	steps := []string{"ip daddr 10.0.0.2 " + log, "ip daddr 10.0.0.2 counter drop",
+		"ip daddr 10.0.0.2 goto arrival", "meta l4proto . th dport vmap @egress/shop/web", "return"}
+	wantRules(t, c, append(steps, "goto arrival")...)
+	c.End = ruleset.EndReject
+	wantRules(t, c, append(steps, log,
+		"ct status dnat counter reject with icmpx admin-prohibited",
+		"meta l4proto tcp iif != 0 counter reject with tcp reset", "counter reject with icmpx admin-prohibited")...)
 }

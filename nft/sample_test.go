@@ -21,14 +21,14 @@ func sample(denial ruleset.Denial) *ruleset.Program {
 	for _, d := range ruleset.Directions {
 		id := ruleset.NewChainID(d, "default", "web-0")
 		peers := ruleset.Chain{ID: ruleset.ChainID("peers/" + d.String() + "-sample"), Direction: d,
-			Denial: ruleset.GoBack}
+			End: ruleset.EndGoBack}
 		for _, f := range ruleset.Families {
-			peers.Rules = append(peers.Rules,
+			peers.Steps = append(peers.Steps,
 				ruleset.Rule{Peer: ruleset.InSet(setID(ruleset.Addresses, f))})
 		}
 		p.Chains = append(p.Chains, peers,
-			ruleset.Chain{ID: id, Direction: d, Subject: "default/web-0", Rules: sampleRules(d),
-				ByPort: true, Spans: sampleSpans(d), Denial: denial, Policies: samplePolicies()})
+			ruleset.Chain{ID: id, Direction: d, Subject: "default/web-0", Steps: sampleSteps(d),
+				End: denial.End(), Policies: samplePolicies()})
 		for _, spans := range sampleSpans(d) {
 			p.Sets = append(p.Sets, ruleset.Set{ID: spans, Comment: "ranges of ports",
 				Members: []ruleset.Member{
@@ -56,6 +56,16 @@ func sample(denial ruleset.Denial) *ruleset.Program {
 }
 
 func samplePolicies() []string { return []string{"default/other", "default/sample", "team/sample"} }
+
+// sampleSteps look ports up, and then try rules with all actions.
+func sampleSteps(d ruleset.Direction) ruleset.Steps {
+	steps := ruleset.Steps{
+		ruleset.Lookup{Set: ruleset.PortsOf(ruleset.NewChainID(d, "default", "web-0"))}}
+	for _, id := range sampleSpans(d) {
+		steps = append(steps, ruleset.Lookup{Set: id})
+	}
+	return append(steps, ruleset.RuleSteps(sampleRules(d)...)...)
+}
 
 func sampleSpans(d ruleset.Direction) (ids []ruleset.SetID) {
 	for _, proto := range ruleset.Protocols {
@@ -114,6 +124,10 @@ func sampleRules(d ruleset.Direction) []ruleset.Rule {
 		{Peer: ruleset.InPrefix(netip.MustParsePrefix("2001:db8::1/128")), Origins: origin},
 		{Peer: ruleset.InPrefix(netip.MustParsePrefix("::/0")), Proto: ruleset.UDP,
 			Ports: []ruleset.PortRange{{First: 1, Last: 1}}, Origins: origin},
+	}
+	for _, action := range []ruleset.Action{ruleset.Deny, ruleset.Pass} {
+		rules = append(rules, ruleset.Rule{Proto: ruleset.SCTP, Action: action, Origins: origin,
+			Ports: []ruleset.PortRange{{First: 7, Last: 7}}})
 	}
 	for _, f := range ruleset.Families {
 		for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts,

@@ -15,7 +15,9 @@ import (
 //
 //	fillings    members of large new sets, which nothing looks up yet
 //	groundwork  new chains that are about to be led to; pods that are known no more
+//	closings    peers whose coming or going denies, where others may allow what they deny
 //	the rest
+//	openings    peers whose coming or going allows, where others may deny what they allow
 //	clearance   maps that only packets with the rules of before still look up, and their chains
 func Steps(d ruleset.Delta) []ruleset.Delta { return steps(d, firstMembers) }
 
@@ -31,8 +33,9 @@ func steps(d ruleset.Delta, atFirst int) []ruleset.Delta {
 	fillings, rest := splitFillings(d, atFirst)
 	first, rest := splitGroundwork(rest)
 	rest, last := splitClearance(rest)
+	closings, rest, openings := splitPeers(rest)
 	empty := func(d ruleset.Delta) bool { return d.Empty() }
-	return slices.DeleteFunc(append(fillings, first, rest, last), empty)
+	return slices.DeleteFunc(append(fillings, first, closings, rest, openings, last), empty)
 }
 
 // splitFillings splits large new sets off: some members, then as many again as are there, and so
@@ -92,6 +95,36 @@ func splitClearance(d ruleset.Delta) (rest, last ruleset.Delta) {
 		last.DelChains, rest.DelChains = d.DelChains, nil
 	}
 	return rest, last
+}
+
+// splitPeers splits off what must go before and after the rest, where some rules deny or pass on what
+// others allow: a packet might find a peer not denied yet by one rule, and allowed already by the
+// next. Where rules only allow, one that finds some peers of before and some of after is allowed
+// only what it was or will be.
+func splitPeers(d ruleset.Delta) (closings, rest, openings ruleset.Delta) {
+	rest = d
+	closes := func(m ruleset.Members) bool { return m.Closes && isOfPeers(m.Set) }
+	opens := func(m ruleset.Members) bool { return m.Opens && isOfPeers(m.Set) }
+	// Only rules that do not allow close by what comes, or open by what goes.
+	if !slices.ContainsFunc(d.AddMembers, closes) && !slices.ContainsFunc(d.DelMembers, opens) {
+		return closings, rest, openings
+	}
+	closings.AddMembers, rest.AddMembers = partition(rest.AddMembers, onlyCloses)
+	closings.DelMembers, rest.DelMembers = partition(rest.DelMembers, onlyCloses)
+	openings.AddMembers, rest.AddMembers = partition(rest.AddMembers, onlyOpens)
+	openings.DelMembers, rest.DelMembers = partition(rest.DelMembers, onlyOpens)
+	return closings, rest, openings
+}
+
+// onlyCloses reports whether a change of peers can deny, and can allow nothing.
+func onlyCloses(m ruleset.Members) bool { return m.Closes && !m.Opens && isOfPeers(m.Set) }
+
+// onlyOpens reports whether a change of peers can allow, and can deny nothing.
+func onlyOpens(m ruleset.Members) bool { return m.Opens && !m.Closes && isOfPeers(m.Set) }
+
+// isOfPeers reports whether rules of chains speak of the members of a set.
+func isOfPeers(id ruleset.SetID) bool {
+	return !id.Leads() && !id.IsKnownPods() && id != ruleset.LocalRange(id.Family)
 }
 
 // leadsElsewhere reports whether packets that were not free before look something up anew: what

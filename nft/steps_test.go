@@ -47,10 +47,11 @@ func TestGroundworkOfADelta(t *testing.T) {
 func TestNewPeersOfAPortAreGroundwork(t *testing.T) {
 	leading := func(key string) *ruleset.Program {
 		peers := ruleset.Chain{
-			ID: ruleset.NewPeersID(ruleset.Ingress, key), Rules: []ruleset.Rule{{}},
-			Denial: ruleset.GoBack,
+			ID: ruleset.NewPeersID(ruleset.Ingress, key), Steps: ruleset.Steps{ruleset.Rule{}},
+			End: ruleset.EndGoBack,
 		}
-		pod := ruleset.Chain{ID: "ingress/a/x", Subject: "a/x", ByPort: true}
+		pod := ruleset.Chain{ID: "ingress/a/x", Subject: "a/x",
+			Steps: ruleset.Steps{ruleset.Lookup{Set: ruleset.PortsOf("ingress/a/x")}}}
 		ports := ruleset.Set{ID: ruleset.PortsOf(pod.ID), Members: []ruleset.Member{
 			{Proto: ruleset.TCP, Port: 80, Chain: peers.ID}}}
 		return &ruleset.Program{Chains: []ruleset.Chain{pod, peers}, Sets: []ruleset.Set{ports}}

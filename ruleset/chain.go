@@ -2,59 +2,82 @@ package ruleset
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
 
-// Denial is what happens to a packet that no rule of a chain allows.
-type Denial uint8
-
-// The denials. The zero value is the silent one.
-const (
-	Drop   Denial = iota
-	Reject        // TCP reset, else ICMP administratively prohibited
-	GoBack        // nothing yet: the chain that led here goes on
-)
-
-// String is a word for the denial; ParseDenial reads those of Drop and Reject.
-func (d Denial) String() string { return [...]string{"drop", "reject", "go back"}[d] }
-
-// ParseDenial reads drop or reject.
-func ParseDenial(s string) (Denial, error) {
-	for _, d := range []Denial{Drop, Reject} {
-		if s == d.String() {
-			return d, nil
-		}
-	}
-	return Drop, fmt.Errorf("denial %q: expected drop or reject", s)
-}
-
-// Chain is everything that one pod may do in one direction. Its end is the denial.
+// Chain is everything that decides about the packets of one pod in one direction: steps in the
+// order in which a packet takes them, and an end for what none of them decides about.
 //
 // Where many policies meet in one pod, ports are looked up in a PortMap, or PortRanges, which
 // lead to chains of another kind: those say who the peers are, have no ports and no subject, and
-// end with GoBack. Pods that are judged alike share then all but the rule by which each may reach
-// itself: in a chain that has no subject either, and ends with GoBack, too.
+// end with EndGoBack. Pods whose packets are decided about alike share then all but the rule by
+// which each may reach itself: in a chain that has no subject either, and ends with EndGoBack, too.
 type Chain struct {
 	ID        ChainID
 	Direction Direction
-	Subject   string  // namespace/name of the pod
-	Rules     []Rule  // in the order of their origins; each one allows
-	ByPort    bool    // what no rule allows is looked up in PortsOf(ID)
-	Spans     []SetID // and then in these PortRanges, one a protocol at most
-	Onward    ChainID // what no rule allows may still be allowed there; empty: nowhere
-	Denial    Denial
+	Subject   string // namespace/name of the pod
+	Steps     Steps
+	End       End
 	Policies  []string // namespace/name of those that isolate the subject, sorted
+}
+
+// Rules yields the steps of a chain that are rules, in their order.
+func (c Chain) Rules() iter.Seq[Rule] { return stepsOf[Rule](c.Steps) }
+
+// Lookups yields the steps of a chain that look ports up, in their order.
+func (c Chain) Lookups() iter.Seq[Lookup] { return stepsOf[Lookup](c.Steps) }
+
+// Calls yields the steps of a chain that call others, in their order.
+func (c Chain) Calls() iter.Seq[Call] { return stepsOf[Call](c.Steps) }
+
+// stepsOf yields the steps of one kind.
+func stepsOf[T Step](list Steps) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for _, s := range list {
+			if one, is := s.(T); is && !yield(one) {
+				return
+			}
+		}
+	}
+}
+
+// LooksUp reports whether a chain looks ports up.
+func (c Chain) LooksUp() bool {
+	for range c.Lookups() {
+		return true
+	}
+	return false
+}
+
+// Sets yields the sets that a chain looks something up in: peers and ports.
+func (c Chain) Sets() iter.Seq[SetID] {
+	return func(yield func(SetID) bool) {
+		for _, s := range c.Steps {
+			rule, _ := s.(Rule)
+			lookup, looks := s.(Lookup)
+			if rule.Peer.HasSet() && !yield(rule.Peer.Set) || looks && !yield(lookup.Set) {
+				return
+			}
+		}
+	}
+}
+
+// Actions returns what the rules and the end of a chain can do to a packet. What the chains that it
+// leads to do is not in it.
+func (c Chain) Actions() Actions {
+	all := c.End.actions()
+	for r := range c.Rules() {
+		all = all.Union(ActionsOf(r.Action))
+	}
+	return all
 }
 
 // Equal reports whether two chains are the same to a backend: their digests are.
 func (c Chain) Equal(o Chain) bool {
-	return c.ID == o.ID && c.Direction == o.Direction && c.ByPort == o.ByPort &&
-		slices.Equal(c.Spans, o.Spans) && c.Onward == o.Onward && c.Denial == o.Denial &&
-		slices.Equal(c.Policies, o.Policies) &&
-		slices.EqualFunc(c.Rules, o.Rules, func(a, b Rule) bool {
-			return a.Same(b) && slices.Equal(a.Origins, b.Origins)
-		})
+	return c.ID == o.ID && c.Direction == o.Direction && c.End == o.End &&
+		slices.Equal(c.Policies, o.Policies) && slices.EqualFunc(c.Steps, o.Steps, sameStep)
 }
 
 // Digest identifies all that a backend writes into the kernel for c.
@@ -67,19 +90,8 @@ func (c Chain) Digest() string {
 // text writes the canonical text of a chain, of which its digest is made.
 func (c Chain) text(b *strings.Builder) {
 	fmt.Fprintf(b, "chain %s\n", c.ID)
-	for _, r := range c.Rules {
-		fmt.Fprintf(b, "  allow %s %s\n", c.Direction.peerWord(), r)
-	}
-	if c.ByPort {
-		fmt.Fprintf(b, "  by port @%s\n", PortsOf(c.ID))
-	}
-	for _, id := range c.Spans {
-		fmt.Fprintf(b, "  by ports @%s\n", id)
-	}
-	if c.Onward != "" {
-		fmt.Fprintf(b, "  onward to %s\n", c.Onward)
-	}
-	fmt.Fprintf(b, "  %s", c.Denial)
+	c.Steps.text(b, c.Direction)
+	fmt.Fprintf(b, "  %s", c.End)
 	if len(c.Policies) > 0 {
 		fmt.Fprintf(b, "  # isolated by %s", strings.Join(c.Policies, ", "))
 	}

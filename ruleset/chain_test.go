@@ -1,27 +1,39 @@
 package ruleset
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestChainDigestTellsRulesApart(t *testing.T) {
 	base := fixture().Chains[1]
 	edits := map[string]func(*Chain){
 		"name":        func(c *Chain) { c.ID += "x" },
-		"denial":      func(c *Chain) { c.Denial = Drop },
+		"end":         func(c *Chain) { c.End = EndDrop },
+		"end, free":   func(c *Chain) { c.End = EndGoBack },
+		"end, open":   func(c *Chain) { c.End = EndAccept },
 		"policies":    func(c *Chain) { c.Policies = []string{"default/db"} },
-		"a rule less": func(c *Chain) { c.Rules = c.Rules[1:] },
-		"order":       func(c *Chain) { c.Rules = []Rule{c.Rules[1], c.Rules[0]} },
-		"peer": func(c *Chain) {
-			c.Rules = []Rule{{Peer: InSet(blocks4), Origins: c.Rules[1].Origins}}
+		"a rule less": func(c *Chain) { c.Steps = c.Steps[1:] },
+		"a lookup":    func(c *Chain) { c.Steps = append(Steps{Lookup{PortsOf(c.ID)}}, c.Steps...) },
+		"a lookup, last": func(c *Chain) {
+			c.Steps = append(slices.Clone(c.Steps), Lookup{PortsOf(c.ID)})
 		},
-		"protocol": func(c *Chain) { c.Rules = []Rule{{Proto: TCP}} },
+		"a call": func(c *Chain) { c.Steps = append(Steps{Call{"a"}}, c.Steps...) },
+		"order":  func(c *Chain) { c.Steps = Steps{c.Steps[1], c.Steps[0]} },
+		"peer": func(c *Chain) {
+			c.Steps = Steps{Rule{Peer: InSet(blocks4), Origins: c.Steps[1].(Rule).Origins}}
+		},
+		"protocol":     func(c *Chain) { c.Steps = Steps{Rule{Proto: TCP}} },
+		"action, deny": func(c *Chain) { c.Steps = Steps{Rule{Proto: TCP, Action: Deny}} },
+		"action, pass": func(c *Chain) { c.Steps = Steps{Rule{Proto: TCP, Action: Pass}} },
 		"ports": func(c *Chain) {
-			c.Rules = []Rule{{Proto: TCP, Ports: []PortRange{{1, 2}}}}
+			c.Steps = Steps{Rule{Proto: TCP, Ports: []PortRange{{1, 2}}}}
 		},
 		"ports, separate": func(c *Chain) {
-			c.Rules = []Rule{{Proto: TCP, Ports: []PortRange{{1, 1}, {2, 2}}}}
+			c.Steps = Steps{Rule{Proto: TCP, Ports: []PortRange{{1, 1}, {2, 2}}}}
 		},
 		"origins": func(c *Chain) {
-			c.Rules = []Rule{{Proto: TCP, Origins: []Origin{{"a/b", Ingress, 1}}}}
+			c.Steps = Steps{Rule{Proto: TCP, Origins: []Origin{{"a/b", Ingress, 1}}}}
 		},
 	}
 	seen := map[string]string{base.Digest(): "the chain as it was"}

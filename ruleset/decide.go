@@ -29,121 +29,153 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Deny Verdict = iota
-	Allow
+	Denied Verdict = iota
+	Allowed
 )
 
 // String is deny or allow.
 func (v Verdict) String() string { return [...]string{"deny", "allow"}[v] }
 
-// Step is the decision in one direction, with its reason.
-type Step struct {
+// Decision is the answer in one direction, with its reason.
+type Decision struct {
 	Direction Direction
 	Verdict   Verdict
 	Chain     ChainID  // the chain that decided; empty: the address is not isolated, or Own
 	Own       bool     // between a pod and its own node
 	Unknown   bool     // the address is one that a strict program denies
 	Tunnel    bool     // the flow ends where a node unpacks tunnels
-	Reason    []Origin // of the rule that allowed, or of those of which one did
+	Reason    []Origin // of the rule that decided, or of those of which one did; none: none did
 }
 
 // String says in one line what was decided and why.
-func (s Step) String() string {
+func (d Decision) String() string {
 	switch {
-	case s.Own:
-		return fmt.Sprintf("%s allow: the pod's own node", s.Direction)
-	case s.Tunnel:
-		return fmt.Sprintf("%s deny: a node unpacks tunnels there", s.Direction)
-	case s.Unknown:
-		return fmt.Sprintf("%s deny: no known pod of this node has the address", s.Direction)
-	case s.Chain == "":
-		return fmt.Sprintf("%s allow: not isolated", s.Direction)
-	case s.Verdict == Allow:
-		return fmt.Sprintf("%s allow: %s", s.Direction, ReasonOf(s.Reason))
+	case d.Own:
+		return fmt.Sprintf("%s allow: the pod's own node", d.Direction)
+	case d.Tunnel:
+		return fmt.Sprintf("%s deny: a node unpacks tunnels there", d.Direction)
+	case d.Unknown:
+		return fmt.Sprintf("%s deny: no known pod of this node has the address", d.Direction)
+	case d.Chain == "":
+		return fmt.Sprintf("%s allow: not isolated", d.Direction)
+	case len(d.Reason) > 0:
+		return fmt.Sprintf("%s %s: %s", d.Direction, d.Verdict, ReasonOf(d.Reason))
+	case d.Verdict == Allowed:
+		return fmt.Sprintf("%s allow: nothing in %s denies", d.Direction, d.Chain)
 	default:
-		return fmt.Sprintf("%s deny: no rule in %s", s.Direction, s.Chain)
+		return fmt.Sprintf("%s deny: no rule in %s", d.Direction, d.Chain)
 	}
 }
 
-// Trace is the steps of a decision in the order in which the kernel takes them: egress, then
+// Trace is the decisions about a flow in the order in which the kernel takes them: egress, then
 // ingress.
-type Trace []Step
+type Trace []Decision
 
 // Decide gives the answer that the kernel gives, with its reason. It speaks for this node alone:
 // a pod of another node is free here.
 func (p *Program) Decide(f Flow) (Verdict, Trace) {
 	var trace Trace
 	for _, d := range []Direction{Egress, Ingress} {
-		step := p.decide(d, f)
-		trace = append(trace, step)
-		if step.Verdict == Deny {
-			return Deny, trace
+		decision := p.decide(d, f)
+		trace = append(trace, decision)
+		if decision.Verdict == Denied {
+			return Denied, trace
 		}
 	}
-	return Allow, trace
+	return Allowed, trace
 }
 
 // decide judges a flow in one direction. A subject that no policy isolates is free, unless a strict
 // program does not know it; so is what a pod and its own node send each other. What a pod sends to
 // where another node unpacks tunnels is denied before all that.
-func (p *Program) decide(d Direction, f Flow) Step {
+func (p *Program) decide(d Direction, f Flow) Decision {
 	subject, peer := d.Ends(f)
 	id, isolated := p.dispatch(d, subject)
 	unknown := p.unknown(subject)
 	switch {
 	case d == Egress && !slices.Contains(p.Node, peer) && p.tunnelled(f):
-		return Step{Direction: d, Tunnel: true}
+		return Decision{Direction: d, Tunnel: true}
 	case !isolated && !unknown:
-		return Step{Direction: d, Verdict: Allow}
+		return Decision{Direction: d, Verdict: Allowed}
 	case slices.Contains(p.Node, peer):
-		return Step{Direction: d, Verdict: Allow, Own: true}
+		return Decision{Direction: d, Verdict: Allowed, Own: true}
 	case unknown:
-		return Step{Direction: d, Verdict: Deny, Unknown: true}
+		return Decision{Direction: d, Verdict: Denied, Unknown: true}
 	}
 	return p.decideBy(d, id, peer, f)
 }
 
-// decideBy asks a subject's chain, and the chains that it leads to.
-func (p *Program) decideBy(d Direction, id ChainID, peer netip.Addr, f Flow) Step {
-	if reason, ok := p.reason(p.chain(id), peer, f); ok {
-		return Step{Direction: d, Verdict: Allow, Chain: id, Reason: reason}
+// decideBy asks a subject's chain, and the chains that it leads to. What these decide nothing about
+// is free.
+func (p *Program) decideBy(d Direction, id ChainID, peer netip.Addr, f Flow) Decision {
+	o := p.take(id, peer, f, 0)
+	if !o.decided {
+		o.verdict = Allowed
 	}
-	return Step{Direction: d, Verdict: Deny, Chain: id}
+	return Decision{Direction: d, Verdict: o.verdict, Chain: id, Reason: o.reason}
 }
 
-// reason returns the origins by which a chain, or one that it leads to, allows a flow.
-func (p *Program) reason(c Chain, peer netip.Addr, f Flow) ([]Origin, bool) {
-	if rule, ok := p.allowing(c, peer, f); ok {
-		return rule.Origins, true
+// outcome is what a chain makes of a flow. The zero value has decided nothing.
+type outcome struct {
+	decided bool
+	verdict Verdict
+	reason  []Origin
+}
+
+// maxCalls is how deep chains may lead to each other; a kernel refuses more (NFT_JUMP_STACK_SIZE),
+// and chains that lead in circles.
+const maxCalls = 16
+
+// take has a flow take the steps of a chain that so many others have led to, until one decides. What
+// leads too deep is denied.
+func (p *Program) take(id ChainID, peer netip.Addr, f Flow, depth int) outcome {
+	if depth > maxCalls {
+		return outcome{decided: true}
 	}
-	for _, id := range c.lookups() {
-		if m, ok := p.set(id).jump(f.Proto, f.Port); ok {
-			if _, ok := p.allowing(p.chain(m.Chain), peer, f); ok {
-				return m.Reason.Origins(), true
+	c := p.chain(id)
+	for _, s := range c.Steps {
+		switch s := s.(type) {
+		case Rule:
+			if p.matches(s, peer, f) {
+				return s.outcome()
+			}
+		case Lookup:
+			if m, leads := p.set(s.Set).jump(f.Proto, f.Port); leads {
+				if o := p.take(m.Chain, peer, f, depth+1); o.decided {
+					return outcome{true, o.verdict, m.Reason.Origins()}
+				}
+			}
+		case Call:
+			if o := p.take(s.Chain, peer, f, depth+1); o.decided {
+				return o
 			}
 		}
 	}
-	if c.Onward == "" {
-		return nil, false
-	}
-	return p.reason(p.chain(c.Onward), peer, f)
+	return c.End.outcome()
 }
 
-// lookups are the sets in which a chain looks ports up.
-func (c Chain) lookups() []SetID {
-	if c.ByPort {
-		return append([]SetID{PortsOf(c.ID)}, c.Spans...)
+// outcome is what a rule makes of a flow that it matches.
+func (r Rule) outcome() outcome {
+	switch r.Action {
+	case Accept:
+		return outcome{true, Allowed, r.Origins}
+	case Pass:
+		return outcome{}
+	default:
+		return outcome{true, Denied, r.Origins}
 	}
-	return c.Spans
 }
 
-// allowing finds the first rule of a chain that allows a flow.
-func (p *Program) allowing(c Chain, peer netip.Addr, f Flow) (Rule, bool) {
-	at := slices.IndexFunc(c.Rules, func(r Rule) bool { return p.allows(r, peer, f) })
-	if at < 0 {
-		return Rule{}, false
+// outcome is what an end makes of a flow.
+func (e End) outcome() outcome {
+	switch e {
+	case EndAccept:
+		return outcome{decided: true, verdict: Allowed}
+	case EndGoBack:
+		return outcome{}
+	default:
+		return outcome{decided: true, verdict: Denied}
 	}
-	return c.Rules[at], true
 }
 
 // dispatch finds the chain of an address in a direction; false: it is not isolated there.
@@ -158,8 +190,8 @@ func (p *Program) dispatch(d Direction, addr netip.Addr) (ChainID, bool) {
 	return p.Dispatch[at].Chain, true
 }
 
-// allows reports whether a rule allows a flow: by its peer, its protocol and its port.
-func (p *Program) allows(r Rule, peer netip.Addr, f Flow) bool {
+// matches reports whether a rule matches a flow: by its peer, its protocol and its port.
+func (p *Program) matches(r Rule, peer netip.Addr, f Flow) bool {
 	return p.isPeer(r.Peer, peer, f) && r.carries(f)
 }
 

@@ -84,13 +84,13 @@ func TestDecide(t *testing.T) {
 func wantTrace(t *testing.T, p *Program, f Flow, want string) {
 	verdict, trace := p.Decide(f)
 	texts := make([]string, len(trace))
-	for i, step := range trace {
-		texts[i] = step.String()
+	for i, decision := range trace {
+		texts[i] = decision.String()
 	}
 	if got := strings.Join(texts, "; "); got != want {
 		t.Errorf("%s\n got %s\nwant %s", f, got, want)
 	}
-	if denied := strings.Contains(want, "deny"); denied != (verdict == Deny) {
+	if denied := strings.Contains(want, "deny"); denied != (verdict == Denied) {
 		t.Errorf("%s: verdict %s after %s", f, verdict, want)
 	}
 }
@@ -135,8 +135,9 @@ func TestDecideByPort(t *testing.T) {
 	p := fixture()
 	db := slices.IndexFunc(p.Chains, func(c Chain) bool { return c.ID == "ingress/default/db-0" })
 	friends := Chain{ID: NewPeersID(Ingress, "friends"), Direction: Ingress,
-		Rules: []Rule{{Peer: InSet(web)}}, Denial: GoBack}
-	p.Chains[db].ByPort = true
+		Steps: Steps{Rule{Peer: InSet(web)}}, End: EndGoBack}
+	byPort := Lookup{PortsOf(p.Chains[db].ID)}
+	p.Chains[db].Steps = append(Steps{byPort}, p.Chains[db].Steps...)
 	p.Chains = append(p.Chains, friends)
 	p.Sets = append(p.Sets, Set{ID: PortsOf(p.Chains[db].ID), Members: []Member{
 		{Proto: TCP, Port: 7000, Chain: friends.ID,
@@ -155,7 +156,7 @@ func TestDecideByPort(t *testing.T) {
 		wantTrace(t, p, parseFlow(flow), "egress allow: not isolated; "+want)
 	}
 	db = slices.IndexFunc(p.Chains, func(c Chain) bool { return c.ID == "ingress/default/db-0" })
-	p.Chains[db].ByPort = false
+	p.Chains[db].Steps = p.Chains[db].Steps[1:]
 	wantTrace(t, p, parseFlow("10.0.1.2 > 10.0.0.5 tcp 7000"),
 		"egress allow: not isolated; ingress deny: no rule in ingress/default/db-0")
 }
@@ -165,11 +166,11 @@ func TestDecideByRange(t *testing.T) {
 	p := fixture()
 	db := slices.IndexFunc(p.Chains, func(c Chain) bool { return c.ID == "ingress/default/db-0" })
 	friends := Chain{ID: NewPeersID(Ingress, "friends"), Direction: Ingress,
-		Rules: []Rule{{Peer: InSet(web)}}, Denial: GoBack}
-	anyone := Chain{ID: NewPeersID(Ingress, "anyone"), Direction: Ingress, Rules: []Rule{{}},
-		Denial: GoBack}
+		Steps: Steps{Rule{Peer: InSet(web)}}, End: EndGoBack}
+	anyone := Chain{ID: NewPeersID(Ingress, "anyone"), Direction: Ingress, Steps: Steps{Rule{}},
+		End: EndGoBack}
 	tcp, udp := SpansID(TCP, "x"), SpansID(UDP, "x")
-	p.Chains[db].Spans = []SetID{tcp, udp}
+	p.Chains[db].Steps = append(p.Chains[db].Steps, Lookup{tcp}, Lookup{udp})
 	p.Chains = append(p.Chains, friends, anyone)
 	p.Sets = append(p.Sets,
 		Set{ID: tcp, Members: []Member{
@@ -195,7 +196,7 @@ func TestDecideByRange(t *testing.T) {
 }
 
 func TestZeroVerdictDenies(t *testing.T) {
-	if v := Verdict(0); v != Deny || v.String() != "deny" || Allow.String() != "allow" {
-		t.Error(v, Allow)
+	if v := Verdict(0); v != Denied || v.String() != "deny" || Allowed.String() != "allow" {
+		t.Error(v, Allowed)
 	}
 }

@@ -28,12 +28,6 @@ type Delta struct {
 	DelSets     []SetID    // with all their members, which are in DelMembers if they lead to chains
 }
 
-// Members is some elements of one set that stays.
-type Members struct {
-	Set     SetID
-	Members []Member // sorted, not empty
-}
-
 // PutChain gives a chain its rules.
 type PutChain struct {
 	Chain
@@ -50,7 +44,7 @@ func (d *Delta) Empty() bool {
 
 // Isolating returns the part of a delta that ends nobody's isolation: a subject is dispatched on,
 // to another chain at most, and what that needs stays. A pod that is known stays so, too, and so
-// do the fixed sets.
+// do the fixed sets, and the peers that rules only deny.
 func (d Delta) Isolating() Delta {
 	moved := map[Subject]bool{}
 	for _, e := range d.AddDispatch {
@@ -60,7 +54,8 @@ func (d Delta) Isolating() Delta {
 		return !moved[Subject{e.Direction, e.Addr}]
 	})
 	d.DelMembers = slices.DeleteFunc(slices.Clone(d.DelMembers), func(m Members) bool {
-		return m.Set.IsKnownPods() || m.Set.Fixed() || slices.Contains(d.DelSets, m.Set)
+		return m.Set.IsKnownPods() || m.Set.Fixed() || slices.Contains(d.DelSets, m.Set) ||
+			m.Opens && !m.Closes && !m.Set.HoldsRanges()
 	})
 	d.DelLinks, d.DelChains, d.DelSets = nil, nil, nil
 	return d

@@ -46,7 +46,7 @@ func Diff(have Observed, want *Program) Delta {
 	}
 	d.DelLinks, d.AddLinks = changes(have.Links, want.Links, cmp.Compare[string])
 	d.diffDispatch(have.Dispatch, want.Dispatch)
-	d.diffSets(have.Sets, want.Sets)
+	d.diffSets(have.Sets, want.Sets, usesOf(want))
 	d.diffChains(have.Chains, want.Chains)
 	return d
 }
@@ -62,8 +62,8 @@ func (d *Delta) diffDispatch(have map[Subject]ChainID, want []Dispatch) {
 }
 
 // diffSets compares sets by ID and those that stay by member. A fixed set is never made or deleted
-// here; it only changes its members.
-func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
+// here; it only changes its members. Where those lead that go is not known any more.
+func (d *Delta) diffSets(have map[SetID][]Member, want []Set, by uses) {
 	gone := maps.Clone(have)
 	for _, s := range want {
 		old, exists := have[s.ID]
@@ -77,14 +77,18 @@ func (d *Delta) diffSets(have map[SetID][]Member, want []Set) {
 			compare = compareKnown
 		}
 		del, add := changes(old, s.Members, compare)
-		d.DelMembers = appendMembers(d.DelMembers, s.ID, del)
-		d.AddMembers = appendMembers(d.AddMembers, s.ID, add)
+		d.AddMembers = appendMembers(d.AddMembers, Added(s.ID, add, by[s.ID]))
+		before := by[s.ID]
+		if s.ID.Leads() {
+			before = anyAction
+		}
+		d.DelMembers = appendMembers(d.DelMembers, Removed(s.ID, del, before))
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(gone), SetID.Compare) {
 		// A chain can't be deleted while members lead to it, so these are deleted on their own.
 		if id.Leads() || id.Fixed() {
-			d.DelMembers = appendMembers(d.DelMembers, id,
-				slices.SortedFunc(slices.Values(gone[id]), Member.Compare))
+			members := slices.SortedFunc(slices.Values(gone[id]), Member.Compare)
+			d.DelMembers = appendMembers(d.DelMembers, Removed(id, members, anyAction))
 		}
 		if !id.Fixed() {
 			d.DelSets = append(d.DelSets, id)
@@ -116,11 +120,11 @@ func (d *Delta) diffChains(have map[ChainID]string, want []Chain) {
 }
 
 // appendMembers appends the changes of one set, if there are any.
-func appendMembers(to []Members, id SetID, members []Member) []Members {
-	if len(members) == 0 {
+func appendMembers(to []Members, change Members) []Members {
+	if len(change.Members) == 0 {
 		return to
 	}
-	return append(to, Members{Set: id, Members: members})
+	return append(to, change)
 }
 
 // Moved compares two sorted lists of members.

@@ -174,7 +174,7 @@ func TestDiffIsMinimal(t *testing.T) {
 		},
 			"- dispatch egress 10.0.0.5 -> egress/default/db-0\n- dispatch egress fd00::5 -> " +
 				"egress/default/db-0\n- chain egress/default/db-0\n"},
-		{"another denial", func(p *Program) { p.Chains[0].Denial = Reject },
+		{"another end", func(p *Program) { p.Chains[0].End = EndReject },
 			"~ chain egress/default/db-0\n  allow to anyone udp 53                            # " +
 				"default/dns egress[0]\n  reject\n"},
 	}

@@ -14,7 +14,7 @@ func database() *ruleset.Program {
 	chain := ruleset.Chain{
 		ID: ruleset.NewChainID(ruleset.Ingress, "shop", "db"), Direction: ruleset.Ingress,
 		Subject: "shop/db", Policies: []string{"shop/db-from-api", "shop/default-deny"},
-		Rules: []ruleset.Rule{{
+		Steps: ruleset.Steps{ruleset.Rule{
 			Peer: ruleset.InSet(api), Proto: ruleset.TCP,
 			Ports:   []ruleset.PortRange{{First: 5432, Last: 5432}},
 			Origins: []ruleset.Origin{{Policy: "shop/db-from-api", Direction: ruleset.Ingress}},
@@ -52,8 +52,8 @@ func ExampleProgram_Decide() {
 			Proto: ruleset.TCP, Port: 5432,
 		})
 		fmt.Println(from, verdict)
-		for _, step := range trace {
-			fmt.Println(" ", step)
+		for _, decision := range trace {
+			fmt.Println(" ", decision)
 		}
 	}
 	// Output:

@@ -34,11 +34,11 @@ func fixture() *Program {
 				rangeMember("::", "::ffff"), rangeMember("2001:db8::", "2001:db8::ffff")}},
 		},
 		Chains: []Chain{
-			{ID: "egress/default/db-0", Direction: Egress, Subject: "default/db-0", Rules: []Rule{
-				{Proto: UDP, Ports: []PortRange{{53, 53}},
+			{ID: "egress/default/db-0", Direction: Egress, Subject: "default/db-0", Steps: Steps{
+				Rule{Proto: UDP, Ports: []PortRange{{53, 53}},
 					Origins: []Origin{{"default/dns", Egress, 0}}}}},
 			{ID: "ingress/default/db-0", Direction: Ingress, Subject: "default/db-0",
-				Rules: fixtureRules(), Denial: Reject,
+				Steps: RuleSteps(fixtureRules()...), End: EndReject,
 				Policies: []string{"default/db", "default/web"}},
 		},
 	}

@@ -111,6 +111,9 @@ func spans(t *rapid.T, top int) [][2]int {
 	return pieces
 }
 
+// ends are the ends of chains, most of which deny.
+var ends = []End{EndDrop, EndReject, EndDrop, EndGoBack, EndAccept}
+
 func chains(sets []Set) *rapid.Generator[Chain] {
 	return rapid.Custom(func(t *rapid.T) Chain {
 		d := rapid.SampledFrom(Directions[:]).Draw(t, "direction")
@@ -118,24 +121,26 @@ func chains(sets []Set) *rapid.Generator[Chain] {
 			rapid.SampledFrom([]string{"x", "y"}).Draw(t, "pod")
 		return Chain{
 			ID: NewChainID(d, namespace, pod), Direction: d, Subject: namespace + "/" + pod,
-			Rules:  rapid.SliceOfN(rules(d, sets), 0, 3).Draw(t, "rules"),
-			Denial: rapid.SampledFrom([]Denial{Drop, Reject}).Draw(t, "denial"),
+			Steps: RuleSteps(rapid.SliceOfN(rules(d, sets), 0, 3).Draw(t, "rules")...),
+			End:   rapid.SampledFrom(ends).Draw(t, "end"),
 			Policies: rapid.SampledFrom([][]string{nil, {"a/p"}, {"a/p", "a/q"}}).Draw(t,
 				"policies"),
 		}
 	})
 }
 
-// lookUpPorts lets some chains look ports up, and makes the chains that this leads to.
+// lookUpPorts lets some chains look ports up and call others, and makes the chains that this leads
+// to.
 func lookUpPorts(t *rapid.T, p *Program) {
 	pods, named := p.Chains, p.Sets
 	shared, maps := map[Direction][]ChainID{}, map[Direction][]SetID{}
 	for _, d := range Directions {
 		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"one", "two"}),
 			rapid.ID).Draw(t, "peers") {
-			c := Chain{ID: NewPeersID(d, key), Direction: d, Denial: GoBack}
+			c := Chain{ID: NewPeersID(d, key), Direction: d,
+				End: rapid.SampledFrom([]End{EndGoBack, EndGoBack, EndDrop}).Draw(t, "end of peers")}
 			for _, peer := range rapid.SliceOfN(peers(named), 1, 2).Draw(t, "peers") {
-				c.Rules = append(c.Rules, Rule{Peer: peer})
+				c.Steps = append(c.Steps, Rule{Peer: peer, Action: actions().Draw(t, "action")})
 			}
 			shared[d] = append(shared[d], c.ID)
 			p.Chains = append(p.Chains, c)
@@ -153,17 +158,29 @@ func lookUpPorts(t *rapid.T, p *Program) {
 	for i := range pods {
 		c := &p.Chains[i]
 		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "by port") {
-			c.ByPort = true
+			c.Steps = insertStep(t, c.Steps, Lookup{PortsOf(c.ID)})
 			p.Sets = append(p.Sets, Set{ID: PortsOf(c.ID), Comment: "ports",
 				Members: jumps(ids, c.Direction).Draw(t, "jumps")})
 		}
 		if rapid.Bool().Draw(t, "by ranges") {
-			c.Spans = maps[c.Direction]
+			for _, id := range maps[c.Direction] {
+				c.Steps = insertStep(t, c.Steps, Lookup{id})
+			}
 		}
-		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "onward") {
-			c.Onward = rapid.SampledFrom(ids).Draw(t, "to")
+		if ids := shared[c.Direction]; len(ids) > 0 && rapid.Bool().Draw(t, "call") {
+			c.Steps = insertStep(t, c.Steps, Call{rapid.SampledFrom(ids).Draw(t, "to")})
 		}
 	}
+}
+
+// insertStep puts a step anywhere among others.
+func insertStep(t *rapid.T, list Steps, s Step) Steps {
+	return slices.Insert(slices.Clone(list), rapid.IntRange(0, len(list)).Draw(t, "place"), s)
+}
+
+// actions are more often those of policies.
+func actions() *rapid.Generator[Action] {
+	return rapid.SampledFrom([]Action{Accept, Accept, Deny, Pass})
 }
 
 // spanMembers are disjoint ranges of ports, some of which touch, that lead to some chains.
@@ -200,7 +217,8 @@ func jumps(to []ChainID, d Direction) *rapid.Generator[[]Member] {
 func rules(d Direction, sets []Set) *rapid.Generator[Rule] {
 	return rapid.Custom(func(t *rapid.T) Rule {
 		r := Rule{Peer: peers(sets).Draw(t, "peer"),
-			Proto: rapid.SampledFrom([]Protocol{AnyProtocol, TCP, UDP}).Draw(t, "proto")}
+			Proto:  rapid.SampledFrom([]Protocol{AnyProtocol, TCP, UDP}).Draw(t, "proto"),
+			Action: actions().Draw(t, "action")}
 		if r.Proto != AnyProtocol {
 			for _, s := range spans(t, 8) {
 				r.Ports = append(r.Ports, PortRange{uint16(s[0]), uint16(s[1])})

@@ -26,6 +26,9 @@ type Memory struct {
 // Damage takes rules out of the frame, as somebody else may do.
 func (m *Memory) Damage() { m.frame = min(m.frame, Damaged) }
 
+// Form returns what the kernel can hold: everything.
+func (m *Memory) Form() Form { return FullForm() }
+
 // Observe returns what the kernel holds.
 func (m *Memory) Observe(context.Context) (Observed, error) {
 	o := Observed{
@@ -152,7 +155,7 @@ func (m *Memory) addSet(s Set) error {
 	if err := insert(m.sets, s.ID, map[Member]bool{}); err != nil {
 		return err
 	}
-	return m.addMembers(Members{s.ID, s.Members})
+	return m.addMembers(Members{Set: s.ID, Members: s.Members})
 }
 
 // addMembers adds members that are not there yet. The chains that they lead to must be there, and
@@ -214,23 +217,20 @@ func (m *Memory) emptyChain(id ChainID) error {
 	return nil
 }
 
-// putChain gives a chain its rules; the sets and chains that these refer to must be there.
+// putChain gives a chain its steps; the sets and chains that these refer to must be there.
 func (m *Memory) putChain(c PutChain) error {
 	m.chains[c.ID] = c.Chain
-	for _, id := range c.lookups() {
+	for id := range c.Sets() {
 		if _, exists := m.sets[id]; !exists {
 			return fmt.Errorf("chain %s: no set %s", c.ID, id)
 		}
 	}
-	if _, exists := m.chains[c.Onward]; c.Onward != "" && !exists {
-		return fmt.Errorf("chain %s: no chain %s", c.ID, c.Onward)
-	}
-	return each(c.Rules, func(r Rule) error {
-		if _, exists := m.sets[r.Peer.Set]; r.Peer.HasSet() && !exists {
-			return fmt.Errorf("chain %s: no set %s", c.ID, r.Peer.Set)
+	for call := range c.Calls() {
+		if _, exists := m.chains[call.Chain]; !exists {
+			return fmt.Errorf("chain %s: no chain %s", c.ID, call.Chain)
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // delChain deletes a chain, to which nothing may lead any more.
@@ -243,8 +243,10 @@ func (m *Memory) delChain(id ChainID) error {
 		}
 	}
 	for _, c := range m.chains {
-		if c.Onward == id {
-			return fmt.Errorf("chain %s: in use by %s", id, c.ID)
+		for call := range c.Calls() {
+			if call.Chain == id {
+				return fmt.Errorf("chain %s: in use by %s", id, c.ID)
+			}
 		}
 	}
 	for s, chain := range m.dispatch {
@@ -258,11 +260,8 @@ func (m *Memory) delChain(id ChainID) error {
 // delSet deletes a set, in which no chain may look anything up any more.
 func (m *Memory) delSet(id SetID) error {
 	for _, c := range m.chains {
-		if slices.Contains(c.lookups(), id) {
-			return fmt.Errorf("set %s: in use by its chain", id)
-		}
-		for _, r := range c.Rules {
-			if r.Peer.Set == id {
+		for used := range c.Sets() {
+			if used == id {
 				return fmt.Errorf("set %s: in use by %s", id, c.ID)
 			}
 		}

@@ -13,7 +13,7 @@ func TestMemoryRefuses(t *testing.T) {
 	here := Dispatch{Ingress, addr("10.0.0.5"), "ingress/default/db-0"}
 	nowhere := SetID{Addresses, IPv4, "nobody"}
 	chain := fixture().Chains[1]
-	lost := Chain{ID: "ingress/default/lost", Rules: []Rule{{Peer: InSet(nowhere)}}}
+	lost := Chain{ID: "ingress/default/lost", Steps: Steps{Rule{Peer: InSet(nowhere)}}}
 	tests := []struct {
 		name  string
 		delta Delta
@@ -36,18 +36,22 @@ func TestMemoryRefuses(t *testing.T) {
 			Members: []Member{{Addr: here.Addr}, {Addr: here.Addr}}}}}},
 		{"a set that is used", Delta{DelSets: []SetID{web}}},
 		{"to delete a set that is not there", Delta{DelSets: []SetID{nowhere}}},
-		{"a member that is there", Delta{AddMembers: []Members{{web,
-			[]Member{{Addr: addr("10.0.1.2")}}}}}},
+		{"a member that is there", Delta{AddMembers: []Members{{Set: web,
+			Members: []Member{{Addr: addr("10.0.1.2")}}}}}},
 		{"a member of a set that is not there",
-			Delta{AddMembers: []Members{{nowhere, []Member{{Addr: here.Addr}}}}}},
+			Delta{AddMembers: []Members{{Set: nowhere, Members: []Member{{Addr: here.Addr}}}}}},
 		{"to delete a member that is not there",
-			Delta{DelMembers: []Members{{web, []Member{{Addr: here.Addr}}}}}},
+			Delta{DelMembers: []Members{{Set: web, Members: []Member{{Addr: here.Addr}}}}}},
 		{"to delete a member of a set that is not there",
-			Delta{DelMembers: []Members{{nowhere, []Member{{Addr: here.Addr}}}}}},
+			Delta{DelMembers: []Members{{Set: nowhere, Members: []Member{{Addr: here.Addr}}}}}},
 		{"a chain that is there as new", Delta{PutChains: []PutChain{{chain, true}}}},
 		{"rules for a chain that is not there",
 			Delta{PutChains: []PutChain{{Chain{ID: lost.ID}, false}}}},
 		{"a rule about a set that is not there", Delta{PutChains: []PutChain{{lost, true}}}},
+		{"a lookup of a set that is not there",
+			Delta{PutChains: []PutChain{{Chain{ID: lost.ID, Steps: Steps{Lookup{PortsOf(lost.ID)}}}, true}}}},
+		{"a call of a chain that is not there",
+			Delta{PutChains: []PutChain{{Chain{ID: lost.ID, Steps: Steps{Call{"nowhere"}}}, true}}}},
 		{"a chain that is dispatched to", Delta{DelChains: []ChainID{chain.ID}}},
 		{"to delete a chain that is not there", Delta{DelChains: []ChainID{lost.ID}}},
 		{"what is half good", Delta{AddLinks: []string{"cni1"}, DelSets: []SetID{web}}},
@@ -81,8 +85,8 @@ func TestMemoryCarriesADeltaOutFieldByField(t *testing.T) {
 	}
 	d := Delta{
 		DelLinks: p.Links, DelDispatch: p.Dispatch, AddLinks: p.Links,
-		DelMembers: []Members{{web, p.Sets[0].Members}},
-		AddMembers: []Members{{web, p.Sets[0].Members}},
+		DelMembers: []Members{{Set: web, Members: p.Sets[0].Members}},
+		AddMembers: []Members{{Set: web, Members: p.Sets[0].Members}},
 		DelChains:  []ChainID{p.Chains[0].ID, p.Chains[1].ID}, DelSets: []SetID{web, metrics,
 			blocks4, blocks6},
 	}

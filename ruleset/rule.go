@@ -7,16 +7,19 @@ import (
 	"strings"
 )
 
-// Rule allows the packets of one protocol between the subject and a peer.
+// Rule matches the packets of one protocol between the subject and a peer, and says what becomes
+// of them.
 type Rule struct {
-	Peer  Peer
-	Proto Protocol    // AnyProtocol: everything, ICMP too
-	Ports []PortRange // the destination's, disjoint and sorted; none: every port of Proto
+	Peer   Peer
+	Proto  Protocol    // AnyProtocol: everything, ICMP too
+	Ports  []PortRange // the destination's, disjoint and sorted; none: every port of Proto
+	Action Action      `json:",omitzero"`
 	// sorted; several where policies say the same, none in a chain that a PortMap leads to
 	Origins []Origin
 }
 
-// String names the peer, the protocol and the ports, and behind a # the origins.
+// String names the peer, the protocol and the ports, and behind a # the origins, but not the
+// action.
 func (r Rule) String() string {
 	words := []string{r.Peer.String(), r.Proto.String()}
 	if len(r.Ports) > 0 {
@@ -28,9 +31,15 @@ func (r Rule) String() string {
 	return fmt.Sprintf("%-40s # %s", strings.Join(words, " "), ReasonOf(r.Origins))
 }
 
-// Same reports whether two rules allow the same packets; their origins may differ.
+// Same reports whether two rules do the same with the same packets; their origins may differ.
 func (r Rule) Same(o Rule) bool {
-	return r.Peer == o.Peer && r.Proto == o.Proto && slices.Equal(r.Ports, o.Ports)
+	return r.Action == o.Action && r.Peer == o.Peer && r.Proto == o.Proto &&
+		slices.Equal(r.Ports, o.Ports)
+}
+
+// MatchesAll reports whether a rule matches every packet, from or to anybody.
+func (r Rule) MatchesAll() bool {
+	return r.Peer == Peer{} && r.Proto == AnyProtocol && len(r.Ports) == 0
 }
 
 // Peer is who a rule speaks of: the members of a set, the addresses of a prefix or, as its zero

@@ -18,57 +18,60 @@ type Scope struct {
 func Everything() Scope { return Scope{all: true} }
 
 // ScopeOf returns the connections that a delta can have forbidden, where subjects tells which
-// addresses are judged by a chain: those of subjects that have other rules or are newly isolated,
-// and of peers that went. What only allows more is not in it, but a chain whose rules were
-// replaced counts as having lost some.
+// addresses a chain decides about: those of subjects that have other rules or are newly isolated,
+// and of peers whose coming or going closes something. What only allows more is not in it, but a
+// chain whose steps were replaced counts as denying more.
 func ScopeOf(d Delta, subjects func(ChainID) []netip.Addr) Scope {
 	s := Scope{all: d.Frame, addrs: map[netip.Addr]bool{}}
 	for _, c := range d.PutChains {
-		for _, a := range subjects(c.ID) {
-			s.addrs[a] = true
-		}
+		s.add(subjects(c.ID)...)
 	}
 	for _, e := range d.AddDispatch {
-		s.addrs[e.Addr] = true
+		s.add(e.Addr)
 	}
-	s.takeIn(d, d.DelMembers, subjects)
+	for _, change := range slices.Concat(d.DelMembers, d.AddMembers) {
+		if change.Closes {
+			s.addChange(d, change, subjects)
+		}
+	}
 	return s
-}
-
-// takeIn adds the peers that come or go, and the subjects whose ports do.
-func (s *Scope) takeIn(d Delta, changes []Members, subjects func(ChainID) []netip.Addr) {
-	for _, change := range changes {
-		switch {
-		case change.Set.Fixed():
-			continue // whom the base chains know is no peer of a rule
-		// its chains go with it, or somebody else has changed it
-		case change.Set.Kind == PortRanges:
-			s.all = s.all || !slices.Contains(d.DelSets, change.Set)
-			continue
-		case change.Set.Kind == PortMap:
-			for _, a := range subjects(ChainID(change.Set.Key)) {
-				s.addrs[a] = true
-			}
-			continue
-		}
-		for _, m := range change.Members {
-			if change.Set.Kind == Ranges {
-				s.ranges = append(s.ranges, m)
-			} else {
-				s.addrs[m.Addr] = true
-			}
-		}
-	}
 }
 
 // TouchedBy returns the connections whose verdict a delta can have changed, to either.
 func TouchedBy(d Delta, subjects func(ChainID) []netip.Addr) Scope {
 	s := ScopeOf(d, subjects)
 	for _, e := range d.DelDispatch {
-		s.addrs[e.Addr] = true
+		s.add(e.Addr)
 	}
-	s.takeIn(d, d.AddMembers, subjects)
+	for _, change := range slices.Concat(d.DelMembers, d.AddMembers) {
+		if change.Opens {
+			s.addChange(d, change, subjects)
+		}
+	}
 	return s
+}
+
+// add adds addresses.
+func (s *Scope) add(addrs ...netip.Addr) {
+	for _, a := range addrs {
+		s.addrs[a] = true
+	}
+}
+
+// addChange adds the peers that come or go, or the subjects whose ports do.
+func (s *Scope) addChange(d Delta, change Members, subjects func(ChainID) []netip.Addr) {
+	switch change.Set.Kind {
+	case PortRanges: // its chains go with it, or somebody else has changed it
+		s.all = s.all || !slices.Contains(d.DelSets, change.Set)
+	case PortMap:
+		s.add(subjects(ChainID(change.Set.Key))...)
+	case Ranges:
+		s.ranges = append(s.ranges, change.Members...)
+	default:
+		for _, m := range change.Members {
+			s.add(m.Addr)
+		}
+	}
 }
 
 // Union returns the connections of both.
@@ -95,9 +98,7 @@ func (s Scope) Covers(c Connection) bool {
 // ScopeOfAddrs returns the scope of all connections with one of these ends.
 func ScopeOfAddrs(addrs ...netip.Addr) Scope {
 	s := Scope{addrs: map[netip.Addr]bool{}}
-	for _, a := range addrs {
-		s.addrs[a] = true
-	}
+	s.add(addrs...)
 	return s
 }
 

@@ -71,11 +71,3 @@ func (s Segment) Empty() bool {
 	return len(s.Routers) == 0 && !slices.ContainsFunc(s.Ports,
 		func(p Port) bool { return p.Known() || p.Closed })
 }
-
-// AllowsAll reports whether a chain lets everything pass, from or to anybody, without a look at
-// another chain.
-func (c Chain) AllowsAll() bool {
-	return slices.ContainsFunc(c.Rules, func(r Rule) bool {
-		return r.Peer == Peer{} && r.Proto == AnyProtocol && len(r.Ports) == 0
-	})
-}

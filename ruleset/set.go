@@ -51,6 +51,10 @@ func (id SetID) Protocol() Protocol {
 	return p
 }
 
+// HoldsRanges reports whether the members are ranges, which must be disjoint: one that stays can be
+// in the way of one that comes.
+func (id SetID) HoldsRanges() bool { return id.Kind == Ranges || id.Kind == PortRanges }
+
 // Leads reports whether the members lead to chains.
 func (id SetID) Leads() bool { return id.Kind == PortMap || id.Kind == PortRanges }
 

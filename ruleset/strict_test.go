@@ -10,7 +10,8 @@ import (
 func TestKeepingUnknown(t *testing.T) {
 	sets := StrictSets([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
 		[]netip.Addr{netip.MustParseAddr("10.0.0.5")})
-	add := []Members{{KnownPods(IPv4), sets[1].Members}, {LocalRange(IPv4), sets[0].Members}}
+	add := []Members{{Set: KnownPods(IPv4), Members: sets[1].Members},
+		{Set: LocalRange(IPv4), Members: sets[0].Members}}
 	d := Delta{AddSets: sets, AddMembers: add}
 	kept := d.KeepingUnknown()
 	if len(kept.AddSets) != 4 || len(kept.AddSets[1].Members) > 0 ||

@@ -55,11 +55,11 @@ func TestDeltaText(t *testing.T) {
 	d := Delta{
 		Clear: true, Frame: true, DelLinks: []string{"cni0"}, AddLinks: []string{"eth1"},
 		DelDispatch: p.Dispatch[:1],
-		DelMembers:  []Members{{web, p.Sets[0].Members}},
+		DelMembers:  []Members{{Set: web, Members: p.Sets[0].Members}},
 		AddSets:     p.Sets[1:2],
-		AddMembers:  []Members{{blocks6, p.Sets[3].Members[:1]}},
+		AddMembers:  []Members{{Set: blocks6, Members: p.Sets[3].Members[:1]}},
 		PutChains: []PutChain{{p.Chains[0], true},
-			{Chain{ID: "ingress/default/x", Denial: Reject}, false}},
+			{Chain{ID: "ingress/default/x", End: EndReject}, false}},
 		AddDispatch: p.Dispatch[2:3],
 		DelChains:   []ChainID{"ingress/default/old"},
 		DelSets:     []SetID{blocks4},
@@ -96,8 +96,8 @@ func TestDeltaIsEmptyOnlyWithoutAnyChange(t *testing.T) {
 	for _, d := range []Delta{
 		{Frame: true}, {DelLinks: p.Links}, {AddLinks: p.Links}, {DelDispatch: p.Dispatch},
 		{AddDispatch: p.Dispatch},
-		{DelMembers: []Members{{web, p.Sets[0].Members}}},
-		{AddMembers: []Members{{web, p.Sets[0].Members}}},
+		{DelMembers: []Members{{Set: web, Members: p.Sets[0].Members}}},
+		{AddMembers: []Members{{Set: web, Members: p.Sets[0].Members}}},
 		{AddSets: p.Sets}, {DelSets: []SetID{web}}, {PutChains: []PutChain{{p.Chains[0], true}}},
 		{DelChains: []ChainID{"x"}},
 	} {
@@ -146,30 +146,27 @@ var edits = map[string]func(*Program){
 	"member":        onFirst(membersOf, func(m *Member) { m.Addr = m.Addr.Prev() }),
 	"member's last": onFirst(membersOf, func(m *Member) { m.Last = next(m.Last) }),
 	"chain's name":  onFirst(chainsOf, func(c *Chain) { c.ID += "x" }),
-	"denial":        onFirst(chainsOf, func(c *Chain) { c.Denial = (c.Denial + 1) % 3 }),
+	"end":           onFirst(chainsOf, func(c *Chain) { c.End = (c.End + 1) % 4 }),
 	"policies": onFirst(chainsOf, func(c *Chain) {
 		c.Policies = toggled(c.Policies, "z/z")
 	}),
-	"by port": onFirst(chainsOf, func(c *Chain) { c.ByPort = !c.ByPort }),
-	"by ranges": onFirst(chainsOf, func(c *Chain) {
-		c.Spans = toggled(c.Spans, SpansID(TCP, "x"))
-	}),
+	"a lookup":        onFirst(chainsOf, withStep(Lookup{SpansID(TCP, "x")})),
+	"a call":          onFirst(chainsOf, withStep(Call{"x"})),
+	"a step less":     onFirst(chainsOf, func(c *Chain) { c.Steps = c.Steps[:len(c.Steps)/2] }),
+	"order of steps":  onFirst(chainsOf, reverseSteps),
+	"lookup's set":    onFirstStep(func(l Lookup) Step { return Lookup{SpansID(SCTP, "y")} }),
+	"call's chain":    onFirstStep(func(c Call) Step { return Call{c.Chain + "x"} }),
 	"member's range":  onFirst(jumpsOf, func(m *Member) { m.LastPort += 9 }),
-	"onward":          onFirst(chainsOf, func(c *Chain) { c.Onward += "x" }),
 	"member's chain":  onFirst(jumpsOf, func(m *Member) { m.Chain += "x" }),
 	"member's reason": onFirst(jumpsOf, func(m *Member) { m.Reason += "x" }),
-	"rules":           onFirst(chainsOf, func(c *Chain) { c.Rules = c.Rules[:len(c.Rules)/2] }),
-	"rule's peer": onFirst(rulesOf, func(r *Rule) {
-		r.Peer = InPrefix(prefix("203.0.113.0/24"))
-	}),
-	"rule's protocol": onFirst(rulesOf, func(r *Rule) { r.Proto = SCTP }),
-	"rule's ports":    onFirst(rulesOf, func(r *Rule) { r.Ports = []PortRange{{7, 9}} }),
-	"rule's origins": onFirst(rulesOf, func(r *Rule) {
-		r.Origins = []Origin{{"z/z", Ingress, 7}}
-	}),
-	"dispatch":  onFirst(dispatchOf, func(d *Dispatch) { d.Chain += "x" }),
-	"direction": onFirst(dispatchOf, func(d *Dispatch) { d.Direction = 1 - d.Direction }),
-	"address":   onFirst(dispatchOf, func(d *Dispatch) { d.Addr = addr("192.0.2.1") }),
+	"rule's peer":     onFirstRule(func(r *Rule) { r.Peer = InPrefix(prefix("203.0.113.0/24")) }),
+	"rule's protocol": onFirstRule(func(r *Rule) { r.Proto = SCTP }),
+	"rule's ports":    onFirstRule(func(r *Rule) { r.Ports = []PortRange{{7, 9}} }),
+	"rule's action":   onFirstRule(func(r *Rule) { r.Action = (r.Action + 1) % 3 }),
+	"rule's origins":  onFirstRule(func(r *Rule) { r.Origins = []Origin{{"z/z", Ingress, 7}} }),
+	"dispatch":        onFirst(dispatchOf, func(d *Dispatch) { d.Chain += "x" }),
+	"direction":       onFirst(dispatchOf, func(d *Dispatch) { d.Direction = 1 - d.Direction }),
+	"address":         onFirst(dispatchOf, func(d *Dispatch) { d.Addr = addr("192.0.2.1") }),
 }
 
 func setsOf(p *Program) *[]Set          { return &p.Sets }
@@ -188,9 +185,40 @@ func jumpsOf(p *Program) *[]Member {
 	p.Sets = slices.Clone(p.Sets)
 	return &p.Sets[last].Members
 }
-func rulesOf(p *Program) *[]Rule {
-	return firstOf(&p.Chains, func(c *Chain) *[]Rule { return &c.Rules })
+
+// withStep puts a step in front of those of a chain.
+func withStep(s Step) func(*Chain) {
+	return func(c *Chain) { c.Steps = append(Steps{s}, c.Steps...) }
 }
+
+func reverseSteps(c *Chain) {
+	c.Steps = slices.Clone(c.Steps)
+	slices.Reverse(c.Steps)
+}
+
+// onFirstStep replaces the first step of a kind of the first chain that has one.
+func onFirstStep[T Step](edit func(T) Step) func(*Program) {
+	return func(p *Program) {
+		p.Chains = slices.Clone(p.Chains)
+		for i := range p.Chains {
+			steps := slices.Clone(p.Chains[i].Steps)
+			for j, s := range steps {
+				if one, is := s.(T); is {
+					steps[j], p.Chains[i].Steps = edit(one), steps
+					return
+				}
+			}
+		}
+	}
+}
+
+func onFirstRule(edit func(*Rule)) func(*Program) {
+	return onFirstStep(func(r Rule) Step {
+		edit(&r)
+		return r
+	})
+}
+
 func toggled[T comparable](l []T, x T) []T { return append(slices.Clone(l), x) }
 
 // next leaves the invalid address what it is.

@@ -135,13 +135,13 @@ func (g *golden) agree(t *testing.T) {
 		flow := ruleset.Flow{From: f.From, To: f.To, Proto: protocolOf(f.Protocol),
 			Port: uint16(f.Port)}
 		for _, p := range programs {
-			if verdict, trace := p.Decide(flow); verdict == ruleset.Deny && w.Allowed(f) {
+			if verdict, trace := p.Decide(flow); verdict == ruleset.Denied && w.Allowed(f) {
 				t.Fatalf("%v: the oracle allows it: %v", f, trace)
 			}
 		}
 		denied := func(p *ruleset.Program) bool {
 			verdict, _ := p.Decide(flow)
-			return verdict == ruleset.Deny
+			return verdict == ruleset.Denied
 		}
 		if !w.Allowed(f) && !slices.ContainsFunc(programs, denied) {
 			t.Fatalf("%v: the oracle denies it, no node does", f)

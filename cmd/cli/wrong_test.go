@@ -184,7 +184,7 @@ func otherNodes(w *oracle.World) []string {
 func (w world) allows(f ruleset.Flow) bool {
 	return !slices.ContainsFunc(w.programs, func(p *ruleset.Program) bool {
 		verdict, _ := p.Decide(f)
-		return verdict == ruleset.Deny
+		return verdict == ruleset.Denied
 	})
 }
 

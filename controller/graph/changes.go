@@ -69,15 +69,17 @@ func (g *Graph) addSetChange(d *ruleset.Delta, s *set) {
 		g.dropSet(s)
 		d.DelSets = appendIf(d.DelSets, s.sent, id)
 		if s.sent && id.Leads() { // its members must go before the chains that they lead to
-			d.DelMembers = append(d.DelMembers, ruleset.Members{Set: id, Members: s.sentMembers()})
+			gone := ruleset.Removed(id, s.sentMembers(), s.source.Actions)
+			d.DelMembers = append(d.DelMembers, gone)
 		}
 	case !s.sent:
 		s.sent = true
 		d.AddSets = append(d.AddSets, s.value())
 	default:
 		del, add := s.moved()
-		d.DelMembers = appendIf(d.DelMembers, len(del) > 0, ruleset.Members{Set: id, Members: del})
-		d.AddMembers = appendIf(d.AddMembers, len(add) > 0, ruleset.Members{Set: id, Members: add})
+		gone, come := ruleset.Removed(id, del, s.source.Actions), ruleset.Added(id, add, s.source.Actions)
+		d.DelMembers = appendIf(d.DelMembers, len(del) > 0, gone)
+		d.AddMembers = appendIf(d.AddMembers, len(add) > 0, come)
 	}
 	s.pending = emptied(s.pending)
 }

@@ -52,26 +52,18 @@ func (x *excerpt) addSubject(s ruleset.Subject) {
 	}
 }
 
-// addChain adds a chain, the sets that it uses, and the chain that it leads to.
+// addChain adds a chain, the sets that it uses, and the chains that it calls.
 func (x *excerpt) addChain(id ruleset.ChainID) {
 	chain, exists := x.graph.chains.now[id]
 	if !exists || !x.isNew(id) {
 		return
 	}
 	x.program.Chains = append(x.program.Chains, chain)
-	for _, r := range chain.Rules {
-		if r.Peer.HasSet() {
-			x.addSet(r.Peer.Set)
-		}
+	for set := range chain.Sets() {
+		x.addSet(set)
 	}
-	if chain.ByPort {
-		x.addSet(ruleset.PortsOf(id))
-	}
-	for _, ranges := range chain.Spans {
-		x.addSet(ranges)
-	}
-	if chain.Onward != "" {
-		x.addChain(chain.Onward)
+	for call := range chain.Calls() {
+		x.addChain(call.Chain)
 	}
 }
 

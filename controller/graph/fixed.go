@@ -110,9 +110,7 @@ func (g *Graph) addFixedChanges(d *ruleset.Delta) {
 		}
 	})
 	for _, s := range ruleset.FixedSets() {
-		del := []ruleset.Set{{ID: s.ID, Members: gone[s.ID]}}
-		add := []ruleset.Set{{ID: s.ID, Members: come[s.ID]}}
-		d.DelMembers = append(d.DelMembers, membersOf(del)...)
-		d.AddMembers = append(d.AddMembers, membersOf(add)...)
+		addMembersOf(d, []ruleset.Set{{ID: s.ID, Members: gone[s.ID]}},
+			[]ruleset.Set{{ID: s.ID, Members: come[s.ID]}})
 	}
 }

@@ -79,10 +79,10 @@ type Graph struct {
 	knownAddrs trackedMap[netip.Addr, bool]
 }
 
-// New returns the empty graph of one node.
+// New returns the empty graph of one node, with a backend that can hold every program.
 func New(node string, denial ruleset.Denial) *Graph {
 	g := &Graph{
-		node: node, form: compile.Form{Denial: denial},
+		node: node, form: compile.Form{Form: ruleset.FullForm(), Denial: denial},
 		nodes:            map[string]policy.Node{},
 		nodeAddrs:        map[netip.Addr]int{},
 		reached:          map[netip.Addr]int{},
@@ -128,6 +128,10 @@ func (g *Graph) DenyUnknown() { g.strict = true }
 // MergeAbove has chains with more than n rules merged, instead of 16. It is for a graph
 // that has not seen any event.
 func (g *Graph) MergeAbove(n int) { g.form.MergeAbove = n }
+
+// SetForm has programs made for a backend that can hold this. It is for a graph that has not
+// seen any event.
+func (g *Graph) SetForm(f ruleset.Form) { g.form.Form = f }
 
 // AnyAddress lets pods have addresses outside of all nodes' pod ranges. It is for a
 // graph that has not seen any event.

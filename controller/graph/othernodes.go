@@ -11,7 +11,7 @@ import (
 // addresses: as much of each as decides flows between these two.
 func (g *Graph) OtherPrograms(a, b netip.Addr) []*ruleset.Program {
 	var programs []*ruleset.Program
-	s := compile.Snapshot{Denial: g.form.Denial}
+	s := compile.Snapshot{Form: g.form.Form, Denial: g.form.Denial}
 	peers := []*pod{g.peerAt(a), g.peerAt(b)}
 	for _, p := range peers {
 		g.addToSnapshot(&s, p)

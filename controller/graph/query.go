@@ -14,7 +14,7 @@ import (
 // from a terminating namespace and is still in force is part of it.
 func (g *Graph) Snapshot() compile.Snapshot {
 	s := compile.Snapshot{
-		Node: g.node, Denial: g.form.Denial, MergeAbove: g.form.MergeAbove,
+		Node: g.node, Form: g.form.Form, Denial: g.form.Denial, MergeAbove: g.form.MergeAbove,
 		Budgets: g.form.Budgets, Strict: g.strict, Anywhere: g.anywhere,
 		Links: g.hostLinks, TunnelPorts: g.tunnelPorts, Found: g.host.ranges,
 		Behind: slices.Collect(maps.Keys(g.host.behind)),
@@ -86,16 +86,29 @@ func (g *Graph) ClaimedAddrs() []netip.Addr {
 	return slices.Compact(addrs)
 }
 
-// Subjects returns the addresses that are dispatched to a chain, or to one that leads
-// there.
+// Subjects returns the addresses that are dispatched to a chain, or to one that calls it.
 func (g *Graph) Subjects(id ruleset.ChainID) []netip.Addr {
 	var addrs []netip.Addr
 	for s, chain := range g.dispatch.now {
-		if chain == id || g.chains.now[chain].Onward == id {
+		if g.leadsTo(chain, id) {
 			addrs = append(addrs, s.Addr)
 		}
 	}
 	return addrs
+}
+
+// leadsTo reports whether a chain is the other one, or calls it or one that leads there. Where ports
+// lead is left out: the ID of a chain of peers says all that is in it, so that it never changes.
+func (g *Graph) leadsTo(from, to ruleset.ChainID) bool {
+	if from == to {
+		return true
+	}
+	for call := range g.chains.now[from].Calls() {
+		if g.leadsTo(call.Chain, to) {
+			return true
+		}
+	}
+	return false
 }
 
 // Counts is how much a graph holds. Elements are the members of all sets.

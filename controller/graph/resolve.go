@@ -94,9 +94,9 @@ func (x *isolation) subject() compile.Subject {
 }
 
 // share adds a user of a chain that several chains may lead to. The ID of a chain of
-// peers says all that is in it; one with maps can have changed.
+// peers says all that is in it; one that looks ports up can have changed.
 func (g *Graph) share(c ruleset.Chain) {
-	if g.shared[c.ID]++; g.shared[c.ID] == 1 || c.ByPort || len(c.Spans) > 0 {
+	if g.shared[c.ID]++; g.shared[c.ID] == 1 || c.LooksUp() {
 		g.chains.set(c.ID, c)
 	}
 }

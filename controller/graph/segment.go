@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -49,16 +50,45 @@ func (g *Graph) markPort(p *ruleset.Port, unfiltered bool) {
 	}
 }
 
-// allowsAll reports whether a chain, or one that it leads to, lets everything pass.
+// allowsAll reports whether a chain lets everything pass: one of its steps does, and none before it
+// does anything but allow.
 func (g *Graph) allowsAll(id ruleset.ChainID) bool {
-	for id != "" {
-		c := g.chains.now[id]
-		if c.AllowsAll() {
-			return true
+	c := g.chains.now[id]
+	for _, s := range c.Steps {
+		does, all := g.stepDoes(s)
+		if all || does.Union(ruleset.ActionsOf(ruleset.Accept)).Count() > 1 {
+			return all
 		}
-		id = c.Onward
 	}
-	return false
+	return c.End == ruleset.EndAccept
+}
+
+// stepDoes returns what a step can do to a packet, and whether it lets everything pass.
+func (g *Graph) stepDoes(s ruleset.Step) (does ruleset.Actions, all bool) {
+	switch s := s.(type) {
+	case ruleset.Rule:
+		return ruleset.ActionsOf(s.Action), s.Action == ruleset.Accept && s.MatchesAll()
+	case ruleset.Call:
+		return g.chainDoes(s.Chain), g.allowsAll(s.Chain)
+	case ruleset.Lookup:
+		if known, exists := g.sets[s.Set]; exists {
+			return known.source.Actions, false
+		}
+		return 0, false
+	default:
+		panic(fmt.Sprintf("no step: %T", s))
+	}
+}
+
+// chainDoes returns what a chain, and those that it leads to, can do to a packet.
+func (g *Graph) chainDoes(id ruleset.ChainID) ruleset.Actions {
+	c := g.chains.now[id]
+	does := c.Actions()
+	for _, s := range c.Steps {
+		more, _ := g.stepDoes(s)
+		does = does.Union(more)
+	}
+	return does
 }
 
 // takenRanges returns the addresses that no pod may pretend to have: those of nodes,

@@ -47,6 +47,9 @@ func (g *Graph) useSet(source compile.SetSource) *set {
 		g.changedSets[s] = true
 		g.connectSelectors(s)
 	}
+	// What rules have done before may be in the kernel still.
+	source.Actions = source.Actions.Union(s.source.Actions)
+	s.source.Actions = source.Actions
 	if source.ID.Kind == ruleset.PortMap {
 		g.replaceJumps(s, source)
 	}

@@ -32,18 +32,20 @@ func (g *Graph) addStrictChanges(d *ruleset.Delta) {
 		goneAddrs = appendIf(goneAddrs, is == nil, a)
 		newAddrs = appendIf(newAddrs, was == nil && is != nil, a)
 	})
-	d.DelMembers = append(d.DelMembers, membersOf(ruleset.StrictSets(goneRanges, goneAddrs))...)
-	d.AddMembers = append(d.AddMembers, membersOf(ruleset.StrictSets(newRanges, newAddrs))...)
+	addMembersOf(d, ruleset.StrictSets(goneRanges, goneAddrs), ruleset.StrictSets(newRanges, newAddrs))
 }
 
-// membersOf turns sets into changes of their members. A set without members is no
-// change.
-func membersOf(sets []ruleset.Set) []ruleset.Members {
-	var changes []ruleset.Members
-	for _, s := range sets {
+// addMembersOf adds members that went from sets and came into sets of which no rule of a chain
+// speaks. A set without members is no change.
+func addMembersOf(d *ruleset.Delta, gone, come []ruleset.Set) {
+	for _, s := range gone {
 		slices.SortFunc(s.Members, ruleset.Member.Compare)
-		members := ruleset.Members{Set: s.ID, Members: s.Members}
-		changes = appendIf(changes, len(s.Members) > 0, members)
+		change := ruleset.Removed(s.ID, s.Members, 0)
+		d.DelMembers = appendIf(d.DelMembers, len(s.Members) > 0, change)
 	}
-	return changes
+	for _, s := range come {
+		slices.SortFunc(s.Members, ruleset.Member.Compare)
+		change := ruleset.Added(s.ID, s.Members, 0)
+		d.AddMembers = appendIf(d.AddMembers, len(s.Members) > 0, change)
+	}
 }

@@ -94,12 +94,12 @@ func (b *builder) need(count PodCount) Need {
 	if b.tooLarge {
 		return Need{Rules: math.MaxInt32}
 	}
-	n := Need{Sets: len(b.ranges), Rules: len(b.rules) + len(b.jumps), Longest: len(b.rules)}
+	n := Need{Sets: len(b.ranges), Rules: len(b.steps) + len(b.jumps), Longest: len(b.steps)}
 	for i := range b.ranges {
 		n.Rules += len(b.ranges[i].Jumps)
 	}
 	for _, c := range b.shared {
-		n.Rules += len(c.Rules)
+		n.Rules += len(c.Steps)
 	}
 	for i := range b.sources {
 		n = n.add(b.sources[i].need(count))

@@ -89,7 +89,7 @@ func allowNothing(w *oracle.World, names map[string]bool) *oracle.World {
 // one pod of another.
 func crowd(t *testing.T, pods int, policies ...*networkingv1.NetworkPolicy) compile.Snapshot {
 	t.Helper()
-	s := compile.Snapshot{Node: "n0"}
+	s := compile.Snapshot{Node: "n0", Form: ruleset.FullForm()}
 	for i := range pods {
 		p := policy.Pod{
 			Key: policy.Key{Namespace: "a", Name: fmt.Sprintf("p%d", i)}, Node: fmt.Sprintf("n%d",
@@ -147,8 +147,8 @@ func TestPolicyThatIsTooMuchOnlyIsolates(t *testing.T) {
 			t.Errorf("ports %t: %d members of sets", port, members)
 		}
 		for text, want := range map[string]ruleset.Verdict{
-			"10.1.0.50 > 10.1.0.0 1": ruleset.Allow, "10.1.0.50 > 10.1.0.0 2": ruleset.Deny,
-			"10.1.0.51 > 10.1.0.0 1": ruleset.Deny, "10.1.0.51 > 10.2.0.1 1": ruleset.Deny,
+			"10.1.0.50 > 10.1.0.0 1": ruleset.Allowed, "10.1.0.50 > 10.1.0.0 2": ruleset.Denied,
+			"10.1.0.51 > 10.1.0.0 1": ruleset.Denied, "10.1.0.51 > 10.2.0.1 1": ruleset.Denied,
 		} {
 			if got, trace := program.Decide(tcpFlow(text)); got != want {
 				t.Errorf("ports %t: %s: %v: %v", port, text, got, trace)

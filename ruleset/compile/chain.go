@@ -21,31 +21,34 @@ type builder struct {
 	pod       policy.Pod
 	direction ruleset.Direction
 	origin    []ruleset.Origin // of the rule that is being added
-	rules     []ruleset.Rule
-	places    map[permission]int // of what a rule allows, the rule's index in rules
-	unsorted  bool               // rules may have origins that are not in order
+	rules     []ruleset.Rule   // none when they are complete: they are the steps then
+	places    map[match]int    // of what a rule matches, the rule's index in rules
+	unsorted  bool             // rules may have origins that are not in order
+	steps     ruleset.Steps
 	sources   []SetSource
-	hasSource map[ruleset.SetID]bool
-	jumps     []ruleset.Member // of the chain's port map
-	ranges    []SetSource      // of the chain's maps of port ranges, one a protocol
-	shared    []ruleset.Chain  // where jumps and ranges lead
+	sourceAt  map[ruleset.SetID]int // index in sources
+	jumps     []ruleset.Member      // of the chain's port map
+	ranges    []SetSource           // of the chain's maps of port ranges, one a protocol
+	shared    []ruleset.Chain       // where jumps and ranges lead
 	hasShared map[ruleset.ChainID]bool
-	tooLarge  bool // building it would be too much work, so it has no rules
+	leadsTo   ruleset.Actions // what the chains in shared can do
+	tooLarge  bool            // building it would be too much work, so it has no rules
 }
 
 // newBuilder returns a chain without rules. The pod decides over families and named
 // ports.
 func newBuilder(p policy.Pod, d ruleset.Direction) builder {
 	return builder{
-		pod: p, direction: d, places: map[permission]int{}, hasSource: map[ruleset.SetID]bool{},
+		pod: p, direction: d, places: map[match]int{}, sourceAt: map[ruleset.SetID]int{},
 	}
 }
 
-// permission is what a rule allows, in a form that can be compared.
-type permission struct {
-	peer  ruleset.Peer
-	proto ruleset.Protocol
-	ports portsID
+// match is what a rule matches and does, in a form that can be compared.
+type match struct {
+	peer   ruleset.Peer
+	proto  ruleset.Protocol
+	ports  portsID
+	action ruleset.Action
 }
 
 // portsID is a list of port ranges in a form that can be compared.
@@ -74,6 +77,7 @@ func build(s Subject, contributions []*contribution, form Form) builder {
 	if !b.addAll(contributions, form) {
 		b.merge(contributions, form)
 	}
+	b.steps, b.rules = ruleset.RuleSteps(b.rules...), nil
 	return b
 }
 
@@ -97,46 +101,48 @@ func (b *builder) addAll(contributions []*contribution, form Form) bool {
 func (b builder) isolation(p policy.Pod, form Form, group func() Group) Isolation {
 	b.pod = p
 	// Clipped, so that what is appended for this pod never ends up in another's lists.
-	b.rules, b.sources = slices.Clip(b.rules), slices.Clip(b.sources)
+	b.steps, b.sources = slices.Clip(b.steps), slices.Clip(b.sources)
 	b.shared = slices.Clip(b.shared)
 	own := ruleset.Chain{
 		ID:        ruleset.NewChainID(b.direction, p.Namespace, p.Name),
-		Direction: b.direction, Subject: p.String(), Denial: form.Denial,
+		Direction: b.direction, Subject: p.String(), End: form.Denial.End(),
 	}
 	if len(b.jumps)+len(b.ranges) > 0 {
-		own.Onward = b.addPortLookup(&own, group())
+		b.addPortLookup(own, group())
 	}
-	b.allowItself()
-	own.Rules = b.rules
+	own.Steps = b.withItself()
 	return Isolation{own, b.shared, b.sources}
 }
 
-// addPortLookup has the pod's own chain look ports up or, where the pod has a group,
-// the chain that the group shares. It returns the ID of the shared chain, which then
-// has the rules as well.
-func (b *builder) addPortLookup(own *ruleset.Chain, group Group) ruleset.ChainID {
+// addPortLookup has the pod's own chain look ports up or, where the pod has a group, call a chain
+// that the group shares: this one then looks the ports up and has the rules as well.
+func (b *builder) addPortLookup(own ruleset.Chain, group Group) {
 	if group.ID == "" {
-		b.lookUpIn(own, own.Subject)
-		return ""
+		b.steps = b.lookingUp(own.ID, own.Subject)
+		return
 	}
-	shared := ruleset.Chain{
-		ID: group.ID, Direction: b.direction, Rules: b.rules, Denial: ruleset.GoBack,
-	}
-	b.lookUpIn(&shared, group.Name)
-	b.shared = append(b.shared, shared)
-	b.rules = nil
-	return group.ID
+	b.shared = append(b.shared, ruleset.Chain{
+		ID: group.ID, Direction: b.direction, Steps: b.lookingUp(group.ID, group.Name),
+		End: ruleset.EndGoBack,
+	})
+	b.steps = ruleset.Steps{ruleset.Call{Chain: group.ID}}
 }
 
-// lookUpIn has a chain look ports up in the port map and in the maps of port ranges.
-func (b *builder) lookUpIn(c *ruleset.Chain, whose string) {
-	if c.ByPort = len(b.jumps) > 0; c.ByPort {
-		b.sources = append(b.sources, SetSource{
-			ID: ruleset.PortsOf(c.ID), Comment: "ports of " + whose, Jumps: b.jumps,
+// lookingUp returns the steps of a chain that looks ports up in its port map and in the maps of port
+// ranges, before it tries the rules: this decides about most packets.
+func (b *builder) lookingUp(id ruleset.ChainID, whose string) ruleset.Steps {
+	var sources []SetSource
+	if len(b.jumps) > 0 {
+		sources = append(sources, SetSource{
+			ID: ruleset.PortsOf(id), Comment: "ports of " + whose, Jumps: b.jumps,
+			Actions: b.leadsTo,
 		})
 	}
-	for _, ranges := range b.ranges {
-		b.sources = append(b.sources, ranges)
-		c.Spans = append(c.Spans, ranges.ID)
+	sources = append(sources, b.ranges...)
+	steps := make(ruleset.Steps, 0, len(sources)+len(b.steps)+2)
+	for _, s := range sources {
+		steps = append(steps, ruleset.Lookup{Set: s.ID})
 	}
+	b.sources = append(b.sources, sources...)
+	return append(steps, b.steps...)
 }

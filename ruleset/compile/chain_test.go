@@ -13,7 +13,7 @@ import (
 // of their names.
 func chainText(c ruleset.Chain, sources []compile.SetSource) string {
 	var lines []string
-	for _, r := range c.Rules {
+	for r := range c.Rules() {
 		lines = append(lines, strings.Join(strings.Fields(r.String()), " "))
 	}
 	text := strings.Join(lines, "\n")
@@ -36,7 +36,7 @@ func assemble(t *testing.T, line string, d ruleset.Direction, texts []string) (r
 	for _, text := range texts {
 		policies = append(policies, policy.Parse(netpol(t, text)))
 	}
-	own := isolation(subject, d, policies, compile.Form{})
+	own := isolation(subject, d, policies, compile.Form{Form: ruleset.FullForm()})
 	return own.Chain, own.Sources
 }
 
@@ -159,7 +159,7 @@ func TestChainNamesItsSubjectAndEachSetOnce(t *testing.T) {
 		"a/p {egress: [{to: [{podSelector: {}}]}, {to: [{podSelector: {}}], ports: [{port: 80}, " +
 			"{port: x}]}]}", "a/q {egress: [{to: [{podSelector: {}}], ports: [{port: x}]}]}"})
 	if chain.ID != "egress/a/web" || chain.Direction != ruleset.Egress ||
-		chain.Subject != "a/web" || chain.Denial != ruleset.Drop {
+		chain.Subject != "a/web" || chain.End != ruleset.EndDrop {
 		t.Errorf("%+v", chain)
 	}
 	if len(sources) != 2 || sources[0].ID.Kind != ruleset.Addresses ||

@@ -54,7 +54,7 @@ func (t *tally) flow(allowed bool, traces []ruleset.Trace) {
 
 // isRuled reports whether a rule of a policy had to allow the flow.
 func isRuled(trace ruleset.Trace) bool {
-	return slices.ContainsFunc(trace, func(s ruleset.Step) bool {
+	return slices.ContainsFunc(trace, func(s ruleset.Decision) bool {
 		return s.Chain != "" && !slices.Equal(s.Reason, []ruleset.Origin{{}})
 	})
 }
@@ -64,6 +64,11 @@ func isRuled(trace ruleset.Trace) bool {
 func programsOf(w *oracle.World) []*ruleset.Program {
 	snapshot := compile.SnapshotOf(policy.Objects(*w), "")
 	snapshot.MergeAbove = len(w.Policies) % 2
+	return programsOfNodes(w, snapshot)
+}
+
+// programsOfNodes compiles a world, as a snapshot has it, for every node that it mentions.
+func programsOfNodes(w *oracle.World, snapshot compile.Snapshot) []*ruleset.Program {
 	var programs []*ruleset.Program
 	for _, snapshot.Node = range nodesOf(w) {
 		program, _ := compile.Compile(snapshot)
@@ -88,14 +93,14 @@ func nodesOf(w *oracle.World) []string {
 // decide asks every node: a packet passes if none denies it.
 func decide(programs []*ruleset.Program, f oracle.Flow) (bool, []ruleset.Trace) {
 	flow := ruleset.Flow{From: f.From, To: f.To, Port: uint16(f.Port), Proto: protocols[f.Protocol]}
-	got := ruleset.Allow
+	got := ruleset.Allowed
 	var traces []ruleset.Trace
 	for _, p := range programs {
 		verdict, trace := p.Decide(flow)
 		traces = append(traces, trace)
 		got = min(got, verdict)
 	}
-	return got == ruleset.Allow, traces
+	return got == ruleset.Allowed, traces
 }
 
 var protocols = map[corev1.Protocol]ruleset.Protocol{

@@ -101,7 +101,10 @@ func (c *compilation) addSubject(p policy.Pod, d ruleset.Direction, policies []*
 
 // isolateAll adds what isolates the subjects, as far as the budgets allow.
 func (c *compilation) isolateAll() {
-	form := Form{c.snapshot.Denial, c.snapshot.MergeAbove, c.snapshot.Budgets, c.countPods()}
+	form := Form{
+		Form: c.snapshot.Form, Denial: c.snapshot.Denial, MergeAbove: c.snapshot.MergeAbove,
+		Budgets: c.snapshot.Budgets, PodCount: c.countPods(),
+	}
 	templates := map[string]*Template{}
 	var requests []Request
 	for key, subjects := range c.subjects {

@@ -106,8 +106,8 @@ set ports-tunnels  # where nodes unpack tunnels
 			To: netip.MustParseAddr(addr), Proto: ruleset.UDP, Port: port})
 		return v
 	}
-	if to("10.77.0.12", 8472) != ruleset.Deny || to("10.77.0.12", 8473) != ruleset.Allow ||
-		to("192.0.2.1", 8472) != ruleset.Allow {
+	if to("10.77.0.12", 8472) != ruleset.Denied || to("10.77.0.12", 8473) != ruleset.Allowed ||
+		to("192.0.2.1", 8472) != ruleset.Allowed {
 		t.Error("a pod reaches the tunnel of another node, or not what is none")
 	}
 }

@@ -43,7 +43,7 @@ func TestNamedPortsDoNotChangeTheirRule(t *testing.T) {
 			Ports: []policy.PortName{{Name: "web", Proto: ruleset.TCP, Number: number}}}
 		chain := new(Cache).Template(Subject{Pod: pod, Direction: ruleset.Ingress,
 			Policies: policies}, Form{}).Isolation(pod, Form{}, NoGroup).Chain
-		if got := chain.Rules[0].String(); !strings.HasPrefix(got, "anyone "+want+" ") {
+		if got := chain.Steps[0].(ruleset.Rule).String(); !strings.HasPrefix(got, "anyone "+want+" ") {
 			t.Errorf("web is %d: %s", number, got)
 		}
 	}

@@ -5,12 +5,14 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Form says how chains are written. The zero value is the default form.
+// Form says how chains are written. The zero value is the default form for the backend that can do
+// the least.
 type Form struct {
-	Denial     ruleset.Denial // what happens to a denied packet
-	MergeAbove int            // a chain with more rules than this is merged; 0: 16
-	Budgets    Budgets        // what policies may need; zero: DefaultBudgets
-	PodCount   PodCount       // how many pods there are; nil: none
+	ruleset.Form                // what the backend can hold
+	Denial       ruleset.Denial // what happens to a denied packet
+	MergeAbove   int            // a chain with more rules than this is merged; 0: 16
+	Budgets      Budgets        // what policies may need; zero: DefaultBudgets
+	PodCount     PodCount       // how many pods there are; nil: none
 }
 
 // PodCount returns how many pods of the cluster meet a demand.

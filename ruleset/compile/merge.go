@@ -9,15 +9,16 @@ import (
 
 // merge makes one rule of all rules with the same ports, for each family and kind of
 // peer, over the union of their peers. Where even these are too many, ports are looked
-// up in maps. So a packet is compared with a few rules, however many policies there
-// are.
+// up in maps, if the backend can do that. So a packet is compared with a few rules,
+// however many policies there are.
 func (b *builder) merge(contributions []*contribution, form Form) {
 	*b = newBuilder(b.pod, b.direction)
 	var all mergedRules
+	mayLookUp := form.PortMaps && oneAction(contributions)
 	for _, c := range contributions {
 		for _, rule := range c.rules {
 			all.add(rule, c)
-			if form.merges(len(all.list)) {
+			if mayLookUp && form.merges(len(all.list)) {
 				b.lookUpPorts(contributions, form)
 				return
 			}
@@ -26,12 +27,24 @@ func (b *builder) merge(contributions []*contribution, form Form) {
 	b.rules = b.rulesOf(all)
 }
 
+// oneAction reports whether all rules do the same, so that their order does not matter.
+func oneAction(contributions []*contribution) bool {
+	var actions ruleset.Actions
+	for _, c := range contributions {
+		for i := range c.rules {
+			actions = actions.Union(ruleset.ActionsOf(c.rules[i].Action))
+		}
+	}
+	return actions.Count() <= 1
+}
+
 // rulesOf returns the rules that merged rules become.
 func (b *builder) rulesOf(merged mergedRules) []ruleset.Rule {
 	rules := make([]ruleset.Rule, 0, len(merged.list))
 	for _, m := range merged.list {
 		rules = append(rules, ruleset.Rule{
-			Proto: m.proto, Ports: m.ports, Peer: b.unitedPeer(m), Origins: m.sortedOrigins(),
+			Proto: m.proto, Ports: m.ports, Peer: b.unitedPeer(m), Action: m.action,
+			Origins: m.sortedOrigins(),
 		})
 	}
 	return rules
@@ -41,19 +54,22 @@ func (b *builder) rulesOf(merged mergedRules) []ruleset.Rule {
 func (b *builder) unitedPeer(m *mergedRule) ruleset.Peer {
 	switch {
 	case len(m.ranges) > 0:
-		return b.inRanges(policy.Union(m.ranges))
+		return b.inRanges(policy.Union(m.ranges), m.action)
 	case len(m.sources) == 0:
 		return ruleset.Peer{}
 	default:
-		return b.inSet(unite(m.sources))
+		return b.inSet(unite(m.sources), m.action)
 	}
 }
 
-// mergedRules are rules by what they must have in common to become one. The zero value
-// is empty.
+// mergedRules are rules by what they must have in common to become one. The order of rules that
+// follow each other with the same action does not matter; those before and after another action are
+// never merged. The zero value is empty.
 type mergedRules struct {
 	list  []*mergedRule
 	byKey map[mergeKey]*mergedRule
+	last  ruleset.Action // of the rule that was added last
+	run   int            // how often the action has changed
 }
 
 // mergeKey is what rules must have in common to become one.
@@ -63,6 +79,7 @@ type mergeKey struct {
 	family ruleset.Family
 	pods   bool
 	named  string // a set of ports by name, which is united with no other
+	run    int    // of rules with one action
 }
 
 // mergeKeyOf returns the key of a rule. Rules for everybody have no family.
@@ -81,12 +98,17 @@ func mergeKeyOf(r ruleset.Rule) mergeKey {
 
 // add adds a rule of a contribution.
 func (x *mergedRules) add(r ruleset.Rule, from *contribution) {
+	if len(x.list) > 0 && r.Action != x.last {
+		x.run++
+	}
+	x.last = r.Action
 	key := mergeKeyOf(r)
+	key.run = x.run
 	if x.byKey == nil {
 		x.byKey = map[mergeKey]*mergedRule{}
 	}
 	if x.byKey[key] == nil {
-		x.byKey[key] = &mergedRule{proto: r.Proto, ports: r.Ports}
+		x.byKey[key] = &mergedRule{proto: r.Proto, ports: r.Ports, action: r.Action}
 		x.list = append(x.list, x.byKey[key])
 	}
 	x.byKey[key].add(r, from.sources[r.Peer.Set])
@@ -97,6 +119,7 @@ func (x *mergedRules) add(r ruleset.Rule, from *contribution) {
 type mergedRule struct {
 	proto   ruleset.Protocol
 	ports   []ruleset.PortRange
+	action  ruleset.Action
 	sources []*SetSource    // of the sets that are peers
 	ranges  []ruleset.Range // that are peers
 	origins []ruleset.Origin

@@ -28,8 +28,8 @@ func TestLongChainIsMerged(t *testing.T) {
 		"a/r {ingress: [{from: [{podSelector: {matchLabels: {app: x1}}}], ports: [{port: 80, "+
 			"protocol: UDP}]}, {from: [{podSelector: {matchLabels: {app: x1}}}]}]}")
 	short, _ := assemble(t, "a/web n1 10.0.0.2", ruleset.Ingress, policies[:7])
-	if len(short.Rules) != 15+1 {
-		t.Errorf("%d rules, of which one is the pod itself:\n%v", len(short.Rules), short.Rules)
+	if len(short.Steps) != 15+1 {
+		t.Errorf("%d rules, of which one is the pod itself:\n%v", len(short.Steps), short.Steps)
 	}
 	chain, sources := assemble(t, "a/web n1 10.0.0.2", ruleset.Ingress, policies)
 	want := `
@@ -61,7 +61,7 @@ func BenchmarkChain(b *testing.B) {
 			var rules int
 			for b.Loop() {
 				rules = len(isolation(subject, ruleset.Ingress, policies,
-					compile.Form{}).Chain.Rules)
+					compile.Form{Form: ruleset.FullForm()}).Chain.Steps)
 			}
 			b.ReportMetric(float64(rules), "rules")
 		})
@@ -83,8 +83,8 @@ func BenchmarkLookUp(b *testing.B) {
 			strings.Join(rules, ", ")))))
 	}
 	for b.Loop() {
-		if j := isolation(subject, ruleset.Ingress, policies, compile.Form{}); len(
-			j.Chain.Rules) != 2 {
+		form := compile.Form{Form: ruleset.FullForm()}
+		if j := isolation(subject, ruleset.Ingress, policies, form); len(j.Chain.Steps) != 1+2 {
 			b.Fatal(j.Chain)
 		}
 	}
@@ -100,13 +100,14 @@ func TestPortsThatSeveralPoliciesName(t *testing.T) {
 			fmt.Sprintf("a/p%d {ingress: [{from: [{podSelector: {matchLabels: {app: x%d}}}], "+
 				"ports: [%s]}]}", i, i, text))))
 	}
-	j := isolation(subject, ruleset.Ingress, policies, compile.Form{MergeAbove: 1})
+	j := isolation(subject, ruleset.Ingress, policies,
+		compile.Form{Form: ruleset.FullForm(), MergeAbove: 1})
 	peers, comments := map[ruleset.ChainID]string{}, map[ruleset.SetID]string{}
 	for _, s := range j.Sources {
 		comments[s.ID] = s.Comment
 	}
 	for _, c := range j.Shared {
-		peers[c.ID] = comments[c.Rules[0].Peer.Set]
+		peers[c.ID] = comments[c.Steps[0].(ruleset.Rule).Peer.Set]
 	}
 	var got []string
 	for _, m := range j.Sources[len(j.Sources)-1].Jumps {

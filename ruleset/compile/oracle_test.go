@@ -8,7 +8,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/oracle"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 var (
@@ -103,6 +106,45 @@ func (t tally) isTelling(tb testing.TB) {
 	if t.denied < t.flows/5 || t.free < t.flows/5 || t.ruled < t.flows/20 {
 		tb.Errorf("the comparison says too little: %v", t)
 	}
+}
+
+// A backend that can't look ports up is given longer chains, which decide alike.
+func TestWithoutPortMapsProgramsDecideAsTheOracle(t *testing.T) {
+	maps := 0
+	for i := range max(*worlds/10, 1) {
+		s := *seed + uint64(i)
+		r := rand.New(rand.NewPCG(s, 6))
+		w := oracle.Random(r, sizes[i%len(sizes)])
+		snapshot := compile.SnapshotOf(policy.Objects(*w), "")
+		snapshot.MergeAbove = 1
+		for _, p := range programsOfNodes(w, snapshot) {
+			maps += countPortMaps(p)
+		}
+		snapshot.Form.PortMaps = false
+		programs := programsOfNodes(w, snapshot)
+		for _, p := range programs {
+			if countPortMaps(p) > 0 {
+				t.Fatalf("-seed=%d: looks ports up\n%s", s, p)
+			}
+		}
+		for _, f := range sample(r, w, w.Flows(), 100) {
+			if got, traces := decide(programs, f); got != w.Allowed(f) {
+				t.Fatalf("-seed=%d: %v: allowed %t by %v\n%v", s, f, got, traces, w)
+			}
+		}
+	}
+	if maps < *worlds/50 {
+		t.Errorf("with port maps there are %d in %d worlds: that says too little", maps, *worlds/10)
+	}
+}
+
+func countPortMaps(p *ruleset.Program) (maps int) {
+	for _, s := range p.Sets {
+		if s.ID.Leads() {
+			maps++
+		}
+	}
+	return maps
 }
 
 func TestRandomWorldsRepeat(t *testing.T) {

@@ -164,21 +164,29 @@ func (b *builder) jump(made map[string]ruleset.ChainID, rules []ruleset.Rule) ru
 func (b *builder) peerChain(made map[string]ruleset.ChainID, rules []ruleset.Rule) ruleset.ChainID {
 	identity := make([]byte, 0, 100)
 	for _, r := range rules {
-		identity = append(append(identity, r.Peer.String()...), '\n')
+		identity = append(append(identity, peerText(r)...), '\n')
 	}
 	if id, exists := made[string(identity)]; exists {
 		return id
 	}
 	c := ruleset.Chain{
 		ID:        ruleset.NewPeersID(b.direction, string(identity)),
-		Direction: b.direction, Denial: ruleset.GoBack,
+		Direction: b.direction, End: ruleset.EndGoBack,
 	}
 	for _, r := range rules {
-		c.Rules = append(c.Rules, ruleset.Rule{Peer: r.Peer})
+		c.Steps = append(c.Steps, ruleset.Rule{Peer: r.Peer, Action: r.Action})
 	}
 	b.addShared(c)
 	made[string(identity)] = c.ID
 	return c.ID
+}
+
+// peerText says what a rule does with a peer on any port: the text of most is that of the peer.
+func peerText(r ruleset.Rule) string {
+	if r.Action == ruleset.Accept {
+		return r.Peer.String()
+	}
+	return r.Action.String() + " " + r.Peer.String()
 }
 
 // takeChain adds a chain that a contribution has made, and the sources of the sets that
@@ -187,9 +195,9 @@ func (b *builder) takeChain(c ruleset.Chain, sources map[ruleset.SetID]SetSource
 	if !b.addShared(c) {
 		return
 	}
-	for _, r := range c.Rules {
+	for r := range c.Rules() {
 		if r.Peer.HasSet() {
-			b.inSet(sources[r.Peer.Set])
+			b.inSet(sources[r.Peer.Set], r.Action)
 		}
 	}
 }
@@ -204,6 +212,7 @@ func (b *builder) addShared(c ruleset.Chain) (isNew bool) {
 		b.hasShared = map[ruleset.ChainID]bool{}
 	}
 	b.hasShared[c.ID] = true
+	b.leadsTo = b.leadsTo.Union(c.Actions())
 	b.shared = append(b.shared, c)
 	return true
 }

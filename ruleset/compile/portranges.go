@@ -41,7 +41,9 @@ func (b *builder) addRangeMaps(all []ruleset.Member) {
 		for n < len(all) && all[n].Proto == all[0].Proto {
 			n++
 		}
-		b.ranges = append(b.ranges, rangeMap(all[0].Proto, joinRanges(all[:n])))
+		source := rangeMap(all[0].Proto, joinRanges(all[:n]))
+		source.Actions = b.leadsTo
+		b.ranges = append(b.ranges, source)
 		all = all[n:]
 	}
 }

@@ -2,6 +2,7 @@ package compile_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,8 +20,9 @@ func TestManyRangesAreOneLook(t *testing.T) {
 	}
 	chain, sources := assemble(t, "a/web n1 10.0.0.2", ruleset.Ingress, []string{"a/p {ingress: [" +
 		strings.Join(rules, ", ") + "]}"})
-	if len(chain.Rules) != 1 || len(chain.Spans) != 1 || chain.ByPort {
-		t.Errorf("%d rules, looks at %v", len(chain.Rules), chain.Spans)
+	lookups := slices.Collect(chain.Lookups())
+	if len(chain.Steps) != 1+1 || len(lookups) != 1 || lookups[0].Set.Kind != ruleset.PortRanges {
+		t.Errorf("%d steps, looks at %v", len(chain.Steps), lookups)
 	}
 	for _, s := range sources {
 		if s.ID.Kind == ruleset.PortRanges && (len(s.Jumps) != 6006 || s.Jumps[1].Port != 11 ||
@@ -42,7 +44,7 @@ func TestRangesWithinRanges(t *testing.T) {
 		p := netpol(t, "a/p {ingress: ["+strings.Join(rules, ", ")+"]}")
 		program, problems := compile.Compile(crowd(t, 10, p))
 		verdict, trace := program.Decide(tcpFlow("10.1.0.1 > 10.1.0.0 30000"))
-		if fits != (len(problems) == 0) || fits != (verdict == ruleset.Allow) {
+		if fits != (len(problems) == 0) || fits != (verdict == ruleset.Allowed) {
 			t.Errorf("%d ranges: %v, %v %v", count, problems, verdict, trace)
 		}
 	}

@@ -46,22 +46,22 @@ func (b *builder) peers(r policy.Rule) []ruleset.Peer {
 	var peers []ruleset.Peer
 	for _, family := range b.pod.Families() {
 		for _, selector := range r.Pods {
-			peers = append(peers, b.inSet(podSet(selector, family)))
+			peers = append(peers, b.inSet(podSet(selector, family), ruleset.Accept))
 		}
 		if blocks := policy.OfFamily(r.Blocks, family); len(blocks) > 0 {
-			peers = append(peers, b.inRanges(blocks))
+			peers = append(peers, b.inRanges(blocks, ruleset.Accept))
 		}
 	}
 	return peers
 }
 
-// inRanges returns the peer for ranges of one family: a prefix where they are one, else
-// a set.
-func (b *builder) inRanges(ranges []ruleset.Range) ruleset.Peer {
+// inRanges returns the peer for ranges of one family in a rule with that action: a prefix where they
+// are one, else a set.
+func (b *builder) inRanges(ranges []ruleset.Range, action ruleset.Action) ruleset.Peer {
 	if prefix, ok := ranges[0].Prefix(); ok && len(ranges) == 1 {
 		return ruleset.InPrefix(prefix)
 	}
-	return b.inSet(rangeSet(ranges, ruleset.FamilyOf(ranges[0].First)))
+	return b.inSet(rangeSet(ranges, ruleset.FamilyOf(ranges[0].First)), action)
 }
 
 // allowNamedPorts allows what port names on egress mean: for each peer pod the port
@@ -70,29 +70,35 @@ func (b *builder) allowNamedPorts(r policy.Rule) {
 	for _, family := range b.pod.Families() {
 		for _, selector := range r.PeerPods() {
 			for _, name := range r.Names {
-				peer := b.inSet(namedPortSet(selector, name, family))
+				peer := b.inSet(namedPortSet(selector, name, family), ruleset.Accept)
 				b.allow(peer, policy.Ports{Proto: ruleset.AnyProtocol})
 			}
 		}
 	}
 }
 
-// allowItself lets the pod reach itself, which it also does through a Service.
-func (b *builder) allowItself() {
+// withItself returns the steps, and those by which the pod reaches itself, which it also does
+// through a Service.
+func (b *builder) withItself() ruleset.Steps {
+	steps := append(make(ruleset.Steps, 0, len(b.steps)+len(b.pod.Addrs)), b.steps...)
 	for _, addr := range b.pod.Addrs {
 		itself := ruleset.Rule{
 			Peer:    ruleset.InPrefix(netip.PrefixFrom(addr, addr.BitLen())),
 			Origins: []ruleset.Origin{{}},
 		}
-		at := slices.IndexFunc(b.rules, itself.Same)
+		at := slices.IndexFunc(steps, func(s ruleset.Step) bool {
+			rule, is := s.(ruleset.Rule)
+			return is && itself.Same(rule)
+		})
 		if at < 0 {
-			b.rules = append(b.rules, itself)
+			steps = append(steps, itself)
 			continue
 		}
-		b.rules = slices.Clone(b.rules)
 		// The result is sorted, since no policy has an empty name.
-		b.rules[at].Origins = append(itself.Origins, b.rules[at].Origins...)
+		itself.Origins = append(itself.Origins, steps[at].(ruleset.Rule).Origins...)
+		steps[at] = itself
 	}
+	return steps
 }
 
 // allow adds a rule of the policy at hand.
@@ -104,19 +110,19 @@ func (b *builder) allow(peer ruleset.Peer, ports policy.Ports) {
 // take adds a rule of a contribution, and the source of the set that it uses.
 func (b *builder) take(rule ruleset.Rule, from *contribution) {
 	if rule.Peer.HasSet() {
-		b.inSet(*from.sources[rule.Peer.Set])
+		b.inSet(*from.sources[rule.Peer.Set], rule.Action)
 	}
 	rule.Origins = slices.Clip(rule.Origins)
 	b.put(rule)
 }
 
-// put adds a rule. Where there is one that allows the same, it only adds the origins to
-// that one.
+// put adds a rule. Where there is one that does the same with the same packets, it only
+// adds the origins to that one: this is the first that they meet.
 func (b *builder) put(rule ruleset.Rule) {
-	allowed := permission{peer: rule.Peer, proto: rule.Proto, ports: portsIDOf(rule.Ports)}
-	at, exists := b.places[allowed]
+	same := match{rule.Peer, rule.Proto, portsIDOf(rule.Ports), rule.Action}
+	at, exists := b.places[same]
 	if !exists {
-		b.places[allowed] = len(b.rules)
+		b.places[same] = len(b.rules)
 		b.rules = append(b.rules, rule)
 		return
 	}
@@ -135,11 +141,15 @@ func (b *builder) sortOrigins() {
 	}
 }
 
-// inSet returns the peer for a set, and keeps the set's source.
-func (b *builder) inSet(source SetSource) ruleset.Peer {
-	if !b.hasSource[source.ID] {
-		b.hasSource[source.ID] = true
+// inSet returns the peer for a set in a rule with that action, and keeps the set's source.
+func (b *builder) inSet(source SetSource, action ruleset.Action) ruleset.Peer {
+	at, exists := b.sourceAt[source.ID]
+	if !exists {
+		at = len(b.sources)
+		b.sourceAt[source.ID] = at
+		source.Actions = 0
 		b.sources = append(b.sources, source)
 	}
+	b.sources[at].Actions = b.sources[at].Actions.Union(ruleset.ActionsOf(action))
 	return ruleset.InSet(source.ID)
 }

@@ -18,6 +18,7 @@ type SetSource struct {
 	Port      policy.PortName    // for AddressPorts
 	Ranges    []ruleset.Range    // for Ranges
 	Jumps     []ruleset.Member   // for PortMap and PortRanges
+	Actions   ruleset.Actions    // of the rules that use the set, or that are where its jumps lead
 }
 
 // podSet is the source of the addresses of one family that the pods of a selector have.

@@ -13,6 +13,7 @@ type Snapshot struct {
 	Node string // the node to compile for
 
 	// Options of the program.
+	Form       ruleset.Form   // what the backend can hold
 	Denial     ruleset.Denial // what happens to a denied packet
 	MergeAbove int            // see Form
 	Budgets    Budgets        // see Form
@@ -35,9 +36,9 @@ type Snapshot struct {
 }
 
 // SnapshotOf converts API objects to what one node sees of them, with the default
-// options.
+// options, for a backend that can hold everything.
 func SnapshotOf(o policy.Objects, node string) Snapshot {
-	s := Snapshot{Node: node}
+	s := Snapshot{Node: node, Form: ruleset.FullForm()}
 	for _, n := range o.Namespaces {
 		s.Namespaces = append(s.Namespaces, policy.NewNamespace(n))
 	}
