@@ -20,7 +20,7 @@ type kernelState struct {
 	watching bool          // for that
 	unclosed bool          // it may not deny unknown pods yet, and nobody has said which there are
 	bypassed bool          // packets of open connections can pass by the rules
-	drifted  bool          // the last delta repairs what somebody else has changed
+	repaired bool          // the kernel did not hold what it should before the last delta
 	inForce  sync.Once
 }
 
@@ -80,7 +80,7 @@ func (c *Controller) commit(ctx context.Context) {
 // ends: it may be for what was not read yet.
 func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	changes := c.graph.Changes()
-	c.kernel.drifted = false
+	c.kernel.repaired = false
 	if c.kernel.known {
 		return changes, nil
 	}
@@ -98,9 +98,9 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	if !c.source.whole && c.DenyUnknown {
 		delta = delta.KeepingUnknown()
 	}
+	c.kernel.repaired = c.Health.started() && !delta.Empty()
 	// A difference is no surprise after a failure, or if the graph has changed meanwhile.
 	if c.Health.started() && c.kernel.backoff == 0 && changes.Empty() && !delta.Empty() {
-		c.kernel.drifted = true
 		c.Health.drifted()
 		c.Log.Warn("the kernel did not hold what it should; repairing", "delta", delta.String())
 	}

@@ -108,7 +108,7 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	if !c.review.scope.Empty() {
 		c.review.schedule(reviewDelay)
 	}
-	if c.kernel.drifted {
+	if c.kernel.repaired {
 		c.review.restart()
 	}
 	if err := c.liftAllowed(ctx, delta); err != nil {
