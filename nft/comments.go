@@ -1,7 +1,6 @@
 package nft
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/google/nftables"
@@ -46,7 +45,7 @@ func isolatedBy(c ruleset.Chain) string {
 		shown += strings.TrimPrefix(policy, namespace+"/")
 		end := shown
 		if others := len(c.Policies) - i - 1; others > 0 {
-			end += fmt.Sprintf(" and %d others", others)
+			end += " and " + ruleset.Others(others)
 		}
 		if i > 0 && len(end) > maxComment {
 			break

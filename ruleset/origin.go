@@ -153,7 +153,15 @@ func (r Reason) Abbreviated(limit int) Reason {
 const clipped = "..."
 
 // andOthers ends an abbreviation: it says how many origins are left out.
-func andOthers(n int) string { return fmt.Sprintf(", and %d others", n) }
+func andOthers(n int) string { return ", and " + Others(n) }
+
+// Others says how many more there are: 1 other, 17 others.
+func Others(n int) string {
+	if n == 1 {
+		return "1 other"
+	}
+	return fmt.Sprintf("%d others", n)
+}
 
 // Abbreviates reports whether r is full, or what Abbreviated makes of it for some limit.
 func (r Reason) Abbreviates(full Reason) bool {

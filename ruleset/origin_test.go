@@ -137,3 +137,11 @@ func FuzzReason(f *testing.F) {
 		}
 	})
 }
+
+func TestOthersAreCountedInWords(t *testing.T) {
+	for n, want := range map[int]string{1: "1 other", 2: "2 others", 17: "17 others"} {
+		if got := Others(n); got != want {
+			t.Errorf("%d: %q, expected %q", n, got, want)
+		}
+	}
+}
