@@ -61,7 +61,7 @@ func (o options) runSuite(ctx context.Context, s Suite, out io.Writer) (Row, err
 		return Row{}, fmt.Errorf("%s: no case is selected", s.Name())
 	}
 	row := Row{Date: began.Format(time.DateOnly), Commit: o.commit, Kernel: kernel(),
-		Variant: o.variant, Suite: s.Name()}
+		Kubernetes: o.kubernetes, Variant: o.variant, Suite: s.Name()}
 	p := progress{out: out, total: len(plan.Run)}
 	fmt.Fprintf(out, "%s: %d cases, %d skipped\n", s.Name(), len(plan.Run), len(plan.Skipped))
 	report := func(c Case) {

@@ -98,13 +98,14 @@ func TestRun(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	t.Setenv("KUBECONFIG", "/a")
-	good := []string{"-netpol=true", "-cyclonus=true", "-variant=v", "-commit=c", "-results=R.md"}
+	good := []string{"-netpol=true", "-cyclonus=true", "-variant=v", "-commit=c",
+		"-kubernetes=1.37.2", "-results=R.md"}
 	for _, test := range []struct{ flags, err string }{
 		{strings.Join(good, " "), ""},
 		{strings.Join(good, " ") + " -focus=a|b", ""},
 		{"-netpol=true -smoke", ""},
 		{"-variant=v", "no suite"},
-		{"-netpol=true -results=R.md", "-results needs -variant and -commit"},
+		{"-netpol=true -results=R.md", "-results needs -variant, -commit and -kubernetes"},
 		{"-cyclonus=true -smoke", "select specs of -netpol"},
 		{"-netpol=true -focus=(", "missing closing"},
 		{"-netpol=true -jobs=0", "-jobs 0; expected at least 1"},

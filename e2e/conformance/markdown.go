@@ -11,12 +11,12 @@ const head = `# What others' tests say
 
 All specs of Kubernetes' own NetworkPolicy suite and all generated cases of
 [cyclonus](https://github.com/mattfenwick/cyclonus), on real clusters of three nodes with flannel.
-The versions are in [cluster/versions.env](cluster/versions.env) and
+The other versions are in [cluster/versions.env](cluster/versions.env) and
 [cyclonus/go.mod](cyclonus/go.mod). Written by ` + "`make conformance`" + `; each row is the latest run
-of its variant and suite.
+of its release of Kubernetes, variant and suite.
 
-| date | commit | kernel | variant | suite | passed | failed | skipped | flaky | time |
-|---|---|---|---|---|---:|---:|---:|---:|---:|
+| date | commit | kernel | Kubernetes | variant | suite | passed | failed | skipped | flaky | time |
+|---|---|---|---|---|---|---:|---:|---:|---:|---:|
 `
 
 // markdown prints all of it: a row each, then by name what did not just pass.
@@ -24,8 +24,8 @@ func (rs results) markdown() string {
 	var text strings.Builder
 	text.WriteString(head)
 	for _, r := range rs {
-		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %d | %d | %d | %d | %s |\n", r.Date,
-			r.Commit, r.Kernel, r.Variant, r.Suite,
+		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %s | %d | %d | %d | %d | %s |\n", r.Date,
+			r.Commit, r.Kernel, r.Kubernetes, r.Variant, r.Suite,
 			r.Passed, r.Failed, r.Skipped, r.Flaky, time.Duration(r.Seconds)*time.Second)
 	}
 	for _, s := range []section{
@@ -85,12 +85,13 @@ func (g group) String() string {
 func (rs results) groups(holds func(Case) bool) []group {
 	var cases, all []group
 	for _, r := range rs {
+		where := r.minor() + " " + r.Variant
 		for _, c := range r.Notable {
 			if holds(c) {
 				one := group{suite: r.Suite, why: c.Why, names: []string{c.Name},
-					variants: []string{r.Variant}}
+					variants: []string{where}}
 				cases = merge(cases, one, sameCase, func(g *group) {
-					g.variants = append(g.variants, r.Variant)
+					g.variants = append(g.variants, where)
 				})
 			}
 		}

@@ -12,6 +12,7 @@ import (
 // options are the flags.
 type options struct {
 	variant, commit  string
+	kubernetes       string
 	netpol, cyclonus string
 	results, logs    string
 	focus            string
@@ -25,6 +26,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.variant, "variant", "",
 		"what the cluster is, for instance: host-gw, kube-proxy nftables, IPv4")
 	flags.StringVar(&o.commit, "commit", "", "what is tested")
+	flags.StringVar(&o.kubernetes, "kubernetes", "", "the version that the cluster runs")
 	flags.StringVar(&o.netpol, "netpol", "", "the binary of Kubernetes' suite; without it that "+
 		"suite is left out")
 	flags.StringVar(&o.cyclonus, "cyclonus", "",
@@ -53,8 +55,8 @@ func (o options) Validate() error {
 	}
 	refuse(o.netpol == "" && o.cyclonus == "",
 		"no suite; expected -netpol FILE, -cyclonus FILE or both")
-	refuse(o.results != "" && (o.variant == "" || o.commit == ""),
-		"-results needs -variant and -commit")
+	refuse(o.results != "" && (o.variant == "" || o.commit == "" || o.kubernetes == ""),
+		"-results needs -variant, -commit and -kubernetes")
 	refuse(o.partial() && o.netpol == "", "-smoke and -focus select specs of -netpol")
 	refuse(o.jobs < 1, fmt.Sprintf("-jobs %d; expected at least 1", o.jobs))
 	refuse(os.Getenv("KUBECONFIG") == "", "KUBECONFIG is not set; expected the file that says "+

@@ -14,16 +14,18 @@ import (
 
 // Row is what one suite said of one variant of the cluster.
 type Row struct {
-	Date    string `json:"date"` // 2006-01-02
-	Commit  string `json:"commit"`
-	Kernel  string `json:"kernel"`
-	Variant string `json:"variant"`
-	Suite   string `json:"suite"`
-	Passed  int    `json:"passed"`
-	Failed  int    `json:"failed"`
-	Skipped int    `json:"skipped"`
-	Flaky   int    `json:"flaky"` // of those that passed
-	Seconds int    `json:"seconds"`
+	Date   string `json:"date"` // 2006-01-02
+	Commit string `json:"commit"`
+	Kernel string `json:"kernel"`
+	// Kubernetes is its version, such as 1.37.2.
+	Kubernetes string `json:"kubernetes"`
+	Variant    string `json:"variant"`
+	Suite      string `json:"suite"`
+	Passed     int    `json:"passed"`
+	Failed     int    `json:"failed"`
+	Skipped    int    `json:"skipped"`
+	Flaky      int    `json:"flaky"` // of those that passed
+	Seconds    int    `json:"seconds"`
 	// Notable are the cases that did not just pass, by name.
 	Notable []Case `json:"notable,omitempty"`
 }
@@ -61,12 +63,22 @@ func (r *Row) Summary() string {
 	return text
 }
 
-// results are all rows, one for every variant and suite.
+// minor is the version without its last number: fixes of one release replace each other.
+func (r *Row) minor() string {
+	if at := strings.LastIndex(r.Kubernetes, "."); at >= 0 {
+		return r.Kubernetes[:at]
+	}
+	return r.Kubernetes
+}
+
+// results are all rows, one for every release of Kubernetes, variant and suite.
 type results []Row
 
-// put adds a row, or replaces the one of the same variant and suite.
+// put adds a row, or replaces the one of the same release, variant and suite.
 func (rs results) put(row Row) results {
-	same := func(r Row) bool { return r.Variant == row.Variant && r.Suite == row.Suite }
+	same := func(r Row) bool {
+		return r.minor() == row.minor() && r.Variant == row.Variant && r.Suite == row.Suite
+	}
 	if i := slices.IndexFunc(rs, same); i >= 0 {
 		rs = slices.Clone(rs)
 		rs[i] = row

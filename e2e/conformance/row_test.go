@@ -16,8 +16,8 @@ var update = flag.Bool("update", false, "write the golden file anew")
 
 // row counts cases of a variant.
 func row(variant, suite string, cases ...Case) Row {
-	r := Row{Date: "2026-11-22", Commit: "35ddb07", Kernel: "6.18.44", Variant: variant,
-		Suite: suite}
+	r := Row{Date: "2026-11-22", Commit: "35ddb07", Kernel: "6.18.44",
+		Kubernetes: "1.37.2", Variant: variant, Suite: suite}
 	for _, c := range cases {
 		r.count(c)
 	}
@@ -29,7 +29,8 @@ func TestRowCounts(t *testing.T) {
 	flaky := Case{Name: "b", Outcome: Passed, Flaky: true, Why: "twice"}
 	bad, skipped := Case{Name: "c", Outcome: Failed}, Case{Name: "a", Outcome: Skipped}
 	got := row("v", "s", Case{Name: "d", Outcome: Passed}, bad, flaky, skipped)
-	want := Row{Date: "2026-11-22", Commit: "35ddb07", Kernel: "6.18.44", Variant: "v", Suite: "s",
+	want := Row{Date: "2026-11-22", Commit: "35ddb07", Kernel: "6.18.44",
+		Kubernetes: "1.37.2", Variant: "v", Suite: "s",
 		Passed: 2, Failed: 1, Skipped: 1, Flaky: 1, Seconds: 90, Notable: []Case{skipped, flaky,
 			bad}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -52,8 +53,16 @@ func TestRowsAreReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	older := row("v1", "s1", good)
+	older.Kubernetes = "1.36.9"
+	if err := write(file, []Row{older}); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(file, []Row{row("v1", "s1", good)}); err != nil {
+		t.Fatal(err)
+	}
 	got, err := readResults(strings.TrimSuffix(file, ".md") + ".json")
-	want := results{row("v1", "s1", good), row("v1", "s2", good), row("v2", "s1", good)}
+	want := results{row("v1", "s1", good), row("v1", "s2", good), row("v2", "s1", good), older}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
