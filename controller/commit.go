@@ -52,6 +52,8 @@ func (c *Controller) commit(ctx context.Context) {
 		err = c.Firewall.Apply(ctx, delta)
 	}
 	if err != nil {
+		// It may be in force for all that, and is not seen as a difference then.
+		c.review.scope = c.review.scope.Union(ruleset.ScopeOf(delta, c.graph.Subjects))
 		c.failed(ctx, err)
 		return
 	}

@@ -60,9 +60,6 @@ func (c *Controller) decideOpen(
 		}
 		all[i] = d.fate(connection)
 	}
-	if !c.review.looked {
-		c.noteStrangers(list)
-	}
 	// The caller ends entries in conntrack after this returns, when their cuts are in the kernel.
 	c.endCut(all)
 	c.review.full = c.review.full || d.full

@@ -37,9 +37,7 @@ func (c *Controller) apply(e graph.Event) {
 		if is.Node == c.Node && slices.Contains(is.Addrs, a) {
 			c.host.reassigned[a] = true
 		}
-		if was.Node == c.Node && slices.Contains(was.Addrs, a) {
-			c.review.left.gone[a] = true
-		}
+		c.noteLoss(a, was.Node == c.Node && slices.Contains(was.Addrs, a))
 		// Before the first commit every open connection is due for a look anyway.
 		if c.review.begun && c.graph.IsPeer(a) {
 			c.review.handed[a] = true
@@ -75,12 +73,17 @@ func (c *Controller) handOver(ctx context.Context, delta ruleset.Delta) {
 		return c.decideOpen(ctx, list)
 	}
 	touched := slices.DeleteFunc(handed, func(a netip.Addr) bool {
-		return !scope.Has(a) || c.graph.IsLocal(a) && !c.review.left.mayHave(a)
+		return !scope.Has(a) || !c.mayInherit(a)
 	})
+	// Those of this node come first, where the rules of a pod begin.
+	isLocal := func(a netip.Addr) bool { return c.graph.IsLocal(a) }
+	others := slices.DeleteFunc(slices.Clone(touched), isLocal)
+	touched = append(slices.DeleteFunc(touched, func(a netip.Addr) bool { return !isLocal(a) }),
+		others...)
 	for _, a := range touched[:min(len(touched), maxHandovers)] {
 		err := c.Connections.ReviewOf(ctx, a, decide)
 		if errs = append(errs, err); err == nil {
-			c.review.left.ended(a)
+			delete(c.review.left.addrs, a)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -7,37 +7,44 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-const (
-	// leftoverDelay is from a pod's end to the look that ends what it had open: pods that go
-	// together share it.
-	leftoverDelay = time.Second
-	// maxStrangers is how many addresses without a pod are kept of what the first look found.
-	maxStrangers = 4096
-)
+// leftoverDelay is from a pod's end to the look that ends what it had open: pods that go together
+// share it.
+const leftoverDelay = time.Second
 
-// leftovers are addresses of this node that pods have had, of which conntrack may still know
-// connections. An address that is not among them can become another pod's without a pass over
-// conntrack; nearly none is, by the time when it is used again.
+// leftovers are addresses of which conntrack may know connections of an earlier pod. An address
+// that is not among them becomes another pod's without a pass over conntrack; nearly none is, by
+// the time when it is used again.
+//
+// They are kept only where unknown pods are denied, and only of the node's own pod ranges: there,
+// an address that no known pod has can open nothing, so all that it has open is an earlier pod's.
 type leftovers struct {
-	gone      map[netip.Addr]bool // their pods are gone: the next look ends what these had open
-	strangers map[netip.Addr]bool // no pod had them when the first look found connections of theirs
-	unsure    bool                // any other address may have connections, too
-	due       bool                // a look is due for them
+	addrs map[netip.Addr]uint64 // and when their pods lost them, as a number that grows
+	last  uint64
+	due   bool // a look is due for them
 }
 
-// newLeftovers returns those of a process that has not looked at conntrack yet.
-func newLeftovers() leftovers {
-	return leftovers{gone: map[netip.Addr]bool{}, strangers: map[netip.Addr]bool{}, unsure: true}
+// add notes that a pod has lost an address.
+func (l *leftovers) add(a netip.Addr) {
+	l.last++
+	l.addrs[a] = l.last
 }
 
-// mayHave reports whether another pod than the one that has the address now may have left
-// connections open.
-func (l *leftovers) mayHave(a netip.Addr) bool { return l.unsure || l.gone[a] || l.strangers[a] }
+// keepsLeftovers reports whether it is known of an address what earlier pods have left there.
+func (c *Controller) keepsLeftovers(a netip.Addr) bool {
+	return c.DenyUnknown && c.reviews() && c.graph.InOwnRange(a)
+}
 
-// ended takes note that an address has no connections of an earlier pod.
-func (l *leftovers) ended(a netip.Addr) {
-	delete(l.gone, a)
-	delete(l.strangers, a)
+// mayInherit reports whether an earlier pod may have left something open at an address.
+func (c *Controller) mayInherit(a netip.Addr) bool {
+	_, left := c.review.left.addrs[a]
+	return left || !c.review.looked || !c.keepsLeftovers(a)
+}
+
+// noteLoss notes which address has lost a pod, or is about to: another pod claims it, too.
+func (c *Controller) noteLoss(a netip.Addr, lost bool) {
+	if (lost || c.graph.IsDisputed(a)) && c.keepsLeftovers(a) {
+		c.review.left.add(a)
+	}
 }
 
 // scheduleLeftovers has a look begin for what pods that are gone have left, unless one is due.
@@ -46,17 +53,17 @@ func (c *Controller) scheduleLeftovers() {
 	idle := c.review.begun && !c.review.looking && c.review.scope.Empty()
 	if idle && !c.review.left.due && len(c.unused()) > 0 {
 		c.review.left.due = true
-		c.review.schedule(leftoverDelay)
+		c.review.schedule(max(leftoverDelay, 4*c.review.took))
 	}
 }
 
-// unused returns the addresses of pods that are gone which nobody has by now. Where a pod is gone
-// from the API only, its address is still in use.
-func (c *Controller) unused() map[netip.Addr]bool {
-	list := map[netip.Addr]bool{}
-	for a := range c.review.left.gone {
+// unused returns the addresses of pods that are gone which nobody has by now, and when these lost
+// them. Where a pod is gone from the API only, its address is still in use.
+func (c *Controller) unused() map[netip.Addr]uint64 {
+	list := map[netip.Addr]uint64{}
+	for a, when := range c.review.left.addrs {
 		if c.graph.IsUnused(a) {
-			list[a] = true
+			list[a] = when
 		}
 	}
 	return list
@@ -65,35 +72,19 @@ func (c *Controller) unused() map[netip.Addr]bool {
 // isLeft reports whether a connection is one of a pod that is gone.
 func (c *Controller) isLeft(connection ruleset.Connection) bool {
 	for _, end := range []netip.Addr{connection.From.Addr(), connection.To.Addr()} {
-		if c.review.left.gone[end] && c.graph.IsUnused(end) {
+		if c.keepsLeftovers(end) && c.graph.IsUnused(end) {
 			return true
 		}
 	}
 	return false
 }
 
-// noteStrangers notes the ends that can be a pod's of this node and are nobody's. They are of pods
-// that went before this process began, or of some that are just starting, so nothing is ended.
-func (c *Controller) noteStrangers(list []ruleset.Connection) {
-	l := &c.review.left
-	for _, connection := range list {
-		for _, end := range []netip.Addr{connection.From.Addr(), connection.To.Addr()} {
-			if len(l.strangers) < maxStrangers && c.graph.IsUnused(end) {
-				l.strangers[end] = true
-			}
-		}
-	}
-}
-
-// leftoversEnded takes over what a look has ended. Only the first look sees all connections.
+// leftoversEnded takes over what a look has ended. An address that had another pod meanwhile may
+// have connections of that one, which the look need not have seen.
 func (c *Controller) leftoversEnded(l look) {
-	for a := range l.left {
-		// Whoever has got it meanwhile, of that pod connections may have been seen.
-		if c.graph.IsUnused(a) {
-			c.review.left.ended(a)
+	for a, when := range l.left {
+		if c.review.left.addrs[a] == when && c.graph.IsUnused(a) {
+			delete(c.review.left.addrs, a)
 		}
-	}
-	if l.first {
-		c.review.left.unsure = len(c.review.left.strangers) == maxStrangers
 	}
 }

@@ -41,9 +41,11 @@ type review struct {
 	begun   bool          // a ruleset was committed
 	scope   ruleset.Scope // of all that was committed since the last look; at first, everything
 	due     *time.Timer
+	at      time.Time // when that is due; zero: it is not
 	looking bool
 	stop    context.CancelFunc // ends the look that is under way
 	stopped bool               // one was ended, and the next has not gone through yet
+	minor   bool               // it is for leftovers only
 	found   chan openBatch
 	over    chan look
 	cuts    *cuts               // nil: not known
@@ -53,14 +55,14 @@ type review struct {
 	own     []netip.Addr        // addresses of this node at the last commit, sorted
 	handed  map[netip.Addr]bool // addresses that have another pod since the last commit
 	left    leftovers
-	looked  bool // all that was open at the start has been looked at
+	looked  bool          // all that was open at the start has been looked at
+	took    time.Duration // by the last look
 }
 
 // look is what one look at conntrack was for, and what came of it.
 type look struct {
 	scope ruleset.Scope
-	left  map[netip.Addr]bool   // addresses of pods that are gone
-	first bool                  // of this process
+	left  map[netip.Addr]uint64 // addresses of pods that are gone
 	whole bool                  // it has seen all connections of what is cut
 	seen  map[ruleset.Flow]bool // flows that were cut before and have connections
 	took  time.Duration
@@ -80,7 +82,7 @@ const (
 func newReview() review {
 	return review{
 		scope: ruleset.Everything(), due: stoppedTimer(), handed: map[netip.Addr]bool{},
-		found: make(chan openBatch), over: make(chan look, 1), left: newLeftovers(),
+		found: make(chan openBatch), over: make(chan look, 1), left: leftovers{addrs: map[netip.Addr]uint64{}},
 	}
 }
 
@@ -95,7 +97,7 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	}
 	c.scheduleLeftovers()
 	moved := c.movedOwn()
-	if delta.Empty() && len(moved) == 0 && c.review.begun {
+	if delta.Empty() && len(moved) == 0 && c.review.begun && c.review.scope.Empty() {
 		return
 	}
 	c.review.begun = true
@@ -108,7 +110,8 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	if !c.review.scope.Empty() {
 		c.review.schedule(reviewDelay)
 	}
-	if c.kernel.repaired {
+	// What is forbidden now must not wait for the end of a look that is for leftovers only.
+	if c.kernel.repaired || c.review.minor && !c.review.scope.Empty() {
 		c.review.restart()
 	}
 	if err := c.liftAllowed(ctx, delta); err != nil {
@@ -131,9 +134,12 @@ func (c *Controller) movedOwn() (moved []netip.Addr) {
 	return moved
 }
 
-// schedule has a look begin after a pause; while there is one, its end begins the next.
+// schedule has a look begin after a pause, or earlier if one is due before that: however often it is
+// called, the look begins. While there is one, its end begins the next.
 func (r *review) schedule(pause time.Duration) {
-	if !r.looking {
+	at := time.Now().Add(pause)
+	if !r.looking && (r.at.IsZero() || at.Before(r.at)) {
+		r.at = at
 		r.due.Reset(pause)
 	}
 }
@@ -179,18 +185,19 @@ func (r *review) reviewWaiting() {
 
 // startReview asks conntrack for what is in the scope.
 func (c *Controller) startReview(ctx context.Context) {
-	l := look{scope: c.review.scope, left: c.unused(), first: !c.review.looked,
-		seen: map[ruleset.Flow]bool{}}
+	l := look{scope: c.review.scope, left: c.unused(), seen: map[ruleset.Flow]bool{}}
+	c.review.minor = l.scope.Empty()
 	known := map[ruleset.Flow]time.Time{}
 	if c.review.cuts != nil {
 		known, l.whole = maps.Clone(c.review.cuts.flows), true
 	}
 	c.review.scope, c.review.looking, c.review.left.due = ruleset.Scope{}, true, false
+	c.review.at = time.Time{}
 	// Where there are flowtables, what is cut is judged again, so that it leaves conntrack.
 	again := c.kernel.bypassed
 	// This runs on the goroutine of the look, so it uses copies of what belongs to the loop.
 	keep := func(connection ruleset.Connection) bool {
-		if l.left[connection.From.Addr()] || l.left[connection.To.Addr()] {
+		if l.left[connection.From.Addr()]+l.left[connection.To.Addr()] > 0 {
 			return true
 		}
 		if _, cut := known[connection.Flow()]; cut {
@@ -230,7 +237,7 @@ func (c *Controller) finishReview(ctx context.Context, l look) {
 		c.reviewFailed(ctx, err)
 		return
 	}
-	c.review.looked = true
+	c.review.looked, c.review.took = true, l.took
 	c.leftoversEnded(l)
 	c.warnFull()
 	// With a pause of four times its length, a look takes a fifth of a processor.

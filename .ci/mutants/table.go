@@ -100,7 +100,8 @@ var mutants = []mutant{
 
 	// Rules that deny, or pass on what others decide about.
 	{"what is passed on is allowed", "ruleset", "ruleset/decide.go",
-		"case Pass:\n\t\treturn outcome{}", "case Pass:\n\t\treturn outcome{true, Allowed, r.Origins}"},
+		"case Pass:\n\t\treturn outcome{}",
+		"case Pass:\n\t\treturn outcome{true, Allowed, r.Origins}"},
 	{"who is denied as well is not looked at", "ruleset", "ruleset/action.go",
 		"return a.Has(Deny) || a.Has(Pass)", "return a.Has(Pass)"},
 	{"who was denied is free until all is read", "ruleset", "ruleset/delta.go",
@@ -176,13 +177,19 @@ var mutants = []mutant{
 	{"what a pod left open stays", "controller", "controller/decide.go",
 		"if c.isLeft(connection) {", "if false {"},
 	{"an address that is used again at once is not handed over", "controller",
-		"controller/leftover.go", "return l.unsure || l.gone[a] || l.strangers[a]",
-		"return l.unsure || l.strangers[a]"},
-	{"what was open at the start is nobody's", "controller", "controller/leftover.go",
-		"return l.unsure || l.gone[a] || l.strangers[a]", "return l.unsure || l.gone[a]"},
+		"controller/leftover.go", "return left || !c.review.looked ||",
+		"_ = left\n\treturn !c.review.looked ||"},
+	{"an address that another pod claims is not handed over", "controller",
+		"controller/leftover.go", "(lost || c.graph.IsDisputed(a))", "lost"},
+	{"what a later pod left counts as ended", "controller", "controller/leftover.go",
+		"c.review.left.addrs[a] == when && c.graph", "when > 0 && c.graph"},
+	{"what pods have opened that nobody knows yet ends", "controller", "controller/leftover.go",
+		"return c.DenyUnknown && c.reviews()", "return c.reviews()"},
 	{"what a departed pod has open ends", "controller", "controller/graph/query.go",
 		"return len(g.claims[a]) == 0 && !departed &&",
 		"_ = departed\n\treturn len(g.claims[a]) == 0 &&"},
+	{"every commit puts the look off", "controller", "controller/review.go",
+		"(r.at.IsZero() || at.Before(r.at))", "true"},
 
 	// The kernel.
 	{"what a flowtable has is cut in vain", "controller", "controller/flowtable.go",

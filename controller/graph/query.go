@@ -50,6 +50,15 @@ func (g *Graph) IsPeer(a netip.Addr) bool { return g.peerAt(a) != nil }
 // IsLocal reports whether a pod of this node claims an address.
 func (g *Graph) IsLocal(a netip.Addr) bool { return g.PodAt(a) != "" }
 
+// IsDisputed reports whether several pods claim an address.
+func (g *Graph) IsDisputed(a netip.Addr) bool { return len(g.claims[a]) > 1 }
+
+// InOwnRange reports whether an address is in a pod range of this node.
+func (g *Graph) InOwnRange(a netip.Addr) bool {
+	_, own := g.podRanges.Find(a, g.node)
+	return own
+}
+
 // IsUnused reports whether an address could be that of a pod of this node, and nobody has it, not
 // even a pod that is gone from the API only.
 func (g *Graph) IsUnused(a netip.Addr) bool {
