@@ -53,7 +53,7 @@ func (c *Controller) commit(ctx context.Context) {
 	}
 	if err != nil {
 		// It may be in force for all that, and is not seen as a difference then.
-		c.review.scope = c.review.scope.Union(ruleset.ScopeOf(delta, c.graph.Subjects))
+		c.reviewLater(delta)
 		c.failed(ctx, err)
 		return
 	}

@@ -42,6 +42,7 @@ type review struct {
 	scope   ruleset.Scope // of all that was committed since the last look; at first, everything
 	due     *time.Timer
 	at      time.Time // when that is due; zero: it is not
+	rested  time.Time // no look before this, so that looks do not take a whole processor
 	looking bool
 	stop    context.CancelFunc // ends the look that is under way
 	stopped bool               // one was ended, and the next has not gone through yet
@@ -97,7 +98,7 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	}
 	c.scheduleLeftovers()
 	moved := c.movedOwn()
-	if delta.Empty() && len(moved) == 0 && c.review.begun && c.review.scope.Empty() {
+	if delta.Empty() && len(moved) == 0 && c.review.begun {
 		return
 	}
 	c.review.begun = true
@@ -107,6 +108,9 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	}
 	forbidden := ruleset.ScopeOf(delta, c.graph.Subjects).Union(ruleset.ScopeOfAddrs(moved...))
 	c.review.scope = c.review.scope.Union(forbidden)
+	if c.kernel.repaired {
+		c.review.rested = time.Time{}
+	}
 	if !c.review.scope.Empty() {
 		c.review.schedule(reviewDelay)
 	}
@@ -116,6 +120,15 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	}
 	if err := c.liftAllowed(ctx, delta); err != nil {
 		c.reviewFailed(ctx, err)
+	}
+}
+
+// reviewLater takes into the next review what a delta can have forbidden, though it is not known
+// whether the kernel holds it.
+func (c *Controller) reviewLater(delta ruleset.Delta) {
+	c.review.scope = c.review.scope.Union(ruleset.ScopeOf(delta, c.graph.Subjects))
+	if c.reviews() && c.review.begun && !c.review.scope.Empty() {
+		c.review.schedule(retryReview)
 	}
 }
 
@@ -138,9 +151,12 @@ func (c *Controller) movedOwn() (moved []netip.Addr) {
 // called, the look begins. While there is one, its end begins the next.
 func (r *review) schedule(pause time.Duration) {
 	at := time.Now().Add(pause)
+	if at.Before(r.rested) {
+		at = r.rested
+	}
 	if !r.looking && (r.at.IsZero() || at.Before(r.at)) {
 		r.at = at
-		r.due.Reset(pause)
+		r.due.Reset(time.Until(at))
 	}
 }
 
@@ -223,7 +239,7 @@ func (c *Controller) finishReview(ctx context.Context, l look) {
 	c.Log.Debug("looked at open connections", "took", l.took, "error", l.err)
 	err := l.err
 	if errors.Is(err, context.Canceled) && c.review.stopped {
-		c.review.scope = c.review.scope.Union(l.scope)
+		c.review.scope, c.review.rested = c.review.scope.Union(l.scope), time.Time{}
 		c.review.schedule(reviewDelay)
 		return
 	}
@@ -241,8 +257,9 @@ func (c *Controller) finishReview(ctx context.Context, l look) {
 	c.leftoversEnded(l)
 	c.warnFull()
 	// With a pause of four times its length, a look takes a fifth of a processor.
+	c.review.rested = time.Now().Add(min(4*l.took, longestPause))
 	if !c.review.scope.Empty() {
-		c.review.schedule(min(max(reviewDelay, 4*l.took), longestPause))
+		c.review.schedule(reviewDelay)
 	}
 	c.scheduleLeftovers()
 }
