@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -44,9 +43,7 @@ type review struct {
 	at      time.Time // when that is due; zero: it is not
 	rested  time.Time // no look before this, so that looks do not take a whole processor
 	looking bool
-	stop    context.CancelFunc // ends the look that is under way
-	stopped bool               // one was ended, and the next has not gone through yet
-	minor   bool               // it is for leftovers only
+	urgent  bool // what was repaired has to be looked at, without a rest
 	found   chan openBatch
 	over    chan look
 	cuts    *cuts               // nil: not known
@@ -108,15 +105,12 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	}
 	forbidden := ruleset.ScopeOf(delta, c.graph.Subjects).Union(ruleset.ScopeOfAddrs(moved...))
 	c.review.scope = c.review.scope.Union(forbidden)
+	// While somebody else's rules were in force, anything may have come in.
 	if c.kernel.repaired {
-		c.review.rested = time.Time{}
+		c.review.urgent, c.review.rested = true, time.Time{}
 	}
 	if !c.review.scope.Empty() {
 		c.review.schedule(reviewDelay)
-	}
-	// What is forbidden now must not wait for the end of a look that is for leftovers only.
-	if c.kernel.repaired || c.review.minor && !c.review.scope.Empty() {
-		c.review.restart()
 	}
 	if err := c.liftAllowed(ctx, delta); err != nil {
 		c.reviewFailed(ctx, err)
@@ -160,16 +154,6 @@ func (r *review) schedule(pause time.Duration) {
 	}
 }
 
-// restart begins a look that is under way anew: while somebody else's rules were in force, anything
-// may have come in, and it must not wait for the end of that look and for the pause after it. Where
-// that happens all the time, every other look goes through.
-func (r *review) restart() {
-	if r.looking && !r.stopped {
-		r.stopped = true
-		r.stop()
-	}
-}
-
 // auditCuts is for the audit: what the kernel cuts is read anew, and what conntrack knows of it,
 // now and then.
 func (c *Controller) auditCuts(ctx context.Context) {
@@ -202,7 +186,7 @@ func (r *review) reviewWaiting() {
 // startReview asks conntrack for what is in the scope.
 func (c *Controller) startReview(ctx context.Context) {
 	l := look{scope: c.review.scope, left: c.unused(), seen: map[ruleset.Flow]bool{}}
-	c.review.minor = l.scope.Empty()
+	c.review.urgent = false
 	known := map[ruleset.Flow]time.Time{}
 	if c.review.cuts != nil {
 		known, l.whole = maps.Clone(c.review.cuts.flows), true
@@ -222,12 +206,9 @@ func (c *Controller) startReview(ctx context.Context) {
 		}
 		return l.scope.Covers(connection)
 	}
-	looking, stop := context.WithCancel(ctx)
-	c.review.stop = stop
 	go func() {
-		defer stop()
 		began := time.Now()
-		l.err = c.Connections.Review(looking, keep, c.review.decider(looking))
+		l.err = c.Connections.Review(ctx, keep, c.review.decider(ctx))
 		l.took = time.Since(began)
 		c.review.over <- l
 	}()
@@ -238,12 +219,6 @@ func (c *Controller) finishReview(ctx context.Context, l look) {
 	c.review.looking = false
 	c.Log.Debug("looked at open connections", "took", l.took, "error", l.err)
 	err := l.err
-	if errors.Is(err, context.Canceled) && c.review.stopped {
-		c.review.scope, c.review.rested = c.review.scope.Union(l.scope), time.Time{}
-		c.review.schedule(reviewDelay)
-		return
-	}
-	c.review.stopped = false
 	if err == nil {
 		err = c.updateCuts(ctx, l)
 	}
@@ -257,7 +232,11 @@ func (c *Controller) finishReview(ctx context.Context, l look) {
 	c.leftoversEnded(l)
 	c.warnFull()
 	// With a pause of four times its length, a look takes a fifth of a processor.
-	c.review.rested = time.Now().Add(min(4*l.took, longestPause))
+	rest := min(4*l.took, longestPause)
+	if c.review.urgent {
+		rest = 0
+	}
+	c.review.rested = time.Now().Add(rest)
 	if !c.review.scope.Empty() {
 		c.review.schedule(reviewDelay)
 	}

@@ -237,32 +237,19 @@ func TestALookHoldsNothingUp(t *testing.T) {
 	w.slow <- true
 }
 
-// What came in while somebody else's rules were in force does not wait for a look that was under
-// way before, but once.
-func TestARepairRestartsTheLook(t *testing.T) {
-	w, k, source := newWire("10.244.2.1"), &kernel{}, script(make(chan Mail))
-	w.slow = make(chan bool)
-	start(t, Config{Source: source, Firewall: k, Connections: w, Cutter: w,
-		Audit: 10 * time.Millisecond})
-	source <- Mail{Events: cluster(), Synced: true}
-	looks := func(n int) func() bool {
-		return func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == n }
+// What came in while somebody else's rules were in force does not wait for the rest between looks.
+func TestARepairIsLookedAtWithoutARest(t *testing.T) {
+	for _, repaired := range []bool{false, true} {
+		c := withoutLoop(newWire())
+		c.review.begun, c.review.scope, c.source.whole = true, ruleset.Scope{}, true
+		c.review.looking, c.kernel.repaired = true, repaired
+		c.scheduleReview(t.Context(), ruleset.Delta{Frame: true})
+		c.finishReview(t.Context(), look{took: time.Second})
+		pause := time.Until(c.review.at)
+		if rests := pause > 2*reviewDelay; rests == repaired || c.review.scope.Empty() {
+			t.Errorf("repaired %t: the next look begins in %v", repaired, pause)
+		}
 	}
-	eventually(t, "a look", looks(1))
-	want := k.program()
-	for range 2 {
-		k.mu.Lock()
-		k.memory = ruleset.Memory{}
-		k.mu.Unlock()
-		eventually(t, "repaired", func() bool { return k.program() == want })
-		eventually(t, "another look", looks(2))
-	}
-	time.Sleep(2 * reviewDelay)
-	if w.change(func() {}); w.looks != 2 {
-		t.Errorf("%d looks", w.looks)
-	}
-	close(w.slow)
-	eventually(t, "cut", w.cut("10.244.2.1"))
 }
 
 // A look that fails is a warning, not a reason to be not ready, and is made up for.
