@@ -73,7 +73,7 @@ bench: build ## measure what Picket costs, beside others: e2e/bench/BENCH.md (ha
 bench-compare: ## Go benchmarks of OLD=REVISION and of what is here, by turns, through benchstat
 	cd e2e && go run ./bench/compare $(OLD)
 mutants: tools ## plant faults; every one must be found
-	go run ./.ci/mutants
+	go run ./.ci/mutants $(MUTANTS)
 fuzz: ## the fuzz targets, FUZZTIME each
 	@.ci/fuzz $(FUZZTIME)
 clean: ## what was built here

@@ -40,11 +40,15 @@ const packets = "^Test(Rules|TerminatingNamespace|Errors.*|PodsAreNoRouters|OwnN
 
 func main() {
 	only := flag.String("run", "", "plant only faults whose description contains this")
+	checked := flag.Bool("checked", false,
+		"the tests are known to pass without a fault, as after make test")
 	flag.Parse()
 	planted := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool {
 		return !strings.Contains(m.fault, *only)
 	})
-	checkSuites(planted)
+	if !*checked {
+		checkSuites(planted)
+	}
 	verdicts := make([]chan string, len(planted))
 	for i := range verdicts {
 		verdicts[i] = make(chan string, 1)
