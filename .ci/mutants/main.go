@@ -18,7 +18,7 @@ import (
 // suites are the tests that a fault is held against.
 var suites = map[string][]string{
 	"policy":     {"./ruleset/policy"},
-	"compile":    {"./ruleset/compile", "-worlds=150", "-skip=^Test(RandomWorldsRepeat|ValidWorlds.*)$"},
+	"compile":    {"./ruleset/compile", "-worlds=300", "-skip=^Test(RandomWorldsRepeat|ValidWorlds.*)$"},
 	"graph":      {"./controller/graph", "-histories=100"},
 	"ruleset":    {"./ruleset"},
 	"steps":      {"./nft", "-run", "Groundwork|LargeSets|Passes"},
