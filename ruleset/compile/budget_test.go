@@ -23,8 +23,7 @@ func TestWithoutRoomPoliciesOnlyIsolate(t *testing.T) {
 	beyond := 0
 	for i := range max(*worlds/10, 1) {
 		s := *seed + uint64(i)
-		r := rand.New(rand.NewPCG(s, 5))
-		w := oracle.Random(r, sizes[i%len(sizes)])
+		r, w := drawWorld(s, 5)
 		programs, reported := compileScarce(r, w)
 		beyond += len(reported)
 		strict := allowNothing(w, reported)

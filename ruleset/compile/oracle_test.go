@@ -51,11 +51,17 @@ func TestProgramsDecideAsTheOracle(t *testing.T) {
 	}
 }
 
+// drawWorld draws the world of a seed. Each test has its own stream of random numbers, which goes on
+// for what the test draws afterwards.
+func drawWorld(seed, stream uint64) (*rand.Rand, *oracle.World) {
+	r := rand.New(rand.NewPCG(seed, stream))
+	return r, oracle.Random(r, sizes[seed%uint64(len(sizes))])
+}
+
 // compareWorld draws the world of a seed and compares. The error holds all that there is to
 // say.
 func compareWorld(seed uint64, count *tally) error {
-	r := rand.New(rand.NewPCG(seed, 0))
-	w := oracle.Random(r, sizes[seed%uint64(len(sizes))])
+	r, w := drawWorld(seed, 0)
 	flows := w.Flows()
 	if seed%wholeWorld != 0 {
 		flows = sample(r, w, flows, 250)
@@ -113,8 +119,7 @@ func TestWithoutPortMapsProgramsDecideAsTheOracle(t *testing.T) {
 	maps := 0
 	for i := range max(*worlds/10, 1) {
 		s := *seed + uint64(i)
-		r := rand.New(rand.NewPCG(s, 6))
-		w := oracle.Random(r, sizes[i%len(sizes)])
+		r, w := drawWorld(s, 6)
 		snapshot := compile.SnapshotOf(policy.Objects(*w), "")
 		snapshot.MergeAbove = 1
 		for _, p := range programsOfNodes(w, snapshot) {
