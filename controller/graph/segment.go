@@ -71,10 +71,7 @@ func (g *Graph) stepDoes(s ruleset.Step) (does ruleset.Actions, all bool) {
 	case ruleset.Call:
 		return g.chainDoes(s.Chain), g.allowsAll(s.Chain)
 	case ruleset.Lookup:
-		if known, exists := g.sets[s.Set]; exists {
-			return known.source.Actions, false
-		}
-		return 0, false
+		return g.lookupDoes(s), false
 	default:
 		panic(fmt.Sprintf("no step: %T", s))
 	}
@@ -84,11 +81,22 @@ func (g *Graph) stepDoes(s ruleset.Step) (does ruleset.Actions, all bool) {
 func (g *Graph) chainDoes(id ruleset.ChainID) ruleset.Actions {
 	c := g.chains.now[id]
 	does := c.Actions()
-	for _, s := range c.Steps {
-		more, _ := g.stepDoes(s)
-		does = does.Union(more)
+	for call := range c.Calls() {
+		does = does.Union(g.chainDoes(call.Chain))
+	}
+	for lookup := range c.Lookups() {
+		does = does.Union(g.lookupDoes(lookup))
 	}
 	return does
+}
+
+// lookupDoes returns what the chains that a port leads to can do to a packet: nothing where there is
+// no such set.
+func (g *Graph) lookupDoes(l ruleset.Lookup) ruleset.Actions {
+	if known, exists := g.sets[l.Set]; exists {
+		return known.source.Actions
+	}
+	return 0
 }
 
 // takenRanges returns the addresses that no pod may pretend to have: those of nodes,
