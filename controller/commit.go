@@ -20,7 +20,7 @@ type kernelState struct {
 	watching bool          // for that
 	unclosed bool          // it may not deny unknown pods yet, and nobody has said which there are
 	bypassed bool          // packets of open connections can pass by the rules
-	repaired bool          // the kernel did not hold what it should before the last delta
+	repaired bool          // the last delta is for a kernel that was found not to hold what it should
 	inForce  sync.Once
 }
 
@@ -102,7 +102,7 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	}
 	c.kernel.repaired = c.Health.started() && !delta.Empty()
 	// A difference is no surprise after a failure, or if the graph has changed meanwhile.
-	if c.Health.started() && c.kernel.backoff == 0 && changes.Empty() && !delta.Empty() {
+	if c.kernel.repaired && c.kernel.backoff == 0 && changes.Empty() {
 		c.Health.drifted()
 		c.Log.Warn("the kernel did not hold what it should; repairing", "delta", delta.String())
 	}

@@ -64,23 +64,14 @@ func (c *Controller) handOver(ctx context.Context, delta ruleset.Delta) {
 	if len(c.review.handed) == 0 {
 		return
 	}
-	handed, scope := slices.Collect(maps.Keys(c.review.handed)), ruleset.ScopeOf(delta,
-		c.graph.Subjects)
+	handed := slices.Collect(maps.Keys(c.review.handed))
 	clear(c.review.handed)
 	errs := []error{c.forgetClients(ctx, handed)}
 	// This is the loop itself, which must not wait for its own answer as a decider does.
 	decide := func(list []ruleset.Connection) ([]ruleset.Fate, error) {
 		return c.decideOpen(ctx, list)
 	}
-	touched := slices.DeleteFunc(handed, func(a netip.Addr) bool {
-		return !scope.Has(a) || !c.mayInherit(a)
-	})
-	// Those of this node come first, where the rules of a pod begin.
-	isLocal := func(a netip.Addr) bool { return c.graph.IsLocal(a) }
-	others := slices.DeleteFunc(slices.Clone(touched), isLocal)
-	touched = append(slices.DeleteFunc(touched, func(a netip.Addr) bool { return !isLocal(a) }),
-		others...)
-	for _, a := range touched[:min(len(touched), maxHandovers)] {
+	for _, a := range c.inherited(handed, ruleset.ScopeOf(delta, c.graph.Subjects)) {
 		err := c.Connections.ReviewOf(ctx, a, decide)
 		if errs = append(errs, err); err == nil {
 			delete(c.review.left.addrs, a)
@@ -89,6 +80,24 @@ func (c *Controller) handOver(ctx context.Context, delta ruleset.Delta) {
 	if err := errors.Join(errs...); err != nil {
 		c.reviewFailed(ctx, err)
 	}
+}
+
+// inherited returns the addresses, of those that have another pod now, at which an earlier one may
+// have left something that is forbidden by now: the first of them, and those of this node before
+// others, since the rules of a pod begin there.
+func (c *Controller) inherited(handed []netip.Addr, forbidden ruleset.Scope) []netip.Addr {
+	var own, others []netip.Addr
+	for _, a := range handed {
+		switch {
+		case !forbidden.Has(a) || !c.mayInherit(a):
+		case c.graph.IsLocal(a):
+			own = append(own, a)
+		default:
+			others = append(others, a)
+		}
+	}
+	all := append(own, others...)
+	return all[:min(len(all), maxHandovers)]
 }
 
 // forgetClients leaves alone whoever has the address of a client that is gone.

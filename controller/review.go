@@ -37,24 +37,25 @@ type Cutter interface {
 // new rules. Changes that come meanwhile share the next look. It hands over some connections at a
 // time, so that it takes no more memory where there are a million.
 type review struct {
-	begun   bool          // a ruleset was committed
-	scope   ruleset.Scope // of all that was committed since the last look; at first, everything
-	due     *time.Timer
-	at      time.Time // when that is due; zero: it is not
-	rested  time.Time // no look before this, so that looks do not take a whole processor
-	looking bool
-	urgent  bool // what was repaired has to be looked at, without a rest
-	found   chan openBatch
-	over    chan look
-	cuts    *cuts               // nil: not known
-	refresh time.Time           // when conntrack was last asked for all of them
-	full    bool                // no more clients are listed in them
-	waiting ruleset.Scope       // of cuts that depend on policies of other nodes' pods
-	own     []netip.Addr        // addresses of this node at the last commit, sorted
-	handed  map[netip.Addr]bool // addresses that have another pod since the last commit
-	left    leftovers
-	looked  bool          // all that was open at the start has been looked at
-	took    time.Duration // by the last look
+	begun bool          // a ruleset was committed
+	scope ruleset.Scope // of all that was committed since the last look; at first, everything
+	due   *time.Timer
+	at    time.Time // when that is due; zero: it is not
+	// notBefore is when the next look may begin, so that looks take no whole processor.
+	notBefore time.Time
+	looking   bool
+	urgent    bool // what was repaired has to be looked at, without a rest
+	found     chan openBatch
+	over      chan look
+	cuts      *cuts               // nil: not known
+	refresh   time.Time           // when conntrack was last asked for all of them
+	full      bool                // no more clients are listed in them
+	waiting   ruleset.Scope       // of cuts that depend on policies of other nodes' pods
+	own       []netip.Addr        // addresses of this node at the last commit, sorted
+	handed    map[netip.Addr]bool // addresses that have another pod since the last commit
+	left      leftovers
+	looked    bool          // all that was open at the start has been looked at
+	took      time.Duration // by the last look
 }
 
 // look is what one look at conntrack was for, and what came of it.
@@ -80,7 +81,8 @@ const (
 func newReview() review {
 	return review{
 		scope: ruleset.Everything(), due: stoppedTimer(), handed: map[netip.Addr]bool{},
-		found: make(chan openBatch), over: make(chan look, 1), left: leftovers{addrs: map[netip.Addr]uint64{}},
+		found: make(chan openBatch), over: make(chan look, 1),
+		left: leftovers{addrs: map[netip.Addr]uint64{}},
 	}
 }
 
@@ -107,7 +109,7 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	c.review.scope = c.review.scope.Union(forbidden)
 	// While somebody else's rules were in force, anything may have come in.
 	if c.kernel.repaired {
-		c.review.urgent, c.review.rested = true, time.Time{}
+		c.review.urgent, c.review.notBefore = true, time.Time{}
 	}
 	if !c.review.scope.Empty() {
 		c.review.schedule(reviewDelay)
@@ -145,8 +147,8 @@ func (c *Controller) movedOwn() (moved []netip.Addr) {
 // called, the look begins. While there is one, its end begins the next.
 func (r *review) schedule(pause time.Duration) {
 	at := time.Now().Add(pause)
-	if at.Before(r.rested) {
-		at = r.rested
+	if at.Before(r.notBefore) {
+		at = r.notBefore
 	}
 	if !r.looking && (r.at.IsZero() || at.Before(r.at)) {
 		r.at = at
@@ -236,7 +238,7 @@ func (c *Controller) finishReview(ctx context.Context, l look) {
 	if c.review.urgent {
 		rest = 0
 	}
-	c.review.rested = time.Now().Add(rest)
+	c.review.notBefore = time.Now().Add(rest)
 	if !c.review.scope.Empty() {
 		c.review.schedule(reviewDelay)
 	}
