@@ -99,13 +99,38 @@ func (s *testbed) newForger(mark string) (f *forger, err error) {
 		func(p []byte) bool { return bytes.Contains(p, []byte(mark)) }); err != nil {
 		return nil, err
 	}
-	f.stolen, err = s.Sniff(podOf("alien").Name, isForWeb)
+	// Alien's own kernel asks for its neighbour web, from a link-local address.
+	alien, err := s.heldAddrs("alien")
+	if err != nil {
+		return nil, err
+	}
+	f.stolen, err = s.Sniff(podOf("alien").Name,
+		func(p []byte) bool { return isForWeb(p, alien) })
 	return f, err
 }
 
-// isForWeb recognises a packet that somebody else than alien sends to web. Alien's own kernel asks
-// for its neighbour web, from a link-local address.
-func isForWeb(p []byte) bool {
+// heldAddrs returns the addresses that a test pod's interface has, link-local ones included.
+func (s *testbed) heldAddrs(podName string) (addrs []netip.Addr, err error) {
+	err = s.InPod(podOf(podName).Name, func() error {
+		link, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return err
+		}
+		held, err := link.Addrs()
+		for _, a := range held {
+			prefix, err := netip.ParsePrefix(a.String())
+			if err != nil {
+				return err
+			}
+			addrs = append(addrs, prefix.Addr())
+		}
+		return err
+	})
+	return addrs, err
+}
+
+// isForWeb recognises a packet to web that is not from one of alien's addresses.
+func isForWeb(p []byte, alien []netip.Addr) bool {
 	var from, to netip.Addr
 	switch {
 	case len(p) > 20 && p[0]>>4 == 4:
@@ -113,8 +138,7 @@ func isForWeb(p []byte) bool {
 	case len(p) > 40 && p[0]>>4 == 6:
 		from, to = netip.AddrFrom16([16]byte(p[8:24])), netip.AddrFrom16([16]byte(p[24:40]))
 	}
-	return slices.Contains(podOf("web").Addrs, to) && !from.IsLinkLocalUnicast() &&
-		!slices.Contains(podOf("alien").Addrs, from)
+	return slices.Contains(podOf("web").Addrs, to) && !slices.Contains(alien, from)
 }
 
 // addNobody has caged, which may send nothing, send from addresses that nobody has.
