@@ -33,7 +33,7 @@ manifests: ## deploy/picket.yaml from deploy/base
 demo: build ## the three policies everyone starts with, on real packets
 	bin/picket sandbox run -f deploy/demo
 
-test: tools lint unit race laws packets $(SERVER:%=api) ## all without a cluster; <= 10 minutes
+test: tools lint unit race laws packets $(SERVER:%=api) ## all without a cluster (half an hour)
 tools: ## install nft, which tests compare with, and strace, which makes system calls fail
 	@.ci/tools nft strace
 lint: ## gofmt, vet, staticcheck
@@ -63,7 +63,7 @@ e2e: cluster $(IMAGE) ## Picket on a real cluster, from its manifests to its rem
 	e2e/run smoke
 conformance: cluster $(IMAGE) ## Kubernetes' NetworkPolicy suite and cyclonus, every variant (hours)
 	e2e/run conformance
-reliability: build ## faults under traffic, LEAK = BREAK = 0 (25 minutes); ROWS=restart: one row
+reliability: build ## faults under traffic, LEAK = BREAK = 0 (40 minutes); ROWS=restart: one row
 	@.ci/tools nft strace
 	.ci/suite reliability
 soak: ; @$(MAKE) reliability ROWS=soak ## churn for SOAK; in the end nothing has grown
