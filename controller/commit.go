@@ -18,6 +18,7 @@ type kernelState struct {
 	retry    *time.Timer   // is due then
 	touched  chan struct{} // holds one token when somebody else may have changed the rules
 	watching bool          // for that
+	listed   bool          // what the kernel can do is known
 	unclosed bool          // it may not deny unknown pods yet, and nobody has said which there are
 	bypassed bool          // packets of open connections can pass by the rules
 	repaired bool          // the last delta is for a kernel that was found not to hold what it should
@@ -68,6 +69,7 @@ func (c *Controller) commit(ctx context.Context) {
 	}
 	// Everything below builds on rules that are in force.
 	c.guard(ctx)
+	c.listFeatures()
 	c.scheduleReview(ctx, delta)
 	c.separate(ctx, delta)
 	c.Health.count(c.graph.Counts)

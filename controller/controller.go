@@ -43,6 +43,7 @@ type Config struct {
 	Connections Connections // without them, or a Cutter, open connections stay as they are
 	Cutter      Cutter
 	Guard       Guard
+	Features    FeatureLister   // without it, nobody is told what the kernel lacks
 	Flowtables  FlowtableLister // without it, connections are taken to be in none
 	// without it, or a Host, pods of one bridge are not kept apart there
 	Separator Separator

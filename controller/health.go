@@ -26,6 +26,7 @@ type Health struct {
 	bad      map[string]string // policies that do not work wholly
 	commits  int
 	table    string // who can change the rules; empty: not known yet
+	lacks    []string
 	counted  time.Time
 	busy     time.Time // since when the loop has been at one thing; zero: it waits
 	metrics  *metrics
@@ -135,6 +136,19 @@ func (h *Health) guarded(owned bool) {
 	}
 }
 
+// features takes over what the kernel can do for the rules.
+func (h *Health) features(list []ruleset.Feature) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lacks = nil
+	for _, f := range list {
+		h.metrics.feature(f)
+		if !f.Here {
+			h.lacks = append(h.lacks, f.Lack())
+		}
+	}
+}
+
 // cut counts connections that were cut now, and those that are.
 func (h *Health) cut(now, all int) {
 	h.metrics.cuts.Add(float64(now))
@@ -212,6 +226,8 @@ type Readiness struct {
 	Pending  map[string]string `json:"pending,omitempty"`  // what is being found out, by part
 	// owned: the kernel refuses changes by others; watched: they are repaired
 	Table string `json:"table,omitempty"`
+	// what the kernel can't do for the rules, and what is done instead
+	KernelLacks []string `json:"kernelLacks,omitempty"`
 }
 
 // Readiness says whether the first ruleset is committed, and the kernel agrees and answers.
@@ -227,7 +243,7 @@ func (h *Health) Readiness() Readiness {
 	warnings := maps.Clone(h.warnings)
 	policyWarnings(warnings, h.bad)
 	return Readiness{Ready: len(reasons) == 0, Reasons: reasons, Warnings: warnings,
-		Pending: maps.Clone(h.pending), Table: h.table}
+		Pending: maps.Clone(h.pending), Table: h.table, KernelLacks: slices.Clone(h.lacks)}
 }
 
 // Handler serves /healthz, /readyz and /metrics.

@@ -2,6 +2,9 @@ package controller
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,3 +66,30 @@ func TestLoopIsBusyWhileTheKernelIsMute(t *testing.T) {
 	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
 	eventually(t, "waiting", func() bool { return busySince(c).IsZero() })
 }
+
+// What a kernel lacks is said by /readyz, and by a metric, once the rules are in force.
+func TestWhatTheKernelLacksIsSaid(t *testing.T) {
+	lister := features{{Name: "bridge_hooks", Since: "3.14", Here: true, Otherwise: "nothing"},
+		{Name: "table_owner", Since: "6.9", Otherwise: "repaired, not refused"}}
+	mail := make(script)
+	c := start(t, Config{Source: mail, Firewall: &kernel{}, Features: lister})
+	mail <- Mail{Events: cluster(), Synced: true}
+	eventually(t, "said", func() bool { return len(c.Health.Readiness().KernelLacks) > 0 })
+	want := []string{"table_owner (Linux 6.9): repaired, not refused"}
+	if got := c.Health.Readiness().KernelLacks; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	answer := httptest.NewRecorder()
+	c.Health.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for _, line := range []string{`picket_kernel_feature{feature="bridge_hooks"} 1`,
+		`picket_kernel_feature{feature="table_owner"} 0`} {
+		if !strings.Contains(answer.Body.String(), line) {
+			t.Errorf("no line %s", line)
+		}
+	}
+}
+
+// features is a kernel that can do what it says.
+type features []ruleset.Feature
+
+func (f features) Features() ([]ruleset.Feature, error) { return f, nil }

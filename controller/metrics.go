@@ -5,6 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset"
 )
 
 // metrics is what /metrics serves, each under the name that its constructor gives it.
@@ -22,6 +23,7 @@ type metrics struct {
 	cut          prometheus.Gauge
 	flowtables   prometheus.Gauge
 	objects      *prometheus.GaugeVec
+	abilities    *prometheus.GaugeVec
 }
 
 // newMetrics makes them; ready is asked when they are read.
@@ -66,6 +68,9 @@ func newMetrics(ready func() float64) *metrics {
 		objects: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "picket_objects", Help: "How much is known (namespaces, pods, policies) and " +
 				"programmed (selectors, sets, elements, chains)."}, []string{"kind"}),
+		abilities: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "picket_kernel_feature", Help: "1 if the kernel has the feature, else 0: " +
+				"then something else is done in its place."}, []string{"feature"}),
 	}
 	// Both results are there from the start, with 0, so that their rates have a beginning.
 	m.transactions.WithLabelValues("committed")
@@ -74,10 +79,19 @@ func newMetrics(ready func() float64) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "picket_ready",
 			Help: "1 while the kernel holds what it should, else 0."}, ready),
 		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints,
-		m.disputed, m.cuts, m.cut, m.flowtables, m.objects,
+		m.disputed, m.cuts, m.cut, m.flowtables, m.objects, m.abilities,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(
 			collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// feature takes over whether the kernel has one.
+func (m *metrics) feature(f ruleset.Feature) {
+	here := 0.0
+	if f.Here {
+		here = 1
+	}
+	m.abilities.WithLabelValues(f.Name).Set(here)
 }
 
 // count takes over how much there is of each kind.

@@ -146,10 +146,14 @@ func TestRefusedDeltaChangesNothing(t *testing.T) {
 // Kernels before 6.2 get the deletions in a transaction of their own, after that in which
 // elements go.
 func TestTwoSteps(t *testing.T) {
-	for _, o := range []Options{{}, {NoOwner: true}} {
+	for _, noOwner := range []bool{false, true} {
 		newNetns(t)
-		b := open(t, o)
-		b.twoSteps = true
+		features, err := Probe(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		features.DeleteAtOnce = false
+		b := open(t, Options{NoOwner: noOwner, Features: &features})
 		for _, want := range []*ruleset.Program{sample(ruleset.Drop), programs().Example(3), {},
 			programs().Example(10), sample(ruleset.Reject)} {
 			converge(t, b, want)

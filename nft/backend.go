@@ -22,6 +22,8 @@ type Options struct {
 	NetNS   int  // file descriptor of a network namespace; 0: the calling thread's
 	NoOwner bool // leave the table to be changed by anybody
 	Look    bool // only observe, whoever has the table; nothing can be changed
+	// Features is what the kernel is taken to be able to do; nil: what Probe finds.
+	Features *Features
 }
 
 // Backend is the kernel's side of one node's ruleset. It belongs to one goroutine.
@@ -46,18 +48,22 @@ type Backend struct {
 	watchRest   time.Duration // between its reports, however often others change the table
 	longest     time.Duration // between two dials, but for transactions
 	nudged      time.Duration // how often socket is
-	// a chain can't be deleted in the batch in which it loses its last reference
-	twoSteps bool
+	features    *Features     // nil: not found out yet
 }
 
-// Open prepares a backend; the kernel is first asked in Observe or Apply.
-func Open(o Options) (*Backend, error) {
-	b := &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond,
-		longest: longest, nudged: nudgeEvery, twoSteps: kernelBefore(6, 2)}
+// Open prepares a backend. The kernel is first asked when it is used: where that fails it is tried
+// again with the next use.
+func Open(o Options) *Backend {
+	return &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond,
+		longest: longest, nudged: nudgeEvery, features: o.Features}
+}
+
+// Features lists what the kernel can do. An error says why it can't be asked.
+func (b *Backend) Features() ([]ruleset.Feature, error) {
 	if _, err := b.dial(); err != nil {
 		return nil, err
 	}
-	return b, nil
+	return b.features.List(), nil
 }
 
 // Form says that the kernel can hold every program.
@@ -75,20 +81,33 @@ func (b *Backend) Apply(_ context.Context, d ruleset.Delta) error {
 	if d.Empty() {
 		b.checked = 0
 	}
+	err := b.apply(d)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("apply: %w", err), b.hangUp())
+	}
+	return err
+}
+
+// apply finds out what the kernel can do before it splits a delta.
+func (b *Backend) apply(d ruleset.Delta) error {
+	if _, err := b.writer(); err != nil {
+		return err
+	}
 	for _, step := range b.steps(d) {
 		if err := b.commit(step); err != nil {
-			return errors.Join(fmt.Errorf("apply: %w", err), b.hangUp())
+			return err
 		}
 	}
 	return nil
 }
 
-// steps splits a delta like Steps. On a kernel before Linux 6.2 chains and sets are deleted in a
-// transaction of their own, after the one in which the references to them go.
+// steps splits a delta like Steps. A kernel that can't delete them at once (before Linux 6.2) gets
+// the deletions of chains and sets in a transaction of their own, after the one in which the
+// references to them go.
 func (b *Backend) steps(d ruleset.Delta) (steps []ruleset.Delta) {
 	for _, step := range Steps(d) {
 		deletions := ruleset.Delta{DelChains: step.DelChains, DelSets: step.DelSets}
-		if !b.twoSteps || deletions.Empty() {
+		if b.features.DeleteAtOnce || deletions.Empty() {
 			steps = append(steps, step)
 			continue
 		}
@@ -111,7 +130,7 @@ func (b *Backend) commit(d ruleset.Delta) error {
 	batch := batch{conn: conn, table: table(0)}
 	if d.Clear {
 		b.clear(&batch, b.found)
-		b.found = listing{}
+		b.found = listing{features: *b.features}
 	}
 	if err := batch.delta(d, b.found); err != nil {
 		return err
@@ -197,18 +216,4 @@ func (b *Backend) clear(batch *batch, found listing) {
 	for name := range found.chains {
 		batch.conn.DelChain(batch.chain(name))
 	}
-}
-
-// kernelBefore reports whether the running kernel is older than a version.
-func kernelBefore(major, minor int) bool {
-	var u unix.Utsname
-	var haveMajor, haveMinor int
-	if unix.Uname(&u) != nil {
-		return false
-	}
-	if n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &haveMajor,
-		&haveMinor); n != 2 {
-		return false
-	}
-	return haveMajor < major || haveMajor == major && haveMinor < minor
 }

@@ -29,9 +29,9 @@ func (b *batch) fail(err error) {
 
 // delta puts every change to what was found in, field by field.
 func (b *batch) delta(d ruleset.Delta, found listing) error {
-	was := formOf(found.strict, found.behind)
+	was := found.form(found.strict)
 	found.behind = found.behind.after(d)
-	if is := formOf(found.strict, found.behind); d.Frame {
+	if is := found.form(found.strict); d.Frame {
 		b.putFrame(found, d.Strict)
 	} else if is != was {
 		b.reform(was, is)

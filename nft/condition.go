@@ -72,7 +72,7 @@ func ownSet(name string) *nftables.Set {
 func (l listing) strayChains() []string {
 	var names []string
 	for name := range l.chains {
-		isFrame := slices.ContainsFunc(append(frame(formOf(false, nil)), cutFrame()...),
+		isFrame := slices.ContainsFunc(append(frame(l.form(false)), cutFrame()...),
 			func(c frameChain) bool { return c.name == name })
 		if !isFrame && !isPodChain(name) {
 			names = append(names, name)
@@ -104,9 +104,12 @@ func (l listing) hasFrame(strict bool) bool {
 		func(s *nftables.Set) bool { return l.sets[s.Name] == nil })
 }
 
+// form is the form that the frame must have around what was found.
+func (l listing) form(strict bool) form { return l.features.formOf(strict, l.behind) }
+
 // frame is what the frame must be around what was found: with cut connections, or without.
 func (l listing) frame(strict bool) []frameChain {
-	chains := frame(formOf(strict, l.behind))
+	chains := frame(l.form(strict))
 	if l.cutting() {
 		chains = append(chains, cutFrame()...)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/nftables"
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/picket-project/picket/ruleset"
@@ -181,44 +180,6 @@ func TestClip(t *testing.T) {
 			t.Errorf("%d bytes → %q", length, got)
 		}
 	}
-}
-
-func TestKernelBefore(t *testing.T) {
-	major, minor := runningKernel(t)
-	tests := []struct {
-		name         string
-		major, minor int
-		want         bool
-	}{
-		{"the first of all", 0, 0, false},
-		{"the major version before", major - 1, 99, false},
-		{"the same", major, minor, false},
-		{"the next minor version", major, minor + 1, true},
-		{"the next major version", major + 1, 0, true},
-		{"numbers, not letters", major, minor + 100, true},
-	}
-	for _, test := range tests {
-		if got := kernelBefore(test.major, test.minor); got != test.want {
-			t.Errorf("%s: kernel %d.%d is before %d.%d: %t", test.name, major, minor, test.major,
-				test.minor, got)
-		}
-	}
-}
-
-func runningKernel(t *testing.T) (major, minor int) {
-	t.Helper()
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		t.Fatal(err)
-	}
-	for i, n := range strings.SplitN(unix.ByteSliceToString(u.Release[:]), ".", 3)[:2] {
-		value := 0
-		for _, digit := range strings.TrimRight(n, "-+abcdefghijklmnopqrstuvwxyz") {
-			value = value*10 + int(digit-'0')
-		}
-		*[]*int{&major, &minor}[i] = value
-	}
-	return major, minor
 }
 
 // The listing of a set that the kernel was rebuilding does not count.

@@ -19,7 +19,8 @@ func TestDescriptorBeyondSelect(t *testing.T) {
 		defer f.Close()
 		fd = f.Fd()
 	}
-	if b, err := Open(Options{}); !errors.Is(err, unix.EMFILE) {
-		t.Errorf("Open = %v, %v", b, err)
+	b := Open(Options{})
+	if _, err := b.Observe(t.Context()); !errors.Is(err, unix.EMFILE) {
+		t.Error(err)
 	}
 }

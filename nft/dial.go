@@ -38,8 +38,27 @@ func (b *Backend) dial() (*nftables.Conn, error) {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
 	b.conn, b.ownership, b.ownsSegment = conn, unclaimed, false
+	if err := b.findFeatures(); err != nil {
+		return nil, errors.Join(err, b.hangUp())
+	}
 	go nudge(b.socket, b.nudged)
 	return conn, b.limit()
+}
+
+// findFeatures finds out what the kernel can do, once. Who only looks may try nothing, and takes the
+// kernel for a new one.
+func (b *Backend) findFeatures() error {
+	if b.features != nil {
+		return nil
+	}
+	features, err := Newest(), error(nil)
+	if !b.options.Look {
+		if features, err = Probe(b.options.NetNS); err != nil {
+			return err
+		}
+	}
+	b.features = &features
+	return nil
 }
 
 // writer is dial for changes.

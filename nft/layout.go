@@ -57,14 +57,15 @@ var (
 type form struct {
 	strict bool
 	bridge string // the only interface that pods are behind; empty: there are several, or none
-	// early: the kernel looks for the way back to a source in prerouting only (before Linux 5.17).
+	// early: the way back to a source is looked up in prerouting, the only hook in which the kernel
+	// does it (before Linux 5.17).
 	early bool
 }
 
 // formOf returns the form for pods that are behind interfaces as counted. To compare with the
 // name of the only one costs a tenth of looking several up. An interface with one address in a
 // family is taken for one of several.
-func formOf(strict bool, behind behindCounts) form {
+func (k Features) formOf(strict bool, behind behindCounts) form {
 	links, bridge := map[string]bool{}, ""
 	for at, addrs := range behind {
 		if links[at.link] = true; addrs > 1 {
@@ -74,7 +75,7 @@ func formOf(strict bool, behind behindCounts) form {
 	if len(links) != 1 {
 		bridge = ""
 	}
-	return form{strict, bridge, kernelBefore(5, 17)}
+	return form{strict, bridge, !k.SourceInForward}
 }
 
 // behindCounts is how many addresses of pods are behind each interface.

@@ -61,10 +61,7 @@ func numbered(text string) string {
 
 func open(t testing.TB, o Options) *Backend {
 	t.Helper()
-	b, err := Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := Open(o)
 	t.Cleanup(func() { _ = b.Close() })
 	return b
 }

@@ -45,6 +45,7 @@ func (b *Backend) observe() (ruleset.Observed, error) {
 	if b.found, err = list(conn, table(0)); err != nil {
 		return none, err
 	}
+	b.found.features = *b.features
 	if b.heldByOther(b.found.table) {
 		return none, ErrHeld
 	}

@@ -19,7 +19,7 @@ type ownership uint8
 const (
 	unclaimed ownership = iota // not tried yet on this socket
 	owned
-	impossible // kernel before 6.9, or a table that was made without
+	impossible // the kernel can't (before 6.9), or the table was made without
 )
 
 // Owned reports whether the kernel keeps everybody else from changing the table.
@@ -31,7 +31,7 @@ func (b *Backend) claim(conn *nftables.Conn) error {
 	switch {
 	case b.ownership == owned || b.options.Look:
 		return nil
-	case b.options.NoOwner || b.ownership == impossible:
+	case b.options.NoOwner || !b.features.Owner || b.ownership == impossible:
 		return b.lock()
 	}
 	conn.AddTable(table(nftables.TableFlagOwner | nftables.TableFlagPersist))
@@ -43,7 +43,7 @@ func (b *Backend) claim(conn *nftables.Conn) error {
 	case errors.Is(err, unix.EPERM):
 		return b.heldOr(conn, err)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
-		// The kernel does not know these flags, or the table is there without them.
+		// The table is there without these flags.
 		b.ownership = impossible
 		return b.lock()
 	default:

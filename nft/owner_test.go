@@ -20,7 +20,7 @@ func openOwned(t *testing.T, want *ruleset.Program) *Backend {
 	b := open(t, Options{})
 	converge(t, b, want)
 	if !b.Owned() {
-		if os.Getenv("REQUIRE_KERNEL") != "" && !kernelBefore(6, 9) {
+		if os.Getenv("REQUIRE_KERNEL") != "" && kernelHas(t, "6.9") {
 			t.Fatal("the table could not be owned")
 		}
 		t.Skip(

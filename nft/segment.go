@@ -167,11 +167,21 @@ func takenElements(f ruleset.Family, taken []ruleset.Range) []nftables.SetElemen
 // PutSegment makes the kernel hold it, in one transaction where anything must change. Where
 // everything may pass there is no table.
 func (b *Backend) PutSegment(_ context.Context, s ruleset.Segment) error {
+	if _, err := b.writer(); err == nil && !b.features.Bridge {
+		if s.Empty() {
+			return nil
+		}
+		return errNoBridgeHooks
+	}
 	if err := b.putSegment(s); err != nil {
 		return errors.Join(fmt.Errorf("filter on bridges: %w", err), b.hangUp())
 	}
 	return nil
 }
+
+// errNoBridgeHooks leaves the connection as it is: nothing was asked.
+var errNoBridgeHooks = errors.New("this kernel has no nftables on bridges " +
+	"(CONFIG_NF_TABLES_BRIDGE)")
 
 // putSegment makes the table anew where its chains or sets are not as they should be; else it only
 // changes the elements of the sets that hold others.

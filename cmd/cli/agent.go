@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -117,10 +118,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	// The source comes first: where it cannot be made, the kernel is not asked for anything.
-	backend, err := nft.Open(nft.Options{NoOwner: !o.own})
-	if err != nil {
-		return err
-	}
+	backend := nft.Open(nft.Options{NoOwner: !o.own})
 	connections, err := conntrack.Open()
 	if err != nil {
 		return errors.Join(err, backend.Close())
@@ -136,7 +134,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 		Source: source, Reporter: reporter,
 		Host: machine, HostWatcher: machine, Addresses: machine, Connections: connections,
 		Firewall: backend, Cutter: backend, Guard: backend,
-		Flowtables: backend, Separator: backend,
+		Features: backend, Flowtables: backend, Separator: backend,
 		Log: log, InForce: limitMemory,
 	})
 	// An address that is in use ends the agent before it changes any rule.
@@ -152,11 +150,37 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	}
 	go func() { _ = server.Serve(listener) }()
 	log.Info("agent started",
-		"version", versionText(), "node", o.node, "health", listener.Addr().String())
+		"version", versionText(), "node", o.node, "health", listener.Addr().String(),
+		"kernel", kernelRelease(), "lacks", lacks(backend))
 	// Run returns at the end of ctx, or if the source cannot go on. Either way the rules stay.
 	err = c.Run(ctx)
 	log.Info("agent stopped; the rules stay")
 	return errors.Join(err, server.Close(), backend.Close())
+}
+
+// lacks names what the kernel can't do for the rules. Why it can't be asked is said by the
+// controller, which tries again.
+func lacks(kernel controller.FeatureLister) []string {
+	list, err := kernel.Features()
+	if err != nil {
+		return []string{"nf_tables"}
+	}
+	missing := []string{}
+	for _, f := range list {
+		if !f.Here {
+			missing = append(missing, f.Name)
+		}
+	}
+	return missing
+}
+
+// kernelRelease is the version of the running kernel, as uname says it.
+func kernelRelease() string {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return err.Error()
+	}
+	return unix.ByteSliceToString(name.Release[:])
 }
 
 // source returns where the state of the cluster comes from, and what writes Events to it, if

@@ -19,10 +19,7 @@ func newCleanupCmd() *cobra.Command {
 Stop the agent first: while it runs, the kernel refuses this.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			backend, err := nft.Open(nft.Options{})
-			if err != nil {
-				return err
-			}
+			backend := nft.Open(nft.Options{})
 			// While an agent runs that owns its tables, this fails and changes nothing.
 			removed, err := backend.Cleanup()
 			if err = errors.Join(err, backend.Close()); err != nil {

@@ -313,10 +313,7 @@ func freshKernel(t testing.TB) *kernel.Backend {
 	if err := netns.Set(home); err != nil {
 		t.Fatal(err)
 	}
-	b, err := kernel.Open(kernel.Options{NetNS: int(fresh)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := kernel.Open(kernel.Options{NetNS: int(fresh)})
 	t.Cleanup(func() { _, _ = b.Close(), fresh.Close() })
 	return b
 }

@@ -22,8 +22,7 @@ func TestActionsOnRealPackets(t *testing.T) {
 	}
 	web, far := pod("a/web", "n1", "10.244.1.5"), pod("a/far", "n2", "10.244.2.5")
 	program := withActions(web, far)
-	backend, err := nft.Open(nft.Options{NetNS: int(r.agents["n1"].ns.Fd())})
-	r.must(err)
+	backend := nft.Open(nft.Options{NetNS: int(r.agents["n1"].ns.Fd())})
 	defer backend.Close()
 	have, err := backend.Observe(t.Context())
 	r.must(err)

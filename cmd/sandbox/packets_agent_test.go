@@ -46,11 +46,7 @@ func newAgent(r *rig, node string, o rigOptions) *agent {
 // start runs a new controller over a new backend, which knows nothing yet.
 func (a *agent) start(t testing.TB) {
 	t.Helper()
-	var err error
-	if a.backend, err = nft.Open(nft.Options{NetNS: int(a.ns.Fd()),
-		NoOwner: a.options.shared}); err != nil {
-		t.Fatal(err)
-	}
+	a.backend = nft.Open(nft.Options{NetNS: int(a.ns.Fd()), NoOwner: a.options.shared})
 	a.tap.Backend = a.backend
 	var connections *conntrack.Table
 	a.rig.must(a.rig.InNode(a.node, func() (err error) {

@@ -55,8 +55,7 @@ func (r *rig) foreign(node string) string {
 // holds looks with eyes of its own at what a node's kernel holds.
 func (r *rig) holds(node string, s compile.Snapshot) bool {
 	r.t.Helper()
-	other, err := nft.Open(nft.Options{NetNS: int(r.agents[node].ns.Fd()), Look: true})
-	r.must(err)
+	other := nft.Open(nft.Options{NetNS: int(r.agents[node].ns.Fd()), Look: true})
 	defer other.Close()
 	have, err := other.Observe(r.t.Context())
 	r.must(err)

@@ -147,7 +147,8 @@ func needKernel(b *testing.B) {
 func newBackend(b *testing.B) (backend *nft.Backend) {
 	b.Helper()
 	err := inNewNamespace(func() (err error) {
-		backend, err = nft.Open(nft.Options{NoOwner: true})
+		backend = nft.Open(nft.Options{NoOwner: true})
+		_, err = backend.Features() // opens the socket
 		return err
 	})
 	if err != nil {
