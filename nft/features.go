@@ -41,8 +41,8 @@ func (f Features) List() []ruleset.Feature {
 	}
 }
 
-// trialTable is the name of tables that are made to try something. All but one go in the
-// transaction that makes them, so no packet meets them and none stays behind.
+// trialTable is the name of a table that is made to try something. It is dormant or has no base
+// chain, so no packet meets it. One trial after another makes it and deletes it.
 const trialTable = "picket-trial"
 
 // Probe finds out what the kernel can do. An error says that nothing can be said, or that it has no
@@ -82,52 +82,68 @@ var errNoNfTables = errors.New("this kernel has no nf_tables: load the module (m
 	"where there is none, a package of more modules may have it (kernel-modules-extra, " +
 	"linux-modules-extra)")
 
-// trial describes the table of trials that are one transaction.
-func trial(family nftables.TableFamily, flags nftables.TableFlags) *nftables.Table {
-	return &nftables.Table{Name: trialTable, Family: family, Flags: flags}
-}
-
-// tryOwner makes a table as claim does.
-func tryOwner(conn *nftables.Conn) error {
-	t := conn.AddTable(trial(nftables.TableFamilyINet,
-		nftables.TableFlagOwner|nftables.TableFlagPersist))
-	conn.DelTable(t)
-	return conn.Flush()
-}
-
-// tryDeletion deletes a chain together with the element that leads to it. Both must have been there
-// before, so that takes transactions of their own. Where it fails, the table goes with the rest.
-func tryDeletion(conn *nftables.Conn) error {
-	t := &nftables.Table{Name: trialTable + "-deletion", Family: nftables.TableFamilyINet}
-	conn.AddTable(t) // one of a process that was killed here must go
-	conn.DelTable(t)
+// newTrial makes the table of a trial in the batch that is being collected. One that a process left
+// behind, which was killed here, goes.
+func newTrial(conn *nftables.Conn, family nftables.TableFamily) *nftables.Table {
+	t := &nftables.Table{Name: trialTable, Family: family}
 	conn.AddTable(t)
-	chain := conn.AddChain(&nftables.Chain{Table: t, Name: "c"})
-	leads := verdictMap(ruleset.Ingress, ruleset.IPv4)
-	leads.Table = t
-	element := []nftables.SetElement{{Key: []byte{192, 0, 2, 1}, VerdictData: jumpTo("c")}}
-	if err := errors.Join(conn.AddSet(leads, element), conn.Flush()); err != nil {
-		return fmt.Errorf("make a map: %w", err)
-	}
-	if err := conn.SetDeleteElements(leads, element); err != nil {
-		return err
-	}
-	conn.DelChain(chain)
+	conn.DelTable(t)
+	const dormant = nftables.TableFlagDormant
+	return conn.AddTable(&nftables.Table{Name: trialTable, Family: family, Flags: dormant})
+}
+
+// endTrial sends what was collected, and deletes the table, whether that went well or not.
+func endTrial(conn *nftables.Conn, t *nftables.Table) error {
 	err := conn.Flush()
+	conn.AddTable(t) // after an error it is not there, and can't be deleted
 	conn.DelTable(t)
 	return errors.Join(err, conn.Flush())
 }
 
-// tryHook makes a base chain with one rule.
+// tryOwner makes a table as claim does. The owner is refused at once, so the same transaction can
+// delete it.
+func tryOwner(conn *nftables.Conn) error {
+	conn.DelTable(conn.AddTable(&nftables.Table{Name: trialTable + "-owner",
+		Family: nftables.TableFamilyINet,
+		Flags:  nftables.TableFlagOwner | nftables.TableFlagPersist}))
+	return conn.Flush()
+}
+
+// tryDeletion deletes chains together with what leads to them: an element of a map, a whole map,
+// and a rule. All must have been there before.
+func tryDeletion(conn *nftables.Conn) error {
+	t := newTrial(conn, nftables.TableFamilyINet)
+	chain := func(name string) *nftables.Chain {
+		return conn.AddChain(&nftables.Chain{Table: t, Name: name})
+	}
+	chains := []*nftables.Chain{chain("a"), chain("b"), chain("c")}
+	from := chain("from")
+	stays, goes := verdictMap(ruleset.Ingress, ruleset.IPv4), verdictMap(ruleset.Egress, ruleset.IPv4)
+	stays.Table, goes.Table = t, t
+	leadsTo := func(chain ruleset.ChainID) []nftables.SetElement {
+		return []nftables.SetElement{{Key: []byte{192, 0, 2, 1}, VerdictData: jumpTo(chain)}}
+	}
+	err := errors.Join(conn.AddSet(stays, leadsTo("a")), conn.AddSet(goes, leadsTo("b")),
+		newRule(verdict(expr.VerdictJump, "c")).add(conn, from), conn.Flush())
+	if err != nil {
+		return fmt.Errorf("make chains and maps: %w", err)
+	}
+	conn.FlushChain(from)
+	err = conn.SetDeleteElements(stays, leadsTo("a"))
+	conn.DelSet(goes)
+	for _, c := range chains {
+		conn.DelChain(c)
+	}
+	return errors.Join(err, endTrial(conn, t))
+}
+
+// tryHook makes a base chain with one rule. The kernel looks whether the rule may stand there when
+// all of the transaction is known.
 func tryHook(conn *nftables.Conn, family nftables.TableFamily, h hook, terms ...term) error {
-	t := conn.AddTable(trial(family, 0))
+	t := newTrial(conn, family)
 	chain := conn.AddChain(&nftables.Chain{Table: t, Name: h.name, Type: nftables.ChainTypeFilter,
 		Hooknum: &h.number, Priority: &h.priority})
-	if err := newRule(terms...).add(conn, chain); err != nil {
-		return err
-	}
-	conn.DelTable(t)
-	return conn.Flush()
+	return errors.Join(newRule(terms...).add(conn, chain), endTrial(conn, t))
 }
 
 // trySource looks the way back to a source up in forward.
@@ -140,6 +156,5 @@ func trySource(conn *nftables.Conn) error {
 // tryBridge hooks a chain into bridges.
 func tryBridge(conn *nftables.Conn) error {
 	return tryHook(conn, nftables.TableFamilyBridge,
-		hook{"prerouting", *nftables.ChainHookPrerouting, bridgePriority}, notARP(),
-		verdict(expr.VerdictAccept, ""))
+		hook{"prerouting", *nftables.ChainHookPrerouting, bridgePriority}, notARP(), accept())
 }

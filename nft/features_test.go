@@ -51,7 +51,7 @@ func kernelHas(t testing.TB, version string) bool {
 // What a process that was killed between two trials left behind is no hindrance, and goes.
 func TestTrialsCleanUp(t *testing.T) {
 	newNetns(t)
-	left := "table inet " + trialTable + "-deletion"
+	left := "table inet " + trialTable
 	nftProgram(t, left+" { chain c { }; chain other { jump c; }; }", "-f", "-")
 	want, err := Probe(0)
 	if err != nil {

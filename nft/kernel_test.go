@@ -118,6 +118,7 @@ func chainLines(text string) []string {
 		line = strings.TrimRight(line, "\n")
 		inside = inside || strings.HasPrefix(line, "\tchain ")
 		if inside {
+			line = strings.Replace(line, "icmpx type", "icmpx", 1)
 			lines = append(lines, counters.ReplaceAllString(line, "counter"))
 		}
 		inside = inside && line != "\t}"
@@ -125,7 +126,8 @@ func chainLines(text string) []string {
 	return lines
 }
 
-// Nobody misreads a script: nft lists every line of every chain as it stands there.
+// Nobody misreads a script: nft lists every line of every chain as it stands there, but for the word
+// that only its old versions want.
 func TestListingReadsLikeTheScript(t *testing.T) {
 	eachProgram(t, func(t *testing.T, p *ruleset.Program) {
 		newNetns(t)

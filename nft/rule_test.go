@@ -47,6 +47,6 @@ func TestActionsOfRules(t *testing.T) {
 	wantRules(t, c, append(steps, "goto arrival")...)
 	c.End = ruleset.EndReject
 	wantRules(t, c, append(steps, log,
-		"ct status dnat counter reject with icmpx admin-prohibited",
-		"meta l4proto tcp iif != 0 counter reject with tcp reset", "counter reject with icmpx admin-prohibited")...)
+		"ct status dnat counter reject with icmpx type admin-prohibited",
+		"meta l4proto tcp iif != 0 counter reject with tcp reset", "counter reject with icmpx type admin-prohibited")...)
 }

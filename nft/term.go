@@ -460,9 +460,10 @@ func rejectReset() term {
 }
 
 // rejectProhibited answers with an ICMP or ICMPv6 error, as the packet's family is (icmpx), that
-// says an administrator has prohibited it.
+// says an administrator has prohibited it. The nft program reads the word type whatever its version
+// is, does without it from 1.0 on, and prints it no more.
 func rejectProhibited() term {
-	return term{text: "reject with icmpx admin-prohibited", exprs: []expr.Any{
+	return term{text: "reject with icmpx type admin-prohibited", exprs: []expr.Any{
 		&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH,
 			Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED}}}
 }

@@ -29,6 +29,7 @@ type options struct {
 	source  string // the repository, for the programs that are built here
 	scratch string // folder of everything else; empty: a new one
 	short   bool
+	build   bool // only build what the rows need, in the scratch folder
 	seed    uint64
 	soak    time.Duration // of that row
 }
@@ -42,6 +43,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.scratch, "scratch", "",
 		"folder for what is built here and for logs, which stay; without this they go")
 	flags.BoolVar(&o.short, "short", false, "fewer faults of each kind")
+	flags.BoolVar(&o.build, "build", false, "only build what the rows need, into -scratch")
 	flags.Uint64Var(&o.seed, "seed", 1, "of random times and changes")
 	flags.DurationVar(&o.soak, "soak", 0,
 		"how long the row soak takes; without this 10m, or 20s with -short")
@@ -64,7 +66,7 @@ func (o options) start(ctx context.Context, args []string) (err error) {
 		}
 		defer os.RemoveAll(o.scratch)
 	}
-	if err := build(ctx, o.source, o.scratch); err != nil {
+	if err := build(ctx, o.source, o.scratch); err != nil || o.build {
 		return err
 	}
 	inside, code, err := sandbox.Enter(append(args, "-scratch", o.scratch))

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// initScript is the first program of a virtual machine: it makes the root from this machine's
+// files and starts the script "run" of the folder control.
+//
+//go:embed init.sh
+var initScript string
+
+// machine is a virtual machine that runs one command as root.
+type machine struct {
+	image  image
+	dir    string        // in which the command starts
+	memory int           // MiB
+	append string        // more for the kernel's command line
+	limit  time.Duration // to its end
+}
+
+// errUnfinished says that a machine did not run its command to the end.
+var errUnfinished = errors.New("the virtual machine did not run the command to its end")
+
+// run boots the machine, runs a shell command there, copies what it prints and
+// returns its exit code. What the command writes to the folder out stays.
+func (m machine) run(ctx context.Context, command, out string, printed io.Writer) (int, error) {
+	work, err := os.MkdirTemp("", "kernel-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(work)
+	control := filepath.Join(work, "control")
+	if err := errors.Join(os.MkdirAll(control, 0o755), os.MkdirAll(out, 0o755)); err != nil {
+		return 0, err
+	}
+	if err := m.settings(control, command, out); err != nil {
+		return 0, err
+	}
+	initrd := filepath.Join(work, "initrd")
+	if err := m.pack(ctx, filepath.Join(work, "first"), initrd); err != nil {
+		return 0, err
+	}
+	console := filepath.Join(work, "console")
+	ctx, cancel := context.WithTimeout(ctx, m.limit)
+	defer cancel()
+	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", m.flags(initrd, console, control, out)...)
+	var complaint strings.Builder
+	qemu.Stderr = &complaint
+	if err := qemu.Start(); err != nil {
+		return 0, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- qemu.Wait() }()
+	err = follow(filepath.Join(control, "output"), printed, ended)
+	status, readErr := os.ReadFile(filepath.Join(control, "status"))
+	if ctx.Err() != nil {
+		return 0, fmt.Errorf("%w: %w after %s", errUnfinished, ctx.Err(), m.limit)
+	}
+	if readErr != nil {
+		last, _ := os.ReadFile(console)
+		return 0, fmt.Errorf("%w: %v: %s%s", errUnfinished, err, complaint.String(), tail(last, 2000))
+	}
+	return strconv.Atoi(strings.TrimSpace(string(status)))
+}
+
+// follow copies what is appended to a file until a program has ended, and then the rest.
+func follow(file string, to io.Writer, ended <-chan error) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for {
+		select {
+		case end := <-ended:
+			_, err := io.Copy(to, f)
+			return errors.Join(end, err)
+		case <-time.After(200 * time.Millisecond):
+			if _, err := io.Copy(to, f); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// tail returns the last bytes of a text.
+func tail(text []byte, most int) string { return string(text[max(0, len(text)-most):]) }
+
+// settings writes what the first program reads, and the command as a script.
+func (m machine) settings(control, command, out string) error {
+	settings := fmt.Sprintf("OUT=%s\nIMAGE=%s\nRELEASE=%s\n", quote(out), quote(m.image.dir),
+		quote(m.image.release))
+	// As process 1, so that the kernel finds modprobe in the same root.
+	run := fmt.Sprintf(`exec >/mnt/output 2>&1 </dev/null
+export HOME=/root PATH=%s OUT=%s PICKET_VM=1 PICKET_SLOW=%s
+hostname picket; ip link set lo up; ulimit -n 65536
+cd %s && bash -c %s
+echo $? >/mnt/status
+sync
+exec /bin/busybox poweroff -f
+`, quote(os.Getenv("PATH")), quote(out), slowness(), quote(m.dir), quote(command))
+	return errors.Join(
+		os.WriteFile(filepath.Join(control, "settings"), []byte(settings), 0o644),
+		os.WriteFile(filepath.Join(control, "run"), []byte(run), 0o644),
+		os.WriteFile(filepath.Join(control, "output"), nil, 0o644),
+	)
+}
+
+// quote makes one word of the shell of a text.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// pack makes the first root: busybox, the modules that find this machine's files, in the order in
+// which they are loaded, and the first program.
+func (m machine) pack(ctx context.Context, dir, initrd string) error {
+	modules, err := m.modules(ctx)
+	if err != nil {
+		return err
+	}
+	for _, sub := range []string{"bin", "modules", "lower", "upper", "root"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	script := fmt.Sprintf("set -e\ncp \"$(command -v busybox)\" %s/bin/busybox\n", quote(dir))
+	for n, file := range modules {
+		// Debian packs modules from 6.4 on.
+		unpack := "cat"
+		if strings.HasSuffix(file, ".xz") {
+			unpack = "xz -dc"
+		}
+		script += fmt.Sprintf("%s %s >%s/modules/%03d.ko\n", unpack, quote(file), quote(dir), n)
+	}
+	script += fmt.Sprintf("cd %s && find . | cpio -o -H newc --quiet | gzip -1 >%s\n", quote(dir),
+		quote(initrd))
+	if err := os.WriteFile(filepath.Join(dir, "init"), []byte(initScript), 0o755); err != nil {
+		return err
+	}
+	_, err = output(ctx, script, "bash", "-s")
+	return err
+}
+
+// modules lists the files of the modules that find this machine's files, what they need first.
+func (m machine) modules(ctx context.Context) (files []string, err error) {
+	seen := map[string]bool{}
+	for _, module := range []string{"virtio_pci", "9pnet_virtio", "9p", "overlay"} {
+		text, err := output(ctx, "", "modprobe", "-d", m.image.dir, "-S", m.image.release,
+			"--show-depends", module)
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(text) {
+			words := strings.Fields(line)
+			if len(words) > 1 && words[0] == "insmod" && !seen[words[1]] { // else: builtin
+				seen[words[1]] = true
+				files = append(files, words[1])
+			}
+		}
+	}
+	return files, nil
+}
+
+// hasKVM reports whether this machine can run another one without translating its instructions.
+func hasKVM() bool {
+	for _, module := range []string{"kvm_intel", "kvm_amd"} {
+		if _, err := os.Stat("/sys/module/" + module); err == nil {
+			f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+			if err == nil {
+				return f.Close() == nil
+			}
+		}
+	}
+	return false
+}
+
+// slowness is how many times longer than on the machine that limits were made for a test may take.
+func slowness() string {
+	if hasKVM() {
+		return "2"
+	}
+	return "12"
+}
+
+// flags are qemu's. One processor is twice as fast as two where instructions are translated.
+func (m machine) flags(initrd, console, control, out string) []string {
+	accel, more := "kvm", ""
+	if !hasKVM() {
+		accel = "tcg,thread=multi,tb-size=512"
+		more = " mitigations=off nopti clocksource=tsc tsc=reliable rcupdate.rcu_expedited=1"
+	}
+	flags := []string{"-accel", accel, "-cpu", "max", "-smp", "1", "-m", strconv.Itoa(m.memory),
+		"-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:" + console,
+		"-kernel", filepath.Join(m.image.dir, "boot", "vmlinuz-"+m.image.release), "-initrd", initrd,
+		"-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on" + more + " " + m.append}
+	shares := []struct{ tag, path, options string }{
+		{"root", "/", ",readonly=on"}, {"control", control, ""}, {"out", out, ""}}
+	for _, share := range shares {
+		flags = append(flags,
+			"-fsdev", fmt.Sprintf("local,id=%s,path=%s,security_model=none,multidevs=remap%s", share.tag,
+				share.path, share.options),
+			"-device", fmt.Sprintf("virtio-9p-pci,fsdev=%s,mount_tag=%[1]s", share.tag))
+	}
+	return flags
+}

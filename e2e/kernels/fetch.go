@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// image is a kernel on this machine: a folder with boot/vmlinuz-RELEASE and lib/modules/RELEASE.
+type image struct {
+	dir     string
+	release string // as uname says it: 6.1.0-50-amd64
+}
+
+// debian asks apt for packages of one suite without this machine's own configuration, but for the
+// mirror that it names, and without changing it.
+type debian struct {
+	dir  string // apt's lists
+	args []string
+}
+
+// listsLast is how long apt's lists of a suite are used.
+const listsLast = 10 * time.Hour
+
+// newDebian makes apt's folder for a suite, and downloads its lists unless they are fresh.
+func newDebian(ctx context.Context, cache, suite string) (debian, error) {
+	d := debian{dir: filepath.Join(cache, "apt", suite)}
+	for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(d.dir, dir), 0o755); err != nil {
+			return d, err
+		}
+	}
+	mirror, err := mirrorOf(ctx)
+	if err != nil {
+		return d, err
+	}
+	archive := "debian"
+	if strings.HasSuffix(suite, "-security") {
+		archive = "debian-security"
+	}
+	sources := filepath.Join(d.dir, "sources")
+	line := fmt.Sprintf("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s/%s %s main\n",
+		mirror, archive, suite)
+	if err := os.WriteFile(sources, []byte(line), 0o644); err != nil {
+		return d, err
+	}
+	d.args = []string{"-qq", "-o", "Dir::Etc::sourcelist=" + sources, "-o", "Dir::Etc::sourceparts=-",
+		"-o", "Dir::State::Lists=" + filepath.Join(d.dir, "lists"),
+		"-o", "Dir::Cache=" + filepath.Join(d.dir, "cache"), "-o", "Dir::State::status=/dev/null",
+		"-o", "Acquire::Retries=5", "-o", "APT::Update::Error-Mode=any", "-o", "APT::Sandbox::User=root"}
+	return d, d.update(ctx)
+}
+
+// mirrorOf returns the address of the mirror that this machine uses, up to "/debian".
+func mirrorOf(ctx context.Context) (string, error) {
+	text, err := output(ctx, "", "apt-get", "indextargets", "--format", "$(REPO_URI)")
+	if err != nil {
+		return "", fmt.Errorf("%w; expected a Debian machine", err)
+	}
+	for line := range strings.Lines(text) {
+		if mirror, _, is := strings.Cut(line, "/debian/"); is {
+			return mirror, nil
+		}
+	}
+	return "", errors.New("apt-get indextargets: no mirror of Debian in apt's sources")
+}
+
+// update downloads the suite's lists, unless they are fresh.
+func (d debian) update(ctx context.Context) error {
+	fresh := filepath.Join(d.dir, "fresh")
+	if info, err := os.Stat(fresh); err == nil && time.Since(info.ModTime()) < listsLast {
+		return nil
+	}
+	if _, err := output(ctx, "", "apt-get", append(d.args, "update")...); err != nil {
+		return err
+	}
+	return os.WriteFile(fresh, nil, 0o644)
+}
+
+// packageName is that of an image for any machine with this architecture.
+var packageName = regexp.MustCompile(`^linux-image-([0-9][0-9.]*(?:\+[a-z0-9]+)?-?[0-9]*-amd64)$`)
+
+// newest returns the release of the suite's newest image whose version has the prefix.
+func (d debian) newest(ctx context.Context, prefix string) (string, error) {
+	text, err := output(ctx, "", "apt-cache", append(d.args, "pkgnames", "linux-image-")...)
+	if err != nil {
+		return "", err
+	}
+	var releases []string
+	for name := range strings.FieldsSeq(text) {
+		m := packageName.FindStringSubmatch(name)
+		if m != nil && strings.HasPrefix(m[1], prefix) {
+			releases = append(releases, m[1])
+		}
+	}
+	if len(releases) == 0 {
+		return "", fmt.Errorf("no package linux-image-%s*-amd64", prefix)
+	}
+	sorted, err := output(ctx, strings.Join(releases, "\n"), "sort", "-V")
+	words := strings.Fields(sorted)
+	return words[len(words)-1], err
+}
+
+// fetch returns the kernel's image, which it downloads and unpacks unless it is in the cache.
+func (k kernel) fetch(ctx context.Context, cache string) (image, error) {
+	d, err := newDebian(ctx, cache, k.suite)
+	if err != nil {
+		return image{}, fmt.Errorf("kernel %s: %w", k.name, err)
+	}
+	release, err := d.newest(ctx, k.prefix)
+	if err != nil {
+		return image{}, fmt.Errorf("kernel %s: suite %s: %w", k.name, k.suite, err)
+	}
+	i := image{filepath.Join(cache, "images", release), release}
+	if _, err := os.Stat(filepath.Join(i.dir, "complete")); err == nil {
+		return i, nil
+	}
+	if err := d.unpack(ctx, i); err != nil {
+		return image{}, fmt.Errorf("kernel %s: %w", k.name, err)
+	}
+	return i, nil
+}
+
+// unpack downloads the packages of an image into its folder. Since 7.3 an image is several.
+func (d debian) unpack(ctx context.Context, i image) error {
+	debs := filepath.Join(i.dir, "debs")
+	if err := errors.Join(os.RemoveAll(i.dir), os.MkdirAll(debs, 0o755)); err != nil {
+		return err
+	}
+	packages := []string{"linux-image-" + i.release}
+	for _, part := range []string{"base", "binary", "modules"} {
+		name := "linux-" + part + "-" + i.release
+		if _, err := output(ctx, "", "apt-cache", append(d.args, "show", name)...); err == nil {
+			packages = append(packages, name)
+		}
+	}
+	download := exec.CommandContext(ctx, "apt-get", append(append(d.args, "download"), packages...)...)
+	download.Dir, download.Stderr = debs, os.Stderr
+	if err := download.Run(); err != nil {
+		return fmt.Errorf("apt-get download %s: %w", strings.Join(packages, " "), err)
+	}
+	files, err := filepath.Glob(filepath.Join(debs, "*.deb"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if _, err := output(ctx, "", "dpkg-deb", "-x", file, i.dir); err != nil {
+			return err
+		}
+	}
+	return errors.Join(os.RemoveAll(debs), i.complete(ctx))
+}
+
+// complete brings a folder of packages to the form of all: newer ones have the modules, and then
+// the kernel itself, below usr/lib.
+func (i image) complete(ctx context.Context) error {
+	links := [][2]string{{"usr/lib", "lib"}}
+	for _, file := range []string{"vmlinuz", "config"} {
+		links = append(links, [2]string{"../lib/modules/" + i.release + "/" + file,
+			"boot/" + file + "-" + i.release})
+	}
+	if err := os.MkdirAll(filepath.Join(i.dir, "boot"), 0o755); err != nil {
+		return err
+	}
+	for _, link := range links {
+		err := os.Symlink(link[0], filepath.Join(i.dir, link[1]))
+		if err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	if _, err := output(ctx, "", "depmod", "-b", i.dir, i.release); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(i.dir, "complete"), nil, 0o644)
+}
+
+// output runs a program with text for its standard input, and returns what it printed. Its error
+// has what the program printed to standard error.
+func output(ctx context.Context, input, program string, args ...string) (string, error) {
+	var complaint strings.Builder
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdin, cmd.Stderr = strings.NewReader(input), &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w: %s", program, args[len(args)-1], err,
+			strings.TrimSpace(complaint.String()))
+	}
+	return string(out), err
+}

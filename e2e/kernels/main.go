@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/picket-project/picket/e2e/launch"
+)
+
+func main() {
+	launch.Main("kernels", func(ctx context.Context, args []string) error {
+		o, err := parse(args)
+		if err != nil {
+			return err
+		}
+		return o.start(ctx)
+	})
+}
+
+// options are the flags.
+type options struct {
+	kernels []kernel
+	checks  *regexp.Regexp // of their names
+	quick   bool
+	run     string // one command instead of the checks
+	root    string // of the repository
+	cache   string
+	out     string // folder of logs
+	commit  string
+	write   bool // KERNELS.json, KERNELS.md and the README
+}
+
+// parse reads the flags.
+func parse(args []string) (o options, err error) {
+	flags := flag.NewFlagSet("kernels", flag.ContinueOnError)
+	list := flags.String("kernels", "", "some of "+fmt.Sprint(names())+", separated by commas; "+
+		"without this all")
+	checks := flags.String("checks", "", "regular expression of the checks to run; without this all")
+	flags.BoolVar(&o.quick, "quick", false, "only the checks of .ci/run")
+	flags.StringVar(&o.run, "run", "", "run this shell command in the repository's folder "+
+		"instead of the checks")
+	flags.StringVar(&o.root, "root", "..", "folder of the repository")
+	flags.StringVar(&o.cache, "cache", os.Getenv("CACHE"), "folder for what is downloaded")
+	flags.StringVar(&o.out, "out", "", "folder for logs; without this a new one")
+	flags.StringVar(&o.commit, "commit", os.Getenv("VERSION"), "what is checked, for KERNELS.md")
+	flags.BoolVar(&o.write, "write", false, "write KERNELS.json, KERNELS.md and the README")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q: expected flags only", flags.Args())
+	}
+	if o.cache == "" {
+		return o, errors.New("-cache: expected a folder, here or in the variable CACHE")
+	}
+	if o.checks, err = regexp.Compile(*checks); err != nil {
+		return o, fmt.Errorf("-checks: %w", err)
+	}
+	if o.kernels, err = kernelsNamed(*list); err != nil {
+		return o, fmt.Errorf("-kernels: %w", err)
+	}
+	if o.root, err = filepath.Abs(o.root); err != nil {
+		return o, err
+	}
+	o.cache, err = filepath.Abs(filepath.Join(o.cache, "kernels"))
+	return o, err
+}
+
+// start downloads the kernels, then runs one command or the checks under each.
+func (o options) start(ctx context.Context) (err error) {
+	if o.out == "" {
+		if o.out, err = os.MkdirTemp("", "kernels-"); err != nil {
+			return err
+		}
+	}
+	images := make([]image, len(o.kernels))
+	for n, k := range o.kernels {
+		if images[n], err = k.fetch(ctx, o.cache); err != nil {
+			return err
+		}
+	}
+	if o.run == "" {
+		return o.check(ctx, images)
+	}
+	for n, k := range o.kernels {
+		m := machine{image: images[n], dir: o.root, memory: 3072, limit: time.Hour}
+		code, err := m.run(ctx, o.run, filepath.Join(o.out, k.name), os.Stdout)
+		if err != nil {
+			return fmt.Errorf("kernel %s: %w", k.name, err)
+		}
+		if code != 0 {
+			return launch.ExitCode(code)
+		}
+	}
+	return nil
+}
+
+// check runs the checks under each kernel, and prints what they say. Its error says that some
+// failed.
+func (o options) check(ctx context.Context, images []image) error {
+	if err := o.build(ctx); err != nil {
+		return err
+	}
+	var all []outcome
+	for n, k := range o.kernels {
+		for _, b := range boots() {
+			list, err := o.runBoot(ctx, k, images[n], b)
+			if err != nil {
+				return err
+			}
+			all = append(all, list...)
+		}
+	}
+	if o.write {
+		if err := write(o.root, all); err != nil {
+			return err
+		}
+	}
+	for _, found := range all {
+		if !found.Passed() {
+			return fmt.Errorf("a check failed; logs in %s", o.out)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+package main
+
+func write(string, []outcome) error { return nil }

@@ -1,0 +1,77 @@
+package surroundings
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/picket-project/picket/e2e/agenthttp"
+)
+
+// has is a node that is not ready for a reason with this text in it.
+func has(text string) func(agenthttp.Readiness) bool {
+	return func(r agenthttp.Readiness) bool { return strings.Contains(fmt.Sprint(r.Reasons), text) }
+}
+
+// A family that the kernel does not have holds nobody up: pods have addresses of it in their status
+// only.
+func TestWithoutIPv6(t *testing.T) {
+	if _, err := os.Stat("/proc/sys/net/ipv6"); err == nil {
+		t.Fatal("this kernel has IPv6; expected ipv6.disable=1")
+	}
+	n := newNode(t)
+	n.await("ready", ready)
+	n.wantEnforced()
+}
+
+// Without br_netfilter pods of one bridge pass unseen: the node is not ready, and says what to load.
+func TestWithoutBridgeFilter(t *testing.T) {
+	if _, err := os.Stat("/proc/sys/net/bridge"); err == nil {
+		t.Fatal("br_netfilter is loaded; expected module_blacklist=br_netfilter")
+	}
+	n := newNode(t)
+	r := n.await("not ready for that reason", has("modprobe br_netfilter"))
+	if r.Ready {
+		t.Errorf("ready: %+v", r)
+	}
+}
+
+// The sandbox says at once what it would wait for in vain.
+func TestSandboxWithoutBridgeFilter(t *testing.T) {
+	began := time.Now()
+	text, err := exec.Command(picket(), "sandbox", "run", "-f", "../../../deploy/demo").CombinedOutput()
+	if err == nil || !strings.Contains(string(text), "modprobe br_netfilter") {
+		t.Errorf("%v:\n%s", err, text)
+	}
+	t.Logf("after %v:\n%s", time.Since(began), text)
+}
+
+// Without nf_tables the agent goes on and says what to load, and enforces once that is there.
+func TestWithoutNfTables(t *testing.T) {
+	if exec.Command("nft", "list", "tables").Run() == nil {
+		t.Fatal("nf_tables is there; expected module_blacklist=nf_tables")
+	}
+	n := newNode(t)
+	r := n.await("not ready for that reason", has("modprobe nf_tables"))
+	if r.Ready {
+		t.Errorf("ready: %+v", r)
+	}
+	select {
+	case err := <-n.ended:
+		t.Fatalf("the agent ended: %v", err)
+	case <-time.After(3 * time.Second):
+	}
+	if first, _, _ := strings.Cut(n.log.String(), "\n"); !strings.Contains(first, "lacks=[nf_tables]") {
+		t.Errorf("the first line of the log: %s", first)
+	}
+}
+
+// A small machine is as good as another one.
+func TestSmallMachine(t *testing.T) {
+	n := newNode(t)
+	n.await("ready", ready)
+	n.wantEnforced()
+}
