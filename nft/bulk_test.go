@@ -51,7 +51,9 @@ func sent(t *testing.T, d ruleset.Delta) []netlink.Message {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (&Backend{conn: conn}).Apply(t.Context(), d); err != nil {
+	features := Newest()
+	b := Backend{conn: conn, features: &features}
+	if err := b.Apply(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 	return messages

@@ -95,11 +95,11 @@ func TestWatchReportsWhatItLost(t *testing.T) {
 	// the kernel makes that 2 kB, which are not read for so long
 	b.watchBuffer, b.watchRest = 1, 3*time.Second
 	converge(t, b, sample(ruleset.Drop))
-	reports := watch(t, b)
 	other, err := open(t, Options{NoOwner: true, NetNS: ns}).dial()
 	if err != nil {
 		t.Fatal(err)
 	}
+	reports := watch(t, b)
 	nftProgram(t, "add chain inet picket mine", "-f", "-")
 	wantReport(t, reports, "of a change, after which nobody reads for a while")
 	foreign := other.AddTable(&nftables.Table{Name: "foreign", Family: nftables.TableFamilyINet})

@@ -33,7 +33,7 @@ func interrupted(c *netlink.Conn, calls int) error {
 // themselves at most: that of its arrival, and one that was on its way before.
 func TestInterruptedReadGoesOn(t *testing.T) {
 	newNetns(t)
-	b := open(t, Options{NoOwner: true})
+	b := openDialled(t)
 	if err := b.socket.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestSocketsAreNudged(t *testing.T) {
 // It ends with the socket.
 func TestNudgesEnd(t *testing.T) {
 	newNetns(t)
-	b := open(t, Options{NoOwner: true})
+	b := openDialled(t)
 	ended := make(chan bool)
 	go func() {
 		nudge(b.socket, time.Millisecond)
@@ -90,8 +90,18 @@ func TestNudgesEnd(t *testing.T) {
 // A nudge, be they ever so many, does an exchange no harm.
 func TestNudgesDoNotDisturb(t *testing.T) {
 	newNetns(t)
-	b := open(t, Options{NoOwner: true})
+	b := openDialled(t)
 	go nudge(b.socket, time.Microsecond)
 	converge(t, b, manyMembers(2000))
 	converge(t, b, &ruleset.Program{})
+}
+
+// openDialled opens a backend whose socket is there already.
+func openDialled(t *testing.T) *Backend {
+	t.Helper()
+	b := open(t, Options{NoOwner: true})
+	if _, err := b.dial(); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

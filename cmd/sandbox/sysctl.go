@@ -72,10 +72,11 @@ func writeSysctls(tables ...[]sysctl) error {
 }
 
 // write uses plain system calls: package os would offer the file to its poller
-// first. On a kernel without IPv6 nobody misses the settings of IPv6.
+// first. On a kernel without IPv6 nobody misses the settings of IPv6, and before Linux 6.0 those of
+// neighbours are hidden from who is root in a user namespace only: questions are rarer then.
 func (s sysctl) write() error {
 	fd, err := unix.Open("/proc/sys/"+s.path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err == unix.ENOENT && strings.HasPrefix(s.path, "net/ipv6/") && !ipv6Supported() {
+	if err == unix.ENOENT && (s.ofIPv6() && !ipv6Supported() || s.ofNeighbours()) {
 		return nil
 	}
 	if err != nil {
@@ -85,6 +86,12 @@ func (s sysctl) write() error {
 	_, err = unix.Write(fd, []byte(s.value))
 	return os.NewSyscallError("write", err)
 }
+
+// ofIPv6 reports whether it is a setting of IPv6.
+func (s sysctl) ofIPv6() bool { return strings.HasPrefix(s.path, "net/ipv6/") }
+
+// ofNeighbours reports whether it is one of how neighbours are asked for.
+func (s sysctl) ofNeighbours() bool { return strings.Contains(s.path, "/neigh/") }
 
 // ipv6Supported reports whether this kernel has IPv6.
 func ipv6Supported() bool { return unix.Access("/proc/sys/net/ipv6", unix.F_OK) == nil }

@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -57,6 +59,10 @@ func (m machine) run(ctx context.Context, command, out string, printed io.Writer
 	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", m.flags(initrd, console, control, out)...)
 	var complaint strings.Builder
 	qemu.Stderr = &complaint
+	// It ends with the thread that starts it, however this process ends.
+	qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := qemu.Start(); err != nil {
 		return 0, err
 	}

@@ -26,7 +26,7 @@ import (
 
 const (
 	healthAddr   = "127.0.0.1:9470" // in each node's own namespace
-	readyTimeout = 10 * time.Second
+	readyTimeout = time.Minute
 	firstFile    = 3 // the descriptor of a command's first extra file
 )
 

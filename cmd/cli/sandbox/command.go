@@ -10,10 +10,12 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"syscall"
@@ -69,6 +71,9 @@ func (o *options) Validate() error {
 // same verb, which then comes here once more. SIGINT and SIGTERM end the verb's context, and make
 // the exit code the one that a shell gives.
 func enter(cmd *cobra.Command, verb func(context.Context) error) error {
+	if err := loadBridgeFilter(); err != nil {
+		return err
+	}
 	inside, code, err := sandbox.Enter(commandLine(cmd))
 	switch {
 	case err != nil:
@@ -80,6 +85,22 @@ func enter(cmd *cobra.Command, verb func(context.Context) error) error {
 		return nil
 	}
 	return untilSignal(cmd.Context(), verb)
+}
+
+// loadBridgeFilter loads br_netfilter where it is not there. Its settings are those of every network
+// namespace, inside as outside.
+func loadBridgeFilter() error {
+	const settings = "/proc/sys/net/bridge"
+	if _, err := os.Stat(settings); err == nil {
+		return nil
+	}
+	text, err := exec.Command("modprobe", "br_netfilter").CombinedOutput()
+	if _, missing := os.Stat(settings); missing == nil {
+		return nil
+	}
+	return fmt.Errorf("the kernel module br_netfilter is not loaded, so packets between pods of one "+
+		"node would pass by every policy; run as root: modprobe br_netfilter (tried: %v: %s)", err,
+		bytes.TrimSpace(text))
 }
 
 // untilSignal runs a verb that SIGINT and SIGTERM end. Then the signal says how it ended, whatever
