@@ -49,7 +49,7 @@ func (q question) probe() sandbox.Probe {
 
 func engineProtocol(p corev1.Protocol) sandbox.Protocol {
 	return map[corev1.Protocol]sandbox.Protocol{corev1.ProtocolTCP: sandbox.TCP,
-		corev1.ProtocolUDP: sandbox.UDP}[p]
+		corev1.ProtocolUDP: sandbox.UDP, corev1.ProtocolSCTP: sandbox.SCTP}[p]
 }
 
 // ask puts the questions and returns what was answered wrongly. What must not pass and did counts

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,6 +15,7 @@ type Protocol uint8
 const (
 	TCP Protocol = iota
 	UDP
+	SCTP // where the kernel has it: see Supported
 )
 
 func (p Protocol) String() string {
@@ -22,8 +24,35 @@ func (p Protocol) String() string {
 		return "TCP"
 	case UDP:
 		return "UDP"
+	case SCTP:
+		return "SCTP"
 	}
 	return fmt.Sprintf("protocol(%d)", uint8(p))
+}
+
+// Supported is an error that says why this machine has no sockets of a protocol; nil if it has. To
+// ask for a socket loads the kernel's module, if there is one.
+func (p Protocol) Supported() error {
+	kind, number := p.socket()
+	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, number)
+	if err == nil {
+		return unix.Close(fd)
+	}
+	if err == unix.EPROTONOSUPPORT {
+		return fmt.Errorf("the kernel has no %s sockets", p)
+	}
+	return os.NewSyscallError("socket", err)
+}
+
+// socket is the type and the protocol number of a socket; 0 is the usual protocol of the type.
+func (p Protocol) socket() (kind, number int) {
+	switch p {
+	case UDP:
+		return unix.SOCK_DGRAM, 0
+	case SCTP:
+		return unix.SOCK_STREAM, unix.IPPROTO_SCTP
+	}
+	return unix.SOCK_STREAM, 0
 }
 
 // Probe is one question: does From reach the pod To at Addr and Port? To is the

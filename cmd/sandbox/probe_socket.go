@@ -24,7 +24,7 @@ type probeSocket struct {
 	source    netip.Addr // of the family of Addr
 	fd        int        // -1 while there is no socket
 	nonce     []byte     // what a UDP server must send back
-	received  []byte     // so far, over TCP
+	received  []byte     // so far, over a connection
 	result    *Outcome
 }
 
@@ -35,7 +35,7 @@ func newProbeSocket(p Probe, from *pod, result *Outcome) (*probeSocket, error) {
 	if !ok {
 		return nil, fmt.Errorf("probe %s: pod %s has no address of that family", p, p.From)
 	}
-	if p.Protocol != TCP && p.Protocol != UDP {
+	if p.Protocol > SCTP {
 		return nil, fmt.Errorf("probe %s: unknown protocol", p)
 	}
 	s := &probeSocket{Probe: p, namespace: from.namespace, source: source, fd: -1, result: result}
@@ -71,11 +71,9 @@ func (s *probeSocket) open() (err error) {
 	if s.Addr.Is6() {
 		domain, level, option = unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_RECVERR
 	}
-	kind := unix.SOCK_STREAM
-	if s.Protocol == UDP {
-		kind = unix.SOCK_DGRAM
-	}
-	if s.fd, err = unix.Socket(domain, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+	kind, number := s.Protocol.socket()
+	kind |= unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+	if s.fd, err = unix.Socket(domain, kind, number); err != nil {
 		s.fd = -1
 		return os.NewSyscallError("socket", err)
 	}
@@ -166,7 +164,7 @@ func (s *probeSocket) close() {
 	if s.fd < 0 {
 		return
 	}
-	if s.Protocol == TCP {
+	if s.Protocol != UDP {
 		_ = unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	unix.Close(s.fd)

@@ -16,7 +16,7 @@ import (
 
 func TestWords(t *testing.T) {
 	for got, want := range map[string]string{
-		TCP.String(): "TCP", UDP.String(): "UDP", Protocol(9).String(): "protocol(9)",
+		TCP.String(): "TCP", UDP.String(): "UDP", SCTP.String(): "SCTP", Protocol(9).String(): "protocol(9)",
 		Silent.String(): "silent", Open.String(): "open", Refused.String(): "refused",
 		Stranger.String(): "stranger", Outcome(9).String(): "outcome(9)",
 		between(podOn("a", 0), podOn("b", 0),
@@ -255,4 +255,23 @@ func TestPodsComeAndGoMeanwhile(t *testing.T) {
 	if err := <-failed; err != nil {
 		t.Error(err)
 	}
+}
+
+// SCTP is probed with real sockets, over both families, where the kernel has them.
+func TestSCTP(t *testing.T) {
+	if err := SCTP.Supported(); err != nil {
+		t.Skip(err)
+	}
+	c := newCluster(t, threeNodes())
+	from, to := podOn("a", 0), podOn("b", 0)
+	start(t, c, from, to)
+	if err := c.Serve(to.Name, SCTP, webPort); err != nil {
+		t.Fatal(err)
+	}
+	served, refused := between(from, to, webPort), between(from, to, webPort+1)
+	for i := range served {
+		served[i].Protocol, refused[i].Protocol = SCTP, SCTP
+	}
+	want(t, c, Open, served...)
+	want(t, c, Refused, refused...)
 }

@@ -7,11 +7,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Serve makes a pod answer with its name on every address that it has: over TCP
-// as a line, after which it closes; over UDP as a line in front of what was
+// and SCTP as a line, after which it closes; over UDP as a line in front of what was
 // sent. It goes on until the pod goes. Serving again what is served does nothing.
 func (c *Cluster) Serve(name string, proto Protocol, port uint16) error {
 	c.mu.Lock()
@@ -61,6 +64,12 @@ func (e endpoint) listen(at netip.AddrPort, banner []byte) (io.Closer, error) {
 			return nil, err
 		}
 		return startServer(l, func() error { return sendBanner(l, banner) }), nil
+	case SCTP:
+		l, err := listenSCTP(at)
+		if err != nil {
+			return nil, err
+		}
+		return startServer(l, func() error { return sendBanner(l, banner) }), nil
 	case UDP:
 		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		if err != nil {
@@ -70,6 +79,29 @@ func (e endpoint) listen(at netip.AddrPort, banner []byte) (io.Closer, error) {
 		return startServer(conn, func() error { return echo(conn, buffer, len(banner)) }), nil
 	}
 	return nil, fmt.Errorf("cannot serve %s", e.Protocol)
+}
+
+// listenSCTP opens a listener of connections with one stream each. Package net knows no SCTP, but
+// takes any socket that accepts connections.
+func listenSCTP(at netip.AddrPort) (net.Listener, error) {
+	kind, number := SCTP.socket()
+	domain := unix.AF_INET
+	if at.Addr().Is6() {
+		domain = unix.AF_INET6
+	}
+	fd, err := unix.Socket(domain, kind|unix.SOCK_CLOEXEC, number)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	file := os.NewFile(uintptr(fd), "sctp")
+	defer file.Close()
+	if err := unix.Bind(fd, sockaddr(at.Addr(), at.Port())); err != nil {
+		return nil, os.NewSyscallError("bind", err)
+	}
+	if err := unix.Listen(fd, unix.SOMAXCONN); err != nil {
+		return nil, os.NewSyscallError("listen", err)
+	}
+	return net.FileListener(file)
 }
 
 // server repeats one step over a socket until the socket is closed.

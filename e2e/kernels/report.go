@@ -1,3 +1,261 @@
 package main
 
-func write(string, []outcome) error { return nil }
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// outcomes are what all checks said, one of each kernel and check, as KERNELS.json keeps them.
+type outcomes []outcome
+
+// put adds outcomes, each in the place of an earlier one of the same kernel and check.
+func (os outcomes) put(list []outcome) outcomes {
+	for _, o := range list {
+		at := slices.IndexFunc(os, func(old outcome) bool {
+			return old.Kernel == o.Kernel && old.Check == o.Check
+		})
+		if at < 0 {
+			os = append(os, o)
+		} else {
+			os[at] = o
+		}
+	}
+	return os
+}
+
+// of returns what a check said under a kernel; ok is false where it was not run.
+func (os outcomes) of(kernel, check string) (o outcome, ok bool) {
+	at := slices.IndexFunc(os, func(o outcome) bool { return o.Kernel == kernel && o.Check == check })
+	if at < 0 {
+		return outcome{}, false
+	}
+	return os[at], true
+}
+
+// The files that are written, from the repository's root.
+const (
+	dataFile   = "e2e/KERNELS.json"
+	pageFile   = "e2e/KERNELS.md"
+	deployFile = "deploy/README.md"
+)
+
+// The lines of deployFile between which the table of kernels stands.
+const (
+	deployBegin = "<!-- made by make kernels -->\n"
+	deployEnd   = "<!-- end -->\n"
+)
+
+// write takes new outcomes into KERNELS.json, and makes KERNELS.md and the part of deploy/README.md
+// from all.
+func write(root string, list []outcome) error {
+	all, err := readOutcomes(root)
+	if err != nil {
+		return err
+	}
+	all = all.put(list)
+	data, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	page, err := os.ReadFile(filepath.Join(root, deployFile))
+	if err != nil {
+		return err
+	}
+	deploy, err := replaced(string(page), all.deployTable())
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(root, dataFile), append(data, '\n'), 0o644),
+		os.WriteFile(filepath.Join(root, pageFile), []byte(all.page()), 0o644),
+		os.WriteFile(filepath.Join(root, deployFile), []byte(deploy), 0o644),
+	)
+}
+
+// readOutcomes reads KERNELS.json; without such a file there are none.
+func readOutcomes(root string) (all outcomes, err error) {
+	data, err := os.ReadFile(filepath.Join(root, dataFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &all)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dataFile, err)
+	}
+	return all, nil
+}
+
+// replaced puts a table between the two lines of a page.
+func replaced(page, table string) (string, error) {
+	before, rest, found := strings.Cut(page, deployBegin)
+	_, after, ends := strings.Cut(rest, deployEnd)
+	if !found || !ends {
+		return "", fmt.Errorf("%s: expected the lines %q and %q", deployFile, deployBegin, deployEnd)
+	}
+	return before + deployBegin + table + deployEnd + after, nil
+}
+
+const pageHead = `# Kernels
+
+Unmodified kernels of Debian, booted in virtual machines, with Picket's tests inside. Written by
+` + "`make kernels`" + `; each cell is the latest run of its kernel and check. A number is how many tests
+passed, (n) how many were skipped, for the reasons below; the time is in seconds. The machines have one
+processor; where it is translated in software they are ten times slower than the machine around them.
+
+`
+
+// page is KERNELS.md.
+func (os outcomes) page() string {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	b.WriteString(os.checkTable() + "\n" + os.kernelTable())
+	b.WriteString("\n## What each lacks\n\n" + os.lacks())
+	b.WriteString("\n## Failed\n\n" + os.reasons(func(o outcome) map[string]string {
+		failed := map[string]string{}
+		for _, name := range o.Failed {
+			failed[name] = o.Why
+		}
+		return failed
+	}))
+	b.WriteString("\n## Skipped\n\n" + os.reasons(func(o outcome) map[string]string { return o.Skipped }))
+	return b.String()
+}
+
+// tried are the kernels of which there is an outcome.
+func (os outcomes) tried() (list []kernel) {
+	for _, k := range kernels {
+		if slices.ContainsFunc(os, func(o outcome) bool { return o.Kernel == k.name }) {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+// checkTable has a line a check and a column a kernel.
+func (os outcomes) checkTable() string {
+	tried := os.tried()
+	head, rule := "| check | shows |", "|---|---|"
+	for _, k := range tried {
+		head += " " + k.name + " |"
+		rule += "---:|"
+	}
+	text := head + "\n" + rule + "\n"
+	for _, b := range boots() {
+		for _, c := range b.checks {
+			text += fmt.Sprintf("| %s | %s |", c.name, c.shows)
+			for _, k := range tried {
+				cell := "–"
+				if o, ok := os.of(k.name, c.name); ok {
+					cell = o.cell()
+				}
+				text += " " + cell + " |"
+			}
+			text += "\n"
+		}
+	}
+	return text
+}
+
+// cell is an outcome in one cell.
+func (o outcome) cell() string {
+	text := fmt.Sprint(o.OK)
+	if n := len(o.Skipped); n > 0 {
+		text += fmt.Sprintf(" (%d)", n)
+	}
+	if n := len(o.Failed); n > 0 {
+		text += fmt.Sprintf(", **%d failed**", n)
+	}
+	return fmt.Sprintf("%s, %d s", text, o.Seconds)
+}
+
+// kernelTable says what the kernels are, and what was tried with each.
+func (os outcomes) kernelTable() string {
+	text := "| | release | Debian's suite | who has it | tried | commit |\n|---|---|---|---|---|---|\n"
+	for _, k := range os.tried() {
+		last := os.last(k.name)
+		text += fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", k.name, last.Release, k.suite, k.who,
+			last.Date, last.Commit)
+	}
+	return text
+}
+
+// last is the latest outcome of a kernel.
+func (os outcomes) last(kernel string) (last outcome) {
+	for _, o := range os {
+		if o.Kernel == kernel && o.Date >= last.Date {
+			last = o
+		}
+	}
+	return last
+}
+
+// lacks lists what each kernel was found not to be able to do.
+func (os outcomes) lacks() (text string) {
+	for _, k := range os.tried() {
+		missing := map[string]bool{}
+		for _, o := range os {
+			for name, here := range o.Features {
+				if o.Kernel == k.name && !here {
+					missing[name] = true
+				}
+			}
+		}
+		list := "nothing"
+		if len(missing) > 0 {
+			list = strings.Join(slices.Sorted(maps.Keys(missing)), ", ")
+		}
+		text += fmt.Sprintf("- %s: %s\n", k.name, list)
+	}
+	return text
+}
+
+// reasons lists tests by the reason for which something happened to them, and the kernels.
+func (os outcomes) reasons(of func(outcome) map[string]string) string {
+	type test struct{ check, name, why string }
+	where := map[test][]string{}
+	for _, k := range os.tried() {
+		for _, o := range os {
+			for name, why := range of(o) {
+				if t := (test{o.Check, name, why}); o.Kernel == k.name {
+					where[t] = append(where[t], k.name)
+				}
+			}
+		}
+	}
+	var lines []string
+	for t, list := range where {
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("- %s, %s (%s): %s", t.check, t.name,
+			strings.Join(list, ", "), t.why), ": ")+"\n")
+	}
+	if len(lines) == 0 {
+		return "None.\n"
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}
+
+// deployTable says for operators how much of what was tried went well.
+func (os outcomes) deployTable() string {
+	text := "| kernel | who has it | checks | tests | failed | tried |\n|---|---|---:|---:|---:|---|\n"
+	for _, k := range os.tried() {
+		checks, tests, failed := 0, 0, 0
+		for _, o := range os {
+			if o.Kernel == k.name {
+				checks, tests, failed = checks+1, tests+o.OK, failed+len(o.Failed)
+			}
+		}
+		last := os.last(k.name)
+		text += fmt.Sprintf("| %s | %s | %d | %d | %d | %s |\n", last.Release, k.who, checks, tests,
+			failed, last.Date)
+	}
+	return text
+}

@@ -26,6 +26,10 @@ type outcome struct {
 	// Failed and Skipped are tests by name, with the reason for which they were skipped.
 	Failed  []string          `json:"failed,omitempty"`
 	Skipped map[string]string `json:"skipped,omitempty"`
+	// Why is the end of what was printed, where something failed.
+	Why string `json:"why,omitempty"`
+	// Features are what the kernel can do, where that was asked.
+	Features map[string]bool `json:"features,omitempty"`
 }
 
 // Passed reports whether nothing failed.
@@ -159,13 +163,19 @@ var verdictLine = regexp.MustCompile(`^( *)--- (PASS|FAIL|SKIP): (\S+)`)
 // reasonLine is what a test of Go says, behind the place in its source.
 var reasonLine = regexp.MustCompile(`^ +\S+_test\.go:\d+: (.*)`)
 
+// featureLine is how a test says whether the kernel has a feature.
+var featureLine = regexp.MustCompile(`^ +features_test\.go:\d+: (\w+): (true|false)$`)
+
 // count reads what tests of Go print.
 func (o *outcome) count(log io.Reader) error {
-	o.Skipped = map[string]string{}
+	o.Skipped, o.Features = map[string]string{}, map[string]bool{}
 	lines := bufio.NewScanner(log)
 	lines.Buffer(nil, 16<<20)
 	said := "" // last by a test
 	for lines.Scan() {
+		if m := featureLine.FindStringSubmatch(lines.Text()); m != nil {
+			o.Features[m[1]] = m[2] == "true"
+		}
 		if m := reasonLine.FindStringSubmatch(lines.Text()); m != nil {
 			said = m[1]
 		}
