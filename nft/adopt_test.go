@@ -148,10 +148,7 @@ func TestRefusedDeltaChangesNothing(t *testing.T) {
 func TestTwoSteps(t *testing.T) {
 	for _, noOwner := range []bool{false, true} {
 		newNetns(t)
-		features, err := Probe(0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		features := probed(t)
 		features.DeleteAtOnce = false
 		b := open(t, Options{NoOwner: noOwner, Features: &features})
 		for _, want := range []*ruleset.Program{sample(ruleset.Drop), programs().Example(3), {},

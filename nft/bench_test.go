@@ -86,7 +86,7 @@ func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1
 func BenchmarkBulk100k(b *testing.B) {
 	p := manyMembers(benchMembers)
 	backend := loaded(b, p)
-	delta, script := ruleset.Diff(ruleset.Observed{}, p), Script(p)
+	delta, script := ruleset.Diff(ruleset.Observed{}, p), Script(p, Newest())
 	netlink := func() {
 		if err := backend.Apply(b.Context(), delta); err != nil {
 			b.Fatal(err)

@@ -45,20 +45,21 @@ func (b *Backend) dial() (*nftables.Conn, error) {
 	return conn, b.limit()
 }
 
-// findFeatures finds out what the kernel can do, once. Who only looks may try nothing, and takes the
-// kernel for a new one.
+// findFeatures finds out what the kernel can do, once. Who only looks may try nothing, and goes by
+// the kernel's version.
 func (b *Backend) findFeatures() error {
 	if b.features != nil {
 		return nil
 	}
-	features, err := Newest(), error(nil)
-	if !b.options.Look {
-		if features, err = Probe(b.options.NetNS); err != nil {
-			return err
-		}
+	find := func() (Features, error) { return Probe(b.options.NetNS) }
+	if b.options.Look {
+		find = featuresOfVersion
 	}
-	b.features = &features
-	return nil
+	features, err := find()
+	if err == nil {
+		b.features = &features
+	}
+	return err
 }
 
 // writer is dial for changes.

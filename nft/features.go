@@ -3,6 +3,8 @@ package nft
 import (
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -24,21 +26,62 @@ type Features struct {
 	Bridge bool
 }
 
+// The versions of Linux from which on each is there. Distributions and updates of older versions
+// have some of them earlier.
+const (
+	ownerSince           = "6.9"
+	deleteAtOnceSince    = "6.2"
+	sourceInForwardSince = "5.17"
+	bridgeSince          = "3.14"
+)
+
 // Newest is what the newest kernels can do.
 func Newest() Features { return Features{true, true, true, true} }
 
 // List returns all of them in words, in a fixed order.
 func (f Features) List() []ruleset.Feature {
 	return []ruleset.Feature{
-		{Name: "table_owner", Since: "6.9", Here: f.Owner,
+		{Name: "table_owner", Since: ownerSince, Here: f.Owner,
 			Otherwise: "changes of the tables by others are repaired, not refused"},
-		{Name: "deletion_at_once", Since: "6.2", Here: f.DeleteAtOnce,
+		{Name: "deletion_at_once", Since: deleteAtOnceSince, Here: f.DeleteAtOnce,
 			Otherwise: "chains and sets are deleted in a second transaction"},
-		{Name: "source_in_forward", Since: "5.17", Here: f.SourceInForward,
+		{Name: "source_in_forward", Since: sourceInForwardSince, Here: f.SourceInForward,
 			Otherwise: "where a source is reached is looked up in prerouting"},
-		{Name: "bridge_hooks", Since: "3.14", Here: f.Bridge,
+		{Name: "bridge_hooks", Since: bridgeSince, Here: f.Bridge,
 			Otherwise: "pods of one bridge can pass for each other there"},
 	}
+}
+
+// FeaturesOf returns what Linux can do from a version on, such as 5.10, as it is published. What
+// follows the first two numbers does not matter. An error says that it is no version.
+func FeaturesOf(version string) (f Features, err error) {
+	have, err := parseVersion(version)
+	if err != nil {
+		return f, err
+	}
+	since := func(version string) bool {
+		first, _ := parseVersion(version) // one of this file
+		return slices.Compare(have[:], first[:]) >= 0
+	}
+	return Features{Owner: since(ownerSince), DeleteAtOnce: since(deleteAtOnceSince),
+		SourceInForward: since(sourceInForwardSince), Bridge: since(bridgeSince)}, nil
+}
+
+// featuresOfVersion returns what the running kernel can do by its version.
+func featuresOfVersion() (Features, error) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return Features{}, os.NewSyscallError("uname", err)
+	}
+	return FeaturesOf(unix.ByteSliceToString(name.Release[:]))
+}
+
+// parseVersion reads the first two numbers of a version.
+func parseVersion(text string) (version [2]int, err error) {
+	if _, err := fmt.Sscanf(text, "%d.%d", &version[0], &version[1]); err != nil {
+		return version, fmt.Errorf("%q: expected a version of Linux, such as 5.10", text)
+	}
+	return version, nil
 }
 
 // trialTable is the name of a table that is made to try something. It is dormant or has no base

@@ -1,7 +1,8 @@
 package nft
 
 import (
-	"fmt"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,10 +16,7 @@ import (
 func TestFeaturesAreThoseOfTheVersion(t *testing.T) {
 	newNetns(t)
 	before := nftProgram(t, "", "list", "ruleset")
-	features, err := Probe(0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	features := probed(t)
 	for _, f := range features.List() {
 		if kernelHas(t, f.Since) && !f.Here {
 			t.Errorf("not here, though this is Linux %s or later: %s", f.Since, f.Lack())
@@ -37,15 +35,42 @@ func kernelHas(t testing.TB, version string) bool {
 	if err := unix.Uname(&u); err != nil {
 		t.Fatal(err)
 	}
-	var have, want [2]int
-	read := func(text string, to *[2]int) {
-		if _, err := fmt.Sscanf(text, "%d.%d", &to[0], &to[1]); err != nil {
-			t.Fatalf("%q is no version: %v", text, err)
+	have, err := parseVersion(unix.ByteSliceToString(u.Release[:]))
+	want, wrong := parseVersion(version)
+	if err := errors.Join(err, wrong); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Compare(have[:], want[:]) >= 0
+}
+
+// probed is what the running kernel can do.
+func probed(t testing.TB) Features {
+	t.Helper()
+	features, err := Probe(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return features
+}
+
+func TestFeaturesOf(t *testing.T) {
+	for version, want := range map[string]Features{
+		"3.13":            {},
+		"5.10.0-46-amd64": {Bridge: true},
+		"5.17-rc3":        {Bridge: true, SourceInForward: true},
+		"6.2":             {Bridge: true, SourceInForward: true, DeleteAtOnce: true},
+		"6.10":            Newest(),
+		"7.3.1+deb14":     Newest(),
+	} {
+		if got, err := FeaturesOf(version); got != want || err != nil {
+			t.Errorf("%s: %+v, %v", version, got, err)
 		}
 	}
-	read(unix.ByteSliceToString(u.Release[:]), &have)
-	read(version, &want)
-	return have[0] > want[0] || have[0] == want[0] && have[1] >= want[1]
+	for _, wrong := range []string{"", "6", "newest", "v6.1"} {
+		if _, err := FeaturesOf(wrong); err == nil {
+			t.Errorf("%q is taken for a version", wrong)
+		}
+	}
 }
 
 // What a process that was killed between two trials left behind is no hindrance, and goes.
@@ -53,10 +78,7 @@ func TestTrialsCleanUp(t *testing.T) {
 	newNetns(t)
 	left := "table inet " + trialTable
 	nftProgram(t, left+" { chain c { }; chain other { jump c; }; }", "-f", "-")
-	want, err := Probe(0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := probed(t)
 	if text := nftProgram(t, "", "list", "ruleset"); text != "" {
 		t.Errorf("left behind:\n%s", text)
 	}
@@ -71,10 +93,7 @@ func TestEveryKernelHoldsThePrograms(t *testing.T) {
 	for _, features := range []Features{{}, {Owner: true}, {SourceInForward: true},
 		{DeleteAtOnce: true}} {
 		newNetns(t)
-		here, err := Probe(0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		here := probed(t)
 		// What is really not there can't be pretended.
 		if features.Owner && !here.Owner || features.SourceInForward && !here.SourceInForward ||
 			features.DeleteAtOnce && !here.DeleteAtOnce {
@@ -99,14 +118,11 @@ func TestEveryKernelHoldsThePrograms(t *testing.T) {
 // Where bridges have no hooks, that is said, and what is owned stays owned.
 func TestNoBridgeHooks(t *testing.T) {
 	newNetns(t)
-	features, err := Probe(0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	features := probed(t)
 	features.Bridge = false
 	b := open(t, Options{Features: &features})
 	converge(t, b, sample(ruleset.Drop))
-	err = b.PutSegment(t.Context(), sampleSegment())
+	err := b.PutSegment(t.Context(), sampleSegment())
 	if err == nil || !strings.Contains(err.Error(), "CONFIG_NF_TABLES_BRIDGE") {
 		t.Errorf("%v", err)
 	}

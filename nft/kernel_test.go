@@ -49,8 +49,9 @@ func wantHeld(t testing.TB, b *Backend, want *ruleset.Program) {
 func TestNetlinkAndScriptMakeTheSameTable(t *testing.T) {
 	eachProgram(t, func(t *testing.T, want *ruleset.Program) {
 		newNetns(t)
-		nftProgram(t, Script(want), "-c", "-f", "-")
-		nftProgram(t, Script(want), "-f", "-")
+		script := Script(want, probed(t))
+		nftProgram(t, script, "-c", "-f", "-")
+		nftProgram(t, script, "-f", "-")
 		fromScript := listed(t)
 		wantHeld(t, open(t, Options{NoOwner: true}), want)
 		newNetns(t)
@@ -131,8 +132,9 @@ func chainLines(text string) []string {
 func TestListingReadsLikeTheScript(t *testing.T) {
 	eachProgram(t, func(t *testing.T, p *ruleset.Program) {
 		newNetns(t)
-		nftProgram(t, Script(p), "-f", "-")
-		want := chainLines(Script(p))
+		script := Script(p, probed(t))
+		nftProgram(t, script, "-f", "-")
+		want := chainLines(script)
 		if diff := cmp.Diff(want, chainLines(listed(t))); diff != "" || len(want) < 10 {
 			t.Errorf("script (-), listing (+), of %d lines:\n%s", len(want), diff)
 		}

@@ -10,9 +10,9 @@ import (
 )
 
 // Script prints the program as text for `nft -f`: it replaces the table in one transaction, and
-// what `nft list table inet picket` shows afterwards is what it shows after Backend.Apply on a new
-// kernel.
-func Script(p *ruleset.Program) string {
+// what `nft list table inet picket` shows afterwards is what it shows after Backend.Apply, on a kernel
+// that can do what the features say.
+func Script(p *ruleset.Program, kernel Features) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "table inet %s\ndelete table inet %s\n\ntable inet %s {\n", tableName,
 		tableName, tableName)
@@ -30,7 +30,7 @@ func Script(p *ruleset.Program) string {
 			b.WriteString(namedSetText(s))
 		}
 	}
-	b.WriteString(frameText(frame(Newest().formOf(p.Strict, countBehind(p.Sets)))))
+	b.WriteString(frameText(frame(kernel.formOf(p.Strict, countBehind(p.Sets)))))
 	for _, c := range p.Chains {
 		b.WriteString(chainText(string(c.ID), "", rulesOf(c)))
 	}

@@ -18,8 +18,8 @@ import (
 // behind, which manifests do not state.
 type renderOptions struct {
 	input.Flags
-	node, deny, output string
-	links              []string
+	node, deny, output, kernel string
+	links                      []string
 }
 
 // Validate checks what the flags can be checked for alone.
@@ -33,13 +33,16 @@ func (o *renderOptions) Validate() error {
 	if _, err := ruleset.ParseDenial(o.deny); err != nil {
 		return fmt.Errorf("--deny: %w", err)
 	}
+	if _, err := nft.FeaturesOf(o.kernel); err != nil {
+		return fmt.Errorf("--kernel %w", err)
+	}
 	return nil
 }
 
 // renderFormats are the forms that a program can be printed in, by the value of -o.
-var renderFormats = map[string]func(*ruleset.Program) string{
+var renderFormats = map[string]func(*ruleset.Program, nft.Features) string{
 	"nft":     nft.Script,
-	"program": (*ruleset.Program).String,
+	"program": func(p *ruleset.Program, _ nft.Features) string { return p.String() },
 }
 
 // newRenderCmd is the verb that prints the rules of one node.
@@ -61,6 +64,8 @@ func newRenderCmd() *cobra.Command {
 		"what happens to a denied packet: drop or reject")
 	cmd.Flags().StringSliceVar(&o.links, "pod-links", []string{"cni0"},
 		"interfaces of the node that its pods sit behind (the agent finds them by itself)")
+	cmd.Flags().StringVar(&o.kernel, "kernel", "7.0",
+		"version of Linux that -o nft is for; before 5.17 some rules stand elsewhere")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "nft", "nft or program")
 	return cmd
 }
@@ -78,11 +83,12 @@ func (o *renderOptions) run(cmd *cobra.Command) error {
 	if err := checkNode(objects, o.node); err != nil {
 		return err
 	}
-	// Validate has parsed it without an error.
+	// Validate has parsed both without an error.
 	denial, _ := ruleset.ParseDenial(o.deny)
+	kernel, _ := nft.FeaturesOf(o.kernel)
 	// No kernel is asked, so the interfaces are those of the flag.
 	program := inspect.ProgramOf(objects, o.node, inspect.Settings{Denial: denial, Links: o.links})
-	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats[o.output](program))
+	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats[o.output](program, kernel))
 	return err
 }
 

@@ -109,13 +109,13 @@ func (m machine) settings(control, command, out string) error {
 		quote(m.image.release))
 	// As process 1, so that the kernel finds modprobe in the same root.
 	run := fmt.Sprintf(`exec >/mnt/output 2>&1 </dev/null
-export HOME=/root PATH=%s OUT=%s PICKET_VM=1 PICKET_SLOW=%s
+export HOME=/root PATH=%s OUT=%s NFT=%s PICKET_VM=1
 hostname picket; ip link set lo up; ulimit -n 65536
 cd %s && bash -c %s
 echo $? >/mnt/status
 sync
 exec /bin/busybox poweroff -f
-`, quote(os.Getenv("PATH")), quote(out), slowness(), quote(m.dir), quote(command))
+`, quote(os.Getenv("PATH")), quote(out), quote(m.image.nft), quote(m.dir), quote(command))
 	return errors.Join(
 		os.WriteFile(filepath.Join(control, "settings"), []byte(settings), 0o644),
 		os.WriteFile(filepath.Join(control, "run"), []byte(run), 0o644),
@@ -187,14 +187,6 @@ func hasKVM() bool {
 		}
 	}
 	return false
-}
-
-// slowness is how many times longer than on the machine that limits were made for a test may take.
-func slowness() string {
-	if hasKVM() {
-		return "2"
-	}
-	return "12"
 }
 
 // flags are qemu's. One processor is twice as fast as two where instructions are translated.

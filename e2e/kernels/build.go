@@ -22,6 +22,10 @@ var binaries = map[string]string{
 // build compiles all that runs in a virtual machine, in which a compiler would take too long.
 func (o options) build(ctx context.Context) error {
 	bin := filepath.Join(o.root, "bin", "kernels")
+	product := filepath.Join(o.root, "bin", "picket")
+	if err := o.compile(ctx, ".", "build", "-o", product, "./cmd/picket"); err != nil {
+		return err
+	}
 	for program, folder := range binaries {
 		err := o.compile(ctx, folder, "test", "-c", "-o", filepath.Join(bin, program), ".")
 		if err != nil {

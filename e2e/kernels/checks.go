@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -53,16 +54,77 @@ func surroundings(name, shows, test string) check {
 // boots are all checks, by how the machine is started.
 func boots() []boot {
 	return []boot{
-		{memory: 3072, checks: []check{
-			{name: "demo", shows: "`make demo`", dir: ".", limit: 5 * time.Minute, quick: true,
-				run: "bin/picket sandbox run -f deploy/demo"},
-			{name: "nft", shows: "tests of the nftables backend on the kernel", dir: "nft",
-				limit: 30 * time.Minute, quick: true,
-				run: "$BIN/nft.test -test.v -test.timeout 0 $NFT_FLAGS"},
-			{name: "host", shows: "tests of how pods are found on a node", dir: "controller/host",
-				limit: 10 * time.Minute, run: "$BIN/host.test -test.v -test.timeout 0"},
-			{name: "conntrack", shows: "tests of open connections", dir: "controller/conntrack",
-				limit: 10 * time.Minute, run: "$BIN/conntrack.test -test.v -test.timeout 0"},
-		}},
+		{memory: 3072, checks: slices.Concat(basics(), packets(), faults())},
+		{name: "one processor, 512 MiB", memory: 512, checks: []check{
+			surroundings("small machine", "enforces with 512 MiB", "TestSmallMachine")}},
+		{name: "no IPv6", memory: 2048, append: "ipv6.disable=1", checks: []check{
+			surroundings("no IPv6", "enforces IPv4 where `ipv6.disable=1`", "TestWithoutIPv6")}},
+		{name: "no br_netfilter", memory: 2048, append: "module_blacklist=br_netfilter",
+			checks: []check{surroundings("no br_netfilter", "not ready, names the module",
+				"Test(Sandbox)?WithoutBridgeFilter")}},
+		{name: "no nf_tables", memory: 2048, append: "module_blacklist=nf_tables",
+			checks: []check{surroundings("no nf_tables", "not ready, names the module",
+				"TestWithoutNfTables")}},
+	}
+}
+
+// basics are about the parts of the product that speak with the kernel.
+func basics() []check {
+	return []check{
+		{name: "demo", shows: "`make demo`", dir: ".", limit: 5 * time.Minute, quick: true,
+			run: "bin/picket sandbox run -f deploy/demo"},
+		{name: "nft", shows: "the tables are made, read and repaired", dir: "nft",
+			limit: 40 * time.Minute, quick: true,
+			run: "$BIN/nft.test -test.v -test.timeout 0 $NFT_FLAGS"},
+		{name: "nft of this release", shows: "its nft program loads what `render` prints", dir: ".",
+			limit: 5 * time.Minute, quick: true, run: "e2e/kernels/render.sh"},
+		{name: "host", shows: "pods, bridges and tunnels of a node are found",
+			dir: "controller/host", limit: 20 * time.Minute,
+			run: "$BIN/host.test -test.v -test.timeout 0"},
+		{name: "conntrack", shows: "open connections are listed", dir: "controller/conntrack",
+			limit: 20 * time.Minute, run: "$BIN/conntrack.test -test.v -test.timeout 0"},
+		sandboxTests("sandbox", "namespaces and probes work", "TestEvery|TestSingle|TestRejects|"+
+			"TestServe|TestSCTP|TestCrowd|TestMoreProbes|TestForgetNeighbours|TestEnter", 20),
+	}
+}
+
+// packets are about which packets arrive.
+func packets() []check {
+	scenes := sandboxTests("scenes", "who reaches whom, by packets, SCTP too",
+		"TestRules|TestOwnNode|TestItself|TestNeighbours|TestRejectOn|TestAllOfIPv6", 30)
+	scenes.quick = true
+	worlds := sandboxTests("random worlds", "30 random worlds with edits agree with the oracle",
+		"TestRandomWorlds", 60)
+	worlds.run += " -packet-worlds 30"
+	return []check{
+		scenes, worlds,
+		sandboxTests("services", "Services, their rejects", "TestServices|TestRejectThroughServices", 20),
+		sandboxTests("IPVS", "connections through IPVS are judged by their pods", "IPVS", 20),
+		sandboxTests("tunnels", "no way around by vxlan, geneve, ipip, gre, fou or wireguard",
+			"Tunnel|Encapsulations|WireGuard", 40),
+		sandboxTests("flowtables", "what others offload is cut and warned of", "Flowtables", 20),
+		sandboxTests("bridges", "no way around by forged addresses, frames or link-local ones",
+			"TestSegment|TestLinkLocal|TestForgedSource|TestThief|TestSourceIsItsOwn|TestOtherFrames", 40),
+		sandboxTests("macvlan and ipvlan", "what passes no hook is named, and not ready",
+			"TestHiddenPod", 20),
+		sandboxTests("output", "what the node sends on behalf of others", "TestOutput", 20),
+	}
+}
+
+// faults are about what happens while packets flow.
+func faults() []check {
+	return []check{
+		sandboxTests("open connections", "what a change forbids is cut, the rest goes on",
+			"OpenConnections|TestMoreFlows|TestWhatIsCut|TestCutBy|TestRepliesAreNotCut", 60),
+		sandboxTests("either end", "connections whose beginner is not known",
+			"TestEitherEnd|TestNeitherEnd|TestAnHeir", 60),
+		sandboxTests("tampering", "flushed, deleted or changed: refused or repaired",
+			"TestTampering|TestFailedTransaction|TestLastGood", 30),
+		sandboxTests("restart", "kill, restart, adopt: no packet notices", "TestRestart", 20),
+		rows("restart under traffic", "kill -9 and start: LEAK = BREAK = 0", "restart", 30),
+		rows("upgrade under traffic", "another version of the table, and back: LEAK = BREAK = 0",
+			"upgrade", 30),
+		rows("tampering under traffic", "nft flush ruleset in both modes of the table",
+			"tamper-owned,tamper-free", 30),
 	}
 }

@@ -16,6 +16,7 @@ import (
 type image struct {
 	dir     string
 	release string // as uname says it: 6.1.0-50-amd64
+	nft     string // program of the release's nft
 }
 
 // debian asks apt for packages of one suite without this machine's own configuration, but for the
@@ -117,28 +118,37 @@ func (k kernel) fetch(ctx context.Context, cache string) (image, error) {
 	if err != nil {
 		return image{}, fmt.Errorf("kernel %s: suite %s: %w", k.name, k.suite, err)
 	}
-	i := image{filepath.Join(cache, "images", release), release}
+	i := image{dir: filepath.Join(cache, "images", release), release: release}
+	if i.nft, err = k.fetchNft(ctx, cache); err != nil {
+		return image{}, err
+	}
 	if _, err := os.Stat(filepath.Join(i.dir, "complete")); err == nil {
 		return i, nil
 	}
-	if err := d.unpack(ctx, i); err != nil {
+	err = d.unpack(ctx, i.dir, d.packages(ctx, release))
+	if err = errors.Join(err, i.complete(ctx)); err != nil {
 		return image{}, fmt.Errorf("kernel %s: %w", k.name, err)
 	}
 	return i, nil
 }
 
-// unpack downloads the packages of an image into its folder. Since 7.3 an image is several.
-func (d debian) unpack(ctx context.Context, i image) error {
-	debs := filepath.Join(i.dir, "debs")
-	if err := errors.Join(os.RemoveAll(i.dir), os.MkdirAll(debs, 0o755)); err != nil {
-		return err
-	}
-	packages := []string{"linux-image-" + i.release}
+// packages are those of an image. Since 7.3 an image is several.
+func (d debian) packages(ctx context.Context, release string) []string {
+	list := []string{"linux-image-" + release}
 	for _, part := range []string{"base", "binary", "modules"} {
-		name := "linux-" + part + "-" + i.release
+		name := "linux-" + part + "-" + release
 		if _, err := output(ctx, "", "apt-cache", append(d.args, "show", name)...); err == nil {
-			packages = append(packages, name)
+			list = append(list, name)
 		}
+	}
+	return list
+}
+
+// unpack downloads packages and unpacks them into a folder of their own.
+func (d debian) unpack(ctx context.Context, dir string, packages []string) error {
+	debs := filepath.Join(dir, "debs")
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(debs, 0o755)); err != nil {
+		return err
 	}
 	download := exec.CommandContext(ctx, "apt-get", append(append(d.args, "download"), packages...)...)
 	download.Dir, download.Stderr = debs, os.Stderr
@@ -150,11 +160,11 @@ func (d debian) unpack(ctx context.Context, i image) error {
 		return err
 	}
 	for _, file := range files {
-		if _, err := output(ctx, "", "dpkg-deb", "-x", file, i.dir); err != nil {
+		if _, err := output(ctx, "", "dpkg-deb", "-x", file, dir); err != nil {
 			return err
 		}
 	}
-	return errors.Join(os.RemoveAll(debs), i.complete(ctx))
+	return os.RemoveAll(debs)
 }
 
 // complete brings a folder of packages to the form of all: newer ones have the modules, and then
@@ -178,6 +188,45 @@ func (i image) complete(ctx context.Context) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(i.dir, "complete"), nil, 0o644)
+}
+
+// nftPackages are those of the nft program and of all the libraries that any release's wants, so
+// that it runs whatever this machine has.
+var nftPackages = []string{"nftables", "libc6", "libnftables1", "libnftnl11", "libmnl0", "libjansson4",
+	"libedit2", "libgmp10", "libxtables12", "libtinfo6", "libbsd0", "libmd0"}
+
+// nftScript runs the nft program of a folder with the folder's own libraries.
+const nftScript = `#!/bin/sh
+root=$(dirname "$(readlink -f "$0")")
+for loader in "$root"/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 \
+	"$root"/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 "$root"/lib/x86_64-linux-gnu/ld-2.*.so; do
+	[ ! -e "$loader" ] || exec "$loader" --library-path \
+		"$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu" "$root/usr/sbin/nft" "$@"
+done
+exit 1
+`
+
+// fetchNft returns a program that is the nft of the kernel's release of Debian.
+func (k kernel) fetchNft(ctx context.Context, cache string) (program string, err error) {
+	dir := filepath.Join(cache, "nft", k.nft)
+	program = filepath.Join(dir, "nft")
+	if _, err := os.Stat(program); err == nil {
+		return program, nil
+	}
+	d, err := newDebian(ctx, cache, k.nft)
+	if err != nil {
+		return "", fmt.Errorf("nft of %s: %w", k.nft, err)
+	}
+	var packages []string
+	for _, name := range nftPackages {
+		if _, err := output(ctx, "", "apt-cache", append(d.args, "show", name)...); err == nil {
+			packages = append(packages, name)
+		}
+	}
+	if err := d.unpack(ctx, dir, packages); err != nil {
+		return "", fmt.Errorf("nft of %s: %w", k.nft, err)
+	}
+	return program, os.WriteFile(program, []byte(nftScript), 0o755)
 }
 
 // output runs a program with text for its standard input, and returns what it printed. Its error

@@ -8,7 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/picket-project/picket/e2e/launch"
 )
@@ -33,6 +37,7 @@ type options struct {
 	cache   string
 	out     string // folder of logs
 	commit  string
+	jobs    int  // kernels at once
 	write   bool // KERNELS.json, KERNELS.md and the README
 }
 
@@ -49,6 +54,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.cache, "cache", os.Getenv("CACHE"), "folder for what is downloaded")
 	flags.StringVar(&o.out, "out", "", "folder for logs; without this a new one")
 	flags.StringVar(&o.commit, "commit", os.Getenv("VERSION"), "what is checked, for KERNELS.md")
+	flags.IntVar(&o.jobs, "jobs", 2, "kernels at once")
 	flags.BoolVar(&o.write, "write", false, "write KERNELS.json, KERNELS.md and the README")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -79,15 +85,25 @@ func (o options) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if o.run == "" {
+		if err := o.build(ctx); err != nil {
+			return err
+		}
+	}
 	images := make([]image, len(o.kernels))
 	for n, k := range o.kernels {
 		if images[n], err = k.fetch(ctx, o.cache); err != nil {
 			return err
 		}
 	}
-	if o.run == "" {
-		return o.check(ctx, images)
+	if o.run != "" {
+		return o.runEach(ctx, images)
 	}
+	return o.checkEach(ctx, images)
+}
+
+// runEach runs one command under each kernel, up to the first that fails.
+func (o options) runEach(ctx context.Context, images []image) error {
 	for n, k := range o.kernels {
 		m := machine{image: images[n], dir: o.root, memory: 3072, limit: time.Hour}
 		code, err := m.run(ctx, o.run, filepath.Join(o.out, k.name), os.Stdout)
@@ -101,31 +117,42 @@ func (o options) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// check runs the checks under each kernel, and prints what they say. Its error says that some
-// failed.
-func (o options) check(ctx context.Context, images []image) error {
-	if err := o.build(ctx); err != nil {
+// checkEach runs the checks under each kernel, some kernels at once, and writes down what each
+// machine says when it has ended. Its error says that some failed.
+func (o options) checkEach(ctx context.Context, images []image) error {
+	var failed atomic.Bool
+	var writing sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(o.jobs)
+	for n, k := range o.kernels {
+		group.Go(func() error {
+			for _, b := range boots() {
+				list, err := o.runBoot(ctx, k, images[n], b)
+				if err != nil {
+					return err
+				}
+				for _, found := range list {
+					failed.Store(failed.Load() || !found.Passed())
+				}
+				if err := o.keep(&writing, list); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil || !failed.Load() {
 		return err
 	}
-	var all []outcome
-	for n, k := range o.kernels {
-		for _, b := range boots() {
-			list, err := o.runBoot(ctx, k, images[n], b)
-			if err != nil {
-				return err
-			}
-			all = append(all, list...)
-		}
+	return fmt.Errorf("a check failed; logs in %s", o.out)
+}
+
+// keep writes outcomes into the files for people, if that was asked for.
+func (o options) keep(writing *sync.Mutex, list []outcome) error {
+	if !o.write {
+		return nil
 	}
-	if o.write {
-		if err := write(o.root, all); err != nil {
-			return err
-		}
-	}
-	for _, found := range all {
-		if !found.Passed() {
-			return fmt.Errorf("a check failed; logs in %s", o.out)
-		}
-	}
-	return nil
+	writing.Lock()
+	defer writing.Unlock()
+	return write(o.root, list)
 }

@@ -51,8 +51,9 @@ func (o options) runBoot(ctx context.Context, k kernel, i image, b boot) ([]outc
 	if err := os.RemoveAll(out); err != nil {
 		return nil, err
 	}
-	fmt.Printf("%s%s: %s\n", k.name, b.suffix(), i.release)
-	lines := &lineWriter{show: func(line string) { showProgress(line, checks) }}
+	name := k.name + b.suffix()
+	fmt.Printf("%s: %s\n", name, i.release)
+	lines := &lineWriter{show: func(line string) { showProgress(name, line, checks) }}
 	_, runErr := m.run(ctx, script, out, lines)
 	if runErr != nil && !errors.Is(runErr, errUnfinished) {
 		return nil, runErr
@@ -102,13 +103,13 @@ check() {
 `, quote(filepath.Join(o.root, "bin", "kernels")), wanted)
 }
 
-// showProgress prints what a machine said; that a check has ended is told later, with its tests.
-func showProgress(line string, checks []check) {
+// showProgress prints what a machine said. That a check has ended is told later, with its tests.
+func showProgress(machine, line string, checks []check) {
 	var n, code, took int
 	if _, err := fmt.Sscanf(line, "check %d %d %d", &n, &code, &took); err == nil && n < len(checks) {
 		line = fmt.Sprintf("%s ended with %d after %.1f s", checks[n].name, code, float64(took)/1000)
 	}
-	fmt.Println("  " + line)
+	fmt.Printf("%s: %s\n", machine, line)
 }
 
 // lineWriter gives each whole line that is written to it to a function.
