@@ -8,18 +8,22 @@ WORLDS   ?= 20000
 FUZZTIME ?= 30s
 SOAK     ?= 10m
 ROWS     ?=
+KERNELS  ?=
+CHECKS   ?=
+KERNEL   ?= 6.1
+RUN      ?= uname -a
 VARIANT  ?= --flannel=host-gw --kube-proxy=nftables --families=IPv4
 CLUSTER  := $(CACHE)/cluster/bin/cluster
 DEBIAN   := $(if $(findstring debian,$(VARIANT)),containerd runc /usr/lib/cni/bridge)
 IMAGE     = image-$(shell go env GOARCH)
 SERVER   := $(wildcard $(CACHE)/cluster/bin/kube-apiserver)
 export GOFLAGS := -buildvcs=false
-export CACHE CLUSTER VARIANT VERSION WORLDS ROWS SOAK
+export CACHE CLUSTER VARIANT VERSION WORLDS ROWS SOAK KERNELS CHECKS KERNEL RUN
 
 .DEFAULT_GOAL := help
 .PHONY: help build image manifests demo test tools lint unit race laws packets api mutants fuzz
 .PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak clean
-.PHONY: bench bench-compare
+.PHONY: bench bench-compare kernels kernel
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 build: ## bin/picket, one static binary
@@ -72,6 +76,10 @@ bench: build ## measure what Picket costs, beside others: e2e/bench/BENCH.md (ha
 	.ci/suite bench
 bench-compare: ## Go benchmarks of OLD=REVISION and of what is here, by turns, through benchstat
 	cd e2e && go run ./bench/compare $(OLD)
+kernels: build ## boot other kernels and run the checks of e2e/KERNELS.md there (hours without KVM)
+	.ci/suite kernels
+kernel: build ## one command under another kernel: make kernel KERNEL=6.1 RUN='bin/picket version'
+	@.ci/suite kernel
 mutants: tools ## plant faults; every one must be found
 	go run ./.ci/mutants $(MUTANTS)
 fuzz: ## the fuzz targets, FUZZTIME each

@@ -21,7 +21,7 @@ type listing struct {
 	strict    bool                             // the frame is that of a strict program
 	sets      map[string]*nftables.Set         // that have a name
 	anonymous map[string][]nftables.SetElement // of sets that stand in rules
-	// a set of a type that the library can't read is there
+	// a set of a type, or a rule, that the library can't read is there
 	alien bool
 }
 
@@ -35,7 +35,7 @@ func (l listing) flags() nftables.TableFlags {
 }
 
 // list lists a table of a family and name.
-func list(conn *nftables.Conn, table *nftables.Table) (listing, error) {
+func (b *Backend) list(conn *nftables.Conn, table *nftables.Table) (listing, error) {
 	l := listing{
 		chains: map[string]*nftables.Chain{}, rules: map[string][]*nftables.Rule{},
 		sets: map[string]*nftables.Set{}, anonymous: map[string][]nftables.SetElement{},
@@ -44,7 +44,7 @@ func list(conn *nftables.Conn, table *nftables.Table) (listing, error) {
 	if l.table, err = findTable(conn, table); err != nil || l.table == nil {
 		return l, err
 	}
-	return l, errors.Join(l.listChains(conn), l.listSets(conn), l.listBehind(conn))
+	return l, errors.Join(b.listChains(conn, &l), l.listSets(conn), l.listBehind(conn))
 }
 
 // listBehind counts who is behind which interface: the form of the frame depends on it.
@@ -64,8 +64,9 @@ func (l *listing) listBehind(conn *nftables.Conn) error {
 }
 
 // listChains lists the table's chains with their rules. The kernel lists the chains of a whole
-// family, so those of other tables are left out.
-func (l *listing) listChains(conn *nftables.Conn) error {
+// family, so those of other tables are left out. A rule that the library can't read is like such a
+// set: somebody else's, for which the table must be made anew.
+func (b *Backend) listChains(conn *nftables.Conn, l *listing) error {
 	chains, err := conn.ListChainsOfTableFamily(l.table.Family)
 	if err != nil {
 		return fmt.Errorf("list chains: %w", err)
@@ -75,8 +76,13 @@ func (l *listing) listChains(conn *nftables.Conn) error {
 			continue
 		}
 		l.chains[c.Name] = c
-		if l.rules[c.Name], err = conn.GetRules(l.table, c); err != nil {
+		var refused *netlink.OpError
+		l.rules[c.Name], err = b.rules(conn, l.table, c)
+		switch {
+		case errors.As(err, &refused):
 			return fmt.Errorf("list rules of %s: %w", c.Name, err)
+		case err != nil:
+			l.alien = true
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func (b *Backend) observe() (ruleset.Observed, error) {
 	if err != nil {
 		return none, fmt.Errorf("generation: %w", err)
 	}
-	if b.found, err = list(conn, table(0)); err != nil {
+	if b.found, err = b.list(conn, table(0)); err != nil {
 		return none, err
 	}
 	b.found.features = *b.features

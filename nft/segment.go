@@ -203,7 +203,7 @@ func (b *Backend) putSegment(s ruleset.Segment) error {
 	if s.Empty() {
 		return b.delSegment(conn)
 	}
-	found, err := list(conn, segmentTable(0))
+	found, err := b.list(conn, segmentTable(0))
 	if err != nil {
 		return err
 	}

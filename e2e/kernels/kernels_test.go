@@ -1,0 +1,166 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestKernelsNamed(t *testing.T) {
+	all, err := kernelsNamed("")
+	if err != nil || len(all) != len(kernels) {
+		t.Errorf("without names: %v, %v", all, err)
+	}
+	some, err := kernelsNamed("6.1,newest")
+	if err != nil || len(some) != 2 || some[1].suite != "trixie-backports" {
+		t.Errorf("two names: %v, %v", some, err)
+	}
+	if _, err := kernelsNamed("6.1,6.2"); err == nil || !strings.Contains(err.Error(), "5.10, 6.1") {
+		t.Errorf("a name that is none: %v", err)
+	}
+}
+
+// Images for clouds and of real-time kernels are not taken, nor packages that only name another one.
+func TestPackageNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"linux-image-5.10.0-46-amd64":           "5.10.0-46-amd64",
+		"linux-image-6.12.57+deb13-amd64":       "6.12.57+deb13-amd64",
+		"linux-image-6.1.0-50-cloud-amd64":      "",
+		"linux-image-6.1.0-50-rt-amd64":         "",
+		"linux-image-6.1.0-50-amd64-dbg":        "",
+		"linux-image-6.1.0-50-amd64-unsigned":   "",
+		"linux-image-amd64":                     "",
+		"linux-image-6.12.57+deb13-cloud-amd64": "",
+	} {
+		got := ""
+		if m := packageName.FindStringSubmatch(name); m != nil {
+			got = m[1]
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+const log = `=== RUN   TestA
+    features_test.go:26: table_owner: false
+    features_test.go:26: bridge_hooks: true
+--- PASS: TestA (0.10s)
+=== RUN   TestB
+    b_test.go:7: the kernel has no SCTP sockets
+--- SKIP: TestB (0.00s)
+=== RUN   TestC
+--- FAIL: TestC (1.00s)
+    --- PASS: TestC/one (0.50s)
+    --- FAIL: TestC/two (0.50s)
+FAIL
+`
+
+func TestTestsAreCounted(t *testing.T) {
+	var got outcome
+	if err := got.count(strings.NewReader(log)); err != nil {
+		t.Fatal(err)
+	}
+	want := outcome{OK: 1, Failed: []string{"TestC", "TestC/two"},
+		Skipped:  map[string]string{"TestB": "the kernel has no SCTP sockets"},
+		Features: map[string]bool{"table_owner": false, "bridge_hooks": true}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What was not run to its end, or ended badly without a word, is no pass.
+func TestOutcomesAreRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		status, log string
+		ok          int
+		fails       bool
+	}{
+		"one command":        {"0 1499\n", "hello\n", 1, false},
+		"tests":              {"1 2000\n", log, 1, false}, // its failures are in the log
+		"no word":            {"124 2000\n", "", 0, true},
+		"not run to its end": {"", "", 0, true},
+	} {
+		dir := t.TempDir()
+		if c.status != "" {
+			put(t, filepath.Join(dir, "0.status"), c.status)
+		}
+		put(t, filepath.Join(dir, "0.log"), c.log)
+		var got outcome
+		if err := got.read(dir, 0); (err != nil) != c.fails || got.OK != c.ok {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func put(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Outcomes of a run replace those of an earlier one, in the data, on the page and in the part of the
+// operators' page, of which the rest stays.
+func TestPagesAreWritten(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"e2e", "deploy"} {
+		if err := os.Mkdir(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, filepath.Join(root, deployFile), "before\n"+deployBegin+"old\n"+deployEnd+"after\n")
+	early := outcome{Kernel: "6.1", Release: "6.1.0-49-amd64", Date: "2026-11-01", Check: "nft", OK: 3,
+		Failed: []string{"TestX"}, Why: "because", Seconds: 10}
+	late := outcome{Kernel: "6.1", Release: "6.1.0-50-amd64", Date: "2026-11-02", Check: "nft", OK: 4,
+		Skipped: map[string]string{"TestY": "no owner"}, Seconds: 20,
+		Features: map[string]bool{"table_owner": false, "bridge_hooks": true}}
+	for _, o := range []outcome{early, late} {
+		if err := write(root, []outcome{o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := read(t, root, pageFile)
+	for _, line := range []string{"| nft | the tables are made, read and repaired | 4 (1), 20 s |\n",
+		"- 6.1: table_owner\n", "- nft, TestY (6.1): no owner\n", "## Failed\n\nNone.\n",
+		"| 6.1 | 6.1.0-50-amd64 | bookworm |"} {
+		if !strings.Contains(page, line) {
+			t.Errorf("no %q in\n%s", line, page)
+		}
+	}
+	deploy := read(t, root, deployFile)
+	if !strings.HasPrefix(deploy, "before\n") || !strings.HasSuffix(deploy, "after\n") ||
+		strings.Contains(deploy, "old") || !strings.Contains(deploy, "| 1 | 4 | 0 | 2026-11-02 |") {
+		t.Errorf("%s", deploy)
+	}
+	if err := write(t.TempDir(), nil); err == nil {
+		t.Error("written without a page for operators")
+	}
+}
+
+func read(t *testing.T, root, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The pages that are committed are those of the data that are.
+func TestPagesAreThoseOfTheData(t *testing.T) {
+	all, err := readOutcomes("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, "../..", pageFile); got != all.page() {
+		t.Errorf("%s is not what %s says; run make kernels", pageFile, dataFile)
+	}
+	deploy := read(t, "../..", deployFile)
+	if again, err := replaced(deploy, all.deployTable()); err != nil || again != deploy {
+		t.Errorf("%s is not what %s says (%v); run make kernels", deployFile, dataFile, err)
+	}
+}
