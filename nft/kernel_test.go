@@ -12,9 +12,14 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// randomPrograms is how many random programs each test takes. They are the same in every run: the
-// number is the seed.
-const randomPrograms = 30
+// randomPrograms is how many random programs each test takes, in a short run only a few. They are the
+// same in every run: the number is the seed.
+func randomPrograms() int {
+	if testing.Short() {
+		return 3
+	}
+	return 30
+}
 
 // eachProgram runs a test with no program, the sample in both of its denials, and random programs.
 func eachProgram(t *testing.T, do func(*testing.T, *ruleset.Program)) {
@@ -22,7 +27,7 @@ func eachProgram(t *testing.T, do func(*testing.T, *ruleset.Program)) {
 	for _, denial := range []ruleset.Denial{ruleset.Drop, ruleset.Reject} {
 		t.Run(denial.String(), func(t *testing.T) { do(t, sample(denial)) })
 	}
-	for seed := range randomPrograms {
+	for seed := range randomPrograms() {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { do(t, programs().Example(seed)) })
 	}
 }
@@ -69,7 +74,7 @@ func TestNetlinkAndScriptMakeTheSameTable(t *testing.T) {
 // A program that was reached by a delta is the program that was loaded at once. Objects come in
 // the order in which they were made, so their blocks are sorted.
 func TestDeltaLeadsToTheSameTable(t *testing.T) {
-	for seed := range randomPrograms {
+	for seed := range randomPrograms() {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			a, b := programs().Example(seed), programs().Example(1000+seed)
 			newNetns(t)
