@@ -64,7 +64,7 @@ func goOn(t *testing.T, streams []*stream) {
 }
 
 // cutWithin is more than any machine takes that runs tests. What it takes is measured elsewhere.
-const cutWithin = 5 * time.Second
+var cutWithin = scaled(5 * time.Second)
 
 // stayCut waits until the streams are silent, which they then stay though everybody talks on.
 func stayCut(t *testing.T, streams []*stream) {

@@ -17,9 +17,9 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-const (
-	quick = 100 * time.Millisecond // for a probe that must not arrive
-	long  = 2 * time.Second        // for one that must
+var (
+	quick = scaled(100 * time.Millisecond) // for a probe that must not arrive
+	long  = scaled(2 * time.Second)        // for one that must
 )
 
 // question is a flow, who sends it and who must answer, and whether it may pass.

@@ -107,7 +107,7 @@ func (r *rig) hearsRouter(at string, router netip.Addr) *sandbox.Sniffer {
 // awaitRoute sends until the node has a route by a router.
 func (r *rig) awaitRoute(router netip.Addr, send func() error) {
 	r.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !r.routesBy(router); time.Sleep(
+	for deadline := time.Now().Add(patience); !r.routesBy(router); time.Sleep(
 		20 * time.Millisecond) {
 		r.must(send())
 		if time.Now().After(deadline) {
