@@ -19,6 +19,8 @@ type kernelState struct {
 	touched  chan struct{} // holds one token when somebody else may have changed the rules
 	watching bool          // for that
 	listed   bool          // what the kernel can do is known
+	said     bool          // that all is in force
+	lines    quota         // bounds what is logged of commits
 	unclosed bool          // it may not deny unknown pods yet, and nobody has said which there are
 	bypassed bool          // packets of open connections can pass by the rules
 	repaired bool          // the last delta is for a kernel that was found not to hold what it should
@@ -73,9 +75,27 @@ func (c *Controller) commit(ctx context.Context) {
 	c.scheduleReview(ctx, delta)
 	c.separate(ctx, delta)
 	c.Health.count(c.graph.Counts)
-	// a delta's text costs more than its commit
-	if !delta.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) {
-		c.Log.Debug("committed", "delta", delta.String(), "took", time.Since(start))
+	c.logCommit(ctx, delta, time.Since(start))
+}
+
+// logCommit says in one line what a commit changed, and that all is in force after the first that
+// wants everything. At debug level it prints the delta, whose text costs more than its commit.
+func (c *Controller) logCommit(ctx context.Context, d ruleset.Delta, took time.Duration) {
+	took = took.Round(time.Microsecond)
+	if c.source.whole && !c.kernel.said {
+		c.kernel.said = true
+		n := c.graph.Counts()
+		c.Log.Info("in force", "policies", n.Policies, "pods here", n.LocalPods, "of all", n.Pods,
+			"took", took)
+	} else if !d.Empty() {
+		c.kernel.lines.log(func(skipped int) {
+			n := d.Counts()
+			c.Log.Info("rules changed", "pods", n.Subjects, "addresses", n.Members, "took", took,
+				"and others", skipped)
+		})
+	}
+	if !d.Empty() && c.Log.Enabled(ctx, slog.LevelDebug) {
+		c.Log.Debug("committed", "delta", d.String(), "took", took)
 	}
 }
 

@@ -104,7 +104,7 @@ func start(t *testing.T, c Config) *Controller {
 func run(t *testing.T, c Config) (ctl *Controller, stop func()) {
 	t.Helper()
 	c.Node = cmp.Or(c.Node, "n1")
-	c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	c.Log = cmp.Or(c.Log, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	ctl = New(c)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)

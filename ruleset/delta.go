@@ -90,6 +90,39 @@ func (d *Delta) String() string {
 	return b.String()
 }
 
+// DeltaCounts is how much a delta changes.
+type DeltaCounts struct {
+	Subjects int // pods that get, lose or change chains
+	Members  int // that sets get or lose
+}
+
+// Counts adds up what the delta changes.
+func (d *Delta) Counts() (n DeltaCounts) {
+	subjects := map[string]bool{}
+	count := func(id ChainID) {
+		// direction/namespace/pod, or peers/… for what chains share
+		if direction, subject, _ := strings.Cut(string(id), "/"); direction != "peers" {
+			subjects[subject] = true
+		}
+	}
+	for _, c := range d.PutChains {
+		count(c.ID)
+	}
+	for _, id := range d.DelChains {
+		count(id)
+	}
+	n.Subjects = len(subjects)
+	for _, list := range [][]Members{d.AddMembers, d.DelMembers} {
+		for _, m := range list {
+			n.Members += len(m.Members)
+		}
+	}
+	for _, s := range d.AddSets {
+		n.Members += len(s.Members)
+	}
+	return n
+}
+
 // newOrChanged begins the line of what is new, or was there with other contents.
 func newOrChanged(isNew bool) string {
 	if isNew {
