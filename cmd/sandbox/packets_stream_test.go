@@ -9,9 +9,13 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/ruleset"
 )
 
@@ -48,6 +52,10 @@ func (s *stream) String() string {
 func (r *rig) openStreams(client, server string, firstPort uint16) []*stream {
 	r.t.Helper()
 	streams := r.newStreams(client, server, firstPort)
+	if sandbox.SCTP.Supported() == nil {
+		streams = append(streams,
+			r.newStreams(client, server, firstPort+uint16(len(streams)), ruleset.SCTP)...)
+	}
 	r.openAll(streams)
 	return streams
 }
@@ -60,10 +68,16 @@ func (r *rig) openAll(streams []*stream) {
 	}
 }
 
-// newStreams is openStreams without opening them.
-func (r *rig) newStreams(client, server string, firstPort uint16) (streams []*stream) {
+// newStreams makes streams of some protocols, of TCP and UDP where none is named, without opening
+// them.
+func (r *rig) newStreams(
+	client, server string, firstPort uint16, protocols ...ruleset.Protocol,
+) (streams []*stream) {
+	if len(protocols) == 0 {
+		protocols = []ruleset.Protocol{ruleset.TCP, ruleset.UDP}
+	}
 	for _, addr := range r.pods[server].Addrs {
-		for _, proto := range []ruleset.Protocol{ruleset.TCP, ruleset.UDP} {
+		for _, proto := range protocols {
 			for _, serverTalks := range []bool{false, true} {
 				s := &stream{
 					client: client, server: server, proto: proto, serverTalks: serverTalks,
@@ -87,6 +101,10 @@ func (s *stream) open(r *rig) error {
 	}
 	var client net.Conn
 	err = r.InPod(s.client, func() (err error) {
+		if s.proto == ruleset.SCTP {
+			client, err = dialSCTP(to)
+			return err
+		}
 		client, err = (&net.Dialer{Timeout: patience, KeepAlive: -1}).Dial(s.proto.String(),
 			to.String())
 		return err
@@ -130,15 +148,18 @@ func (s *stream) serve(r *rig) (accept func() (net.Conn, error), err error) {
 	var listener net.Listener
 	var packets net.PacketConn
 	err = r.InPod(s.server, func() (err error) {
-		if s.proto == ruleset.TCP {
+		switch s.proto {
+		case ruleset.TCP:
 			listener, err = (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp",
 				s.to.String())
-		} else {
+		case ruleset.SCTP:
+			listener, err = sandbox.ListenSCTP(s.to)
+		default:
 			packets, err = net.ListenPacket("udp", s.to.String())
 		}
 		return err
 	})
-	if s.proto == ruleset.TCP {
+	if s.proto != ruleset.UDP {
 		return func() (net.Conn, error) {
 			defer listener.Close()
 			return listener.Accept()
@@ -148,6 +169,26 @@ func (s *stream) serve(r *rig) (accept func() (net.Conn, error), err error) {
 		_, client, err := packets.ReadFrom(make([]byte, 8))
 		return peer{packets.(*net.UDPConn), client}, err
 	}, err
+}
+
+// dialSCTP opens a connection with one stream. Package net knows no SCTP, but takes the socket.
+func dialSCTP(to netip.AddrPort) (net.Conn, error) {
+	domain := unix.AF_INET6
+	var server unix.Sockaddr = &unix.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port())}
+	if to.Addr().Is4() {
+		domain = unix.AF_INET
+		server = &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "sctp")
+	defer file.Close()
+	if err := unix.Connect(fd, server); err != nil {
+		return nil, err
+	}
+	return net.FileConn(file)
 }
 
 // peer is the server's end of a UDP stream: its socket, which is not connected, and whom it talks

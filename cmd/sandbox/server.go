@@ -65,7 +65,7 @@ func (e endpoint) listen(at netip.AddrPort, banner []byte) (io.Closer, error) {
 		}
 		return startServer(l, func() error { return sendBanner(l, banner) }), nil
 	case SCTP:
-		l, err := listenSCTP(at)
+		l, err := ListenSCTP(at)
 		if err != nil {
 			return nil, err
 		}
@@ -81,9 +81,9 @@ func (e endpoint) listen(at netip.AddrPort, banner []byte) (io.Closer, error) {
 	return nil, fmt.Errorf("cannot serve %s", e.Protocol)
 }
 
-// listenSCTP opens a listener of connections with one stream each. Package net knows no SCTP, but
-// takes any socket that accepts connections.
-func listenSCTP(at netip.AddrPort) (net.Listener, error) {
+// ListenSCTP opens a listener of connections with one stream each, in the namespace of the calling
+// thread. Package net knows no SCTP, but takes any socket that accepts connections.
+func ListenSCTP(at netip.AddrPort) (net.Listener, error) {
 	kind, number := SCTP.socket()
 	domain := unix.AF_INET
 	if at.Addr().Is6() {
