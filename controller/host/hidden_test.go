@@ -84,20 +84,14 @@ func attachments() []attachment {
 			attach: func(t *testing.T, pod netns.NsHandle) {
 				bridge := &netlink.Bridge{LinkAttrs: named("br1")}
 				onBridge(t, pod, bridge, "10.5.0.1/24")
-				// Together with the bridge it can't be set everywhere (5.10).
-				if err := netlink.BridgeSetVlanFiltering(bridge, true); errors.Is(err,
-					unix.EOPNOTSUPP) {
-					t.Skip("SKIPPED, NOTHING WAS TESTED: this kernel's bridges have no vlan_filtering")
-				} else {
-					must(t, err)
-				}
+				filterVLANs(t, bridge, true)
 			},
 			hidden: []string{"br1, a bridge with vlan_filtering",
 				"ip link set br1 type bridge vlan_filtering 0"},
 			mend: func(t *testing.T) {
 				br1, err := netlink.LinkByName("br1")
 				must(t, err)
-				must(t, netlink.BridgeSetVlanFiltering(br1, false))
+				filterVLANs(t, br1, false)
 			},
 		},
 		{
@@ -265,6 +259,19 @@ func moveIn(t *testing.T, pod netns.NsHandle, link netlink.Link, name string) {
 	must(t, err)
 	addAddr(t, in, inside, "10.5.0.5/24")
 	must(t, in.LinkSetUp(inside))
+}
+
+// filterVLANs sets vlan_filtering. The library sends the bridge's name along, which kernels before
+// 6.2 refuse while the bridge is up.
+func filterVLANs(t *testing.T, bridge netlink.Link, on bool) {
+	t.Helper()
+	must(t, netlink.LinkSetDown(bridge))
+	if err := netlink.BridgeSetVlanFiltering(bridge, on); errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skip("SKIPPED, NOTHING WAS TESTED: this kernel's bridges have no vlan_filtering")
+	} else {
+		must(t, err)
+	}
+	must(t, netlink.LinkSetUp(bridge))
 }
 
 // onBridge puts the pod on a bridge, which has an address or none.
