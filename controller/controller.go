@@ -60,6 +60,7 @@ type Controller struct {
 	Config
 	Health   *Health
 	box      *mailbox
+	asks     chan ask // of verbs
 	graph    *graph.Graph
 	source   sourceState
 	bad      badPolicies
@@ -79,7 +80,7 @@ func New(c Config) *Controller {
 		c.Audit = 30 * time.Second
 	}
 	controller := &Controller{
-		Config: c, Health: newHealth(), box: newMailbox(), graph: graph.New(c.Node, c.Denial),
+		Config: c, Health: newHealth(), box: newMailbox(), asks: make(chan ask), graph: graph.New(c.Node, c.Denial),
 		bad: newBadPolicies(), kernel: newKernelState(), host: newHostState(),
 		bridge: newBridgeState(), review: newReview(),
 	}
@@ -140,48 +141,53 @@ func (c *Controller) loop(ctx context.Context) {
 
 // wait takes in the next thing that arrives. It returns false at the end of ctx.
 func (c *Controller) wait(ctx context.Context, audit <-chan time.Time) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-c.box.ready:
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case question := <-c.asks:
+			question.answer <- c.graph.Program()
+			continue // nothing has changed
+		case <-c.box.ready:
+			c.Health.work()
+			c.read()
+		case <-audit:
+			c.Health.work()
+			c.audit(ctx)
+		case <-c.kernel.touched:
+			c.Health.work()
+			c.checkKernel(ctx)
+		// The pause after a failure is over, so the loop reconciles.
+		case <-c.kernel.retry.C:
+		case <-c.host.changed:
+			c.hostChanged()
+		case <-c.host.retry.due.C:
+			c.hostChanged()
+		// The next question may be put to the node, which the loop does when it reconciles.
+		case <-c.host.pause.C:
+		case a := <-c.host.answers:
+			c.Health.work()
+			c.takeAnswer(ctx, a)
+		case <-c.host.opens.C:
+			c.openPorts()
+		case <-c.bridge.retry.due.C:
+			c.bridge.unknown = true
+		case <-c.review.due.C:
+			c.Health.work()
+			c.startReview(ctx)
+		case b := <-c.review.found:
+			c.Health.work()
+			list, err := c.decideOpen(ctx, b.list)
+			// The channel has room for the answer: the loop never waits for a look.
+			b.answer <- fates{list, err}
+		case l := <-c.review.over:
+			c.Health.work()
+			c.finishReview(ctx, l)
+		}
+		// Whatever came, the loop works until it is idle.
 		c.Health.work()
-		c.read()
-	case <-audit:
-		c.Health.work()
-		c.audit(ctx)
-	case <-c.kernel.touched:
-		c.Health.work()
-		c.checkKernel(ctx)
-	// The pause after a failure is over, so the loop reconciles.
-	case <-c.kernel.retry.C:
-	case <-c.host.changed:
-		c.hostChanged()
-	case <-c.host.retry.due.C:
-		c.hostChanged()
-	// The next question may be put to the node, which the loop does when it reconciles.
-	case <-c.host.pause.C:
-	case a := <-c.host.answers:
-		c.Health.work()
-		c.takeAnswer(ctx, a)
-	case <-c.host.opens.C:
-		c.openPorts()
-	case <-c.bridge.retry.due.C:
-		c.bridge.unknown = true
-	case <-c.review.due.C:
-		c.Health.work()
-		c.startReview(ctx)
-	case b := <-c.review.found:
-		c.Health.work()
-		list, err := c.decideOpen(ctx, b.list)
-		// The channel has room for the answer: the loop never waits for a look.
-		b.answer <- fates{list, err}
-	case l := <-c.review.over:
-		c.Health.work()
-		c.finishReview(ctx, l)
+		return true
 	}
-	// Whatever came, the loop works until it is idle.
-	c.Health.work()
-	return true
 }
 
 // audit looks at everything again, in case that something was missed.

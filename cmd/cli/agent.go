@@ -149,6 +149,12 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	go func() { _ = server.Serve(listener) }()
+	// Without this socket everything is enforced, and verbs on the node get no answer.
+	if stop, err := answerVerbs(o.node, c.Program, log); err != nil {
+		log.Warn("verbs on this node get no answer", "error", err)
+	} else {
+		defer stop()
+	}
 	log.Info("agent started",
 		"version", versionText(), "node", o.node, "health", listener.Addr().String(),
 		"kernel", kernelRelease(), "lacks", lacks(backend))

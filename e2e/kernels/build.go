@@ -36,7 +36,7 @@ func (o options) build(ctx context.Context) error {
 	if err := o.compile(ctx, "e2e", "build", "-o", reliability, "./reliability"); err != nil {
 		return err
 	}
-	scratch := filepath.Join(bin, "scratch")
+	scratch := filepath.Join(bin, "_scratch")
 	if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o755)); err != nil {
 		return err
 	}

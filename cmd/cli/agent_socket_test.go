@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// A verb on the node learns what the agent wants, and finds that the kernel holds it.
+func TestAgentAnswersVerbs(t *testing.T) {
+	here := newNetns(t)
+	must(t, here.Do(podBridge))
+	dir := t.TempDir()
+	put(t, dir, "cluster.yaml", thousands())
+	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health,
+		deny: "drop", own: true})
+	waitReady(t, here)
+	state := ask(t, here.Do)
+	if d := state.Differences(); !d.Empty() || state.Node != "n1" {
+		t.Errorf("node %s, differs:\n%s", state.Node, d.String())
+	}
+	if pods := state.Pods(); !slices.Equal(pods, []string{"default/own"}) {
+		t.Fatalf("isolated: %q", pods)
+	}
+	rules := state.PodRules("default/own")
+	if len(rules.Directions) != 1 || len(rules.Differs) > 0 ||
+		!slices.Equal(rules.Addrs, []netip.Addr{netip.MustParseAddr("10.2.0.1")}) {
+		t.Fatalf("%+v", rules)
+	}
+	in := rules.Directions[0]
+	want := []agent.Row{{Verdict: "allow",
+		Peer: "pods app=web in namespace default, 10000 IPv4 addresses", Port: "any", By: "p ingress[0]"},
+		{Verdict: "allow", Peer: "itself", Port: "any", By: "itself"}}
+	if in.Direction != ruleset.Ingress || in.End != ruleset.EndDrop || !slices.Equal(in.Rows, want) ||
+		!slices.Equal(in.IsolatedBy, []string{"default/p"}) {
+		t.Errorf("%+v", in)
+	}
+}
+
+// ask asks the agent of a network namespace.
+func ask(t *testing.T, inside func(func() error) error) (state *agent.State) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	must(t, inside(func() (err error) {
+		state, err = askAgent(ctx)
+		return err
+	}))
+	return state
+}
+
+// Without an agent the verb says what it expects.
+func TestNobodyAnswersVerbs(t *testing.T) {
+	here := newNetns(t)
+	err := here.Do(func() error {
+		_, err := askAgent(t.Context())
+		return err
+	})
+	if err == nil {
+		t.Fatal("somebody answers")
+	}
+	t.Log(err)
+}
