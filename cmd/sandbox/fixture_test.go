@@ -38,10 +38,13 @@ func cannotRun(t testing.TB, why error) {
 const (
 	webPort    = 80
 	closedPort = 81
-	// Only probes that are silent cost their timeout, so those that are to be open may
-	// have one that the slowest machine keeps.
-	timeout     = 500 * time.Millisecond
-	openTimeout = 5 * time.Second
+)
+
+// Only probes that are silent cost their timeout, so those that are to be open may have one that
+// the slowest machine keeps.
+var (
+	timeout     = Scaled(500 * time.Millisecond)
+	openTimeout = Scaled(5 * time.Second)
 )
 
 func addrs(texts ...string) []netip.Addr {

@@ -12,6 +12,10 @@ func TestCrowd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("not in short mode")
 	}
+	if pace > 8 {
+		t.Skipf("this machine is %.0f times too slow: 14,400 probes take longer than the ten seconds "+
+			"after which neighbours give up", pace)
+	}
 	c := newCluster(t, threeNodes())
 	pods := podsPerNode(20)
 	start(t, c, pods...)

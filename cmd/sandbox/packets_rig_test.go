@@ -180,12 +180,12 @@ func eventually(t testing.TB, what string, condition func() bool) {
 }
 
 // patience is for what takes milliseconds on a machine that has nothing else to do.
-var patience = scaled(20 * time.Second)
+var patience = sandbox.Scaled(20 * time.Second)
 
 func poll(condition func() bool) bool { return holdsWithin(patience, condition) }
 
 // silence is how long what should not arrive is waited for.
-var silence = scaled(50 * time.Millisecond)
+var silence = sandbox.Scaled(50 * time.Millisecond)
 
 func holdsWithin(span time.Duration, condition func() bool) bool {
 	for deadline := time.Now().Add(span); !condition(); time.Sleep(200 * time.Microsecond) {

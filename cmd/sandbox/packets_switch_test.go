@@ -42,7 +42,7 @@ func TestSwitchIsTurnedOnAgainOnRealPackets(t *testing.T) {
 			r.must(r.InNode("n1", func() error { return os.WriteFile(path, []byte("0"), 0) }))
 			began := time.Now()
 			eventually(t, "it is on", func() bool { return r.switchOf("n1", path) == "1" })
-			if took := time.Since(began); took > scaled(time.Second) {
+			if took := time.Since(began); took > sandbox.Scaled(time.Second) {
 				t.Errorf("it is on again after %v", took)
 			}
 			r.waitInForce()
@@ -83,7 +83,7 @@ func TestSwitchThatStaysOffOnRealPackets(t *testing.T) {
 		r.agents["n1"].await(t, "closed", func() bool {
 			return r.leaks(fmt.Sprintf("probe %d %d.", round, time.Now().UnixNano())) == 0
 		})
-		if took := time.Since(began); took > scaled(time.Second) {
+		if took := time.Since(began); took > sandbox.Scaled(time.Second) {
 			t.Errorf("closed after %v", took)
 		}
 		r.check(w, strings.ReplaceAll(neighbourFlows, "a/cli > a/web PING",
