@@ -15,6 +15,16 @@ type check struct {
 	run   string // of the shell; programs built here are in bin/kernels
 	limit time.Duration
 	quick bool // also in .ci/run
+	// skipped are tests that are left out there: a regular expression.
+	skipped string
+}
+
+// command is what is run: with -quick without some of the tests.
+func (c check) command(quick bool) string {
+	if quick && c.skipped != "" {
+		return c.run + " -test.skip '" + c.skipped + "'"
+	}
+	return c.run
 }
 
 // boot is a way to start a virtual machine, and what is checked there.
@@ -74,7 +84,8 @@ func basics() []check {
 		{name: "demo", shows: "`make demo`", dir: ".", limit: 5 * time.Minute, quick: true,
 			run: "bin/picket sandbox run -f deploy/demo"},
 		{name: "nft", shows: "the tables are made, read and repaired", dir: "nft",
-			limit: 40 * time.Minute, quick: true,
+			limit: 40 * time.Minute, quick: true, skipped: "ObserveSees|ForeignTables|OneMember|" +
+				"GroundworkOfADelta|Deadline|LargeSets|ManyMembers|ManyRanges|IsRepaired|Refused",
 			run: "$BIN/nft.test -test.v -test.short -test.timeout 0"},
 		{name: "nft of this release", shows: "its nft program loads what `render` prints", dir: ".",
 			limit: 5 * time.Minute, quick: true, run: "e2e/kernels/render.sh"},

@@ -46,7 +46,7 @@ func (o options) runBoot(ctx context.Context, k kernel, i image, b boot) ([]outc
 	script := o.prelude()
 	for n, c := range checks {
 		m.limit += c.limit
-		script += fmt.Sprintf("check %d %s %d %s\n", n, quote(c.dir), int(c.limit.Seconds()), quote(c.run))
+		script += fmt.Sprintf("check %d %s %d %s\n", n, quote(c.dir), int(c.limit.Seconds()), quote(c.command(o.quick)))
 	}
 	if err := os.RemoveAll(out); err != nil {
 		return nil, err
