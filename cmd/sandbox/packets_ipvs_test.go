@@ -128,7 +128,11 @@ func TestIPVSOnRealPackets(t *testing.T) {
 			for _, p := range []sandbox.Protocol{sandbox.TCP, sandbox.UDP} {
 				r.must(r.Serve(hostOf("n1"), p, 6443))
 			}
-			r.playServices(t, append(serviceScenes(), apiScenes()...))
+			scenes := append(serviceScenes(), apiScenes()...)
+			if mode == "direct" {
+				scenes = append(scenes, keptScenes()...)
+			}
+			r.playServices(t, scenes)
 		})
 	}
 }

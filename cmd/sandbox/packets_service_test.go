@@ -108,7 +108,7 @@ func TestServicesOnRealPackets(t *testing.T) {
 	for node := range r.agents {
 		r.must(r.nft(node, services()))
 	}
-	r.playServices(t, serviceScenes())
+	r.playServices(t, append(serviceScenes(), keptScenes()...))
 }
 
 // playServices goes from scene to scene and asks for Services in both protocols.
@@ -189,15 +189,25 @@ func serviceScenes() []serviceScene {
 			{"allow", "host/out", "a/far", 30081, node1},
 			{"deny", "host/out", "a/far", 30081, []string{"10.77.0.12", "fd77::12"}},
 			{"allow", "a/cli", "a/far", 30081, node1},
-			{"deny", "a/cli", "a/far", 80, farService},
 		}},
 		{scene{name: "a pod at a NodePort of its own node counts as that elsewhere", pods: trio,
 			policies: []string{
 				`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{from: [{podSelector: {}}]}]}`,
 			}}, []serviceRow{
-			{"allow", "a/cli", "a/far", 80, farService},
 			{"deny", "a/cli", "a/far", 30081, node1},
 		}},
+	}
+}
+
+// keptScenes are about clients that keep their address at a Service.
+func keptScenes() []serviceScene {
+	return []serviceScene{
+		{scene{name: "by the address of its own node", pods: trio, policies: []string{
+			`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{from: [{ipBlock: {cidr: 10.77.0.11/32}}, {ipBlock: {cidr: "fd77::11/128"}}]}]}`,
+		}}, []serviceRow{{"deny", "a/cli", "a/far", 80, farService}}},
+		{scene{name: "by its labels", pods: trio, policies: []string{
+			`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{from: [{podSelector: {}}]}]}`,
+		}}, []serviceRow{{"allow", "a/cli", "a/far", 80, farService}}},
 	}
 }
 
