@@ -177,6 +177,13 @@ func sendFrom(own netip.Prefix, to []netip.Addr) error {
 	if err := netlink.AddrAdd(lo, addr); err != nil {
 		return err
 	}
+	if isForAll(own.Addr()) {
+		forAll := netlink.Route{Dst: netlink.NewIPNet(own.Addr().AsSlice()), Type: unix.RTN_BROADCAST,
+			Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_LINK}
+		if err := netlink.RouteDel(&forAll); err != nil {
+			return err
+		}
+	}
 	for _, a := range to {
 		if a.Is4() != own.Addr().Is4() {
 			continue

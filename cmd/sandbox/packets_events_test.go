@@ -1,10 +1,12 @@
 package sandbox_test
 
 import (
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
 
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/picket-project/picket/cmd/sandbox"
@@ -42,12 +44,25 @@ func (r *rig) packetPods(w *oracle.World) map[string]sandbox.Pod {
 		if r.agents[p.Spec.NodeName] == nil {
 			continue
 		}
-		if own := ownAddrs(w, p); len(own) > 0 {
+		if own := slices.DeleteFunc(ownAddrs(w, p), isForAll); len(own) > 0 {
 			name := p.Namespace + "/" + p.Name
 			pods[name] = sandbox.Pod{Name: name, Node: p.Spec.NodeName, Addrs: own}
 		}
 	}
 	return pods
+}
+
+// isForAll reports whether the kernel takes an address for one of all hosts: before Linux 5.14 the
+// lowest of a range is.
+func isForAll(a netip.Addr) bool {
+	var u unix.Utsname
+	var version [2]int
+	if !a.Is4() || a.As4()[3] != 0 || unix.Uname(&u) != nil {
+		return false
+	}
+	release := unix.ByteSliceToString(u.Release[:])
+	_, err := fmt.Sscanf(release, "%d.%d", &version[0], &version[1])
+	return err == nil && slices.Compare(version[:], []int{5, 14}) < 0
 }
 
 func ownAddrs(w *oracle.World, p *corev1.Pod) []netip.Addr {
