@@ -23,7 +23,7 @@ type agent struct {
 	options rigOptions
 	ns      *os.File // the node's network namespace
 	control *controller.Controller
-	backend *nft.Backend
+	backend kernel
 	tap     *tap // between them
 	deliver func(source.Mail)
 	stop    func() // ends the controller and its backend; the rules stay
@@ -46,8 +46,12 @@ func newAgent(r *rig, node string, o rigOptions) *agent {
 // start runs a new controller over a new backend, which knows nothing yet.
 func (a *agent) start(t testing.TB) {
 	t.Helper()
-	a.backend = nft.Open(nft.Options{NetNS: int(a.ns.Fd()), NoOwner: a.options.shared})
-	a.tap.Backend = a.backend
+	open := a.options.open
+	if open == nil {
+		open = openNft
+	}
+	a.backend = open(int(a.ns.Fd()), a.options.shared)
+	a.tap.kernel = a.backend
 	var connections *conntrack.Table
 	a.rig.must(a.rig.InNode(a.node, func() (err error) {
 		connections, err = conntrack.Open()
@@ -123,11 +127,25 @@ func (f feed) Run(ctx context.Context, deliver func(source.Mail)) error {
 	return nil
 }
 
+// kernel is what a rig needs of a backend.
+type kernel interface {
+	controller.Firewall
+	controller.Cutter
+	controller.Guard
+	controller.FlowtableLister
+	controller.Separator
+	Close() error
+}
+
+func openNft(netns int, shared bool) kernel {
+	return nft.Open(nft.Options{NetNS: netns, NoOwner: shared})
+}
+
 // tap sits between a controller and its backend: it keeps what was applied, can break it, and lets
 // a test look at what the kernel holds too.
 type tap struct {
 	mu sync.Mutex // guards the fields below, and that the backend is used by one at a time
-	*nft.Backend
+	kernel
 	applied []ruleset.Delta
 	broken  func(apply func() error) error // instead of apply; nil: it works
 }
@@ -135,13 +153,13 @@ type tap struct {
 func (p *tap) Observe(ctx context.Context) (ruleset.Observed, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.Backend.Observe(ctx)
+	return p.kernel.Observe(ctx)
 }
 
 func (p *tap) Apply(ctx context.Context, d ruleset.Delta) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	apply := func() error { return p.Backend.Apply(ctx, d) }
+	apply := func() error { return p.kernel.Apply(ctx, d) }
 	if d.Empty() {
 		return apply()
 	}
@@ -155,42 +173,42 @@ func (p *tap) Apply(ctx context.Context, d ruleset.Delta) error {
 func (p *tap) Untouched(ctx context.Context) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.Backend.Untouched(ctx)
+	return p.kernel.Untouched(ctx)
 }
 
 func (p *tap) Cuts(ctx context.Context) (ruleset.Cuts, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.Backend.Cuts(ctx)
+	return p.kernel.Cuts(ctx)
 }
 
 func (p *tap) Cut(ctx context.Context, c ruleset.CutChange) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.Backend.Cut(ctx, c)
+	return p.kernel.Cut(ctx, c)
 }
 
 func (p *tap) Flowtables(ctx context.Context) ([]string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.Backend.Flowtables(ctx)
+	return p.kernel.Flowtables(ctx)
 }
 
 func (p *tap) PutSegment(ctx context.Context, s ruleset.Segment) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.Backend.PutSegment(ctx, s)
+	return p.kernel.PutSegment(ctx, s)
 }
 
 // look says what the kernel holds and leaves the backend as if nobody had looked.
 func (p *tap) look(ctx context.Context) (ruleset.Observed, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	have, err := p.Backend.Observe(ctx)
+	have, err := p.kernel.Observe(ctx)
 	if err != nil {
 		return have, err
 	}
-	return have, p.Backend.Apply(ctx, ruleset.Delta{})
+	return have, p.kernel.Apply(ctx, ruleset.Delta{})
 }
 
 // breakdown sets what happens instead of Apply from now on.

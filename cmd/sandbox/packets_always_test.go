@@ -16,7 +16,7 @@ import (
 )
 
 // closed is a world in which no pod may speak or be spoken to.
-var closed = scene{pods: trio, policies: []string{
+var closed = setting{pods: trio, policies: []string{
 	`a/deny {podSelector: {}, policyTypes: [Ingress, Egress]}`},
 	flows: `deny a/cli > a/web TCP 80
 		deny a/cli > a/web PING
@@ -133,7 +133,7 @@ func forgetNeighbours() error {
 }
 
 // rejected is a world with denials of each kind, on one node and across.
-var rejected = scene{pods: trio,
+var rejected = setting{pods: trio,
 	policies: []string{
 		`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}]}`,
 		`a/far {podSelector: {matchLabels: {app: far}}, policyTypes: [Ingress, Egress]}`},
@@ -157,11 +157,9 @@ func TestRejectOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{denial: ruleset.Reject})
 	r.play(t, rejected)
 	var denied []question
-	for line := range words(rejected.flows) {
-		for _, q := range r.read(line) {
-			if !q.allow {
-				denied = append(denied, q)
-			}
+	for _, q := range r.read(rejected.flows) {
+		if !q.allow {
+			denied = append(denied, q)
 		}
 	}
 	began := time.Now()

@@ -56,7 +56,7 @@ func BenchmarkDeniedPacket(b *testing.B) {
 			r := newRig(b, rigOptions{})
 			policy := fmt.Sprintf("a/in {podSelector: {matchLabels: {app: web}}, ingress: [%s]}",
 				ranges("from", count))
-			r.become(scene{pods: trio, policies: []string{policy}}.world(b))
+			r.become(setting{pods: trio, policies: []string{policy}}.world(b))
 			var conn net.Conn
 			r.must(r.InPod("a/cli", func() (err error) {
 				conn, err = net.Dial("udp", net.JoinHostPort(r.pods["a/web"].Addrs[0].String(),

@@ -136,7 +136,7 @@ func TestRangeOutlivesItsNodeOnRealPackets(t *testing.T) {
 // webhook.
 func TestNodeThroughItsTunnelOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	s := scene{
+	s := setting{
 		pods: `a/webhook n1 app=webhook
 			a/open n1
 			b/pod n2`,

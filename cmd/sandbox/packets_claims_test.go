@@ -8,10 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/picket-project/picket/controller/graph"
+	"github.com/picket-project/picket/ruleset/oracle"
 )
 
 // claimed is a world with an isolated pod that others will claim the addresses of.
-var claimed = scene{
+var claimed = setting{
 	pods: `a/web n1 app=web
 		b/near n1
 		b/far n2`,
@@ -142,7 +143,7 @@ func (a *agent) awaitWarning(t testing.TB, names ...string) {
 // one outside.
 func TestClaimsMakeNoPeersOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	s := scene{
+	s := setting{
 		pods: `a/web n1 app=web
 			b/near n1
 			b/far n2`,
@@ -226,7 +227,7 @@ func TestDepartedPodIsSucceededOnRealPackets(t *testing.T) {
 // A namespace that nobody has told of yet is not taken for one without labels.
 func TestUnheardNamespaceOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	s := scene{
+	s := setting{
 		pods: `a/web n1 app=web
 			b/near n1
 			b/far n2`,
@@ -237,7 +238,7 @@ func TestUnheardNamespaceOnRealPackets(t *testing.T) {
 	r.become(w)
 	r.check(w, `deny b/near > a/web TCP 80
 		deny b/far > a/web UDP 80`)
-	r.feed(graph.EventOf(newNamespace("b", []string{"restricted=yes"})))
+	r.feed(graph.EventOf(edited(t, &oracle.World{}, "namespace b restricted=yes").Namespaces[0]))
 	r.askUntold("deny b/near > a/web TCP 80")
 	heard := changedWorld(t, w, func(s *stage) { s.namespace("b") })
 	r.become(heard)

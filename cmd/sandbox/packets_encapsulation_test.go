@@ -119,7 +119,7 @@ func (r *rig) encapsulate(e encapsulation, from string, port int) error {
 
 // Nobody reaches a pod through a tunnel of its node, of whatever kind, but other nodes.
 func TestEncapsulationsOnRealPackets(t *testing.T) {
-	world := scene{pods: trio, policies: []string{
+	world := setting{pods: trio, policies: []string{
 		`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: far}}}]}]}`}}
 	for _, e := range encapsulations() {
 		t.Run(e.name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func (r *rig) onlyNodesEncapsulate(e encapsulation, heard *atomic.Int64) {
 // WireGuard takes nothing from who has no key, so that its port needs no guard.
 func TestWireGuardTakesNothingWithoutAKey(t *testing.T) {
 	r := newRig(t, rigOptions{idle: true})
-	r.build(scene{pods: trio}.world(t))
+	r.build(setting{pods: trio}.world(t))
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "flannel-wg"
 	var port uint16

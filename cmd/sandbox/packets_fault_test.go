@@ -141,7 +141,7 @@ func (r *rig) restart(w *oracle.World, meanwhile func()) {
 // pods are gone (CVE-2024-7598). What the API has is told; what is in force is more.
 func TestTerminatingNamespaceOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	s := scene{
+	s := setting{
 		pods: `a/web n1 app=web
 			a/other n2
 			b/cli n1`,

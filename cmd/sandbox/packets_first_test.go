@@ -16,7 +16,7 @@ func firstTimers(t *testing.T, count int) (w *oracle.World, clients []string) {
 		clients = append(clients, fmt.Sprintf("a/first%d", i))
 		pods = append(pods, fmt.Sprintf("%s n%d app=first", clients[i], 1+i%2))
 	}
-	return scene{pods: strings.Join(pods, "\n"), policies: []string{
+	return setting{pods: strings.Join(pods, "\n"), policies: []string{
 		`a/in {podSelector: {matchLabels: {app: web}}, ingress: [
 			{from: [{podSelector: {matchLabels: {app: first}}}], ports: [{port: 5002, protocol: UDP}]}]}`,
 		`a/out {podSelector: {matchLabels: {app: first}}, policyTypes: [Egress], egress: [
@@ -31,7 +31,7 @@ func TestFirstDatagramArrivesOnRealPackets(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		t.Run(fmt.Sprintf("strict %t", strict), func(t *testing.T) {
 			r := newRig(t, rigOptions{strict: strict})
-			r.become(scene{pods: trio}.world(t))
+			r.become(setting{pods: trio}.world(t))
 			w, names := firstTimers(t, clients)
 			r.build(w)
 			heard := r.listen("a/web", 5002)

@@ -123,7 +123,7 @@ func (s *speaker) silent(t testing.TB) {
 }
 
 // gossips is a world of pods that talk to each other by one port; the policy lets a/in alone begin.
-var gossips = scene{pods: `a/in n1 app=in
+var gossips = setting{pods: `a/in n1 app=in
 		a/near n1 app=out
 		a/far n2 app=out`}
 

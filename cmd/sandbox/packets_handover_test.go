@@ -76,7 +76,7 @@ var vips = []netip.Addr{netip.MustParseAddr("10.77.0.100"), netip.MustParseAddr(
 func TestAnAddressOfTheNodeMovesOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	alone := `a/cli {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`
-	w := scene{pods: "a/cli n1 app=cli", policies: []string{alone}}.world(t)
+	w := setting{pods: "a/cli n1 app=cli", policies: []string{alone}}.world(t)
 	w = changedWorld(t, w, func(s *stage) { s.own("n1", vips) })
 	r.hold("n1", vips)
 	r.become(w)

@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/picket-project/picket/cmd/sandbox"
-	"github.com/picket-project/picket/ruleset/oracle"
 )
 
 // A pod that a policy isolates, but whose packets pass no hook of its node, keeps the node from
@@ -21,10 +20,9 @@ import (
 func TestHiddenPodOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	odd := netip.MustParseAddr("10.77.0.200")
-	w := scene{
-		pods:     trio + "\na/odd n1 app=odd",
+	w := setting{
+		pods:     trio + "\na/odd n1 10.77.0.200 app=odd",
 		policies: []string{`a/out {podSelector: {matchLabels: {app: odd}}, policyTypes: [Egress]}`},
-		change:   func(w *oracle.World) { setAddrs(w.Pods[len(w.Pods)-1], odd) },
 	}.world(t)
 	r.build(changedWorld(t, w, func(s *stage) { s.dropPod("a/odd") }))
 	inside := r.macvlan("n1", netip.PrefixFrom(odd, 24))

@@ -18,7 +18,7 @@ import (
 
 // oneWay is a world in which a/cli may only speak to a/far, over UDP, and a/far may only be spoken
 // to.
-var oneWay = scene{pods: trio,
+var oneWay = setting{pods: trio,
 	policies: []string{
 		`a/deny {podSelector: {}, policyTypes: [Ingress, Egress]}`,
 		`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}], ports: [{port: 80, protocol: UDP}, {port: 81, protocol: UDP}]}]}`,
@@ -100,14 +100,14 @@ const (
 // way.
 func TestPodsAreNoRoutersOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{idle: true})
-	w := scene{pods: trio}.world(t)
+	w := setting{pods: trio}.world(t)
 	r.build(w)
 	t.Run("nobody filters", func(t *testing.T) { r.report(t); r.routerTalk(true) })
 	r.start()
 	r.tell(w)
 	t.Run("no policy", func(t *testing.T) { r.report(t); r.routerTalk(false) })
 	t.Run("everything is allowed", func(t *testing.T) {
-		r.play(t, scene{pods: trio, policies: []string{
+		r.play(t, setting{pods: trio, policies: []string{
 			`a/all {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}]}`}})
 		r.routerTalk(false)
 	})

@@ -141,7 +141,7 @@ func TestIPVSOnRealPackets(t *testing.T) {
 // address.
 func (r *rig) proxyByIPVS(masquerading string) {
 	r.t.Helper()
-	r.build(scene{pods: trio}.world(r.t))
+	r.build(setting{pods: trio}.world(r.t))
 	for node := range r.agents {
 		r.must(r.InNode(node, addServiceDevice))
 		r.must(r.serveByIPVS(node, r.virtuals(node)))
@@ -162,7 +162,7 @@ func TestRejectThroughIPVSOnRealPackets(t *testing.T) {
 // apiScenes are about a Service of a host process.
 func apiScenes() []serviceScene {
 	return []serviceScene{
-		{scene{name: "a host process, no policy", pods: trio}, []serviceRow{
+		{setting{name: "a host process, no policy", pods: trio}, []serviceRow{
 			{"allow", "a/cli", hostOf("n1"), 443, apiService},
 			{"allow", "a/far", hostOf("n1"), 443, apiService},
 		}},

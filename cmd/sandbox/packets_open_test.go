@@ -11,7 +11,7 @@ import (
 
 // talkers is a world with two clients that talk to a server on their own node and to one on
 // another.
-var talkers = scene{
+var talkers = setting{
 	pods: `a/cli n1 app=cli
 		a/twin n1 app=twin
 		a/near n1 app=server

@@ -60,22 +60,22 @@ type outputRow struct {
 // sends a Service's packets on.
 func TestOutputOnRealPackets(t *testing.T) {
 	for _, s := range []struct {
-		scene
+		setting
 		rows []outputRow
 	}{
-		{scene{name: "no policy", pods: trio}, []outputRow{
+		{setting{name: "no policy", pods: trio}, []outputRow{
 			{"allow", "a/cli", "a/web"}, {"allow", "a/cli", "a/far"}, {"allow", "out", "a/web"},
 			{"allow", "a/cli", "n1"}}},
-		{scene{name: "egress denied", pods: trio, policies: []string{
+		{setting{name: "egress denied", pods: trio, policies: []string{
 			`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`},
 			flows: "deny a/cli > a/web UDP 81"}, []outputRow{
 			{"deny", "a/cli", "a/web"}, {"deny", "a/cli", "a/far"}, {"allow", "out", "a/web"},
 			{"allow", "a/cli", "n1"}}},
-		{scene{name: "ingress denied", pods: trio, policies: []string{
+		{setting{name: "ingress denied", pods: trio, policies: []string{
 			`a/in {podSelector: {matchLabels: {app: web}}, ingress: []}`},
 			flows: "deny a/cli > a/web UDP 81"}, []outputRow{
 			{"deny", "a/cli", "a/web"}, {"allow", "a/cli", "a/far"}, {"deny", "out", "a/web"}}},
-		{scene{name: "ingress from one pod", pods: trio, policies: []string{
+		{setting{name: "ingress from one pod", pods: trio, policies: []string{
 			`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: cli}}}]}]}`}, flows: "deny a/far > a/web UDP 81"},
 			[]outputRow{{"allow", "a/cli", "a/web"}, {"deny", "a/far", "a/web"},
 				{"deny", "out", "a/web"}}},

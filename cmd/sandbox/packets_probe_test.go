@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -27,6 +28,7 @@ type question struct {
 	flow     oracle.Flow
 	from, to string // pods of the sandbox; an empty to takes anybody's answer
 	allow    bool
+	at       string // where a scene asks
 }
 
 // verdict is what should become of it, in a word.
@@ -38,7 +40,8 @@ func (q question) verdict() string {
 }
 
 func (q question) String() string {
-	return fmt.Sprintf("%s > %s (%s), %s", q.from, q.to, q.flow, q.verdict())
+	return strings.TrimSpace(fmt.Sprintf("%s %s > %s (%s), %s", q.at, q.from, q.to, q.flow,
+		q.verdict()))
 }
 
 // probe is the question as the engine puts it.
@@ -88,9 +91,10 @@ func (r *rig) answers(questions []question, timeout time.Duration) []sandbox.Out
 	outcomes := make([]sandbox.Outcome, len(questions))
 	var probes []sandbox.Probe
 	var places []int
+	var pings sync.WaitGroup
 	for i, q := range questions {
 		if q.flow.Protocol == "" {
-			outcomes[i] = r.ping(q.from, q.flow.To, timeout)
+			pings.Go(func() { outcomes[i] = r.ping(q.from, q.flow.To, timeout) })
 			continue
 		}
 		probes, places = append(probes, q.probe()), append(places, i)
@@ -98,6 +102,7 @@ func (r *rig) answers(questions []question, timeout time.Duration) []sandbox.Out
 	for i, got := range r.run(timeout, probes) {
 		outcomes[places[i]] = got
 	}
+	pings.Wait()
 	return outcomes
 }
 
@@ -196,7 +201,7 @@ func (r *rig) agree(w *oracle.World) {
 func (r *rig) leftToDo(w *oracle.World, a *agent) ruleset.Delta {
 	r.t.Helper()
 	s := compile.SnapshotOf(policy.Objects(*w), a.node)
-	s.Denial, s.Strict = a.options.denial, a.options.strict
+	s.Denial, s.Strict, s.Form = a.options.denial, a.options.strict, a.tap.Form()
 	have, err := a.tap.look(r.t.Context())
 	r.must(err)
 	s.Links, s.TunnelPorts = hostFacts(have)

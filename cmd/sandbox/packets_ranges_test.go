@@ -10,7 +10,7 @@ import (
 // both directions.
 func TestManyRangesOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	r.play(t, scene{name: "6,000 ranges of 70 ports", pods: trio,
+	r.play(t, setting{name: "6,000 ranges of 70 ports", pods: trio,
 		policies: []string{
 			fmt.Sprintf("a/in {podSelector: {matchLabels: {app: web}}, ingress: [%s]}",
 				ranges("from", 6000)),
@@ -35,7 +35,7 @@ func TestManyRangesOnRealPackets(t *testing.T) {
 			deny a/web > a/cli TCP 3061
 			allow a/web > a/far TCP 3001
 			deny a/web > a/far TCP 3000`})
-	r.play(t, scene{name: "a few of them", pods: trio,
+	r.play(t, setting{name: "a few of them", pods: trio,
 		policies: []string{fmt.Sprintf(
 			"a/in {podSelector: {matchLabels: {app: web}}, ingress: [%s]}", ranges("from", 40))},
 		flows: `allow a/cli > a/web TCP 260

@@ -31,10 +31,13 @@ type rig struct {
 	agents map[string]*agent      // by node
 	pods   map[string]sandbox.Pod // of the world
 	told   *oracle.World          // what the controllers know
+	// by address, those outside, whom nobody tells the controllers of
+	strangers map[netip.Addr]string
 }
 
 // rigOptions say how the nodes of a rig are run.
 type rigOptions struct {
+	open     func(netns int, shared bool) kernel // makes the backend; nil is nftables
 	denial   ruleset.Denial
 	idle     bool // nobody runs the nodes until start
 	strict   bool // pods are denied until they are known
@@ -55,7 +58,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		}
 	})
 	r := &rig{Cluster: c, t: t, agents: map[string]*agent{}, pods: map[string]sandbox.Pod{},
-		told: &oracle.World{}}
+		told: &oracle.World{}, strangers: map[netip.Addr]string{}}
 	for _, n := range rigNodes() {
 		r.must(c.AddPod(sandbox.Pod{Name: hostOf(n.Name), Node: n.Name, HostNetwork: true}))
 		r.must(c.InNode(n.Name, unfilterBridges))

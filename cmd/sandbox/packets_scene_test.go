@@ -4,60 +4,63 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/ruleset/oracle"
+	"github.com/picket-project/picket/ruleset/oracle/scene"
 )
 
-// scene is a small world and what must be true of it, both in few words:
-//
-//	namespaces  a team=blue                             only where it needs labels
-//	pods        a/web n1 app=web http:80/TCP host       name, node, labels, named ports, hostNetwork
-//	policies    a/p {podSelector: {}, ingress: []}      name, spec
-//	flows       deny  a/cli > a/web TCP 80              over every family that both ends have
-//	            allow a/cli > a/web@6 PING              over IPv6 only
-//
-// The end of a flow is a pod, a host (n1, n2, n3, out) or, as the last one, an address that anybody
-// answers at.
-type scene struct {
-	name       string
-	namespaces string
-	pods       string
-	policies   []string
-	change     func(*oracle.World) // what the words above can't say
-	flows      string
+// setting is a small world of its own for a test of what no text says: what agents do, and when.
+// Its parts are in the words of package scene.
+type setting struct {
+	name     string
+	pods     string   // one a line, without "pod"
+	policies []string // without "policy"
+	flows    string
 }
 
-// world is the scene as objects. Pods get addresses in the order of their lines.
-func (s scene) world(t testing.TB) *oracle.World {
+// trio is two pods of one node and one of another.
+const trio = `a/web n1 app=web http:80/TCP dns:53/UDP
+	a/cli n1 app=cli
+	a/far n2 app=far`
+
+// world is the setting as objects. Pods get addresses in the order of their lines.
+func (s setting) world(t testing.TB) *oracle.World {
 	t.Helper()
-	w := &oracle.World{Nodes: apiNodes()}
+	var statements []string
 	for line := range words(s.pods) {
-		w.Pods = append(w.Pods, newPod(t, w, line))
+		statements = append(statements, "pod "+strings.Join(line, " "))
+		namespace, _, _ := strings.Cut(line[0], "/")
+		statements = append(statements, "namespace "+namespace)
 	}
 	for _, text := range s.policies {
-		w.Policies = append(w.Policies, newPolicy(t, text))
+		statements = append(statements, "policy "+strings.Join(strings.Fields(text), " "))
 	}
-	for line := range words(s.namespaces) {
-		w.Namespaces = append(w.Namespaces, newNamespace(line[0], line[1:]))
-	}
-	for _, p := range w.Pods {
-		if !slices.ContainsFunc(w.Namespaces, func(ns *corev1.Namespace) bool {
-			return ns.Name == p.Namespace
-		}) {
-			w.Namespaces = append(w.Namespaces, newNamespace(p.Namespace, nil))
-		}
-	}
-	if s.change != nil {
-		s.change(w)
+	return edited(t, &oracle.World{Nodes: usualCluster(t).Nodes}, statements...)
+}
+
+func usualCluster(t testing.TB) *oracle.World {
+	t.Helper()
+	w, err := scene.Cluster()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return w
+}
+
+// edited is the world after statements.
+func edited(t testing.TB, w *oracle.World, statements ...string) *oracle.World {
+	t.Helper()
+	next, err := scene.Edit(w, strings.Join(statements, "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next
 }
 
 // words are the lines of a text that are not empty, in words.
@@ -71,73 +74,18 @@ func words(text string) func(func([]string) bool) {
 	}
 }
 
-func apiNodes() []*corev1.Node {
-	var nodes []*corev1.Node
-	for _, n := range rigNodes()[1:] {
-		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name}}
-		for _, cidr := range n.PodCIDRs {
-			node.Spec.PodCIDRs = append(node.Spec.PodCIDRs, cidr.String())
-		}
-		for _, a := range n.Addrs {
-			node.Status.Addresses = append(node.Status.Addresses,
-				corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
-		}
-		nodes = append(nodes, node)
-	}
-	return nodes
-}
-
-func newNamespace(name string, labels []string) *corev1.Namespace {
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name,
-		Labels: map[string]string{corev1.LabelMetadataName: name}}}
-	for _, label := range labels {
-		key, value, _ := strings.Cut(label, "=")
-		ns.Labels[key] = value
-	}
-	return ns
-}
-
+// newPod reads a pod of a world with nodes.
 func newPod(t testing.TB, w *oracle.World, line []string) *corev1.Pod {
 	t.Helper()
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{}}}
-	p.Namespace, p.Name, _ = strings.Cut(line[0], "/")
-	p.Spec.NodeName = line[1]
-	p.Spec.Containers = make([]corev1.Container, 1)
-	p.Status.Phase = corev1.PodRunning
-	place(p, 2+len(w.Pods))
-	for _, word := range line[2:] {
-		key, value, isLabel := strings.Cut(word, "=")
-		switch {
-		case word == "host":
-			p.Spec.HostNetwork = true
-			setAddrs(p, hostAddrs(p.Spec.NodeName)...)
-		case isLabel:
-			p.Labels[key] = value
-		default:
-			p.Spec.Containers[0].Ports = append(p.Spec.Containers[0].Ports, newPort(t, word))
-		}
-	}
-	return p
+	pods := edited(t, w, "pod "+strings.Join(line, " ")).Pods
+	return pods[len(pods)-1]
 }
 
-// newPort reads name:number/protocol.
-func newPort(t testing.TB, text string) corev1.ContainerPort {
+// newPolicy reads "namespace/name spec".
+func newPolicy(t testing.TB, text string) *networkingv1.NetworkPolicy {
 	t.Helper()
-	name, rest, _ := strings.Cut(text, ":")
-	number, proto, _ := strings.Cut(rest, "/")
-	n, err := strconv.Atoi(number)
-	if err != nil {
-		t.Fatalf("port %q: %v", text, err)
-	}
-	return corev1.ContainerPort{Name: name, ContainerPort: int32(n),
-		Protocol: corev1.Protocol(proto)}
-}
-
-// place gives the pod the addresses number x of its node.
-func place(p *corev1.Pod, x int) {
-	n := strings.TrimPrefix(p.Spec.NodeName, "n")
-	setAddrs(p, netip.MustParseAddr(fmt.Sprintf("10.244.%s.%d", n, x)),
-		netip.MustParseAddr(fmt.Sprintf("fd00:10:244:%s::%x", n, x)))
+	return edited(t, &oracle.World{},
+		"policy "+strings.Join(strings.Fields(text), " ")).Policies[0]
 }
 
 func setAddrs(p *corev1.Pod, addrs ...netip.Addr) {
@@ -157,18 +105,8 @@ func hostAddrs(name string) []netip.Addr {
 	return nil
 }
 
-// newPolicy reads "namespace/name spec".
-func newPolicy(t testing.TB, text string) *networkingv1.NetworkPolicy {
-	t.Helper()
-	p, err := oracle.ParsePolicy(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// play brings the rig to the scene and asks for its flows.
-func (r *rig) play(t *testing.T, s scene) {
+// play brings the rig to the setting and asks for its flows.
+func (r *rig) play(t *testing.T, s setting) {
 	t.Helper()
 	r.report(t)
 	w := s.world(t)
@@ -187,10 +125,7 @@ func (r *rig) report(t *testing.T) {
 // check asks for flows, first the oracle, then with packets.
 func (r *rig) check(w *oracle.World, flows string) {
 	r.t.Helper()
-	var questions []question
-	for line := range words(flows) {
-		questions = append(questions, r.read(line)...)
-	}
+	questions := r.read(flows)
 	for _, q := range questions {
 		if w.Allowed(q.flow) != q.allow {
 			r.t.Errorf("%s: the oracle does not think so", q)
@@ -199,46 +134,54 @@ func (r *rig) check(w *oracle.World, flows string) {
 	r.expect(w, questions)
 }
 
-// read turns a line into questions: verdict from > to protocol port.
-func (r *rig) read(line []string) []question {
+// read reads flows between those who are in the sandbox, whether anybody was told of them or not.
+func (r *rig) read(flows string) []question {
 	r.t.Helper()
-	if len(line) < 5 || line[2] != ">" || line[0] != "allow" && line[0] != "deny" {
-		r.t.Fatalf("flow %q: want allow or deny, from > to, protocol and port", line)
+	present := &oracle.World{Nodes: usualCluster(r.t).Nodes}
+	for name, p := range r.pods {
+		pod := &corev1.Pod{}
+		pod.Namespace, pod.Name, _ = strings.Cut(name, "/")
+		setAddrs(pod, p.Addrs...)
+		present.Pods = append(present.Pods, pod)
 	}
-	q := question{allow: line[0] == "allow"}
-	if line[4] != "PING" {
-		port, err := strconv.Atoi(line[5])
-		r.must(err)
-		q.flow.Protocol, q.flow.Port = corev1.Protocol(line[4]), int32(port)
+	var lines []string
+	for line := range words(flows) {
+		lines = append(lines, strings.Join(line, " "))
 	}
-	target, family, _ := strings.Cut(line[3], "@")
-	var sources, targets []netip.Addr
-	q.from, sources = r.end(line[1])
-	q.to, targets = r.end(target)
-	var questions []question
-	for _, to := range targets {
-		if from := alike(sources, to); from.IsValid() &&
-			(family == "" || (family == "4") == to.Is4()) {
-			q.flow.From, q.flow.To = from, to
-			questions = append(questions, q)
-		}
-	}
-	if len(questions) == 0 {
-		r.t.Fatalf("flow %q: nothing to ask", line)
+	read, err := scene.Flows(present, strings.Join(lines, "\n"))
+	r.must(err)
+	questions := make([]question, len(read))
+	for i, f := range read {
+		questions[i] = r.question(f)
 	}
 	return questions
 }
 
-// end finds who is meant: as a pod of the sandbox, with addresses.
-func (r *rig) end(name string) (string, []netip.Addr) {
+// question finds who sends a flow and who must answer.
+func (r *rig) question(f scene.Flow) question {
+	return question{flow: f.Flow, allow: f.Verdict == scene.Allow, from: r.whoHas(f.From),
+		to: r.whoHas(f.To), at: f.At}
+}
+
+// whoHas finds the pod of the sandbox, or the host, that has the address; "" is nobody.
+func (r *rig) whoHas(a netip.Addr) string {
+	for name, p := range r.pods {
+		if slices.Contains(p.Addrs, a) {
+			return name
+		}
+	}
+	for _, n := range rigNodes() {
+		if slices.Contains(n.Addrs, a) {
+			return hostOf(n.Name)
+		}
+	}
+	return r.strangers[a]
+}
+
+// stranger lets somebody outside answer at an address, whom nobody tells the agents of.
+func (r *rig) stranger(a netip.Addr) {
 	r.t.Helper()
-	if p, exists := r.pods[name]; exists {
-		return name, p.Addrs
-	}
-	if addrs := hostAddrs(name); addrs != nil {
-		return hostOf(name), addrs
-	}
-	a, err := netip.ParseAddr(name)
-	r.must(err)
-	return "", []netip.Addr{a}
+	name := fmt.Sprintf("outside/%d", len(r.strangers))
+	r.must(r.AddPod(sandbox.Pod{Name: name, Node: "n3", Addrs: []netip.Addr{a}}))
+	r.strangers[a] = name
 }

@@ -78,9 +78,9 @@ func TestSegmentOnRealPackets(t *testing.T) {
 	for _, way := range segmentWays {
 		t.Run(way.name, func(t *testing.T) {
 			r := newRig(t, rigOptions{idle: true})
-			receiver := scene{pods: trio, policies: []string{
+			receiver := setting{pods: trio, policies: []string{
 				`a/in {podSelector: {matchLabels: {app: web}}, ingress: []}`}}.world(t)
-			sender := scene{pods: trio, policies: []string{
+			sender := setting{pods: trio, policies: []string{
 				`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`}}.world(t)
 			r.build(receiver)
 			heard := r.listen("a/web", 5000)
@@ -125,7 +125,7 @@ func TestLinkLocalIsNoWayAroundOnRealPackets(t *testing.T) {
 	for _, way := range linkLocalWays {
 		t.Run(way.name, func(t *testing.T) {
 			r := newRig(t, rigOptions{idle: true})
-			w := scene{pods: trio, policies: []string{way.policy}}.world(t)
+			w := setting{pods: trio, policies: []string{way.policy}}.world(t)
 			r.build(w)
 			from, to := way.ends(r)
 			send := func(mark string) *sandbox.Sniffer {
@@ -152,7 +152,7 @@ func TestLinkLocalIsNoWayAroundOnRealPackets(t *testing.T) {
 // A pod is judged as itself, whatever address it writes into its frames.
 func TestForgedSourceOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{idle: true})
-	w := scene{pods: trio + "\na/friend n1 app=friend",
+	w := setting{pods: trio + "\na/friend n1 app=friend",
 		policies: []string{`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{}]}`}}.world(
 		t)
 	r.build(w)

@@ -116,7 +116,7 @@ func (r *rig) playServices(t *testing.T, scenes []serviceScene) {
 	t.Helper()
 	for _, row := range scenes {
 		t.Run(row.name, func(t *testing.T) {
-			r.play(t, row.scene)
+			r.play(t, row.setting)
 			var questions []question
 			for _, s := range row.rows {
 				for _, proto := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
@@ -135,13 +135,13 @@ func (r *rig) playServices(t *testing.T, scenes []serviceScene) {
 }
 
 type serviceScene struct {
-	scene
+	setting
 	rows []serviceRow
 }
 
 func serviceScenes() []serviceScene {
 	return []serviceScene{
-		{scene{name: "no policy", pods: trio}, []serviceRow{
+		{setting{name: "no policy", pods: trio}, []serviceRow{
 			{"allow", "a/cli", "a/web", 80, webService},
 			{"allow", "a/cli", "a/far", 80, farService},
 			{"allow", "a/far", "a/web", 80, webService},
@@ -163,7 +163,7 @@ func serviceScenes() []serviceScene {
 			{"deny", "host/out", "a/web", 30080, node1},
 			{"deny", "host/out", "a/far", 30081, node1},
 		}},
-		{scene{name: "by the pod and its port", pods: trio, policies: []string{
+		{setting{name: "by the pod and its port", pods: trio, policies: []string{
 			`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: cli}}}], ports: [{port: 8080}, {port: 8080, protocol: UDP}]}]}`,
 			`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{ports: [{port: 80}, {port: 80, protocol: UDP}]}]}`,
 		}}, []serviceRow{
@@ -173,13 +173,13 @@ func serviceScenes() []serviceScene {
 			{"allow", "a/cli", "a/web", 30080, node1},
 			{"deny", "host/out", "a/web", 30080, node1},
 		}},
-		{scene{name: "the Service's address means nothing", pods: trio, policies: []string{
+		{setting{name: "the Service's address means nothing", pods: trio, policies: []string{
 			`a/out {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/16}}, {ipBlock: {cidr: "fd96::/16"}}, {podSelector: {matchLabels: {app: web}}}]}]}`,
 		}}, []serviceRow{
 			{"allow", "a/cli", "a/web", 80, webService},
 			{"deny", "a/cli", "a/far", 80, farService},
 		}},
-		{scene{name: "a NodePort's client by its own address, or the first node's", pods: trio,
+		{setting{name: "a NodePort's client by its own address, or the first node's", pods: trio,
 			policies: []string{
 				`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{ipBlock: {cidr: 8.8.8.8/32}}, {ipBlock: {cidr: "2001:db8::1/128"}}]}]}`,
 				`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{from: [{ipBlock: {cidr: 10.77.0.11/32}}, {ipBlock: {cidr: "fd77::11/128"}}]}]}`,
@@ -190,7 +190,7 @@ func serviceScenes() []serviceScene {
 			{"deny", "host/out", "a/far", 30081, []string{"10.77.0.12", "fd77::12"}},
 			{"allow", "a/cli", "a/far", 30081, node1},
 		}},
-		{scene{name: "a pod at a NodePort of its own node counts as that elsewhere", pods: trio,
+		{setting{name: "a pod at a NodePort of its own node counts as that elsewhere", pods: trio,
 			policies: []string{
 				`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{from: [{podSelector: {}}]}]}`,
 			}}, []serviceRow{
@@ -202,10 +202,10 @@ func serviceScenes() []serviceScene {
 // keptScenes are about clients that keep their address at a Service.
 func keptScenes() []serviceScene {
 	return []serviceScene{
-		{scene{name: "by the address of its own node", pods: trio, policies: []string{
+		{setting{name: "by the address of its own node", pods: trio, policies: []string{
 			`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{from: [{ipBlock: {cidr: 10.77.0.11/32}}, {ipBlock: {cidr: "fd77::11/128"}}]}]}`,
 		}}, []serviceRow{{"deny", "a/cli", "a/far", 80, farService}}},
-		{scene{name: "by its labels", pods: trio, policies: []string{
+		{setting{name: "by its labels", pods: trio, policies: []string{
 			`a/far {podSelector: {matchLabels: {app: far}}, ingress: [{from: [{podSelector: {}}]}]}`,
 		}}, []serviceRow{{"allow", "a/cli", "a/far", 80, farService}}},
 	}

@@ -15,7 +15,7 @@ import (
 
 // isolatedNeighbours are pods of one bridge of which one may receive nothing, and another may send
 // nothing.
-var isolatedNeighbours = scene{
+var isolatedNeighbours = setting{
 	pods: trio + "\na/friend n1 app=friend\na/caged n1 app=caged",
 	policies: []string{
 		`a/in {podSelector: {matchLabels: {app: web}}, ingress: []}`,

@@ -156,8 +156,8 @@ func forget(mac net.HardwareAddr) error {
 // Who everything may reach is reached by multicast and broadcast, too, once a policy says so.
 func TestEverythingAllowedIsNotFencedOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	world := func(ingress string) scene {
-		return scene{pods: trio, policies: []string{
+	world := func(ingress string) setting {
+		return setting{pods: trio, policies: []string{
 			`a/in {podSelector: {matchLabels: {app: web}}, ingress: ` + ingress + `}`}}
 	}
 	ways := map[string]netip.Addr{

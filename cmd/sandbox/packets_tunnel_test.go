@@ -56,7 +56,7 @@ type tunnelRow struct {
 // Nobody reaches a pod through a node's tunnel but other nodes, and they with the addresses of
 // their own pods.
 func TestTunnelsOnRealPackets(t *testing.T) {
-	world := scene{pods: trio, flows: "deny host/out > a/web UDP 81", policies: []string{
+	world := setting{pods: trio, flows: "deny host/out > a/web UDP 81", policies: []string{
 		`a/in {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: In, values: [cli, far]}]}}]}]}`}}
 	for _, row := range []tunnelRow{
 		{"a pod, to its own node", "a/cli", "n1", "a/far", false},
@@ -114,7 +114,7 @@ func TestTunnelProtocolsOnRealPackets(t *testing.T) {
 		"IPv6 in IP": unix.IPPROTO_IPV6, "GRE": unix.IPPROTO_GRE} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, rigOptions{idle: true})
-			w := scene{pods: trio}.world(t)
+			w := setting{pods: trio}.world(t)
 			r.build(w)
 			for at, node := range []string{"n1", "n2"} {
 				heard := r.hearProtocol(node, proto)

@@ -12,7 +12,7 @@ import (
 
 // newcomers is a world in which nobody is isolated, and what a pod of n1 may do that the agents
 // have not heard of yet.
-var newcomers = scene{
+var newcomers = setting{
 	pods: `a/old n1
 		a/far n2`,
 	flows: `allow a/old > a/far TCP 80
@@ -41,11 +41,7 @@ const (
 // askUntold puts questions that no oracle can answer: about pods that nobody has told anybody of.
 func (r *rig) askUntold(flows string) {
 	r.t.Helper()
-	var questions []question
-	for line := range words(flows) {
-		questions = append(questions, r.read(line)...)
-	}
-	r.expect(r.told, questions)
+	r.expect(r.told, r.read(flows))
 }
 
 // withNewcomer is a world with a pod more.

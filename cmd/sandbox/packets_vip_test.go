@@ -17,7 +17,7 @@ const vip = "10.88.0.1"
 // node it is: it ends if the pod may not send there, and goes on if it may.
 func TestAddressThatLeavesItsNodeOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	s := scene{
+	s := setting{
 		pods:     "a/shut n1\na/free n1",
 		policies: []string{`a/p {podSelector: {matchLabels: {app: shut}}, policyTypes: [Egress]}`},
 	}

@@ -19,7 +19,7 @@ import (
 // what they stand for, without the fixed sets.
 func compiled(t *testing.T, node string, policies ...string) string {
 	t.Helper()
-	w := cluster(t)
+	w := with(t, "")
 	for _, text := range policies {
 		w.Policies = append(w.Policies, netpol(t, text))
 	}
@@ -45,7 +45,7 @@ func TestCompileForOneNode(t *testing.T) {
 		{"no policies", "n1", nil, n1},
 		{"a policy for pods of another node", "n1", []string{db}, n1},
 		{"a policy for nobody", "n1", []string{"b/p {ingress: [{from: [{podSelector: {}}]}]}"}, n1},
-		{"a node that is no object has no addresses", "n3", []string{"a/p {}"}, ""},
+		{"a node that is no object has no addresses", "n4", []string{"a/p {}"}, ""},
 		{"a policy for its pod, about a pod of another node", "n2", []string{db},
 			"node 10.77.0.12 node fd77::12 " +
 				"set pods4-* # pods app=web in namespace a 10.244.1.2 set pods6-* # pods app=web in " +
@@ -61,12 +61,12 @@ func TestCompileForOneNode(t *testing.T) {
 				"{app: x}}}]}]}"},
 			"node 10.77.0.12 node fd77::12 set pods4-* # pods app=x in namespace ab set pods6-* " +
 				"# pods app=x in namespace ab " +
-				"chain egress/ab/cli allow to @pods4-* any # ab/p egress[0] allow to @pods6-* " +
+				"chain egress/ab/web allow to @pods4-* any # ab/p egress[0] allow to @pods6-* " +
 				"any # ab/p egress[0] " +
 				"allow to 10.244.2.3/32 any # itself allow to fd00:10:244:2::3/128 any # itself " +
 				"drop # isolated by ab/p " +
-				"dispatch egress 10.244.2.3 -> egress/ab/cli dispatch egress fd00:10:244:2::3 -> " +
-				"egress/ab/cli"},
+				"dispatch egress 10.244.2.3 -> egress/ab/web dispatch egress fd00:10:244:2::3 -> " +
+				"egress/ab/web"},
 	} {
 		if diff := cmp.Diff(row.want, compiled(t, row.node, row.policies...)); diff != "" {
 			t.Errorf("%s: want - got +\n%s", row.name, diff)
@@ -77,7 +77,7 @@ func TestCompileForOneNode(t *testing.T) {
 // The fixed sets say where the node's pods are, which addresses are nodes', and where
 // tunnels end.
 func TestCompileFillsTheFixedSets(t *testing.T) {
-	snapshot := compile.SnapshotOf(policy.Objects(*cluster(t)), "n1")
+	snapshot := compile.SnapshotOf(policy.Objects(*with(t, "")), "n1")
 	snapshot.Links = []ruleset.Link{{Name: "cni0",
 		Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.2")}}}
 	snapshot.TunnelPorts = []ruleset.Tunnel{{Proto: ruleset.UDP, Port: 8472}}
@@ -90,9 +90,19 @@ set pods4-bound  # addresses that come in by their own interface only
 set pods4-nodes  # addresses of nodes
   10.77.0.11
   10.77.0.12
+  10.77.0.13
+  10.244.2.0
+  10.244.2.1
+  10.244.3.0
+  10.244.3.1
 set pods6-nodes  # addresses of nodes
+  fd00:10:244:2::
+  fd00:10:244:2::1
+  fd00:10:244:3::
+  fd00:10:244:3::1
   fd77::11
   fd77::12
+  fd77::13
 set links4-behind  # interfaces of this node's pods, with the addresses behind them
   cni0 10.244.1.2
 set ports-tunnels  # where nodes unpack tunnels
@@ -141,7 +151,7 @@ func shuffle[T any](r *rand.Rand, list []T) {
 
 // The problems of all policies are told, in the order of their names, whoever they select.
 func TestCompileTellsAllProblems(t *testing.T) {
-	w := cluster(t)
+	w := with(t, "")
 	for _, text := range []string{"b/p {policyTypes: [x]}", "a/q {ingress: [{ports: [{port: 0}]}]}",
 		"a/fine {}", "a/p {ingress: [{from: [{}]}]}"} {
 		w.Policies = append(w.Policies, netpol(t, text))
@@ -160,13 +170,13 @@ func TestCompileTellsAllProblems(t *testing.T) {
 
 // The denial is the end of every chain, and no rule of any.
 func TestCompileDenial(t *testing.T) {
-	w := cluster(t)
+	w := with(t, "")
 	w.Policies = append(w.Policies, netpol(t, "a/p {egress: [{}]}"))
 	snapshot := compile.SnapshotOf(policy.Objects(*w), "n1")
 	snapshot.Denial = ruleset.Reject
 	program, _ := compile.Compile(snapshot)
-	if got := strings.Count(program.String(), "\n  reject  # isolated by a/p\n"); got != 4 ||
-		len(program.Chains) != 4 {
+	if got := strings.Count(program.String(), "\n  reject  # isolated by a/p\n"); got != 6 ||
+		len(program.Chains) != 6 {
 		t.Errorf("%d rejections in\n%s", got, program)
 	}
 }

@@ -107,6 +107,17 @@ func TestAllowedIsDeterministic(t *testing.T) {
 	}
 }
 
+// verdict says which halves of the flow are allowed.
+func verdict(w *World, f Flow) string {
+	halves := map[[2]bool]string{
+		{true, true}:   "allow",
+		{false, true}:  "deny-egress",
+		{true, false}:  "deny-ingress",
+		{false, false}: "deny-both",
+	}
+	return halves[[2]bool{w.EgressAllowed(f), w.IngressAllowed(f)}]
+}
+
 // sample returns about that many of the flows, evenly spread.
 func sample(flows []Flow, count int) []Flow {
 	var picked []Flow
