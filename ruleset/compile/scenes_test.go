@@ -92,8 +92,8 @@ func reasons(traces []ruleset.Trace) string {
 	return strings.Join(texts, "; ")
 }
 
-// The programs of all nodes say what the scenes say, in each form, and what the oracle says of many
-// more flows.
+// The programs of all nodes say what the scenes say, in each form, and where something is wrong what
+// the oracle says of more flows.
 func TestScenes(t *testing.T) {
 	for _, s := range corpus(t) {
 		for _, step := range s.Steps {
@@ -109,7 +109,7 @@ func TestScenes(t *testing.T) {
 					}
 				}
 			}
-			if s.NoOracle == "" {
+			if s.NoOracle == "" && strings.HasPrefix(s.Topic, "wrong") {
 				agree(t, step.World)
 			}
 			saysProblems(t, s, step)
@@ -235,7 +235,7 @@ func check(t *testing.T, w *oracle.World, flows string) {
 // agree holds many flows of the world against the oracle.
 func agree(t *testing.T, w *oracle.World) {
 	t.Helper()
-	flows := sample(rand.New(rand.NewPCG(1, 0)), w, w.Flows(), 500)
+	flows := sample(rand.New(rand.NewPCG(1, 0)), w, w.Flows(), 100)
 	if wrong := compare(w, flows, &tally{}); wrong != nil {
 		t.Errorf("%v\n%v", wrong, w)
 	}

@@ -8,7 +8,8 @@
 // It is written from the text of the networking.k8s.io/v1 API alone, as loops
 // over objects. It shares no code with what it checks, not even the matching
 // of label selectors, and is slow on purpose: each function can be read against
-// the sentence of the API that it stands for.
+// the sentence of the API that it stands for. Package scene holds the flows that
+// it must decide right.
 //
 // # What is judged
 //

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/picket-project/picket/ruleset/oracle"
 )
@@ -67,11 +66,10 @@ func (r *reader) readObject(s statement) error {
 // newPolicy reads "namespace/name spec".
 func newPolicy(s statement) (*networkingv1.NetworkPolicy, error) {
 	words, spec := s.yaml(1)
-	p := &networkingv1.NetworkPolicy{}
-	if err := named(p, words[0]); err != nil {
+	if err := named(&networkingv1.NetworkPolicy{}, words[0]); err != nil {
 		return nil, err
 	}
-	return p, yaml.UnmarshalStrict([]byte(spec), &p.Spec)
+	return oracle.ParsePolicy(words[0] + " " + spec)
 }
 
 // readFlow reads a flow between what there is now, for each family that is meant.

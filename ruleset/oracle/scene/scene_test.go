@@ -42,9 +42,10 @@ func TestErrors(t *testing.T) {
 			`some.txtar:3: strconv.ParseUint: parsing "65536": value out of range`},
 		{"policy p {}" + flow, `some.txtar:3: "p": expected namespace/name`},
 		{"policy a/p {podselecter: {}}" + flow,
-			`some.txtar:3: error unmarshaling JSON: while decoding JSON: json: unknown field "podselecter"`},
-		{"policy a/p {" + flow, "some.txtar:3: error converting YAML to JSON: yaml: line 1: did " +
-			"not find expected node content"},
+			`some.txtar:3: policy a/p: error unmarshaling JSON: while decoding JSON: json: unknown ` +
+				`field "podselecter"`},
+		{"policy a/p {" + flow, "some.txtar:3: policy a/p: error converting YAML to JSON: yaml: " +
+			"line 1: did not find expected node content"},
 		{"  indented", "some.txtar:3: an indented line that continues nothing"},
 		{"pod a/x" + flow, "some.txtar:3: pod: expected namespace/name and a node, which may be -"},
 		{"pod a/x n1 web" + flow, `some.txtar:3: pod: "web" is no label, port, address or host`},
