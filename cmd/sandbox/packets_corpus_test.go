@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"flag"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -48,7 +49,8 @@ func playCorpus(t *testing.T, o rigOptions) {
 		}
 	}
 	t.Logf("flows: %v", total)
-	if !t.Failed() && total["played"] < 1500 {
+	all := flag.Lookup("test.skip").Value.String() == "" // and not a choice of them
+	if !t.Failed() && all && total["played"] < 1500 {
 		t.Errorf("only %d flows were played", total["played"])
 	}
 }
