@@ -1,0 +1,342 @@
+package iptables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Options says how a Backend works. The zero value is right for an agent on its node.
+type Options struct {
+	NetNS int // file descriptor of a network namespace; 0: the calling thread's
+}
+
+// Backend is the kernel's side of one node's ruleset. It belongs to one goroutine.
+type Backend struct {
+	options Options
+	content *content           // what the kernel should hold
+	held    kernel             // what it was found to hold, or was given since
+	copies  map[string]setCopy // of the sets in held
+	known   map[ruleset.Family]map[ruleset.ChainID]chains
+	// read: nothing was applied since held was read, so that all of it is compared
+	read    bool
+	pending map[string]bool // sets to be destroyed that the kernel had still in use
+	// spelling has the rules that iptables-save prints in another way than they are written here
+	spelling map[string]string
+	spelled  bool         // spelling is known
+	applied  atomic.Int64 // how often this backend has changed anything; Watch reads it
+}
+
+// Open prepares a backend; the kernel is first asked in Observe.
+func Open(o Options) *Backend {
+	return &Backend{options: o, content: newContent(), held: newKernel(),
+		pending: map[string]bool{}, spelling: map[string]string{}}
+}
+
+// Form says that ports can't be looked up in a map.
+func (b *Backend) Form() ruleset.Form { return ruleset.Form{} }
+
+// Close leaves the rules as they are.
+func (b *Backend) Close() error { return nil }
+
+// Observe says what the kernel holds.
+func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
+	b.collect(ctx)
+	k, err := b.readKernel(ctx)
+	if err != nil {
+		return ruleset.Observed{}, fmt.Errorf("observe: %w", err)
+	}
+	c := found(k)
+	b.recognize(c)
+	o := c.observed()
+	o.Condition, b.copies = condition(k, c)
+	b.content, b.held, b.read = c, k, true
+	return o, nil
+}
+
+// condition compares what was found with what it should be around the same content.
+func condition(k kernel, c *content) (ruleset.Condition, map[string]setCopy) {
+	if k.empty() {
+		return ruleset.Lost, nil
+	}
+	w, copies, err := want(c)
+	if err != nil || len(plan(k, w, copies, compared(k, w))) > 0 {
+		return ruleset.Damaged, copies
+	}
+	return ruleset.Intact, copies
+}
+
+// recognize takes over what is known of chains whose rules are as this process has made them. A
+// chain that is part of others only has no rules of its own.
+func (b *Backend) recognize(c *content) {
+	for id, chain := range b.content.chains {
+		same := true
+		for _, f := range ruleset.Families {
+			same = same && maps.EqualFunc(c.kept[id][f], b.known[f][id], slices.Equal)
+		}
+		if same {
+			c.chains[id] = chain
+			delete(c.kept, id)
+		}
+	}
+}
+
+// readKernel reads all of ours.
+func (b *Backend) readKernel(ctx context.Context) (kernel, error) {
+	k := newKernel()
+	var err error
+	if k.sets, err = b.saveSets(ctx); err != nil {
+		return k, err
+	}
+	for name := range b.pending {
+		delete(k.sets, name)
+	}
+	for _, f := range ruleset.Families {
+		for _, name := range tables {
+			t, err := b.saveRules(ctx, f, name)
+			if err != nil {
+				return k, err
+			}
+			b.respell(t)
+			k.tables[f][name] = t
+		}
+	}
+	return k, nil
+}
+
+// Apply carries a delta out, in the steps of a plan. After an error the kernel holds what it should
+// after one of them, or after a part of one: observe again.
+func (b *Backend) Apply(ctx context.Context, d ruleset.Delta) error {
+	if d.Empty() {
+		b.collect(ctx)
+		return nil
+	}
+	steps, err := b.next(d)
+	if err == nil {
+		err = b.carryOut(ctx, steps)
+	}
+	if err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	b.read = false
+	return nil
+}
+
+// next takes a delta in, and returns the steps to what the kernel should hold then.
+func (b *Backend) next(d ruleset.Delta) ([]Step, error) {
+	changed, err := b.content.apply(d)
+	if err != nil {
+		return nil, err
+	}
+	if !b.read && !touchesRules(d) && !b.touchesNames(changed) {
+		return plan(b.held, b.held, b.copies, b.spread(changed, b.copies)), nil
+	}
+	have := b.held
+	w, copies, err := want(b.content)
+	if err != nil {
+		return nil, err
+	}
+	diffs := b.spread(changed, copies)
+	if b.read {
+		diffs = compared(have, w)
+	} else {
+		maps.Copy(diffs, compared(small(have, copies), small(w, copies)))
+	}
+	b.held, b.copies = w, copies
+	for name := range w.sets {
+		delete(b.pending, name)
+	}
+	b.known = map[ruleset.Family]map[ruleset.ChainID]chains{}
+	for _, f := range ruleset.Families {
+		b.known[f] = parts(w.tables[f][mainTable].chains)
+	}
+	return plan(have, w, copies, diffs), nil
+}
+
+// small is the sets of a kernel that are no copies: they are made anew for each delta.
+func small(k kernel, copies map[string]setCopy) kernel {
+	rest := kernel{sets: maps.Clone(k.sets)}
+	for name := range copies {
+		delete(rest.sets, name)
+	}
+	return rest
+}
+
+// touchesRules reports whether a delta changes more than members of sets.
+func touchesRules(d ruleset.Delta) bool {
+	members := ruleset.Delta{DelMembers: d.DelMembers, AddMembers: d.AddMembers}
+	d.DelMembers, d.AddMembers = nil, nil
+	tunnels := func(m ruleset.Members) bool { return m.Set == ruleset.TunnelPorts() }
+	return !d.Empty() || slices.ContainsFunc(members.DelMembers, tunnels) ||
+		slices.ContainsFunc(members.AddMembers, tunnels)
+}
+
+// touchesNames reports whether rules depend on members that change: on the names of sets that are
+// made of them, and on which link pods are behind.
+func (b *Backend) touchesNames(changed changes) bool {
+	for id := range changed {
+		if id == ruleset.Behind(id.Family) {
+			return true
+		}
+	}
+	for _, c := range b.copies {
+		if _, is := changed[c.id]; is && c.role == passing {
+			return true
+		}
+	}
+	return false
+}
+
+// spread returns what changes in each copy of the sets that change. Those whose members never
+// change are other sets by now.
+func (b *Backend) spread(changed changes, copies map[string]setCopy) map[string]change {
+	diffs := map[string]change{}
+	if len(changed) == 0 {
+		return diffs
+	}
+	for name, c := range copies {
+		if ch, is := changed[c.id]; is && c.role != passing {
+			diffs[name] = ch
+		}
+	}
+	return diffs
+}
+
+// carryOut runs the programs for some steps. Steps of sets that follow each other share a process.
+func (b *Backend) carryOut(ctx context.Context, steps []Step) error {
+	b.applied.Add(1)
+	defer b.applied.Add(1)
+	var lines []string
+	for _, s := range steps {
+		if lines = append(lines, s.Sets...); len(s.Rules) == 0 {
+			continue
+		}
+		if err := b.restoreSets(ctx, lines); err != nil {
+			return err
+		}
+		lines = nil
+		for _, f := range ruleset.Families {
+			if s.Rules[f] == "" {
+				continue
+			}
+			if err := b.restoreRules(ctx, f, s.Rules[f]); err != nil {
+				return err
+			}
+		}
+		if err := b.learnSpelling(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.restoreSets(ctx, lines); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		for _, name := range s.Destroy {
+			b.pending[name] = true
+		}
+	}
+	b.collect(ctx)
+	return nil
+}
+
+// The kernel lets go of a set a moment after the last rule that looked it up is gone.
+const (
+	destroyTries = 5
+	destroyPause = 10 * time.Millisecond
+)
+
+// collect destroys the sets that are due for it. Those that are still in use stay due.
+func (b *Backend) collect(ctx context.Context) {
+	for range destroyTries {
+		if len(b.pending) == 0 || ctx.Err() != nil {
+			return
+		}
+		if b.destroy(ctx) == nil {
+			clear(b.pending)
+			return
+		}
+		time.Sleep(destroyPause)
+	}
+}
+
+// destroy destroys them one by one, and keeps those that are in use.
+func (b *Backend) destroy(ctx context.Context) error {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(b.pending)) {
+		lines = append(lines, "destroy "+name)
+	}
+	if b.restoreSets(ctx, lines) == nil {
+		return nil
+	}
+	var errs []error
+	for name := range b.pending {
+		if err := b.restoreSets(ctx, []string{"destroy " + name}); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		delete(b.pending, name)
+	}
+	return errors.Join(errs...)
+}
+
+// learnSpelling compares once how iptables-save prints the rules that were just loaded with how they
+// are written here: versions differ.
+func (b *Backend) learnSpelling(ctx context.Context) error {
+	if b.spelled {
+		return nil
+	}
+	b.spelled = true
+	for _, f := range ruleset.Families {
+		printed, err := b.saveRules(ctx, f, mainTable)
+		if err != nil {
+			return err
+		}
+		for name, rules := range b.held.tables[f][mainTable].chains {
+			b.learn(printed.chains[name], rules)
+		}
+	}
+	return nil
+}
+
+// learn notes rules of one chain that are printed in another way.
+func (b *Backend) learn(printed, written []string) {
+	if len(printed) != len(written) {
+		return
+	}
+	for i, r := range printed {
+		if r != written[i] {
+			b.spelling[r] = written[i]
+		}
+	}
+	b.spelled = b.spelled && slices.Equal(printed, written)
+}
+
+// respell writes the rules of a table as they are written here.
+func (b *Backend) respell(t table) {
+	for _, rules := range t.chains {
+		for i, r := range rules {
+			if written, known := b.spelling[r]; known {
+				rules[i] = written
+			}
+		}
+	}
+}
+
+// Cleanup removes everything that any backend of this package has made.
+func (b *Backend) Cleanup(ctx context.Context) (removed bool, err error) {
+	k, err := b.readKernel(ctx)
+	if err != nil || k.empty() {
+		return false, err
+	}
+	err = b.carryOut(ctx, plan(k, newKernel(), nil, nil))
+	if err == nil && len(b.pending) > 0 {
+		err = fmt.Errorf("%d sets are still in use", len(b.pending))
+	}
+	return true, err
+}

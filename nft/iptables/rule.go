@@ -1,0 +1,170 @@
+package iptables
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// A rule is a text as iptables-save prints it, without the name of its chain. The functions below
+// return pieces of one, in the order in which they have to stand: addresses, link, protocol, the
+// other matches, comment, target.
+
+// rule joins pieces; empty ones are left out.
+func rule(pieces ...string) string {
+	var words []string
+	for _, p := range pieces {
+		if p != "" {
+			words = append(words, p)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+const (
+	toReturn = "-j RETURN"
+	toDrop   = "-j DROP"
+)
+
+// jump is the target of a rule that comes back if the chain returns.
+func jump(chain string) string { return "-j " + chain }
+
+// goTo is the target of a rule that does not.
+func goTo(chain string) string { return "-g " + chain }
+
+// comment says why a rule is there.
+func comment(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "-m comment --comment " + quote(clip(text, maxComment))
+}
+
+// clip shortens a text to what fits.
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return text[:most-3] + "..."
+}
+
+// quote writes a word as iptables-save does. What could end a word or a line, and what needs an
+// escape, is replaced: no name of Kubernetes has any of it.
+func quote(text string) string {
+	plain := true
+	clean := strings.Map(func(r rune) rune {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		plain = plain && (letter || r == '_' || r == '-')
+		if r < ' ' || r > '~' || strings.ContainsRune(`"'\`, r) {
+			return '?'
+		}
+		return r
+	}, text)
+	if plain {
+		return clean
+	}
+	return `"` + clean + `"`
+}
+
+// address compares an address with the first bits of a prefix; a prefix of no bits is every one.
+func address(p netip.Prefix, e end) string {
+	if p.Bits() == 0 {
+		return ""
+	}
+	return e.option() + " " + p.String()
+}
+
+// inSet looks one or more properties of a packet up in a set.
+func inSet(set string, properties ...string) string {
+	return fmt.Sprintf("-m set --match-set %s %s", set, strings.Join(properties, ","))
+}
+
+// notInSet matches what is not in a set.
+func notInSet(set string, properties ...string) string {
+	return fmt.Sprintf("-m set ! --match-set %s %s", set, strings.Join(properties, ","))
+}
+
+// state compares what conntrack says of the packet's connection.
+func state(states ...string) string {
+	return "-m conntrack --ctstate " + strings.Join(states, ",")
+}
+
+// ofType matches a message of a family's ICMP.
+func (x facts) ofType(number string) string {
+	return rule("-p "+x.icmp, x.icmpMatch+number)
+}
+
+// protocol matches a transport protocol.
+func protocol(p ruleset.Protocol) string {
+	if p == ruleset.AnyProtocol {
+		return ""
+	}
+	if p.HasPorts() {
+		return "-p " + p.String()
+	}
+	return "-p " + strconv.Itoa(int(p))
+}
+
+// mostPorts is how many ports a multiport match takes, where a range counts as two
+// (XT_MULTI_PORTS).
+const mostPorts = 15
+
+// portMatches returns matches for destination ports, one rule each; a single empty one where all
+// ports match.
+func portMatches(p ruleset.Protocol, ranges []ruleset.PortRange) []string {
+	switch {
+	case len(ranges) == 0, len(ranges) == 1 && ranges[0] == ruleset.PortRange{Last: 65535}:
+		return []string{""}
+	case len(ranges) == 1:
+		return []string{fmt.Sprintf("-m %s --dport %s", p, portText(ranges[0]))}
+	}
+	var matches, words []string
+	room := mostPorts
+	for _, r := range ranges {
+		need := 1
+		if r.First < r.Last {
+			need = 2
+		}
+		if room < need {
+			matches, words, room = append(matches, multiport(words)), nil, mostPorts
+		}
+		words, room = append(words, portText(r)), room-need
+	}
+	return append(matches, multiport(words))
+}
+
+// multiport matches one of several ranges of destination ports.
+func multiport(ranges []string) string { return "-m multiport --dports " + strings.Join(ranges, ",") }
+
+// portText is 80 or 8000:8080.
+func portText(r ruleset.PortRange) string {
+	return strings.Replace(r.String(), "-", ":", 1)
+}
+
+// logged sends a sample of the packets to a log group.
+func logged(prefix string) string {
+	return fmt.Sprintf("-m limit --limit %d/sec --limit-burst %d -j NFLOG --nflog-prefix %s "+
+		"--nflog-group %d", logRate, logBurst, quote(prefix), logGroup)
+}
+
+// How denied packets are logged: as nft does.
+const (
+	logGroup = 86 // NFLOG group
+	logRate  = 10 // a second and chain
+	logBurst = 20
+)
+
+// logPrefix is what a log shows before a packet that a chain denies.
+func logPrefix(id ruleset.ChainID) string {
+	return clip("picket "+string(id), maxPrefix-1) + " "
+}
+
+// rejectMark is the bit by which filter knows a packet that it is to answer to. Only rules of
+// programs that reject use it.
+const rejectMark = "0x200000/0x200000"
+
+// marked matches a packet that was denied already, and is to be answered to.
+const marked = "-m mark --mark " + rejectMark
