@@ -201,7 +201,8 @@ func (b *Backend) spread(changed changes, copies map[string]setCopy) map[string]
 		return diffs
 	}
 	for name, c := range copies {
-		if ch, is := changed[c.id]; is && c.role != passing {
+		_, there := b.held.sets[name] // what is not is made with all that it has by now
+		if ch, is := changed[c.id]; is && there && c.role != passing {
 			diffs[name] = ch
 		}
 	}
