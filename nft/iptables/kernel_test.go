@@ -1,7 +1,15 @@
 package iptables
 
 import (
+	"context"
+	"net/netip"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/vishvananda/netns"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -25,5 +33,194 @@ func TestObserveWhatWasApplied(t *testing.T) {
 				t.Errorf("it would send %v, %v", steps, err)
 			}
 		})
+	}
+}
+
+// foreign is what docker, kube-proxy and firewalld have in these tables, with an accept before
+// everything else.
+const foreign = `*filter
+:DOCKER-USER - [0:0]
+:KUBE-FORWARD - [0:0]
+-A FORWARD -j KUBE-FORWARD
+-A FORWARD -j DOCKER-USER
+-A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT
+-A DOCKER-USER -j RETURN
+COMMIT
+*mangle
+:FWD_firewalld - [0:0]
+-A FORWARD -j FWD_firewalld
+-A FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+COMMIT
+*nat
+:KUBE-SERVICES - [0:0]
+-A PREROUTING -j KUBE-SERVICES
+COMMIT
+`
+
+// stateOfOthers is all of iptables and ipset that is not ours.
+func stateOfOthers(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, save := range []string{"iptables-legacy-save", "ip6tables-legacy-save"} {
+		for line := range strings.Lines(run(t, "", save)) {
+			if !strings.HasPrefix(line, "#") && !strings.Contains(line, "picket-") &&
+				!strings.Contains(line, "pkt-") {
+				line, _, _ = strings.Cut(line, " [")
+				b.WriteString(line + "\n")
+			}
+		}
+	}
+	return b.String() + run(t, "", "ipset", "save", "others")
+}
+
+func makeForeign(t *testing.T) {
+	t.Helper()
+	run(t, foreign, "iptables-legacy-restore", "--noflush")
+	run(t, foreign, "ip6tables-legacy-restore", "--noflush")
+	run(t, "create others hash:ip\nadd others 192.0.2.1\n", "ipset", "restore")
+}
+
+// What others have stays as it is, from the first rule to the cleanup, which leaves nothing of ours.
+func TestOnlyOurOwnIsTouched(t *testing.T) {
+	newNetns(t)
+	makeForeign(t)
+	before := stateOfOthers(t)
+	b := Open(Options{})
+	for _, denial := range []ruleset.Denial{ruleset.Drop, ruleset.Reject} {
+		converge(t, b, sample(denial))
+		if after := stateOfOthers(t); after != before {
+			t.Errorf("before:\n%s\nafter:\n%s", before, after)
+		}
+	}
+	if removed, err := b.Cleanup(t.Context()); err != nil || !removed {
+		t.Errorf("cleanup: removed %t, %v", removed, err)
+	}
+	if after := stateOfOthers(t); after != before {
+		t.Errorf("before:\n%s\nafter the cleanup:\n%s", before, after)
+	}
+	if k, err := b.readKernel(t.Context()); err != nil || !k.empty() {
+		t.Errorf("after the cleanup there is %v, %v", k, err)
+	}
+	if removed, err := b.Cleanup(t.Context()); err != nil || removed {
+		t.Errorf("a second cleanup: removed %t, %v", removed, err)
+	}
+}
+
+// Whatever somebody does to our rules and sets is seen, and undone.
+func TestTamperingIsSeenAndUndone(t *testing.T) {
+	newNetns(t)
+	makeForeign(t)
+	b, p := Open(Options{}), sample(ruleset.Drop)
+	converge(t, b, p)
+	pod := partChain(ruleset.NewChainID(ruleset.Ingress, "default", "web-0"), 0)
+	set := setName(setID(ruleset.Addresses, ruleset.IPv4), accepting, "")
+	denied := setName(setID(ruleset.AddressPorts, ruleset.IPv6), denying, "")
+	for _, deed := range [][]string{
+		{"iptables-legacy", "-t", "mangle", "-F"},
+		{"iptables-legacy", "-t", "mangle", "-D", "FORWARD", "-j", forwardChain},
+		{"iptables-legacy", "-t", "mangle", "-I", "FORWARD", "-j", "ACCEPT"},
+		{"iptables-legacy", "-t", "mangle", "-I", forwardChain, "-j", "RETURN"},
+		{"iptables-legacy", "-t", "mangle", "-D", pod, "1"},
+		{"iptables-legacy", "-t", "mangle", "-I", pod, "2", "-j", "RETURN"},
+		{"iptables-legacy", "-t", "mangle", "-F", rootChain(ruleset.Ingress)},
+		{"iptables-legacy", "-t", "mangle", "-N", "picket-stray"},
+		{"ip6tables-legacy", "-t", "mangle", "-F", setsChain},
+		{"ipset", "add", set, "192.0.2.99"},
+		{"ipset", "flush", set},
+		{"ipset", "flush", denied},
+		{"ipset", "flush", subjectsSet(ruleset.Ingress, ruleset.IPv4)},
+		{"ipset", "create", madePrefix + ruleset.Digest("x"), "hash:ip"},
+	} {
+		run(t, "", deed...)
+		if d := left(t, b, p); d.Empty() {
+			t.Errorf("%s: not seen", strings.Join(deed, " "))
+		}
+		converge(t, b, p)
+	}
+}
+
+// A watch reports what others do, and nothing else.
+func TestWatchReportsOthers(t *testing.T) {
+	newNetns(t)
+	ns, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	b := Open(Options{NetNS: int(ns)})
+	converge(t, b, sample(ruleset.Drop))
+	reports := make(chan struct{}, 10)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- b.Watch(ctx, func() { reports <- struct{}{} }) }()
+	<-reports // once at the start
+	run(t, "", "iptables-legacy", "-t", "mangle", "-F", forwardChain)
+	select {
+	case <-reports:
+	case <-time.After(20 * watchEvery): // the machine may be busy
+		t.Error("nothing is reported")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// What is cut is listed, by this process and the next, and what is lifted leaves nothing.
+func TestCuts(t *testing.T) {
+	newNetns(t)
+	b, p := Open(Options{}), sample(ruleset.Drop)
+	converge(t, b, p)
+	cuts := ruleset.Cuts{
+		Flows: []ruleset.Flow{
+			{From: addr("10.0.0.1"), To: addr("10.0.0.2"), Proto: ruleset.TCP, Port: 80},
+			{From: addr("fd00::1"), To: addr("fd00::2"), Proto: ruleset.SCTP, Port: 9},
+			{From: addr("10.0.0.3"), To: addr("10.0.0.2")},
+			{From: addr("fd00::3"), To: addr("fd00::2")},
+		},
+		Clients: []ruleset.Client{{Addr: addr("10.0.0.9"), Proto: ruleset.UDP}},
+	}
+	cuts.Sort()
+	cut := func(c ruleset.CutChange) {
+		t.Helper()
+		if err := b.Cut(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantCuts := func(want ruleset.Cuts) {
+		t.Helper()
+		for _, b := range []*Backend{b, Open(Options{})} {
+			have, err := b.Cuts(t.Context())
+			if err != nil || !cmp.Equal(have, want, equal) {
+				t.Errorf("have %v, %v; want %v", have, err, want)
+			}
+		}
+		converge(t, b, p)
+	}
+	cut(ruleset.CutChange{Add: cuts})
+	wantCuts(cuts)
+	cut(ruleset.CutChange{Lift: ruleset.Cuts{Flows: cuts.Flows[:2], Clients: cuts.Clients}})
+	wantCuts(ruleset.Cuts{Flows: cuts.Flows[2:]})
+	cut(ruleset.CutChange{Lift: ruleset.Cuts{Flows: cuts.Flows[2:]}, Last: true})
+	wantCuts(ruleset.Cuts{})
+	if k, err := b.readKernel(t.Context()); err != nil ||
+		len(k.tables[ruleset.IPv4][mainTable].chains[cutChain]) > 0 {
+		t.Errorf("the chain of cuts is there: %v", err)
+	}
+}
+
+var equal = cmp.Options{cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{})}
+
+// A set that a delta gives up is destroyed, and one that it makes again has its own members only.
+func TestSetsComeAndGo(t *testing.T) {
+	newNetns(t)
+	b, p := Open(Options{}), sample(ruleset.Drop)
+	converge(t, b, p)
+	for range 3 {
+		converge(t, b, &ruleset.Program{})
+		if k, err := b.readKernel(t.Context()); err != nil || len(k.sets) > 12 {
+			t.Errorf("%d sets are left, %v", len(k.sets), err)
+		}
+		converge(t, b, p)
 	}
 }
