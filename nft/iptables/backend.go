@@ -124,7 +124,6 @@ func (b *Backend) Apply(ctx context.Context, d ruleset.Delta) error {
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
-	b.read = false
 	return nil
 }
 
@@ -137,6 +136,12 @@ func (b *Backend) next(d ruleset.Delta) ([]Step, error) {
 	if !b.read && !touchesRules(d) && !b.touchesNames(changed) {
 		return plan(b.held, b.held, b.copies, b.spread(changed, b.copies)), nil
 	}
+	return b.toContent(changed)
+}
+
+// toContent returns the steps from what the kernel holds to the content, of which changed is what
+// differs in sets that stay. From then on the kernel counts as holding it.
+func (b *Backend) toContent(changed changes) ([]Step, error) {
 	have := b.held
 	w, copies, err := want(b.content)
 	if err != nil {
@@ -148,7 +153,8 @@ func (b *Backend) next(d ruleset.Delta) ([]Step, error) {
 	} else {
 		maps.Copy(diffs, compared(small(have, copies), small(w, copies)))
 	}
-	b.held, b.copies = w, copies
+	// The sets of w share their elements with the content, so they are no record of the kernel's.
+	b.held, b.copies, b.read = w, copies, false
 	for name := range w.sets {
 		delete(b.pending, name)
 	}

@@ -34,13 +34,11 @@ func (b *Backend) Cut(ctx context.Context, c ruleset.CutChange) error {
 	if b.content.cuts.apply(c); b.held.empty() {
 		return fmt.Errorf("cut connections: no rules are known to be there")
 	}
-	w, copies, err := want(b.content)
-	if err != nil {
-		return fmt.Errorf("cut connections: %w", err)
+	steps, err := b.toContent(nil)
+	if err == nil {
+		err = b.carryOut(ctx, steps)
 	}
-	steps := plan(b.held, w, copies, compared(small(b.held, copies), small(w, copies)))
-	b.held, b.copies = w, copies
-	if err := b.carryOut(ctx, steps); err != nil {
+	if err != nil {
 		return fmt.Errorf("cut connections: %w", err)
 	}
 	return nil

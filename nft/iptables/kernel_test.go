@@ -224,3 +224,24 @@ func TestSetsComeAndGo(t *testing.T) {
 		converge(t, b, p)
 	}
 }
+
+// A cut between an observation and a delta takes nothing from the delta.
+func TestACutBeforeADelta(t *testing.T) {
+	newNetns(t)
+	b, p := Open(Options{}), sample(ruleset.Drop)
+	empty := &ruleset.Program{}
+	converge(t, b, empty)
+	if err := b.Cut(t.Context(), ruleset.CutChange{Last: true}); err != nil {
+		t.Fatal(err)
+	}
+	have, err := Open(Options{}).Observe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Apply(t.Context(), ruleset.Diff(have, p)); err != nil {
+		t.Fatal(err)
+	}
+	if d := left(t, b, p); !d.Empty() {
+		t.Errorf("left to do:\n%s", d.String())
+	}
+}
