@@ -48,6 +48,7 @@ type Config struct {
 	// without it, or a Host, pods of one bridge are not kept apart there
 	Separator Separator
 	Reporter  Reporter
+	Backend   string        // what Firewall is, for people: /readyz and a metric say it
 	Log       *slog.Logger  // nil: slog.Default()
 	Audit     time.Duration // between looks at the kernel and the host; 0: 30 s
 	// InForce is called once, from a goroutine of its own, when the kernel holds all that there
@@ -90,6 +91,7 @@ func New(c Config) *Controller {
 	if c.AnyAddress {
 		controller.graph.AnyAddress()
 	}
+	controller.Health.backendIs(c.Backend)
 	// Without a word of the kernel the address of a deleted pod could stay isolated for ever.
 	if c.Addresses != nil {
 		controller.graph.KeepDeparted()

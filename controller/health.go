@@ -27,6 +27,7 @@ type Health struct {
 	commits  int
 	table    string // who can change the rules; empty: not known yet
 	lacks    []string
+	backend  string // what holds the rules
 	counted  time.Time
 	busy     time.Time // since when the loop has been at one thing; zero: it waits
 	metrics  *metrics
@@ -136,6 +137,15 @@ func (h *Health) guarded(owned bool) {
 	}
 }
 
+// backendIs takes over what holds the rules.
+func (h *Health) backendIs(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.backend = name; name != "" {
+		h.metrics.backend.WithLabelValues(name).Set(1)
+	}
+}
+
 // features takes over what the kernel can do for the rules.
 func (h *Health) features(list []ruleset.Feature) {
 	h.mu.Lock()
@@ -225,7 +235,8 @@ type Readiness struct {
 	Warnings map[string]string `json:"warnings,omitempty"` // what is wrong besides
 	Pending  map[string]string `json:"pending,omitempty"`  // what is being found out, by part
 	// owned: the kernel refuses changes by others; watched: they are repaired
-	Table string `json:"table,omitempty"`
+	Table   string `json:"table,omitempty"`
+	Backend string `json:"backend,omitempty"` // what holds the rules: nftables or iptables
 	// what the kernel can't do for the rules, and what is done instead
 	KernelLacks []string `json:"kernelLacks,omitempty"`
 }
@@ -243,7 +254,8 @@ func (h *Health) Readiness() Readiness {
 	warnings := maps.Clone(h.warnings)
 	policyWarnings(warnings, h.bad)
 	return Readiness{Ready: len(reasons) == 0, Reasons: reasons, Warnings: warnings,
-		Pending: maps.Clone(h.pending), Table: h.table, KernelLacks: slices.Clone(h.lacks)}
+		Pending: maps.Clone(h.pending), Table: h.table, Backend: h.backend,
+		KernelLacks: slices.Clone(h.lacks)}
 }
 
 // Handler serves /healthz, /readyz and /metrics.

@@ -24,6 +24,7 @@ type metrics struct {
 	flowtables   prometheus.Gauge
 	objects      *prometheus.GaugeVec
 	abilities    *prometheus.GaugeVec
+	backend      *prometheus.GaugeVec
 }
 
 // newMetrics makes them; ready is asked when they are read.
@@ -72,6 +73,8 @@ func newMetrics(ready func() float64) *metrics {
 			Name: "picket_kernel_feature", Help: "1 if the kernel has the feature, else 0: " +
 				"then something else is done in its place."}, []string{"feature"}),
 	}
+	m.backend = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "picket_backend",
+		Help: "1 for what holds the rules: nftables or iptables."}, []string{"backend"})
 	// Both results are there from the start, with 0, so that their rates have a beginning.
 	m.transactions.WithLabelValues("committed")
 	m.transactions.WithLabelValues("failed")
@@ -80,6 +83,7 @@ func newMetrics(ready func() float64) *metrics {
 			Help: "1 while the kernel holds what it should, else 0."}, ready),
 		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints,
 		m.disputed, m.cuts, m.cut, m.flowtables, m.objects, m.abilities,
+		m.backend,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(
 			collectors.ProcessCollectorOpts{}))
 	return m

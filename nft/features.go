@@ -97,7 +97,7 @@ func Probe(netns int) (f Features, err error) {
 	}
 	defer conn.CloseLasting()
 	if _, err := conn.GetGen(); errors.Is(err, unix.EINVAL) {
-		return f, errNoNfTables
+		return f, ErrNoNfTables
 	}
 	for _, trial := range []struct {
 		here *bool
@@ -120,8 +120,8 @@ func Probe(netns int) (f Features, err error) {
 	return f, nil
 }
 
-// errNoNfTables says what is missing and who has it.
-var errNoNfTables = errors.New("this kernel has no nf_tables: load the module (modprobe nf_tables); " +
+// ErrNoNfTables says what is missing and who has it.
+var ErrNoNfTables = errors.New("this kernel has no nf_tables: load the module (modprobe nf_tables); " +
 	"where there is none, a package of more modules may have it (kernel-modules-extra, " +
 	"linux-modules-extra)")
 

@@ -26,7 +26,6 @@ import (
 	"github.com/picket-project/picket/controller/source/cluster"
 	"github.com/picket-project/picket/controller/source/folder"
 	"github.com/picket-project/picket/controller/source/manifests"
-	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 )
 
@@ -37,6 +36,7 @@ type agentOptions struct {
 	node, kubeconfig, health, deny string
 	manifests                      []string
 	unknown, addresses             string
+	backend                        string
 	own                            bool
 	log                            logOptions
 }
@@ -64,6 +64,9 @@ func (o *agentOptions) Validate() error {
 	}
 	if o.addresses != "ranges" && o.addresses != "any" {
 		return fmt.Errorf("--pod-addresses: %q; expected ranges or any", o.addresses)
+	}
+	if err := validateBackend(o.backend); err != nil {
+		return err
 	}
 	return o.log.Validate()
 }
@@ -104,6 +107,9 @@ last one counts.`,
 	cmd.Flags().StringVar(&o.addresses, "pod-addresses", "ranges",
 		"where addresses of pods come from: "+
 			"ranges (spec.podCIDRs of their node, where it has some) or any")
+	cmd.Flags().StringVar(&o.backend, "backend", autoBackend,
+		"what holds the rules: auto (iptables only where the kernel has no nf_tables), nftables or "+
+			"iptables (legacy, with ipset)")
 	cmd.Flags().BoolVar(&o.own, "own-table", true,
 		"let the kernel refuse everybody else who changes the rules (Linux 6.9 and later)")
 	o.log.bind(cmd.Flags())
@@ -118,7 +124,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	// The source comes first: where it cannot be made, the kernel is not asked for anything.
-	backend := nft.Open(nft.Options{NoOwner: !o.own})
+	backend := o.chooseBackend(ctx)
 	connections, err := conntrack.Open()
 	if err != nil {
 		return errors.Join(err, backend.Close())
@@ -134,8 +140,8 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 		Source: source, Reporter: reporter,
 		Host: machine, HostWatcher: machine, Addresses: machine, Connections: connections,
 		Firewall: backend, Cutter: backend, Guard: backend,
-		Features: backend, Flowtables: backend, Separator: backend,
-		Log: log, InForce: limitMemory,
+		Features: backend, Flowtables: backend.flowtables, Separator: backend.separator,
+		Backend: backend.name, Log: log, InForce: func() { backend.inForce(ctx, log) },
 	})
 	// An address that is in use ends the agent before it changes any rule.
 	listener, err := net.Listen("tcp", o.health)
@@ -157,7 +163,8 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	}
 	log.Info("agent started",
 		"version", versionText(), "node", o.node, "health", listener.Addr().String(),
-		"kernel", kernelRelease(), "lacks", lacks(backend))
+		"kernel", kernelRelease(), "lacks", lacks(backend),
+		"backend", backend.name, "because", backend.why)
 	// Run returns at the end of ctx, or if the source cannot go on. Either way the rules stay.
 	err = c.Run(ctx)
 	log.Info("agent stopped; the rules stay")

@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/picket-project/picket/nft"
 )
 
 // newCleanupCmd is the verb that removes the tables of Picket from the kernel. The agent leaves
@@ -15,19 +12,26 @@ func newCleanupCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "cleanup",
 		Short: "Remove everything that the agent left in this node's kernel, and nothing else",
-		Long: `Remove the nftables tables inet picket and bridge picket. From then on no policy is enforced on this node.
+		Long: `Remove the nftables tables inet picket and bridge picket, and the chains of iptables and the ipsets of Picket
+where the programs of both are there. From then on no policy is enforced on this node.
 Stop the agent first: while it runs, the kernel refuses this.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			backend := nft.Open(nft.Options{})
 			// While an agent runs that owns its tables, this fails and changes nothing.
-			removed, err := backend.Cleanup()
-			if err = errors.Join(err, backend.Close()); err != nil {
+			removed, err := cleanupNFTables()
+			if err != nil {
+				return fmt.Errorf("cleanup: %w", err)
+			}
+			chains, err := cleanupIPTables(cmd.Context())
+			if err != nil {
 				return fmt.Errorf("cleanup: %w", err)
 			}
 			// A node without tables is as it should be, so this is no error.
 			done := "nothing to remove: there is no table of Picket"
-			if removed {
+			switch {
+			case chains:
+				done = "removed the chains and sets of Picket"
+			case removed:
 				done = "removed the tables of Picket"
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), done)

@@ -10,6 +10,7 @@ import (
 	"github.com/picket-project/picket/cmd/cli/input"
 	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/nft"
+	"github.com/picket-project/picket/nft/iptables"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -28,7 +29,7 @@ func (o *renderOptions) Validate() error {
 		return fmt.Errorf("--node-name is missing; expected the node whose ruleset to print")
 	}
 	if _, known := renderFormats[o.output]; !known {
-		return fmt.Errorf("-o %q: expected nft or program", o.output)
+		return fmt.Errorf("-o %q: expected nft, iptables or program", o.output)
 	}
 	if _, err := ruleset.ParseDenial(o.deny); err != nil {
 		return fmt.Errorf("--deny: %w", err)
@@ -41,8 +42,9 @@ func (o *renderOptions) Validate() error {
 
 // renderFormats are the forms that a program can be printed in, by the value of -o.
 var renderFormats = map[string]func(*ruleset.Program, nft.Features) string{
-	"nft":     nft.Script,
-	"program": func(p *ruleset.Program, _ nft.Features) string { return p.String() },
+	"nft":      nft.Script,
+	"iptables": func(p *ruleset.Program, _ nft.Features) string { return iptables.Script(p) },
+	"program":  func(p *ruleset.Program, _ nft.Features) string { return p.String() },
 }
 
 // newRenderCmd is the verb that prints the rules of one node.
@@ -54,6 +56,7 @@ func newRenderCmd() *cobra.Command {
 		Long: `Print the ruleset that the agent of one node would program for the manifests, without touching the kernel.
 
   -o nft       text for "nft -f"; after loading it "nft list table inet picket" shows what it shows under the agent
+  -o iptables  the texts for "ipset restore" and "iptables-legacy-restore --noflush" of a kernel without nf_tables
   -o program   the same in Picket's own, shorter form`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
@@ -66,7 +69,7 @@ func newRenderCmd() *cobra.Command {
 		"interfaces of the node that its pods sit behind (the agent finds them by itself)")
 	cmd.Flags().StringVar(&o.kernel, "kernel", "7.0",
 		"version of Linux that -o nft is for; before 5.17 some rules stand elsewhere")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "nft", "nft or program")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "nft", "nft, iptables or program")
 	return cmd
 }
 
@@ -87,7 +90,8 @@ func (o *renderOptions) run(cmd *cobra.Command) error {
 	denial, _ := ruleset.ParseDenial(o.deny)
 	kernel, _ := nft.FeaturesOf(o.kernel)
 	// No kernel is asked, so the interfaces are those of the flag.
-	program := inspect.ProgramOf(objects, o.node, inspect.Settings{Denial: denial, Links: o.links})
+	program := inspect.ProgramOf(objects, o.node, inspect.Settings{Denial: denial, Links: o.links,
+		NoPortMaps: o.output == "iptables"})
 	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats[o.output](program, kernel))
 	return err
 }

@@ -40,12 +40,15 @@ func NodeNames(o policy.Objects) []string {
 type Settings struct {
 	Denial ruleset.Denial
 	Links  []string // the interfaces that the node's pods are behind
+	// the backend has nothing to look ports up in; see ruleset.Form
+	NoPortMaps bool
 }
 
 // ProgramOf compiles the program that the agent of one node would bring into the kernel.
 func ProgramOf(o policy.Objects, node string, s Settings) *ruleset.Program {
 	snapshot := compile.SnapshotOf(o, node)
 	snapshot.Denial, snapshot.Links = s.Denial, linksOf(snapshot, s.Links)
+	snapshot.Form.PortMaps = !s.NoPortMaps
 	program, _ := compile.Compile(snapshot)
 	return program
 }

@@ -111,7 +111,7 @@ func commentOf(rule string) (string, bool) {
 	if !is || strings.Contains(text, " -j ") || strings.Contains(text, " -g ") {
 		return "", false
 	}
-	return strings.Trim(text, `"`), true
+	return unquote(text), true
 }
 
 // partOf reads which chain of the program a chain of the kernel is a part of.
@@ -194,7 +194,7 @@ func (c *content) readListing(rules []string, sets map[string]ipset) {
 	for _, r := range rules {
 		names := lookedUp([]string{r})
 		_, text, is := strings.Cut(r, " -m comment --comment ")
-		of, what, known := parseCopy(strings.Trim(text, `"`))
+		of, what, known := parseCopy(unquote(text))
 		if !is || !known || len(names) != 1 || of.id.Kind == ruleset.ProtoPorts {
 			continue
 		}
@@ -224,7 +224,7 @@ func (c *content) readDispatch(main chains, d ruleset.Direction) {
 			p, err := parsePrefix(words[1])
 			if err == nil && p.IsSingleIP() {
 				s := ruleset.Subject{Direction: d, Addr: p.Addr()}
-				c.dispatch[s] = ruleset.ChainID(strings.Trim(words[at+1], `"`))
+				c.dispatch[s] = ruleset.ChainID(unquote(words[at+1]))
 			}
 		}
 	}

@@ -51,14 +51,13 @@ func clip(text string, most int) string {
 	return text[:most-3] + "..."
 }
 
-// quote writes a word as iptables-save does. What could end a word or a line, and what needs an
-// escape, is replaced: no name of Kubernetes has any of it.
+// quote writes a word as iptables-save does. What would end a line is replaced.
 func quote(text string) string {
 	plain := true
 	clean := strings.Map(func(r rune) rune {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		plain = plain && (letter || r == '_' || r == '-')
-		if r < ' ' || r > '~' || strings.ContainsRune(`"'\`, r) {
+		if r < ' ' || r > '~' {
 			return '?'
 		}
 		return r
@@ -66,7 +65,13 @@ func quote(text string) string {
 	if plain {
 		return clean
 	}
-	return `"` + clean + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `'`, `\'`).Replace(clean) + `"`
+}
+
+// unquote reads what quote writes.
+func unquote(word string) string {
+	word = strings.TrimSuffix(strings.TrimPrefix(word, `"`), `"`)
+	return strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\'`, `'`).Replace(word)
 }
 
 // address compares an address with the first bits of a prefix; a prefix of no bits is every one.

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/picket-project/picket/controller"
+	"github.com/picket-project/picket/nft"
+	"github.com/picket-project/picket/nft/iptables"
+)
+
+// Values of --backend.
+const (
+	autoBackend     = "auto"
+	nftablesBackend = "nftables"
+	iptablesBackend = "iptables"
+)
+
+// backend is the kernel's side of the agent: what holds the rules.
+type backend interface {
+	controller.Firewall
+	controller.Cutter
+	controller.Guard
+	controller.FeatureLister
+	Close() error
+}
+
+// choice is the backend of an agent.
+type choice struct {
+	backend
+	name, why  string
+	flowtables controller.FlowtableLister // nil: nothing passes by its rules
+	separator  controller.Separator       // nil: it keeps no pods apart on bridges
+	// removeOther removes what the other backend has left; it is for when the rules are in force.
+	removeOther func(context.Context) (removed bool, err error)
+}
+
+// validateBackend checks a value of --backend.
+func validateBackend(name string) error {
+	if !slices.Contains([]string{autoBackend, nftablesBackend, iptablesBackend}, name) {
+		return fmt.Errorf("--backend: %q; expected auto, nftables or iptables", name)
+	}
+	return nil
+}
+
+// chooseBackend returns the one of --backend. With auto it is iptables only where the kernel has no
+// nf_tables, and has what iptables needs: a moment in which the kernel can't be asked is no reason.
+func (o *agentOptions) chooseBackend(ctx context.Context) choice {
+	switch o.backend {
+	case nftablesBackend:
+		return o.nftables("--backend says so")
+	case iptablesBackend:
+		return iptablesChoice("--backend says so")
+	}
+	_, err := nft.Probe(0)
+	if !errors.Is(err, nft.ErrNoNfTables) {
+		return o.nftables("the kernel has nf_tables")
+	}
+	if lack := iptables.Open(iptables.Options{}).Probe(ctx); lack != nil {
+		return o.nftables(fmt.Sprintf("%v; iptables does not do either: %v", err, lack))
+	}
+	return iptablesChoice(err.Error())
+}
+
+// nftables is the backend of nf_tables.
+func (o *agentOptions) nftables(why string) choice {
+	b := nft.Open(nft.Options{NoOwner: !o.own})
+	return choice{b, nftablesBackend, why, b, b, cleanupIPTables}
+}
+
+// iptablesChoice is the backend of legacy iptables and ipset.
+func iptablesChoice(why string) choice {
+	return choice{iptables.Open(iptables.Options{}), iptablesBackend, why, nil, nil,
+		func(context.Context) (bool, error) { return cleanupNFTables() }}
+}
+
+// inForce is called when all rules are in force: what the other backend has left can go from then
+// on, so that no packet is judged by neither of them.
+func (c choice) inForce(ctx context.Context, log *slog.Logger) {
+	removed, err := c.removeOther(ctx)
+	switch {
+	case err != nil:
+		log.Warn("rules of another backend stay, and deny as well", "error", err)
+	case removed:
+		log.Info("removed the rules of the backend before", "backend", c.name)
+	}
+	limitMemory()
+}
+
+// cleanupNFTables removes the tables of nftables, if there are any.
+func cleanupNFTables() (removed bool, err error) {
+	b := nft.Open(nft.Options{})
+	removed, err = b.Cleanup()
+	if errors.Is(err, nft.ErrNoNfTables) {
+		return false, b.Close()
+	}
+	return removed, errors.Join(err, b.Close())
+}
+
+// cleanupIPTables removes the chains and sets of iptables, if there are any. Without the programs
+// there is no way to.
+func cleanupIPTables(ctx context.Context) (removed bool, err error) {
+	if !iptables.Installed() {
+		return false, nil
+	}
+	return iptables.Open(iptables.Options{}).Cleanup(ctx)
+}
