@@ -3,6 +3,10 @@ package sandbox_test
 import (
 	"context"
 	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
 
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/nft"
@@ -24,9 +28,20 @@ type kernelBackend interface {
 // iptables.
 const backendVariable = "PICKET_TEST_BACKEND"
 
+// onIPTables reports whether the tests are run with iptables.
+func onIPTables() bool { return os.Getenv(backendVariable) == "iptables" }
+
+// needNFTables skips a test of what iptables has nothing for.
+func needNFTables(t *testing.T, what string) {
+	t.Helper()
+	if onIPTables() {
+		t.Skip("iptables has nothing for it: " + what)
+	}
+}
+
 // openBackend returns the backend of one node. shared: others may change its rules.
 func openBackend(netNS int, shared bool) kernelBackend {
-	if os.Getenv(backendVariable) == "iptables" {
+	if onIPTables() {
 		return plainBackend{iptables.Open(iptables.Options{NetNS: netNS})}
 	}
 	return nft.Open(nft.Options{NetNS: netNS, NoOwner: shared})
@@ -38,3 +53,46 @@ type plainBackend struct{ *iptables.Backend }
 func (plainBackend) Flowtables(context.Context) ([]string, error) { return nil, nil }
 
 func (plainBackend) PutSegment(context.Context, ruleset.Segment) error { return nil }
+
+// uncounted is what iptables-save and ipset print, without counters and times.
+func uncounted(text string) string {
+	var kept []string
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "#") {
+			line, _, _ = strings.Cut(line, "[")
+			kept = append(kept, strings.TrimSpace(line))
+		}
+	}
+	slices.Sort(kept) // a set prints its elements in no certain order
+	return strings.Join(kept, "\n")
+}
+
+// What somebody does to the rules of iptables is undone within seconds, and nothing of theirs is
+// touched.
+func TestTamperingWithIPTablesIsRepairedOnRealPackets(t *testing.T) {
+	if !onIPTables() {
+		t.Skip("the nodes are not run with iptables")
+	}
+	r := newRig(t, rigOptions{})
+	w := jobs.world(t)
+	r.become(w)
+	for _, deed := range []string{
+		"iptables-legacy -t mangle -F", "iptables-legacy -t mangle -F; iptables-legacy -t mangle -X",
+		"iptables-legacy -t mangle -I FORWARD -j ACCEPT", "ip6tables-legacy -t mangle -F FORWARD",
+		"iptables-legacy -t mangle -I picket-forward -j RETURN", "ipset flush picket-ingress4",
+	} {
+		done := time.Now()
+		if text := r.output("n1", "sh", "-c", deed); text != "" {
+			t.Fatalf("%s: %s", deed, text)
+		}
+		repaired := func() bool {
+			left := r.leftToDo(w, r.agents["n1"])
+			return left.Empty()
+		}
+		if !poll(repaired) {
+			t.Fatalf("not repaired after %q:\n%s", deed, r.table("n1"))
+		}
+		t.Logf("%s: repaired after %s", deed, time.Since(done).Round(time.Millisecond))
+	}
+	r.check(w, jobs.flows)
+}

@@ -148,10 +148,20 @@ func (r *rig) tables() string {
 
 func (r *rig) table(node string) string { return r.list(node, "table", "inet", "picket") }
 
-// list is what the nft program says of something on a node; without counters, if it can.
+// list is what the nft program says of something on a node, without counters, if it can. With iptables
+// it is all that there is.
 func (r *rig) list(node string, what ...string) string {
+	if !onIPTables() {
+		return r.output(node, append([]string{"nft", "--stateless", "list"}, what...)...)
+	}
+	return r.output(node, "iptables-legacy-save", "-t", "mangle") +
+		r.output(node, "ip6tables-legacy-save", "-t", "mangle") + r.output(node, "ipset", "save")
+}
+
+// output is what a program prints on a node.
+func (r *rig) output(node string, words ...string) string {
 	var text bytes.Buffer
-	cmd := exec.Command("nft", append([]string{"--stateless", "list"}, what...)...)
+	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Stdout, cmd.Stderr = &text, &text
 	if err := r.StartInNode(node, cmd); err != nil {
 		return err.Error()

@@ -134,7 +134,8 @@ func (b *Backend) next(d ruleset.Delta) ([]Step, error) {
 		return nil, err
 	}
 	if !b.read && !touchesRules(d) && !b.touchesNames(changed) {
-		return plan(b.held, b.held, b.copies, b.spread(changed, b.copies)), nil
+		closing, opening := memberSteps(b.copies, b.spread(changed, b.copies))
+		return slices.DeleteFunc([]Step{closing, opening}, Step.Empty), nil
 	}
 	return b.toContent(changed)
 }

@@ -23,15 +23,7 @@ func (s Step) Empty() bool { return len(s.Sets)+len(s.Rules)+len(s.Destroy) == 0
 // plan returns the steps from one state of a kernel to another, as the package's comment says.
 // diffs is what differs in the elements of the sets that stay.
 func plan(have, want kernel, copies map[string]setCopy, diffs map[string]change) []Step {
-	closing, opening := Step{Name: "closing"}, Step{Name: "opening"}
-	for _, name := range slices.Sorted(maps.Keys(diffs)) {
-		add, del := elementLines("add", name, diffs[name].add), elementLines("del", name,
-			diffs[name].del)
-		if roleIn(copies, name) == denying {
-			add, del = del, add
-		}
-		closing.Sets, opening.Sets = append(closing.Sets, del...), append(opening.Sets, add...)
-	}
+	closing, opening := memberSteps(copies, diffs)
 	rules := Step{Name: "rules", Rules: map[ruleset.Family]string{}}
 	for _, f := range ruleset.Families {
 		if text := restoreText(have.tables[f], want.tables[f]); text != "" {
@@ -40,6 +32,20 @@ func plan(have, want kernel, copies map[string]setCopy, diffs map[string]change)
 	}
 	steps := []Step{closing, making(have, want), rules, opening, removal(have, want)}
 	return slices.DeleteFunc(steps, Step.Empty)
+}
+
+// memberSteps split what changes in sets that stay by what it can do to packets.
+func memberSteps(copies map[string]setCopy, diffs map[string]change) (closing, opening Step) {
+	closing.Name, opening.Name = "closing", "opening"
+	for _, name := range slices.Sorted(maps.Keys(diffs)) {
+		closes, opens := elementLines("del", name, diffs[name].del), elementLines("add", name,
+			diffs[name].add)
+		if roleIn(copies, name) == denying {
+			closes, opens = opens, closes
+		}
+		closing.Sets, opening.Sets = append(closing.Sets, closes...), append(opening.Sets, opens...)
+	}
+	return closing, opening
 }
 
 // elementLines are lines that add elements to a set, or delete them.
