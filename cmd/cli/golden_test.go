@@ -26,8 +26,8 @@ var update = flag.Bool("update", false,
 	"write the golden files anew; read the difference before you commit it")
 
 // golden is a case of testdata/render: manifests (*.yaml), and what the verbs print for them.
-// render.flags and matrix.flags hold flags beside --manifests and --node-name n1; matrix is asked
-// where its file is there.
+// render.flags and matrix.flags hold flags beside --manifests and --node-name n1; matrix and
+// the text for iptables are asked for where their files are there.
 type golden struct {
 	path    string
 	archive *txtar.Archive
@@ -76,6 +76,9 @@ func (g *golden) put(name, text string) {
 	}
 }
 
+// goldenFiles are what print returns.
+var goldenFiles = []string{"program", "nft", "iptables", "matrix", "stderr"}
+
 // print runs the verbs and returns what they print, by the names of the files.
 func (g *golden) print(t *testing.T) map[string]string {
 	t.Helper()
@@ -90,6 +93,9 @@ func (g *golden) print(t *testing.T) map[string]string {
 		printed["matrix"], _ = succeed(t, append([]string{"matrix", "-f", g.folder},
 			strings.Fields(matrixFlags)...)...)
 	}
+	if _, asked := g.file("iptables"); asked {
+		printed["iptables"], _ = succeed(t, append(render, "-o", "iptables")...)
+	}
 	printed["stderr"] = strings.ReplaceAll(printed["stderr"], g.folder+string(filepath.Separator),
 		"")
 	return printed
@@ -103,12 +109,12 @@ func TestGoldens(t *testing.T) {
 			}
 			printed := g.print(t)
 			if *update {
-				for _, file := range []string{"program", "nft", "matrix", "stderr"} {
+				for _, file := range goldenFiles {
 					g.put(file, printed[file])
 				}
 				write(t, g.path, string(txtar.Format(g.archive)))
 			}
-			for _, file := range []string{"program", "nft", "matrix", "stderr"} {
+			for _, file := range goldenFiles {
 				want, _ := g.file(file)
 				if diff := cmp.Diff(want, printed[file]); diff != "" {
 					t.Errorf("%s: want - got +, go test ./cmd/cli -update writes it anew\n%s", file,
