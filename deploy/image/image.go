@@ -4,9 +4,13 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -30,18 +34,23 @@ func parseTag(text string) (name.Tag, error) {
 	return ref, nil
 }
 
-// newImage returns an image that holds nothing but the program.
-func newImage(binary, arch string, ref name.Tag) (v1.Image, error) {
-	content, err := programLayer(binary)
+// newImage returns an image that holds nothing but what it is made from.
+func newImage(from contents, arch string, ref name.Tag) (v1.Image, error) {
+	var layers []mutate.Addendum
+	if from.root != "" {
+		programs, err := rootLayer(from.root)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, addendum(programs, "COPY root /"))
+	}
+	content, err := programLayer(from.binary)
 	if err != nil {
 		return nil, err
 	}
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1),
 		types.OCIConfigJSON)
-	img, err := mutate.Append(base, mutate.Addendum{
-		Layer:   content,
-		History: v1.History{Created: v1.Time{Time: epoch}, CreatedBy: "COPY picket /picket"},
-	})
+	img, err := mutate.Append(base, append(layers, addendum(content, "COPY picket /picket"))...)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +60,16 @@ func newImage(binary, arch string, ref name.Tag) (v1.Image, error) {
 	}
 	config.OS, config.Architecture, config.Created = "linux", arch, v1.Time{Time: epoch}
 	config.Config = runConfig(ref)
+	if from.root != "" {
+		config.Config.Env = []string{"PATH=/:/usr/sbin"}
+	}
 	return mutate.ConfigFile(img, config)
+}
+
+// addendum is a layer and how it would be made by hand.
+func addendum(layer v1.Layer, by string) mutate.Addendum {
+	return mutate.Addendum{Layer: layer,
+		History: v1.History{Created: v1.Time{Time: epoch}, CreatedBy: by}}
 }
 
 // runConfig is how the program runs; ../Containerfile says the same.
@@ -84,11 +102,54 @@ func programLayer(binary string) (v1.Layer, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
+	return packed(&layer)
+}
+
+// packed makes a layer of a tar.
+func packed(layer *bytes.Buffer) (v1.Layer, error) {
 	open := func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(layer.Bytes())), nil
 	}
 	return tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer),
 		tarball.WithCompressionLevel(gzip.BestCompression), tarball.WithCompressedCaching)
+}
+
+// rootLayer holds the folders, files and links of a folder, in the order of their names.
+func rootLayer(root string) (v1.Layer, error) {
+	var layer bytes.Buffer
+	w := tar.NewWriter(&layer)
+	add := func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		return writeEntry(w, path, strings.TrimPrefix(path, root+string(filepath.Separator)), entry)
+	}
+	if err := filepath.WalkDir(filepath.Clean(root), add); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return packed(&layer)
+}
+
+// writeEntry adds a folder, a file or a link to a tar, as root's and readable for all.
+func writeEntry(w *tar.Writer, path, name string, entry fs.DirEntry) error {
+	header := &tar.Header{Name: name, Mode: 0o755, ModTime: epoch, Format: tar.FormatUSTAR}
+	switch {
+	case entry.IsDir():
+		header.Typeflag, header.Name = tar.TypeDir, name+"/"
+		return w.WriteHeader(header)
+	case entry.Type()&fs.ModeSymlink != 0:
+		target, err := os.Readlink(path)
+		header.Typeflag, header.Linkname = tar.TypeSymlink, target
+		return errors.Join(err, w.WriteHeader(header))
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return write(w, name, 0o755, int64(len(content)), bytes.NewReader(content))
 }
 
 // write adds a file of root's, without a time, to a tar.

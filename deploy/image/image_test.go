@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
@@ -55,7 +58,7 @@ func file(t *testing.T, content []byte) string {
 func build(t *testing.T, path, arch string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out.tar")
-	if err := makeArchive(path, arch, tag, out); err != nil {
+	if err := makeArchive(contents{binary: path}, arch, tag, out); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -254,7 +257,7 @@ func TestWrongInput(t *testing.T) {
 		{good, "amd64", "registry.example/Picket:v1", "expected REGISTRY/NAME:TAG"},
 	} {
 		out := filepath.Join(t.TempDir(), "out.tar")
-		err := makeArchive(c.binary, c.arch, c.tag, out)
+		err := makeArchive(contents{binary: c.binary}, c.arch, c.tag, out)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s for %s as %s: %v; expected %q", c.binary, c.arch, c.tag, err, c.want)
 		}
@@ -262,8 +265,43 @@ func TestWrongInput(t *testing.T) {
 			t.Errorf("%s for %s as %s left an archive (%v)", c.binary, c.arch, c.tag, err)
 		}
 	}
-	if err := makeArchive(good, "amd64", tag, "/nowhere/out.tar"); err == nil ||
+	if err := makeArchive(contents{binary: good}, "amd64", tag, "/nowhere/out.tar"); err == nil ||
 		!strings.Contains(err.Error(), "/nowhere/out.tar") {
 		t.Errorf("an archive that cannot be written: %v", err)
+	}
+}
+
+// An image with others' programs holds them beside the agent, under the names that they have in the
+// folder.
+func TestImageWithPrograms(t *testing.T) {
+	root := t.TempDir()
+	for _, step := range []error{
+		os.MkdirAll(filepath.Join(root, "usr", "sbin"), 0o700),
+		os.WriteFile(filepath.Join(root, "usr", "sbin", "multi"), []byte("programs"), 0o600),
+		os.Symlink("multi", filepath.Join(root, "usr", "sbin", "iptables-legacy")),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	out := filepath.Join(t.TempDir(), "out.tar")
+	path := program(t, machines["amd64"], elf.PT_LOAD)
+	if err := makeArchive(contents{path, root}, "amd64", tag, out); err != nil {
+		t.Fatal(err)
+	}
+	img := openDocker(t, out)
+	if err := validate.Image(img); err != nil {
+		t.Error(err)
+	}
+	files := tar.NewReader(mutate.Extract(img))
+	var names []string
+	for header, err := files.Next(); err == nil; header, err = files.Next() {
+		names = append(names, fmt.Sprintf("%s %o %s", header.Name, header.Mode, header.Linkname))
+	}
+	slices.Sort(names)
+	want := []string{"picket 755 ", "usr 755 ", "usr/sbin 755 ", "usr/sbin/iptables-legacy 755 multi",
+		"usr/sbin/multi 755 "}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("want - got +\n%s", diff)
 	}
 }
