@@ -32,6 +32,8 @@ image: image-amd64 image-arm64 ## bin/image-ARCH.tar, for ctr, k3s ctr or docker
 image-%:
 	GOARCH=$* .ci/compile bin/picket-$*
 	cd deploy && go run ./image -binary ../bin/picket-$* -arch $* -o ../bin/$@.tar
+image-iptables: ## one for kernels without nf_tables, of this machine's architecture
+	.ci/image-iptables bin/image-iptables.tar
 manifests: ## deploy/picket.yaml from deploy/base
 	cd deploy && go run ./render
 demo: build ## the three policies everyone starts with, on real packets

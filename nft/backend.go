@@ -31,7 +31,7 @@ type Backend struct {
 	options Options
 	conn    *nftables.Conn // nil after an error: opened anew when it is needed
 	socket  *netlink.Conn  // of conn
-	locked  *netlink.Conn  // keeps other agents away; nil: not yet, or the kernel does
+	locked  Lock           // keeps other agents away, unless the kernel does
 	// the connection's address on netlink; Watch reads it in another goroutine
 	port        atomic.Uint32
 	ownership   ownership
@@ -55,7 +55,7 @@ type Backend struct {
 // again with the next use.
 func Open(o Options) *Backend {
 	return &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond,
-		longest: longest, nudged: nudgeEvery, features: o.Features}
+		longest: longest, nudged: nudgeEvery, features: o.Features, locked: Lock{NetNS: o.NetNS}}
 }
 
 // Features lists what the kernel can do. An error says why it can't be asked.
@@ -70,7 +70,7 @@ func (b *Backend) Features() ([]ruleset.Feature, error) {
 func (b *Backend) Form() ruleset.Form { return ruleset.FullForm() }
 
 // Close gives the table up; the rules stay.
-func (b *Backend) Close() error { return errors.Join(b.hangUp(), b.unlock()) }
+func (b *Backend) Close() error { return errors.Join(b.hangUp(), b.locked.Close()) }
 
 // Apply carries a delta out, each of its steps in one transaction: on an error the kernel holds
 // what it held before that or, where the answer was lost, after it; so observe again. Straight

@@ -13,20 +13,37 @@ import (
 // however it does.
 const lockGroup = 0x7069
 
-// lock keeps a second agent away where the kernel gives the table no owner.
-func (b *Backend) lock() error {
-	if b.locked != nil {
+// Lock keeps a second agent away where the kernel gives the rules no owner. The zero value is for
+// the calling thread's network namespace.
+type Lock struct {
+	NetNS  int // file descriptor of a network namespace; 0: the calling thread's
+	socket *netlink.Conn
+}
+
+// Take takes the lock, unless it is taken already. ErrHeld: another process has it.
+func (l *Lock) Take() error {
+	if l.socket != nil {
 		return nil
 	}
-	socket, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: b.options.NetNS})
+	socket, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: l.NetNS})
 	if err != nil {
 		return fmt.Errorf("lock the table: %w", err)
 	}
 	if err := listenTo(socket, lockGroup); err != nil {
 		return errors.Join(err, socket.Close())
 	}
-	b.locked = socket
+	l.socket = socket
 	return nil
+}
+
+// Close lets another agent have the lock; it does nothing where it was not taken.
+func (l *Lock) Close() error {
+	if l.socket == nil {
+		return nil
+	}
+	socket := l.socket
+	l.socket = nil
+	return socket.Close()
 }
 
 // listenTo binds a socket to an NFLOG group (NFULNL_CFG_CMD_BIND, Linux 2.6.14). The kernel
@@ -57,14 +74,4 @@ func listenTo(socket *netlink.Conn, group uint16) error {
 		return fmt.Errorf("lock the table: %w", err)
 	}
 	return nil
-}
-
-// unlock lets another agent have the table; it does nothing where there is no lock.
-func (b *Backend) unlock() error {
-	if b.locked == nil {
-		return nil
-	}
-	socket := b.locked
-	b.locked = nil
-	return socket.Close()
 }

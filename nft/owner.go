@@ -32,7 +32,7 @@ func (b *Backend) claim(conn *nftables.Conn) error {
 	case b.ownership == owned || b.options.Look:
 		return nil
 	case b.options.NoOwner || !b.features.Owner || b.ownership == impossible:
-		return b.lock()
+		return b.locked.Take()
 	}
 	conn.AddTable(table(nftables.TableFlagOwner | nftables.TableFlagPersist))
 	err := b.flush(conn, 0)
@@ -45,7 +45,7 @@ func (b *Backend) claim(conn *nftables.Conn) error {
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
 		// The table is there without these flags.
 		b.ownership = impossible
-		return b.lock()
+		return b.locked.Take()
 	default:
 		return fmt.Errorf("claim the table: %w", err)
 	}

@@ -73,7 +73,15 @@ func (o *agentOptions) nftables(why string) choice {
 
 // iptablesChoice is the backend of legacy iptables and ipset.
 func iptablesChoice(why string) choice {
-	return choice{iptables.Open(iptables.Options{}), iptablesBackend, why, nil, nil,
+	lock := &nft.Lock{} // the process has it until it ends
+	b := iptables.Open(iptables.Options{Claim: func() error {
+		err := lock.Take()
+		if errors.Is(err, nft.ErrHeld) {
+			return errors.New("the rules are in the hands of another agent; one a node may run")
+		}
+		return err
+	}})
+	return choice{b, iptablesBackend, why, nil, nil,
 		func(context.Context) (bool, error) { return cleanupNFTables() }}
 }
 

@@ -75,6 +75,7 @@ var segmentWays = []struct {
 // A pod that is isolated is so on its own segment too, whatever its or a neighbour's packet is
 // addressed to.
 func TestSegmentOnRealPackets(t *testing.T) {
+	needNFTables(t, "a table on bridges")
 	for _, way := range segmentWays {
 		t.Run(way.name, func(t *testing.T) {
 			r := newRig(t, rigOptions{idle: true})

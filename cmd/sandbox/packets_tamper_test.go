@@ -22,6 +22,7 @@ const foreignTables = `
 // Where the kernel lets anybody change the table, what somebody did is undone long before the next
 // audit, and nothing of theirs is touched.
 func TestTamperingIsRepairedOnRealPackets(t *testing.T) {
+	needNFTables(t, "its own tables are changed")
 	needNft(t)
 	r := newRig(t, rigOptions{shared: true})
 	w := jobs.world(t)

@@ -28,7 +28,7 @@ func run(args []string) error {
 	arch := flags.String("arch", "amd64", "what it was built for: amd64 or arm64")
 	tag := flags.String("tag", "", "name of the image (default: as base/kustomization.yaml says)")
 	root := flags.String("root", "", "folder of which the files and links go into the image, too: "+
-		"the programs of the backend iptables, as .ci/iptables-root gathers them")
+		"the programs of the backend iptables, as .ci/image-iptables gathers them")
 	out := flags.String("o", "", "archive to write (default picket-ARCH.tar)")
 	_ = flags.Parse(args) // ends the program by itself
 	if flags.NArg() > 0 {

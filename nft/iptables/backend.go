@@ -15,6 +15,9 @@ import (
 // Options says how a Backend works. The zero value is right for an agent on its node.
 type Options struct {
 	NetNS int // file descriptor of a network namespace; 0: the calling thread's
+	// Claim is called before each look at the kernel. Its error says that the rules are in the hands
+	// of another process; nil: they are nobody's.
+	Claim func() error
 }
 
 // Backend is the kernel's side of one node's ruleset. It belongs to one goroutine.
@@ -47,6 +50,11 @@ func (b *Backend) Close() error { return nil }
 
 // Observe says what the kernel holds.
 func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
+	if b.options.Claim != nil {
+		if err := b.options.Claim(); err != nil {
+			return ruleset.Observed{}, fmt.Errorf("observe: %w", err)
+		}
+	}
 	b.collect(ctx)
 	k, err := b.readKernel(ctx)
 	if err != nil {

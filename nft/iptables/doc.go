@@ -71,16 +71,5 @@
 // that starts reads who is dispatched where, and what is in the sets. It asks for the rules of all
 // chains anew and compares their texts with those of the kernel: what is the same stays untouched.
 //
-// # What is weaker than nftables
-//
-//	ownership    the kernel lets every process with NET_ADMIN change the rules; a look every 2 s
-//	             notices it (guard.go)
-//	bridges      no table keeps pods of one bridge apart below the network layer: a pod can pass for
-//	             another one of its node
-//	transaction  a delta of several steps can fail between two of them; what is in force then is at
-//	             most what one of both states allows, and the controller repairs it
-//	cost         ports are compared one rule after the other, not looked up in a map
-//	logs         a prefix has 63 bytes, so that the names of some pods are cut off
-//	links        where pods have links of their own, what only a router may say is compared with each
-//	             link in turn; it is rare
+// README.md says how to read the rules, and in which points nftables is better.
 package iptables
