@@ -33,7 +33,7 @@ type choice struct {
 	backend
 	name, why  string
 	flowtables controller.FlowtableLister // nil: nothing passes by its rules
-	separator  controller.Separator       // nil: it keeps no pods apart on bridges
+	separator  controller.Separator
 	// removeOther removes what the other backend has left; it is for when the rules are in force.
 	removeOther func(context.Context) (removed bool, err error)
 }
@@ -81,7 +81,7 @@ func iptablesChoice(why string) choice {
 		}
 		return err
 	}})
-	return choice{b, iptablesBackend, why, nil, nil,
+	return choice{b, iptablesBackend, why, nil, b,
 		func(context.Context) (bool, error) { return cleanupNFTables() }}
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/nft/iptables"
-	"github.com/picket-project/picket/ruleset"
 )
 
 // kernelBackend is what the packet tests need of a backend.
@@ -47,12 +46,10 @@ func openBackend(netNS int, shared bool) kernelBackend {
 	return nft.Open(nft.Options{NetNS: netNS, NoOwner: shared})
 }
 
-// plainBackend is the one of iptables, which knows no flowtables and keeps nobody apart on bridges.
+// plainBackend is the one of iptables, which knows no flowtables.
 type plainBackend struct{ *iptables.Backend }
 
 func (plainBackend) Flowtables(context.Context) ([]string, error) { return nil, nil }
-
-func (plainBackend) PutSegment(context.Context, ruleset.Segment) error { return nil }
 
 // uncounted is what iptables-save and ipset print, without counters and times.
 func uncounted(text string) string {

@@ -22,6 +22,7 @@ type content struct {
 	kept     map[ruleset.ChainID]map[ruleset.Family]chains
 	dispatch map[ruleset.Subject]ruleset.ChainID
 	cuts     cutContent
+	fence    fence
 	found    map[string]setCopy // by name, of the sets that were found
 }
 

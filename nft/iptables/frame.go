@@ -125,6 +125,7 @@ func (x *frame) base() {
 		x.made[lateChain] = []string{rule(marked, toDrop)}
 	}
 	x.cutChains()
+	x.fenceChains()
 }
 
 // known lets pass what belongs to connections that were allowed.
@@ -162,7 +163,7 @@ func (x *frame) forwarded() []string {
 				comment("a link-local address is no pod's"), jump(fromPodsChain)))
 		}
 	}
-	return slices.Concat(rules, x.ownLink(), x.strangers())
+	return slices.Concat(rules, x.ownLink(), x.fenceJump(), x.strangers())
 }
 
 // routers asks whether a pod has sent what only a router may say (CVE-2020-10749).

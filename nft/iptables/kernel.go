@@ -78,6 +78,7 @@ func (k kernel) addSets(c *content, f ruleset.Family, copies map[string]setCopy)
 		k.sets[name] = ipset{typeOf(of.id), c.sets[of.id].elements}
 	}
 	maps.Copy(k.sets, c.cuts.sets(f))
+	maps.Copy(k.sets, c.fence.sets(f))
 	for _, d := range ruleset.Directions {
 		all := elements{}
 		for a := range c.subjects(d, f) {

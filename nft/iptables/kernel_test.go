@@ -245,3 +245,34 @@ func TestACutBeforeADelta(t *testing.T) {
 		t.Errorf("left to do:\n%s", d.String())
 	}
 }
+
+// What holds on bridges stays for the next process as it is, until that says what should.
+func TestTheFenceStays(t *testing.T) {
+	newNetns(t)
+	b, p := Open(Options{}), sample(ruleset.Drop)
+	converge(t, b, p)
+	segment := ruleset.Segment{Ports: []ruleset.Port{
+		{Link: "veth1", Addrs: []netip.Addr{addr("10.244.1.5"), addr("fd00:10:244:1::5")}, Bound: true},
+		{Link: "veth2", Addrs: []netip.Addr{addr("10.244.1.6")}}, {Link: "veth3"},
+	}, Taken: []ruleset.Range{{First: addr("10.244.0.0"), Last: addr("10.244.255.255")}}}
+	if err := b.PutSegment(t.Context(), segment); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range []*Backend{b, Open(Options{})} {
+		have, err := b.Observe(t.Context())
+		if err != nil || have.Condition != ruleset.Intact {
+			t.Errorf("%v, %v", have.Condition, err)
+		}
+		converge(t, b, p)
+		if k, err := b.readKernel(t.Context()); err != nil ||
+			len(k.tables[ruleset.IPv4][mainTable].chains[portsChain]) == 0 {
+			t.Errorf("the fence is gone: %v", err)
+		}
+	}
+	if err := b.PutSegment(t.Context(), ruleset.Segment{}); err != nil {
+		t.Fatal(err)
+	}
+	if d := left(t, b, p); !d.Empty() {
+		t.Errorf("left to do:\n%s", d.String())
+	}
+}

@@ -48,7 +48,8 @@ var protocolNumbers = map[string]string{
 // canonicalRule writes the addresses of a rule as netip does, and protocols without ports as
 // numbers: how they are printed is up to libraries and files of the node.
 func canonicalRule(text string) string {
-	words := strings.Split(text, " ")
+	// The match physdev prints a blank too many.
+	words := strings.Split(strings.ReplaceAll(text, "-m physdev  --", "-m physdev --"), " ")
 	for i := 0; i+1 < len(words) && words[i] != "-m" && words[i] != "-j" && words[i] != "-g"; i++ {
 		switch words[i] {
 		case "-s", "-d":
@@ -143,7 +144,7 @@ func parts(all chains) map[ruleset.ChainID]chains {
 // found reads a kernel as the content that it stands for. Chains are kept as they are.
 func found(k kernel) *content {
 	c := newContent()
-	c.found, c.cuts = map[string]setCopy{}, readCuts(k)
+	c.found, c.cuts, c.fence = map[string]setCopy{}, readCuts(k), readFence(k)
 	for _, f := range ruleset.Families {
 		main := k.tables[f][mainTable].chains
 		c.readLinks(main)

@@ -17,29 +17,49 @@ const leafSize = 4
 // compares the addresses of the few that are left. A packet that finds none returns: its subject is
 // about to be isolated, or is not any more.
 func tree(d ruleset.Direction, f ruleset.Family, subjects map[netip.Addr]ruleset.ChainID) chains {
-	b := branching{d, f, subjects, chains{}}
-	all := slices.SortedFunc(maps.Keys(subjects), netip.Addr.Compare)
-	b.branch(rootChain(d), "", all)
+	b := branching{family: f, end: subjectEnd(d), made: chains{},
+		name: func(bits string) string { return branchChain(d, bits) },
+		leaf: func(a netip.Addr) []string {
+			id := subjects[a]
+			return []string{rule(address(single(a), subjectEnd(d)), comment(string(id)),
+				goTo(partChain(id, 0)))}
+		}}
+	b.branch(rootChain(d), "", sortedAddrs(subjects))
 	return b.made
+}
+
+// sortedAddrs lists the addresses that are keys, sorted.
+func sortedAddrs[T any](of map[netip.Addr]T) []netip.Addr {
+	return slices.SortedFunc(maps.Keys(of), netip.Addr.Compare)
 }
 
 // branching makes the chains of one tree.
 type branching struct {
-	direction ruleset.Direction
-	family    ruleset.Family
-	subjects  map[netip.Addr]ruleset.ChainID
-	made      chains
+	family ruleset.Family
+	end    end                         // the address that is compared
+	name   func(bits string) string    // of a chain below the root
+	leaf   func(a netip.Addr) []string // rules for one address
+	last   string                      // the rule for an address that is not there; empty: return
+	made   chains
 }
 
-// branch makes the chain for some subjects; bits says which bits are the same in all of them.
+// branch makes the chain for some addresses; bits says which bits are the same in all of them.
 func (b branching) branch(name, bits string, addrs []netip.Addr) {
 	b.made[name] = nil
 	if len(addrs) <= leafSize {
 		for _, a := range addrs {
-			b.made[name] = append(b.made[name], b.leaf(a))
+			b.made[name] = append(b.made[name], b.leaf(a)...)
 		}
-		return
+	} else {
+		b.fork(name, bits, addrs)
 	}
+	if b.last != "" {
+		b.made[name] = append(b.made[name], b.last)
+	}
+}
+
+// fork leads addresses on by two of their bits.
+func (b branching) fork(name, bits string, addrs []netip.Addr) {
 	bit := lowestDifference(addrs)
 	for value := range byte(4) {
 		below := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool {
@@ -49,24 +69,16 @@ func (b branching) branch(name, bits string, addrs []netip.Addr) {
 			continue
 		}
 		at := fmt.Sprintf("%s %d=%d", bits, bit, value)
-		to := branchChain(b.direction, at)
-		b.made[name] = append(b.made[name],
-			rule(b.compare(bit, value), goTo(to)))
+		to := b.name(at)
+		b.made[name] = append(b.made[name], rule(b.compare(bit, value), goTo(to)))
 		b.branch(to, at, below)
 	}
 }
 
-// leaf leads one subject to its chain.
-func (b branching) leaf(a netip.Addr) string {
-	id := b.subjects[a]
-	return rule(address(netip.PrefixFrom(a, a.BitLen()), subjectEnd(b.direction)),
-		comment(string(id)), goTo(partChain(id, 0)))
-}
-
 // compare matches an address by two bits.
 func (b branching) compare(bit int, value byte) string {
-	return fmt.Sprintf("%s %s/%s", subjectEnd(b.direction).option(),
-		withPair(b.family, bit, value), withPair(b.family, bit, 3))
+	return fmt.Sprintf("%s %s/%s", b.end.option(), withPair(b.family, bit, value),
+		withPair(b.family, bit, 3))
 }
 
 // pair returns two bits of an address. Bits are counted from the lowest, 0; bit is even.

@@ -1,0 +1,151 @@
+package iptables
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"strings"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Where pods share a bridge, a packet that is forwarded tells by which port of the bridge it came.
+// What says that it is from a pod must have come by that pod's port:
+//
+//	picket-ports    tree over the sources that are behind ports: by its own port? return
+//	                ├─ by another one ─► picket-ports-known: from a port whose pod is known? drop
+//	                └─ nobody's ───────► picket-ports-other: another pod's or a node's? as above;
+//	                                     from a port that only its pod may send by? drop
+//
+// That is what iptables can see of a bridge. Below the network layer nothing keeps pods apart.
+const (
+	portsChain  = ownPrefix + "ports"
+	knownChain  = portsChain + "-known"
+	otherChain  = portsChain + "-other"
+	branchPorts = ownPrefix + "p-"
+)
+
+// takenSet names the set of the addresses of pods and nodes.
+func takenSet(f ruleset.Family) string { return fmt.Sprintf("%staken%d", ownPrefix, f) }
+
+// fence is what is known of the bridges that pods share. An agent that starts keeps what it finds.
+type fence struct {
+	segment ruleset.Segment
+	kept    map[ruleset.Family]chains
+	taken   map[ruleset.Family]elements // of kept
+}
+
+// active reports whether there is a fence.
+func (x fence) active() bool { return x.kept != nil || !x.segment.Empty() }
+
+// isFence reports whether a chain is of the fence.
+func isFence(chain string) bool {
+	return strings.HasPrefix(chain, portsChain) || strings.HasPrefix(chain, branchPorts)
+}
+
+// readFence keeps the fence of a kernel.
+func readFence(k kernel) fence {
+	x := fence{kept: map[ruleset.Family]chains{}, taken: map[ruleset.Family]elements{}}
+	for _, f := range ruleset.Families {
+		x.kept[f], x.taken[f] = chains{}, maps.Clone(k.sets[takenSet(f)].elements)
+		for name, rules := range k.tables[f][mainTable].chains {
+			if isFence(name) {
+				x.kept[f][name] = rules
+			}
+		}
+		if len(x.kept[f]) == 0 {
+			return fence{}
+		}
+	}
+	return x
+}
+
+// sets returns the sets of a family.
+func (x fence) sets(f ruleset.Family) map[string]ipset {
+	if !x.active() {
+		return nil
+	}
+	taken := ipset{setType{"hash:net", f}, elements{}}
+	maps.Copy(taken.elements, x.taken[f])
+	for _, r := range x.segment.Taken {
+		if ruleset.FamilyOf(r.First) == f {
+			for _, p := range prefixes(r) {
+				taken.elements[prefixElement(p)] = true
+			}
+		}
+	}
+	return map[string]ipset{takenSet(f): taken}
+}
+
+// fenceJump leads what came by a port of a bridge to the fence.
+func (x *frame) fenceJump() []string {
+	if !x.content.fence.active() {
+		return nil
+	}
+	return []string{rule("-m physdev --physdev-is-in", jump(portsChain))}
+}
+
+// fenceChains makes the chains of the fence.
+func (x *frame) fenceChains() {
+	at := x.content.fence
+	if !at.active() {
+		return
+	}
+	if at.kept != nil {
+		maps.Copy(x.made, at.kept[x.family])
+		return
+	}
+	owners := map[netip.Addr]string{}
+	known := []string{}
+	other := []string{rule(inSet(takenSet(x.family), source.word()), comment("another's address"),
+		goTo(knownChain))}
+	for _, p := range at.segment.Ports {
+		for _, a := range p.Addrs {
+			if ruleset.FamilyOf(a) == x.family {
+				owners[a] = p.Link
+			}
+		}
+		if p.Known() {
+			known = append(known, rule(fromPort(p.Link), toDrop))
+		}
+		if p.Bound {
+			other = append(other, rule(fromPort(p.Link), comment("not its address"), toDrop))
+		}
+	}
+	x.made[knownChain], x.made[otherChain] = known, other
+	maps.Copy(x.made, portTree(x.family, owners))
+}
+
+// fromPort matches the port of a bridge by which a packet came.
+func fromPort(link string) string { return "-m physdev --physdev-in " + link }
+
+// portTree returns the chains by which a source finds its port.
+func portTree(f ruleset.Family, owners map[netip.Addr]string) chains {
+	b := branching{family: f, end: source, made: chains{}, last: goTo(otherChain),
+		name: func(bits string) string {
+			return branchPorts + ruleset.Digest(bits)[:maxChain-len(branchPorts)]
+		},
+		leaf: func(a netip.Addr) []string {
+			own := address(single(a), source)
+			return []string{rule(own, fromPort(owners[a]), toReturn), rule(own, goTo(knownChain))}
+		}}
+	b.branch(portsChain, "", sortedAddrs(owners))
+	return b.made
+}
+
+// PutSegment has packets that are forwarded between and from the ports of bridges show their own
+// pods' sources only.
+func (b *Backend) PutSegment(ctx context.Context, s ruleset.Segment) error {
+	if b.content.fence = (fence{segment: s}); b.held.empty() {
+		return nil // there are no rules yet that it could stand among
+	}
+	steps, err := b.toContent(nil)
+	if err == nil {
+		err = b.carryOut(ctx, steps)
+	}
+	if err != nil {
+		return fmt.Errorf("filter on bridges: %w", err)
+	}
+	return nil
+}
