@@ -24,6 +24,8 @@ type Options struct {
 	Look    bool // only observe, whoever has the table; nothing can be changed
 	// Features is what the kernel is taken to be able to do; nil: what Probe finds.
 	Features *Features
+	// Lock is one that the process has already; nil: the backend takes one where it needs it.
+	Lock *Lock
 }
 
 // Backend is the kernel's side of one node's ruleset. It belongs to one goroutine.
@@ -54,8 +56,12 @@ type Backend struct {
 // Open prepares a backend. The kernel is first asked when it is used: where that fails it is tried
 // again with the next use.
 func Open(o Options) *Backend {
+	locked := o.Lock
+	if locked == nil {
+		locked = &Lock{NetNS: o.NetNS}
+	}
 	return &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond,
-		longest: longest, nudged: nudgeEvery, features: o.Features, locked: Lock{NetNS: o.NetNS}}
+		longest: longest, nudged: nudgeEvery, features: o.Features, locked: locked}
 }
 
 // Features lists what the kernel can do. An error says why it can't be asked.
@@ -70,7 +76,12 @@ func (b *Backend) Features() ([]ruleset.Feature, error) {
 func (b *Backend) Form() ruleset.Form { return ruleset.FullForm() }
 
 // Close gives the table up; the rules stay.
-func (b *Backend) Close() error { return errors.Join(b.hangUp(), b.locked.Close()) }
+func (b *Backend) Close() error {
+	if b.options.Lock != nil {
+		return b.hangUp() // the lock is not the backend's
+	}
+	return errors.Join(b.hangUp(), b.locked.Close())
+}
 
 // Apply carries a delta out, each of its steps in one transaction: on an error the kernel holds
 // what it held before that or, where the answer was lost, after it; so observe again. Straight

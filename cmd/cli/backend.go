@@ -82,7 +82,7 @@ func iptablesChoice(why string) choice {
 		return err
 	}})
 	return choice{b, iptablesBackend, why, nil, b,
-		func(context.Context) (bool, error) { return cleanupNFTables() }}
+		func(context.Context) (bool, error) { return cleanupNFTables(lock) }}
 }
 
 // inForce is called when all rules are in force: what the other backend has left can go from then
@@ -98,9 +98,10 @@ func (c choice) inForce(ctx context.Context, log *slog.Logger) {
 	limitMemory()
 }
 
-// cleanupNFTables removes the tables of nftables, if there are any.
-func cleanupNFTables() (removed bool, err error) {
-	b := nft.Open(nft.Options{})
+// cleanupNFTables removes the tables of nftables, if there are any. lock is the process's own, if it
+// has one.
+func cleanupNFTables(lock *nft.Lock) (removed bool, err error) {
+	b := nft.Open(nft.Options{Lock: lock})
 	removed, err = b.Cleanup()
 	if errors.Is(err, nft.ErrNoNfTables) {
 		return false, b.Close()

@@ -18,7 +18,7 @@ Stop the agent first: while it runs, the kernel refuses this.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// While an agent runs that owns its tables, this fails and changes nothing.
-			removed, err := cleanupNFTables()
+			removed, err := cleanupNFTables(nil)
 			if err != nil {
 				return fmt.Errorf("cleanup: %w", err)
 			}
