@@ -33,7 +33,7 @@ type Backend struct {
 	options Options
 	conn    *nftables.Conn // nil after an error: opened anew when it is needed
 	socket  *netlink.Conn  // of conn
-	locked  Lock           // keeps other agents away, unless the kernel does
+	locked  *Lock          // keeps other agents away, unless the kernel does
 	// the connection's address on netlink; Watch reads it in another goroutine
 	port        atomic.Uint32
 	ownership   ownership
