@@ -48,7 +48,7 @@ func (a *agent) start(t testing.TB) {
 	t.Helper()
 	open := a.options.open
 	if open == nil {
-		open = openNft
+		open = openBackend
 	}
 	a.backend = open(int(a.ns.Fd()), a.options.shared)
 	a.tap.kernel = a.backend

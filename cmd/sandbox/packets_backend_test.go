@@ -8,20 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/picket-project/picket/controller"
-	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/nft/iptables"
 )
-
-// kernelBackend is what the packet tests need of a backend.
-type kernelBackend interface {
-	controller.Firewall
-	controller.Cutter
-	controller.Guard
-	controller.FlowtableLister
-	controller.Separator
-	Close() error
-}
 
 // backendVariable names the backend that the packet tests are run with: nftables (or nothing), or
 // iptables.
@@ -39,11 +27,11 @@ func needNFTables(t *testing.T, what string) {
 }
 
 // openBackend returns the backend of one node. shared: others may change its rules.
-func openBackend(netNS int, shared bool) kernelBackend {
+func openBackend(netNS int, shared bool) kernel {
 	if onIPTables() {
 		return plainBackend{iptables.Open(iptables.Options{NetNS: netNS})}
 	}
-	return nft.Open(nft.Options{NetNS: netNS, NoOwner: shared})
+	return openNft(netNS, shared)
 }
 
 // plainBackend is the one of iptables, which knows no flowtables.
