@@ -104,7 +104,7 @@ func TestErrors(t *testing.T) {
 			`--manifests: path "-": the standard input can be read once only; expected a file or folder of Kubernetes manifests`},
 		{"render -f DIR --node-name n1 --deny maybe",
 			`--deny: denial "maybe": expected drop or reject`},
-		{"render -f DIR --node-name n1 -o iptables", `-o "iptables": expected nft or program`},
+		{"render -f DIR --node-name n1 -o yaml", `-o "yaml": expected nft, iptables or program`},
 		{"render -f DIR/none --node-name n1",
 			`--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
 		{"agent --node-name=",
