@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,8 +10,6 @@ import (
 
 	"github.com/picket-project/picket/cmd/cli/input"
 	"github.com/picket-project/picket/cmd/inspect"
-	"github.com/picket-project/picket/nft"
-	"github.com/picket-project/picket/nft/iptables"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -28,23 +27,34 @@ func (o *renderOptions) Validate() error {
 	if o.node == "" {
 		return fmt.Errorf("--node-name is missing; expected the node whose ruleset to print")
 	}
-	if _, known := renderFormats[o.output]; !known {
-		return fmt.Errorf("-o %q: expected nft, iptables or program", o.output)
+	if _, known := renderFormats("")[o.output]; !known {
+		return fmt.Errorf("-o %q: expected %s", o.output, strings.Join(renderNames(), ", "))
 	}
 	if _, err := ruleset.ParseDenial(o.deny); err != nil {
 		return fmt.Errorf("--deny: %w", err)
 	}
-	if _, err := nft.FeaturesOf(o.kernel); err != nil {
+	if err := checkKernel(o.kernel); err != nil {
 		return fmt.Errorf("--kernel %w", err)
 	}
 	return nil
 }
 
 // renderFormats are the forms that a program can be printed in, by the value of -o.
-var renderFormats = map[string]func(*ruleset.Program, nft.Features) string{
-	"nft":      nft.Script,
-	"iptables": func(p *ruleset.Program, _ nft.Features) string { return iptables.Script(p) },
-	"program":  func(p *ruleset.Program, _ nft.Features) string { return p.String() },
+func renderFormats(kernel string) map[string]func(*ruleset.Program) string {
+	formats := map[string]func(*ruleset.Program) string{"program": (*ruleset.Program).String}
+	maps.Copy(formats, kernelFormats(kernel))
+	return formats
+}
+
+// renderNames lists the values of -o, the usual one first.
+func renderNames() (names []string) {
+	known := renderFormats("")
+	for _, name := range []string{"nft", "iptables", "program"} {
+		if known[name] != nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // newRenderCmd is the verb that prints the rules of one node.
@@ -69,7 +79,8 @@ func newRenderCmd() *cobra.Command {
 		"interfaces of the node that its pods sit behind (the agent finds them by itself)")
 	cmd.Flags().StringVar(&o.kernel, "kernel", "7.0",
 		"version of Linux that -o nft is for; before 5.17 some rules stand elsewhere")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "nft", "nft, iptables or program")
+	cmd.Flags().StringVarP(&o.output, "output", "o", renderNames()[0],
+		strings.Join(renderNames(), ", "))
 	return cmd
 }
 
@@ -86,13 +97,12 @@ func (o *renderOptions) run(cmd *cobra.Command) error {
 	if err := checkNode(objects, o.node); err != nil {
 		return err
 	}
-	// Validate has parsed both without an error.
+	// Validate has parsed it without an error.
 	denial, _ := ruleset.ParseDenial(o.deny)
-	kernel, _ := nft.FeaturesOf(o.kernel)
 	// No kernel is asked, so the interfaces are those of the flag.
 	program := inspect.ProgramOf(objects, o.node, inspect.Settings{Denial: denial, Links: o.links,
 		NoPortMaps: o.output == "iptables"})
-	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats[o.output](program, kernel))
+	_, err = fmt.Fprint(cmd.OutOrStdout(), renderFormats(o.kernel)[o.output](program))
 	return err
 }
 

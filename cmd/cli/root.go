@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/picket-project/picket/cmd/cli/exit"
-	"github.com/picket-project/picket/cmd/cli/sandbox"
 )
 
 // Main runs the command line and returns the exit code: 0, or 1 after an error, which it prints as
@@ -51,9 +50,8 @@ func newRootCmd() *cobra.Command {
 	}
 	// The verbs inherit this from the root command.
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(
-		newAgentCmd(), newRenderCmd(), newMatrixCmd(),
-		sandbox.NewCommand(), newCleanupCmd(), newVersionCmd())
+	root.AddCommand(nodeVerbs()...)
+	root.AddCommand(newRenderCmd(), newMatrixCmd(), newVersionCmd())
 	return root
 }
 

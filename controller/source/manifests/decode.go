@@ -46,7 +46,7 @@ func (d *document) decode(raw []byte, outer metav1.TypeMeta, at place) {
 		return
 	}
 	switch kind, list, err := classify(meta); {
-	case kind.isWorkload() && !d.workloads:
+	case kind.isExtra() && !d.extras:
 		d.skipped++
 	case list && (err == nil || kind == Policy): // each policy gets the error of its list
 		d.decodeList(raw, itemsOf(kind, meta), at)
@@ -58,6 +58,7 @@ func (d *document) decode(raw []byte, outer metav1.TypeMeta, at place) {
 		d.decodeObject(raw, kind, at)
 	default:
 		d.skipped++
+		d.noteForeign(raw, meta)
 	}
 }
 

@@ -20,7 +20,7 @@
 //
 // A file holds documents: YAML documents, JSON objects one after the other, a v1 List or a typed
 // list. Kept are v1 Namespace, Node and Pod and networking.k8s.io/v1 NetworkPolicy, by Load also
-// the workloads of apps/v1 and batch/v1, for which Expand gives pods; other kinds are counted
+// Services and the workloads of v1, apps/v1 and batch/v1, for which Expand gives pods; other kinds are counted
 // and left out. A kept kind under an apiVersion of Kubernetes that is not served (NetworkPolicy
 // of v1, of extensions/v1beta1), or in other letters (Networkpolicy), is a Problem: left out
 // without one it would be a policy that its author believes in and nobody enforces.

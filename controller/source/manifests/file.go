@@ -12,6 +12,7 @@ type file struct {
 	stated   []statement // what counts, in the order of the documents
 	problems []Problem   // of the last reading
 	skipped  int         // objects of other kinds in the last reading
+	foreign  []Problem   // policies of other engines in the last reading
 	good     bool        // it was once read without a problem
 }
 
@@ -26,15 +27,23 @@ func (f file) afterReading(path string, docs []document) file {
 	n := file{docs: docs, good: f.good}
 	for i, d := range docs {
 		n.skipped += d.skipped
+		n.foreign = append(n.foreign, placed(d.foreign, path, i+1)...)
 		for _, e := range d.entries {
 			n.stated = append(n.stated, statement{entry: e, document: i + 1})
 		}
-		for _, p := range d.problems {
-			p.File, p.Document = path, i+1
-			n.problems = append(n.problems, p)
-		}
+		n.problems = append(n.problems, placed(d.problems, path, i+1)...)
 	}
 	return n.keepingLastGood(f)
+}
+
+// placed returns problems with the place of their document.
+func placed(problems []Problem, path string, document int) []Problem {
+	var all []Problem
+	for _, p := range problems {
+		p.File, p.Document = path, document
+		all = append(all, p)
+	}
+	return all
 }
 
 // afterError returns the file after it could not be read at all.

@@ -27,7 +27,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, name := range []string{"f.yaml", "f.json"} {
 			s, name := newState(), fileID{path: name}
-			s.workloads = true
+			s.extras = true
 			s.setContent(name, data)
 			u, _ := s.takeUpdate()
 			for _, c := range u.Changes {

@@ -15,8 +15,8 @@ import (
 // Kind is one of the kinds of objects that are kept. The zero value is none of them.
 type Kind uint8
 
-// The kinds, in the order in which an Update holds them. Those after Pod are workloads, which Watch
-// leaves out: in a cluster their pods are objects of their own.
+// The kinds, in the order in which an Update holds them. Those after Pod are read by Load alone:
+// in a cluster the pods of workloads are objects of their own, and no policy speaks of Services.
 const (
 	Namespace Kind = iota + 1
 	Node
@@ -28,6 +28,8 @@ const (
 	ReplicaSet
 	Job
 	CronJob
+	ReplicationController
+	Service
 )
 
 // kinds says of each kind how a manifest writes it and what its objects are in Go.
@@ -50,6 +52,10 @@ var kinds = [...]struct {
 	{"ReplicaSet", "apps/v1", true, func() Object { return &appsv1.ReplicaSet{} }},
 	{"Job", "batch/v1", true, func() Object { return &batchv1.Job{} }},
 	{"CronJob", "batch/v1", true, func() Object { return &batchv1.CronJob{} }},
+	{"ReplicationController", "v1", true, func() Object {
+		return &corev1.ReplicationController{}
+	}},
+	{"Service", "v1", true, func() Object { return &corev1.Service{} }},
 }
 
 // String returns the kind as a manifest writes it.
@@ -58,7 +64,7 @@ func (k Kind) String() string { return kinds[k].name }
 // kindNamed is the inverse of Kind.String, in letters of any case. It returns 0 for a kind that
 // is not kept.
 func kindNamed(name string) Kind {
-	for k := Namespace; k <= CronJob; k++ {
+	for k := Namespace; k <= Service; k++ {
 		if strings.EqualFold(k.String(), name) {
 			return k
 		}
@@ -72,8 +78,8 @@ func (k Kind) apiVersion() string { return kinds[k].apiVersion }
 // namespaced reports whether objects of the kind live in a namespace.
 func (k Kind) namespaced() bool { return kinds[k].namespaced }
 
-// isWorkload reports whether objects of the kind make pods.
-func (k Kind) isWorkload() bool { return k > Pod }
+// isExtra reports whether objects of the kind are read by Load alone.
+func (k Kind) isExtra() bool { return k > Pod }
 
 // Object is what the API types of all kinds are.
 type Object interface {

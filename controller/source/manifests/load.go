@@ -17,10 +17,11 @@ func (in Input) Load() (Objects, []Problem, error) {
 		return Objects{}, nil, err
 	}
 	s := newState()
-	s.workloads = true
+	s.extras = true
 	var empty []Problem
+	texts := map[string][]byte{}
 	for _, r := range roots {
-		files, err := r.load(s)
+		files, err := r.load(s, texts)
 		if err != nil {
 			return Objects{}, nil, fmt.Errorf("read manifests: %w", err)
 		}
@@ -31,12 +32,13 @@ func (in Input) Load() (Objects, []Problem, error) {
 	u, _ := s.takeUpdate()
 	all := newObjects(u)
 	all.Empty = append(empty, s.withoutObjects()...)
-	all.places = s.claims.places()
+	all.places, all.texts, all.Foreign = s.claims.places(), texts, s.foreign()
 	return all, u.Problems, nil
 }
 
-// load reads all files of a root into a state, and counts them.
-func (r root) load(into *state) (files int, err error) {
+// load reads all files of a root into a state, and counts them. It keeps the texts of those that may
+// hold policies.
+func (r root) load(into *state, texts map[string][]byte) (files int, err error) {
 	names, err := r.names()
 	if err != nil {
 		return 0, err
@@ -47,6 +49,9 @@ func (r root) load(into *state) (files int, err error) {
 			return 0, err
 		}
 		into.setRead(r.id(name), data, err)
+		if mentionsPolicy(data) {
+			texts[r.pathOf(name)] = data
+		}
 	}
 	return len(names), nil
 }

@@ -48,7 +48,7 @@ func TestLoad(t *testing.T) {
 		{name: "List of anything", files: map[string]string{
 			"a.yaml": "apiVersion: v1\nkind: List\nitems:\n" +
 				"- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n" +
-				"- {apiVersion: v1, kind: Service, metadata: {name: a}}\n" +
+				"- {apiVersion: v1, kind: Secret, metadata: {name: a}}\n" +
 				"- {apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Node, metadata: " +
 				"{name: n1}}]}\n",
 		}, want: "node/n1 pod/default/a", skip: 1},

@@ -12,11 +12,14 @@ type Objects struct {
 	Pods       []*corev1.Pod
 	Nodes      []*corev1.Node
 	Policies   []*networkingv1.NetworkPolicy
-	Workloads  []Workload // read by Load alone
-	Skipped    int        // objects of kinds that are not kept
-	Empty      []Problem  // folders and files that hold nothing
+	Workloads  []Workload // read by Load alone, as what follows
+	Services   []*corev1.Service
+	Skipped    int       // objects of kinds that are not kept
+	Foreign    []Problem // policies of other engines, each with its apiVersion as the error
+	Empty      []Problem // folders and files that hold nothing
 
-	places map[Key]Problem // where each object stands, as a Problem without an error
+	places map[Key]Problem   // where each object stands, as a Problem without an error
+	texts  map[string][]byte // the files that may hold policies
 }
 
 // Problem returns a problem of an object, with the place where the object stands. A pod that stands
@@ -38,6 +41,8 @@ func newObjects(u Update) Objects {
 			all.Nodes = append(all.Nodes, o)
 		case *networkingv1.NetworkPolicy:
 			all.Policies = append(all.Policies, o)
+		case *corev1.Service:
+			all.Services = append(all.Services, o)
 		case *corev1.Pod:
 			all.Pods = append(all.Pods, o)
 		default:

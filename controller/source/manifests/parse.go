@@ -23,14 +23,15 @@ type document struct {
 	entries       []entry
 	problems      []Problem // without File and Document
 	skipped       int       // objects of kinds that are not kept
+	foreign       []Problem // policies of other engines; without File and Document
 	duplicateKeys error     // keys that are stated twice, if the text may hold a policy
 	parser                  // how it is read
 }
 
 // parser says how files are read.
 type parser struct {
-	onlyJSON  bool
-	workloads bool // objects that make pods are kept
+	onlyJSON bool
+	extras   bool // workloads and Services are kept
 }
 
 // parse parses all documents of a file. Those whose text is among the ones before are taken over,

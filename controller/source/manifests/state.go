@@ -15,7 +15,7 @@ type state struct {
 	skipped      int               // sum over the files
 	pathProblems map[int][]Problem // of the paths themselves, by rank: gone, or not watchable
 	last         Update            // the last one that was taken, without its changes
-	workloads    bool              // objects that make pods are kept
+	extras       bool              // workloads and Services are kept
 }
 
 // newState returns the state of no files.
@@ -42,7 +42,7 @@ func (s *state) setRead(id fileID, data []byte, err error) {
 func (s *state) setContent(id fileID, data []byte) {
 	before := s.files[id]
 	isJSON := strings.EqualFold(filepath.Ext(id.path), ".json")
-	p := parser{onlyJSON: isJSON, workloads: s.workloads}
+	p := parser{onlyJSON: isJSON, extras: s.extras}
 	s.set(id, before.afterReading(id.path, p.parse(data, before.docs)))
 }
 

@@ -38,6 +38,9 @@ func newWorkload(k Key, o runtime.Object) Workload {
 		w.Template, w.Pods = o.Spec.Template, int(ptr.Deref(o.Spec.Replicas, 1))
 	case *appsv1.ReplicaSet:
 		w.Template, w.Pods = o.Spec.Template, int(ptr.Deref(o.Spec.Replicas, 1))
+	case *corev1.ReplicationController:
+		w.Template = ptr.Deref(o.Spec.Template, corev1.PodTemplateSpec{})
+		w.Pods = int(ptr.Deref(o.Spec.Replicas, 1))
 	case *appsv1.DaemonSet:
 		w.Template = o.Spec.Template
 	case *batchv1.Job:
@@ -126,6 +129,10 @@ func (w Workload) pod(suffix, node string) *corev1.Pod {
 	complete(p, Pod)
 	p.Labels = maps.Clone(w.Template.Labels)
 	p.Spec.NodeName = node
+	p.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: w.Kind.apiVersion(), Kind: w.Kind.String(), Name: w.Name,
+		Controller: ptr.To(true),
+	}}
 	for key, value := range w.addedLabels(p.Name, suffix) {
 		if p.Labels == nil {
 			p.Labels = map[string]string{}

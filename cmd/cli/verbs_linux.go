@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/picket-project/picket/cmd/cli/sandbox"
+	"github.com/picket-project/picket/nft"
+	"github.com/picket-project/picket/nft/iptables"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// nodeVerbs are the verbs that work on a node, or on network namespaces: on Linux alone.
+func nodeVerbs() []*cobra.Command {
+	return []*cobra.Command{newAgentCmd(), sandbox.NewCommand(), newCleanupCmd()}
+}
+
+// kernelFormats are the forms of a program that a backend writes, for a version of Linux that
+// checkKernel has accepted.
+func kernelFormats(kernel string) map[string]func(*ruleset.Program) string {
+	features, _ := nft.FeaturesOf(kernel)
+	return map[string]func(*ruleset.Program) string{
+		"nft":      func(p *ruleset.Program) string { return nft.Script(p, features) },
+		"iptables": iptables.Script,
+	}
+}
+
+// checkKernel returns an error if a text is no version of Linux.
+func checkKernel(version string) error {
+	_, err := nft.FeaturesOf(version)
+	return err
+}

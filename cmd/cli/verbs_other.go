@@ -1,0 +1,18 @@
+//go:build !linux
+
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// nodeVerbs are the verbs that work on a node: none here, since only Linux has nftables.
+func nodeVerbs() []*cobra.Command { return nil }
+
+// kernelFormats are the forms of a program that a backend writes: none here.
+func kernelFormats(string) map[string]func(*ruleset.Program) string { return nil }
+
+// checkKernel accepts every version, since nothing here depends on it.
+func checkKernel(string) error { return nil }
