@@ -80,7 +80,7 @@ func TestSeveralPaths(t *testing.T) {
 		}
 	}
 	code, _, stderr := run("", "matrix -f web.yaml -f none.yaml")
-	if code != 1 || !strings.HasPrefix(stderr,
+	if code != 2 || !strings.HasPrefix(stderr,
 		"picket: --manifests: read manifests: stat none.yaml: no such file") {
 		t.Errorf("%d %s", code, stderr)
 	}
@@ -100,7 +100,7 @@ func TestProblemsOfTheInput(t *testing.T) {
 		{"nothing is wrong", onePod + "---\n" + lonePolicy, "", 0},
 		{"policies alone", lonePolicy, "warning: x.yaml: no pod that runs (only 1 NetworkPolicy)" +
 			noPod, 1},
-		{"other kinds alone", "apiVersion: v1\nkind: Service\n---\napiVersion: v1\nkind: Secret\n",
+		{"other kinds alone", "apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Secret\n",
 			"warning: x.yaml: no pod that runs (only 2 objects)" + noPod +
 				"note: x.yaml: no NetworkPolicy; without one everything is allowed\n", 1},
 		{"nothing", "# nothing\n",

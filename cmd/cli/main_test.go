@@ -70,11 +70,12 @@ spec:
 }
 
 // A wrong command line is one line on stderr, which names the flag and what it expects, and exit
-// code 1.
+// code 2.
 func TestErrors(t *testing.T) {
 	folder := twoPods(t)
 	for _, row := range []struct{ args, want string }{
 		{"nope", `unknown command "nope" for "picket"`},
+		{"matrx -f DIR", `unknown command "matrx" for "picket"; meant matrix?`},
 		{"matrix extra", `unknown command "extra" for "picket matrix"`},
 		{"matrix", `--manifests is missing; expected a file or folder of Kubernetes manifests`},
 		{"matrix --nope", `unknown flag: --nope; see picket matrix --help`},
@@ -122,7 +123,7 @@ func TestErrors(t *testing.T) {
 	} {
 		code, stdout, stderr := picket(strings.Fields(
 			strings.ReplaceAll(row.args, "DIR", folder))...)
-		if want := "picket: " + strings.ReplaceAll(row.want, "DIR", folder) + "\n"; code != 1 ||
+		if want := "picket: " + strings.ReplaceAll(row.want, "DIR", folder) + "\n"; code != 2 ||
 			stdout != "" || stderr != want {
 			t.Errorf("picket %s: exit code %d, stdout %q\n%swant\n%s", row.args, code, stdout,
 				stderr, want)

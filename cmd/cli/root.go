@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -14,8 +17,8 @@ import (
 	"github.com/picket-project/picket/cmd/cli/exit"
 )
 
-// Main runs the command line and returns the exit code: 0, or 1 after an error, which it prints as
-// one line.
+// Main runs the command line and returns the exit code: 0 for yes or nothing found, 1 for no or
+// something found, 2 after an error, which it prints as one line.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRootCmd()
 	root.SetArgs(args)
@@ -30,10 +33,13 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return int(code)
 	case err != nil:
 		fmt.Fprintf(stderr, "picket: %v\n", err)
-		return 1
+		return failed
 	}
 	return 0
 }
+
+// failed is the exit code after an error.
+const failed = 2
 
 // newRootCmd is picket itself, with all verbs.
 func newRootCmd() *cobra.Command {
@@ -43,7 +49,11 @@ func newRootCmd() *cobra.Command {
 		Short:         "NetworkPolicy for clusters whose network plugin has none",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		// A verb is short: two letters that differ are enough for a suggestion.
+		SuggestionsMinimumDistance: 2,
+		Args:                       noVerb,
+		Version:                    versionText(),
+		Annotations:                map[string]string{cobra.CommandDisplayNameAnnotation: programName()},
 		// With a function of its own the command refuses verbs that it does not have. Without one,
 		// cobra would print the help for them and succeed.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -51,8 +61,31 @@ func newRootCmd() *cobra.Command {
 	// The verbs inherit this from the root command.
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(nodeVerbs()...)
+	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd())
 	root.AddCommand(newRenderCmd(), newMatrixCmd(), newVersionCmd())
+	root.SetVersionTemplate(versionLine())
 	return root
+}
+
+// noVerb refuses a verb that does not exist, and says which one was probably meant.
+func noVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	meant := ""
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		meant = "; meant " + strings.Join(like, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), meant)
+}
+
+// programName is how the program was called: as a plugin of kubectl, or by its own name.
+func programName() string {
+	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+	if strings.HasPrefix(name, "kubectl-picket") || strings.HasPrefix(name, "kubectl_picket") {
+		return "kubectl picket"
+	}
+	return "picket"
 }
 
 // flagError says what a flag expects. cobra itself says why the text could not be converted.

@@ -31,9 +31,14 @@ func newVersionCmd() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "picket %s %s %s/%s\n",
-				versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprint(cmd.OutOrStdout(), versionLine())
 			return err
 		},
 	}
+}
+
+// versionLine is what the verb prints, and --version.
+func versionLine() string {
+	return fmt.Sprintf("picket %s %s %s/%s\n",
+		versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

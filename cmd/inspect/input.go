@@ -15,15 +15,18 @@ import (
 // Input is what manifests state, and what people have to be told about it.
 type Input struct {
 	Objects  policy.Objects // with pods that stand for workloads
-	Problems []string       // what is wrong, one a line
-	Unclear  []string       // those Problems that are about parts of policies
-	Notes    []string       // what is right but may surprise, one a line
+	Services []*corev1.Service
+	Foreign  []manifests.Problem // policies of other engines, which nothing here enforces
+	Problems []string            // what is wrong, one a line
+	Unclear  []string            // those Problems that are about parts of policies
+	Notes    []string            // what is right but may surprise, one a line
 
 	// Copied says that an agent that watches the same paths would see other objects than these.
 	Copied bool
 
-	from string            // the paths, for messages
-	all  manifests.Objects // as they were read
+	from     string            // the paths, for messages
+	expanded []*corev1.Pod     // that stand for workloads
+	all      manifests.Objects // as they were read
 }
 
 // Read reads manifests, and makes pods for the workloads in them.
@@ -33,6 +36,7 @@ func Read(from manifests.Input) (*Input, error) {
 		return nil, err
 	}
 	in := &Input{all: all, from: strings.Join(from.Paths, ", ")}
+	in.Services, in.Foreign = all.Services, all.Foreign
 	// An agent reads no folders below those that it is given, and no standard input.
 	in.Copied = from.Recursive || slices.Contains(from.Paths, manifests.Stdin)
 	for _, p := range slices.Concat(problems, all.Empty) {
@@ -67,6 +71,7 @@ func (in *Input) expand() {
 		return
 	}
 	in.Objects.Pods, in.Copied = slices.Concat(in.all.Pods, pods), true
+	in.expanded = pods
 	var names []string
 	for _, w := range workloads {
 		names = append(names, w.String())
@@ -106,6 +111,7 @@ func kinds(all manifests.Objects) string {
 	}{
 		{len(all.Policies), "NetworkPolicy"}, {len(all.Namespaces), "Namespace"},
 		{len(all.Nodes), "Node"}, {len(all.Pods), "Pod"}, {len(all.Workloads), "workload"},
+		{len(all.Services), "Service"},
 		{all.Skipped, "object"},
 	} {
 		if c.n > 0 {
@@ -122,12 +128,26 @@ func kinds(all manifests.Objects) string {
 var errNoAddress = fmt.Errorf(
 	"status.podIPs is empty; expected an address; without one the pod is left out")
 
+// Place returns where a field of a policy stands in the files.
+func (in *Input) Place(k policy.Key, field string) manifests.Place {
+	key := manifests.Key{Kind: manifests.Policy, Namespace: k.Namespace, Name: k.Name}
+	return in.all.Place(key, field)
+}
+
+// PlaceOf returns where the document of a problem starts.
+func (in *Input) PlaceOf(p manifests.Problem) manifests.Place {
+	return manifests.Place{File: p.File, Line: in.all.Line(p)}
+}
+
 // Complete makes up nodes and addresses if no pod states an address: then the manifests are those
 // that people write. If some pods state one, the manifests show a cluster, and a pod without an
-// address is a problem and is left out.
+// address is a problem and is left out; one that stands for a workload gets a free address.
 func (in *Input) Complete() error {
 	addressed := func(p *corev1.Pod) bool { return len(policy.PodAddrs(p)) > 0 }
 	if slices.ContainsFunc(in.Objects.Pods, addressed) {
+		if err := in.addressExpanded(); err != nil {
+			return err
+		}
 		for _, p := range in.Objects.Pods {
 			if running(p) && !addressed(p) {
 				key := manifests.Key{Kind: manifests.Pod, Namespace: p.Namespace, Name: p.Name}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/picket-project/picket/cmd/cli/exit"
 	"github.com/picket-project/picket/cmd/cli/terminal"
 	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/controller/source/manifests"
@@ -76,8 +77,10 @@ func (f *Flags) tell(in *inspect.Input, stderr io.Writer) error {
 	for _, n := range in.Notes {
 		Tell(stderr, "note", n)
 	}
+	// It is an answer, not an error: what was to be found was found.
 	if n := len(in.Problems); f.strict && n > 0 {
-		return fmt.Errorf("--strict: %s in the manifests", inspect.Count(n, "problem"))
+		fmt.Fprintf(stderr, "picket: --strict: %s in the manifests\n", inspect.Count(n, "problem"))
+		return exit.Code(1)
 	}
 	return nil
 }

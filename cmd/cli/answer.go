@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/picket-project/picket/cmd/cli/input"
+	"github.com/picket-project/picket/cmd/cli/terminal"
+)
+
+// answerOptions are the flags that all verbs have which answer questions.
+type answerOptions struct {
+	input.Source
+	output  string
+	formats []string // that -o takes, the usual one first
+}
+
+// bind adds the flags to those of a verb. more are formats beside those that every verb has.
+func (o *answerOptions) bind(cmd *cobra.Command, more ...string) {
+	o.Source.Bind(cmd.Flags())
+	o.formats = append([]string{"table", "wide", "json", "yaml"}, more...)
+	cmd.Flags().StringVarP(&o.output, "output", "o", o.formats[0],
+		"form of the answer: "+orList(o.formats))
+	for name, values := range map[string]func() []string{
+		"output": func() []string { return o.formats },
+		"namespace": func() []string {
+			return o.complete(cmd, func(l *input.Loaded) []string { return l.NamespaceNames() })
+		},
+	} {
+		// The flags are there, so this cannot fail.
+		_ = cmd.RegisterFlagCompletionFunc(name, func(*cobra.Command, []string, string) (
+			[]string, cobra.ShellCompDirective) {
+			return values(), cobra.ShellCompDirectiveNoFileComp
+		})
+	}
+}
+
+// orList writes words as "a, b or c".
+func orList(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// Validate checks what the flags can be checked for alone.
+func (o *answerOptions) Validate() error {
+	if !slices.Contains(o.formats, o.output) {
+		return fmt.Errorf("-o %q: expected %s", o.output, orList(o.formats))
+	}
+	return nil
+}
+
+// load validates the flags and reads the files or the cluster.
+func (o *answerOptions) load(cmd *cobra.Command) (*input.Loaded, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	return o.Cluster(cmd)
+}
+
+// complete returns names for the shell; none if nothing can be read.
+func (o *answerOptions) complete(cmd *cobra.Command, names func(*input.Loaded) []string) []string {
+	quiet := *cmd
+	quiet.SetErr(io.Discard)
+	l, err := o.Cluster(&quiet)
+	if err != nil {
+		return nil
+	}
+	return names(l)
+}
+
+// completeEnds completes arguments that name pods and workloads, up to a number of them.
+func (o *answerOptions) completeEnds(most int) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) (
+		[]string, cobra.ShellCompDirective) {
+		if len(args) >= most {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return o.complete(cmd, endNames),
+			cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+}
+
+// endNames lists what a question can be about.
+func endNames(l *input.Loaded) []string {
+	names := []string{"internet"}
+	for _, p := range l.Pods {
+		names = append(names, p.Key.String(), p.Workload.Key())
+	}
+	for _, s := range l.Services {
+		names = append(names, s.Namespace+"/svc/"+s.Name)
+	}
+	for _, n := range l.NodeNames() {
+		names = append(names, "node/"+n)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// document is the form of every answer for programs. Answer is described in SCHEMA.md.
+type document struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Answer     any    `json:"answer"`
+}
+
+// documentVersion changes when a field changes its meaning or goes. New fields do not change it.
+const documentVersion = "picket.dev/v1"
+
+// print writes an answer in the form of -o.
+func (o *answerOptions) print(out io.Writer, kind string, answer any, text func(*page)) error {
+	doc := document{documentVersion, kind, answer}
+	switch o.output {
+	case "json":
+		e := json.NewEncoder(out)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(doc)
+	case "yaml":
+		data, err := yaml.Marshal(doc)
+		if err != nil {
+			return fmt.Errorf("write the answer: %w", err)
+		}
+		_, err = out.Write(data)
+		return err
+	}
+	p := newPage(out)
+	p.wide = o.output == "wide"
+	text(p)
+	_, err := io.WriteString(out, p.String())
+	return err
+}
+
+// page is an answer as text for people.
+type page struct {
+	strings.Builder
+	terminal.Palette
+	width int
+	wide  bool // everything is asked for, however long
+	arrow string
+}
+
+// pageWidth is the width where there is no terminal.
+const pageWidth = 80
+
+// newPage makes a page that fits the output.
+func newPage(out io.Writer) *page {
+	p := &page{Palette: terminal.Palette(terminal.Coloured(out)), width: terminal.Width(out),
+		arrow: "->"}
+	if p.width == 0 {
+		p.width = pageWidth
+	}
+	if terminal.UTF8() {
+		p.arrow = "→"
+	}
+	return p
+}
+
+// line writes a line, which is folded behind an indent if it is too long. A newline in front of it
+// is an empty line.
+func (p *page) line(indent, format string, args ...any) {
+	text, blank := strings.CutPrefix(fmt.Sprintf(format, args...), "\n")
+	if blank {
+		p.WriteString("\n")
+	}
+	p.WriteString(terminal.Fold(text, p.width, indent) + "\n")
+}
+
+// table writes a table.
+func (p *page) table(t terminal.Table) { t.Print(&p.Builder, p.width) }
+
+// few lists names, and how many more there are where not everything is asked for.
+func (p *page) few(names []string, most int) string {
+	if len(names) == 0 {
+		return "-"
+	}
+	if more := len(names) - most; more > 0 && !p.wide {
+		return fmt.Sprintf("%s +%d", strings.Join(names[:most], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}

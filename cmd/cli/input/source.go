@@ -1,0 +1,132 @@
+package input
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/picket-project/picket/cmd/inspect"
+	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// Source are the flags of verbs that read files or a cluster: the files of -f where there is one,
+// else the cluster of the kubeconfig, as kubectl finds it.
+type Source struct {
+	Flags
+	Namespace string // of -n; empty: not given
+	all       bool
+	file      string // --kubeconfig
+	overrides clientcmd.ConfigOverrides
+}
+
+// Bind adds the flags to those of a verb. Their names are kubectl's.
+func (s *Source) Bind(flags *pflag.FlagSet) {
+	s.Flags.Bind(flags)
+	flags.Lookup("manifests").Usage = "file or folder of manifests, or - for the standard input, " +
+		"instead of a cluster; may be given several times"
+	flags.StringVar(&s.file, "kubeconfig", "", "kubeconfig file of the cluster")
+	names := clientcmd.RecommendedConfigOverrideFlags("")
+	names.CurrentContext.BindStringFlag(flags, &s.overrides.CurrentContext)
+	names.ContextOverrideFlags.ClusterName.BindStringFlag(flags, &s.overrides.Context.Cluster)
+	names.ContextOverrideFlags.AuthInfoName.BindStringFlag(flags, &s.overrides.Context.AuthInfo)
+	names.AuthOverrideFlags.Impersonate.BindStringFlag(flags, &s.overrides.AuthInfo.Impersonate)
+	names.Timeout.BindStringFlag(flags, &s.overrides.Timeout)
+	flags.StringVarP(&s.Namespace, "namespace", "n", "",
+		"namespace of names without one, and the only one to be shown where a list is")
+	flags.BoolVarP(&s.all, "all-namespaces", "A", false,
+		"show all namespaces, which is what happens without -n, too")
+	for _, name := range []string{"context", "cluster", "user", "as", "request-timeout"} {
+		flags.Lookup(name).Hidden = name != "context"
+	}
+}
+
+// Loaded is what was read.
+type Loaded struct {
+	*ask.Cluster
+	Files     *inspect.Input // nil: a cluster was read
+	Namespace string         // of names without one
+	Shown     string         // the only namespace to be listed; empty: all
+}
+
+// Cluster reads the files or the cluster, and tells on stderr what is wrong with them.
+func (s *Source) Cluster(cmd *cobra.Command) (*Loaded, error) {
+	l := &Loaded{Namespace: cmp.Or(s.Namespace, "default")}
+	if !s.all {
+		l.Shown = s.Namespace
+	}
+	if len(s.Paths) == 0 {
+		return s.readCluster(cmd, l)
+	}
+	in, err := s.Read(cmd.InOrStdin())
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Complete(); err != nil {
+		return nil, err
+	}
+	l.Files, l.Cluster = in, ask.New(in.Objects, in.Services)
+	return l, s.tell(in, cmd.ErrOrStderr())
+}
+
+// readCluster reads the cluster of the kubeconfig.
+func (s *Source) readCluster(cmd *cobra.Command, l *Loaded) (*Loaded, error) {
+	config, namespace, err := s.config()
+	if err != nil {
+		return nil, err
+	}
+	l.Namespace = cmp.Or(s.Namespace, namespace)
+	objects, services, notes, err := readAPI(cmd.Context(), config)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range notes {
+		Tell(cmd.ErrOrStderr(), "note", n)
+	}
+	l.Cluster = ask.New(objects, services)
+	return l, nil
+}
+
+// config returns how to reach the API server, and the namespace of the context.
+func (s *Source) config() (*rest.Config, string, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = s.file
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &s.overrides)
+	config, err := loader.ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, "", errors.New(
+			"no files and no cluster: expected -f DIR, or a kubeconfig (--kubeconfig, KUBECONFIG)")
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("kubeconfig: %w", err)
+	}
+	namespace, _, err := loader.Namespace()
+	if err != nil {
+		return nil, "", fmt.Errorf("kubeconfig: %w", err)
+	}
+	return config, namespace, nil
+}
+
+// readAPI lists what answers need of a cluster. Notes name what could not be read.
+func readAPI(ctx context.Context, config *rest.Config) (
+	o policy.Objects, services []*corev1.Service, notes []string, err error,
+) {
+	r, err := newReader(ctx, config)
+	if err != nil {
+		return o, nil, nil, err
+	}
+	o.Pods = list(r, "pods", r.pods)
+	o.Namespaces = list(r, "namespaces", r.namespaces)
+	o.Policies = list(r, "networkpolicies", r.policies)
+	o.Nodes = optional(r, "nodes", r.nodes,
+		"what is always allowed between a pod and its node is not shown")
+	services = optional(r, "services", r.services, "none can be named")
+	return o, services, r.notes, errors.Join(r.errors...)
+}

@@ -1,0 +1,197 @@
+package ask
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/compile"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// Cluster is what the objects of a cluster say, ready to be asked. New makes it.
+type Cluster struct {
+	Objects  policy.Objects
+	Services []*corev1.Service // sorted by namespace and name
+	Pods     []Pod             // sorted by namespace and name
+	Policies []*policy.Policy  // sorted; an ipBlock with a node contains its other address, too
+
+	snapshot   compile.Snapshot
+	namespaces map[string]policy.Namespace
+	specs      map[policy.Key]*networkingv1.NetworkPolicy
+	programs   map[string]*ruleset.Program
+	claims     map[netip.Addr][]string // the nodes of the pods that state an address
+	pods       map[policy.Key]int      // where in Pods
+	statements map[netip.Addr]int      // how many pods and nodes state an address
+	disputed   map[policy.Key]bool     // pods with an address that may not be theirs alone
+	plain      map[netip.Addr]bool     // addresses of all other pods that are not on a node's network
+	ranges     *policy.PodRanges
+	blocks     []ruleset.Range // of all ipBlocks, sorted
+}
+
+// New makes a cluster of objects. Every pod in an answer has an address: see inspect.Complete.
+func New(o policy.Objects, services []*corev1.Service) *Cluster {
+	c := &Cluster{
+		Objects: o, Services: services, snapshot: compile.SnapshotOf(o, ""),
+		namespaces: map[string]policy.Namespace{},
+		specs:      map[policy.Key]*networkingv1.NetworkPolicy{},
+		programs:   map[string]*ruleset.Program{}, claims: map[netip.Addr][]string{},
+		pods: map[policy.Key]int{}, statements: map[netip.Addr]int{},
+		disputed: map[policy.Key]bool{}, plain: map[netip.Addr]bool{},
+	}
+	for _, ns := range c.snapshot.Namespaces {
+		c.namespaces[ns.Name] = ns
+	}
+	for _, np := range o.Policies {
+		c.specs[policy.Key{Namespace: np.Namespace, Name: np.Name}] = np
+	}
+	c.addPods()
+	c.addPolicies()
+	c.findDisputes()
+	c.blocks = c.allBlocks()
+	return c
+}
+
+// addPods converts the pods, and notes which nodes' pods state each address.
+func (c *Cluster) addPods() {
+	for _, p := range c.Objects.Pods {
+		if pod, ok := newPod(p); ok {
+			c.Pods = append(c.Pods, pod)
+		}
+	}
+	slices.SortFunc(c.Pods, func(a, b Pod) int { return a.Key.Compare(b.Key) })
+	for i, p := range c.Pods {
+		c.pods[p.Key] = i
+		for _, a := range p.Addrs {
+			if !p.Host && !slices.Contains(c.claims[a], p.Node) {
+				c.claims[a] = append(c.claims[a], p.Node)
+			}
+		}
+	}
+}
+
+// addPolicies sorts the policies, which mean by a node's address its tunnel's address, too.
+func (c *Cluster) addPolicies() {
+	c.ranges = policy.NewPodRanges(c.snapshot.Nodes)
+	isPods := func(a netip.Addr) bool { return len(c.claims[a]) > 0 }
+	aliases := policy.NodeAliases(c.snapshot.Nodes, c.ranges, isPods)
+	for _, p := range c.snapshot.Policies {
+		c.Policies = append(c.Policies, p.WithAliases(aliases))
+	}
+	slices.SortFunc(c.Policies, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
+}
+
+// findDisputes finds the pods with an address that another pod or a node states, too, or that is in
+// the range of another node's pods.
+func (c *Cluster) findDisputes() {
+	for _, n := range c.snapshot.Nodes {
+		for _, a := range n.Addrs {
+			c.statements[a]++
+		}
+	}
+	for _, p := range c.Pods {
+		for _, a := range p.Addrs {
+			c.statements[a]++
+		}
+	}
+	for _, p := range c.Pods {
+		for _, a := range p.Addrs {
+			if c.statements[a] > 1 || !c.ranges.CanBeOf(p.Node, a, false) {
+				c.disputed[p.Key] = true
+			}
+		}
+	}
+	for _, p := range c.Pods {
+		for _, a := range p.Addrs {
+			c.plain[a] = !p.Host && !c.disputed[p.Key]
+		}
+	}
+}
+
+// Pod returns a pod by its name.
+func (c *Cluster) Pod(k policy.Key) (Pod, bool) {
+	i, found := c.pods[k]
+	if !found {
+		return Pod{}, false
+	}
+	return c.Pods[i], true
+}
+
+// Spec returns a policy as it is written.
+func (c *Cluster) Spec(k policy.Key) *networkingv1.NetworkPolicy { return c.specs[k] }
+
+// Namespace returns a namespace by its name; one that is no object has no labels but its name.
+func (c *Cluster) Namespace(name string) policy.Namespace {
+	if ns, known := c.namespaces[name]; known {
+		return ns
+	}
+	return policy.ImpliedNamespace(name)
+}
+
+// NamespaceNames returns the namespaces that objects are, or that pods are in, sorted.
+func (c *Cluster) NamespaceNames() []string {
+	names := map[string]bool{}
+	for name := range c.namespaces {
+		names[name] = true
+	}
+	for _, p := range c.Pods {
+		names[p.Namespace] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// Isolating returns the policies that isolate a pod in a direction, sorted.
+func (c *Cluster) Isolating(p Pod, d ruleset.Direction) []*policy.Policy {
+	if !p.counts {
+		return nil
+	}
+	var by []*policy.Policy
+	ns := c.Namespace(p.Namespace)
+	for _, one := range c.Policies {
+		if one.Selects(p.policy, ns, d) {
+			by = append(by, one)
+		}
+	}
+	return by
+}
+
+// Selects reports whether a selector selects a pod.
+func (c *Cluster) Selects(s *policy.Selector, p Pod) bool {
+	return p.counts && s.Matches(p.policy, c.Namespace(p.Namespace))
+}
+
+// NodeAddrs returns the addresses of a node by its name, sorted.
+func (c *Cluster) NodeAddrs(name string) ([]netip.Addr, bool) {
+	for _, n := range c.snapshot.Nodes {
+		if n.Name == name {
+			return n.Addrs, true
+		}
+	}
+	return nil, false
+}
+
+// NodeNames returns the nodes that are objects, sorted.
+func (c *Cluster) NodeNames() []string {
+	var names []string
+	for _, n := range c.snapshot.Nodes {
+		names = append(names, n.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// PodRanges returns the ranges that nodes have for their pods.
+func (c *Cluster) PodRanges() []netip.Prefix {
+	var all []netip.Prefix
+	for _, n := range c.snapshot.Nodes {
+		all = append(all, n.CIDRs...)
+	}
+	return all
+}
+
+// Disputed reports whether a pod has an address that may not be its own alone.
+func (c *Cluster) Disputed(p Pod) bool { return c.disputed[p.Key] }

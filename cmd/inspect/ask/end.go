@@ -1,0 +1,228 @@
+package ask
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// Internet is the word for an address outside that no policy names by itself.
+const Internet = "internet"
+
+// End is one end of a question: pods, or addresses that are no pod's.
+type End struct {
+	Name    string // as an answer shows it
+	Pods    []Pod
+	Addrs   []netip.Addr    // where Pods is empty
+	Service *corev1.Service // whose pods they are; nil: none
+	Outside bool            // the internet
+	Node    string          // whose addresses they are; empty: nobody's
+}
+
+// ErrUnknown says that nothing has the name that was asked about.
+var ErrUnknown = errors.New("not found")
+
+// End finds what a name means: a pod (shop/web-1), a workload (shop/deploy/web), a Service
+// (shop/svc/web), a node (node/node-1), an address, or internet. namespace is that of a name
+// without one.
+func (c *Cluster) End(name, namespace string) (End, error) {
+	if name == Internet {
+		return c.internet(), nil
+	}
+	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return c.endAt(a.WithZone("")), nil
+	}
+	parts := strings.Split(name, "/")
+	switch {
+	case len(parts) == 2 && (parts[0] == "node" || parts[0] == "no" || parts[0] == "nodes"):
+		return c.nodeEnd(parts[1])
+	case len(parts) == 1:
+		return c.named("", policy.Key{Namespace: namespace, Name: parts[0]})
+	case len(parts) == 2 && kinds[parts[0]] != "" && !c.hasNamespace(parts[0]):
+		return c.named(parts[0], policy.Key{Namespace: namespace, Name: parts[1]})
+	case len(parts) == 2:
+		return c.named("", policy.Key{Namespace: parts[0], Name: parts[1]})
+	case len(parts) == 3:
+		return c.named(parts[1], policy.Key{Namespace: parts[0], Name: parts[2]})
+	}
+	return End{}, fmt.Errorf("%q: expected NAMESPACE/POD, NAMESPACE/KIND/NAME, node/NAME, "+
+		"an address or internet", name)
+}
+
+// hasNamespace reports whether a namespace is known.
+func (c *Cluster) hasNamespace(name string) bool {
+	return slices.Contains(c.NamespaceNames(), name)
+}
+
+// named finds what a name of a namespace means. Without a kind it is a pod, or else the workload
+// of that name, or else the Service.
+func (c *Cluster) named(word string, k policy.Key) (End, error) {
+	kind, known := kinds[strings.ToLower(word)]
+	if word != "" && !known {
+		return End{}, fmt.Errorf(
+			"%q is no kind of workload; expected deploy, sts, ds, rs, job, cronjob, pod or svc", word)
+	}
+	if pod, found := c.Pod(k); found && (kind == "" || kind == "Pod") {
+		return End{Name: k.String(), Pods: []Pod{pod}}, nil
+	}
+	if kind != "Service" {
+		if e, found := c.workloadEnd(kind, k); found {
+			return e, nil
+		}
+	}
+	if kind == "" || kind == "Service" {
+		return c.serviceEnd(k, kind)
+	}
+	return End{}, c.unknown(word, k)
+}
+
+// workloadEnd returns the pods of a workload; kind "" is any.
+func (c *Cluster) workloadEnd(kind string, k policy.Key) (End, bool) {
+	var e End
+	for _, p := range c.Pods {
+		w := p.Workload
+		if w.Namespace == k.Namespace && w.Name == k.Name && (kind == "" || w.Kind == kind) {
+			e.Name, e.Pods = w.String(), append(e.Pods, p)
+		}
+	}
+	return e, len(e.Pods) > 0
+}
+
+// serviceEnd returns the pods that a Service leads to.
+func (c *Cluster) serviceEnd(k policy.Key, kind string) (End, error) {
+	for _, s := range c.Services {
+		if s.Namespace != k.Namespace || s.Name != k.Name {
+			continue
+		}
+		e := End{Name: k.String() + " (Service)", Service: s, Pods: c.PodsOf(s)}
+		if len(e.Pods) == 0 {
+			return e, fmt.Errorf("service %s leads to no pod here", k)
+		}
+		return e, nil
+	}
+	return End{}, c.unknown(kind, k)
+}
+
+// PodsOf returns the pods that a Service leads to. One without a selector leads to none.
+func (c *Cluster) PodsOf(s *corev1.Service) []Pod {
+	if len(s.Spec.Selector) == 0 {
+		return nil
+	}
+	var pods []Pod
+	want := labels.SelectorFromSet(s.Spec.Selector)
+	for _, p := range c.Pods {
+		if p.Namespace == s.Namespace && want.Matches(labels.Set(p.Labels)) {
+			pods = append(pods, p)
+		}
+	}
+	return pods
+}
+
+// unknown says that nothing has a name, and which names are like it.
+func (c *Cluster) unknown(kind string, k policy.Key) error {
+	if !c.hasNamespace(k.Namespace) {
+		return fmt.Errorf("namespace %s: %w%s", k.Namespace, ErrUnknown,
+			meant(k.Namespace, c.NamespaceNames()))
+	}
+	var names []string
+	for _, p := range c.Pods {
+		if p.Namespace == k.Namespace {
+			names = append(names, p.Name, p.Workload.Name)
+		}
+	}
+	what := "pod, workload or Service"
+	if kind != "" {
+		what = kinds[strings.ToLower(kind)]
+	}
+	return fmt.Errorf("%s %s: %w%s", what, k, ErrUnknown, meant(k.Name, names))
+}
+
+// meant suggests the name that was probably meant, if one is like it.
+func meant(name string, known []string) string {
+	if best := Nearest(name, known); best != "" {
+		return fmt.Sprintf("; meant %s?", best)
+	}
+	return ""
+}
+
+// nodeEnd returns the addresses of a node.
+func (c *Cluster) nodeEnd(name string) (End, error) {
+	addrs, found := c.NodeAddrs(name)
+	if !found {
+		return End{}, fmt.Errorf("node %s: %w%s", name, ErrUnknown, meant(name, c.NodeNames()))
+	}
+	return End{Name: "node/" + name, Addrs: addrs, Node: name}, nil
+}
+
+// endAt returns the pod that has an address, or the node, or else the address itself.
+func (c *Cluster) endAt(a netip.Addr) End {
+	for _, p := range c.Pods {
+		if c.plain[a] && slices.Contains(p.Addrs, a) {
+			p.Addrs = []netip.Addr{a}
+			return End{Name: p.Key.String(), Pods: []Pod{p}}
+		}
+	}
+	for _, n := range c.snapshot.Nodes {
+		if slices.Contains(n.Addrs, a) {
+			return End{Name: "node/" + n.Name, Addrs: []netip.Addr{a}, Node: n.Name}
+		}
+	}
+	return End{Name: a.String(), Addrs: []netip.Addr{a}}
+}
+
+// outsideAddrs are public addresses, spread over the address space, of which internet takes one of
+// each family.
+var outsideAddrs = []string{
+	"93.184.215.14", "151.101.1.69", "11.22.33.44", "185.199.108.153", "203.104.209.7",
+	"41.60.1.2", "2600:1406:3a00::b81e", "2a04:4e42::485", "2001:67c:4e8::1", "2c0f:fb50::1",
+}
+
+// internet returns an address of each family that is in as few ipBlocks as possible, so that it
+// stands for those that no policy speaks of.
+func (c *Cluster) internet() End {
+	best := map[ruleset.Family]netip.Addr{}
+	fewest := map[ruleset.Family]int{}
+	for _, text := range outsideAddrs {
+		a := netip.MustParseAddr(text)
+		count, family := 0, ruleset.FamilyOf(a)
+		for _, b := range c.blocks {
+			if b.Contains(a) {
+				count++
+			}
+		}
+		if _, has := best[family]; (!has || count < fewest[family]) && c.statements[a] == 0 {
+			best[family], fewest[family] = a, count
+		}
+	}
+	e := End{Name: Internet, Outside: true}
+	for _, f := range ruleset.Families {
+		e.Addrs = append(e.Addrs, best[f])
+	}
+	return e
+}
+
+// Point is one address of an end, with the pod that it is one of.
+type Point struct {
+	Pod   *Pod // nil: no pod
+	Addrs []netip.Addr
+}
+
+// Points returns the pods of an end, or its addresses.
+func (e End) Points() []Point {
+	if len(e.Pods) == 0 {
+		return []Point{{Addrs: e.Addrs}}
+	}
+	var points []Point
+	for i := range e.Pods {
+		points = append(points, Point{&e.Pods[i], e.Pods[i].Addrs})
+	}
+	return points
+}

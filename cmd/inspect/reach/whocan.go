@@ -1,0 +1,153 @@
+package reach
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Row is a workload that reaches a target, or that is reached.
+type Row struct {
+	Workload  string   `json:"workload"` // shop/api (Deployment)
+	Pods      int      `json:"pods"`     // of the workload that reach it, or are reached
+	Of        int      `json:"of"`       // pods that the workload has
+	Ports     []string `json:"ports"`    // tcp/8080
+	AllowedBy []string `json:"allowedBy"`
+}
+
+// Access is who reaches a target.
+type Access struct {
+	To          string   `json:"to"`
+	Port        string   `json:"port"`
+	Workloads   []Row    `json:"workloads"`
+	Asked       int      `json:"asked"` // workloads that were asked about
+	Outside     []Range  `json:"outside"`
+	Nodes       []string `json:"nodes"`       // whose own processes always reach it
+	Unused      []string `json:"unused"`      // labels that would get in, and that no pod has
+	NotIsolated []string `json:"notIsolated"` // pods of the target that no policy isolates
+}
+
+// NotIsolated stands where a rule would stand, if no policy isolates the pod.
+const NotIsolated = "not isolated"
+
+// WhoCan says which workloads reach all that the target is, and which addresses outside.
+func WhoCan(c *ask.Cluster, to ask.Target) Access {
+	a := Access{To: to.Name, Port: to.Port, Workloads: []Row{}, Outside: []Range{},
+		Nodes: []string{}, Unused: []string{}, NotIsolated: []string{}}
+	for _, w := range workloads(c, c.Pods) {
+		a.Asked++
+		row := Row{Workload: w.name, Of: w.pods, Ports: []string{to.Port}, AllowedBy: []string{}}
+		for _, g := range w.groups {
+			a.addGroup(c, g, to, &row)
+		}
+		if row.Pods > 0 {
+			a.Workloads = append(a.Workloads, row)
+		}
+	}
+	a.addOutside(c, to)
+	return a
+}
+
+// addGroup counts the pods of a group that reach the target.
+func (a *Access) addGroup(c *ask.Cluster, g ask.Group, to ask.Target, row *Row) {
+	for _, part := range parts(c, g, to.End) {
+		allowed := true
+		for _, t := range to.Asks {
+			if t.Pod != nil && t.Pod.Key == part.Rep().Key && len(to.Asks) > 1 {
+				continue // a pod reaches itself, whatever the policies
+			}
+			allowed = allowed && c.AllAllowed(ask.Flows(part.Rep().Addrs, t.Addrs, t.Port))
+		}
+		if allowed {
+			row.Pods += len(part.Pods)
+			t := to.Asks[0]
+			row.note(why(c, ruleset.Ingress, ask.Flows(part.Rep().Addrs, t.Addrs, t.Port)))
+		}
+	}
+}
+
+// note adds what allows something, each once.
+func (r *Row) note(rules []string) {
+	for _, rule := range rules {
+		if !slices.Contains(r.AllowedBy, rule) {
+			r.AllowedBy = append(r.AllowedBy, rule)
+		}
+	}
+}
+
+// why returns the rules that allow a flow in a direction, or what else does.
+func why(c *ask.Cluster, d ruleset.Direction, flows []ruleset.Flow) []string {
+	if len(flows) == 0 {
+		return nil
+	}
+	h := c.Judge(d, flows[0])
+	switch {
+	case h.Decision.Own:
+		return []string{"its own node"}
+	case h.Decision.Chain == "":
+		return []string{NotIsolated}
+	}
+	var rules []string
+	for _, o := range h.Decision.Reason {
+		if o.Policy == "" {
+			rules = append(rules, "itself")
+			continue
+		}
+		_, name, _ := strings.Cut(o.String(), "/")
+		rules = append(rules, name)
+	}
+	return rules
+}
+
+// addOutside adds what is no pod: ranges, nodes, and the labels that nobody has.
+func (a *Access) addOutside(c *ask.Cluster, to ask.Target) {
+	for _, t := range to.Asks {
+		if t.Pod == nil || t.Pod.Host {
+			continue
+		}
+		if t.Pod.Node != "" && !slices.Contains(a.Nodes, t.Pod.Node) {
+			a.Nodes = append(a.Nodes, t.Pod.Node)
+		}
+		if len(c.Isolating(*t.Pod, ruleset.Ingress)) == 0 {
+			a.NotIsolated = append(a.NotIsolated, t.Pod.Key.String())
+		}
+		for _, r := range outside(c, *t.Pod, ruleset.Ingress, &t.Port) {
+			a.addRange(r)
+		}
+		for _, text := range unused(c, *t.Pod, t.Port) {
+			if !slices.Contains(a.Unused, text) {
+				a.Unused = append(a.Unused, text)
+			}
+		}
+	}
+	slices.Sort(a.Nodes)
+}
+
+// addRange adds a range, once for several pods of the target.
+func (a *Access) addRange(r Range) {
+	same := func(o Range) bool { return o.Addresses == r.Addresses }
+	if !slices.ContainsFunc(a.Outside, same) {
+		a.Outside = append(a.Outside, r)
+	}
+}
+
+// unused returns the peers that rules allow a port of a pod, and that no pod is.
+func unused(c *ask.Cluster, p ask.Pod, port ask.Port) []string {
+	var texts []string
+	for _, one := range c.Isolating(p, ruleset.Ingress) {
+		for _, r := range one.Rules[ruleset.Ingress] {
+			if !allowsPort(r, p, ruleset.Ingress, &port) {
+				continue
+			}
+			for _, s := range r.Pods {
+				is := func(p ask.Pod) bool { return c.Selects(s, p) }
+				if !slices.ContainsFunc(c.Pods, is) {
+					texts = append(texts, s.String())
+				}
+			}
+		}
+	}
+	return texts
+}

@@ -1,0 +1,66 @@
+package reach
+
+import (
+	"slices"
+
+	"github.com/picket-project/picket/cmd/inspect/ask"
+)
+
+// workload is the pods of one workload in groups that are judged alike.
+type workload struct {
+	key    ask.Workload
+	name   string
+	pods   int
+	host   bool // all of them are on their nodes' network
+	groups []ask.Group
+}
+
+// workloads returns the workloads of pods, sorted.
+func workloads(c *ask.Cluster, pods []ask.Pod) []workload {
+	byKey := map[ask.Workload][]ask.Pod{}
+	var keys []ask.Workload
+	for _, p := range pods {
+		if byKey[p.Workload] == nil {
+			keys = append(keys, p.Workload)
+		}
+		byKey[p.Workload] = append(byKey[p.Workload], p)
+	}
+	slices.SortFunc(keys, ask.Workload.Compare)
+	var all []workload
+	for _, k := range keys {
+		own := byKey[k]
+		isFree := func(p ask.Pod) bool { return !p.Host }
+		all = append(all, workload{k, k.String(), len(own), !slices.ContainsFunc(own, isFree),
+			c.Groups(own)})
+	}
+	return all
+}
+
+// ports returns the ports that the pods of a workload declare, sorted.
+func (w workload) ports() []ask.Port {
+	var all []ask.Port
+	for _, g := range w.groups {
+		all = append(all, g.Rep().Ports...)
+	}
+	slices.SortFunc(all, ask.Port.Compare)
+	return slices.CompactFunc(all, ask.Port.Same)
+}
+
+// parts splits a group whose pods are judged alike but for their nodes: a pod and its own node
+// always reach each other, and the pods of the group itself reach themselves.
+func parts(c *ask.Cluster, g ask.Group, other ask.End) []ask.Group {
+	split := len(other.Pods) == 0
+	for _, p := range other.Pods {
+		split = split || p.Host || c.Disputed(p) || slices.ContainsFunc(g.Pods, func(own ask.Pod) bool {
+			return own.Key == p.Key
+		})
+	}
+	if !split {
+		return []ask.Group{g}
+	}
+	var all []ask.Group
+	for _, p := range g.Pods {
+		all = append(all, ask.Group{Pods: []ask.Pod{p}})
+	}
+	return all
+}

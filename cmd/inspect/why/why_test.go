@@ -1,0 +1,167 @@
+package why_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/cmd/inspect/why"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/oracle"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// worlds is how many random worlds are asked.
+const worlds = 200
+
+// question is a pod or address, another one, and a port.
+type question struct {
+	from ask.End
+	to   ask.Target
+}
+
+// questions draws some about a world.
+func questions(r *rand.Rand, c *ask.Cluster, count int) []question {
+	var all []question
+	ends := []string{ask.Internet, "8.8.8.8", "fe80::1"}
+	for _, p := range c.Pods {
+		ends = append(ends, p.Key.String(), p.Key.String())
+	}
+	for range count {
+		from, err := c.End(ends[r.IntN(len(ends))], "")
+		to := ends[r.IntN(len(ends))]
+		if to == "fe80::1" {
+			to = "[fe80::1]"
+		}
+		target, other := c.Target(to+[]string{":80", ":53/udp", "/icmp", ":8080"}[r.IntN(4)], "")
+		if err == nil && other == nil {
+			all = append(all, question{from, target})
+		}
+	}
+	return all
+}
+
+// allowed asks the oracle about all flows of a question.
+func allowed(w *oracle.World, q question) bool {
+	flows := 0
+	for _, a := range q.to.Asks {
+		for _, p := range q.from.Points() {
+			for _, f := range ask.Flows(p.Addrs, a.Addrs, a.Port) {
+				flows++
+				if !w.Allowed(flowOf(f)) {
+					return false
+				}
+			}
+		}
+	}
+	return flows > 0
+}
+
+func flowOf(f ruleset.Flow) oracle.Flow {
+	o := oracle.Flow{From: f.From, To: f.To, Port: int32(f.Port)}
+	if f.Proto != ruleset.AnyProtocol {
+		o.Protocol = map[ruleset.Protocol]corev1.Protocol{ruleset.TCP: "TCP", ruleset.UDP: "UDP",
+			ruleset.SCTP: "SCTP"}[f.Proto]
+	}
+	return o
+}
+
+// The verdict is the oracle's, and where a half is denied no rule of it fits wholly.
+func TestExplainAgreesWithTheOracle(t *testing.T) {
+	asked, denied := 0, 0
+	for seed := range uint64(worlds) {
+		r := rand.New(rand.NewPCG(seed, 20))
+		w := oracle.Random(r, oracle.Size{Valid: seed%2 == 0})
+		c := ask.New(policy.Objects(*w), nil)
+		for _, q := range questions(r, c, 15) {
+			a := why.Explain(c, q.from, q.to)
+			asked++
+			if want := allowed(w, q); want != (a.Verdict == why.Allowed) {
+				t.Fatalf("world %d: %s to %s: %s, the oracle says %t", seed, a.From, a.To, a.Verdict,
+					want)
+			}
+			if a.Verdict != why.Allowed {
+				denied++
+			}
+			for _, h := range a.Directions {
+				checkRules(t, c, a, h)
+			}
+		}
+	}
+	if t.Logf("%d questions, %d denied", asked, denied); denied < asked/10 {
+		t.Error("too few are denied")
+	}
+}
+
+// checkRules compares what is said of rules with the verdict of their direction.
+func checkRules(t *testing.T, c *ask.Cluster, a why.Answer, h why.Half) {
+	t.Helper()
+	whole := slices.ContainsFunc(h.Rules, func(r why.Rule) bool { return r.Peer.Fits && r.Port.Fits })
+	for _, p := range c.Pods {
+		if c.Disputed(p) || p.Host {
+			return // what others state decides, too
+		}
+	}
+	if h.Reason == why.NoRule && whole || h.Reason == why.ByRule && !whole {
+		t.Fatalf("%s to %s: %+v", a.From, a.To, h)
+	}
+}
+
+// What Patch returns allows the flow, and forbids nothing that was allowed.
+func TestPatchesAllow(t *testing.T) {
+	patched, impossible := 0, 0
+	for seed := range uint64(worlds) {
+		r := rand.New(rand.NewPCG(seed, 21))
+		w := oracle.Random(r, oracle.Size{Valid: seed%4 != 0, Policies: 6})
+		c := ask.New(policy.Objects(*w), nil)
+		for _, q := range questions(r, c, 5) {
+			if why.Explain(c, q.from, q.to).Verdict == why.Allowed {
+				continue
+			}
+			policies, err := why.Patch(c, q.from, q.to)
+			if err != nil && !errors.Is(err, why.ErrNoPatch) {
+				t.Fatal(err)
+			}
+			if err != nil && strings.Contains(err.Error(), "family") {
+				continue
+			}
+			if err != nil {
+				if seed%4 != 0 && !disputed(c) {
+					t.Errorf("world %d: %s to %s: %v", seed, q.from.Name, q.to.Name, err)
+				}
+				impossible++
+				continue
+			}
+			patched++
+			checkPatch(t, r, w, q, policies)
+		}
+	}
+	if t.Logf("%d patched, %d impossible", patched, impossible); patched < 3*impossible {
+		t.Error("too many have no patch")
+	}
+}
+
+// disputed reports whether any pod has an address that somebody else states, too.
+func disputed(c *ask.Cluster) bool { return slices.ContainsFunc(c.Pods, c.Disputed) }
+
+func checkPatch(t *testing.T, r *rand.Rand, w *oracle.World, q question,
+	policies []*networkingv1.NetworkPolicy) {
+	t.Helper()
+	after := *w
+	after.Policies = slices.Concat(w.Policies, policies)
+	if !allowed(&after, q) {
+		t.Fatalf("%s to %s: not allowed by %v", q.from.Name, q.to.Name, policies)
+	}
+	flows := w.Flows()
+	for range 20 {
+		if f := flows[r.IntN(len(flows))]; w.Allowed(f) && !after.Allowed(f) {
+			t.Fatalf("%s to %s: %v forbid %v", q.from.Name, q.to.Name, policies, f)
+		}
+	}
+}
