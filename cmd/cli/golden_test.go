@@ -90,7 +90,7 @@ func (g *golden) print(t *testing.T) map[string]string {
 	printed["program"], printed["stderr"] = succeed(t, append(render, "-o", "program")...)
 	printed["nft"], _ = succeed(t, render...)
 	if _, asked := g.file("matrix"); asked {
-		printed["matrix"], _ = succeed(t, append([]string{"matrix", "-f", g.folder},
+		printed["matrix"], _ = succeed(t, append([]string{"matrix", "--grid", "-f", g.folder},
 			strings.Fields(matrixFlags)...)...)
 	}
 	if _, asked := g.file("iptables"); asked {
@@ -180,7 +180,7 @@ func (g *golden) agreeMatrix(t *testing.T, w *oracle.World, ask []string) {
 	t.Helper()
 	proto, port := corev1.Protocol(strings.ToUpper(ask[0])), numeral(t, ask[1])
 	for _, family := range []string{"0", "4", "6"} {
-		text, _ := succeed(t, "matrix", "-f", g.folder, "-o", "json", "--protocol", ask[0],
+		text, _ := succeed(t, "matrix", "--grid", "-f", g.folder, "-o", "json", "--protocol", ask[0],
 			"--port", ask[1], "--family", family)
 		var m inspect.Matrix
 		if err := json.Unmarshal([]byte(text), &m); err != nil {

@@ -69,7 +69,7 @@ func TestSeveralPaths(t *testing.T) {
 		{"-f web.yaml -f pods -f policies -f open.yaml", "", open},
 		{"-f web.yaml -f pods -f open.yaml -f policies", "", closed},
 	} {
-		code, stdout, stderr := run(row.stdin, "matrix -o json "+row.paths)
+		code, stdout, stderr := run(row.stdin, "matrix --grid -o json "+row.paths)
 		if code != 0 || stdout != row.want+"\n" {
 			t.Errorf("matrix %s: %d, %swant %s\n%s", row.paths, code, stdout, row.want, stderr)
 		}
@@ -161,7 +161,7 @@ func TestManyPodsWithoutAddresses(t *testing.T) {
 	for i := range 600 {
 		fmt.Fprintf(&pods, "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p%d}\n", i)
 	}
-	code, stdout, stderr := run(pods.String(), "matrix -f -")
+	code, stdout, stderr := run(pods.String(), "matrix --grid -f -")
 	if code != 0 || !strings.Contains(stderr, "(nodes: node-1, node-2, node-3, node-4)") ||
 		strings.Count(stdout, "\n") != 601 {
 		t.Errorf("%d %s", code, stderr)
@@ -172,7 +172,7 @@ func TestManyPodsWithoutAddresses(t *testing.T) {
 func TestWorkloadsOffline(t *testing.T) {
 	tree(t, map[string]string{"x.yaml": shop + "---\n" + lonePolicy +
 		"---\napiVersion: v1\nkind: Pod\nmetadata: {namespace: a, name: x}\n"})
-	_, stdout, _ := run("", "matrix -f x.yaml -o json")
+	_, stdout, _ := run("", "matrix --grid -f x.yaml -o json")
 	want := `{"pods":["a/shop-1","a/shop-2","a/x"],"allowed":[[true,false,true],[false,true,true],[false,false,true]]}`
 	if stdout != want+"\n" {
 		t.Errorf("%swant %s", stdout, want)

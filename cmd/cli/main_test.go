@@ -72,24 +72,28 @@ spec:
 // A wrong command line is one line on stderr, which names the flag and what it expects, and exit
 // code 2.
 func TestErrors(t *testing.T) {
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	folder := twoPods(t)
 	for _, row := range []struct{ args, want string }{
 		{"nope", `unknown command "nope" for "picket"`},
 		{"matrx -f DIR", `unknown command "matrx" for "picket"; meant matrix?`},
 		{"matrix extra", `unknown command "extra" for "picket matrix"`},
-		{"matrix", `--manifests is missing; expected a file or folder of Kubernetes manifests`},
+		{"matrix", "no files and no cluster: expected -f DIR, or a kubeconfig (--kubeconfig, " +
+			"KUBECONFIG)"},
 		{"matrix --nope", `unknown flag: --nope; see picket matrix --help`},
 		{"matrix --port", `flag needs an argument: --port; see picket matrix --help`},
 		{"matrix -f DIR --port 65536",
-			`--port "65536": expected destination port, 1 to 65535; see picket matrix --help`},
+			`--port "65536": expected destination port, 1 to 65535; without it every declared one, or 80 in a grid; see picket matrix --help`},
 		{"matrix -f DIR --port http",
-			`--port "http": expected destination port, 1 to 65535; see picket matrix --help`},
+			`--port "http": expected destination port, 1 to 65535; without it every declared one, or 80 in a grid; see picket matrix --help`},
 		{"matrix -f DIR --port 0", `--port 0: expected 1 to 65535`},
 		{"matrix -f DIR --family six",
-			`--family "six": expected 4 or 6: look at one address family only; see picket matrix --help`},
+			`--family "six": expected 4 or 6: look at one address family only, in a grid; see picket matrix --help`},
 		{"matrix -f DIR --family 5", `--family 5: expected 4 or 6`},
 		{"matrix -f DIR --protocol icmp", `--protocol: protocol "icmp": expected tcp, udp or sctp`},
-		{"matrix -f DIR -o yaml", `-o "yaml": expected table or json`},
+		{"matrix --grid -f DIR -o yaml", `-o "yaml": expected table or json with --grid`},
+		{"matrix -f DIR -o xml", `-o "xml": expected table, wide, json or yaml`},
 		{"matrix -f DIR/none",
 			`--manifests: read manifests: stat DIR/none: no such file or directory; expected a file or folder of Kubernetes manifests`},
 		{"render -f DIR", `--node-name is missing; expected the node whose ruleset to print`},
@@ -135,7 +139,7 @@ func TestErrors(t *testing.T) {
 // the answer.
 func TestWarningsDoNotFail(t *testing.T) {
 	empty := t.TempDir()
-	if stdout, stderr := succeed(t, "matrix", "-f", empty, "-o",
+	if stdout, stderr := succeed(t, "matrix", "--grid", "-f", empty, "-o",
 		"json"); stdout != "{\"pods\":[],\"allowed\":[]}\n" ||
 		stderr != "warning: "+empty+": holds no manifests; expected files named *.yaml, *.yml or "+
 			"*.json\n" {
@@ -144,7 +148,7 @@ func TestWarningsDoNotFail(t *testing.T) {
 	folder := twoPods(t)
 	write(t, filepath.Join(folder, "broken.yaml"),
 		"apiVersion: v1\nkind: Pod\nmetadata: {name: Not A Name}\n")
-	_, stderr := succeed(t, "matrix", "-f", folder)
+	_, stderr := succeed(t, "matrix", "--grid", "-f", folder)
 	if want := "warning: " + folder + "/broken.yaml: document 1: "; !strings.HasPrefix(stderr,
 		want) || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("%q, want %q", stderr, want)
@@ -167,13 +171,13 @@ func TestMatrix(t *testing.T) {
 		"--port 53 --protocol=UDP --family=4": open,
 		"--port 443 --protocol sctp":          closed,
 	} {
-		stdout, stderr := succeed(t, append([]string{"matrix", "-o", "json", "--manifests", folder},
+		stdout, stderr := succeed(t, append([]string{"matrix", "--grid", "-o", "json", "--manifests", folder},
 			strings.Fields(flags)...)...)
 		if stdout != want+"\n" || stderr != "" {
 			t.Errorf("matrix %s: %swant %s\n%s", flags, stdout, want, stderr)
 		}
 	}
-	stdout, _ := succeed(t, "matrix", "-f", folder)
+	stdout, _ := succeed(t, "matrix", "--grid", "-f", folder)
 	if want := "   from \\ to  1    2\n1  a/lone     yes  yes\n2  a/web      -    yes\n"; stdout != want {
 		t.Errorf("%swant\n%s", stdout, want)
 	}
@@ -191,7 +195,7 @@ func TestMatrixNeedsACommonFamily(t *testing.T) {
 		"0": "[[true,false],[false,true]]", "4": "[[true,false],[false,false]]",
 		"6": "[[false,false],[false,true]]",
 	} {
-		if stdout, _ := succeed(t, "matrix", "-f", filepath.Join(folder, "cluster.json"), "-o",
+		if stdout, _ := succeed(t, "matrix", "--grid", "-f", filepath.Join(folder, "cluster.json"), "-o",
 			"json", "--family", family); stdout != `{"pods":["a/four","a/six"],"allowed":`+want+
 			"}\n" {
 			t.Errorf("--family %s: %s", family, stdout)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -14,83 +15,162 @@ import (
 	"github.com/picket-project/picket/cmd/cli/input"
 	"github.com/picket-project/picket/cmd/cli/terminal"
 	"github.com/picket-project/picket/cmd/inspect"
+	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/cmd/inspect/reach"
 	"github.com/picket-project/picket/ruleset"
 )
 
-// matrixOptions are the flags of matrix. Family 0 stands for both.
+// matrixOptions are the flags of matrix. Port 0 is every port that is declared, family 0 both.
 type matrixOptions struct {
-	input.Flags
-	protocol, output string
-	port             uint16
-	family           uint8
+	answerOptions
+	protocol string
+	port     uint16
+	family   uint8
+	grid     bool
 }
 
+// gridPort is the port of a grid where none is given.
+const gridPort = 80
+
 // Validate checks what the flags can be checked for alone.
-func (o *matrixOptions) Validate() error {
+func (o *matrixOptions) Validate(cmd *cobra.Command) error {
 	if o.family != 0 && o.family != 4 && o.family != 6 {
 		return fmt.Errorf("--family %d: expected 4 or 6", o.family)
 	}
-	if o.output != "table" && o.output != "json" {
-		return fmt.Errorf("-o %q: expected table or json", o.output)
+	if o.grid && o.output != "table" && o.output != "json" {
+		return fmt.Errorf("-o %q: expected table or json with --grid", o.output)
 	}
-	if o.port == 0 {
+	if o.port == 0 && cmd.Flags().Changed("port") {
 		return errors.New("--port 0: expected 1 to 65535")
+	}
+	if o.family != 0 && !o.grid {
+		return errors.New("--family: expected it with --grid")
 	}
 	if _, err := ruleset.ParseProtocol(o.protocol); err != nil {
 		return fmt.Errorf("--protocol: %w", err)
 	}
-	return nil
+	return o.answerOptions.Validate()
 }
 
 // newMatrixCmd is the verb that says who reaches whom.
 func newMatrixCmd() *cobra.Command {
 	var o matrixOptions
 	cmd := &cobra.Command{
-		Use:   "matrix --manifests DIR|FILE|-...",
-		Short: "Say who reaches whom, offline",
-		Long: `Say which pod of the manifests reaches which, as the programs of all nodes decide it.
-A pair is allowed when every address family that both pods have allows it.
+		Use:   "matrix",
+		Short: "Say who reaches whom, by workload, or as a grid of pods",
+		Long: `Say for every workload and every port that it declares which workloads reach it. Of a workload
+without a declared port it is what a rule without ports lets through ("other", such as ICMP). With
+--grid: which pod reaches which at one port, in every IP family that both have.
 
-Where no pod states an address, nodes and addresses are made up. Deployments and the like are judged
-by the pods that they make, two at most for each. What is wrong with the manifests is told on stderr,
-one line each; with --strict nothing else is printed then, and the exit code is 1.`,
+Where no pod of files states an address, nodes and addresses are made up. Deployments and the like are
+judged by the pods that they make, two at most for each. What is wrong with files is told on stderr,
+one line each; with --strict nothing else is printed then, and the exit code is 1.
+
+The exit code is 0, or 2 after an error.`,
+		Example: `  picket matrix -n shop
+  picket matrix -f deploy/demo --port 8080 --grid
+  picket matrix -f deploy/demo -o yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	o.Flags.Bind(cmd.Flags())
-	cmd.Flags().Uint16Var(&o.port, "port", 80, "destination port, 1 to 65535")
+	o.bind(cmd)
+	cmd.Flags().BoolVar(&o.grid, "grid", false, "a row and a column for every pod")
+	cmd.Flags().Uint16Var(&o.port, "port", 0,
+		"destination port, 1 to 65535; without it every declared one, or 80 in a grid")
 	cmd.Flags().StringVar(&o.protocol, "protocol", "tcp", "tcp, udp or sctp")
-	cmd.Flags().Uint8Var(&o.family, "family", 0, "4 or 6: look at one address family only")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
+	cmd.Flags().Uint8Var(&o.family, "family", 0,
+		"4 or 6: look at one address family only, in a grid")
 	return cmd
 }
 
-// run prints who reaches whom, as a table or as JSON. It asks the programs of all nodes; no packet
-// is sent.
+// run prints who reaches whom. It asks the programs; no packet is sent.
 func (o *matrixOptions) run(cmd *cobra.Command) error {
-	if err := o.Validate(); err != nil {
+	if err := o.Validate(cmd); err != nil {
 		return err
 	}
-	// Nodes and addresses are made up if no pod states an address.
-	objects, err := o.LoadComplete(cmd)
+	l, err := o.load(cmd)
 	if err != nil {
 		return err
 	}
-	// Pods that have finished, or have no address, are in no matrix.
-	pods := inspect.PodsOf(objects)
-	// Pods without an address of the family stay in the table; nobody reaches them.
-	if o.family != 0 {
-		for i, p := range pods {
-			pods[i] = p.In(ruleset.Family(o.family))
-		}
-	}
 	// Validate has parsed it without an error.
 	protocol, _ := ruleset.ParseProtocol(o.protocol)
-	m := inspect.NodesOf(objects).Matrix(pods, inspect.Port{Protocol: protocol, Number: o.port})
-	if o.output == "json" {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(m)
+	port := ask.Port{Protocol: protocol, Number: o.port}
+	if o.grid {
+		return o.printGrid(cmd.OutOrStdout(), l, port)
 	}
-	return printMatrix(cmd.OutOrStdout(), m)
+	m := reach.Workloads(l.Cluster, reach.Limits{Namespace: l.Shown, Port: port})
+	return o.print(cmd.OutOrStdout(), "Matrix", m, func(p *page) { p.matrix(m) })
+}
+
+// printGrid writes a row and a column for every pod.
+func (o *matrixOptions) printGrid(out io.Writer, l *input.Loaded, port ask.Port) error {
+	if port.Number == 0 {
+		port.Number = gridPort
+	}
+	families := ruleset.Families[:]
+	if o.family != 0 {
+		families = []ruleset.Family{ruleset.Family(o.family)}
+	}
+	m := reach.Grid(l.Cluster, port, families)
+	if o.output == "json" {
+		return json.NewEncoder(out).Encode(m)
+	}
+	return printMatrix(out, m)
+}
+
+// matrix writes a line for each port of each workload.
+func (p *page) matrix(m reach.Matrix) {
+	t := terminal.Table{Header: []string{"WORKLOAD", "PORT", "REACHED BY"}}
+	last := ""
+	for _, s := range m.Targets {
+		name := s.To
+		if name == last {
+			name = ""
+		}
+		last = s.To
+		t.Rows = append(t.Rows, []string{name, s.Port, p.senders(m, s)})
+	}
+	p.table(t)
+	if len(m.Host) > 0 {
+		p.line("  ", "\nLeft out, on their nodes' network: %s", p.few(m.Host, 5))
+	}
+}
+
+// shownSenders is how many workloads a line names without -o wide.
+const shownSenders = 6
+
+// senders names those who reach a port, or those who do not if these are fewer.
+func (p *page) senders(m reach.Matrix, s reach.Served) string {
+	var names, partly []string
+	for _, f := range s.From {
+		name := f.Workload
+		if f.Pairs < f.Of {
+			name = fmt.Sprintf("%s (%d of %d pairs)", name, f.Pairs, f.Of)
+			partly = append(partly, name)
+		}
+		names = append(names, name)
+	}
+	others := len(m.Workloads) - 1 // a workload of one pod has no pair with itself
+	switch {
+	case len(names) == 0:
+		return "nobody"
+	case len(names) >= others && len(partly) == 0 && len(without(m.Workloads, names, s.To)) == 0:
+		return "everybody"
+	case len(partly) == 0 && len(m.Workloads)-len(names) < min(len(names), shownSenders):
+		return "all but " + strings.Join(without(m.Workloads, names, s.To), ", ")
+	}
+	return p.few(names, shownSenders)
+}
+
+// without returns the workloads that are not among some, the target itself aside.
+func without(all, some []string, target string) []string {
+	var rest []string
+	for _, name := range all {
+		if name != target && !slices.Contains(some, name) {
+			rest = append(rest, name)
+		}
+	}
+	return rest
 }
 
 const (

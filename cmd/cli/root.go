@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,10 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.Execute()
+	// Flags are read before the verb is looked for, so their error comes first.
+	if err != nil && len(args) > 0 && isUnknown(root, args[0]) {
+		err = noVerb(root, args)
+	}
 	// A verb that returns an exit.Code has printed what there was to say.
 	var code exit.Code
 	switch {
@@ -61,7 +66,7 @@ func newRootCmd() *cobra.Command {
 	// The verbs inherit this from the root command.
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(nodeVerbs()...)
-	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd())
+	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
 	root.AddCommand(newRenderCmd(), newMatrixCmd(), newVersionCmd())
 	root.SetVersionTemplate(versionLine())
 	return root
@@ -77,6 +82,13 @@ func noVerb(cmd *cobra.Command, args []string) error {
 		meant = "; meant " + strings.Join(like, " or ") + "?"
 	}
 	return fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), meant)
+}
+
+// isUnknown reports whether a word is neither a flag nor a verb.
+func isUnknown(root *cobra.Command, word string) bool {
+	is := func(c *cobra.Command) bool { return c.Name() == word || c.HasAlias(word) }
+	return !strings.HasPrefix(word, "-") && !strings.HasPrefix(word, "__") &&
+		!slices.ContainsFunc(root.Commands(), is)
 }
 
 // programName is how the program was called: as a plugin of kubectl, or by its own name.

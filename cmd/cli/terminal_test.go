@@ -13,8 +13,8 @@ import (
 // What the README shows fits a terminal of 80 columns, and says the same as elsewhere.
 func TestVerbsOnATerminal(t *testing.T) {
 	for _, args := range []string{
-		"matrix -f ../../deploy/demo --port 8080",
-		"matrix -f ../../deploy/demo --strict",
+		"matrix --grid -f ../../deploy/demo --port 8080",
+		"matrix --grid -f ../../deploy/demo --strict",
 		"render -f ../../deploy/demo --node-name node-2 -o program",
 	} {
 		screen, shown := terminaltest.Screen(t, 80)
@@ -30,7 +30,7 @@ func TestVerbsOnATerminal(t *testing.T) {
 		}
 	}
 	screen, shown := terminaltest.Screen(t, 80)
-	Main([]string{"matrix", "-f", "../../deploy/demo"}, nil, screen, io.Discard)
+	Main([]string{"matrix", "--grid", "-f", "../../deploy/demo"}, nil, screen, io.Discard)
 	terminaltest.Fits(t, shown(), 80)
 }
 

@@ -17,6 +17,8 @@ type Input struct {
 	Objects  policy.Objects // with pods that stand for workloads
 	Services []*corev1.Service
 	Foreign  []manifests.Problem // policies of other engines, which nothing here enforces
+	Wrong    []manifests.Problem // files and objects that cannot be read as they are meant
+	Empty    []manifests.Problem // files and folders that hold nothing
 	Problems []string            // what is wrong, one a line
 	Unclear  []string            // those Problems that are about parts of policies
 	Notes    []string            // what is right but may surprise, one a line
@@ -37,6 +39,7 @@ func Read(from manifests.Input) (*Input, error) {
 	}
 	in := &Input{all: all, from: strings.Join(from.Paths, ", ")}
 	in.Services, in.Foreign = all.Services, all.Foreign
+	in.Wrong, in.Empty = problems, all.Empty
 	// An agent reads no folders below those that it is given, and no standard input.
 	in.Copied = from.Recursive || slices.Contains(from.Paths, manifests.Stdin)
 	for _, p := range slices.Concat(problems, all.Empty) {

@@ -21,14 +21,14 @@ import (
 // read manifests once have them.
 type Flags struct {
 	Paths             []string
-	recursive, strict bool
+	Recursive, strict bool
 }
 
 // Bind adds the flags to those of a verb.
 func (f *Flags) Bind(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.Paths, "manifests", "f", nil,
 		"file or folder of manifests, or - for the standard input; may be given several times")
-	flags.BoolVarP(&f.recursive, "recursive", "R", false,
+	flags.BoolVarP(&f.Recursive, "recursive", "R", false,
 		"read folders with all that are below them")
 	flags.BoolVar(&f.strict, "strict", false,
 		"do nothing and exit with 1 if the manifests have problems")
@@ -62,7 +62,7 @@ func (f *Flags) Read(stdin io.Reader) (*inspect.Input, error) {
 	if len(f.Paths) == 0 {
 		return nil, errors.New("--manifests is missing; " + expected)
 	}
-	in, err := inspect.Read(manifests.Input{Paths: f.Paths, Recursive: f.recursive, Stdin: stdin})
+	in, err := inspect.Read(manifests.Input{Paths: f.Paths, Recursive: f.Recursive, Stdin: stdin})
 	if err != nil {
 		return nil, fmt.Errorf("--manifests: %w; %s", err, expected)
 	}

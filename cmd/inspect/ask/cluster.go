@@ -31,6 +31,7 @@ type Cluster struct {
 	plain      map[netip.Addr]bool     // addresses of all other pods that are not on a node's network
 	ranges     *policy.PodRanges
 	blocks     []ruleset.Range // of all ipBlocks, sorted
+	outside    []netip.Addr    // that internet stands for
 }
 
 // New makes a cluster of objects. Every pod in an answer has an address: see inspect.Complete.
@@ -53,6 +54,7 @@ func New(o policy.Objects, services []*corev1.Service) *Cluster {
 	c.addPolicies()
 	c.findDisputes()
 	c.blocks = c.allBlocks()
+	c.outside = c.pickOutside()
 	return c
 }
 

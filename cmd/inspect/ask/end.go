@@ -35,7 +35,7 @@ var ErrUnknown = errors.New("not found")
 // without one.
 func (c *Cluster) End(name, namespace string) (End, error) {
 	if name == Internet {
-		return c.internet(), nil
+		return End{Name: Internet, Outside: true, Addrs: c.outside}, nil
 	}
 	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
 		return c.endAt(a.WithZone("")), nil
@@ -185,9 +185,9 @@ var outsideAddrs = []string{
 	"41.60.1.2", "2600:1406:3a00::b81e", "2a04:4e42::485", "2001:67c:4e8::1", "2c0f:fb50::1",
 }
 
-// internet returns an address of each family that is in as few ipBlocks as possible, so that it
+// pickOutside returns an address of each family that is in as few ipBlocks as possible, so that it
 // stands for those that no policy speaks of.
-func (c *Cluster) internet() End {
+func (c *Cluster) pickOutside() []netip.Addr {
 	best := map[ruleset.Family]netip.Addr{}
 	fewest := map[ruleset.Family]int{}
 	for _, text := range outsideAddrs {
@@ -202,12 +202,15 @@ func (c *Cluster) internet() End {
 			best[family], fewest[family] = a, count
 		}
 	}
-	e := End{Name: Internet, Outside: true}
+	var addrs []netip.Addr
 	for _, f := range ruleset.Families {
-		e.Addrs = append(e.Addrs, best[f])
+		addrs = append(addrs, best[f])
 	}
-	return e
+	return addrs
 }
+
+// Outside returns the addresses that internet stands for.
+func (c *Cluster) Outside() []netip.Addr { return c.outside }
 
 // Point is one address of an end, with the pod that it is one of.
 type Point struct {

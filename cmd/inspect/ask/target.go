@@ -180,3 +180,9 @@ func targetPort(p corev1.ServicePort, pod Pod) (Port, error) {
 		return Port{Protocol: proto, Number: uint16(p.Port)}, nil
 	}
 }
+
+// ServicePort returns the port of a pod that a port of its Service leads to.
+func ServicePort(s *corev1.Service, pod Pod, port Port) (Port, bool) {
+	found, err := servicePort(s, pod, strconv.Itoa(int(port.Number)), port.Protocol)
+	return found, err == nil
+}

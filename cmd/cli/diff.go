@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/cli/input"
+	"github.com/picket-project/picket/cmd/cli/terminal"
+	"github.com/picket-project/picket/cmd/inspect"
+	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/cmd/inspect/reach"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// diffOptions are the flags of diff; -f names the new policies.
+type diffOptions struct {
+	answerOptions
+	base, deleted []string
+	replace       bool
+}
+
+// newDiffCmd is the verb that says what a change would cut and open.
+func newDiffCmd() *cobra.Command {
+	var o diffOptions
+	cmd := &cobra.Command{
+		Use:   "diff -f NEW",
+		Short: "Say what a change of policies would cut and open, by workload",
+		Long: `Say what would be cut and opened if the policies and namespaces of NEW were applied over the
+cluster, or over the files of --base: between workloads, on the ports that they declare and without
+a port ("other", such as ICMP), and between them and the internet. Pods are those of the cluster or
+of --base; what is open at the moment is not looked at.
+
+The exit code is 0 if nothing changes for any pod, 1 if something does, 2 after an error.`,
+		Example: `  picket diff -f new-policy.yaml
+  picket diff --delete shop/default-deny
+  picket diff --base main/manifests -f branch/manifests --replace`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	o.bind(cmd)
+	f := cmd.Flags()
+	f.Lookup("manifests").Usage = "file or folder with the new policies, or - for the standard " +
+		"input; may be given several times"
+	f.StringArrayVar(&o.base, "base", nil,
+		"file or folder of manifests to apply them over, instead of a cluster")
+	f.StringArrayVar(&o.deleted, "delete", nil,
+		"policy to delete, as NAMESPACE/NAME; may be given several times")
+	f.BoolVar(&o.replace, "replace", false,
+		"the new policies are all that there will be: others are deleted")
+	return cmd
+}
+
+// run compares both states.
+func (o *diffOptions) run(cmd *cobra.Command) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	if len(o.Paths)+len(o.deleted) == 0 {
+		return errors.New("-f is missing; expected files with the new policies, or --delete")
+	}
+	change := input.Flags{Paths: o.Paths, Recursive: o.Recursive}
+	over := &inspect.Input{}
+	if len(o.Paths) > 0 {
+		var err error
+		if over, err = change.Read(cmd.InOrStdin()); err != nil {
+			return err
+		}
+	}
+	o.Paths = o.base
+	l, err := o.Cluster(cmd)
+	if err != nil {
+		return err
+	}
+	for _, p := range slices.Concat(over.Unclear, wrongTexts(over)) {
+		input.Tell(cmd.ErrOrStderr(), "warning", p)
+	}
+	after, err := o.apply(l.Objects, over.Objects)
+	if err != nil {
+		return err
+	}
+	d := reach.Compare(l.Cluster, ask.New(after, l.Services))
+	if err := o.print(cmd.OutOrStdout(), "Diff", d, func(p *page) { p.diff(d) }); err != nil {
+		return err
+	}
+	if !d.Empty() {
+		return exit.Code(1)
+	}
+	return nil
+}
+
+// wrongTexts are the problems of files, as lines.
+func wrongTexts(in *inspect.Input) []string {
+	var lines []string
+	for _, p := range in.Wrong {
+		lines = append(lines, p.Error())
+	}
+	return lines
+}
+
+// apply returns the objects after the change.
+func (o *diffOptions) apply(base, over policy.Objects) (policy.Objects, error) {
+	after := base
+	after.Policies = nil
+	if !o.replace {
+		after.Policies = slices.Clone(base.Policies)
+	}
+	for _, np := range over.Policies {
+		after.Policies = slices.DeleteFunc(after.Policies, func(old *networkingv1.NetworkPolicy) bool {
+			return old.Namespace == np.Namespace && old.Name == np.Name
+		})
+		after.Policies = append(after.Policies, np)
+	}
+	after.Namespaces = slices.Clone(base.Namespaces)
+	for _, ns := range over.Namespaces {
+		i := slices.IndexFunc(after.Namespaces, func(old *corev1.Namespace) bool { return old.Name == ns.Name })
+		if i < 0 {
+			after.Namespaces = append(after.Namespaces, ns)
+		} else {
+			after.Namespaces[i] = ns
+		}
+	}
+	return after, o.remove(&after)
+}
+
+// remove takes the policies of --delete out.
+func (o *diffOptions) remove(objects *policy.Objects) error {
+	for _, name := range o.deleted {
+		before := len(objects.Policies)
+		objects.Policies = slices.DeleteFunc(objects.Policies, func(np *networkingv1.NetworkPolicy) bool {
+			return np.Namespace+"/"+np.Name == name
+		})
+		if len(objects.Policies) == before {
+			return fmt.Errorf("--delete %q: no such policy; expected NAMESPACE/NAME", name)
+		}
+	}
+	return nil
+}
+
+// signs are how a change of a policy is marked.
+var signs = map[string]string{"added": "+", "changed": "~", "deleted": "-"}
+
+// diff writes what changes.
+func (p *page) diff(d reach.Diff) {
+	for _, c := range d.Policies {
+		p.line("    ", "%s %s", signs[c.Change], c.Policy)
+	}
+	p.isolations(d.Isolates, "would isolate", "that %s free today")
+	p.isolations(d.Frees, "would free", "that %s isolated today")
+	if d.Empty() {
+		p.line("", "nothing changes for any pod")
+		return
+	}
+	p.links("CUTS", d.Cuts, terminal.Bad)
+	p.links("OPENS", d.Opens, terminal.Good)
+}
+
+// isolations writes which pods begin or cease to be isolated.
+func (p *page) isolations(all []reach.Isolation, verb, today string) {
+	for i, x := range all {
+		if i == shownLinks && !p.wide {
+			p.line("  ", "  %d more: -o wide", len(all)-i)
+			return
+		}
+		are := "are"
+		if x.Pods == 1 {
+			are = "is"
+		}
+		p.line("      ", "  %s %s of %s for %s, %s (%s)", verb, inspect.Count(x.Pods, "pod"),
+			x.Workload, x.Direction, fmt.Sprintf(today, are), strings.Join(x.By, ", "))
+	}
+}
+
+// shownLinks is how many links are shown without -o wide.
+const shownLinks = 20
+
+// links writes what is cut or opened.
+func (p *page) links(title string, all []reach.Link, c terminal.Colour) {
+	if len(all) == 0 {
+		p.line("", "\n%s nothing", p.Paint(c, strings.ToLower(title)))
+		return
+	}
+	p.WriteString("\n")
+	t := terminal.Table{Header: []string{p.Paint(c, title), "PAIRS OF PODS"}}
+	for i, l := range all {
+		if i == shownLinks && !p.wide {
+			break
+		}
+		t.Rows = append(t.Rows, []string{
+			fmt.Sprintf("%s %s %s %s", l.From, p.arrow, l.To, l.Port), fmt.Sprint(l.Pairs)})
+	}
+	p.table(t)
+	if more := len(all) - len(t.Rows); more > 0 {
+		p.line("", "%d more: -o wide", more)
+	}
+}

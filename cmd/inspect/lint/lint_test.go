@@ -1,0 +1,96 @@
+package lint_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/picket-project/picket/cmd/inspect"
+	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/cmd/inspect/lint"
+	"github.com/picket-project/picket/controller/source/manifests"
+)
+
+// corpus reads the files of an archive, by name.
+func corpus(t *testing.T, name string) map[string]string {
+	t.Helper()
+	archive, err := txtar.ParseFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, f := range archive.Files {
+		files[f.Name] = string(f.Data)
+	}
+	return files
+}
+
+// found runs all checks on a policy beside a cluster.
+func found(t *testing.T, cluster, text string) []lint.Finding {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"cluster.yaml": cluster, "policy.yaml": text} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in, err := inspect.Read(manifests.Input{Paths: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Complete(); err != nil {
+		t.Fatal(err)
+	}
+	return lint.Run(ask.New(in.Objects, in.Services), in)
+}
+
+// Every mistake of the corpus is found where it is, and nothing else beside it.
+func TestMistakesAreFound(t *testing.T) {
+	files := corpus(t, "mistakes.txtar")
+	cluster := files["cluster.yaml"]
+	delete(files, "cluster.yaml")
+	if len(files) < 60 {
+		t.Errorf("only %d mistakes", len(files))
+	}
+	checks := map[string]bool{}
+	for name, text := range files {
+		first, _, _ := strings.Cut(text, "\n")
+		want := strings.Split(strings.TrimPrefix(first, "# want: "), "; ")
+		var got []string
+		for _, f := range found(t, cluster, text) {
+			got = append(got, strings.TrimSpace(f.Check+" "+f.Field))
+			checks[f.Check] = true
+			if filepath.Base(f.File) != "policy.yaml" || f.Line < 1 || f.Message == "" || f.Fix == "" {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: found %q, want %q", name, got, want)
+		}
+	}
+	for _, c := range lint.Checks() {
+		if !checks[c.ID] {
+			t.Errorf("no mistake for %s", c.ID)
+		}
+	}
+}
+
+// Nothing is found in sound policies.
+func TestSoundPoliciesHaveNoFindings(t *testing.T) {
+	files := corpus(t, "sound.txtar")
+	if len(files) < 100 {
+		t.Errorf("only %d policies", len(files))
+	}
+	cluster := corpus(t, "mistakes.txtar")["cluster.yaml"]
+	for name, text := range files {
+		for _, f := range found(t, cluster, text) {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package reach
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Diff is what a change of policies cuts and opens, by workload.
+type Diff struct {
+	Policies []PolicyChange `json:"policies"`
+	Isolates []Isolation    `json:"isolates"` // pods that were free in a direction, and would not be
+	Frees    []Isolation    `json:"frees"`    // pods that no policy would isolate any more
+	Cuts     []Link         `json:"cuts"`
+	Opens    []Link         `json:"opens"`
+}
+
+// PolicyChange is a policy that is added, changed or deleted.
+type PolicyChange struct {
+	Policy string `json:"policy"` // namespace/name
+	Change string `json:"change"` // added, changed or deleted
+}
+
+// Isolation is how many pods of a workload begin or cease to be isolated in a direction.
+type Isolation struct {
+	Workload  string   `json:"workload"`
+	Direction string   `json:"direction"`
+	Pods      int      `json:"pods"`
+	By        []string `json:"by"` // the policies, namespace/name
+}
+
+// Link is a port between two workloads that is cut or opened, between all or some of their pods.
+type Link struct {
+	From  string `json:"from"`
+	To    string `json:"to"`
+	Port  string `json:"port"`
+	Pairs int    `json:"pairs"` // of pods, or of pods and internet
+}
+
+// Empty reports whether nothing changes for any pod.
+func (d Diff) Empty() bool { return len(d.Isolates)+len(d.Frees)+len(d.Cuts)+len(d.Opens) == 0 }
+
+// Compare says what changes between two states. Pods that are in one of them only are left out.
+func Compare(before, after *ask.Cluster) Diff {
+	d := Diff{Policies: changes(before, after), Isolates: []Isolation{}, Frees: []Isolation{},
+		Cuts: []Link{}, Opens: []Link{}}
+	s := states{before, after}
+	all := s.workloads()
+	for _, w := range all {
+		d.addIsolation(s, w)
+	}
+	all = append(all, workload{name: ask.Internet})
+	for _, to := range all {
+		for _, from := range all {
+			d.addLinks(s, from, to)
+		}
+	}
+	return d
+}
+
+// changes compares the policies by name.
+func changes(before, after *ask.Cluster) []PolicyChange {
+	all := []PolicyChange{}
+	for _, p := range after.Policies {
+		old := before.Spec(p.Key)
+		switch {
+		case old == nil:
+			all = append(all, PolicyChange{p.String(), "added"})
+		case old.Spec.String() != after.Spec(p.Key).Spec.String():
+			all = append(all, PolicyChange{p.String(), "changed"})
+		}
+	}
+	for _, p := range before.Policies {
+		if after.Spec(p.Key) == nil {
+			all = append(all, PolicyChange{p.String(), "deleted"})
+		}
+	}
+	slices.SortFunc(all, func(a, b PolicyChange) int { return cmp.Compare(a.Policy, b.Policy) })
+	return all
+}
+
+// states are the cluster before and after a change.
+type states struct{ before, after *ask.Cluster }
+
+// workloads returns the workloads of the pods that both states have. The pods of a group are
+// judged alike in both.
+func (s states) workloads() []workload {
+	var pods []ask.Pod
+	for _, p := range s.before.Pods {
+		if _, stays := s.after.Pod(p.Key); stays && !p.Host {
+			pods = append(pods, p)
+		}
+	}
+	all := workloads(s.before, pods)
+	for i, w := range all {
+		var finer []ask.Group
+		for _, g := range w.groups {
+			finer = append(finer, s.after.Groups(g.Pods)...)
+		}
+		all[i].groups = finer
+	}
+	return all
+}
+
+// addIsolation adds the pods of a workload that begin or cease to be isolated.
+func (d *Diff) addIsolation(s states, w workload) {
+	for _, direction := range ruleset.Directions {
+		isolates := Isolation{Workload: w.name, Direction: direction.String(), By: []string{}}
+		frees := isolates
+		for _, g := range w.groups {
+			was, is := s.before.Isolating(g.Rep(), direction), s.after.Isolating(g.Rep(), direction)
+			switch {
+			case len(was) == 0 && len(is) > 0:
+				isolates.Pods += len(g.Pods)
+				isolates.By = names(isolates.By, is)
+			case len(was) > 0 && len(is) == 0:
+				frees.Pods += len(g.Pods)
+				frees.By = names(frees.By, was)
+			}
+		}
+		if isolates.Pods > 0 {
+			d.Isolates = append(d.Isolates, isolates)
+		}
+		if frees.Pods > 0 {
+			d.Frees = append(d.Frees, frees)
+		}
+	}
+}
+
+// names adds names that are not there.
+func names[T interface{ String() string }](have []string, more []T) []string {
+	for _, m := range more {
+		if !slices.Contains(have, m.String()) {
+			have = append(have, m.String())
+		}
+	}
+	return have
+}
+
+// addLinks adds the ports between two workloads that are cut or opened.
+func (d *Diff) addLinks(s states, from, to workload) {
+	if len(from.groups)+len(to.groups) == 0 {
+		return // internet to itself
+	}
+	for _, port := range append(to.ports(), ask.Port{}) {
+		cut := Link{From: from.name, To: to.name, Port: portName(port)}
+		opened := cut
+		s.eachPair(from, to, port, func(was, is bool, pairs int) {
+			if was && !is {
+				cut.Pairs += pairs
+			}
+			if is && !was {
+				opened.Pairs += pairs
+			}
+		})
+		if cut.Pairs > 0 {
+			d.Cuts = append(d.Cuts, cut)
+		}
+		if opened.Pairs > 0 {
+			d.Opens = append(d.Opens, opened)
+		}
+	}
+}
+
+// eachPair hands over whether pairs of pods, or of pods and internet, were and are allowed.
+func (s states) eachPair(
+	from, to workload, port ask.Port, each func(was, is bool, pairs int),
+) {
+	switch {
+	case len(from.groups) == 0:
+		for _, g := range to.groups {
+			if serves(g, port) {
+				each(fromOutside(s.before, g, port), fromOutside(s.after, g, port), len(g.Pods))
+			}
+		}
+	case len(to.groups) == 0:
+		for _, g := range from.groups {
+			each(toOutside(s.before, g, port), toOutside(s.after, g, port), len(g.Pods))
+		}
+	default:
+		s.eachPodPair(from, to, port, each)
+	}
+}
+
+// eachPodPair is eachPair of two workloads with pods.
+func (s states) eachPodPair(
+	from, to workload, port ask.Port, each func(was, is bool, pairs int),
+) {
+	for _, a := range from.groups {
+		for _, b := range to.groups {
+			if !serves(b, port) {
+				continue
+			}
+			was, ok := allowed(s.before, a, b, port)
+			if is, _ := allowed(s.after, a, b, port); ok && was != is {
+				each(was, is, countPairs(a, b))
+			}
+		}
+	}
+}
+
+// fromOutside reports whether internet reaches the pods of a group.
+func fromOutside(c *ask.Cluster, g ask.Group, port ask.Port) bool {
+	return anyAllowed(c, ask.Flows(c.Outside(), g.Rep().Addrs, port))
+}
+
+// toOutside reports whether the pods of a group reach internet.
+func toOutside(c *ask.Cluster, g ask.Group, port ask.Port) bool {
+	return anyAllowed(c, ask.Flows(g.Rep().Addrs, c.Outside(), port))
+}
+
+// anyAllowed reports whether one of the flows gets all the way.
+func anyAllowed(c *ask.Cluster, flows []ruleset.Flow) bool {
+	return slices.ContainsFunc(flows, c.Allowed)
+}

@@ -1,0 +1,101 @@
+package reach
+
+import (
+	"slices"
+
+	"github.com/picket-project/picket/cmd/inspect/ask"
+)
+
+// Matrix is who reaches whom, by workload.
+type Matrix struct {
+	Workloads []string `json:"workloads"` // that were asked about
+	Host      []string `json:"hostNetwork"`
+	Targets   []Served `json:"targets"`
+}
+
+// Served is a port of a workload with all who reach it.
+type Served struct {
+	To   string   `json:"to"`
+	Port string   `json:"port"` // tcp/8080, or other: packets without a port, such as ICMP
+	From []Sender `json:"from"`
+}
+
+// Sender is a workload that reaches a port, by pairs of pods.
+type Sender struct {
+	Workload string `json:"workload"`
+	Pairs    int    `json:"pairs"` // of a sending and a receiving pod that are allowed
+	Of       int    `json:"of"`    // pairs that there are
+}
+
+// Limits say what of a matrix is asked for. The zero value is all of it.
+type Limits struct {
+	Namespace string   // of the targets
+	Port      ask.Port // the only one to ask about
+}
+
+// Workloads says for every workload and every port that it declares which workloads reach it.
+// Workloads without a declared port are asked about packets without a port. Pods on their node's
+// network are left out: no policy selects them.
+func Workloads(c *ask.Cluster, limits Limits) Matrix {
+	m := Matrix{Workloads: []string{}, Host: []string{}, Targets: []Served{}}
+	var all []workload
+	for _, w := range workloads(c, c.Pods) {
+		if w.host {
+			m.Host = append(m.Host, w.name)
+			continue
+		}
+		m.Workloads, all = append(m.Workloads, w.name), append(all, w)
+	}
+	for _, to := range all {
+		if limits.Namespace != "" && to.key.Namespace != limits.Namespace {
+			continue
+		}
+		for _, port := range to.asked(limits.Port) {
+			s := Served{To: to.name, Port: portName(port), From: []Sender{}}
+			for _, from := range all {
+				if sender := senders(c, from, to, port); sender.Pairs > 0 {
+					s.From = append(s.From, sender)
+				}
+			}
+			m.Targets = append(m.Targets, s)
+		}
+	}
+	return m
+}
+
+// asked returns the ports of a workload to ask about.
+func (w workload) asked(only ask.Port) []ask.Port {
+	ports := w.ports()
+	switch {
+	case only.Number != 0:
+		return []ask.Port{only}
+	case len(ports) == 0:
+		return []ask.Port{{}}
+	default:
+		return ports
+	}
+}
+
+// senders counts the pairs of pods of two workloads that a port is allowed between.
+func senders(c *ask.Cluster, from, to workload, port ask.Port) Sender {
+	s := Sender{Workload: from.name}
+	for _, a := range from.groups {
+		for _, b := range to.groups {
+			is, ok := allowed(c, a, b, port)
+			if !ok || !serves(b, port) {
+				continue
+			}
+			s.Of += countPairs(a, b)
+			if is {
+				s.Pairs += countPairs(a, b)
+			}
+		}
+	}
+	return s
+}
+
+// serves reports whether the pods of a group can have a port: they declare it, or declare none.
+func serves(g ask.Group, port ask.Port) bool {
+	ports := g.Rep().Ports
+	return len(ports) == 0 || port.Number == 0 || slices.ContainsFunc(ports, port.Same)
+}

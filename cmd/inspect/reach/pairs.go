@@ -1,0 +1,39 @@
+package reach
+
+import (
+	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// allowed asks about one pair of pods of two groups; two different pods of one group. ok is false
+// if there is no such pair.
+func allowed(c *ask.Cluster, from, to ask.Group, port ask.Port) (is, ok bool) {
+	a, b := from.Rep(), to.Rep()
+	if a.Key == b.Key {
+		if len(to.Pods) < 2 {
+			return false, false
+		}
+		b = to.Pods[1]
+	}
+	return c.AllAllowed(ask.Flows(a.Addrs, b.Addrs, port)), true
+}
+
+// countPairs counts the pairs of pods of two groups, none of a pod with itself.
+func countPairs(from, to ask.Group) int {
+	n := len(from.Pods) * len(to.Pods)
+	if from.Rep().Key == to.Rep().Key {
+		n -= len(from.Pods)
+	}
+	return n
+}
+
+// Other stands for packets without a port, such as ICMP: a rule without ports lets them through.
+const Other = "other"
+
+// portName is the name of a port in a list of ports.
+func portName(p ask.Port) string {
+	if p.Protocol == ruleset.AnyProtocol {
+		return Other
+	}
+	return p.String()
+}
