@@ -98,9 +98,7 @@ func (p *page) whoCan(a reach.Access) {
 		}
 		p.table(p.withRanges(t, a.Outside))
 	}
-	if len(a.Nodes) > 0 {
-		p.line("  ", "(the node of its pods: %s; always allowed)", p.few(a.Nodes, 4))
-	}
+	p.ownNodes(a.Nodes)
 	for _, u := range a.Unused {
 		p.line("  ", "\nWould get in, and is no pod now: %s", u)
 	}
@@ -156,7 +154,17 @@ func (p *page) reach(r reach.Reach) {
 		}
 		p.table(p.withRanges(t, r.Outside))
 	}
-	if len(r.Nodes) > 0 {
-		p.line("  ", "(the node of its pods: %s; always allowed)", p.few(r.Nodes, 4))
+	p.ownNodes(r.Nodes)
+}
+
+// ownNodes writes the nodes that are always allowed.
+func (p *page) ownNodes(nodes []string) {
+	switch len(nodes) {
+	case 0:
+	case 1:
+		p.line("  ", "(the node of its pods: %s; always allowed)", nodes[0])
+	default:
+		p.line("  ", "(the nodes of its pods: %s; each always allowed with its own pods)",
+			p.few(nodes, 4))
 	}
 }

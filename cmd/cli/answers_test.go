@@ -70,7 +70,7 @@ func (g *golden) checkAnswer(t *testing.T, name, args string) {
 	}
 	got = strings.ReplaceAll(strings.ReplaceAll(got, g.folder, "DIR"), demo, "DEMO")
 	for _, row := range strings.Split(got, "\n") {
-		if utf8.RuneCountInString(row) > 80 && !strings.Contains(args, "-o ") {
+		if utf8.RuneCountInString(row) > 80 && code != 2 {
 			t.Errorf("%s %s: more than 80 columns: %s", g.path, name, row)
 		}
 	}
@@ -144,6 +144,44 @@ func TestAnswersForPrograms(t *testing.T) {
 		if strings.Contains(asJSON, "null") {
 			t.Errorf("%s: null in\n%s", verb, asJSON)
 		}
+	}
+}
+
+// The findings are in SARIF with their place, for tools that show them beside the text.
+func TestLintAsSARIF(t *testing.T) {
+	folder := twoPods(t)
+	write(t, filepath.Join(folder, "typo.yaml"), "apiVersion: networking.k8s.io/v1\n"+
+		"kind: NetworkPolicy\nmetadata: {namespace: a, name: typo}\nspec:\n"+
+		"  podSelector: {matchLabels: {app: lon}}\n")
+	code, stdout, _ := picket("lint", "-f", folder, "-o", "sarif")
+	var report struct {
+		Version string
+		Runs    []struct {
+			Tool struct {
+				Driver struct{ Rules []struct{ ID string } }
+			}
+			Results []struct {
+				RuleID, Level string
+				Locations     []struct {
+					PhysicalLocation struct {
+						ArtifactLocation struct{ URI string }
+						Region           struct{ StartLine int }
+					}
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil {
+		t.Fatal(err)
+	}
+	run := report.Runs[0]
+	if code != 1 || report.Version != "2.1.0" || len(run.Tool.Driver.Rules) != len(lint.Checks()) ||
+		len(run.Results) != 1 || run.Results[0].RuleID != "selects-nobody" {
+		t.Fatalf("exit code %d\n%s", code, stdout)
+	}
+	at := run.Results[0].Locations[0].PhysicalLocation
+	if !strings.HasSuffix(at.ArtifactLocation.URI, "typo.yaml") || at.Region.StartLine != 5 {
+		t.Errorf("%+v", at)
 	}
 }
 

@@ -132,5 +132,6 @@ func printSARIF(out io.Writer, findings []lint.Finding) error {
 	if err := report.PrettyWrite(out); err != nil {
 		return fmt.Errorf("write SARIF: %w", err)
 	}
-	return nil
+	_, err := fmt.Fprintln(out)
+	return err
 }

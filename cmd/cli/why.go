@@ -192,11 +192,11 @@ func (p *page) half(h why.Half) {
 	if len(h.IsolatedBy) > 0 {
 		p.item("isolated by", p.isolating(h))
 	}
-	if len(h.AllowedBy) > 0 {
-		p.item("allowed by", allowedBy(h))
-	}
 	if len(h.Broken) > 0 {
 		p.item("(!)", "a part of it matches nothing: picket lint")
+	}
+	if len(h.AllowedBy) > 0 {
+		p.item("allowed by", allowedBy(h))
 	}
 	for i, r := range h.Rules {
 		if p.wide || i == 0 && h.Reason == why.NoRule {

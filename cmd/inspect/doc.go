@@ -5,9 +5,9 @@
 //	                  objects, problems,    every pod has a               the program
 //	                  notes                 node and an address           of every node
 //
-// Nodes is a value, and every answer (Matrix is one) is a pure function of it. The programs come
-// from manifests today. They can as well come from the objects of a running cluster, or from the
-// agents themselves.
+// Nodes is a value. Package ask holds a cluster as a value, too, that questions are put to, and the
+// packages why, reach, coverage and lint are the answers: pure functions of it. Its objects come
+// from files, or from a cluster.
 //
 // # Contract
 //

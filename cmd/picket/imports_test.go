@@ -112,6 +112,38 @@ var arrows = []struct {
 		"k8s.io/client-go",
 		"github.com/vishvananda", "github.com/mdlayher", "github.com/google/nftables",
 		"github.com/spf13"}, "questions need no kernel and no flags"},
+	{"cmd/inspect/why", questionsNeedNo, "questions need no kernel and no flags"},
+	{"cmd/inspect/reach", questionsNeedNo, "questions need no kernel and no flags"},
+	{"cmd/inspect/coverage", questionsNeedNo, "questions need no kernel and no flags"},
+	{"cmd/inspect/lint", questionsNeedNo, "questions need no kernel and no flags"},
+	{"cmd/cli/input", []string{module + "/nft", module + "/cmd/sandbox",
+		"github.com/vishvananda", "github.com/mdlayher"}, "files and clusters are read anywhere"},
+}
+
+// questionsNeedNo is what answers must not import.
+var questionsNeedNo = []string{module + "/nft", module + "/cmd/cli", module + "/cmd/sandbox",
+	module + "/ruleset/oracle", "k8s.io/client-go", "github.com/vishvananda", "github.com/mdlayher",
+	"github.com/google/nftables", "github.com/spf13"}
+
+// On other systems than Linux there are the verbs that ask files and clusters, and nothing of the
+// kernel.
+func TestOtherSystemsHaveNoKernel(t *testing.T) {
+	for _, system := range []string{"darwin", "windows"} {
+		cmd := exec.Command("go", "list", "-deps", ".")
+		cmd.Env = append(cmd.Environ(), "GOOS="+system, "CGO_ENABLED=0")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", system, err)
+		}
+		deps := strings.Fields(string(out))
+		if path, found := anyUnder(deps, "github.com/vishvananda", "github.com/mdlayher",
+			"github.com/google/nftables", module+"/nft", module+"/cmd/sandbox"); found {
+			t.Errorf("%s: imports %s", system, path)
+		}
+		if !slices.Contains(deps, module+"/cmd/inspect/why") {
+			t.Errorf("%s: there is no verb why", system)
+		}
+	}
 }
 
 func TestImportsPointDown(t *testing.T) {

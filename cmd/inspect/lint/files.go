@@ -22,7 +22,9 @@ func (l *linter) notUnderstood() {
 			if fix == "" {
 				fix = "mend it: until then it matches nothing"
 			}
-			l.add(p.Key, path, fix, "%v: %s", problem.BadValue, text)
+			l.add(at{p.Key, path},
+				fmt.Sprintf("%v: %s", problem.BadValue, text),
+				fix)
 		}
 	}
 }

@@ -107,12 +107,19 @@ func Run(c *ask.Cluster, files *inspect.Input) []Finding {
 	return l.findings
 }
 
-// add adds a finding about a field of a policy.
-func (l *linter) add(p policy.Key, field, fix, format string, args ...any) {
-	f := Finding{Check: l.check.ID, Severity: l.check.Severity, Object: "NetworkPolicy " + p.String(),
-		Field: field, Fix: fix, Message: fmt.Sprintf(format, args...)}
+// at is a field of a policy.
+type at struct {
+	policy policy.Key
+	field  string
+}
+
+// add adds a finding about a field: what is wrong, and what to do.
+func (l *linter) add(where at, message, fix string) {
+	f := Finding{Check: l.check.ID, Severity: l.check.Severity,
+		Object: "NetworkPolicy " + where.policy.String(), Field: where.field, Message: message,
+		Fix: fix}
 	if l.files != nil {
-		place := l.files.Place(p, field)
+		place := l.files.Place(where.policy, where.field)
 		f.File, f.Line = place.File, place.Line
 	}
 	l.findings = append(l.findings, f)

@@ -41,8 +41,11 @@ func (l *linter) servicePorts() {
 					continue
 				}
 				if s, want, found := l.behind(pods, port); found {
-					l.add(p.Key, fieldOf(d, r.Index)+".ports", "name the pod's port: "+want.String(),
-						"%s is a port of Service %s; packets reach the pods on %s", port, s, want)
+					l.add(at{p.Key, fieldOf(d, r.Index) + ".ports"},
+						fmt.Sprintf(
+							"%s is a port of Service %s; packets reach the pods on %s",
+							port, s, want),
+						"name the pod's port: "+want.String())
 				}
 			}
 		}
@@ -95,8 +98,11 @@ func (l *linter) blocksOfPods() {
 	l.eachBlock(func(p policy.Key, field string, block netip.Prefix) {
 		for _, r := range ranges {
 			if r.Bits() <= block.Bits() && r.Contains(block.Addr()) && !l.isNodes(block) {
-				l.add(p, field, "select the pods by their labels",
-					"%s is a part of the pods' addresses %s, and a pod's address changes", block, r)
+				l.add(at{p, field},
+					fmt.Sprintf(
+						"%s is a part of the pods' addresses %s, and a pod's address changes",
+						block, r),
+					"select the pods by their labels")
 				return
 			}
 		}
@@ -126,9 +132,12 @@ func (l *linter) blocksOfServices() {
 		for _, s := range l.cluster.Services {
 			for _, text := range append([]string{s.Spec.ClusterIP}, s.Spec.ClusterIPs...) {
 				if a, ok := policy.ParseAddr(text); ok && block.Contains(a) {
-					l.add(p, field, "select the Service's pods by their labels",
-						"%s is the address of Service %s/%s, which is translated to a pod's before "+
-							"a policy sees it", block, s.Namespace, s.Name)
+					l.add(at{p, field},
+						fmt.Sprintf(
+							"%s is the address of Service %s/%s, which is translated to a pod's "+
+								"before a policy sees it",
+							block, s.Namespace, s.Name),
+						"select the Service's pods by their labels")
 					return
 				}
 			}
@@ -169,10 +178,13 @@ func (l *linter) noDNS() {
 			continue
 		}
 		found[allows.Key] = true
-		l.add(allows.Key, "spec.egress", fmt.Sprintf("allow udp/53 and tcp/53 to pods with "+
-			"k8s-app=%s in namespace %s", dns[0].Labels["k8s-app"], dns[0].Namespace),
-			"%s may send, but not ask DNS (%s udp/53), so it finds nobody by name",
-			pod.Workload.Key(), dns[0].Workload.Key())
+		l.add(at{allows.Key, "spec.egress"},
+			fmt.Sprintf(
+				"%s may send, but not ask DNS (%s udp/53), so it finds nobody by name",
+				pod.Workload.Key(), dns[0].Workload.Key()),
+			fmt.Sprintf(
+				"allow udp/53 and tcp/53 to pods with k8s-app=%s in namespace %s",
+				dns[0].Labels["k8s-app"], dns[0].Namespace))
 	}
 }
 

@@ -26,9 +26,11 @@ func (l *linter) unknownNamespaces() {
 	names := l.cluster.NamespaceNames()
 	for _, p := range l.cluster.Policies {
 		if !slices.Contains(names, p.Namespace) {
-			l.add(p.Key, "metadata.namespace", meantFix(ask.Nearest(p.Namespace, names),
-				"state the namespace of the pods in metadata.namespace"),
-				"namespace %s is not there", p.Namespace)
+			l.add(at{p.Key, "metadata.namespace"},
+				fmt.Sprintf("namespace %s is not there", p.Namespace),
+				meantFix(
+					ask.Nearest(p.Namespace,
+						names), "state the namespace of the pods in metadata.namespace"))
 		}
 	}
 }
@@ -42,8 +44,9 @@ func (l *linter) selectsNobody() {
 			continue
 		}
 		text, meant := likely.Selector(l.cluster, p.Subjects)
-		l.add(p.Key, "spec.podSelector", meantFix(meant, "select by labels that pods of "+
-			p.Namespace+" have"), "selects no pod: %s", text)
+		l.add(at{p.Key, "spec.podSelector"},
+			fmt.Sprintf("selects no pod: %s", text),
+			meantFix(meant, "select by labels that pods of "+p.Namespace+" have"))
 	}
 }
 
@@ -67,9 +70,11 @@ func (l *linter) selectsHostPods() {
 	for _, p := range l.cluster.Policies {
 		host := l.hostPods(p)
 		if len(host) > 0 && len(l.subjects(p)) == 0 && !p.Subjects.Pods.Empty() {
-			l.add(p.Key, "spec.podSelector", "take hostNetwork off the pods, or filter on the node",
-				"selects only pods with hostNetwork, such as %s: no policy applies to them",
-				host[0].Name)
+			l.add(at{p.Key, "spec.podSelector"},
+				fmt.Sprintf(
+					"selects only pods with hostNetwork, such as %s: no policy applies to them",
+					host[0].Name),
+				"take hostNetwork off the pods, or filter on the node")
 		}
 	}
 }
@@ -82,9 +87,9 @@ func (l *linter) peersNobody() {
 				continue
 			}
 			text, meant := likely.Selector(l.cluster, s)
-			l.add(p.Key, l.peerField(p, d, r, s), meantFix(meant,
-				"name labels that pods have; until then the peer matches nobody"),
-				"no pod is this peer: %s", l.peerText(s, text))
+			l.add(at{p.Key, l.peerField(p, d, r, s)},
+				fmt.Sprintf("no pod is this peer: %s", l.peerText(s, text)),
+				meantFix(meant, "name labels that pods have; until then the peer matches nobody"))
 		}
 	})
 }
@@ -145,9 +150,13 @@ func (l *linter) portNames() {
 			if len(pods) == 0 || slices.ContainsFunc(pods, has) {
 				continue
 			}
-			l.add(p.Key, fieldOf(d, r.Index)+".ports", meantFix(nearPort(name, pods),
-				"name a port that the pods declare, or give its number"),
-				"no pod names a port %s/%s, so it matches nothing", name.Proto, name.Name)
+			l.add(at{p.Key, fieldOf(d, r.Index) + ".ports"},
+				fmt.Sprintf(
+					"no pod names a port %s/%s, so it matches nothing",
+					name.Proto, name.Name),
+				meantFix(
+					nearPort(name,
+						pods), "name a port that the pods declare, or give its number"))
 		}
 	})
 }

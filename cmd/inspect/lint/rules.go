@@ -24,9 +24,9 @@ func (l *linter) rulesIgnored() {
 				count = len(np.Spec.Egress)
 			}
 			if !p.Isolates[d] && count > 0 {
-				l.add(p.Key, "spec."+d.String(), fmt.Sprintf("add %s to spec.policyTypes, "+
-					"or take the rules out", title(d)),
-					"policyTypes has no %s, so these rules have no effect", title(d))
+				l.add(at{p.Key, "spec." + d.String()},
+					fmt.Sprintf("policyTypes has no %s, so these rules have no effect", title(d)),
+					fmt.Sprintf("add %s to spec.policyTypes, "+"or take the rules out", title(d)))
 			}
 		}
 	}
@@ -53,8 +53,9 @@ func (l *linter) duplicateRules() {
 					if i == j || !covers(other, r) || covers(r, other) && i < j {
 						continue
 					}
-					l.add(p.Key, fieldOf(d, r.Index), "take it out, or make it say what was meant",
-						"%s[%d] allows all of this already", d, other.Index)
+					l.add(at{p.Key, fieldOf(d, r.Index)},
+						fmt.Sprintf("%s[%d] allows all of this already", d, other.Index),
+						"take it out, or make it say what was meant")
 					break
 				}
 			}
@@ -131,7 +132,9 @@ func (l *linter) duplicatePolicies() {
 			same := p.Namespace == other.Namespace &&
 				reflect.DeepEqual(l.cluster.Spec(p.Key).Spec, l.cluster.Spec(other.Key).Spec)
 			if same {
-				l.add(p.Key, "spec", "keep one of them", "says the same as policy %s", other.Name)
+				l.add(at{p.Key, "spec"},
+					fmt.Sprintf("says the same as policy %s", other.Name),
+					"keep one of them")
 				break
 			}
 		}
@@ -142,9 +145,11 @@ func (l *linter) duplicatePolicies() {
 func (l *linter) portNamesOfBlocks() {
 	l.eachRule(func(p *policy.Policy, d ruleset.Direction, r policy.Rule) {
 		if d == ruleset.Egress && len(r.Names) > 0 && !r.AnyPeer && len(r.Pods) == 0 {
-			l.add(p.Key, fieldOf(d, r.Index)+".ports", "give the port by its number",
-				"%q is a name that a pod gives; an ipBlock has no names, so it matches nothing",
-				r.Names[0].Name)
+			l.add(at{p.Key, fieldOf(d, r.Index) + ".ports"},
+				fmt.Sprintf(
+					"%q is a name that a pod gives; an ipBlock has no names, so it matches nothing",
+					r.Names[0].Name),
+				"give the port by its number")
 		}
 	})
 }
