@@ -76,7 +76,7 @@ func TestAnswersFromACluster(t *testing.T) {
 		"diff --delete a/db":                "OPENS",
 		"who-can a/db-0:5432 --user u":      "1 of 2 workloads",
 		"why a/web b/db:1 -n a":             "!namespace b: not found",
-		"coverage --context none":           "!kubeconfig: ",
+		"coverage --context none":           "!no files and no cluster",
 		"coverage --context nowhere":        "!kubeconfig: ",
 		"coverage --kubeconfig none/at/all": "!kubeconfig: ",
 	} {

@@ -59,9 +59,9 @@ func sample(b *testing.B) string {
 func BenchmarkVerbs(b *testing.B) {
 	path := sample(b)
 	for _, line := range []string{
-		"why team-1/deploy/app-30 team-2/deploy/app-31:8080",
-		"who-can kube-system/app-0:53/udp", "reach internet", "coverage", "lint", "matrix",
-		"diff --base FILE --delete team-1/deny-all",
+		"why team-16/deploy/app-202 team-4/deploy/app-54:8080",
+		"who-can kube-system/kube-dns:53/udp", "reach team-16/app-202", "coverage", "lint", "matrix",
+		"diff --base FILE --delete team-16/default-deny",
 	} {
 		name, _, _ := strings.Cut(line, " ")
 		line = strings.ReplaceAll(line, "FILE", path)

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
@@ -60,7 +61,7 @@ func runLint(cmd *cobra.Command, o *answerOptions) error {
 	if err != nil && l == nil {
 		return err
 	}
-	findings := lint.Run(l.Cluster, l.Files)
+	findings := shown(lint.Run(l.Cluster, l.Files), l.Shown)
 	if o.output == "sarif" {
 		err = printSARIF(cmd.OutOrStdout(), findings)
 	} else {
@@ -75,6 +76,13 @@ func runLint(cmd *cobra.Command, o *answerOptions) error {
 		return exit.Code(1)
 	}
 	return err
+}
+
+// shown returns the findings about objects of a namespace; all where it is empty.
+func shown(findings []lint.Finding, namespace string) []lint.Finding {
+	return slices.DeleteFunc(findings, func(f lint.Finding) bool {
+		return namespace != "" && !strings.Contains(f.Object, " "+namespace+"/")
+	})
 }
 
 // lint writes the findings.

@@ -79,7 +79,7 @@ func TestErrors(t *testing.T) {
 		{"nope", `unknown command "nope" for "picket"`},
 		{"matrx -f DIR", `unknown command "matrx" for "picket"; meant matrix?`},
 		{"matrix extra", `unknown command "extra" for "picket matrix"`},
-		{"matrix", "no files and no cluster: expected -f DIR, or a kubeconfig (--kubeconfig, " +
+		{"matrix", "no files and no cluster: expected files (-f) or a kubeconfig (--kubeconfig, " +
 			"KUBECONFIG)"},
 		{"matrix --nope", `unknown flag: --nope; see picket matrix --help`},
 		{"matrix --port", `flag needs an argument: --port; see picket matrix --help`},

@@ -102,7 +102,7 @@ func (s *Source) config() (*rest.Config, string, error) {
 	config, err := loader.ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
 		return nil, "", errors.New(
-			"no files and no cluster: expected -f DIR, or a kubeconfig (--kubeconfig, KUBECONFIG)")
+			"no files and no cluster: expected files (-f) or a kubeconfig (--kubeconfig, KUBECONFIG)")
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("kubeconfig: %w", err)

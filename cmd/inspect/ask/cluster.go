@@ -22,6 +22,7 @@ type Cluster struct {
 
 	snapshot   compile.Snapshot
 	namespaces map[string]policy.Namespace
+	names      []string // of namespaces, sorted
 	specs      map[policy.Key]*networkingv1.NetworkPolicy
 	programs   map[string]*ruleset.Program
 	claims     map[netip.Addr][]string // the nodes of the pods that state an address
@@ -51,6 +52,7 @@ func New(o policy.Objects, services []*corev1.Service) *Cluster {
 		c.specs[policy.Key{Namespace: np.Namespace, Name: np.Name}] = np
 	}
 	c.addPods()
+	c.names = c.findNamespaces()
 	c.addPolicies()
 	c.findDisputes()
 	c.blocks = c.allBlocks()
@@ -134,8 +136,12 @@ func (c *Cluster) Namespace(name string) policy.Namespace {
 	return policy.ImpliedNamespace(name)
 }
 
-// NamespaceNames returns the namespaces that objects are, or that pods are in, sorted.
-func (c *Cluster) NamespaceNames() []string {
+// NamespaceNames returns the namespaces that objects are, or that pods are in, sorted. The caller
+// must not change the list.
+func (c *Cluster) NamespaceNames() []string { return c.names }
+
+// findNamespaces lists the namespaces.
+func (c *Cluster) findNamespaces() []string {
 	names := map[string]bool{}
 	for name := range c.namespaces {
 		names[name] = true

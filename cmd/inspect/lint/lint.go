@@ -88,11 +88,12 @@ type linter struct {
 	files    *inspect.Input // nil: read from a cluster
 	check    Check
 	findings []Finding
+	known    map[string][]ask.Pod // the pods of selectors, by their texts
 }
 
 // Run runs all checks. files may be nil.
 func Run(c *ask.Cluster, files *inspect.Input) []Finding {
-	l := &linter{cluster: c, files: files, findings: []Finding{}}
+	l := &linter{cluster: c, files: files, findings: []Finding{}, known: map[string][]ask.Pod{}}
 	for _, check := range Checks() {
 		if check.Pods && len(c.Pods) == 0 {
 			continue
@@ -152,11 +153,15 @@ func (l *linter) subjects(p *policy.Policy) []ask.Pod { return l.selected(p.Subj
 
 // selected returns the pods that a selector selects.
 func (l *linter) selected(s *policy.Selector) []ask.Pod {
+	if pods, asked := l.known[s.String()]; asked {
+		return pods
+	}
 	var pods []ask.Pod
 	for _, p := range l.cluster.Pods {
 		if l.cluster.Selects(s, p) {
 			pods = append(pods, p)
 		}
 	}
+	l.known[s.String()] = pods
 	return pods
 }

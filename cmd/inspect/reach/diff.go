@@ -6,6 +6,7 @@ import (
 
 	"github.com/picket-project/picket/cmd/inspect/ask"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Diff is what a change of policies cuts and opens, by workload.
@@ -46,8 +47,12 @@ func (d Diff) Empty() bool { return len(d.Isolates)+len(d.Frees)+len(d.Cuts)+len
 func Compare(before, after *ask.Cluster) Diff {
 	d := Diff{Policies: changes(before, after), Isolates: []Isolation{}, Frees: []Isolation{},
 		Cuts: []Link{}, Opens: []Link{}}
-	s := states{before, after}
+	s := states{before: before, after: after, everything: !sameNamespaces(before, after)}
+	for _, c := range d.Policies {
+		s.changed = append(s.changed, c.Policy)
+	}
 	all := s.workloads()
+	s.findTouched(all)
 	for _, w := range all {
 		d.addIsolation(s, w)
 	}
@@ -82,7 +87,40 @@ func changes(before, after *ask.Cluster) []PolicyChange {
 }
 
 // states are the cluster before and after a change.
-type states struct{ before, after *ask.Cluster }
+type states struct {
+	before, after *ask.Cluster
+	changed       []string               // policies, namespace/name
+	everything    bool                   // other namespaces: any selector can mean others
+	touched       [2]map[policy.Key]bool // by direction: pods that a changed policy selects
+}
+
+// sameNamespaces reports whether the namespaces are the same, with the same labels.
+func sameNamespaces(before, after *ask.Cluster) bool {
+	return slices.EqualFunc(before.NamespaceNames(), after.NamespaceNames(), func(a, b string) bool {
+		return a == b && before.Namespace(a).Equal(after.Namespace(b))
+	})
+}
+
+// findTouched finds the groups that a changed policy selects, by their first pods. What becomes of
+// a flow can change only where it is judged by such a policy.
+func (s *states) findTouched(all []workload) {
+	for _, d := range ruleset.Directions {
+		s.touched[d] = map[policy.Key]bool{}
+		for _, w := range all {
+			for _, g := range w.groups {
+				p := g.Rep()
+				by := slices.Concat(s.before.Isolating(p, d), s.after.Isolating(p, d))
+				s.touched[d][p.Key] = s.before.Disputed(p) || slices.ContainsFunc(by,
+					func(one *policy.Policy) bool { return slices.Contains(s.changed, one.String()) })
+			}
+		}
+	}
+}
+
+// canChange reports whether a flow from or to a group can be judged otherwise.
+func (s states) canChange(d ruleset.Direction, g ask.Group) bool {
+	return s.everything || s.touched[d][g.Rep().Key]
+}
 
 // workloads returns the workloads of the pods that both states have. The pods of a group are
 // judged alike in both.
@@ -190,7 +228,8 @@ func (s states) eachPodPair(
 ) {
 	for _, a := range from.groups {
 		for _, b := range to.groups {
-			if !serves(b, port) {
+			can := s.canChange(ruleset.Egress, a) || s.canChange(ruleset.Ingress, b)
+			if !can || !serves(b, port) {
 				continue
 			}
 			was, ok := allowed(s.before, a, b, port)
