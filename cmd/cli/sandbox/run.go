@@ -41,7 +41,7 @@ func newRunCmd(o *runOptions) *cobra.Command {
 		Long: `Show who reaches whom, by packets. Nodes and pods of the manifests become network namespaces, every pod serves
 its ports (80/tcp where it declares none) and every other pod tries them: first as the network is, then with the
 real agent on every node. What arrives is compared with what the rules say. The exit code is 0 where both agree,
-1 where they do not. Nothing stays behind.
+1 where they do not, 2 after an error. Nothing stays behind.
 
 What the manifests leave open is made up: nodes, the node of a pod, addresses. Services are not part of it.`,
 		Args: cobra.NoArgs,

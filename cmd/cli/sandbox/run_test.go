@@ -150,7 +150,7 @@ func TestSandboxRunRefuses(t *testing.T) {
 		{"argument", []string{"x"}, `unknown command "x" for "picket sandbox run"`},
 	} {
 		got := finish(t, program("picket", append([]string{"sandbox", "run"}, row.flags...)...))
-		if got.code != 1 || !strings.HasPrefix(got.stderr, "picket: "+row.want) {
+		if got.code != 2 || !strings.HasPrefix(got.stderr, "picket: "+row.want) {
 			t.Errorf("%s: %v", row.name, got)
 		}
 	}
@@ -171,7 +171,7 @@ func TestSandboxRunSaysWhatIsWrong(t *testing.T) {
 	} {
 		got := finish(t, program("picket", "sandbox", "run", "-f",
 			folder(t, map[string]string{"x.yaml": row.manifests})))
-		if got.code != 1 || !strings.Contains(got.stderr, row.want) ||
+		if got.code != 2 || !strings.Contains(got.stderr, row.want) ||
 			strings.Count("\n"+got.stderr, "\npicket: ") != 1 {
 			t.Errorf("%s: want %q, got %v", row.name, row.want, got)
 		}

@@ -50,18 +50,18 @@ var askBackend = []string{"exec", "shop/frontend", "--", "bash", "-c",
 func TestSandboxUpExecDown(t *testing.T) {
 	b := newBackground(t)
 	dir := folder(t, map[string]string{"shop.yaml": shop})
-	b.want(1, "no sandbox is up", "exec", "backend", "true")
-	b.want(1, "no sandbox is up", "down")
+	b.want(2, "no sandbox is up", "exec", "backend", "true")
+	b.want(2, "no sandbox is up", "down")
 	b.want(0, "3 pods on 2 nodes and 1 policy", "up", "-f", dir)
-	b.want(1, "a sandbox is up already", "up", "-f", dir)
+	b.want(2, "a sandbox is up already", "up", "-f", dir)
 	b.want(0, "shop/backend", askBackend...)
 	b.want(7, "", "exec", "stranger", "sh", "-c", "exit 7")
 	b.want(137, "", "exec", "stranger", "--", "sh", "-c", "kill -9 $$")
 	b.want(0, "10.77.0.2", "exec", "node:node-2", "ip", "address")
-	b.want(1, "no pod nobody; there are: shop/backend, shop/frontend, shop/stranger", "exec",
+	b.want(2, "no pod nobody; there are: shop/backend, shop/frontend, shop/stranger", "exec",
 		"nobody", "true")
-	b.want(1, "node nobody: not in the sandbox", "exec", "node:nobody", "true")
-	b.want(1, "not found", "exec", "backend", "no-such-program")
+	b.want(2, "node nobody: not in the sandbox", "exec", "node:nobody", "true")
+	b.want(2, "not found", "exec", "backend", "no-such-program")
 	echo := b.program("exec", "backend", "cat")
 	echo.Stdin = strings.NewReader("said")
 	if got := finish(t, echo); got.stdout != "said" {
@@ -69,7 +69,7 @@ func TestSandboxUpExecDown(t *testing.T) {
 	}
 	b.want(0, "the sandbox is down", "down")
 	b.gone()
-	b.want(1, "no sandbox is up", "down")
+	b.want(2, "no sandbox is up", "down")
 }
 
 // gone demands that nothing is left: no process, no file.
@@ -112,7 +112,7 @@ func TestSandboxUpAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "nobody left", func() bool { return living(b.mark) == 0 })
-	b.want(1, "no sandbox is up", "exec", "backend", "true")
+	b.want(2, "no sandbox is up", "exec", "backend", "true")
 	b.want(0, "", "up", "-f", dir)
 	b.want(0, "shop/backend", askBackend...)
 	b.want(0, "", "down")
@@ -145,7 +145,7 @@ func TestSandboxExecSignals(t *testing.T) {
 
 func TestSandboxUpSaysWhatIsWrong(t *testing.T) {
 	b := newBackground(t)
-	b.want(1, "picket: --manifests is missing", "up")
-	b.want(1, "no pod runs", "up", "-f", folder(t, nil))
+	b.want(2, "picket: --manifests is missing", "up")
+	b.want(2, "no pod runs", "up", "-f", folder(t, nil))
 	b.gone()
 }
