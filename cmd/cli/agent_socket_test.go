@@ -20,7 +20,7 @@ func TestAgentAnswersVerbs(t *testing.T) {
 	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health,
 		deny: "drop", own: true})
 	waitReady(t, here)
-	state := askAgent(t, here.Do)
+	state := stateOfAgent(t, here.Do)
 	if d := state.Differences(); !d.Empty() || state.Node != "n1" {
 		t.Errorf("node %s, differs:\n%s", state.Node, d.String())
 	}
@@ -42,8 +42,8 @@ func TestAgentAnswersVerbs(t *testing.T) {
 	}
 }
 
-// askAgent asks the agent of a network namespace.
-func askAgent(t *testing.T, inside func(func() error) error) (state *agent.State) {
+// stateOfAgent asks the agent of a network namespace.
+func stateOfAgent(t *testing.T, inside func(func() error) error) (state *agent.State) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()

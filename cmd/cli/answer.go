@@ -65,6 +65,7 @@ func (o *answerOptions) load(cmd *cobra.Command) (*input.Loaded, error) {
 
 // complete returns names for the shell; none if nothing can be read.
 func (o *answerOptions) complete(cmd *cobra.Command, names func(*input.Loaded) []string) []string {
+	// A shell shows whatever is printed, so warnings are dropped.
 	quiet := *cmd
 	quiet.SetErr(io.Discard)
 	l, err := o.Cluster(&quiet)
@@ -118,6 +119,7 @@ func (o *answerOptions) print(out io.Writer, kind string, answer any, text func(
 	switch o.output {
 	case "json":
 		e := json.NewEncoder(out)
+		// An arrow or a comparison in a text stays readable.
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")
 		return e.Encode(doc)
@@ -152,6 +154,7 @@ const pageWidth = 80
 func newPage(out io.Writer) *page {
 	p := &page{Palette: terminal.Palette(terminal.Coloured(out)), width: terminal.Width(out),
 		arrow: "->"}
+	// A pipe or file has no width, and gets what most terminals have.
 	if p.width == 0 {
 		p.width = pageWidth
 	}

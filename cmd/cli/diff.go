@@ -73,6 +73,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
+	// From here on the files are those that the change is applied over.
 	o.Paths = o.base
 	l, err := o.Cluster(cmd)
 	if err != nil {
@@ -117,6 +118,7 @@ func (o *diffOptions) apply(base, over policy.Objects) (policy.Objects, error) {
 		})
 		after.Policies = append(after.Policies, np)
 	}
+	// Labels of namespaces decide which peers a policy has.
 	after.Namespaces = slices.Clone(base.Namespaces)
 	for _, ns := range over.Namespaces {
 		i := slices.IndexFunc(after.Namespaces, func(old *corev1.Namespace) bool { return old.Name == ns.Name })

@@ -151,6 +151,7 @@ func (p *page) senders(m reach.Matrix, s reach.Served) string {
 		names = append(names, name)
 	}
 	others := len(m.Workloads) - 1 // a workload of one pod has no pair with itself
+	// The shortest of three lists is shown: nobody, all but a few, or those who do.
 	switch {
 	case len(names) == 0:
 		return "nobody"

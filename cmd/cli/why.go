@@ -59,6 +59,7 @@ func runWhy(cmd *cobra.Command, o *answerOptions, args []string) error {
 	if err != nil {
 		return err
 	}
+	// A patch is a manifest, not an answer.
 	if o.output == "patch" {
 		return printPatch(cmd.OutOrStdout(), l, from, to)
 	}
@@ -198,6 +199,7 @@ func (p *page) half(h why.Half) {
 	if len(h.AllowedBy) > 0 {
 		p.item("allowed by", allowedBy(h))
 	}
+	// Where a rule allows it, what others lack is of no interest.
 	for i, r := range h.Rules {
 		if p.wide || i == 0 && h.Reason == why.NoRule {
 			p.rule(h, r, i == 0)

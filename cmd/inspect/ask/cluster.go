@@ -52,6 +52,7 @@ func New(o policy.Objects, services []*corev1.Service) *Cluster {
 		c.specs[policy.Key{Namespace: np.Namespace, Name: np.Name}] = np
 	}
 	c.addPods()
+	// The order matters: each step uses what the one before has found.
 	c.names = c.findNamespaces()
 	c.addPolicies()
 	c.findDisputes()
@@ -81,6 +82,7 @@ func (c *Cluster) addPods() {
 // addPolicies sorts the policies, which mean by a node's address its tunnel's address, too.
 func (c *Cluster) addPolicies() {
 	c.ranges = policy.NewPodRanges(c.snapshot.Nodes)
+	// The first address of a range can be a pod's instead of the tunnel's.
 	isPods := func(a netip.Addr) bool { return len(c.claims[a]) > 0 }
 	aliases := policy.NodeAliases(c.snapshot.Nodes, c.ranges, isPods)
 	for _, p := range c.snapshot.Policies {
@@ -92,6 +94,7 @@ func (c *Cluster) addPolicies() {
 // findDisputes finds the pods with an address that another pod or a node states, too, or that is in
 // the range of another node's pods.
 func (c *Cluster) findDisputes() {
+	// Nodes state addresses, too: one that is also a pod's is no pod's alone.
 	for _, n := range c.snapshot.Nodes {
 		for _, a := range n.Addrs {
 			c.statements[a]++

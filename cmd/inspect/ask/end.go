@@ -70,6 +70,7 @@ func (c *Cluster) named(word string, k policy.Key) (End, error) {
 		return End{}, fmt.Errorf(
 			"%q is no kind of workload; expected deploy, sts, ds, rs, job, cronjob, pod or svc", word)
 	}
+	// A pod comes first, since its name is its own.
 	if pod, found := c.Pod(k); found && (kind == "" || kind == "Pod") {
 		return End{Name: k.String(), Pods: []Pod{pod}}, nil
 	}
@@ -198,6 +199,7 @@ func (c *Cluster) pickOutside() []netip.Addr {
 				count++
 			}
 		}
+		// An address that a pod or node states is not outside.
 		if _, has := best[family]; (!has || count < fewest[family]) && c.statements[a] == 0 {
 			best[family], fewest[family] = a, count
 		}

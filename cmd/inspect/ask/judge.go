@@ -67,11 +67,13 @@ func (c *Cluster) program(node string) *ruleset.Program {
 // the ranges of all nodes. It has no address, so that nothing is allowed because it is the node.
 func (c *Cluster) together() compile.Snapshot {
 	s := c.snapshot
+	// Addresses outside of all ranges were looked at when disputes were found.
 	s.Node, s.Anywhere = everyNode, true
 	s.Nodes = append(s.Nodes[:len(s.Nodes):len(s.Nodes)],
 		policy.Node{Name: everyNode, CIDRs: c.PodRanges()})
 	s.Pods = nil
 	for _, p := range c.snapshot.Pods {
+		// A disputed pod stays on its node, whose own program decides about it.
 		if !c.disputed[p.Key] {
 			p.Node = everyNode
 		}

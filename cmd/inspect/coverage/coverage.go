@@ -69,6 +69,7 @@ func (r *Report) add(c *ask.Cluster, name string) {
 		if p.Namespace != name {
 			continue
 		}
+		// Its address is its node's, so that no policy selects it.
 		if p.Host {
 			r.Host = append(r.Host, p.Key.String())
 			continue
@@ -84,6 +85,7 @@ func (r *Report) add(c *ask.Cluster, name string) {
 			n.NotIsolated = append(n.NotIsolated, free)
 		}
 	}
+	// A namespace without pods has nothing to cover.
 	if n.Pods > 0 {
 		r.Namespaces = append(r.Namespaces, n)
 	}

@@ -58,6 +58,7 @@ func podLabels(c *ask.Cluster, s *policy.Selector) []map[string]string {
 // Labels returns the requirement that was probably meant by one that no set of labels meets.
 func Labels(s labels.Selector, have []map[string]string) string {
 	requirements, _ := s.Requirements()
+	// What must not be there cannot be misspelt in a way that selects nobody.
 	for _, r := range requirements {
 		if r.Operator() == selection.DoesNotExist || r.Operator() == selection.NotIn {
 			continue
@@ -86,6 +87,7 @@ func requirement(r labels.Requirement, have []map[string]string) string {
 		}
 	}
 	known := slices.Sorted(maps.Keys(keys))
+	// Where others have the key, it is the value that is wrong.
 	if keys[r.Key()] {
 		for _, value := range r.Values().List() {
 			if near := ask.Nearest(value, slices.Sorted(maps.Keys(values))); near != "" {

@@ -34,6 +34,7 @@ func (l *linter) servicePorts() {
 				pods = append(pods, l.selected(s)...)
 			}
 		}
+		// A range hardly means one port of a Service.
 		for _, ports := range r.Ports {
 			for _, n := range ports.Ranges {
 				port := ask.Port{Protocol: ports.Proto, Number: n.First}
@@ -126,6 +127,7 @@ var widestService = map[int]int{32: 24, 128: 112}
 // blocksOfServices finds ipBlocks for a Service's address, which no packet has once it is judged.
 func (l *linter) blocksOfServices() {
 	l.eachBlock(func(p policy.Key, field string, block netip.Prefix) {
+		// A wide range may well be meant for all of a network.
 		if block.Bits() < widestService[block.Addr().BitLen()] {
 			return
 		}

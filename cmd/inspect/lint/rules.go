@@ -46,6 +46,7 @@ func (l *linter) duplicateRules() {
 	for _, p := range l.cluster.Policies {
 		for _, d := range ruleset.Directions {
 			for i, r := range p.Rules[d] {
+				// What has no effect, or cannot be understood, has findings of its own.
 				if !p.Isolates[d] || allowsNothing(r) {
 					continue
 				}

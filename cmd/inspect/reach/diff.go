@@ -56,6 +56,7 @@ func Compare(before, after *ask.Cluster) Diff {
 	for _, w := range all {
 		d.addIsolation(s, w)
 	}
+	// A workload without pods stands for the internet.
 	all = append(all, workload{name: ask.Internet})
 	for _, to := range all {
 		for _, from := range all {
@@ -132,6 +133,7 @@ func (s states) workloads() []workload {
 		}
 	}
 	all := workloads(s.before, pods)
+	// Labels of namespaces may differ, so the groups of one state may not be alike in the other.
 	for i, w := range all {
 		var finer []ask.Group
 		for _, g := range w.groups {
@@ -148,6 +150,7 @@ func (d *Diff) addIsolation(s states, w workload) {
 		isolates := Isolation{Workload: w.name, Direction: direction.String(), By: []string{}}
 		frees := isolates
 		for _, g := range w.groups {
+			// The first pod of a group speaks for all of it.
 			was, is := s.before.Isolating(g.Rep(), direction), s.after.Isolating(g.Rep(), direction)
 			switch {
 			case len(was) == 0 && len(is) > 0:
@@ -182,6 +185,7 @@ func (d *Diff) addLinks(s states, from, to workload) {
 	if len(from.groups)+len(to.groups) == 0 {
 		return // internet to itself
 	}
+	// The last port is what has none, ICMP for instance.
 	for _, port := range append(to.ports(), ask.Port{}) {
 		cut := Link{From: from.name, To: to.name, Port: portName(port)}
 		opened := cut

@@ -44,6 +44,7 @@ func From(c *ask.Cluster, from ask.End) Reach {
 // addPorts adds the ports of a group that all of an end reaches.
 func (row *Row) addPorts(c *ask.Cluster, from ask.End, g ask.Group) {
 	reached := false
+	// What has no port comes first: a rule that allows it allows every port.
 	for _, port := range append([]ask.Port{{}}, g.Rep().Ports...) {
 		flows, all := between(c, from, g.Rep(), port)
 		if !all {

@@ -47,6 +47,7 @@ func Workloads(c *ask.Cluster, limits Limits) Matrix {
 		m.Workloads, all = append(m.Workloads, w.name), append(all, w)
 	}
 	for _, to := range all {
+		// The senders are not limited: who comes from elsewhere is what one wants to know.
 		if limits.Namespace != "" && to.key.Namespace != limits.Namespace {
 			continue
 		}
@@ -81,6 +82,7 @@ func senders(c *ask.Cluster, from, to workload, port ask.Port) Sender {
 	s := Sender{Workload: from.name}
 	for _, a := range from.groups {
 		for _, b := range to.groups {
+			// There is no pair of a pod with itself.
 			is, ok := allowed(c, a, b, port)
 			if !ok || !serves(b, port) {
 				continue

@@ -52,7 +52,9 @@ func WhoCan(c *ask.Cluster, to ask.Target) Access {
 
 // addGroup counts the pods of a group that reach the target.
 func (a *Access) addGroup(c *ask.Cluster, g ask.Group, to ask.Target, row *Row) {
+	// Pods that are alike are asked about once, but for their nodes.
 	for _, part := range parts(c, g, to.End) {
+		// All pods of the target have to be reached.
 		allowed := true
 		for _, t := range to.Asks {
 			if t.Pod != nil && t.Pod.Key == part.Rep().Key && len(to.Asks) > 1 {
@@ -62,6 +64,7 @@ func (a *Access) addGroup(c *ask.Cluster, g ask.Group, to ask.Target, row *Row) 
 		}
 		if allowed {
 			row.Pods += len(part.Pods)
+			// The rules for the first pod of the target stand for all.
 			t := to.Asks[0]
 			row.note(why(c, ruleset.Ingress, ask.Flows(part.Rep().Addrs, t.Addrs, t.Port)))
 		}
@@ -82,6 +85,7 @@ func why(c *ask.Cluster, d ruleset.Direction, flows []ruleset.Flow) []string {
 	if len(flows) == 0 {
 		return nil
 	}
+	// Both families are allowed, mostly by the same rules.
 	h := c.Judge(d, flows[0])
 	switch {
 	case h.Decision.Own:
@@ -110,6 +114,7 @@ func (a *Access) addOutside(c *ask.Cluster, to ask.Target) {
 		if t.Pod.Node != "" && !slices.Contains(a.Nodes, t.Pod.Node) {
 			a.Nodes = append(a.Nodes, t.Pod.Node)
 		}
+		// Then everybody is allowed, and no rule can say so.
 		if len(c.Isolating(*t.Pod, ruleset.Ingress)) == 0 {
 			a.NotIsolated = append(a.NotIsolated, t.Pod.Key.String())
 		}

@@ -80,10 +80,12 @@ func Explain(c *ask.Cluster, from ask.End, to ask.Target) Answer {
 	for _, p := range pairings(from, to) {
 		flows := ask.Flows(p.from.Addrs, p.to.Addrs, p.to.Port)
 		a.Pairs++
+		// Every family that both ends have must do.
 		i := slices.IndexFunc(flows, func(f ruleset.Flow) bool { return !c.Allowed(f) })
 		if i >= 0 || len(flows) == 0 {
 			a.Denied++
 		}
+		// The first pair is shown, until one is denied.
 		if len(flows) > 0 && (shown == nil || i >= 0 && a.Denied == 1) {
 			p.flow = flows[max(0, i)]
 			shown = &p
@@ -123,6 +125,7 @@ func pairings(from ask.End, to ask.Target) []pairing {
 			}
 		}
 	}
+	// That a pod reaches itself is worth saying only if nothing else was asked.
 	if len(all) == 0 {
 		return same
 	}
@@ -169,8 +172,10 @@ func (e explainer) half(d ruleset.Direction) Half {
 	if judged.Denied() {
 		h.Verdict = Denied
 	}
+	// The rules below say why; the verdict is the programs' alone.
 	h.Reason = reason(subject, judged)
 	for _, o := range judged.Decision.Reason {
+		// The zero Origin is the pod itself, which no policy allows.
 		if h.Reason == ByRule && o.Policy != "" {
 			h.AllowedBy = append(h.AllowedBy, Origin{o.Policy, o.Rule})
 		}
@@ -193,6 +198,7 @@ func (e explainer) addPolicies(h *Half, d ruleset.Direction) {
 			h.Rules = append(h.Rules, e.rule(d, p, r))
 		}
 	}
+	// Rules that are equally far stay in the order of their policies.
 	slices.SortStableFunc(h.Rules, func(a, b Rule) int { return a.distance - b.distance })
 }
 

@@ -37,6 +37,7 @@ func Patch(c *ask.Cluster, from ask.End, to ask.Target) ([]*networkingv1.Network
 			w.allow(p)
 		}
 	}
+	// What is printed must work: the programs are asked again.
 	after := ask.New(with(c.Objects, w.policies), c.Services)
 	for _, p := range pairings(from, to) {
 		if !after.AllAllowed(ask.Flows(p.from.Addrs, p.to.Addrs, p.to.Port)) {
@@ -80,6 +81,7 @@ func (w *patcher) allow(p pairing) {
 func (w *patcher) add(
 	d ruleset.Direction, subject ask.Pod, peer networkingv1.NetworkPolicyPeer, port ask.Port,
 ) {
+	// One policy for all pods of a kind is smaller than one for each.
 	selector := w.subjects(d, subject)
 	want := newPolicy(d, subject.Namespace, selector, peer)
 	setPort(want, d, port)
@@ -193,6 +195,7 @@ func (w *patcher) freeName(namespace, name string) string {
 func (w *patcher) subjects(d ruleset.Direction, pod ask.Pod) metav1.LabelSelector {
 	by := w.cluster.Isolating(pod, d)
 	selector := metav1.LabelSelector{MatchLabels: w.labels(pod)}
+	// Of several policies that isolate it, the one that demands least adds least.
 	fewest := slices.MinFunc(by, func(a, b *policy.Policy) int {
 		return cmp.Compare(demands(w.cluster.Spec(a.Key)), demands(w.cluster.Spec(b.Key)))
 	})
@@ -223,12 +226,14 @@ func demands(np *networkingv1.NetworkPolicy) int {
 // peer returns a peer that is the pod and those of its kind, or the address.
 func (w *patcher) peer(d ruleset.Direction, subject ask.Pod, peer ask.Point,
 	addr netip.Addr) networkingv1.NetworkPolicyPeer {
+	// A selector finds no pod on a node's network, and not who has a disputed address.
 	if peer.Pod == nil || peer.Pod.Host || w.cluster.Disputed(*peer.Pod) {
 		return networkingv1.NetworkPolicyPeer{IPBlock: w.block(d, addr)}
 	}
 	p := networkingv1.NetworkPolicyPeer{
 		PodSelector: &metav1.LabelSelector{MatchLabels: w.labels(*peer.Pod)},
 	}
+	// The name is the one label that every namespace has.
 	if peer.Pod.Namespace != subject.Namespace {
 		p.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{
 			corev1.LabelMetadataName: peer.Pod.Namespace,
@@ -263,6 +268,7 @@ func (w *patcher) labels(pod ask.Pod) map[string]string {
 			kept[key] = value
 		}
 	}
+	// A label goes if those that stay select the same pods; the best known ones stay.
 	all := w.count(pod.Namespace, kept)
 	keys := slices.SortedFunc(maps.Keys(kept), func(a, b string) int {
 		return cmp.Or(cmp.Compare(preference(b), preference(a)), strings.Compare(b, a))

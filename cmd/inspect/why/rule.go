@@ -45,6 +45,7 @@ func (e explainer) rule(d ruleset.Direction, p *policy.Policy, r policy.Rule) Ru
 	byBlock := false
 	out.Peer, byBlock = e.peer(d, p, r)
 	named := subject.Pod
+	// On ingress the subject names the ports, on egress each peer does.
 	if d == ruleset.Egress {
 		named = peer.Pod
 		if byBlock {
@@ -68,6 +69,7 @@ func (e explainer) peer(d ruleset.Direction, p *policy.Policy, r policy.Rule) (f
 		return fits(), false
 	}
 	var best []string
+	// One peer that matches is enough; else the one that lacks least is told.
 	for _, s := range r.Pods {
 		missing := e.missing(s, peer)
 		if len(missing) == 0 {
@@ -82,6 +84,7 @@ func (e explainer) peer(d ruleset.Direction, p *policy.Policy, r policy.Rule) (f
 			return fits(), true
 		}
 	}
+	// What is written is easier to recognise than the ranges that it means.
 	for _, text := range blockTexts(e.cluster.Spec(p.Key), d, r.Index) {
 		best = append(best, "not in "+text)
 	}
@@ -134,6 +137,7 @@ func (e explainer) missing(s *policy.Selector, peer ask.Point) []string {
 
 // namespaceMissing returns what a selector wants of a pod's namespace.
 func namespaceMissing(s *policy.Selector, ns policy.Namespace) []string {
+	// Without a namespaceSelector it is the policy's own namespace.
 	if s.Namespaces == nil {
 		if s.Namespace == ns.Name {
 			return nil
@@ -158,6 +162,7 @@ func labelsMissing(s labels.Selector, have map[string]string, of string) []strin
 		if r.Matches(labels.Set(have)) {
 			continue
 		}
+		// This label is the name of the namespace, which people know better.
 		if r.Key() == corev1.LabelMetadataName && of != "" {
 			missing = append(missing, fmt.Sprintf("is in namespace %s, wants %s", have[r.Key()],
 				strings.Join(r.Values().List(), " or ")))
@@ -192,6 +197,7 @@ func portFit(r policy.Rule, named *ask.Pod, port ask.Port) Fit {
 	if r.AnyPort {
 		return fits()
 	}
+	// Names count only where a pod gives them a number.
 	have := r.Ports
 	if named != nil {
 		if pod, counts := named.Policy(); counts {

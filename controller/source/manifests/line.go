@@ -51,6 +51,7 @@ func (o Objects) document(at Problem) (text []byte, first int) {
 	data := o.texts[at.File]
 	start := 0
 	chunks := split(data, strings.EqualFold(filepath.Ext(at.File), ".json"))
+	// The chunks stand in the text in their order.
 	for i, c := range chunks {
 		start += max(0, bytes.Index(data[start:], c.text))
 		if i+1 == at.Document {
