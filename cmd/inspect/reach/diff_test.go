@@ -44,7 +44,7 @@ func between(links []reach.Link) []string {
 	var all []string
 	for _, l := range links {
 		if l.From != ask.Internet && l.To != ask.Internet {
-			all = append(all, fmt.Sprint(l.From, l.To, l.Port))
+			all = append(all, fmt.Sprintf("%s %s %s", l.From, l.To, l.Port))
 		}
 	}
 	slices.Sort(all)
@@ -63,7 +63,7 @@ func opinions(before, after *oracle.World, pods []ask.Pod) (cuts, opens []string
 				if port.Protocol == ruleset.AnyProtocol {
 					name = reach.Other
 				}
-				text := fmt.Sprint(from.Workload, to.Workload, name)
+				text := fmt.Sprintf("%s %s %s", from.Workload, to.Workload, name)
 				was, is := opinion(before, from, to, port), opinion(after, from, to, port)
 				if was && !is {
 					cuts = append(cuts, text)
