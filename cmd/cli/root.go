@@ -58,19 +58,28 @@ func newRootCmd() *cobra.Command {
 		// A verb is short: two letters that differ are enough for a suggestion.
 		SuggestionsMinimumDistance: 2,
 		Args:                       noVerb,
-		Version:                    versionText(),
 		Annotations:                map[string]string{cobra.CommandDisplayNameAnnotation: programName()},
 		// With a function of its own the command refuses verbs that it does not have. Without one,
 		// cobra would print the help for them and succeed.
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: runRoot,
 	}
 	// The verbs inherit this from the root command.
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(nodeVerbs()...)
 	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
 	root.AddCommand(newRenderCmd(), newMatrixCmd(), newVersionCmd())
-	root.SetVersionTemplate(versionLine())
+	root.Flags().Bool("version", false, "print the version, as the verb does")
 	return root
+}
+
+// runRoot prints the help, or the version. Cobra's own --version would print it by a template, and
+// a program that can run templates is half as big again: the linker must keep every method.
+func runRoot(cmd *cobra.Command, _ []string) error {
+	if asked, err := cmd.Flags().GetBool("version"); err == nil && asked {
+		_, err = fmt.Fprint(cmd.OutOrStdout(), versionLine())
+		return err
+	}
+	return cmd.Help()
 }
 
 // noVerb refuses a verb that does not exist, and says which one was probably meant.
