@@ -28,7 +28,7 @@ func (o *renderOptions) Validate() error {
 		return fmt.Errorf("--node-name is missing; expected the node whose ruleset to print")
 	}
 	if _, known := renderFormats("")[o.output]; !known {
-		return fmt.Errorf("-o %q: expected %s", o.output, strings.Join(renderNames(), ", "))
+		return fmt.Errorf("-o %q: expected %s", o.output, orList(renderNames()))
 	}
 	if _, err := ruleset.ParseDenial(o.deny); err != nil {
 		return fmt.Errorf("--deny: %w", err)
@@ -80,7 +80,7 @@ func newRenderCmd() *cobra.Command {
 	cmd.Flags().StringVar(&o.kernel, "kernel", "7.0",
 		"version of Linux that -o nft is for; before 5.17 some rules stand elsewhere")
 	cmd.Flags().StringVarP(&o.output, "output", "o", renderNames()[0],
-		strings.Join(renderNames(), ", "))
+		orList(renderNames()))
 	return cmd
 }
 
