@@ -28,6 +28,7 @@ func TestMembersSurviveEncoding(t *testing.T) {
 	})
 }
 
+// An interval is two elements: its first address and the one after its last.
 func TestEncodeRanges(t *testing.T) {
 	tests := []struct {
 		name, first, last string
@@ -98,6 +99,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// Names of sets are read as they are written; others are none.
 func TestParseSetID(t *testing.T) {
 	for _, kind := range []ruleset.SetKind{ruleset.Addresses, ruleset.AddressPorts,
 		ruleset.Ranges} {
@@ -153,6 +155,7 @@ func TestReadDigest(t *testing.T) {
 	}
 }
 
+// The policies that isolate a pod are named as far as a comment has room.
 func TestIsolatedBy(t *testing.T) {
 	long := strings.Repeat("p", 60)
 	for want, policies := range map[string][]string{
@@ -172,6 +175,7 @@ func TestIsolatedBy(t *testing.T) {
 	}
 }
 
+// A comment is cut between two characters, and says so.
 func TestClip(t *testing.T) {
 	for length, want := range map[int]int{0: 0, 1: 1, maxComment: maxComment, maxComment +
 		1: maxComment, 1000: maxComment} {

@@ -53,6 +53,7 @@ func probed(t testing.TB) Features {
 	return features
 }
 
+// What a version of Linux can do is known without asking it.
 func TestFeaturesOf(t *testing.T) {
 	for version, want := range map[string]Features{
 		"3.13":            {},

@@ -55,6 +55,7 @@ func foreignListing(t *testing.T) string {
 	return listing
 }
 
+// Others' tables are the same, byte by byte, after everything that a backend does.
 func TestForeignTablesAreLeftAlone(t *testing.T) {
 	for _, o := range []Options{{}, {NoOwner: true}} {
 		newNetns(t)

@@ -30,6 +30,7 @@ func rebuild(t *testing.T, b *Backend, found ruleset.Condition, want *ruleset.Pr
 	wantHeld(t, b, want)
 }
 
+// A damaged frame is made right in one transaction.
 func TestFrameIsRebuiltAtOnce(t *testing.T) {
 	newNetns(t)
 	b := open(t, Options{NoOwner: true})
@@ -44,6 +45,7 @@ func TestFrameIsRebuiltAtOnce(t *testing.T) {
 	}
 }
 
+// So is that of a table which has an owner.
 func TestOwnedFrameIsRebuiltAtOnce(t *testing.T) {
 	b := openOwned(t, sample(ruleset.Drop))
 	want := listed(t)

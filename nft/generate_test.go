@@ -92,6 +92,7 @@ func addresses(f ruleset.Family) *rapid.Generator[netip.Addr] {
 	return rapid.Map(rapid.IntRange(0, 63), func(n int) netip.Addr { return nth(f, n) })
 }
 
+// sets draws sets of every kind, with members.
 func sets() *rapid.Generator[ruleset.Set] {
 	return rapid.Custom(func(t *rapid.T) ruleset.Set {
 		id := ruleset.SetID{
@@ -234,6 +235,7 @@ func spanMembers(t *rapid.T, proto ruleset.Protocol, to []ruleset.ChainID) (list
 	return list
 }
 
+// jumps draws members that lead ports to chains.
 func jumps(to []ruleset.ChainID, d ruleset.Direction) *rapid.Generator[[]ruleset.Member] {
 	one := rapid.Custom(func(t *rapid.T) ruleset.Member {
 		return ruleset.Member{
@@ -271,6 +273,7 @@ func rules(d ruleset.Direction, sets []ruleset.Set) *rapid.Generator[ruleset.Rul
 	})
 }
 
+// origins draws where a rule comes from, sorted.
 func origins(d ruleset.Direction) *rapid.Generator[[]ruleset.Origin] {
 	one := rapid.Custom(func(t *rapid.T) ruleset.Origin {
 		policy := rapid.SampledFrom([]string{"default/a", "kube-system/allow-dns.v2", "x/" +
@@ -284,6 +287,7 @@ func origins(d ruleset.Direction) *rapid.Generator[[]ruleset.Origin] {
 		})
 }
 
+// peers draws sets, prefixes, or everybody.
 func peers(sets []ruleset.Set) *rapid.Generator[ruleset.Peer] {
 	return rapid.Custom(func(t *rapid.T) ruleset.Peer {
 		switch choice := rapid.IntRange(0, 3).Draw(t, "kind of peer"); {
@@ -299,6 +303,7 @@ func peers(sets []ruleset.Set) *rapid.Generator[ruleset.Peer] {
 	})
 }
 
+// assignments draws which address is led to which chain.
 func assignments(chains []ruleset.Chain) *rapid.Generator[ruleset.Dispatch] {
 	return rapid.Custom(func(t *rapid.T) ruleset.Dispatch {
 		c := rapid.SampledFrom(chains).Draw(t, "chain")

@@ -28,6 +28,7 @@ func watch(t *testing.T, b *Backend) (reports chan bool) {
 	return reports
 }
 
+// wantReport waits for a report of a change.
 func wantReport(t *testing.T, reports chan bool, what string) {
 	t.Helper()
 	select {
@@ -37,6 +38,7 @@ func wantReport(t *testing.T, reports chan bool, what string) {
 	}
 }
 
+// wantNoReport fails if a report comes all the same.
 func wantNoReport(t *testing.T, reports chan bool, what string) {
 	t.Helper()
 	select {
@@ -114,6 +116,7 @@ func TestWatchReportsWhatItLost(t *testing.T) {
 	wantReport(t, reports, "of what was lost")
 }
 
+// Whether anybody else has committed since is known for sure, or not at all.
 func TestUntouched(t *testing.T) {
 	bothOwnerships(t, func(t *testing.T, b *Backend) {
 		wantUntouched(t, b, false, "before anything was observed")

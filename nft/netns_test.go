@@ -50,6 +50,7 @@ func nftProgram(t testing.TB, stdin string, args ...string) string {
 	return string(out)
 }
 
+// numbered puts the number of each line before it, as nft counts them in its errors.
 func numbered(text string) string {
 	var b strings.Builder
 	for i, line := range strings.Split(text, "\n") {
@@ -59,6 +60,7 @@ func numbered(text string) string {
 	return b.String()
 }
 
+// open opens a backend until the test ends.
 func open(t testing.TB, o Options) *Backend {
 	t.Helper()
 	b := Open(o)

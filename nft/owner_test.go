@@ -41,6 +41,7 @@ func nftFails(t *testing.T, script string) string {
 	return string(out)
 }
 
+// Nobody but the owner changes anything of the table.
 func TestOwnedTableIsOutOfReach(t *testing.T) {
 	want := sample(ruleset.Drop)
 	b := openOwned(t, want)
@@ -69,6 +70,7 @@ func TestOwnedTableIsOutOfReach(t *testing.T) {
 	wantHeld(t, b, want)
 }
 
+// The rules stay when their owner ends, and the next one takes them over as they are.
 func TestOwnedTableOutlivesItsOwner(t *testing.T) {
 	want := sample(ruleset.Drop)
 	b := openOwned(t, want)
@@ -88,6 +90,7 @@ func TestOwnedTableOutlivesItsOwner(t *testing.T) {
 	converge(t, second, &ruleset.Program{})
 }
 
+// A second agent is refused while the first one runs.
 func TestTwoOwners(t *testing.T) {
 	want := sample(ruleset.Drop)
 	first := openOwned(t, want)
@@ -170,6 +173,7 @@ func TestOrphanWithoutOwner(t *testing.T) {
 	}
 }
 
+// Cleanup removes a table whose owner is gone.
 func TestOrphanIsRemoved(t *testing.T) {
 	for _, o := range []Options{{}, {NoOwner: true}} {
 		_ = openOwned(t, sample(ruleset.Drop)).Close()
@@ -195,6 +199,7 @@ func TestTableMadeWithoutOwner(t *testing.T) {
 	converge(t, b, want)
 }
 
+// Cleanup removes what is ours, and says whether there was anything.
 func TestCleanup(t *testing.T) {
 	for _, o := range []Options{{}, {NoOwner: true}} {
 		newNetns(t)

@@ -96,6 +96,7 @@ func having(t *rapid.T, all *ruleset.Program, when string) *ruleset.Program {
 	return &p
 }
 
+// wantNoPassage wants no flow to pass at any step of a delta that both programs deny.
 func wantNoPassage(t *rapid.T, before, after *ruleset.Program, d ruleset.Delta) {
 	for range 20 {
 		f := ruleset.Flow{

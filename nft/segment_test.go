@@ -12,6 +12,7 @@ import (
 
 func rangeOf(prefix string) ruleset.Range { return ruleset.RangeOf(netip.MustParsePrefix(prefix)) }
 
+// sampleSegment has ports that are isolated, bound, closed and unknown.
 func sampleSegment() ruleset.Segment {
 	return ruleset.Segment{
 		Ports: []ruleset.Port{

@@ -69,6 +69,7 @@ func TestNewPeersOfAPortAreGroundwork(t *testing.T) {
 	}
 }
 
+// leadsTo tells members that lead to a chain.
 func leadsTo(id ruleset.ChainID) func(ruleset.Members) bool {
 	return func(change ruleset.Members) bool {
 		return slices.ContainsFunc(change.Members, func(m ruleset.Member) bool {

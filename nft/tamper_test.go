@@ -172,6 +172,7 @@ var objectTamperings = []tampering{
 	{name: "everything deleted", script: "flush ruleset"},
 }
 
+// Whatever somebody changes in the table is seen, and made right.
 func TestObserveSeesTampering(t *testing.T) {
 	for _, group := range [][]tampering{ruleTamperings, elementTamperings, objectTamperings} {
 		for _, test := range group {

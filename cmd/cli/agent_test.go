@@ -77,6 +77,7 @@ func podBridge() error {
 	return errors.Join(netlink.LinkAdd(bridge), netlink.AddrAdd(bridge, subnet))
 }
 
+// checkElement wants one new element with that key among what the kernel tells of.
 func checkElement(t *testing.T, got *nftables.MonitorEvents, want []byte) {
 	t.Helper()
 	if len(got.Changes) != 1 || got.Changes[0].Type != nftables.MonitorEventTypeNewSetElem {
@@ -108,6 +109,7 @@ func runAgent(t *testing.T, where sandbox.Netns, o agentOptions) {
 	})
 }
 
+// waitReady asks /readyz until it answers 200.
 func waitReady(t *testing.T, where sandbox.Netns) {
 	t.Helper()
 	answer := ""

@@ -101,6 +101,7 @@ func (g *golden) print(t *testing.T) map[string]string {
 	return printed
 }
 
+// What render prints is what the golden files say, and what the oracle allows.
 func TestGoldens(t *testing.T) {
 	for name, g := range goldens(t) {
 		t.Run(name, func(t *testing.T) {
@@ -159,6 +160,7 @@ func (g *golden) agree(t *testing.T) {
 	}
 }
 
+// programsOf compiles the program of every node of a world.
 func programsOf(w *oracle.World) []*ruleset.Program {
 	snapshot := compile.SnapshotOf(policy.Objects(*w), "")
 	var programs []*ruleset.Program
@@ -220,6 +222,7 @@ func reaches(w *oracle.World, p pair, proto corev1.Protocol, port int32) bool {
 	return common
 }
 
+// addressesOf lists the addresses of a pod, a node, or the address that a text is.
 func addressesOf(w *oracle.World, id string) []netip.Addr {
 	var addrs []netip.Addr
 	for _, p := range w.Pods {

@@ -66,6 +66,7 @@ func TestHelpNamesTheFlags(t *testing.T) {
 	}
 }
 
+// Without a verb the help is printed.
 func TestNoVerbPrintsTheHelp(t *testing.T) {
 	stdout, stderr := succeed(t)
 	help, _ := succeed(t, "--help")
@@ -74,6 +75,7 @@ func TestNoVerbPrintsTheHelp(t *testing.T) {
 	}
 }
 
+// Shells complete verbs and values.
 func TestCompletion(t *testing.T) {
 	for shell, word := range map[string]string{"bash": "__start_picket", "zsh": "#compdef picket",
 		"fish": "complete -c picket"} {

@@ -155,6 +155,7 @@ func TestWarningsDoNotFail(t *testing.T) {
 	}
 }
 
+// The matrix says who reaches whom, in the forms of -o.
 func TestMatrix(t *testing.T) {
 	folder := twoPods(t)
 	const open, closed = `{"pods":["a/lone","a/web"],"allowed":[[true,true],[true,true]]}`,
@@ -203,6 +204,7 @@ func TestMatrixNeedsACommonFamily(t *testing.T) {
 	}
 }
 
+// The version names the program, Go and the platform.
 func TestVersion(t *testing.T) {
 	stdout, stderr := succeed(t, "version")
 	pattern := regexp.MustCompile(`^picket \S+ ` +

@@ -26,6 +26,7 @@ func TestNftAcceptsEveryGolden(t *testing.T) {
 	}
 }
 
+// nft runs the nft program in a network namespace of its own.
 func nft(t *testing.T, script string, args ...string) {
 	t.Helper()
 	cmd := exec.Command("nft", args...)

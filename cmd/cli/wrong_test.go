@@ -145,6 +145,7 @@ type world struct {
 	problems string
 }
 
+// readWorld compiles what a folder of manifests says, as the agents of its nodes do.
 func readWorld(t testing.TB, folder string) world {
 	t.Helper()
 	all, unread, err := manifests.Load(folder)
@@ -181,6 +182,7 @@ func otherNodes(w *oracle.World) []string {
 	return slices.Sorted(maps.Keys(nodes))
 }
 
+// allows reports whether the programs of both ends of a flow let it pass.
 func (w world) allows(f ruleset.Flow) bool {
 	return !slices.ContainsFunc(w.programs, func(p *ruleset.Program) bool {
 		verdict, _ := p.Decide(f)

@@ -69,6 +69,7 @@ func linkOf(a netip.Addr) string {
 
 var ports = []uint16{53, 80, 443}
 
+// sets draws sets of every kind that this backend can hold, with members.
 func sets() *rapid.Generator[ruleset.Set] {
 	return rapid.Custom(func(t *rapid.T) ruleset.Set {
 		id := ruleset.SetID{

@@ -73,6 +73,7 @@ func stateOfOthers(t *testing.T) string {
 	return b.String() + run(t, "", "ipset", "save", "others")
 }
 
+// makeForeign makes rules and sets of others, such as docker's and kube-proxy's.
 func makeForeign(t *testing.T) {
 	t.Helper()
 	run(t, foreign, "iptables-legacy-restore", "--noflush")

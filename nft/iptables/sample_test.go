@@ -52,6 +52,7 @@ func setID(kind ruleset.SetKind, f ruleset.Family) ruleset.SetID {
 	return ruleset.SetID{Kind: kind, Family: f, Key: ruleset.Digest("sample")}
 }
 
+// sampleSets are sets of every kind in one family.
 func sampleSets(f ruleset.Family) []ruleset.Set {
 	a, b, low, high := addr("10.244.1.6"), addr("10.244.2.7"), addr("10.0.0.0"),
 		addr("10.9.255.255")

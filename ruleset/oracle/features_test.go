@@ -15,6 +15,7 @@ import (
 // of wrong input.
 type features map[string]int
 
+// note remembers that a world shows something.
 func (c features) note(name string, shown bool) {
 	if shown {
 		c[name]++
@@ -23,6 +24,7 @@ func (c features) note(name string, shown bool) {
 	}
 }
 
+// world notes what the objects of a world show.
 func (c features) world(w *World) {
 	c.note("one node", len(w.Nodes) == 1)
 	c.note("three nodes", len(w.Nodes) == 3)
@@ -99,6 +101,7 @@ func (c features) pod(w *World, p *corev1.Pod) {
 	}
 }
 
+// node notes what a node shows.
 func (c features) node(w *World, n *corev1.Node) {
 	c.note("bad: node without ranges", len(n.Spec.PodCIDRs) == 0)
 	c.note("bad: node with a range of one family", len(n.Spec.PodCIDRs) == 1)
@@ -165,6 +168,7 @@ func (c features) ports(p *corev1.Pod) {
 	}
 }
 
+// policy notes what a policy shows.
 func (c features) policy(p *networkingv1.NetworkPolicy) {
 	s := p.Spec
 	c.note("long policy name", len(p.Name) > 200)
@@ -197,6 +201,7 @@ func (c features) policy(p *networkingv1.NetworkPolicy) {
 	}
 }
 
+// selector notes what a selector shows.
 func (c features) selector(s *metav1.LabelSelector) {
 	c.note("matchLabels with matchExpressions", len(s.MatchLabels) > 0 &&
 		len(s.MatchExpressions) > 0)
@@ -216,6 +221,7 @@ func (c features) selector(s *metav1.LabelSelector) {
 	}
 }
 
+// peer notes what a peer shows.
 func (c features) peer(p networkingv1.NetworkPolicyPeer) {
 	pods, namespaces, block := p.PodSelector != nil, p.NamespaceSelector != nil, p.IPBlock != nil
 	c.note("peer podSelector", pods && !namespaces && !block)
@@ -235,6 +241,7 @@ func (c features) peer(p networkingv1.NetworkPolicyPeer) {
 	}
 }
 
+// block notes what an ipBlock shows.
 func (c features) block(b networkingv1.IPBlock) {
 	cidr, ok := parseCIDR(b.CIDR)
 	c.note("cidr 0.0.0.0/0", b.CIDR == "0.0.0.0/0")
@@ -280,6 +287,7 @@ func (c features) blocks(peers []networkingv1.NetworkPolicyPeer) {
 	}
 }
 
+// port notes what a port shows.
 func (c features) port(e networkingv1.NetworkPolicyPort) {
 	c.note("protocol nil", e.Protocol == nil)
 	c.note("port nil", e.Port == nil && e.EndPort == nil)

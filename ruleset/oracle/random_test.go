@@ -127,6 +127,7 @@ func sample(flows []Flow, count int) []Flow {
 	return picked
 }
 
+// BenchmarkAllowed is how long the slow second opinion takes for one flow.
 func BenchmarkAllowed(b *testing.B) {
 	w := worlds(1, Size{})[0]
 	flows := w.Flows()

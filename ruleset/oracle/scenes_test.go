@@ -21,6 +21,7 @@ func wrongIn(s scene.Step) (wrong []string) {
 	return wrong
 }
 
+// corpus reads all scenes.
 func corpus(t *testing.T) []*scene.Scene {
 	t.Helper()
 	scenes, err := scene.Corpus()

@@ -2,6 +2,7 @@ package terminal
 
 import "testing"
 
+// Lines are broken between words, and long words stay whole.
 func TestFold(t *testing.T) {
 	for _, row := range []struct {
 		line  string

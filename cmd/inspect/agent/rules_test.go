@@ -57,6 +57,7 @@ func sample() *State {
 		Denied: map[ruleset.ChainID]uint64{in: 41}}
 }
 
+// The rules of a pod are told in names, whatever chains and sets they are made of.
 func TestPodRules(t *testing.T) {
 	got := sample().PodRules("shop/web")
 	want := PodRules{Pod: "shop/web", Node: "n1",

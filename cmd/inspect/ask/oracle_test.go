@@ -88,6 +88,7 @@ func twins(w *oracle.World) {
 	}
 }
 
+// checkAlike wants two pods of one group to have the same answer for every flow.
 func checkAlike(t *testing.T, c *ask.Cluster, a, b ask.Pod) {
 	t.Helper()
 	for _, p := range c.Pods {

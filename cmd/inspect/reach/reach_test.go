@@ -68,6 +68,7 @@ func TestCountsAreTheOracles(t *testing.T) {
 	}
 }
 
+// checkFrom compares what a pod reaches with what the oracle allows it.
 func checkFrom(t *testing.T, w *oracle.World, c *ask.Cluster, p ask.Pod) {
 	t.Helper()
 	end, err := c.End(p.Key.String(), "")

@@ -150,6 +150,7 @@ func TestPatchesAllow(t *testing.T) {
 // disputed reports whether any pod has an address that somebody else states, too.
 func disputed(c *ask.Cluster) bool { return slices.ContainsFunc(c.Pods, c.Disputed) }
 
+// checkPatch applies a patch, and asks the oracle whether it allows what it should.
 func checkPatch(t *testing.T, r *rand.Rand, w *oracle.World, q question,
 	policies []*networkingv1.NetworkPolicy) {
 	t.Helper()
