@@ -36,6 +36,7 @@ The exit code is 0, or 2 after an error.`,
 			if err != nil {
 				return err
 			}
+			// That nobody reaches it is an answer, too: the exit code stays 0.
 			a := reach.WhoCan(l.Cluster, to)
 			return o.print(cmd.OutOrStdout(), "WhoCan", a, func(p *page) { p.whoCan(a) })
 		},
@@ -70,6 +71,7 @@ The exit code is 0 if it reaches anything but itself, 1 if it does not, 2 after 
 			}
 			r := reach.From(l.Cluster, from)
 			err = o.print(cmd.OutOrStdout(), "Reach", r, func(p *page) { p.reach(r) })
+			// A pod always reaches itself, which is nothing here.
 			if err == nil && len(r.Workloads)+len(r.Outside) == 0 {
 				return exit.Code(1)
 			}
@@ -124,10 +126,12 @@ func podCount(w reach.Row) string {
 func (p *page) withRanges(t terminal.Table, ranges []reach.Range) terminal.Table {
 	for _, r := range ranges {
 		by := p.few(r.AllowedBy, 3)
+		// Who is not isolated needs no rule.
 		if len(r.AllowedBy) == 0 {
 			by = reach.NotIsolated
 		}
 		row := []string{r.Addresses, "-", by}
+		// In the answer of reach the ports stand before the rules.
 		if len(t.Header) > 3 {
 			row = []string{r.Addresses, "-", "-", by}
 		}
@@ -160,6 +164,7 @@ func (p *page) reach(r reach.Reach) {
 // ownNodes writes the nodes that are always allowed.
 func (p *page) ownNodes(nodes []string) {
 	switch len(nodes) {
+	// Pods whose node is not known have none that is always allowed.
 	case 0:
 	case 1:
 		p.line("  ", "(the node of its pods: %s; always allowed)", nodes[0])

@@ -42,6 +42,7 @@ for egress; 2 after an error.`,
 
 // runCoverage prints the coverage, and compares it with what is demanded.
 func runCoverage(cmd *cobra.Command, o *answerOptions, failUnder string) error {
+	// Without the flag nothing is demanded, and the number is not looked at.
 	least, err := strconv.ParseFloat(strings.TrimSuffix(failUnder, "%"), 64)
 	if failUnder != "" && (err != nil || least < 0 || least > 100) {
 		return fmt.Errorf("--fail-under %q: expected 0%% to 100%%", failUnder)
@@ -71,6 +72,7 @@ func (p *page) coverage(r coverage.Report) {
 		t.Rows = append(t.Rows, []string{n.Name, fmt.Sprint(n.Pods), of(n.Ingress, n.Pods),
 			of(n.Egress, n.Pods), denyAllWord(n.DenyAll), p.few(n.NotIsolated, 3)})
 	}
+	// One namespace is its own sum.
 	if len(r.Namespaces) != 1 {
 		t.Rows = append(t.Rows, []string{"all", fmt.Sprint(r.Pods), of(r.Ingress, r.Pods),
 			of(r.Egress, r.Pods), "", fmt.Sprintf("isolated: %.0f%% ingress, %.0f%% egress",
@@ -84,6 +86,7 @@ func (p *page) coverage(r coverage.Report) {
 	if len(r.Unused) > 0 {
 		p.line("  ", "\nPolicies that select nobody:")
 	}
+	// A label that is nearly one that pods have is probably what was meant.
 	for _, u := range r.Unused {
 		meant := ""
 		if u.Meant != "" {

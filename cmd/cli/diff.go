@@ -66,6 +66,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		return errors.New("-f is missing; expected files with the new policies, or --delete")
 	}
 	change := input.Flags{Paths: o.Paths, Recursive: o.Recursive}
+	// A change can be deletions alone.
 	over := &inspect.Input{}
 	if len(o.Paths) > 0 {
 		var err error
@@ -79,6 +80,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	// What is wrong with the new files is told, and the rest is compared.
 	for _, p := range slices.Concat(over.Unclear, wrongTexts(over)) {
 		input.Tell(cmd.ErrOrStderr(), "warning", p)
 	}
@@ -90,6 +92,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	if err := o.print(cmd.OutOrStdout(), "Diff", d, func(p *page) { p.diff(d) }); err != nil {
 		return err
 	}
+	// A script learns by the code that something changes.
 	if !d.Empty() {
 		return exit.Code(1)
 	}
@@ -109,10 +112,12 @@ func wrongTexts(in *inspect.Input) []string {
 func (o *diffOptions) apply(base, over policy.Objects) (policy.Objects, error) {
 	after := base
 	after.Policies = nil
+	// Applying leaves the policies that the files do not name.
 	if !o.replace {
 		after.Policies = slices.Clone(base.Policies)
 	}
 	for _, np := range over.Policies {
+		// A policy of the same name is replaced, as kubectl apply does.
 		after.Policies = slices.DeleteFunc(after.Policies, func(old *networkingv1.NetworkPolicy) bool {
 			return old.Namespace == np.Namespace && old.Name == np.Name
 		})

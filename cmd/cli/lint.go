@@ -58,6 +58,7 @@ func runLint(cmd *cobra.Command, o *answerOptions) error {
 	quiet := *cmd
 	quiet.SetErr(io.Discard) // what is wrong with files is among the findings
 	l, err := o.load(&quiet)
+	// Without anything that was read there is nothing to look at.
 	if err != nil && l == nil {
 		return err
 	}
@@ -104,6 +105,7 @@ func (p *page) lint(findings []lint.Finding, policies, pods int) {
 		p.line("    ", "  %s %s", p.arrow, f.Fix)
 	}
 	about := fmt.Sprintf("%s, %s", policyCount(policies), inspect.Count(pods, "pod"))
+	// A clean report without pods would promise too much.
 	if pods == 0 {
 		about += " (without pods the checks that need them are left out)"
 	}
@@ -120,6 +122,7 @@ func policyCount(n int) string { return inspect.Count(n, "policy") }
 // printSARIF writes the findings for tools.
 func printSARIF(out io.Writer, findings []lint.Finding) error {
 	run := sarif.NewRunWithInformationURI("picket", "https://github.com/picket-project/picket")
+	// Every check is a rule of the run, so that tools show what was looked for.
 	for _, c := range lint.Checks() {
 		run.AddRule(c.ID).WithDescription(c.About).WithName(c.ID)
 	}
@@ -127,6 +130,8 @@ func printSARIF(out io.Writer, findings []lint.Finding) error {
 		text := fmt.Sprintf("%s %s: %s. %s", f.Object, f.Field, f.Message, f.Fix)
 		result := sarif.NewRuleResult(f.Check).WithLevel(f.Severity).
 			WithMessage(sarif.NewTextMessage(text))
+		// What comes from a cluster has no place. Lines count from 1; a finding about all of a
+		// file is at its first.
 		if f.File != "" {
 			where := sarif.NewPhysicalLocation().
 				WithArtifactLocation(sarif.NewSimpleArtifactLocation(f.File)).

@@ -70,6 +70,7 @@ func runWhy(cmd *cobra.Command, o *answerOptions, args []string) error {
 			p.line("", "\n  allow it: the same with -o patch")
 		}
 	})
+	// What is denied for some of the pods is no yes.
 	if err == nil && answer.Verdict != why.Allowed {
 		return exit.Code(1)
 	}
@@ -95,6 +96,7 @@ func printPatch(out io.Writer, l *input.Loaded, from ask.End, to ask.Target) err
 	if err != nil {
 		return err
 	}
+	// A comment is a manifest of nothing, which kubectl applies as such.
 	if len(policies) == 0 {
 		_, err = fmt.Fprintln(out, "# allowed already: there is nothing to apply")
 		return err
@@ -115,6 +117,7 @@ func manifest(np *networkingv1.NetworkPolicy) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write policy %s/%s: %w", np.Namespace, np.Name, err)
 	}
+	// Both are written by the library although they are empty.
 	data = bytes.ReplaceAll(data, []byte("  creationTimestamp: null\n"), nil)
 	return bytes.ReplaceAll(data, []byte("status: {}\n"), nil), nil
 }
@@ -129,6 +132,7 @@ func (p *page) why(a why.Answer) {
 		word, colour = "PARTLY DENIED", terminal.Bad
 	}
 	p.line("    ", "%s  %s %s %s %s", p.Paint(colour, word), a.From, p.arrow, a.To, a.Port)
+	// No policy decides about packets that cannot be sent at all.
 	if a.NoFamily {
 		p.line("    ", "\n  they have no IP family in common: one is IPv4 only, the other IPv6 only")
 		return
@@ -136,6 +140,7 @@ func (p *page) why(a why.Answer) {
 	if says := deniers(a); says != "" {
 		p.line("    ", "  %s", says)
 	}
+	// One pair of pods stands for all that are denied.
 	if a.Pairs > 1 {
 		verb := "is"
 		if a.Denied != 1 {

@@ -70,6 +70,7 @@ func canonicalAddress(text string) string {
 	if err != nil {
 		return text
 	}
+	// A mask is printed as it was written, so it may be no length of a prefix.
 	if mask, err := netip.ParseAddr(rest); err == nil {
 		rest = mask.String()
 	}
@@ -81,6 +82,7 @@ func readSets(text string) map[string]ipset {
 	sets := map[string]ipset{}
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
+		// Others' sets are none of our business.
 		if len(words) < 3 || !isOurs(words[1]) {
 			continue
 		}
@@ -97,6 +99,7 @@ func readSets(text string) map[string]ipset {
 // readType reads the line by which a set would be made again.
 func readType(words []string) setType {
 	t := setType{kind: words[2]}
+	// The family is the only property that matters; sizes grow by themselves.
 	at := slices.Index(words, "family")
 	for f, x := range families {
 		if at > 0 && at+1 < len(words) && words[at+1] == x.set {
@@ -130,6 +133,7 @@ func parts(all chains) map[ruleset.ChainID]chains {
 	groups := map[ruleset.ChainID]chains{}
 	for name, rules := range all {
 		id, is := partOf(rules)
+		// The base chains are made anew, and the rest is read from what they lead to.
 		if !strings.HasPrefix(name, madePrefix) || !is {
 			continue
 		}

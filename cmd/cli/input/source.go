@@ -43,6 +43,7 @@ func (s *Source) Bind(flags *pflag.FlagSet) {
 		"namespace of names without one, and the only one to be shown where a list is")
 	flags.BoolVarP(&s.all, "all-namespaces", "A", false,
 		"show all namespaces, which is what happens without -n, too")
+	// The others work as with kubectl, and would crowd the help.
 	for _, name := range []string{"context", "cluster", "user", "as", "request-timeout"} {
 		flags.Lookup(name).Hidden = name != "context"
 	}
@@ -62,6 +63,7 @@ func (s *Source) Cluster(cmd *cobra.Command) (*Loaded, error) {
 	if !s.all {
 		l.Shown = s.Namespace
 	}
+	// Files, where there are any, are all that is asked.
 	if len(s.Paths) == 0 {
 		return s.readCluster(cmd, l)
 	}
@@ -97,9 +99,11 @@ func (s *Source) readCluster(cmd *cobra.Command, l *Loaded) (*Loaded, error) {
 // config returns how to reach the API server, and the namespace of the context.
 func (s *Source) config() (*rest.Config, string, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	// Without the flag it is KUBECONFIG, then the file in the home folder.
 	rules.ExplicitPath = s.file
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &s.overrides)
 	config, err := loader.ClientConfig()
+	// The library speaks of its own variables only.
 	if clientcmd.IsEmptyConfig(err) {
 		return nil, "", errors.New(
 			"no files and no cluster: expected files (-f) or a kubeconfig (--kubeconfig, KUBECONFIG)")
@@ -122,9 +126,11 @@ func readAPI(ctx context.Context, config *rest.Config) (
 	if err != nil {
 		return o, nil, nil, err
 	}
+	// Without these no answer is right, so a refusal is an error.
 	o.Pods = list(r, "pods", r.pods)
 	o.Namespaces = list(r, "namespaces", r.namespaces)
 	o.Policies = list(r, "networkpolicies", r.policies)
+	// These only add to answers, which say what they lack.
 	o.Nodes = optional(r, "nodes", r.nodes,
 		"what is always allowed between a pod and its node is not shown")
 	services = optional(r, "services", r.services, "none can be named")

@@ -58,6 +58,7 @@ func (t Table) widths(rows [][]string) []int {
 func (t Table) printRow(out *strings.Builder, row []string, widths []int, width int) {
 	line := ""
 	for i, cell := range row[:len(row)-1] {
+		// Numbers end at the same place, so that they can be compared.
 		if i < len(t.Right) && t.Right[i] {
 			line += strings.Repeat(" ", widths[i]-Columns(cell)) + cell + columnGap
 		} else {
@@ -66,6 +67,7 @@ func (t Table) printRow(out *strings.Builder, row []string, widths []int, width 
 	}
 	last, left := row[len(row)-1], width-Columns(line)
 	indent := strings.Repeat(" ", Columns(line))
+	// Where little is left of the line, the last cell gets lines of its own.
 	if width > 0 && left < leastLast && Columns(last) > left {
 		out.WriteString(strings.TrimRight(line, " ") + "\n")
 		line, indent = "    ", "    "

@@ -14,12 +14,14 @@ import (
 func (l *linter) notUnderstood() {
 	for _, p := range l.cluster.Policies {
 		for _, problem := range p.Problems {
+			// The field is that of the API, as kubectl shows it.
 			var about *field.Error
 			path := ""
 			if errors.As(problem.Error, &about) {
 				path = about.Field
 			}
 			text, fix, _ := strings.Cut(problem.Error.Detail, "; ")
+			// Not every problem says what to do.
 			if fix == "" {
 				fix = "mend it: until then it matches nothing"
 			}
@@ -44,6 +46,7 @@ func (l *linter) fileProblems() {
 	}
 	for _, p := range l.files.Wrong {
 		message, fix, _ := strings.Cut(p.Err.Error(), "; ")
+		// Others say what was expected instead.
 		if fix == "" {
 			message, fix, _ = strings.Cut(message, ": expected ")
 			fix = "expected " + fix
