@@ -10,26 +10,26 @@ import (
 
 // metrics is what /metrics serves, each under the name that its constructor gives it.
 type metrics struct {
-	registry     *prometheus.Registry
+	registry *prometheus.Registry
 	// what was sent to the kernel, and what the kernel was found to hold
 	transactions *prometheus.CounterVec
 	drift        prometheus.Counter
 	// times, in seconds
-	commit       prometheus.Histogram
-	latency      prometheus.Histogram
+	commit  prometheus.Histogram
+	latency prometheus.Histogram
 	// how much is not as its author wants it
-	badPolicies  prometheus.Gauge
-	beyond       prometheus.Gauge
-	complaints   prometheus.Gauge
-	disputed     prometheus.Gauge
+	badPolicies prometheus.Gauge
+	beyond      prometheus.Gauge
+	complaints  prometheus.Gauge
+	disputed    prometheus.Gauge
 	// open connections
-	cuts         prometheus.Counter
-	cut          prometheus.Gauge
-	flowtables   prometheus.Gauge
+	cuts       prometheus.Counter
+	cut        prometheus.Gauge
+	flowtables prometheus.Gauge
 	// how much there is, and what the node can do
-	objects      *prometheus.GaugeVec
-	abilities    *prometheus.GaugeVec
-	backend      *prometheus.GaugeVec
+	objects   *prometheus.GaugeVec
+	abilities *prometheus.GaugeVec
+	backend   *prometheus.GaugeVec
 }
 
 // newMetrics makes them; ready is asked when they are read.
