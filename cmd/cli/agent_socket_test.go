@@ -1,3 +1,5 @@
+//go:build linux
+
 package cli
 
 import (
@@ -33,8 +35,8 @@ func TestAgentAnswersVerbs(t *testing.T) {
 		t.Fatalf("%+v", rules)
 	}
 	in := rules.Directions[0]
-	want := []agent.Row{{Verdict: "allow",
-		Peer: "pods app=web in namespace default, 10000 IPv4 addresses", Port: "any", By: "p ingress[0]"},
+	want := []agent.Row{{Verdict: "allow", Peer: "pods app=web in namespace default",
+		Addresses: 10000, Port: "any", By: "p ingress[0]"},
 		{Verdict: "allow", Peer: "itself", Port: "any", By: "itself"}}
 	if in.Direction != ruleset.Ingress || in.End != ruleset.EndDrop || !slices.Equal(in.Rows, want) ||
 		!slices.Equal(in.IsolatedBy, []string{"default/p"}) {

@@ -11,7 +11,8 @@ import (
 
 // nodeVerbs are the verbs that work on a node, or on network namespaces: on Linux alone.
 func nodeVerbs() []*cobra.Command {
-	return []*cobra.Command{newAgentCmd(), sandbox.NewCommand(), newCleanupCmd()}
+	return []*cobra.Command{newAgentCmd(), sandbox.NewCommand(), newCleanupCmd(),
+		newKernelCmd()}
 }
 
 // kernelFormats are the forms of a program that a backend writes, for a version of Linux that

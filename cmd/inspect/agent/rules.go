@@ -32,8 +32,10 @@ type Rules struct {
 type Row struct {
 	Verdict string `json:"verdict"` // allow, deny, pass
 	Peer    string `json:"peer"`
-	Port    string `json:"port"`
-	By      string `json:"by"` // parts of policies
+	// Addresses is how many addresses of both families the peer has; 0: it is no list of them.
+	Addresses int    `json:"addresses,omitempty"`
+	Port      string `json:"port"`
+	By        string `json:"by"` // parts of policies: dns egress[0]
 }
 
 // PodRules returns the rules of a pod of the node; without any, no policy isolates it.
@@ -151,8 +153,8 @@ func (w words) row(r ruleset.Rule, port, by string) Row {
 		by = string(ruleset.ReasonOf(r.Origins))
 	}
 	namespace, _, _ := strings.Cut(w.pod, "/")
-	return Row{r.Action.String(), w.peer(r.Peer), port,
-		strings.ReplaceAll(by, namespace+"/", "")}
+	peer, addresses := w.peer(r.Peer)
+	return Row{r.Action.String(), peer, addresses, port, strings.ReplaceAll(by, namespace+"/", "")}
 }
 
 // portText is the protocol and the ports of a rule.
@@ -167,30 +169,32 @@ func portText(r ruleset.Rule) string {
 	return r.Proto.String() + "/" + strings.Join(ports, ",")
 }
 
-// peer says who the other end is.
-func (w words) peer(p ruleset.Peer) string {
+// peer says who the other end is, and how many addresses it has by now.
+func (w words) peer(p ruleset.Peer) (text string, addresses int) {
 	switch {
 	case p.HasSet():
 		set := w.set(p.Set)
-		addresses := "addresses"
-		if len(set.Members) == 1 {
-			addresses = "address"
-		}
-		return fmt.Sprintf("%s, %d IPv%d %s", set.Comment, len(set.Members), p.Set.Family, addresses)
+		return set.Comment, len(set.Members)
 	case !p.Prefix.IsValid():
-		return "everybody"
+		return "everybody", 0
 	case p.Prefix.IsSingleIP() && slices.Contains(w.addrs(), p.Prefix.Addr()):
-		return "itself"
+		return "itself", 0
 	default:
-		return p.Prefix.String()
+		return p.Prefix.String(), 0
 	}
 }
 
-// compacted leaves out rows that are the same as one before, such as those of another family.
+// compacted joins rows that differ only in the family of their addresses.
 func compacted(rows []Row) (kept []Row) {
 	for _, r := range rows {
-		if !slices.Contains(kept, r) {
+		at := slices.IndexFunc(kept, func(k Row) bool {
+			k.Addresses = r.Addresses
+			return k == r
+		})
+		if at < 0 {
 			kept = append(kept, r)
+		} else {
+			kept[at].Addresses += r.Addresses
 		}
 	}
 	return kept

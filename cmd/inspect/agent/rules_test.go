@@ -29,6 +29,8 @@ func sample() *State {
 		Sets: []ruleset.Set{
 			{ID: clients(ruleset.IPv4), Comment: "pods app=client",
 				Members: []ruleset.Member{{Addr: netip.MustParseAddr("10.244.1.9")}}},
+			{ID: clients(ruleset.IPv6), Comment: "pods app=client",
+				Members: []ruleset.Member{{Addr: netip.MustParseAddr("fd00::9")}}},
 			{ID: ruleset.PortsOf(in), Members: []ruleset.Member{
 				{Proto: ruleset.TCP, Port: 443, Chain: peers, Reason: "shop/api ingress[1]"}}},
 		},
@@ -39,6 +41,8 @@ func sample() *State {
 				"shop/deny"}, Steps: ruleset.Steps{
 				ruleset.Lookup{Set: ruleset.PortsOf(in)},
 				ruleset.Rule{Peer: ruleset.InSet(clients(ruleset.IPv4)), Proto: ruleset.TCP,
+					Ports: []ruleset.PortRange{{First: 80, Last: 80}}, Origins: origin("shop/api")},
+				ruleset.Rule{Peer: ruleset.InSet(clients(ruleset.IPv6)), Proto: ruleset.TCP,
 					Ports: []ruleset.PortRange{{First: 80, Last: 80}}, Origins: origin("shop/api")},
 				ruleset.Rule{Peer: ruleset.InPrefix(netip.PrefixFrom(pod, 32)),
 					Origins: []ruleset.Origin{{}}},
@@ -64,10 +68,10 @@ func TestPodRules(t *testing.T) {
 		Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.5")},
 		Directions: []Rules{{Direction: ruleset.Ingress, IsolatedBy: []string{"shop/api", "shop/deny"},
 			Denied: 41, Rows: []Row{
-				{"allow", "10.0.0.0/8", "tcp/443", "api ingress[1]"},
-				{"allow", "pods app=client, 1 IPv4 address", "tcp/80", "api ingress[0]"},
-				{"allow", "itself", "any", "itself"},
-				{"deny", "everybody", "any", "other/late ingress[0]"},
+				{"allow", "10.0.0.0/8", 0, "tcp/443", "api ingress[1]"},
+				{"allow", "pods app=client", 2, "tcp/80", "api ingress[0]"},
+				{"allow", "itself", 0, "any", "itself"},
+				{"deny", "everybody", 0, "any", "other/late ingress[0]"},
 			}}}}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Error(diff)

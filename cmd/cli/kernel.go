@@ -1,0 +1,207 @@
+//go:build linux
+
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/cli/terminal"
+	"github.com/picket-project/picket/cmd/inspect"
+	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// kernelOptions are the flags of kernel.
+type kernelOptions struct {
+	answerOptions
+	all bool
+}
+
+// newKernelCmd is the verb that compares what a node's kernel holds with what it should.
+func newKernelCmd() *cobra.Command {
+	o := kernelOptions{answerOptions: answerOptions{formats: []string{"table", "wide", "json", "yaml"}}}
+	cmd := &cobra.Command{
+		Use:   "kernel [POD]",
+		Short: "Show what this node's kernel holds for a pod, and whether that is right",
+		Long: `Show the rules of a pod in the kernel of this node, who is meant by them, which policies they come
+from, and how many packets they have denied; and compare them with what the agent wants. Without POD
+the isolated pods of the node are listed. Run it as root on the node, or in the agent's pod:
+
+  kubectl exec -n kube-system PICKET-POD -- picket kernel shop/backend
+
+The exit code is 0 if the kernel holds what it should, 1 if it does not, 2 after an error.`,
+		Example: `  picket kernel
+  picket kernel shop/backend
+  picket kernel --all -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	cmd.Flags().StringVarP(&o.output, "output", "o", o.formats[0],
+		"form of the answer: "+orList(o.formats))
+	cmd.Flags().BoolVar(&o.all, "all", false, "the rules of all isolated pods of the node")
+	return cmd
+}
+
+// run asks the agent of this node, and prints its answer.
+func (o *kernelOptions) run(cmd *cobra.Command, args []string) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	state, err := askAgent(cmd.Context())
+	if err != nil {
+		return err
+	}
+	pods := state.Pods()
+	if len(args) > 0 {
+		pods = args
+	}
+	report := kernelReport{Node: state.Node, Agent: state.Version}
+	for _, pod := range pods {
+		report.Pods = append(report.Pods, state.PodRules(pod))
+	}
+	// What is not of a pod, such as the chains that every packet meets, counts for all of them.
+	d := state.Differences()
+	report.Right = d.Empty()
+	for line := range strings.Lines(d.String()) {
+		report.Missing = append(report.Missing, strings.TrimRight(line, "\n"))
+	}
+	full := o.all || len(args) > 0
+	err = o.print(cmd.OutOrStdout(), "Kernel", report, func(p *page) { p.kernel(report, full) })
+	if err == nil && !report.Right {
+		return exit.Code(1)
+	}
+	return err
+}
+
+// kernelReport is the answer of kernel.
+type kernelReport struct {
+	Node    string           `json:"node"`
+	Agent   string           `json:"agent"` // its version
+	Right   bool             `json:"right"` // the kernel holds all that it should
+	Missing []string         `json:"missing,omitempty"`
+	Pods    []agent.PodRules `json:"pods"`
+}
+
+// kernel writes the rules of pods, or a line for each pod.
+func (p *page) kernel(r kernelReport, full bool) {
+	if full {
+		for i, pod := range r.Pods {
+			if i > 0 {
+				p.WriteString("\n")
+			}
+			p.podRules(pod)
+		}
+	} else {
+		p.podList(r)
+	}
+	p.missing(r)
+}
+
+// podList writes a line for each pod that is isolated.
+func (p *page) podList(r kernelReport) {
+	if len(r.Pods) == 0 {
+		p.line("  ", "no policy isolates a pod of %s", r.Node)
+		return
+	}
+	t := terminal.Table{Header: []string{"POD", "INGRESS", "EGRESS", "DENIED", "ISOLATED BY"},
+		Right: []bool{false, false, false, true}}
+	for _, pod := range r.Pods {
+		words := map[ruleset.Direction]string{ruleset.Ingress: "free", ruleset.Egress: "free"}
+		denied, by := uint64(0), []string{}
+		for _, d := range pod.Directions {
+			words[d.Direction] = "isolated"
+			denied += d.Denied
+			by = append(by, d.IsolatedBy...)
+		}
+		slices.Sort(by)
+		t.Rows = append(t.Rows, []string{pod.Pod, words[ruleset.Ingress], words[ruleset.Egress],
+			fmt.Sprint(denied), p.few(withoutNamespace(slices.Compact(by), pod.Pod), 3)})
+	}
+	p.table(t)
+}
+
+// withoutNamespace leaves out the namespace of policies, which is that of their pod.
+func withoutNamespace(policies []string, pod string) []string {
+	namespace, _, _ := strings.Cut(pod, "/")
+	names := make([]string, len(policies))
+	for i, name := range policies {
+		names[i] = strings.TrimPrefix(name, namespace+"/")
+	}
+	return names
+}
+
+// podRules writes all that the kernel does with the packets of one pod.
+func (p *page) podRules(pod agent.PodRules) {
+	addrs := make([]string, len(pod.Addrs))
+	for i, a := range pod.Addrs {
+		addrs[i] = a.String()
+	}
+	right := p.Paint(terminal.Good, "as it should be")
+	if len(pod.Differs) > 0 {
+		right = p.Paint(terminal.Bad, "not as it should be")
+	}
+	p.line("  ", "%s  %s  on %s: %s", pod.Pod, strings.Join(addrs, " "), pod.Node, right)
+	for _, line := range pod.Differs {
+		p.line("    ", "  ! %s", line)
+	}
+	if len(pod.Directions) == 0 {
+		p.line("  ", "no policy isolates it, or it is no pod of this node")
+	}
+	for _, d := range pod.Directions {
+		p.line("  ", "\n%s  isolated by %s", strings.ToUpper(d.Direction.String()),
+			strings.Join(withoutNamespace(d.IsolatedBy, pod.Pod), ", "))
+		t := terminal.Table{Header: []string{"  VERDICT", "PORT", "BY", peerWord(d.Direction)}}
+		for _, row := range d.Rows {
+			by := strings.ReplaceAll(row.By, " "+d.Direction.String()+"[", "[")
+			t.Rows = append(t.Rows, []string{"  " + row.Verdict, row.Port,
+				p.few(strings.Split(by, ", "), 1), peerText(row)})
+		}
+		t.Rows = append(t.Rows, []string{"  " + d.End.String(), "any", "-",
+			"everybody else: " + inspect.Count(int(d.Denied), "packet")})
+		p.table(t)
+	}
+}
+
+// peerText is who is meant by a rule, and how many addresses that is now.
+func peerText(row agent.Row) string {
+	switch row.Addresses {
+	case 0:
+		return row.Peer
+	case 1:
+		return row.Peer + ": 1 address"
+	default:
+		return fmt.Sprintf("%s: %d addresses", row.Peer, row.Addresses)
+	}
+}
+
+// peerWord heads the column of the other ends.
+func peerWord(d ruleset.Direction) string {
+	if d == ruleset.Egress {
+		return "TO"
+	}
+	return "FROM"
+}
+
+// shownMissing is how many lines of a difference are shown where not everything is asked for.
+const shownMissing = 10
+
+// missing writes what would have to change in the kernel.
+func (p *page) missing(r kernelReport) {
+	if r.Right {
+		return
+	}
+	p.line("  ", "\n%s of %s: the agent repairs it, or says in /readyz why it cannot",
+		p.Paint(terminal.Bad, "The kernel does not hold what it should"), r.Node)
+	for i, line := range r.Missing {
+		if i == shownMissing && !p.wide {
+			p.line("    ", "  %d more: -o wide", len(r.Missing)-i)
+			break
+		}
+		p.line("    ", "  %s", line)
+	}
+}

@@ -1,0 +1,68 @@
+//go:build linux
+
+package cli
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// The rules of a pod fit 80 columns, and say at once whether the kernel holds them.
+func TestKernelPage(t *testing.T) {
+	pod := agent.PodRules{Pod: "shop/backend", Node: "node-2",
+		Addrs: []netip.Addr{netip.MustParseAddr("10.244.2.11")},
+		Directions: []agent.Rules{{Direction: ruleset.Ingress, Denied: 41,
+			IsolatedBy: []string{"shop/api", "shop/default-deny"}, Rows: []agent.Row{
+				{Verdict: "allow", Peer: "pods app=frontend in namespace shop", Addresses: 4,
+					Port: "tcp/8080", By: "api ingress[0], web ingress[2]"},
+				{Verdict: "allow", Peer: "itself", Port: "any", By: "itself"}}}}}
+	right := kernelReport{Node: "node-2", Right: true, Pods: []agent.PodRules{pod}}
+	wrong := right
+	wrong.Right, wrong.Missing = false, []string{"~ chain ingress/shop/backend"}
+	pod.Differs = []string{"ingress/shop/backend: the rules are others"}
+	wrong.Pods = []agent.PodRules{pod}
+	for name, test := range map[string]struct {
+		report kernelReport
+		full   bool
+		want   string
+	}{
+		"one pod": {right, true, `shop/backend  10.244.2.11  on node-2: as it should be
+
+INGRESS  isolated by api, default-deny
+  VERDICT  PORT      BY         FROM
+  allow    tcp/8080  api[0] +1  pods app=frontend in namespace shop: 4 addresses
+  allow    any       itself     itself
+  drop     any       -          everybody else: 41 packets
+`},
+		"all pods": {right, false, `POD           INGRESS   EGRESS  DENIED  ISOLATED BY
+shop/backend  isolated  free        41  api, default-deny
+`},
+		"no pod": {kernelReport{Node: "node-1", Right: true}, false,
+			"no policy isolates a pod of node-1\n"},
+		"one that differs": {wrong, false,
+			`POD           INGRESS   EGRESS  DENIED  ISOLATED BY
+shop/backend  isolated  free        41  api, default-deny
+
+The kernel does not hold what it should of node-2: the agent repairs it, or says
+  in /readyz why it cannot
+  ~ chain ingress/shop/backend
+`},
+	} {
+		p := newPage(&strings.Builder{})
+		p.kernel(test.report, test.full)
+		if diff := cmp.Diff(test.want, p.String()); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+	p := newPage(&strings.Builder{})
+	p.podRules(pod)
+	if !strings.Contains(p.String(), "not as it should be\n  ! ingress/shop/backend: the rules are") {
+		t.Errorf("%s", p.String())
+	}
+}
