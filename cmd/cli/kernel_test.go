@@ -4,6 +4,8 @@ package cli
 
 import (
 	"net/netip"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -64,5 +66,22 @@ The kernel does not hold what it should of node-2: the agent repairs it, or says
 	p.podRules(pod)
 	if !strings.Contains(p.String(), "not as it should be\n  ! ingress/shop/backend: the rules are") {
 		t.Errorf("%s", p.String())
+	}
+}
+
+// SCHEMA.md names each field of the answer for programs.
+func TestKernelSchema(t *testing.T) {
+	text, err := os.ReadFile("SCHEMA.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "## Kernel")
+	for _, part := range []any{kernelReport{}, agent.PodRules{}, agent.Rules{}, agent.Row{}} {
+		for i := range reflect.TypeOf(part).NumField() {
+			name, _, _ := strings.Cut(reflect.TypeOf(part).Field(i).Tag.Get("json"), ",")
+			if !strings.Contains(section, "`"+name+"`") {
+				t.Errorf("%T: SCHEMA.md does not name %s", part, name)
+			}
+		}
 	}
 }
