@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -142,14 +141,6 @@ func (n *node) wantEnforced() {
 		if n.must(err); got[0] != want {
 			n.t.Errorf("port %d is %v, want %v", port, got[0], want)
 		}
-	}
-}
-
-// wantSaid looks for a text in what the agent said about itself.
-func (n *node) wantSaid(in map[string]string, text string) {
-	n.t.Helper()
-	if !strings.Contains(fmt.Sprint(in), text) {
-		n.t.Errorf("%q is not said in %v", text, in)
 	}
 }
 
