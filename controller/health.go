@@ -39,12 +39,7 @@ func newHealth() *Health {
 		reasons: map[string]string{}, warnings: map[string]string{}, pending: map[string]string{},
 		bad: map[string]string{},
 	}
-	h.metrics = newMetrics(func() float64 {
-		if h.Readiness().Ready {
-			return 1
-		}
-		return 0
-	})
+	h.metrics = newMetrics(h.Readiness)
 	h.set("sync", "the source has not said yet all that there is")
 	h.set("kernel", "no ruleset has been committed yet")
 	return h

@@ -89,6 +89,30 @@ func TestWhatTheKernelLacksIsSaid(t *testing.T) {
 	}
 }
 
+// What keeps a node from being ready is said by name, and no longer than it does.
+func TestMetricsOfReadiness(t *testing.T) {
+	h := newHealth()
+	for _, step := range []struct{ part, reason, want string }{
+		{"sync", "", "picket_not_ready{part=\"kernel\"} 1\npicket_ready 0\n"},
+		{"host", "no bridge", "picket_not_ready{part=\"host\"} 1\n" +
+			"picket_not_ready{part=\"kernel\"} 1\npicket_ready 0\n"},
+		{"kernel", "", "picket_not_ready{part=\"host\"} 1\npicket_ready 0\n"},
+		{"host", "", "picket_ready 1\n"},
+	} {
+		h.set(step.part, step.reason)
+		answer, got := httptest.NewRecorder(), ""
+		h.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		for line := range strings.Lines(answer.Body.String()) {
+			if strings.HasPrefix(line, "picket_not_ready") || strings.HasPrefix(line, "picket_ready") {
+				got += line
+			}
+		}
+		if got != step.want {
+			t.Errorf("%s %q: %sexpected\n%s", step.part, step.reason, got, step.want)
+		}
+	}
+}
+
 // features is a kernel that can do what it says.
 type features []ruleset.Feature
 

@@ -32,8 +32,8 @@ type metrics struct {
 	backend   *prometheus.GaugeVec
 }
 
-// newMetrics makes them; ready is asked when they are read.
-func newMetrics(ready func() float64) *metrics {
+// newMetrics makes them; the readiness is asked for when they are read.
+func newMetrics(readiness func() Readiness) *metrics {
 	seconds := prometheus.ExponentialBuckets(10e-6, 2, 20) // 10 µs to 5 s
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
@@ -84,8 +84,7 @@ func newMetrics(ready func() float64) *metrics {
 	m.transactions.WithLabelValues("committed")
 	m.transactions.WithLabelValues("failed")
 	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "picket_ready",
-			Help: "1 while the kernel holds what it should, else 0."}, ready),
+		newReadinessCollector(readiness),
 		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints,
 		m.disputed, m.cuts, m.cut, m.flowtables, m.objects, m.abilities,
 		m.backend,
