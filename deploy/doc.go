@@ -3,6 +3,7 @@
 //	base/ ◄── overlays/flannel ──► picket.yaml      rendered:  go run ./render
 //	  ▲  ◄── overlays/k3s                           kubectl apply -k
 //	  │  ◄── overlays/iptables                      for kernels without nf_tables
+//	  │  ◄── overlays/node-address ◄── overlays/monitoring ◄── alerts/picket.yaml by ./render
 //	  │
 //	  └ kustomization.yaml names the image ──► cleanup.yaml      the Job that removes the rules, stamped by ./render
 //	                                       └─► picket-ARCH.tar   the image:  go run ./image

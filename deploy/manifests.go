@@ -18,6 +18,9 @@ const (
 	RenderedFrom = "overlays/flannel"
 	// Cleanup is the Job that removes the rules from one node.
 	Cleanup = "cleanup.yaml"
+	// Alerts is a file of Prometheus' rules, PrometheusRule the same for the Prometheus Operator.
+	Alerts         = "alerts/picket.yaml"
+	PrometheusRule = "overlays/monitoring/prometheusrule.yaml"
 )
 
 // Image returns what base/kustomization.yaml in this folder calls the image, as name:tag.
@@ -67,8 +70,33 @@ func Files(folder string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	alerts, err := os.ReadFile(filepath.Join(folder, Alerts))
+	if err != nil {
+		return nil, err
+	}
 	return map[string][]byte{
-		Rendered: append([]byte(header), rendered...),
-		Cleanup:  imageLine.ReplaceAll(job, []byte("${1}"+image)),
+		Rendered:       append([]byte(header), rendered...),
+		Cleanup:        imageLine.ReplaceAll(job, []byte("${1}"+image)),
+		PrometheusRule: prometheusRule(alerts),
 	}, nil
+}
+
+const ruleHeader = "# Made from " + Alerts + ` by: go run ./render
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: picket
+spec:
+`
+
+var (
+	// ruleComment is what stands above the rules in their file.
+	ruleComment = regexp.MustCompile(`(?s)^.*?(\ngroups:)`)
+	lineOfText  = regexp.MustCompile(`(?m)^(.+)$`)
+)
+
+// prometheusRule makes an object of a file of rules: the same text, further to the right.
+func prometheusRule(rules []byte) []byte {
+	groups := ruleComment.ReplaceAll(rules, []byte("$1"))[1:]
+	return append([]byte(ruleHeader), lineOfText.ReplaceAll(groups, []byte("  $1"))...)
 }
