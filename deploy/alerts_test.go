@@ -93,6 +93,7 @@ var healthy = scene{
 	`picket_flowtables{node="a"} 0x120`,
 	`picket_kernel_feature{node="a",feature="table_owner"} 1x120`,
 	`picket_kernel_feature{node="a",feature="bridge_hooks"} 1x120`,
+	`picket_backend{node="a",backend="nftables"} 1x120`,
 	`process_start_time_seconds{job="picket",node="a"} 5x120`,
 	`process_start_time_seconds{job="picket",node="b"} 5x30 1900x90`,
 	`process_resident_memory_bytes{job="picket",node="a"} 4e7x120`,
