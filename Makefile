@@ -41,7 +41,7 @@ demo: build ## the three policies everyone starts with, on real packets
 
 test: tools lint unit race laws packets $(SERVER:%=api) ## all without a cluster (half an hour)
 tools: ## install nft, which tests compare with, and strace, which makes system calls fail
-	@.ci/tools nft strace
+	@.ci/tools nft strace ipset iptables-legacy
 lint: ## gofmt, vet, staticcheck
 	@.ci/suite lint
 unit: tools ## tables, goldens, wrong objects, encoders, kernel state, manifests, image
@@ -70,7 +70,7 @@ e2e: cluster $(IMAGE) ## Picket on a real cluster, from its manifests to its rem
 conformance: cluster $(IMAGE) ## Kubernetes' NetworkPolicy suite and cyclonus, every variant (hours)
 	e2e/run conformance
 reliability: build ## faults under traffic, LEAK = BREAK = 0 (40 minutes); ROWS=restart: one row
-	@.ci/tools nft strace
+	@.ci/tools nft strace ipset iptables-legacy
 	.ci/suite reliability
 soak: ; @$(MAKE) reliability ROWS=soak ## churn for SOAK; in the end nothing has grown
 bench: build ## measure what Picket costs, beside others: e2e/bench/BENCH.md (half an hour)

@@ -43,7 +43,7 @@ func (plainBackend) Flowtables(context.Context) ([]string, error) { return nil, 
 func uncounted(text string) string {
 	var kept []string
 	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "#") {
+		if line, _, _ = strings.Cut(line, "#"); strings.TrimSpace(line) != "" { // the time
 			line, _, _ = strings.Cut(line, "[")
 			kept = append(kept, strings.TrimSpace(line))
 		}

@@ -19,11 +19,11 @@ func (b *Backend) Owned() bool { return false }
 // Untouched says that it is not sure that nobody has changed any.
 func (b *Backend) Untouched(context.Context) (bool, error) { return false, nil }
 
-// Watch reports when somebody else has changed something of ours, until ctx ends. It may be called
-// in a goroutine of its own. A change in the same seconds as one of this backend's is left to the
-// audit.
+// Watch reports when something of ours has changed, until ctx ends: also if this backend may have
+// done it, since others can have changed more in the same seconds. It may be called in a goroutine
+// of its own.
 func (b *Backend) Watch(ctx context.Context, changed func()) error {
-	before, at, err := b.sketch(ctx)
+	before, _, err := b.sketch(ctx)
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
@@ -36,36 +36,35 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 			return nil
 		case <-timer.C:
 		}
-		now, since, err := b.sketch(ctx)
+		now, quiet, err := b.sketch(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("watch: %w", err)
 		}
-		// While this backend changes anything, the count is odd.
-		if now != before && since == at && at%2 == 0 {
+		// What was read in the middle of a change is of no use.
+		if quiet && now != before {
+			before = now
 			changed()
 		}
-		before, at = now, since
 	}
 }
 
-// sketch is a text of what is cheap to read, and how often this backend had changed anything before
-// it was read; where it did so meanwhile, the number is none that comes again.
-func (b *Backend) sketch(ctx context.Context) (text string, applied int64, err error) {
-	applied = b.applied.Load()
+// sketch is a text of what is cheap to read; quiet: this backend has changed nothing meanwhile.
+func (b *Backend) sketch(ctx context.Context) (text string, quiet bool, err error) {
+	applied := b.applied.Load()
 	var parts strings.Builder
 	for _, f := range ruleset.Families {
 		t, err := b.saveRules(ctx, f, mainTable)
 		if err != nil {
-			return "", 0, err
+			return "", false, err
 		}
 		fmt.Fprintln(&parts, t)
 	}
 	list, err := b.program(ctx, "", "ipset", "list", "-terse")
 	if err != nil {
-		return "", 0, err
+		return "", false, err
 	}
 	for _, set := range strings.Split(list, "\n\n") {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(set), "Name: "), "\n")
@@ -73,10 +72,8 @@ func (b *Backend) sketch(ctx context.Context) (text string, applied int64, err e
 			parts.WriteString(sizeOf(set))
 		}
 	}
-	if b.applied.Load() != applied {
-		return parts.String(), -1, nil
-	}
-	return parts.String(), applied, nil
+	// While this backend changes anything, the count is odd.
+	return parts.String(), applied%2 == 0 && b.applied.Load() == applied, nil
 }
 
 // sizeOf is the name of a set and how many elements it has. How much memory it takes, and how many
