@@ -158,10 +158,9 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	}
 	go func() { _ = server.Serve(listener) }()
 	// Without this socket everything is enforced, and verbs on the node get no answer.
-	if stop, err := answerVerbs(o.node, c.Program, log); err != nil {
+	answers := &stateServer{node: o.node, backend: backend.name, program: c.Program}
+	if err := answers.answerVerbs(ctx, log); err != nil {
 		log.Warn("verbs on this node get no answer", "error", err)
-	} else {
-		defer stop()
 	}
 	log.Info("agent started",
 		"version", versionText(), "node", o.node, "health", listener.Addr().String(),

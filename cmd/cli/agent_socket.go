@@ -25,6 +25,7 @@ import (
 // loop of the controller does not wait for it.
 type stateServer struct {
 	node    string
+	backend string                                          // only nftables can be read beside the loop
 	program func(context.Context) (*ruleset.Program, error) // what the kernel should hold
 	mu      sync.Mutex                                      // guards the field below: one answer at a time
 	kernel  *nft.Backend                                    // only looks
@@ -59,6 +60,10 @@ const (
 
 // state reads what the loop wants and what the kernel holds.
 func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
+	if s.backend != nftablesBackend {
+		return nil, fmt.Errorf("this node's rules are held by %s, which only its own programs show: "+
+			"iptables-legacy -t mangle -S, ipset list", s.backend)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.kernel.Close() // it costs nothing until somebody asks again
@@ -83,24 +88,36 @@ func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
 	return state, nil
 }
 
-// answerVerbs opens the socket on which the agent answers, and answers until stop is called. The
-// kernel is that of the calling thread's network namespace.
-func answerVerbs(
-	node string, program func(context.Context) (*ruleset.Program, error), log *slog.Logger,
-) (stop func(), err error) {
+// answerVerbs answers verbs until ctx ends. The kernel is that of the calling thread's network
+// namespace. While an agent before this one has the socket it tries again.
+func (s *stateServer) answerVerbs(ctx context.Context, log *slog.Logger) error {
 	namespace, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
-		return nil, err
+		return err
 	}
+	s.kernel = nft.Open(nft.Options{Look: true, NetNS: int(namespace.Fd())})
 	listener, err := net.Listen("unix", agent.Socket)
-	if err != nil {
-		return nil, errors.Join(err, namespace.Close())
+	go func() {
+		defer namespace.Close()
+		for errors.Is(err, unix.EADDRINUSE) && ctx.Err() == nil {
+			time.Sleep(listenAgain)
+			listener, err = net.Listen("unix", agent.Socket)
+		}
+		if err != nil {
+			return
+		}
+		stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
+		defer stop()
+		s.serve(listener, log)
+	}()
+	if errors.Is(err, unix.EADDRINUSE) {
+		return fmt.Errorf("%w; another agent answers so far", err)
 	}
-	s := &stateServer{node: node, program: program,
-		kernel: nft.Open(nft.Options{Look: true, NetNS: int(namespace.Fd())})}
-	go s.serve(listener, log)
-	return func() { _, _ = listener.Close(), namespace.Close() }, nil
+	return err
 }
+
+// listenAgain is the pause before another try.
+const listenAgain = 5 * time.Second
 
 // rootOnly is a listener that takes connections of root's processes only.
 type rootOnly struct{ net.Listener }
