@@ -65,7 +65,7 @@ func surroundings(name, shows, test string) check {
 func boots() []boot {
 	return []boot{
 		{memory: 3072, checks: slices.Concat(basics(), packets(), faults())},
-		{name: "one processor, 512 MiB", memory: 512, checks: []check{
+		{name: "small", memory: 512, checks: []check{
 			surroundings("small machine", "enforces with 512 MiB", "TestSmallMachine")}},
 		{name: "no IPv6", memory: 2048, append: "ipv6.disable=1", checks: []check{
 			surroundings("no IPv6", "enforces IPv4 where `ipv6.disable=1`", "TestWithoutIPv6")}},
@@ -73,8 +73,8 @@ func boots() []boot {
 			checks: []check{surroundings("no br_netfilter", "not ready, names the module",
 				"Test(Sandbox)?WithoutBridgeFilter")}},
 		{name: "no nf_tables", memory: 2048, append: "module_blacklist=nf_tables",
-			checks: []check{surroundings("no nf_tables", "not ready, names the module",
-				"TestWithoutNfTables")}},
+			checks: []check{surroundings("no nf_tables", "named, and enforced by iptables and ipset",
+				"Test(IPTables)?WithoutNfTables")}},
 	}
 }
 

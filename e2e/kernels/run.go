@@ -63,7 +63,8 @@ func (o options) runBoot(ctx context.Context, k kernel, i image, b boot) ([]outc
 		found := outcome{Kernel: k.name, Release: i.release, Date: time.Now().Format(time.DateOnly),
 			Commit: o.commit, Check: c.name}
 		if err := found.read(out, n); err != nil {
-			found.Failed = append(found.Failed, fmt.Sprintf("%s: %v", c.name, errors.Join(runErr, err)))
+			fmt.Printf("%s %s: %v\n", name, c.name, errors.Join(runErr, err))
+			found.Failed = append(found.Failed, fmt.Sprintf("%s: %v", c.name, err))
 		}
 		fmt.Printf("%s %s: %s\n", k.name, c.name, found.summary())
 		list = append(list, found)

@@ -68,8 +68,8 @@ metadata: {name: only-port-80, namespace: default}
 spec: {podSelector: {matchLabels: {app: server}}, ingress: [{ports: [{port: 80}]}]}
 `
 
-// newNode makes the node and its pods with IPv4 addresses, and starts the agent.
-func newNode(t *testing.T) *node {
+// newNode makes the node and its pods with IPv4 addresses, and starts the agent, with more flags.
+func newNode(t *testing.T, more ...string) *node {
 	t.Helper()
 	cluster, err := sandbox.New([]sandbox.Node{{Name: "n1",
 		Addrs:    []netip.Addr{netip.MustParseAddr("192.168.77.1")},
@@ -89,7 +89,8 @@ func newNode(t *testing.T) *node {
 	}
 	dir := t.TempDir()
 	n.must(os.WriteFile(filepath.Join(dir, "cluster.yaml"), []byte(manifest), 0o644))
-	agent := exec.Command(picket(), "agent", "--node-name", "n1", "--manifests", dir)
+	flags := append([]string{"agent", "--node-name", "n1", "--manifests", dir}, more...)
+	agent := exec.Command(picket(), flags...)
 	agent.Stderr = n.log
 	n.must(cluster.StartInNode("n1", agent))
 	go func() { n.ended <- agent.Wait() }()

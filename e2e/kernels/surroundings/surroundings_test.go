@@ -49,12 +49,10 @@ func TestSandboxWithoutBridgeFilter(t *testing.T) {
 	t.Logf("after %v:\n%s", time.Since(began), text)
 }
 
-// Without nf_tables the agent goes on and says what to load, and enforces once that is there.
+// Without nf_tables an agent that shall use it goes on and says what to load.
 func TestWithoutNfTables(t *testing.T) {
-	if exec.Command("nft", "list", "tables").Run() == nil {
-		t.Fatal("nf_tables is there; expected module_blacklist=nf_tables")
-	}
-	n := newNode(t)
+	needNoNfTables(t)
+	n := newNode(t, "--backend=nftables")
 	r := n.await("not ready for that reason", has("modprobe nf_tables"))
 	if r.Ready {
 		t.Errorf("ready: %+v", r)
@@ -66,6 +64,25 @@ func TestWithoutNfTables(t *testing.T) {
 	}
 	if first, _, _ := strings.Cut(n.log.String(), "\n"); !strings.Contains(first, "lacks=[nf_tables]") {
 		t.Errorf("the first line of the log: %s", first)
+	}
+}
+
+// Left to itself, the agent takes legacy iptables and ipset there, and says so.
+func TestIPTablesWithoutNfTables(t *testing.T) {
+	needNoNfTables(t)
+	n := newNode(t)
+	n.await("ready", ready)
+	n.wantEnforced()
+	if first, _, _ := strings.Cut(n.log.String(), "\n"); !strings.Contains(first, "backend=iptables") {
+		t.Errorf("the first line of the log: %s", first)
+	}
+}
+
+// needNoNfTables fails where there is nf_tables.
+func needNoNfTables(t *testing.T) {
+	t.Helper()
+	if exec.Command("nft", "list", "tables").Run() == nil {
+		t.Fatal("nf_tables is there; expected module_blacklist=nf_tables")
 	}
 }
 
