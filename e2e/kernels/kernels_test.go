@@ -114,7 +114,7 @@ func TestPagesAreWritten(t *testing.T) {
 	}
 	put(t, filepath.Join(root, deployFile), "before\n"+deployBegin+"old\n"+deployEnd+"after\n")
 	early := outcome{Kernel: "6.1", Release: "6.1.0-49-amd64", Date: "2026-11-01", Check: "nft", OK: 3,
-		Failed: []string{"TestX"}, Why: "because", Seconds: 10}
+		Failed: []string{"TestX"}, Seconds: 10}
 	late := outcome{Kernel: "6.1", Release: "6.1.0-50-amd64", Date: "2026-11-02", Check: "nft", OK: 4,
 		Skipped: map[string]string{"TestY": "no owner"}, Seconds: 20,
 		Features: map[string]bool{"table_owner": false, "bridge_hooks": true}}
@@ -125,7 +125,7 @@ func TestPagesAreWritten(t *testing.T) {
 	}
 	page := read(t, root, pageFile)
 	for _, line := range []string{"| nft | the tables are made, read and repaired | 4 (1), 20 s |\n",
-		"- 6.1: table_owner\n", "- nft, TestY (6.1): no owner\n", "## Failed\n\nNone.\n",
+		"- 6.1: table_owner\n", "- nft, on 6.1, no owner: TestY\n", "## Failed\n\nNone.\n",
 		"| 6.1 | 6.1.0-50-amd64 | bookworm |"} {
 		if !strings.Contains(page, line) {
 			t.Errorf("no %q in\n%s", line, page)

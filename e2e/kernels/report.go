@@ -122,7 +122,7 @@ func (os outcomes) page() string {
 	b.WriteString("\n## Failed\n\n" + os.reasons(func(o outcome) map[string]string {
 		failed := map[string]string{}
 		for _, name := range o.Failed {
-			failed[name] = o.Why
+			failed[name] = ""
 		}
 		return failed
 	}))
@@ -218,7 +218,11 @@ func (os outcomes) lacks() (text string) {
 	return text
 }
 
-// reasons lists tests by the reason for which something happened to them, and the kernels.
+// fate is a reason for which something happened to tests of a check, and the kernels under which it
+// did.
+type fate struct{ check, why, kernels string }
+
+// reasons lists tests by what happened to them, those together to which the same happened.
 func (os outcomes) reasons(of func(outcome) map[string]string) string {
 	type test struct{ check, name, why string }
 	where := map[test][]string{}
@@ -231,10 +235,19 @@ func (os outcomes) reasons(of func(outcome) map[string]string) string {
 			}
 		}
 	}
+	names := map[fate][]string{}
+	for t, kernels := range where {
+		f := fate{t.check, t.why, strings.Join(kernels, ", ")}
+		names[f] = append(names[f], t.name)
+	}
 	var lines []string
-	for t, list := range where {
-		lines = append(lines, strings.TrimRight(fmt.Sprintf("- %s, %s (%s): %s", t.check, t.name,
-			strings.Join(list, ", "), t.why), ": ")+"\n")
+	for f, list := range names {
+		slices.Sort(list)
+		line := fmt.Sprintf("- %s, on %s", f.check, f.kernels)
+		if f.why != "" {
+			line += ", " + strings.TrimPrefix(f.why, "SKIPPED, ")
+		}
+		lines = append(lines, line+": "+strings.Join(list, ", ")+"\n")
 	}
 	if len(lines) == 0 {
 		return "None.\n"

@@ -26,8 +26,6 @@ type outcome struct {
 	// Failed and Skipped are tests by name, with the reason for which they were skipped.
 	Failed  []string          `json:"failed,omitempty"`
 	Skipped map[string]string `json:"skipped,omitempty"`
-	// Why is the end of what was printed, where something failed.
-	Why string `json:"why,omitempty"`
 	// Features are what the kernel can do, where that was asked.
 	Features map[string]bool `json:"features,omitempty"`
 }
