@@ -99,6 +99,14 @@ func askForLongDumps(c *netlink.Conn) error {
 		return err
 	}
 	_, err = c.Receive()
+	return orNoNfTables(err)
+}
+
+// orNoNfTables tells the answer of a kernel without nf_tables, which knows no message of it.
+func orNoNfTables(err error) error {
+	if errors.Is(err, unix.EINVAL) {
+		return ErrNoNfTables
+	}
 	return err
 }
 

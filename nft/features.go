@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/ruleset"
@@ -91,14 +92,17 @@ const trialTable = "picket-trial"
 // Probe finds out what the kernel can do. An error says that nothing can be said, or that it has no
 // nf_tables at all.
 func Probe(netns int) (f Features, err error) {
-	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(netns))
+	// The library does not pass on which error the kernel answers, so it is asked without it.
+	ask := func(c *netlink.Conn) error {
+		_, err := c.Execute(getGeneration())
+		return orNoNfTables(err)
+	}
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(netns),
+		nftables.WithSockOptions(ask))
 	if err != nil {
 		return f, fmt.Errorf("open netlink socket: %w", err)
 	}
 	defer conn.CloseLasting()
-	if _, err := conn.GetGen(); errors.Is(err, unix.EINVAL) {
-		return f, ErrNoNfTables
-	}
 	for _, trial := range []struct {
 		here *bool
 		try  func(*nftables.Conn) error
