@@ -57,7 +57,7 @@ func rows(name, shows, list string, minutes int) check {
 
 // surroundings is a check by tests of the same name in e2e/kernels/surroundings.
 func surroundings(name, shows, test string) check {
-	return check{name: name, shows: shows, dir: "e2e/kernels/surroundings", limit: 5 * time.Minute,
+	return check{name: name, shows: shows, dir: "e2e/kernels/surroundings", limit: 10 * time.Minute,
 		run: "$BIN/surroundings.test -test.v -test.run '^" + test + "$'"}
 }
 

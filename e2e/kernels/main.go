@@ -33,6 +33,7 @@ type options struct {
 	checks  *regexp.Regexp // of their names
 	quick   bool
 	run     string // one command instead of the checks
+	append  string // to the kernel's command line, with run
 	root    string // of the repository
 	cache   string
 	out     string // folder of logs
@@ -50,6 +51,8 @@ func parse(args []string) (o options, err error) {
 	flags.BoolVar(&o.quick, "quick", false, "only the checks of .ci/run")
 	flags.StringVar(&o.run, "run", "", "run this shell command in the repository's folder "+
 		"instead of the checks")
+	flags.StringVar(&o.append, "append", "", "with -run, more for the kernel's command line, such as "+
+		"ipv6.disable=1 or module_blacklist=nf_tables")
 	flags.StringVar(&o.root, "root", "..", "folder of the repository")
 	flags.StringVar(&o.cache, "cache", os.Getenv("CACHE"), "folder for what is downloaded")
 	flags.StringVar(&o.out, "out", "", "folder for logs; without this a new one")
@@ -105,7 +108,8 @@ func (o options) start(ctx context.Context) (err error) {
 // runEach runs one command under each kernel, up to the first that fails.
 func (o options) runEach(ctx context.Context, images []image) error {
 	for n, k := range o.kernels {
-		m := machine{image: images[n], dir: o.root, memory: 3072, limit: time.Hour}
+		m := machine{image: images[n], dir: o.root, memory: 3072, limit: time.Hour,
+			append: o.append}
 		code, err := m.run(ctx, o.run, filepath.Join(o.out, k.name), os.Stdout)
 		if err != nil {
 			return fmt.Errorf("kernel %s: %w", k.name, err)
