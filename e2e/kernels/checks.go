@@ -83,6 +83,9 @@ func basics() []check {
 	return []check{
 		{name: "demo", shows: "`make demo`", dir: ".", limit: 5 * time.Minute, quick: true,
 			run: "bin/picket sandbox run -f deploy/demo"},
+		{name: "demo, as anybody", shows: "the same without root", dir: ".", limit: 5 * time.Minute,
+			run: "setpriv --reuid=65534 --regid=65534 --clear-groups " +
+				"bin/picket sandbox run -f deploy/demo"},
 		{name: "nft", shows: "the tables are made, read and repaired", dir: "nft",
 			limit: 40 * time.Minute, quick: true, skipped: "ObserveSees|ForeignTables|OneMember|" +
 				"GroundworkOfADelta|Deadline|LargeSets|ManyMembers|ManyRanges|IsRepaired|Refused|" +
