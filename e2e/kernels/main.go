@@ -40,6 +40,7 @@ type options struct {
 	commit  string
 	jobs    int  // kernels at once
 	write   bool // KERNELS.json, KERNELS.md and the README
+	pages   bool // only that, from what KERNELS.json has
 }
 
 // parse reads the flags.
@@ -59,6 +60,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.commit, "commit", os.Getenv("VERSION"), "what is checked, for KERNELS.md")
 	flags.IntVar(&o.jobs, "jobs", 2, "kernels at once")
 	flags.BoolVar(&o.write, "write", false, "write KERNELS.json, KERNELS.md and the README")
+	flags.BoolVar(&o.pages, "pages", false, "only make the pages anew from KERNELS.json")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -83,6 +85,9 @@ func parse(args []string) (o options, err error) {
 
 // start downloads the kernels, then runs one command or the checks under each.
 func (o options) start(ctx context.Context) (err error) {
+	if o.pages {
+		return write(o.root, nil)
+	}
 	if o.out == "" {
 		if o.out, err = os.MkdirTemp("", "kernels-"); err != nil {
 			return err
