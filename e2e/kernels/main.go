@@ -58,7 +58,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.cache, "cache", os.Getenv("CACHE"), "folder for what is downloaded")
 	flags.StringVar(&o.out, "out", "", "folder for logs; without this a new one")
 	flags.StringVar(&o.commit, "commit", os.Getenv("VERSION"), "what is checked, for KERNELS.md")
-	flags.IntVar(&o.jobs, "jobs", 2, "kernels at once")
+	flags.IntVar(&o.jobs, "jobs", 3, "kernels at once")
 	flags.BoolVar(&o.write, "write", false, "write KERNELS.json, KERNELS.md and the README")
 	flags.BoolVar(&o.pages, "pages", false, "only make the pages anew from KERNELS.json")
 	if err := flags.Parse(args); err != nil {
