@@ -81,8 +81,9 @@ func New(c Config) *Controller {
 		c.Audit = 30 * time.Second
 	}
 	controller := &Controller{
-		Config: c, Health: newHealth(), box: newMailbox(), asks: make(chan ask), graph: graph.New(c.Node, c.Denial),
-		bad: newBadPolicies(), kernel: newKernelState(), host: newHostState(),
+		Config: c, Health: newHealth(), box: newMailbox(), asks: make(chan ask),
+		graph: graph.New(c.Node, c.Denial),
+		bad:   newBadPolicies(), kernel: newKernelState(), host: newHostState(),
 		bridge: newBridgeState(), review: newReview(),
 	}
 	if c.DenyUnknown {
