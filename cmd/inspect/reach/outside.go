@@ -3,7 +3,6 @@ package reach
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 
@@ -82,25 +81,8 @@ func ranges(np *networkingv1.NetworkPolicy, r policy.Rule, d ruleset.Direction) 
 	if r.AnyPeer {
 		return []string{Everybody}
 	}
-	if len(r.Blocks) == 0 || np == nil {
+	if len(r.Blocks) == 0 {
 		return nil
 	}
-	var peers []networkingv1.NetworkPolicyPeer
-	if d == ruleset.Ingress {
-		peers = np.Spec.Ingress[r.Index].From
-	} else {
-		peers = np.Spec.Egress[r.Index].To
-	}
-	var texts []string
-	for _, p := range peers {
-		if p.IPBlock == nil {
-			continue
-		}
-		text := p.IPBlock.CIDR
-		if len(p.IPBlock.Except) > 0 {
-			text += " but " + strings.Join(p.IPBlock.Except, ", ")
-		}
-		texts = append(texts, text)
-	}
-	return texts
+	return ask.BlockTexts(np, d, r.Index)
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 
@@ -85,38 +84,13 @@ func (e explainer) peer(d ruleset.Direction, p *policy.Policy, r policy.Rule) (f
 		}
 	}
 	// What is written is easier to recognise than the ranges that it means.
-	for _, text := range blockTexts(e.cluster.Spec(p.Key), d, r.Index) {
+	for _, text := range ask.BlockTexts(e.cluster.Spec(p.Key), d, r.Index) {
 		best = append(best, "not in "+text)
 	}
 	if best == nil {
 		best = []string{"none of its peers can be understood"}
 	}
 	return Fit{Missing: best}, false
-}
-
-// blockTexts returns the ipBlocks of a rule as they are written.
-func blockTexts(np *networkingv1.NetworkPolicy, d ruleset.Direction, index int) []string {
-	var peers []networkingv1.NetworkPolicyPeer
-	if np == nil {
-		return nil
-	}
-	if d == ruleset.Ingress {
-		peers = np.Spec.Ingress[index].From
-	} else {
-		peers = np.Spec.Egress[index].To
-	}
-	var texts []string
-	for _, p := range peers {
-		if p.IPBlock == nil {
-			continue
-		}
-		text := p.IPBlock.CIDR
-		if len(p.IPBlock.Except) > 0 {
-			text += " but " + strings.Join(p.IPBlock.Except, ", ")
-		}
-		texts = append(texts, text)
-	}
-	return texts
 }
 
 // missing returns what a selector wants and the peer has not.
