@@ -30,8 +30,8 @@ build: ## bin/picket, one static binary
 	.ci/compile bin/picket
 image: image-amd64 image-arm64 ## bin/image-ARCH.tar, for ctr, k3s ctr or docker load
 image-%:
-	GOARCH=$* .ci/compile bin/picket-$*
-	cd deploy && go run ./image -binary ../bin/picket-$* -arch $* -o ../bin/$@.tar
+	GOARCH=$* .ci/compile bin/agent-$* cmd/agent
+	cd deploy && go run ./image -binary ../bin/agent-$* -arch $* -o ../bin/$@.tar
 image-iptables: ## one for kernels without nf_tables, of this machine's architecture
 	.ci/image-iptables bin/image-iptables.tar
 manifests: ## deploy/picket.yaml from deploy/base

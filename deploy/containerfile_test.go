@@ -19,7 +19,7 @@ func TestContainerfileCopiesEnough(t *testing.T) {
 			copyTo(t, filepath.Join(dir, line[2]), name)
 		}
 	}
-	cmd := exec.Command("go", "list", "-deps", "./cmd/picket")
+	cmd := exec.Command("go", "list", "-deps", "./cmd/agent")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)

@@ -22,11 +22,37 @@ import (
 // something found, 2 after an error, which it prints as one line.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRootCmd()
+	root.AddCommand(nodeVerbs()...)
+	root.AddCommand(localVerbs()...)
+	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
+	root.AddCommand(newRenderCmd(), newMatrixCmd())
+	return execute(root, args, streams{stdin, stdout, stderr})
+}
+
+// NodeMain is Main with the verbs that a node needs, and no others: the linker leaves out what they
+// do not use.
+func NodeMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRootCmd()
+	root.Long = root.Short + `.
+This program is for nodes. The verbs for people (why, lint, diff and others) are in the command line
+of the same release, picket or kubectl-picket.`
+	root.AddCommand(nodeVerbs()...)
+	return execute(root, args, streams{stdin, stdout, stderr})
+}
+
+// streams are those of the process.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// execute runs the verb that the arguments name.
+func execute(root *cobra.Command, args []string, s streams) int {
 	// Without arguments cobra would take those of the process.
 	root.SetArgs(append([]string{}, args...))
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
 	err := root.Execute()
 	// Flags are read before the verb is looked for, so their error comes first.
 	if err != nil && len(args) > 0 && isUnknown(root, args[0]) {
@@ -38,7 +64,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case errors.As(err, &code):
 		return int(code)
 	case err != nil:
-		fmt.Fprintf(stderr, "picket: %v\n", err)
+		fmt.Fprintf(s.err, "picket: %v\n", err)
 		return failed
 	}
 	return 0
@@ -47,7 +73,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 // failed is the exit code after an error.
 const failed = 2
 
-// newRootCmd is picket itself, with all verbs.
+// newRootCmd is picket itself, with the one verb that every program has.
 func newRootCmd() *cobra.Command {
 	// Cobra prints no errors: Main does, and without the usage.
 	root := &cobra.Command{
@@ -65,9 +91,7 @@ func newRootCmd() *cobra.Command {
 	}
 	// The verbs inherit this from the root command.
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(nodeVerbs()...)
-	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
-	root.AddCommand(newRenderCmd(), newMatrixCmd(), newVersionCmd())
+	root.AddCommand(newVersionCmd())
 	root.Flags().Bool("version", false, "print the version, as the verb does")
 	return root
 }

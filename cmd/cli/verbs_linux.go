@@ -9,11 +9,13 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// nodeVerbs are the verbs that work on a node, or on network namespaces: on Linux alone.
+// nodeVerbs are the verbs that work on a node: on Linux alone.
 func nodeVerbs() []*cobra.Command {
-	return []*cobra.Command{newAgentCmd(), sandbox.NewCommand(), newCleanupCmd(),
-		newKernelCmd()}
+	return []*cobra.Command{newAgentCmd(), newCleanupCmd(), newKernelCmd()}
 }
+
+// localVerbs are the other verbs that need Linux, though no node.
+func localVerbs() []*cobra.Command { return []*cobra.Command{sandbox.NewCommand()} }
 
 // kernelFormats are the forms of a program that a backend writes, for a version of Linux that
 // checkKernel has accepted.

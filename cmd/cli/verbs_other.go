@@ -11,6 +11,9 @@ import (
 // nodeVerbs are the verbs that work on a node: none here, since only Linux has nftables.
 func nodeVerbs() []*cobra.Command { return nil }
 
+// localVerbs are the other verbs that need Linux: none here.
+func localVerbs() []*cobra.Command { return nil }
+
 // kernelFormats are the forms of a program that a backend writes: none here.
 func kernelFormats(string) map[string]func(*ruleset.Program) string { return nil }
 
