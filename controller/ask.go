@@ -6,22 +6,17 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// ask is a question to the loop: what it wants the kernel to hold.
-type ask struct {
-	answer chan *ruleset.Program // has room for one
-}
-
 // Program returns what the kernel should hold, as the loop has it between two of its steps. Any
 // goroutine may call it. The error is that of ctx.
 func (c *Controller) Program(ctx context.Context) (*ruleset.Program, error) {
-	question := ask{make(chan *ruleset.Program, 1)}
+	answer := make(chan *ruleset.Program, 1) // the loop does not wait for who asks
 	select {
-	case c.asks <- question:
+	case c.asks <- answer:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	select {
-	case p := <-question.answer:
+	case p := <-answer:
 		return p, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()

@@ -61,7 +61,7 @@ type Controller struct {
 	Config
 	Health   *Health
 	box      *mailbox
-	asks     chan ask // of verbs
+	asks     chan chan<- *ruleset.Program // of verbs: where each wants its answer
 	graph    *graph.Graph
 	source   sourceState
 	bad      badPolicies
@@ -81,7 +81,7 @@ func New(c Config) *Controller {
 		c.Audit = 30 * time.Second
 	}
 	controller := &Controller{
-		Config: c, Health: newHealth(), box: newMailbox(), asks: make(chan ask),
+		Config: c, Health: newHealth(), box: newMailbox(), asks: make(chan chan<- *ruleset.Program),
 		graph: graph.New(c.Node, c.Denial),
 		bad:   newBadPolicies(), kernel: newKernelState(), host: newHostState(),
 		bridge: newBridgeState(), review: newReview(),
@@ -148,8 +148,8 @@ func (c *Controller) wait(ctx context.Context, audit <-chan time.Time) bool {
 		select {
 		case <-ctx.Done():
 			return false
-		case question := <-c.asks:
-			question.answer <- c.graph.Program()
+		case answer := <-c.asks:
+			answer <- c.graph.Program()
 			continue // nothing has changed
 		case <-c.box.ready:
 			c.Health.work()

@@ -27,9 +27,9 @@ type metrics struct {
 	cut        prometheus.Gauge
 	flowtables prometheus.Gauge
 	// how much there is, and what the node can do
-	objects   *prometheus.GaugeVec
-	abilities *prometheus.GaugeVec
-	backend   *prometheus.GaugeVec
+	objects  *prometheus.GaugeVec
+	features *prometheus.GaugeVec
+	backend  *prometheus.GaugeVec
 }
 
 // newMetrics makes them; the readiness is asked for when they are read.
@@ -74,19 +74,19 @@ func newMetrics(readiness func() Readiness) *metrics {
 		objects: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "picket_objects", Help: "How much is known (namespaces, pods, policies) and " +
 				"programmed (selectors, sets, elements, chains)."}, []string{"kind"}),
-		abilities: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		features: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "picket_kernel_feature", Help: "1 if the kernel has the feature, else 0: " +
 				"then something else is done in its place."}, []string{"feature"}),
+		backend: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "picket_backend",
+			Help: "1 for what holds the rules: nftables or iptables."}, []string{"backend"}),
 	}
-	m.backend = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "picket_backend",
-		Help: "1 for what holds the rules: nftables or iptables."}, []string{"backend"})
 	// Both results are there from the start, with 0, so that their rates have a beginning.
 	m.transactions.WithLabelValues("committed")
 	m.transactions.WithLabelValues("failed")
 	m.registry.MustRegister(
 		newReadinessCollector(readiness),
 		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints,
-		m.disputed, m.cuts, m.cut, m.flowtables, m.objects, m.abilities,
+		m.disputed, m.cuts, m.cut, m.flowtables, m.objects, m.features,
 		m.backend,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(
 			collectors.ProcessCollectorOpts{}))
@@ -99,7 +99,7 @@ func (m *metrics) feature(f ruleset.Feature) {
 	if f.Here {
 		here = 1
 	}
-	m.abilities.WithLabelValues(f.Name).Set(here)
+	m.features.WithLabelValues(f.Name).Set(here)
 }
 
 // count takes over how much there is of each kind.
