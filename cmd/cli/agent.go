@@ -158,7 +158,8 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	}
 	go func() { _ = server.Serve(listener) }()
 	// Without this socket everything is enforced, and verbs on the node get no answer.
-	answers := &stateServer{node: o.node, backend: backend.name, program: c.Program}
+	answers := &stateServer{node: o.node, backend: backend.name,
+		features: backend.features, program: c.Program}
 	if err := answers.answerVerbs(ctx, log); err != nil {
 		log.Warn("verbs on this node get no answer", "error", err)
 	}

@@ -24,11 +24,12 @@ import (
 // stateServer answers verbs on the node. It reads the kernel over a socket of its own, so that the
 // loop of the controller does not wait for it.
 type stateServer struct {
-	node    string
-	backend string                                          // only nftables can be read beside the loop
-	program func(context.Context) (*ruleset.Program, error) // what the kernel should hold
-	mu      sync.Mutex                                      // guards the field below: one answer at a time
-	kernel  *nft.Backend                                    // only looks
+	node     string
+	backend  string                                          // only nftables can be read beside the loop
+	features *nft.Features                                   // of the kernel; nil: its version says it
+	program  func(context.Context) (*ruleset.Program, error) // what the kernel should hold
+	mu       sync.Mutex                                      // guards the field below: one answer at a time
+	kernel   *nft.Backend                                    // only looks
 }
 
 // serve answers until the listener is closed.
@@ -95,7 +96,7 @@ func (s *stateServer) answerVerbs(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	s.kernel = nft.Open(nft.Options{Look: true, NetNS: int(namespace.Fd())})
+	s.kernel = nft.Open(nft.Options{Look: true, NetNS: int(namespace.Fd()), Features: s.features})
 	listener, err := net.Listen("unix", agent.Socket)
 	go func() {
 		defer namespace.Close()

@@ -34,6 +34,7 @@ type backend interface {
 type choice struct {
 	backend
 	name, why  string
+	features   *nft.Features              // of nf_tables; nil: not found out, or there is none
 	flowtables controller.FlowtableLister // nil: nothing passes by its rules
 	separator  controller.Separator
 	// removeOther removes what the other backend has left; it is for when the rules are in force.
@@ -51,26 +52,30 @@ func validateBackend(name string) error {
 // chooseBackend returns the one of --backend. With auto it is iptables only where the kernel has no
 // nf_tables, and has what iptables needs: a moment in which the kernel can't be asked is no reason.
 func (o *agentOptions) chooseBackend(ctx context.Context) choice {
-	switch o.backend {
-	case nftablesBackend:
-		return o.nftables("--backend says so")
-	case iptablesBackend:
+	if o.backend == iptablesBackend {
 		return iptablesChoice("--backend says so")
 	}
-	_, err := nft.Probe(0)
-	if !errors.Is(err, nft.ErrNoNfTables) {
-		return o.nftables("the kernel has nf_tables")
+	var features *nft.Features // what could not be found out now, the backend tries again
+	found, err := nft.Probe(0)
+	if err == nil {
+		features = &found
+	}
+	switch {
+	case o.backend == nftablesBackend:
+		return o.nftables("--backend says so", features)
+	case !errors.Is(err, nft.ErrNoNfTables):
+		return o.nftables("the kernel has nf_tables", features)
 	}
 	if lack := iptables.Open(iptables.Options{}).Probe(ctx); lack != nil {
-		return o.nftables(fmt.Sprintf("%v; iptables does not do either: %v", err, lack))
+		return o.nftables(fmt.Sprintf("%v; iptables does not do either: %v", err, lack), nil)
 	}
 	return iptablesChoice(err.Error())
 }
 
 // nftables is the backend of nf_tables.
-func (o *agentOptions) nftables(why string) choice {
-	b := nft.Open(nft.Options{NoOwner: !o.own})
-	return choice{b, nftablesBackend, why, b, b, cleanupIPTables}
+func (o *agentOptions) nftables(why string, features *nft.Features) choice {
+	b := nft.Open(nft.Options{NoOwner: !o.own, Features: features})
+	return choice{b, nftablesBackend, why, features, b, b, cleanupIPTables}
 }
 
 // iptablesChoice is the backend of legacy iptables and ipset.
@@ -83,7 +88,7 @@ func iptablesChoice(why string) choice {
 		}
 		return err
 	}})
-	return choice{b, iptablesBackend, why, nil, b,
+	return choice{b, iptablesBackend, why, nil, nil, b,
 		func(context.Context) (bool, error) { return cleanupNFTables(lock) }}
 }
 
