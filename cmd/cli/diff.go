@@ -62,20 +62,20 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	if len(o.Paths)+len(o.deleted) == 0 {
+	if !o.Given() && len(o.deleted) == 0 {
 		return errors.New("-f is missing; expected files with the new policies, or --delete")
 	}
-	change := input.Flags{Paths: o.Paths, Recursive: o.Recursive}
+	change := input.Flags{Paths: o.Paths, Kustomizations: o.Kustomizations, Recursive: o.Recursive}
 	// A change can be deletions alone.
 	over := &inspect.Input{}
-	if len(o.Paths) > 0 {
+	if change.Given() {
 		var err error
 		if over, err = change.Read(cmd.InOrStdin()); err != nil {
 			return err
 		}
 	}
 	// From here on the files are those that the change is applied over.
-	o.Paths = o.base
+	o.Paths, o.Kustomizations = o.base, nil
 	l, err := o.Cluster(cmd)
 	if err != nil {
 		return err

@@ -49,12 +49,24 @@ func run(stdin string, args string) (code int, stdout, stderr string) {
 	return code, out.String(), err.String()
 }
 
+// What a kustomization lacks is said, with the folder.
+func TestKustomizationThatCannotBeBuilt(t *testing.T) {
+	tree(t, map[string]string{"k/kustomization.yaml": "resources: [missing.yaml]\n"})
+	code, stdout, stderr := run("", "matrix -k k")
+	if code != 2 || stdout != "" || !strings.Contains(stderr, "picket: --kustomize k: ") ||
+		!strings.Contains(stderr, "missing.yaml") {
+		t.Errorf("%d, %q, %q", code, stdout, stderr)
+	}
+}
+
 // Every path counts for every verb, and the last statement of an object.
 func TestSeveralPaths(t *testing.T) {
 	tree(t, map[string]string{
 		"web.yaml": onePod, "pods/lone.yaml": lonePod, "policies/lone.yaml": lonePolicy,
-		"open.yaml":      openPolicy,
-		"all/a/web.yaml": onePod, "all/b/c/lone.yaml": lonePod, "all/policy.yaml": lonePolicy,
+		"open.yaml":                 openPolicy,
+		"kustom/web.yaml":           strings.Replace(onePod, "namespace: a, ", "", 1),
+		"kustom/kustomization.yaml": "namespace: a\nresources: [web.yaml]\n",
+		"all/a/web.yaml":            onePod, "all/b/c/lone.yaml": lonePod, "all/policy.yaml": lonePolicy,
 	})
 	const open, closed = `{"pods":["a/lone","a/web"],"allowed":[[true,true],[true,true]]}`,
 		`{"pods":["a/lone","a/web"],"allowed":[[true,true],[false,true]]}`
@@ -65,6 +77,8 @@ func TestSeveralPaths(t *testing.T) {
 		{"-f pods -f policies -f -", onePod, closed},
 		{"-f - -f web.yaml", lonePod + "---\n" + lonePolicy, closed},
 		{"-f all -R", "", closed},
+		{"-k kustom -f pods -f policies", "", closed},
+		{"--kustomize kustom -f pods -f -", lonePolicy, closed},
 		{"--recursive -f all", "", closed},
 		{"-f web.yaml -f pods -f policies -f open.yaml", "", open},
 		{"-f web.yaml -f pods -f open.yaml -f policies", "", closed},

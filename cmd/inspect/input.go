@@ -37,11 +37,12 @@ func Read(from manifests.Input) (*Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &Input{all: all, from: strings.Join(from.Paths, ", ")}
+	in := &Input{all: all, from: strings.Join(names(from), ", ")}
 	in.Services, in.Foreign = all.Services, all.Foreign
 	in.Wrong, in.Empty = problems, all.Empty
-	// An agent reads no folders below those that it is given, and no standard input.
-	in.Copied = from.Recursive || slices.Contains(from.Paths, manifests.Stdin)
+	// An agent reads no folders below those that it is given, no standard input, and builds nothing.
+	in.Copied = from.Recursive || slices.Contains(from.Paths, manifests.Stdin) ||
+		len(from.Texts) > 0
 	for _, p := range slices.Concat(problems, all.Empty) {
 		in.Problems = append(in.Problems, p.Error())
 	}
@@ -53,6 +54,15 @@ func Read(from manifests.Input) (*Input, error) {
 	in.expand()
 	in.reportMissing()
 	return in, nil
+}
+
+// names are those of all that is read, for messages.
+func names(from manifests.Input) []string {
+	all := slices.Clone(from.Paths)
+	for _, t := range from.Texts {
+		all = append(all, t.Name)
+	}
+	return all
 }
 
 // unclear returns the parts of policies that cannot be understood, each with its place in a file.

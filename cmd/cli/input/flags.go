@@ -20,14 +20,20 @@ import (
 // Flags say which manifests a verb reads, and whether problems in them are errors. All verbs that
 // read manifests once have them.
 type Flags struct {
-	Paths             []string
-	Recursive, strict bool
+	Paths, Kustomizations []string
+	Recursive, strict     bool
 }
+
+// Given reports whether there is anything to read.
+func (f *Flags) Given() bool { return len(f.Paths)+len(f.Kustomizations) > 0 }
 
 // Bind adds the flags to those of a verb.
 func (f *Flags) Bind(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.Paths, "manifests", "f", nil,
 		"file or folder of manifests, or - for the standard input; may be given several times")
+	flags.StringArrayVarP(&f.Kustomizations, "kustomize", "k", nil,
+		"folder with a kustomization, which is built as kubectl kustomize does; "+
+			"may be given several times")
 	flags.BoolVarP(&f.Recursive, "recursive", "R", false,
 		"read folders with all that are below them")
 	flags.BoolVar(&f.strict, "strict", false,
@@ -59,10 +65,15 @@ func (f *Flags) LoadComplete(cmd *cobra.Command) (policy.Objects, error) {
 
 // Read reads the manifests.
 func (f *Flags) Read(stdin io.Reader) (*inspect.Input, error) {
-	if len(f.Paths) == 0 {
+	if !f.Given() {
 		return nil, errors.New("--manifests is missing; " + expected)
 	}
-	in, err := inspect.Read(manifests.Input{Paths: f.Paths, Recursive: f.Recursive, Stdin: stdin})
+	built, err := buildAll(f.Kustomizations)
+	if err != nil {
+		return nil, err
+	}
+	in, err := inspect.Read(manifests.Input{Paths: f.Paths, Recursive: f.Recursive, Stdin: stdin,
+		Texts: built})
 	if err != nil {
 		return nil, fmt.Errorf("--manifests: %w; %s", err, expected)
 	}

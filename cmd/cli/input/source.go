@@ -64,7 +64,7 @@ func (s *Source) Cluster(cmd *cobra.Command) (*Loaded, error) {
 		l.Shown = s.Namespace
 	}
 	// Files, where there are any, are all that is asked.
-	if len(s.Paths) == 0 {
+	if !s.Given() {
 		return s.readCluster(cmd, l)
 	}
 	in, err := s.Read(cmd.InOrStdin())

@@ -107,16 +107,18 @@ func (o *upOptions) launch(cmd *cobra.Command) error {
 // makePathsAbsolute is for the daemon, whose working directory is another one. The standard input
 // is no path.
 func (o *upOptions) makePathsAbsolute() error {
-	for i, path := range o.Paths {
-		if path == manifests.Stdin {
-			continue
+	for _, paths := range [][]string{o.Paths, o.Kustomizations} {
+		for i, path := range paths {
+			if path == manifests.Stdin {
+				continue
+			}
+			// A relative path would be looked up below /.
+			absolute, err := filepath.Abs(path)
+			if err != nil {
+				return err
+			}
+			paths[i] = absolute
 		}
-		// A relative path would be looked up below /.
-		absolute, err := filepath.Abs(path)
-		if err != nil {
-			return err
-		}
-		o.Paths[i] = absolute
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -13,11 +14,18 @@ import (
 // Stdin is the path that stands for the standard input.
 const Stdin = "-"
 
-// Input is what to read: files and folders, in the order in which they count.
+// Input is what to read: files and folders, in the order in which they count, then texts.
 type Input struct {
 	Paths     []string
 	Recursive bool      // read the folders below each folder too
 	Stdin     io.Reader // what the path "-" reads; nil: there is none
+	Texts     []Text
+}
+
+// Text is a manifest that was made and is in no file.
+type Text struct {
+	Name string // as problems show it
+	YAML []byte
 }
 
 // fileID is a file and its place in the order: of two files that state one object the later counts.
@@ -43,7 +51,7 @@ func (in Input) roots() ([]root, error) {
 				return nil, errors.New(`path "-": the standard input can be read once only`)
 			}
 			stdin = true
-			all = append(all, root{rank: rank, path: Stdin, file: Stdin, stdin: in.Stdin})
+			all = append(all, root{rank: rank, path: "standard input", file: Stdin, text: in.Stdin})
 			continue
 		}
 		r, err := newRoot(rank, path)
@@ -58,6 +66,10 @@ func (in Input) roots() ([]root, error) {
 			}
 			all = append(all, below...)
 		}
+	}
+	for i, t := range in.Texts {
+		all = append(all, root{rank: len(in.Paths) + i, path: t.Name, file: t.Name,
+			text: bytes.NewReader(t.YAML)})
 	}
 	return all, nil
 }

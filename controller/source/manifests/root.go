@@ -12,10 +12,10 @@ import (
 
 // root is a path that was asked for, or a folder below one. It is a folder or one file.
 type root struct {
-	rank  int // its place among all paths that were asked for
-	path  string
-	file  string    // the file's name; empty for a folder
-	stdin io.Reader // read in place of the path, if not nil
+	rank int // its place among all paths that were asked for
+	path string
+	file string    // the file's name; empty for a folder
+	text io.Reader // read in place of a file, if not nil; then path is only its name
 }
 
 // errAbsent says that a name in a folder is not a file, or not any more.
@@ -46,14 +46,10 @@ func (r root) folder() string {
 
 // pathOf returns the path of the file with a name, as problems show it.
 func (r root) pathOf(name string) string {
-	switch {
-	case r.stdin != nil:
-		return "standard input"
-	case r.file == "":
+	if r.file == "" {
 		return filepath.Join(r.path, name)
-	default:
-		return r.path
 	}
+	return r.path
 }
 
 // includes reports whether a name in the folder is to be read.
@@ -75,8 +71,8 @@ func (r root) includes(name string) bool {
 // names returns the names that are to be read and are there, sorted.
 func (r root) names() ([]string, error) {
 	switch {
-	case r.stdin != nil:
-		return []string{Stdin}, nil
+	case r.text != nil:
+		return []string{r.file}, nil
 	case r.file != "":
 		_, err := os.Stat(r.path)
 		return []string{r.file}, err
@@ -99,8 +95,8 @@ func (r root) names() ([]string, error) {
 // changes while it is read is read again, a few times: the event of the change will have it read
 // once more in any case.
 func (r root) read(name string) (data []byte, info fs.FileInfo, err error) {
-	if r.stdin != nil {
-		data, err = io.ReadAll(r.stdin)
+	if r.text != nil {
+		data, err = io.ReadAll(r.text)
 		return data, nil, err
 	}
 	path := r.pathOf(name)
