@@ -27,7 +27,7 @@ func (o *upOptions) serve(ctx context.Context, cmd *cobra.Command) error {
 		return err
 	}
 	// The network is complete before any agent starts.
-	c, err := p.build(ctx)
+	c, err := p.build(ctx, progress{})
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func portsOf(p *corev1.Pod) []inspect.Port {
 }
 
 // build makes the cluster, in which every pod serves its ports.
-func (p *plan) build(ctx context.Context) (*sandbox.Cluster, error) {
+func (p *plan) build(ctx context.Context, shown progress) (*sandbox.Cluster, error) {
 	// The nodes come first; pods are attached to them.
 	c, err := sandbox.New(p.nodes)
 	if err != nil {
@@ -176,6 +176,7 @@ func (p *plan) build(ctx context.Context) (*sandbox.Cluster, error) {
 			_ = c.Close() // the first error says more
 			return nil, err
 		}
+		shown.done(1)
 	}
 	return c, nil
 }

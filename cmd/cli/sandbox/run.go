@@ -9,12 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/cli/input"
 )
 
 // runOptions are the flags of run.
 type runOptions struct {
 	options
 	timeout time.Duration
+	limit   int // of the probes
 	output  string
 	// distort replaces what the rules say, so that a test can see what a difference does; nil: they
 	// are asked as they are.
@@ -29,8 +31,14 @@ func (o *runOptions) Validate() error {
 	if o.timeout <= 0 {
 		return fmt.Errorf("--timeout %v: expected more than nothing", o.timeout)
 	}
+	if o.limit <= 0 {
+		return fmt.Errorf("--limit %d: expected more than nothing", o.limit)
+	}
 	return o.options.Validate()
 }
+
+// worthSaying is how long a run must take to be announced.
+const worthSaying = 20 * time.Second
 
 // newRunCmd is the verb that sends packets and reports who reaches whom. It gets its options from
 // outside, so that a test can change what the rules say.
@@ -55,6 +63,8 @@ What the manifests leave open is made up: nodes, the node of a pod, addresses. S
 	o.bind(cmd.Flags())
 	cmd.Flags().DurationVar(&o.timeout, "timeout", time.Second,
 		"how long a packet's answer is waited for")
+	cmd.Flags().IntVar(&o.limit, "limit", 200_000,
+		"refuse to begin where more probes would be sent")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
 	return cmd
 }
@@ -66,7 +76,16 @@ func (o *runOptions) run(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	r, err := o.try(ctx, p)
+	if err := p.checkSize(o.limit); err != nil {
+		return err
+	}
+	if about := p.estimate(); about > worthSaying {
+		input.Tell(cmd.ErrOrStderr(), "note", fmt.Sprintf("%d pods, and %d probes twice: about %v",
+			len(p.pods), p.probes(), about))
+	}
+	shown := newProgress(cmd.ErrOrStderr(), len(p.pods)+2*p.probes())
+	r, err := o.try(ctx, p, shown)
+	shown.end()
 	if err != nil {
 		return err
 	}
@@ -84,20 +103,22 @@ func (o *runOptions) run(ctx context.Context, cmd *cobra.Command) error {
 
 // try builds the cluster and sends all probes twice: before there is an agent, and when all agents
 // are ready.
-func (o *runOptions) try(ctx context.Context, p *plan) (*report, error) {
+func (o *runOptions) try(ctx context.Context, p *plan, shown progress) (*report, error) {
 	// The rules are asked before any packet is sent, and independently of the agents.
 	rules := p.rules()
 	if o.distort != nil {
 		rules = o.distort(rules)
 	}
 	r := &report{plan: p, trials: p.trials(rules)}
-	c, err := p.build(ctx)
+	shown.says("pods  ")
+	c, err := p.build(ctx, shown)
 	if err != nil {
 		return nil, err
 	}
 	// This ends the agents, too.
 	defer c.Close()
-	prober := prober{c, o.timeout}
+	prober := prober{c, o.timeout, shown}
+	shown.says("before")
 	if err := prober.before(ctx, r.trials); err != nil {
 		return nil, err
 	}
@@ -109,5 +130,6 @@ func (o *runOptions) try(ctx context.Context, p *plan) (*report, error) {
 	if r.warnings, err = startAgents(ctx, c, p.nodes, config); err != nil {
 		return nil, err
 	}
+	shown.says("after ")
 	return r, prober.after(ctx, r.trials)
 }

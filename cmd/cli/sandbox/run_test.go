@@ -83,6 +83,18 @@ func TestSandboxRunDiffers(t *testing.T) {
 	}
 }
 
+// What would take too long is refused before anything is made, with what to do.
+func TestSandboxRunRefusesTooMuch(t *testing.T) {
+	dir := folder(t, map[string]string{"shop.yaml": shop})
+	got := finish(t, program("picket", "sandbox", "run", "-f", dir, "--limit", "15"))
+	want := fmt.Sprintf(shopWarning, dir) + "picket: --limit: 3 pods are 16 probes, twice, which " +
+		"take about 10s; expected at most 15: take fewer manifests, such as those of one namespace, " +
+		"or say --limit 16\n"
+	if diff := cmp.Diff(result{code: 2, stderr: want}, got, cmp.AllowUnexported(result{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // The demo reports what a newcomer should see: who of the shop may do what, and the one mistake.
 func TestSandboxRunDemo(t *testing.T) {
 	needKernel(t)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/picket-project/picket/cmd/inspect"
@@ -80,6 +81,7 @@ func trialsBetween(from, to inspect.Pod, port inspect.Port, rules decide) []tria
 type prober struct {
 	cluster *sandbox.Cluster
 	timeout time.Duration
+	shown   progress
 }
 
 // question is a probe, whether it should be answered, and where the outcome goes.
@@ -111,11 +113,17 @@ func (p prober) after(ctx context.Context, trials []trial) error {
 // longer is how many times as long an answer is waited for that should have come but did not.
 const longer = 5
 
-// ask sends all probes at once. If no answer came to some that expected one, it sends those again
+// atOnce is how many probes are sent together. Each such part waits for what will not come.
+const atOnce = 10_000
+
+// ask sends all probes. If no answer came to some that expected one, it sends those again
 // and waits longer: a slow machine must not look like a denial.
 func (p prober) ask(ctx context.Context, questions []question) error {
-	if err := p.askOnce(ctx, questions); err != nil {
-		return err
+	for some := range slices.Chunk(questions, atOnce) {
+		if err := p.askOnce(ctx, some); err != nil {
+			return err
+		}
+		p.shown.done(len(some))
 	}
 	var again []question
 	for _, q := range questions {

@@ -18,7 +18,7 @@ func TestSandboxAskAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := b.build(t.Context())
+	c, err := b.build(t.Context(), progress{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestSandboxAskAgain(t *testing.T) {
 		true: (1 + longer) * timeout} {
 		outcome := sandbox.Stranger
 		began := time.Now()
-		if err := (prober{c, timeout}).ask(t.Context(),
+		if err := (prober{c, timeout, progress{}}).ask(t.Context(),
 			[]question{{nobody, expected, &outcome}}); err != nil {
 			t.Fatal(err)
 		}
