@@ -65,6 +65,10 @@ func (c *Controller) commit(ctx context.Context) {
 	c.checkHidden()
 	c.Health.committed(delta, time.Since(start), c.kernel.changed)
 	c.kernel.changed = time.Time{}
+	// Until all was read, the kernel gets only what isolates.
+	if c.source.whole {
+		c.revisions.committed(time.Now())
+	}
 	c.Health.set("kernel", "")
 	if c.source.whole && c.InForce != nil {
 		c.kernel.inForce.Do(func() { go c.InForce() })

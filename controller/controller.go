@@ -59,17 +59,18 @@ type Config struct {
 // Controller is the loop of one node. Its fields below Health belong to that loop's goroutine.
 type Controller struct {
 	Config
-	Health   *Health
-	box      *mailbox
-	asks     chan chan<- *ruleset.Program // of verbs: where each wants its answer
-	graph    *graph.Graph
-	source   sourceState
-	bad      badPolicies
-	disputes disputeState
-	kernel   kernelState
-	host     hostState
-	bridge   bridgeState
-	review   review
+	Health    *Health
+	box       *mailbox
+	asks      chan chan<- *ruleset.Program // of verbs: where each wants its answer
+	graph     *graph.Graph
+	source    sourceState
+	bad       badPolicies
+	disputes  disputeState
+	kernel    kernelState
+	revisions *revisions
+	host      hostState
+	bridge    bridgeState
+	review    review
 }
 
 // New returns a controller that Run starts.
@@ -83,7 +84,7 @@ func New(c Config) *Controller {
 	controller := &Controller{
 		Config: c, Health: newHealth(), box: newMailbox(), asks: make(chan chan<- *ruleset.Program),
 		graph: graph.New(c.Node, c.Denial),
-		bad:   newBadPolicies(), kernel: newKernelState(), host: newHostState(),
+		bad:   newBadPolicies(), kernel: newKernelState(), revisions: newRevisions(), host: newHostState(),
 		bridge: newBridgeState(), review: newReview(),
 	}
 	if c.DenyUnknown {

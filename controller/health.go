@@ -25,6 +25,7 @@ type Health struct {
 	pending  map[string]string // what is being found out, by whom
 	bad      map[string]string // policies that do not work wholly
 	commits  int
+	since    Since
 	table    string // who can change the rules; empty: not known yet
 	lacks    []string
 	backend  string // what holds the rules
@@ -40,6 +41,7 @@ func newHealth() *Health {
 		bad: map[string]string{},
 	}
 	h.metrics = newMetrics(h.Readiness)
+	h.since.NotReady = time.Now()
 	h.set("sync", "the source has not said yet all that there is")
 	h.set("kernel", "no ruleset has been committed yet")
 	return h
@@ -56,6 +58,7 @@ func (h *Health) set(part, reason string) bool {
 	} else {
 		h.reasons[part] = reason
 	}
+	h.noteReady()
 	return old != reason
 }
 
@@ -165,6 +168,9 @@ func (h *Health) cut(now, all int) {
 func (h *Health) committed(d ruleset.Delta, took time.Duration, changed time.Time) {
 	h.mu.Lock()
 	h.commits++
+	if !d.Empty() {
+		h.since.Committed = time.Now()
+	}
 	h.mu.Unlock()
 	// An audit that found nothing to do counts as a commit, but not as a transaction.
 	if d.Empty() {
@@ -186,7 +192,11 @@ func (h *Health) count(counts func() graph.Counts) {
 	}
 	h.mu.Unlock()
 	if due {
-		h.metrics.count(counts())
+		c := counts()
+		h.metrics.count(c)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.since.Pods = c.LocalPods
 	}
 }
 
@@ -194,7 +204,12 @@ func (h *Health) count(counts func() graph.Counts) {
 func (h *Health) failed() { h.metrics.transactions.WithLabelValues("failed").Inc() }
 
 // drifted counts that the kernel did not hold what was committed.
-func (h *Health) drifted() { h.metrics.drift.Inc() }
+func (h *Health) drifted() {
+	h.metrics.drift.Inc()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.since.Repairs++
+}
 
 // work says that the loop is at something, from now on if it was idle.
 func (h *Health) work() {

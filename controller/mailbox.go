@@ -71,6 +71,7 @@ func (c *Controller) read() {
 		for _, e := range m.Events {
 			c.apply(e)
 			c.handleReports(e)
+			c.revisions.arrived(e, since)
 		}
 		if m.Synced && !c.source.synced {
 			c.source.synced = true

@@ -158,8 +158,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	}
 	go func() { _ = server.Serve(listener) }()
 	// Without this socket everything is enforced, and verbs on the node get no answer.
-	answers := &stateServer{node: o.node, backend: backend.name,
-		features: backend.features, program: c.Program}
+	answers := &stateServer{node: o.node, beside: backend.beside, controller: c}
 	if err := answers.answerVerbs(ctx, log); err != nil {
 		log.Warn("verbs on this node get no answer", "error", err)
 	}

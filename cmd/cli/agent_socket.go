@@ -11,12 +11,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 )
@@ -24,21 +26,39 @@ import (
 // stateServer answers verbs on the node. It reads the kernel over a socket of its own, so that the
 // loop of the controller does not wait for it.
 type stateServer struct {
-	node     string
-	backend  string                                          // only nftables can be read beside the loop
-	features *nft.Features                                   // of the kernel; nil: its version says it
-	program  func(context.Context) (*ruleset.Program, error) // what the kernel should hold
-	mu       sync.Mutex                                      // guards the field below: one answer at a time
-	kernel   *nft.Backend                                    // only looks
+	node       string
+	controller *controller.Controller
+	beside     func(netns int) looker // makes the field kernel
+	started    time.Time
+	more       map[string]http.HandlerFunc // paths of others
+	netns      int                         // file descriptor of the node's network namespace
+	mu         sync.Mutex                  // guards the field below: one answer at a time
+	kernel     looker
 }
 
 // serve answers until the listener is closed.
 func (s *stateServer) serve(listener net.Listener, log *slog.Logger) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+agent.StatePath, s.answer)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second,
+	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	_ = server.Serve(rootOnly{listener})
+}
+
+// handler only answers: each path is for GET alone. Every answer, an error as well, says which
+// version gives it.
+func (s *stateServer) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+agent.StatePath, s.answer)
+	mux.HandleFunc("GET "+agent.StatusPath, s.answerStatus)
+	mux.HandleFunc("GET "+agent.MetricsPath, s.answerMetrics)
+	mux.HandleFunc("GET "+agent.ConnectionsPath, s.answerConnections)
+	for path, answer := range s.more {
+		mux.HandleFunc("GET "+path, answer)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(agent.APIHeader, strconv.Itoa(agent.API))
+		w.Header().Set(agent.VersionHeader, versionText())
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // answer writes the state, or why there is none.
@@ -59,12 +79,25 @@ const (
 	lookAgain = 200 * time.Millisecond
 )
 
+// looker reads what a kernel holds beside the loop, and how much each pod's chain has denied. The
+// program is what it should hold.
+type looker interface {
+	Look(context.Context, *ruleset.Program) (ruleset.Observed, map[ruleset.ChainID]uint64, error)
+	Close() error
+}
+
+// nftLooker is that of nftables.
+type nftLooker struct{ *nft.Backend }
+
+// Look needs no program: each chain carries its digest.
+func (l nftLooker) Look(ctx context.Context, _ *ruleset.Program) (ruleset.Observed,
+	map[ruleset.ChainID]uint64, error) {
+	o, err := l.Observe(ctx)
+	return o, l.Denied(), err
+}
+
 // state reads what the loop wants and what the kernel holds.
 func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
-	if s.backend != nftablesBackend {
-		return nil, fmt.Errorf("this node's rules are held by %s, which only its own programs show: "+
-			"iptables-legacy -t mangle -S, ipset list", s.backend)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.kernel.Close() // it costs nothing until somebody asks again
@@ -74,14 +107,14 @@ func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
 			time.Sleep(lookAgain)
 		}
 		var err error
-		if state.Program, err = s.program(ctx); err != nil {
+		if state.Program, err = s.controller.Program(ctx); err != nil {
 			return nil, err
 		}
-		observed, err := s.kernel.Observe(ctx)
+		observed, denied, err := s.kernel.Look(ctx, state.Program)
 		if err != nil {
 			return nil, fmt.Errorf("read the kernel: %w", err)
 		}
-		state.Observed, state.Denied = &observed, s.kernel.Denied()
+		state.Observed, state.Denied = &observed, denied
 		if d := state.Differences(); d.Empty() {
 			break
 		}
@@ -96,7 +129,8 @@ func (s *stateServer) answerVerbs(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	s.kernel = nft.Open(nft.Options{Look: true, NetNS: int(namespace.Fd()), Features: s.features})
+	s.netns, s.started = int(namespace.Fd()), time.Now()
+	s.kernel = s.beside(s.netns)
 	listener, err := net.Listen("unix", agent.Socket)
 	go func() {
 		defer namespace.Close()
@@ -130,75 +164,9 @@ func (l rootOnly) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := fromRoot(conn); err == nil {
+		if err := agent.FromRoot(conn); err == nil {
 			return conn, nil
 		}
 		_ = conn.Close()
 	}
-}
-
-// errNotRoot says that the other end of the socket is not root's.
-var errNotRoot = errors.New("the process at the other end is not root's")
-
-// fromRoot asks the kernel whose process is at the other end (SO_PEERCRED).
-func fromRoot(conn net.Conn) error {
-	raw, err := conn.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return err
-	}
-	var peer *unix.Ucred
-	var refused error
-	err = raw.Control(func(fd uintptr) {
-		peer, refused = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err := errors.Join(err, refused); err != nil {
-		return err
-	}
-	if peer.Uid != 0 {
-		return errNotRoot
-	}
-	return nil
-}
-
-// askAgent asks the agent of this node, as a process of root in the node's network namespace.
-func askAgent(ctx context.Context) (*agent.State, error) {
-	conn, err := dialAgent(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("ask the agent of this node: %w; expected to run as root on a node, or in "+
-			"the agent's pod: kubectl exec -n kube-system PICKET-POD -- picket kernel", err)
-	}
-	// The socket is opened here and not by the client, whose threads can be in another namespace.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://agent"+agent.StatePath, nil)
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("ask the agent of this node: %w", err), conn.Close())
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		var text [512]byte
-		n, _ := response.Body.Read(text[:])
-		return nil, fmt.Errorf("the agent answers %s: %s", response.Status, text[:n])
-	}
-	state := &agent.State{}
-	if err := json.NewDecoder(response.Body).Decode(state); err != nil {
-		return nil, fmt.Errorf("the agent's answer: %w", err)
-	}
-	return state, state.Check()
-}
-
-// dialAgent connects to the agent's socket, and trusts only a process of root there.
-func dialAgent(ctx context.Context) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", agent.Socket)
-	if err != nil {
-		return nil, err
-	}
-	if err := fromRoot(conn); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return conn, nil
 }

@@ -50,7 +50,7 @@ func stateOfAgent(t *testing.T, inside func(func() error) error) (state *agent.S
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	must(t, inside(func() (err error) {
-		state, err = askAgent(ctx)
+		state, err = agent.Here("").State(ctx)
 		return err
 	}))
 	return state
@@ -60,7 +60,7 @@ func stateOfAgent(t *testing.T, inside func(func() error) error) (state *agent.S
 func TestNobodyAnswersVerbs(t *testing.T) {
 	here := newNetns(t)
 	err := here.Do(func() error {
-		_, err := askAgent(t.Context())
+		_, err := agent.Here("").State(t.Context())
 		return err
 	})
 	if err == nil {

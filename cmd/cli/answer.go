@@ -24,6 +24,11 @@ type answerOptions struct {
 // bind adds the flags to those of a verb. more are formats beside those that every verb has.
 func (o *answerOptions) bind(cmd *cobra.Command, more ...string) {
 	o.Source.Bind(cmd.Flags())
+	o.bindOutput(cmd, more...)
+}
+
+// bindOutput adds -o and completes what it and -n take.
+func (o *answerOptions) bindOutput(cmd *cobra.Command, more ...string) {
 	o.formats = append([]string{"table", "wide", "json", "yaml"}, more...)
 	cmd.Flags().StringVarP(&o.output, "output", "o", o.formats[0],
 		"form of the answer: "+orList(o.formats))

@@ -34,7 +34,7 @@ type backend interface {
 type choice struct {
 	backend
 	name, why  string
-	features   *nft.Features              // of nf_tables; nil: not found out, or there is none
+	beside     func(netns int) looker     // makes what reads the kernel beside the loop
 	flowtables controller.FlowtableLister // nil: nothing passes by its rules
 	separator  controller.Separator
 	// removeOther removes what the other backend has left; it is for when the rules are in force.
@@ -75,7 +75,10 @@ func (o *agentOptions) chooseBackend(ctx context.Context) choice {
 // nftables is the backend of nf_tables.
 func (o *agentOptions) nftables(why string, features *nft.Features) choice {
 	b := nft.Open(nft.Options{NoOwner: !o.own, Features: features})
-	return choice{b, nftablesBackend, why, features, b, b, cleanupIPTables}
+	beside := func(netns int) looker {
+		return nftLooker{nft.Open(nft.Options{Look: true, NetNS: netns, Features: features})}
+	}
+	return choice{b, nftablesBackend, why, beside, b, b, cleanupIPTables}
 }
 
 // iptablesChoice is the backend of legacy iptables and ipset.
@@ -88,7 +91,8 @@ func iptablesChoice(why string) choice {
 		}
 		return err
 	}})
-	return choice{b, iptablesBackend, why, nil, nil, b,
+	beside := func(netns int) looker { return b.Beside(netns) }
+	return choice{b, iptablesBackend, why, beside, nil, b,
 		func(context.Context) (bool, error) { return cleanupNFTables(lock) }}
 }
 

@@ -1,5 +1,3 @@
-//go:build linux
-
 package cli
 
 import (
@@ -16,15 +14,17 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// kernelOptions are the flags of kernel.
+// kernelOptions are the flags of kernel. node is that whose pods are listed; empty: all.
 type kernelOptions struct {
-	answerOptions
-	all bool
+	askOptions
+	all  bool
+	node string
 }
 
-// newKernelCmd is the verb that compares what a node's kernel holds with what it should.
-func newKernelCmd() *cobra.Command {
-	o := kernelOptions{answerOptions: answerOptions{formats: []string{"table", "wide", "json", "yaml"}}}
+// newNodeKernelCmd is the verb as the program of nodes has it, which asks the agent of its node.
+func newNodeKernelCmd() *cobra.Command {
+	o := kernelOptions{}
+	o.formats = []string{"table", "wide", "json", "yaml"}
 	cmd := &cobra.Command{
 		Use:   "kernel [POD]",
 		Short: "Show what this node's kernel holds for a pod, and whether that is right",
@@ -39,7 +39,7 @@ The exit code is 0 if the kernel holds what it should, 1 if it does not, 2 after
   picket kernel shop/backend
   picket kernel --all -o json`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return o.here(cmd, args) },
 	}
 	cmd.Flags().StringVarP(&o.output, "output", "o", o.formats[0],
 		"form of the answer: "+orList(o.formats))
@@ -47,18 +47,32 @@ The exit code is 0 if the kernel holds what it should, 1 if it does not, 2 after
 	return cmd
 }
 
-// run asks the agent of this node, and prints its answer.
-func (o *kernelOptions) run(cmd *cobra.Command, args []string) error {
+// here asks the agent of this node, and prints its answer.
+func (o *kernelOptions) here(cmd *cobra.Command, pods []string) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	state, err := askAgent(cmd.Context())
+	state, err := agent.Here(versionText()).State(cmd.Context())
 	if err != nil {
 		return err
 	}
-	pods := state.Pods()
-	if len(args) > 0 {
-		pods = args
+	return o.answer(cmd, newKernelReport(state, pods), len(pods) > 0)
+}
+
+// answer prints what one node's kernel holds.
+func (o *kernelOptions) answer(cmd *cobra.Command, r kernelReport, full bool) error {
+	err := o.print(cmd.OutOrStdout(), "Kernel", r, func(p *page) { p.kernel(r, o.all || full) })
+	if err == nil && !r.Right {
+		return exit.Code(1)
+	}
+	return err
+}
+
+// newKernelReport compares the kernel of a node with what it should hold; without pods for all that
+// are isolated there.
+func newKernelReport(state *agent.State, pods []string) kernelReport {
+	if len(pods) == 0 {
+		pods = state.Pods()
 	}
 	report := kernelReport{Node: state.Node, Agent: state.Version}
 	for _, pod := range pods {
@@ -70,12 +84,7 @@ func (o *kernelOptions) run(cmd *cobra.Command, args []string) error {
 	for line := range strings.Lines(d.String()) {
 		report.Missing = append(report.Missing, strings.TrimRight(line, "\n"))
 	}
-	full := o.all || len(args) > 0
-	err = o.print(cmd.OutOrStdout(), "Kernel", report, func(p *page) { p.kernel(report, full) })
-	if err == nil && !report.Right {
-		return exit.Code(1)
-	}
-	return err
+	return report
 }
 
 // kernelReport is the answer of kernel.

@@ -25,7 +25,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.AddCommand(nodeVerbs()...)
 	root.AddCommand(localVerbs()...)
 	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
-	root.AddCommand(newRenderCmd(), newMatrixCmd())
+	root.AddCommand(newRenderCmd(), newMatrixCmd(), newKernelCmd())
 	return execute(root, args, streams{stdin, stdout, stderr})
 }
 
@@ -37,6 +37,7 @@ func NodeMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 This program is for nodes. The verbs for people (why, lint, diff and others) are in the command line
 of the same release, picket or kubectl-picket.`
 	root.AddCommand(nodeVerbs()...)
+	root.AddCommand(newNodeKernelCmd())
 	return execute(root, args, streams{stdin, stdout, stderr})
 }
 

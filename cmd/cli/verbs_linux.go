@@ -11,7 +11,7 @@ import (
 
 // nodeVerbs are the verbs that work on a node: on Linux alone.
 func nodeVerbs() []*cobra.Command {
-	return []*cobra.Command{newAgentCmd(), newCleanupCmd(), newKernelCmd()}
+	return []*cobra.Command{newAgentCmd(), newCleanupCmd(), newRelayCmd()}
 }
 
 // localVerbs are the other verbs that need Linux, though no node.

@@ -28,6 +28,7 @@ type entry struct {
 	ruleset.Connection
 	original, zone, id []byte // values of CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID; nil: there is none
 	offloaded          bool   // a flowtable forwards its packets, past all hooks
+	over               bool   // both ends have closed it
 }
 
 // offload is the bit of IPS_OFFLOAD in an entry's status (Linux 4.16).
@@ -49,6 +50,8 @@ func parse(message []byte) (e entry, ok bool) {
 			e.zone = value
 		case nl.CTA_ID:
 			e.id = value
+		case nl.CTA_PROTOINFO:
+			e.over = isOver(value)
 		case nl.CTA_STATUS:
 			e.offloaded = len(value) == 4 && binary.BigEndian.Uint32(value)&offload != 0
 		}

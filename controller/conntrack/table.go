@@ -22,12 +22,20 @@ type Table struct {
 }
 
 // Open gets hold of the table of the calling thread's network namespace.
-func Open() (*Table, error) {
-	all, err := newAsker()
+func Open() (*Table, error) { return OpenIn(0) }
+
+// OpenIn gets hold of the table of a network namespace by its file descriptor; 0: the calling
+// thread's.
+func OpenIn(namespace int) (*Table, error) {
+	at := netns.NsHandle(namespace)
+	if namespace == 0 {
+		at = netns.None()
+	}
+	all, err := newAsker(at)
 	if err != nil {
 		return nil, err
 	}
-	one, err := newAsker()
+	one, err := newAsker(at)
 	if err != nil {
 		all.close()
 		return nil, err
@@ -69,12 +77,12 @@ type asker struct {
 }
 
 // newAsker opens the sockets; the caller closes them.
-func newAsker() (a asker, err error) {
-	if a.links, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+func newAsker(at netns.NsHandle) (a asker, err error) {
+	if a.links, err = netlink.NewHandleAt(at, unix.NETLINK_ROUTE); err != nil {
 		return a, fmt.Errorf("open netlink socket: %w", err)
 	}
 	for _, socket := range []**nl.SocketHandle{&a.entries, &a.endings} {
-		s, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_NETFILTER)
+		s, err := nl.GetNetlinkSocketAt(at, netns.None(), unix.NETLINK_NETFILTER)
 		if err != nil {
 			a.close()
 			return a, fmt.Errorf("open netlink socket: %w", err)

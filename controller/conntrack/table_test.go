@@ -250,6 +250,29 @@ func TestReviewOfAnAddress(t *testing.T) {
 	}
 }
 
+// What is over is not open, and looking changes nothing.
+func TestEach(t *testing.T) {
+	table := newTable(t)
+	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_TCP}.add(t)
+	opened{"10.1.0.9:1", "10.96.0.1:2", "10.1.0.5:2", "10.1.0.9:1", unix.IPPROTO_UDP}.add(t)
+	var got []string
+	if err := table.Each(t.Context(), func(c ruleset.Connection) { got = append(got, c.String()) }); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(got)
+	want := []string{"10.1.0.5:1 > 10.1.0.7:2 tcp", "10.1.0.9:1 > 10.1.0.5:2 udp"}
+	if !slices.Equal(got, want) || len(list(t, table, everything)) != 2 {
+		t.Errorf("%q", got)
+	}
+	for state, over := range map[uint8]bool{nl.TCP_CONNTRACK_ESTABLISHED: false,
+		nl.TCP_CONNTRACK_TIME_WAIT: true, nl.TCP_CONNTRACK_CLOSE: true} {
+		tcp := []byte{5, 0, ctaProtoinfoTCPState, 0, state, 0, 0, 0}
+		if info := append([]byte{12, 0, ctaProtoinfoTCP, 0}, tcp...); isOver(info) != over {
+			t.Errorf("state %d: over %t", state, !over)
+		}
+	}
+}
+
 // fill makes a table of 100,000 entries.
 func fill(b *testing.B) *Table {
 	table := newTable(b)

@@ -33,14 +33,16 @@ type Backend struct {
 	pending map[string]bool // sets to be destroyed that the kernel had still in use
 	// spelling has the rules that iptables-save prints in another way than they are written here
 	spelling map[string]string
-	spelled  bool         // spelling is known
-	applied  atomic.Int64 // how often this backend has changed anything; Watch reads it
+	spelled  bool                               // spelling is known
+	told     *atomic.Pointer[map[string]string] // spelling, for backends beside this one
+	applied  atomic.Int64                       // how often this backend has changed anything; Watch reads it
 }
 
 // Open prepares a backend; the kernel is first asked in Observe.
 func Open(o Options) *Backend {
 	return &Backend{options: o, content: newContent(), held: newKernel(),
-		pending: map[string]bool{}, spelling: map[string]string{}}
+		pending: map[string]bool{}, spelling: map[string]string{},
+		told: new(atomic.Pointer[map[string]string])}
 }
 
 // Form says that ports can't be looked up in a map.
@@ -321,6 +323,7 @@ func (b *Backend) learnSpelling(ctx context.Context) error {
 			b.learn(printed.chains[name], rules)
 		}
 	}
+	b.tellSpelling()
 	return nil
 }
 

@@ -21,7 +21,8 @@ import (
 func Parse(np *networkingv1.NetworkPolicy) *Policy {
 	p := &parser{key: Key{np.Namespace, np.Name}}
 	spec := field.NewPath("spec")
-	policy := &Policy{Key: p.key, Isolates: p.types(&np.Spec, spec.Child("policyTypes"))}
+	policy := &Policy{Key: p.key, Isolates: p.types(&np.Spec, spec.Child("policyTypes")),
+		Revision: Revision{np.Generation, np.ResourceVersion}}
 	var certain bool
 	policy.Subjects, certain = p.subjects(&np.Spec.PodSelector, spec.Child("podSelector"))
 	for i, r := range np.Spec.Ingress {

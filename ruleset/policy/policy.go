@@ -13,6 +13,13 @@ type Policy struct {
 	Isolates [2]bool   // by ruleset.Direction (spec.policyTypes)
 	Rules    [2][]Rule // by ruleset.Direction (spec.ingress, spec.egress)
 	Problems []Problem // what could not be understood
+	Revision Revision
+}
+
+// Revision says which version of its object a policy is. The zero value is that of a file.
+type Revision struct {
+	Generation      int64 // metadata.generation, which grows with each change of the spec
+	ResourceVersion string
 }
 
 // Selects reports whether the policy isolates the pod in a direction.

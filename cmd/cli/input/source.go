@@ -32,6 +32,11 @@ func (s *Source) Bind(flags *pflag.FlagSet) {
 	s.Flags.Bind(flags)
 	flags.Lookup("manifests").Usage = "file or folder of manifests, or - for the standard input, " +
 		"instead of a cluster; may be given several times"
+	s.BindCluster(flags)
+}
+
+// BindCluster adds those that say which cluster to read, and what of it.
+func (s *Source) BindCluster(flags *pflag.FlagSet) {
 	flags.StringVar(&s.file, "kubeconfig", "", "kubeconfig file of the cluster")
 	names := clientcmd.RecommendedConfigOverrideFlags("")
 	names.CurrentContext.BindStringFlag(flags, &s.overrides.CurrentContext)
@@ -47,6 +52,11 @@ func (s *Source) Bind(flags *pflag.FlagSet) {
 	for _, name := range []string{"context", "cluster", "user", "as", "request-timeout"} {
 		flags.Lookup(name).Hidden = name != "context"
 	}
+}
+
+// NamesCluster reports whether a flag says which cluster is meant.
+func (s *Source) NamesCluster() bool {
+	return s.file != "" || s.overrides.CurrentContext != "" || s.overrides.Context.Cluster != ""
 }
 
 // Loaded is what was read.
@@ -80,7 +90,7 @@ func (s *Source) Cluster(cmd *cobra.Command) (*Loaded, error) {
 
 // readCluster reads the cluster of the kubeconfig.
 func (s *Source) readCluster(cmd *cobra.Command, l *Loaded) (*Loaded, error) {
-	config, namespace, err := s.config()
+	config, namespace, err := s.Config()
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +106,8 @@ func (s *Source) readCluster(cmd *cobra.Command, l *Loaded) (*Loaded, error) {
 	return l, nil
 }
 
-// config returns how to reach the API server, and the namespace of the context.
-func (s *Source) config() (*rest.Config, string, error) {
+// Config returns how to reach the API server, and the namespace of the context.
+func (s *Source) Config() (*rest.Config, string, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	// Without the flag it is KUBECONFIG, then the file in the home folder.
 	rules.ExplicitPath = s.file

@@ -20,6 +20,9 @@ const (
 	Socket = "@picket/agent"
 	// StatePath is the path of State on the HTTP server behind the socket.
 	StatePath = "/v1/state"
+	// RelayVerb is the verb of the agent's program that connects its standard input and output with
+	// the socket.
+	RelayVerb = "relay"
 )
 
 // State is what an agent knows of its node.

@@ -1,0 +1,34 @@
+//go:build linux
+
+package cli
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/picket-project/picket/cmd/inspect/agent"
+)
+
+// answerStatus writes what the agent says of itself. It asks neither the loop nor the rules, so that
+// it is told of both even where they hang.
+func (s *stateServer) answerStatus(w http.ResponseWriter, r *http.Request) {
+	health := s.controller.Health
+	since := health.Since()
+	status := agent.Status{API: agent.API, Version: versionText(), Node: s.node,
+		Kernel: kernelRelease(), Started: s.started, Readiness: agent.Readiness(health.Readiness()),
+		NotReadySince: since.NotReady, Committed: since.Committed, Repairs: since.Repairs,
+		Pods: since.Pods}
+	for _, revision := range s.controller.Revisions() {
+		status.Policies = append(status.Policies, agent.Revision(revision))
+	}
+	status.Others, _ = otherEngines(r.Context(), s.netns)
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(status)
+}
+
+// answerMetrics writes what Prometheus gets.
+func (s *stateServer) answerMetrics(w http.ResponseWriter, r *http.Request) {
+	asked := r.Clone(r.Context())
+	asked.URL.Path = "/metrics"
+	s.controller.Health.Handler().ServeHTTP(w, asked)
+}

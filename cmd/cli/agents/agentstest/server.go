@@ -1,0 +1,181 @@
+// Package agentstest is an API server for tests, with pods of agents in which the relay can be run.
+package agentstest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/streaming/pkg/httpstream"
+	"k8s.io/streaming/pkg/httpstream/spdy"
+)
+
+// Server answers lists with Items, by the last word of their path; what it has none for it forbids.
+// Agents are the handlers of agents, by node: a nil one cannot be run anything in.
+type Server struct {
+	Items  map[string]string
+	Agents map[string]http.Handler
+}
+
+// Start serves until the test ends, and returns a kubeconfig.
+func (s Server) Start(t *testing.T) (kubeconfig string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(s.serve))
+	t.Cleanup(server.Close)
+	kubeconfig = filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(kubeconfig, []byte(`{"apiVersion":"v1","kind":"Config","current-context":"one",
+ "clusters":[{"name":"c","cluster":{"server":"`+server.URL+`"}}], "users":[{"name":"u","user":{}}],
+ "contexts":[{"name":"one","context":{"cluster":"c","user":"u","namespace":"shop"}}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return kubeconfig
+}
+
+// kinds are those of lists.
+var kinds = map[string][2]string{"pods": {"PodList", "v1"}, "namespaces": {"NamespaceList", "v1"},
+	"nodes": {"NodeList", "v1"}, "services": {"ServiceList", "v1"},
+	"networkpolicies": {"NetworkPolicyList", "networking.k8s.io/v1"}}
+
+// serve answers one request.
+func (s Server) serve(w http.ResponseWriter, r *http.Request) {
+	words := strings.Split(r.URL.Path, "/")
+	last := words[len(words)-1]
+	items, known := s.Items[last]
+	switch {
+	case last == "exec":
+		s.exec(w, r, words[len(words)-2])
+		return
+	case last == "version":
+		fmt.Fprint(w, `{"gitVersion":"v1.36.0"}`)
+		return
+	case last == "log":
+		fmt.Fprintln(w, "in force")
+		return
+	case r.URL.Query().Get("labelSelector") != "":
+		items = s.agentPods(strings.TrimPrefix(r.URL.Query().Get("fieldSelector"), "spec.nodeName="))
+	// One object: the fake has one of each name.
+	case len(words) > 2 && words[len(words)-2] == "pods":
+		s.pod(w, last)
+		return
+	case !known:
+		refuse(w)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"kind":%q,"apiVersion":%q,"metadata":{},"items":[%s]}`, kinds[last][0],
+		kinds[last][1], items)
+}
+
+// refuse forbids something.
+func refuse(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusForbidden)
+	_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status",
+		APIVersion: "v1"}, Status: "Failure", Reason: "Forbidden", Code: 403, Message: "forbidden here"})
+}
+
+// pod answers for the pod of a name.
+func (s Server) pod(w http.ResponseWriter, name string) {
+	var list corev1.PodList
+	_ = json.Unmarshal([]byte(`{"items":[`+s.Items["pods"]+`]}`), &list)
+	for _, p := range list.Items {
+		if p.Name == name {
+			p.TypeMeta = metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"}
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(p)
+			return
+		}
+	}
+	w.WriteHeader(http.StatusNotFound)
+}
+
+// agentPods are the pods of agents, those of one node or all.
+func (s Server) agentPods(node string) string {
+	var list []string
+	for name := range s.Agents {
+		if node != "" && node != name {
+			continue
+		}
+		list = append(list, fmt.Sprintf(`{"metadata":{"namespace":"kube-system","name":"picket-%s"},
+ "spec":{"nodeName":%q,"containers":[{"name":"agent","image":"picket:v2"}]},"status":{"phase":"Running",
+ "containerStatuses":[{"name":"agent","state":{"running":{}}}]}}`, name, name))
+	}
+	return strings.Join(list, ",")
+}
+
+// exec runs the relay in a pod, over SPDY: a WebSocket is refused, as by an old API server.
+func (s Server) exec(w http.ResponseWriter, r *http.Request, pod string) {
+	handler := s.Agents[strings.TrimPrefix(pod, "picket-")]
+	if r.Method != http.MethodPost || handler == nil {
+		refuse(w)
+		return
+	}
+	if _, err := httpstream.Handshake(r, w, []string{"v4.channel.k8s.io"}); err != nil {
+		return
+	}
+	streams := make(chan httpstream.Stream, 4)
+	upgraded := spdy.NewResponseUpgrader().UpgradeResponse(w, r,
+		func(one httpstream.Stream, _ <-chan struct{}) error {
+			streams <- one
+			return nil
+		})
+	if upgraded == nil {
+		return
+	}
+	defer upgraded.Close()
+	byType := map[string]httpstream.Stream{}
+	for len(byType) < 4 {
+		one := <-streams
+		byType[one.Headers().Get("streamType")] = one
+	}
+	answer(handler, byType["stdin"], byType["stdout"])
+	_ = json.NewEncoder(byType["error"]).Encode(metav1.Status{Status: metav1.StatusSuccess})
+	for _, one := range byType {
+		_ = one.Close()
+	}
+}
+
+// answer has an agent answer what comes from the relay.
+func answer(handler http.Handler, in io.Reader, out io.Writer) {
+	here, there := net.Pipe()
+	go func() { _, _ = io.Copy(here, in) }()
+	server := &http.Server{Handler: handler}
+	listener := &oneConn{conn: there, ended: make(chan struct{})}
+	go func() { _ = server.Serve(listener) }()
+	_, _ = io.Copy(out, here)
+	close(listener.ended)
+	_ = here.Close()
+	_ = server.Close()
+}
+
+// oneConn is a listener for one connection.
+type oneConn struct {
+	conn  net.Conn
+	ended chan struct{}
+}
+
+// Accept returns the connection, and after it none.
+func (l *oneConn) Accept() (net.Conn, error) {
+	if l.conn == nil {
+		<-l.ended
+		return nil, net.ErrClosed
+	}
+	conn := l.conn
+	l.conn = nil
+	return conn, nil
+}
+
+// Close has nothing to close: the connection ends with who asks.
+func (l *oneConn) Close() error { return nil }
+
+// Addr is nobody's.
+func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{} }

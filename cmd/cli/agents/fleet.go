@@ -1,0 +1,112 @@
+package agents
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/picket-project/picket/cmd/inspect/agent"
+)
+
+// Label is what pods of agents are found by, in the one namespace that is looked at: a label alone
+// would let anybody who can make a pod answer for a node.
+const Label = "app.kubernetes.io/name=picket"
+
+// component tells agents from other pods with the label.
+const component = "app.kubernetes.io/component"
+
+// Fleet is how to reach the agents of a cluster.
+type Fleet struct {
+	Config    *rest.Config
+	Namespace string // of the agents
+	Version   string // of this program
+}
+
+// Agent is a pod that an agent runs in.
+type Agent struct {
+	agent.Client
+	Pod *corev1.Pod
+}
+
+// Agents lists the agents, one a node, sorted by node.
+func (f Fleet) Agents(ctx context.Context) ([]Agent, error) { return f.list(ctx, "") }
+
+// Of returns the agent of one node.
+func (f Fleet) Of(ctx context.Context, node string) (Agent, error) {
+	list, err := f.list(ctx, "spec.nodeName="+node)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("no agent on %s: no pod with the label %s in %s; elsewhere: "+
+			"--agent-namespace", node, Label, f.Namespace)
+	}
+	if err != nil {
+		return Agent{}, err
+	}
+	return list[0], nil
+}
+
+// list lists agents of the nodes that a selector of fields names.
+func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
+	client, err := kubernetes.NewForConfig(f.Config)
+	if err != nil {
+		return nil, fmt.Errorf("cluster client: %w", err)
+	}
+	pods, err := client.CoreV1().Pods(f.Namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: Label, FieldSelector: fields})
+	if err != nil {
+		return nil, fmt.Errorf("list the agents' pods in %s: %w", f.Namespace, err)
+	}
+	var list []Agent
+	for _, pod := range onePerNode(pods.Items) {
+		r := relay{f.Config, client, pod}
+		list = append(list, Agent{agent.Client{Node: pod.Spec.NodeName, Version: f.Version,
+			Dial: r.dial}, pod})
+	}
+	return list, nil
+}
+
+// onePerNode returns the pod of each node's agent: while one replaces another, the one that runs, and
+// of two of them the younger.
+func onePerNode(pods []corev1.Pod) (list []*corev1.Pod) {
+	for i := range pods {
+		p := &pods[i]
+		other := p.Labels[component] != "" && p.Labels[component] != "agent"
+		if p.Spec.NodeName != "" && !other && len(p.Spec.Containers) > 0 {
+			list = append(list, p)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *corev1.Pod) int {
+		return cmp.Or(strings.Compare(a.Spec.NodeName, b.Spec.NodeName), cmp.Compare(rank(a), rank(b)),
+			b.CreationTimestamp.Compare(a.CreationTimestamp.Time))
+	})
+	return slices.CompactFunc(list, func(a, b *corev1.Pod) bool {
+		return a.Spec.NodeName == b.Spec.NodeName
+	})
+}
+
+// rank is lower for pods that are likelier to answer.
+func rank(p *corev1.Pod) int {
+	switch {
+	case p.Status.Phase != corev1.PodRunning:
+		return 2
+	case p.DeletionTimestamp != nil:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// Clients are the agents as those who ask them see them.
+func Clients(list []Agent) []agent.Client {
+	all := make([]agent.Client, len(list))
+	for i, a := range list {
+		all[i] = a.Client
+	}
+	return all
+}

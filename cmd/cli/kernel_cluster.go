@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/picket-project/picket/cmd/cli/agents"
+	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// newKernelCmd is the verb as people have it: it asks this node's agent, or those of a cluster.
+func newKernelCmd() *cobra.Command {
+	var o kernelOptions
+	cmd := &cobra.Command{
+		Use:   "kernel [POD]",
+		Short: "Show what a node's kernel holds for a pod, and whether that is right",
+		Long: `Show the rules of a pod in the kernel of its node, who is meant by them, which policies they come
+from, and how many packets they have denied; and compare them with what the agent wants. Without POD
+the isolated pods are listed, of all nodes or of --node.
+
+On a node, as root and without flags that name a cluster, the agent of that node is asked, else
+those of the cluster: by exec of their own program in their pods, with your rights (pods/exec).
+
+The exit code is 0 if the kernels hold what they should, 1 if one does not, 2 after an error, and if
+an agent could not be asked.`,
+		Example: `  picket kernel shop/backend
+  picket kernel --node node-2
+  picket kernel --all -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	o.bind(cmd)
+	cmd.Flags().BoolVar(&o.all, "all", false, "the rules of all isolated pods")
+	cmd.Flags().StringVar(&o.node, "node", "", "the only node to be asked")
+	cmd.ValidArgsFunction = o.completePods
+	return cmd
+}
+
+// run asks the agent of this node, of the pod's, or those of all nodes.
+func (o *kernelOptions) run(cmd *cobra.Command, args []string) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	if o.node == "" && o.isHere(cmd.Context()) {
+		return o.here(cmd, args)
+	}
+	fleet, namespace, err := o.fleet(o.reach)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
+	defer stop()
+	if len(args) == 0 {
+		return o.fleetKernels(ctx, cmd, fleet)
+	}
+	pod, err := keyOf(args[0], namespace)
+	if err != nil {
+		return err
+	}
+	state, err := stateOfPod(ctx, fleet, pod)
+	if err != nil {
+		return err
+	}
+	return o.answer(cmd, newKernelReport(state, []string{pod.String()}), true)
+}
+
+// stateOfPod asks the agent of a pod's node.
+func stateOfPod(ctx context.Context, fleet agents.Fleet, key policy.Key) (*agent.State, error) {
+	client, err := kubernetes.NewForConfig(fleet.Config)
+	if err != nil {
+		return nil, fmt.Errorf("cluster client: %w", err)
+	}
+	pod, err := client.CoreV1().Pods(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("pod %s: %w", key, err)
+	}
+	switch {
+	case pod.Spec.HostNetwork:
+		return nil, fmt.Errorf("pod %s is on its node's network (hostNetwork), where no policy selects "+
+			"it: the kernel holds nothing for it", key)
+	case pod.Spec.NodeName == "":
+		return nil, fmt.Errorf("pod %s is on no node yet (%s)", key, pod.Status.Phase)
+	}
+	return stateOfNode(ctx, fleet, pod.Spec.NodeName)
+}
+
+// kernelsReport is the answer of kernel for several nodes.
+type kernelsReport struct {
+	Right    bool           `json:"right"` // of all that could be asked
+	Nodes    []kernelReport `json:"nodes"`
+	NotAsked []unasked      `json:"notAsked"`
+}
+
+// fleetKernels asks the agents of all nodes, or of one.
+func (o *kernelOptions) fleetKernels(
+	ctx context.Context, cmd *cobra.Command, fleet agents.Fleet,
+) error {
+	list, err := o.asked(ctx, fleet)
+	if err != nil {
+		return err
+	}
+	states, not := answered(agent.Each(ctx, agents.Clients(list), func(ctx context.Context,
+		c agent.Client) (*agent.State, error) {
+		return c.State(ctx)
+	}))
+	report := kernelsReport{Right: true, Nodes: []kernelReport{}, NotAsked: not}
+	for _, s := range states {
+		r := newKernelReport(s, nil)
+		report.Nodes, report.Right = append(report.Nodes, r), report.Right && r.Right
+	}
+	err = o.print(cmd.OutOrStdout(), "Kernels", report, func(p *page) { p.kernels(report, o.all) })
+	switch {
+	case err != nil:
+		return err
+	case len(not) > 0:
+		return exit.Code(failed)
+	case !report.Right:
+		return exit.Code(1)
+	}
+	return nil
+}
+
+// asked are the agents that the flags mean; none is an error.
+func (o *kernelOptions) asked(ctx context.Context, fleet agents.Fleet) ([]agents.Agent, error) {
+	if o.node != "" {
+		one, err := fleet.Of(ctx, o.node)
+		return []agents.Agent{one}, err
+	}
+	list, err := fleet.Agents(ctx)
+	if err == nil && len(list) == 0 {
+		err = errNoAgents(fleet)
+	}
+	return list, err
+}
+
+// errNoAgents says where agents were looked for.
+func errNoAgents(fleet agents.Fleet) error {
+	return fmt.Errorf("no agent: no pod with the label %s in %s; elsewhere: --agent-namespace",
+		agents.Label, fleet.Namespace)
+}
+
+// kernels writes what several kernels hold.
+func (p *page) kernels(r kernelsReport, full bool) {
+	for i, node := range r.Nodes {
+		if i > 0 {
+			p.WriteString("\n")
+		}
+		p.line("", "NODE %s, agent %s", node.Node, node.Agent)
+		p.kernel(node, full)
+	}
+	p.notAsked(r.NotAsked)
+}
+
+// completePods completes the names of pods.
+func (o *kernelOptions) completePods(cmd *cobra.Command, args []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names := slices.DeleteFunc(o.complete(cmd, endNames), func(name string) bool {
+		return strings.Count(name, "/") != 1 || strings.HasPrefix(name, "node/")
+	})
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

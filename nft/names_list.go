@@ -1,0 +1,32 @@
+package nft
+
+import (
+	"fmt"
+
+	"github.com/google/nftables"
+)
+
+// Names lists the tables and chains of all families that a network namespace has, whoever made
+// them. netns is a file descriptor; 0: that of the calling thread.
+func Names(netns int) (tables, chains []string, err error) {
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(netns))
+	if err != nil {
+		return nil, nil, fmt.Errorf("open netlink socket: %w", err)
+	}
+	defer conn.CloseLasting()
+	all, err := conn.ListTables()
+	if err != nil {
+		return nil, nil, fmt.Errorf("list tables: %w", err)
+	}
+	for _, t := range all {
+		tables = append(tables, t.Name)
+	}
+	list, err := conn.ListChains()
+	if err != nil {
+		return nil, nil, fmt.Errorf("list chains: %w", err)
+	}
+	for _, c := range list {
+		chains = append(chains, c.Name)
+	}
+	return tables, chains, nil
+}
