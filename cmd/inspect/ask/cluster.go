@@ -206,3 +206,22 @@ func (c *Cluster) PodRanges() []netip.Prefix {
 
 // Disputed reports whether a pod has an address that may not be its own alone.
 func (c *Cluster) Disputed(p Pod) bool { return c.disputed[p.Key] }
+
+// SelectedBy returns the pods that a policy isolates in some direction.
+func (c *Cluster) SelectedBy(k policy.Key) (pods []Pod) {
+	at, found := slices.BinarySearchFunc(c.Policies, k, func(p *policy.Policy, k policy.Key) int {
+		return p.Key.Compare(k)
+	})
+	if !found {
+		return nil
+	}
+	for _, p := range c.Pods {
+		ns := c.Namespace(p.Namespace)
+		one := c.Policies[at]
+		if p.counts && (one.Selects(p.policy, ns, ruleset.Ingress) ||
+			one.Selects(p.policy, ns, ruleset.Egress)) {
+			pods = append(pods, p)
+		}
+	}
+	return pods
+}

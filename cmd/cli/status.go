@@ -1,0 +1,281 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/picket-project/picket/cmd/cli/agents"
+	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/cli/input"
+	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/cmd/inspect/status"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// statusOptions are the flags of status.
+type statusOptions struct {
+	askOptions
+	wait    bool
+	timeout time.Duration
+}
+
+// newStatusCmd is the verb that says whether all is well, and whether a policy is in force.
+func newStatusCmd() *cobra.Command {
+	var o statusOptions
+	cmd := &cobra.Command{
+		Use:   "status [node/NAME | netpol/NAME]",
+		Short: "Say whether all nodes enforce policies, or whether one policy is in force yet",
+		Long: `Say whether all is well on all nodes; on one node, with all that people have to see to there; or on
+which nodes a policy is in force as the API server has it now, since when, and how long it took.
+
+The agents are asked by exec of their own program in their pods, with your rights (pods/exec). A
+node whose agent does not answer is not taken to be well. On a node without a kubeconfig root is
+told of that node.
+
+The exit code is 0 if all is well, or the policy in force on all nodes with pods that it selects, 1
+if not, 2 after an error.`,
+		Example: `  picket status
+  picket status node/node-3
+  picket status netpol/default-deny -n shop
+  kubectl apply -f policy.yaml && picket status netpol/api -n shop --wait`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	o.bind(cmd)
+	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until the policy is in force on all nodes")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "how long to wait")
+	cmd.ValidArgsFunction = o.completeAbout
+	return cmd
+}
+
+// run finds out what the question is about.
+func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
+	kind, name := "", ""
+	if len(args) > 0 {
+		kind, name, _ = strings.Cut(args[0], "/")
+	}
+	isPolicy := kind == "netpol" || kind == "networkpolicy" || kind == "networkpolicies"
+	switch {
+	case len(args) > 0 && (name == "" || kind != "node" && !isPolicy):
+		return fmt.Errorf("%q: expected node/NAME or netpol/NAME", args[0])
+	case o.wait && !isPolicy:
+		return errors.New("--wait: expected netpol/NAME, which can come into force")
+	}
+	fleet, _, err := o.fleet(o.reach)
+	// On a node without a kubeconfig that node's own agent can be asked.
+	if err != nil && kind == "" && o.isHere(cmd.Context()) {
+		return o.ofAgent(cmd, agent.Here(versionText()))
+	}
+	if err != nil {
+		return err
+	}
+	l, err := o.load(cmd)
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case "":
+		return o.ofFleet(cmd, l, fleet)
+	case "node":
+		return o.ofNode(cmd, fleet, name)
+	}
+	return o.ofPolicy(cmd, question{l, fleet, policy.Key{Namespace: l.Namespace, Name: name}})
+}
+
+// question is what is to be known of one policy.
+type question struct {
+	*input.Loaded
+	fleet agents.Fleet
+	about policy.Key
+}
+
+// nodesOf asks the agents of the nodes that keep wants, and adds nodes of the cluster without one.
+func nodesOf(ctx context.Context, l *input.Loaded, f agents.Fleet, keep func(string) bool) (
+	[]status.Node, error) {
+	list, err := f.Agents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var asked []agent.Client
+	has := map[string]bool{}
+	for _, a := range list {
+		if has[a.Node] = true; keep(a.Node) {
+			asked = append(asked, a.Client)
+		}
+	}
+	var nodes []status.Node
+	for _, a := range agent.Each(ctx, asked, statusOf) {
+		n := status.Node{Name: a.Node, Agent: a.Value}
+		if a.Err != nil {
+			n.Agent, n.Why = nil, a.Err.Error()
+		}
+		nodes = append(nodes, n)
+	}
+	for _, n := range l.Objects.Nodes {
+		if !has[n.Name] && keep(n.Name) && n.Labels[corev1.LabelOSStable] != "windows" {
+			nodes = append(nodes, status.Node{Name: n.Name,
+				Why: "no agent runs here (looked in " + f.Namespace + ")"})
+		}
+	}
+	sortNodes(nodes)
+	return nodes, nil
+}
+
+// statusOf asks one agent.
+func statusOf(ctx context.Context, c agent.Client) (*agent.Status, error) {
+	return agent.Ask[*agent.Status](ctx, c, agent.StatusPath)
+}
+
+// everyNode keeps all of them.
+func everyNode(string) bool { return true }
+
+// ofFleet says whether all is well.
+func (o *statusOptions) ofFleet(cmd *cobra.Command, l *input.Loaded, fleet agents.Fleet) error {
+	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
+	defer stop()
+	nodes, err := nodesOf(ctx, l, fleet, everyNode)
+	if err != nil {
+		return err
+	}
+	if len(nodes) == 0 {
+		return errNoAgents(fleet)
+	}
+	generations := map[string]int64{}
+	for _, np := range l.Objects.Policies {
+		generations[np.Namespace+"/"+np.Name] = np.Generation
+	}
+	f := status.OfFleet(nodes, generations, time.Now())
+	err = o.print(cmd.OutOrStdout(), "Status", f, func(p *page) { p.fleet(f) })
+	if err == nil && f.Well < len(f.Nodes) {
+		return exit.Code(1)
+	}
+	return err
+}
+
+// ofNode says what one node's agent says.
+func (o *statusOptions) ofNode(cmd *cobra.Command, fleet agents.Fleet, name string) error {
+	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
+	defer stop()
+	one, err := fleet.Of(ctx, name)
+	if err != nil {
+		return err
+	}
+	cmd.SetContext(ctx)
+	return o.ofAgent(cmd, one.Client)
+}
+
+// ofAgent says what one agent says.
+func (o *statusOptions) ofAgent(cmd *cobra.Command, one agent.Client) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	answer, err := statusOf(cmd.Context(), one)
+	if err != nil {
+		return err
+	}
+	n := newNodeReport(answer, time.Now())
+	err = o.print(cmd.OutOrStdout(), "NodeStatus", n, func(p *page) { p.node(n) })
+	if err == nil && !n.Well {
+		return exit.Code(1)
+	}
+	return err
+}
+
+// again is the pause between two looks of --wait.
+const again = 500 * time.Millisecond
+
+// ofPolicy says where a policy is in force, and waits for that.
+func (o *statusOptions) ofPolicy(cmd *cobra.Command, q question) error {
+	ctx, stop := context.WithTimeout(cmd.Context(), max(o.reach.patience, o.timeout))
+	defer stop()
+	deadline := time.Now().Add(o.timeout)
+	p, nodes, known := status.Policy{}, map[string]status.Node{}, false
+	// Nodes that were well are not asked again: what came into force stays, or is replaced by newer.
+	open := everyNode
+	for {
+		found, err := o.look(ctx, q, open)
+		if err != nil {
+			return err
+		}
+		for _, n := range found {
+			nodes[n.Name] = n
+		}
+		p = status.OfPolicy(q.wanted(), sorted(nodes))
+		known = known || p.Known()
+		if p.Done() || !o.wait || time.Now().Add(again).After(deadline) {
+			break
+		}
+		open = notWell(p)
+		time.Sleep(again)
+	}
+	// One that is deleted has been somewhere until now.
+	if !known {
+		return fmt.Errorf("policy %s: there is none, and no node that was asked holds one", q.about)
+	}
+	err := o.print(cmd.OutOrStdout(), "PolicyStatus", p, func(x *page) { x.policyStatus(p) })
+	if err == nil && !p.Done() {
+		return exit.Code(1)
+	}
+	return err
+}
+
+// look asks the agents once.
+func (o *statusOptions) look(ctx context.Context, q question, keep func(string) bool) (
+	[]status.Node, error) {
+	ctx, stop := context.WithTimeout(ctx, o.reach.patience)
+	defer stop()
+	nodes, err := nodesOf(ctx, q.Loaded, q.fleet, keep)
+	if err == nil && len(nodes) == 0 {
+		err = errNoAgents(q.fleet)
+	}
+	return nodes, err
+}
+
+// notWell keeps the nodes on which a policy is not in force yet.
+func notWell(p status.Policy) func(string) bool {
+	open := map[string]bool{}
+	for _, n := range p.Nodes {
+		open[n.Node] = n.State == status.No || n.State == status.Unknown
+	}
+	return func(node string) bool {
+		is, known := open[node]
+		return is || !known
+	}
+}
+
+// wanted is the policy as the API server has it.
+func (q question) wanted() status.Wanted {
+	w := status.Wanted{Policy: q.about.String(), Pods: map[string]int{}}
+	if np := q.Spec(q.about); np != nil {
+		w.Generation = max(np.Generation, 1)
+	}
+	for _, pod := range q.SelectedBy(q.about) {
+		w.Pods[pod.Node]++
+	}
+	return w
+}
+
+// completeAbout completes nodes and policies.
+func (o *statusOptions) completeAbout(cmd *cobra.Command, args []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return o.complete(cmd, func(l *input.Loaded) (names []string) {
+		for _, n := range l.NodeNames() {
+			names = append(names, "node/"+n)
+		}
+		for _, np := range l.Objects.Policies {
+			if np.Namespace == l.Namespace {
+				names = append(names, "netpol/"+np.Name)
+			}
+		}
+		return names
+	}), cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/picket-project/picket/cmd/cli/terminal"
+	"github.com/picket-project/picket/cmd/inspect"
+	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/cmd/inspect/status"
+)
+
+// sortNodes sorts by name.
+func sortNodes(nodes []status.Node) {
+	slices.SortFunc(nodes, func(a, b status.Node) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// sorted are the nodes in their order.
+func sorted(nodes map[string]status.Node) []status.Node {
+	list := slices.Collect(maps.Values(nodes))
+	sortNodes(list)
+	return list
+}
+
+// fleet writes a line a node, and below what people have to see to.
+func (p *page) fleet(f status.Fleet) {
+	p.line("  ", "all is well on %d of %s, with %s", f.Well, inspect.Count(len(f.Nodes), "node"),
+		counted(f.Policies, "policy", "policies"))
+	p.WriteString("\n")
+	t := terminal.Table{Header: []string{"NODE", "READY", "VERSION", "BACKEND", "PODS", "IN FORCE"},
+		Right: []bool{4: true, 5: true}}
+	for _, n := range f.Nodes {
+		if !n.Asked {
+			t.Rows = append(t.Rows, []string{n.Node, p.Paint(terminal.Bad, "?"), "-", "-", "-", "-"})
+			continue
+		}
+		ready := p.Paint(terminal.Good, "yes")
+		if !n.Ready {
+			ready = p.Paint(terminal.Bad, "no, for "+span(time.Duration(n.NotReady)*time.Second))
+		}
+		t.Rows = append(t.Rows, []string{n.Node, ready, n.Version, n.Backend, fmt.Sprint(n.Pods),
+			fmt.Sprintf("%d of %d", n.InForce, f.Policies)})
+	}
+	p.table(t)
+	for _, n := range f.Nodes {
+		p.findings(n)
+	}
+}
+
+// shownFindings is how many findings of a node are shown without -o wide.
+const shownFindings = 2
+
+// findings writes what people have to see to on one node.
+func (p *page) findings(n status.FleetNode) {
+	for i, text := range n.Findings {
+		if i == 0 {
+			p.WriteString("\n")
+		}
+		if i == shownFindings && !p.wide {
+			p.line("    ", "  %d more: picket status node/%s", len(n.Findings)-i, n.Node)
+			return
+		}
+		p.line("    ", "%s: %s", n.Node, text)
+	}
+}
+
+// counted is a number and what it counts, where the plural is not made by an s.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// span is a duration in seconds, or as short as people say it.
+func span(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(100 * time.Microsecond).String()
+	}
+	text := d.Round(time.Second).String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if short, ends := strings.CutSuffix(text, zero); ends {
+			text = short + zero[:1]
+		}
+	}
+	return text
+}
+
+// nodeReport is the answer of status for one node.
+type nodeReport struct {
+	Well  bool          `json:"well"`
+	Agent *agent.Status `json:"agent"`
+	now   time.Time
+}
+
+// newNodeReport says whether there is anything to see to.
+func newNodeReport(a *agent.Status, now time.Time) nodeReport {
+	return nodeReport{Well: a.Readiness.Ready && len(a.Readiness.Warnings)+len(a.Others) == 0,
+		Agent: a, now: now}
+}
+
+// node writes all that an agent says.
+func (p *page) node(n nodeReport) {
+	a := n.Agent
+	state := p.Paint(terminal.Good, "READY")
+	if !a.Readiness.Ready {
+		state = p.Paint(terminal.Bad, "NOT READY") + " for " + span(n.now.Sub(a.NotReadySince))
+	}
+	rules := "no rules have changed since the start"
+	if !a.Committed.IsZero() {
+		rules = "the rules of " + clock(a.Committed, n.now) + " are in force"
+	}
+	p.line("  ", "%s  %s, %s (%s)", a.Node, state, rules, inspect.Count(a.Pods, "pod"))
+	p.WriteString("\n")
+	p.parts("x", terminal.Bad, a.Readiness.Reasons)
+	p.parts("!", terminal.Warning, a.Readiness.Warnings)
+	p.parts(".", terminal.Plain, a.Readiness.Pending)
+	for _, lack := range a.Readiness.KernelLacks {
+		p.part("!", "kernel "+a.Kernel, lack)
+	}
+	for _, other := range a.Others {
+		p.part("!", "others", "enforces policies here, too: "+other)
+	}
+	if len(a.Others) == 0 {
+		p.part("ok", "others", "no sign of another program that enforces policies")
+	}
+	p.part("ok", "agent", fmt.Sprintf("version %s for %s, rules held by %s", a.Version,
+		span(n.now.Sub(a.Started)), cmp.Or(a.Readiness.Backend, "nothing yet")))
+	p.part("ok", "rules", ownership(a))
+	p.part("ok", "policies", inForce(a))
+}
+
+// ownership says who can change the rules.
+func ownership(a *agent.Status) string {
+	if a.Readiness.Table == "owned" {
+		return "the kernel refuses changes by others"
+	}
+	return fmt.Sprintf("watched: what others change is repaired, %s so far",
+		counted(a.Repairs, "time", "times"))
+}
+
+// inForce counts policies.
+func inForce(a *agent.Status) string {
+	held, waiting := 0, 0
+	for _, r := range a.Policies {
+		if !r.Since.IsZero() {
+			held++
+		}
+		if r.Waiting > 0 {
+			waiting++
+		}
+	}
+	text := counted(held, "is", "are") + " in force"
+	if waiting > 0 {
+		text += fmt.Sprintf(", %d on the way into the kernel", waiting)
+	}
+	return text
+}
+
+// parts writes a line for each part of the agent that says something.
+func (p *page) parts(sign string, c terminal.Colour, texts map[string]string) {
+	for _, part := range slices.Sorted(maps.Keys(texts)) {
+		p.part(p.Paint(c, sign), part, texts[part])
+	}
+}
+
+// part writes one line.
+func (p *page) part(sign, part, text string) {
+	p.line("                  ", "  %s %s %s", terminal.Pad(sign, 2), terminal.Pad(part, 12), text)
+}
+
+// clock is a time of today, or a date.
+func clock(t, now time.Time) string {
+	if now.Sub(t) < 24*time.Hour {
+		return t.Local().Format("15:04:05")
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+// policyStatus writes where a policy is in force.
+func (p *page) policyStatus(s status.Policy) {
+	about, verb := fmt.Sprintf("generation %d", s.Generation), "in force"
+	if s.Generation == 0 {
+		about, verb = "deleted", "gone"
+	}
+	p.line("  ", "%s  %s  %s on %d of %s", s.Policy, about, verb, s.InForce,
+		inspect.Count(len(s.Nodes), "node"))
+	p.WriteString("\n")
+	t := terminal.Table{Header: []string{"NODE", "PODS", "IN FORCE", "AFTER", "NOTE"},
+		Right: []bool{1: true, 3: true}}
+	for _, n := range s.Nodes {
+		t.Rows = append(t.Rows, []string{n.Node, fmt.Sprint(n.Pods), p.state(n.State), after(n), p.since(n)})
+	}
+	p.table(t)
+}
+
+// state paints whether a policy is in force.
+func (p *page) state(s status.State) string {
+	switch s {
+	case status.Yes:
+		return p.Paint(terminal.Good, string(s))
+	case status.Idle:
+		return string(s)
+	default:
+		return p.Paint(terminal.Bad, string(s))
+	}
+}
+
+// after is how long it took where there was something to do.
+func after(n status.PolicyNode) string {
+	if n.State != status.Yes {
+		return "-"
+	}
+	return span(n.After)
+}
+
+// since is what there is to be said of a node.
+func (p *page) since(n status.PolicyNode) string {
+	text := n.Note
+	if n.State == status.Yes && !n.Since.IsZero() {
+		text = strings.TrimSuffix("since "+clock(n.Since, time.Now())+"; "+n.Note, "; ")
+	}
+	return cmp.Or(text, "-")
+}
