@@ -25,7 +25,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.AddCommand(nodeVerbs()...)
 	root.AddCommand(localVerbs()...)
 	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
-	root.AddCommand(newRenderCmd(), newMatrixCmd(), newKernelCmd(), newStatusCmd())
+	root.AddCommand(newRenderCmd(), newMatrixCmd(), newKernelCmd(), newStatusCmd(), newCheckCmd())
 	return execute(root, args, streams{stdin, stdout, stderr})
 }
 

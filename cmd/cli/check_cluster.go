@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// lookAtCluster asks an API server what concerns Picket.
+func lookAtCluster(ctx context.Context, config *rest.Config) ([]looked, error) {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("cluster client: %w", err)
+	}
+	version, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return nil, fmt.Errorf("ask the API server: %w", err)
+	}
+	parts := []looked{{"API server", fine, version.GitVersion}}
+	for _, r := range neededRights {
+		part, err := r.look(ctx, client)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	ranges, err := lookAtRanges(ctx, client)
+	return append(parts, ranges), err
+}
+
+// right is something that a user may have to be allowed to do.
+type right struct {
+	purpose, verb, group, resource, namespace string
+	grade                                     grade // without it
+}
+
+// neededRights are what is done to install Picket, and to use its verbs.
+var neededRights = []right{
+	{"to install", "create", "apps", "daemonsets", "kube-system", warned},
+	{"to install", "create", "rbac.authorization.k8s.io", "clusterroles", "", warned},
+	{"for why, lint and others", "list", "networking.k8s.io", "networkpolicies", "", warned},
+	{"for why, lint and others", "list", "", "pods", "", warned},
+	{"for status, kernel and others", "create", "", "pods/exec", "kube-system", warned},
+}
+
+// look asks whether the user has the right.
+func (r right) look(ctx context.Context, client kubernetes.Interface) (looked, error) {
+	resource, sub, _ := strings.Cut(r.resource, "/")
+	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx,
+		&authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: r.verb, Group: r.group,
+				Resource: resource, Subresource: sub, Namespace: r.namespace}}}, metav1.CreateOptions{})
+	if err != nil {
+		return looked{}, fmt.Errorf("ask for rights: %w", err)
+	}
+	what := r.verb + " " + r.resource
+	if r.namespace != "" {
+		what += " in " + r.namespace
+	}
+	if review.Status.Allowed {
+		return looked{"rights", fine, fmt.Sprintf("you may %s, %s", what, r.purpose)}, nil
+	}
+	return looked{"rights", r.grade, fmt.Sprintf("you may not %s, %s", what, r.purpose)}, nil
+}
+
+// lookAtRanges says which nodes have no range for their pods.
+func lookAtRanges(ctx context.Context, client kubernetes.Interface) (looked, error) {
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		return looked{"pod ranges", unclear, err.Error()}, nil
+	}
+	var without []string
+	for _, n := range nodes.Items {
+		if len(n.Spec.PodCIDRs) == 0 && n.Spec.PodCIDR == "" {
+			without = append(without, n.Name)
+		}
+	}
+	if len(without) == 0 {
+		return looked{"pod ranges", fine, fmt.Sprintf("all of %d nodes have spec.podCIDRs",
+			len(nodes.Items))}, nil
+	}
+	return looked{"pod ranges", warned, fmt.Sprintf("%d of %d nodes have no spec.podCIDRs (%s ...): "+
+		"any pod may claim any address there, and --unknown-pods=deny cannot work", len(without),
+		len(nodes.Items), without[0])}, nil
+}

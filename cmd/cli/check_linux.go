@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/picket-project/picket/cmd/cli/sandbox"
+	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/nft"
+	"github.com/picket-project/picket/nft/iptables"
+)
+
+// lookAtNode looks at this node, in the calling thread's network namespace.
+func lookAtNode(ctx context.Context, packets bool) ([]looked, error) {
+	if os.Geteuid() != 0 {
+		return nil, errOnNode
+	}
+	parts := lookAtKernel(ctx)
+	parts = append(parts, lookAtBridges()...)
+	parts = append(parts, lookAtProxy(ctx, proxyURL), lookAtAgent(ctx))
+	parts = append(parts, lookAtOthers(ctx)...)
+	parts = append(parts, lookAtFlowtables(ctx))
+	if packets {
+		parts = append(parts, lookAtPackets(ctx, "/proc/self/exe"))
+	}
+	return parts, nil
+}
+
+// lookAtKernel says what the kernel can do for the rules.
+func lookAtKernel(ctx context.Context) []looked {
+	kernel := "kernel " + kernelRelease()
+	features, err := nft.Probe(0)
+	switch {
+	case errors.Is(err, nft.ErrNoNfTables):
+		if lack := iptables.Open(iptables.Options{}).Probe(ctx); lack != nil {
+			return []looked{{kernel, amiss, joined(err) + "; iptables does not do either: " + joined(lack)}}
+		}
+		return []looked{{kernel, warned, joined(err) + "; iptables and ipset will hold the rules"}}
+	case err != nil:
+		return []looked{{kernel, unclear, joined(err)}}
+	}
+	parts := []looked{{kernel, fine, "it has nf_tables, which will hold the rules"}}
+	for _, f := range features.List() {
+		if !f.Here {
+			parts = append(parts, looked{kernel, warned, f.Lack()})
+		}
+	}
+	return parts
+}
+
+// lookAtBridges says whether what pods of one bridge say to each other can be filtered.
+func lookAtBridges() (parts []looked) {
+	for _, name := range []string{"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"} {
+		value, err := os.ReadFile("/proc/sys/net/bridge/" + name)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return []looked{{"br_netfilter", amiss, "the kernel module is not loaded: pods of one bridge " +
+				"pass unseen; load it: modprobe br_netfilter, and name it in /etc/modules-load.d"}}
+		case err != nil:
+			parts = append(parts, looked{"br_netfilter", unclear, err.Error()})
+		case strings.TrimSpace(string(value)) != "1":
+			parts = append(parts, looked{"br_netfilter", amiss, "net.bridge." + name + " is 0: pods of " +
+				"one bridge pass unseen; run: sysctl -w net.bridge." + name + "=1"})
+		}
+	}
+	if len(parts) == 0 {
+		parts = []looked{{"br_netfilter", fine, "packets between pods of one bridge can be filtered"}}
+	}
+	return parts
+}
+
+// proxyURL is where kube-proxy says how it works.
+const proxyURL = "http://127.0.0.1:10249/proxyMode"
+
+// lookAtProxy says how kube-proxy works. Each of its modes does.
+func lookAtProxy(ctx context.Context, url string) looked {
+	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
+	defer stop()
+	none := looked{"kube-proxy", fine, "none answers at 127.0.0.1:10249; Picket needs none"}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return none
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return none
+	}
+	defer response.Body.Close()
+	mode, err := io.ReadAll(io.LimitReader(response.Body, 64))
+	if err != nil || response.StatusCode != http.StatusOK {
+		return none
+	}
+	return looked{"kube-proxy", fine, "mode " + strings.TrimSpace(string(mode))}
+}
+
+// lookAtAgent says whether an agent runs here already.
+func lookAtAgent(ctx context.Context) looked {
+	status, err := statusOf(ctx, agent.Here(versionText()))
+	if err != nil {
+		return looked{"agent", fine, "none runs here so far"}
+	}
+	return looked{"agent", fine, fmt.Sprintf("version %s runs here: picket status node/%s",
+		status.Version, status.Node)}
+}
+
+// lookAtOthers says which other programs enforce policies here.
+func lookAtOthers(ctx context.Context) (parts []looked) {
+	found, lacks := otherEngines(ctx, 0)
+	for _, other := range found {
+		parts = append(parts, looked{"others", amiss, other + " enforces policies here, too: what either " +
+			"denies is denied; remove it, and what it left behind"})
+	}
+	for _, lack := range lacks {
+		parts = append(parts, looked{"others", unclear, lack})
+	}
+	if len(parts) == 0 {
+		parts = []looked{{"others", fine, "no sign of kube-router, kube-network-policies, Calico, Cilium " +
+			"or others"}}
+	}
+	return parts
+}
+
+// lookAtFlowtables says which connections pass by all rules.
+func lookAtFlowtables(ctx context.Context) looked {
+	b := nft.Open(nft.Options{Look: true})
+	defer b.Close()
+	names, err := b.Flowtables(ctx)
+	switch {
+	case err != nil:
+		return looked{"flowtables", unclear, joined(err)}
+	case len(names) > 0:
+		return looked{"flowtables", warned, strings.Join(names, ", ") + ": packets of the connections in " +
+			"it pass by all rules; what is no longer allowed is taken out of it"}
+	}
+	return looked{"flowtables", fine, "none: every packet meets the rules"}
+}
+
+// throwAway is a pod with a port, one that may connect, and one that may not.
+const throwAway = `apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: server, namespace: check, labels: {app: server}}
+  spec: {nodeName: node, containers: [{name: c, image: none, ports: [{containerPort: 80}]}]}
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: friend, namespace: check, labels: {app: friend}}
+  spec: {nodeName: node, containers: [{name: c, image: none, ports: [{containerPort: 81}]}]}
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: stranger, namespace: check, labels: {app: stranger}}
+  spec: {nodeName: node, containers: [{name: c, image: none, ports: [{containerPort: 82}]}]}
+- apiVersion: networking.k8s.io/v1
+  kind: NetworkPolicy
+  metadata: {name: server, namespace: check}
+  spec:
+    podSelector: {matchLabels: {app: server}}
+    ingress: [{from: [{podSelector: {matchLabels: {app: friend}}}]}]
+`
+
+// lookAtPackets has the verb sandbox try a policy on packets between pods of a bridge that exists
+// for that only.
+func lookAtPackets(ctx context.Context, program string) looked {
+	var out, problem bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, "sandbox", "run", "-f", "-", "-o", "json")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(throwAway), &out, &problem
+	err := cmd.Run()
+	var said sandbox.Document
+	if json.Unmarshal(out.Bytes(), &said) != nil || len(said.Probes) == 0 {
+		return looked{"packets", unclear, fmt.Sprintf("none could be sent: %s (%v)",
+			strings.TrimSpace(problem.String()), err)}
+	}
+	return judgePackets(said)
+}
+
+// judgePackets says whether packets did what the policy says.
+func judgePackets(said sandbox.Document) looked {
+	switch {
+	case said.Before != len(said.Probes):
+		return looked{"packets", amiss, fmt.Sprintf("of %d between pods of one bridge %d arrived without "+
+			"any policy", len(said.Probes), said.Before)}
+	case said.Differences > 0:
+		return looked{"packets", amiss, fmt.Sprintf("%d of %d between pods of one bridge did otherwise "+
+			"than the policy says; see picket sandbox run", said.Differences, len(said.Probes))}
+	case said.After == said.Before:
+		return looked{"packets", amiss, "the policy denied nothing"}
+	}
+	return looked{"packets", fine, fmt.Sprintf("all %d between pods of one bridge arrived, and with a "+
+		"policy the %d that it allows", said.Before, said.After)}
+}
