@@ -21,9 +21,9 @@ import (
 
 // diffOptions are the flags of diff; -f names the new policies.
 type diffOptions struct {
-	answerOptions
-	base, deleted []string
-	replace       bool
+	askOptions
+	base, deleted   []string
+	replace, noLive bool
 }
 
 // newDiffCmd is the verb that says what a change would cut and open.
@@ -35,7 +35,8 @@ func newDiffCmd() *cobra.Command {
 		Long: `Say what would be cut and opened if the policies and namespaces of NEW were applied over the
 cluster, or over the files of --base: between workloads, on the ports that they declare and without
 a port ("other", such as ICMP), and between them and the internet. Pods are those of the cluster or
-of --base; what is open at the moment is not looked at.
+of --base. Where a cluster is asked, so are its agents: which connections that the change would cut
+are open now.
 
 The exit code is 0 if nothing changes for any pod, 1 if something does, 2 after an error.`,
 		Example: `  picket diff -f new-policy.yaml
@@ -44,8 +45,10 @@ The exit code is 0 if nothing changes for any pod, 1 if something does, 2 after 
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	o.bind(cmd)
+	o.answerOptions.bind(cmd)
+	o.reach.bind(cmd)
 	f := cmd.Flags()
+	f.BoolVar(&o.noLive, "no-live", false, "do not ask the agents which connections are open")
 	f.Lookup("manifests").Usage = "file or folder with the new policies, or - for the standard " +
 		"input; may be given several times"
 	f.StringArrayVar(&o.base, "base", nil,
@@ -88,8 +91,13 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	d := reach.Compare(l.Cluster, ask.New(after, l.Services))
-	if err := o.print(cmd.OutOrStdout(), "Diff", d, func(p *page) { p.diff(d) }); err != nil {
+	then := ask.New(after, l.Services)
+	d := diffReport{Diff: reach.Compare(l.Cluster, then)}
+	d.Live = o.live(cmd.Context(), d.Diff, l.Cluster, then)
+	if err := o.print(cmd.OutOrStdout(), "Diff", d, func(p *page) {
+		p.diff(d.Diff)
+		p.liveCuts(d.Live)
+	}); err != nil {
 		return err
 	}
 	// A script learns by the code that something changes.

@@ -17,9 +17,15 @@ import (
 	"github.com/picket-project/picket/cmd/inspect/why"
 )
 
+// whyOptions are the flags of why.
+type whyOptions struct {
+	askOptions
+	noKernel bool
+}
+
 // newWhyCmd is the verb that explains a verdict.
 func newWhyCmd() *cobra.Command {
-	var o answerOptions
+	var o whyOptions
 	cmd := &cobra.Command{
 		Use:   "why FROM TO:PORT[/PROTOCOL]",
 		Short: "Say whether one pod reaches another, and which policy decides it",
@@ -33,8 +39,11 @@ that of -n. The port is a number or a name, the protocol tcp unless it is said: 
   -o wide    every rule of every policy that isolates, not the nearest alone
   -o patch   the smallest policies that would allow it, for kubectl apply -f -
 
-The exit code is 0 if it is allowed, 1 if it is denied, at least for some of the pods, 2 after an
-error.`,
+Where a cluster is asked, the agents of the nodes that decide are, too: what their kernels do, and
+whether that is what the policies say.
+
+The exit code is 0 if it is allowed, 1 if it is denied, at least for some of the pods, or if a
+kernel does otherwise than the policies say, 2 after an error.`,
 		Example: `  picket why -f deploy/demo shop/stranger shop/backend:8080
   picket why shop/deploy/web kube-system/svc/kube-dns:53/udp
   picket why internet shop/svc/web:https -o json
@@ -44,13 +53,15 @@ error.`,
 			return runWhy(cmd, &o, args)
 		},
 	}
-	o.bind(cmd, "patch")
+	o.answerOptions.bind(cmd, "patch")
+	o.reach.bind(cmd)
+	cmd.Flags().BoolVar(&o.noKernel, "no-kernel", false, "do not ask the agents what their kernels do")
 	cmd.ValidArgsFunction = o.completeEnds(2)
 	return cmd
 }
 
 // runWhy explains the verdict, or prints what would change it.
-func runWhy(cmd *cobra.Command, o *answerOptions, args []string) error {
+func runWhy(cmd *cobra.Command, o *whyOptions, args []string) error {
 	l, err := o.load(cmd)
 	if err != nil {
 		return err
@@ -64,14 +75,16 @@ func runWhy(cmd *cobra.Command, o *answerOptions, args []string) error {
 		return printPatch(cmd.OutOrStdout(), l, from, to)
 	}
 	answer := why.Explain(l.Cluster, from, to)
+	o.askKernels(cmd.Context(), &answer)
 	err = o.print(cmd.OutOrStdout(), "Why", answer, func(p *page) {
 		p.why(answer)
+		p.whyKernel(answer)
 		if answer.Verdict != why.Allowed && !answer.NoFamily {
 			p.line("", "\n  allow it: the same with -o patch")
 		}
 	})
-	// What is denied for some of the pods is no yes.
-	if err == nil && answer.Verdict != why.Allowed {
+	// What is denied for some of the pods is no yes, nor is what a kernel does otherwise.
+	if err == nil && (answer.Verdict != why.Allowed || len(answer.Disagreement()) > 0) {
 		return exit.Code(1)
 	}
 	return err

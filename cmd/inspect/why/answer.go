@@ -25,6 +25,9 @@ type Answer struct {
 	Example    *Pair  `json:"example"`    // the pair that Directions is about; null: they share none
 	Directions []Half `json:"directions"` // egress, then ingress
 	NoFamily   bool   `json:"noFamily"`   // the ends have no IP family in common
+	// Kernel is what the nodes do, where their agents were asked.
+	Kernel []Kernel     `json:"kernel,omitempty"`
+	flow   ruleset.Flow // that Directions is about
 }
 
 // Pair is the two ends of one flow, by name.
@@ -94,6 +97,7 @@ func Explain(c *ask.Cluster, from ask.End, to ask.Target) Answer {
 	a.NoFamily = shown == nil
 	a.Verdict = verdict(a.Denied, a.Pairs)
 	if shown != nil {
+		a.flow = shown.flow
 		a.explain(c, *shown)
 	}
 	return a

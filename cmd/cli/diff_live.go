@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/cmd/inspect/reach"
+)
+
+// diffReport is the answer of diff.
+type diffReport struct {
+	reach.Diff
+	Live *liveReport `json:"live,omitempty"` // where agents were asked
+}
+
+// liveReport is what a change cuts of what is open, and which agents could not be asked.
+type liveReport struct {
+	reach.Live
+	NotAsked []unasked `json:"notAsked"`
+}
+
+// live asks the agents which connections are open, where a cluster was read and something is cut.
+func (o *diffOptions) live(ctx context.Context, d reach.Diff, before, after *ask.Cluster) *liveReport {
+	if o.noLive || o.Given() || len(d.Cuts) == 0 {
+		return nil
+	}
+	ctx, stop := context.WithTimeout(ctx, o.reach.patience)
+	defer stop()
+	report := &liveReport{NotAsked: []unasked{}}
+	fleet, _, err := o.fleet(o.reach)
+	if err == nil {
+		var answers []agent.Connections
+		if answers, report.NotAsked, err = connectionsOf(ctx, fleet); err == nil {
+			report.Live = reach.CompareLive(before, after, answers)
+		}
+	}
+	if err != nil {
+		report.Cuts = []reach.LiveCut{}
+		report.NotAsked = append(report.NotAsked, unasked{"every agent", err.Error()})
+	}
+	return report
+}
