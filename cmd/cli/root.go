@@ -25,7 +25,8 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.AddCommand(nodeVerbs()...)
 	root.AddCommand(localVerbs()...)
 	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
-	root.AddCommand(newRenderCmd(), newMatrixCmd(), newKernelCmd(), newStatusCmd(), newCheckCmd())
+	root.AddCommand(newRenderCmd(), newMatrixCmd(), newKernelCmd(), newStatusCmd(), newCheckCmd(),
+		newSysdumpCmd())
 	return execute(root, args, streams{stdin, stdout, stderr})
 }
 

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/cli/input"
+	"github.com/picket-project/picket/cmd/cli/sysdump"
+)
+
+// sysdumpOptions are the flags of sysdump.
+type sysdumpOptions struct {
+	input.Source
+	reach agentReach
+	file  string
+}
+
+// newSysdumpCmd is the verb that makes a file for whoever is asked for help.
+func newSysdumpCmd() *cobra.Command {
+	var o sysdumpOptions
+	cmd := &cobra.Command{
+		Use:   "sysdump",
+		Short: "Make one file of all that is needed to find out what is wrong",
+		Long: `Make a tar.gz of what the agents say (readiness, what the kernels hold and should hold, metrics,
+versions, the end of their logs) and of what policies depend on: policies, labels, addresses and
+ports. There is no secret, no environment, no annotation and no command of a pod in it, but names and
+addresses are. What could not be had is listed in missing.txt.
+
+The exit code is 0 if all is there, 1 if something is missing, 2 after an error.`,
+		Example: `  picket sysdump
+  picket sysdump -o - | ssh support tee dump.tar.gz`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	o.BindCluster(cmd.Flags())
+	o.reach.bind(cmd)
+	cmd.Flags().StringVarP(&o.file, "output", "o", "",
+		"file to make, or - for the standard output (default picket-sysdump-TIME.tar.gz)")
+	return cmd
+}
+
+// run makes the file, or writes to the standard output.
+func (o *sysdumpOptions) run(cmd *cobra.Command) error {
+	name := "picket-sysdump-" + time.Now().UTC().Format("20060102-150405")
+	if o.file == "-" {
+		_, err := o.write(cmd, cmd.OutOrStdout(), name)
+		return err
+	}
+	path := cmp.Or(o.file, name+".tar.gz")
+	// It tells names and addresses, so it is for its owner alone, and it replaces nothing.
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("-o: %w", err)
+	}
+	a, err := o.write(cmd, out, name)
+	if err := errors.Join(err, out.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", path, counted(len(a.Names), "file", "files"))
+	for _, m := range a.Missing {
+		input.Tell(cmd.OutOrStdout(), "missing", m)
+	}
+	if len(a.Missing) > 0 {
+		return exit.Code(1)
+	}
+	return nil
+}
+
+// write collects everything.
+func (o *sysdumpOptions) write(cmd *cobra.Command, out io.Writer, name string) (*sysdump.Archive, error) {
+	answers := answerOptions{Source: o.Source}
+	fleet, _, err := answers.fleet(o.reach)
+	if err != nil {
+		return nil, err
+	}
+	l, err := o.Cluster(cmd)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kubernetes.NewForConfig(fleet.Config)
+	if err != nil {
+		return nil, fmt.Errorf("cluster client: %w", err)
+	}
+	a := sysdump.New(out, name, time.Now())
+	version, err := client.Discovery().ServerVersion()
+	a.JSON("cluster/version.json", version, err)
+	a.Text("version.txt", []byte(versionLine()), nil)
+	a.Objects(l.Objects, l.Services)
+	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
+	defer stop()
+	list, err := fleet.Agents(ctx)
+	if err == nil && len(list) == 0 {
+		err = errNoAgents(fleet)
+	}
+	if err != nil {
+		a.Text("nodes", nil, err)
+	}
+	a.Agents(ctx, client, list)
+	return a, a.Close()
+}

@@ -1,0 +1,63 @@
+package sysdump
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// meta keeps what policies can depend on, and what tells versions apart.
+func meta(m metav1.ObjectMeta) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: m.Name, Namespace: m.Namespace, Labels: m.Labels,
+		Generation: m.Generation, ResourceVersion: m.ResourceVersion, UID: m.UID,
+		CreationTimestamp: m.CreationTimestamp, DeletionTimestamp: m.DeletionTimestamp,
+		OwnerReferences: m.OwnerReferences}
+}
+
+// Pod keeps labels, addresses, the node and the ports of a pod.
+func Pod(p *corev1.Pod) *corev1.Pod {
+	kept := &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: meta(p.ObjectMeta),
+		Spec:       corev1.PodSpec{NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork},
+		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIP: p.Status.PodIP,
+			PodIPs: p.Status.PodIPs, HostIP: p.Status.HostIP, StartTime: p.Status.StartTime}}
+	kept.Spec.Containers = containers(p.Spec.Containers)
+	kept.Spec.InitContainers = containers(p.Spec.InitContainers)
+	return kept
+}
+
+// containers keeps the names, ports and restart policies of containers.
+func containers(all []corev1.Container) (kept []corev1.Container) {
+	for _, c := range all {
+		kept = append(kept, corev1.Container{Name: c.Name, Ports: c.Ports, RestartPolicy: c.RestartPolicy})
+	}
+	return kept
+}
+
+// Namespace keeps the labels of a namespace, and whether it terminates.
+func Namespace(n *corev1.Namespace) *corev1.Namespace {
+	return &corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+		ObjectMeta: meta(n.ObjectMeta), Status: corev1.NamespaceStatus{Phase: n.Status.Phase}}
+}
+
+// Node keeps the addresses and ranges of a node, and what runs it.
+func Node(n *corev1.Node) *corev1.Node {
+	return &corev1.Node{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Node"},
+		ObjectMeta: meta(n.ObjectMeta),
+		Spec:       corev1.NodeSpec{PodCIDR: n.Spec.PodCIDR, PodCIDRs: n.Spec.PodCIDRs},
+		Status: corev1.NodeStatus{Addresses: n.Status.Addresses, NodeInfo: n.Status.NodeInfo,
+			Conditions: n.Status.Conditions}}
+}
+
+// Service keeps the selector and the ports of a Service.
+func Service(s *corev1.Service) *corev1.Service {
+	return &corev1.Service{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: meta(s.ObjectMeta), Spec: corev1.ServiceSpec{Selector: s.Spec.Selector,
+			Ports: s.Spec.Ports, ClusterIPs: s.Spec.ClusterIPs, Type: s.Spec.Type}}
+}
+
+// Policy keeps a policy without its annotations.
+func Policy(np *networkingv1.NetworkPolicy) *networkingv1.NetworkPolicy {
+	return &networkingv1.NetworkPolicy{TypeMeta: metav1.TypeMeta{APIVersion: "networking.k8s.io/v1",
+		Kind: "NetworkPolicy"}, ObjectMeta: meta(np.ObjectMeta), Spec: np.Spec}
+}
