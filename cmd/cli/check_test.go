@@ -1,0 +1,88 @@
+//go:build linux
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/nftables"
+
+	"github.com/picket-project/picket/cmd/cli/sandbox"
+)
+
+// Packets count as right only if all arrive without a policy, and what the policy says with one.
+func TestJudgePackets(t *testing.T) {
+	six := make([]sandbox.Probe, 6)
+	for what, test := range map[string]struct {
+		said sandbox.Document
+		want grade
+	}{
+		"right":               {sandbox.Document{Probes: six, Before: 6, After: 5}, fine},
+		"the network is cut":  {sandbox.Document{Probes: six, Before: 5, After: 5}, amiss},
+		"the policy is blind": {sandbox.Document{Probes: six, Before: 6, After: 6}, amiss},
+		"otherwise":           {sandbox.Document{Probes: six, Before: 6, After: 4, Differences: 1}, amiss},
+	} {
+		if got := judgePackets(test.said); got.Grade != test.want {
+			t.Errorf("%s: %+v", what, got)
+		}
+	}
+}
+
+// A program that cannot be run sends no packets, which is not taken for well.
+func TestNoPackets(t *testing.T) {
+	if got := lookAtPackets(t.Context(), "/bin/false"); got.Grade != unclear {
+		t.Errorf("%+v", got)
+	}
+}
+
+// kube-proxy says how it works; nobody has to.
+func TestLookAtProxy(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "ipvs")
+	}))
+	defer proxy.Close()
+	if got := lookAtProxy(t.Context(), proxy.URL); got.Grade != fine || got.Text != "mode ipvs" {
+		t.Errorf("%+v", got)
+	}
+	proxy.Close()
+	if got := lookAtProxy(t.Context(), proxy.URL); got.Grade != fine || !strings.HasPrefix(got.Text, "none") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// On a node that is as it should be nothing is wrong but what this machine lacks; another engine is
+// seen by its table.
+func TestLookAtNode(t *testing.T) {
+	here := newNetns(t)
+	look := func() map[string]looked {
+		parts := map[string]looked{}
+		must(t, here.Do(func() error {
+			list, err := lookAtNode(context.Background(), false)
+			for _, p := range list {
+				part, _, _ := strings.Cut(p.Part, " ")
+				parts[part] = p
+			}
+			return err
+		}))
+		return parts
+	}
+	before := look()
+	for _, part := range []string{"kernel", "others", "flowtables", "agent", "kube-proxy"} {
+		if got, there := before[part]; !there || got.Grade == amiss || got.Grade == unclear {
+			t.Errorf("%s: %+v", part, got)
+		}
+	}
+	must(t, here.Do(func() error {
+		c := &nftables.Conn{}
+		c.AddTable(&nftables.Table{Name: "kube-network-policies", Family: nftables.TableFamilyINet})
+		return c.Flush()
+	}))
+	if got := look()["others"]; got.Grade != amiss || !strings.Contains(got.Text, "kube-network-policies") {
+		t.Errorf("%+v", got)
+	}
+}
