@@ -65,7 +65,7 @@ cluster-down: ## stop it
 	$(CLUSTER) down
 cluster-shell: ## a shell with kubectl beside it
 	$(CLUSTER) exec control bash
-e2e: cluster $(IMAGE) ## Picket on a real cluster, from its manifests to its removal
+e2e: cluster build $(IMAGE) ## Picket on a real cluster, from its manifests to its removal
 	e2e/run smoke
 conformance: cluster $(IMAGE) ## Kubernetes' NetworkPolicy suite and cyclonus, every variant (hours)
 	e2e/run conformance

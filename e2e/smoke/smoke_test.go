@@ -21,6 +21,7 @@ func TestCluster(t *testing.T) {
 		{"without policies all is open", s.open},
 		{"kubelets reach their pods from the moment that all is denied", s.kubelets},
 		{"the policies everyone starts with", s.policies},
+		{"answers from the agents", s.answers},
 		{"labels of a pod and of a namespace", s.labels},
 		{"pods come and go", s.churn},
 		{"node ports", s.nodePorts},
