@@ -168,6 +168,7 @@ func (h *Health) cut(now, all int) {
 func (h *Health) committed(d ruleset.Delta, took time.Duration, changed time.Time) {
 	h.mu.Lock()
 	h.commits++
+	// An audit that finds nothing to do changes no rule.
 	if !d.Empty() {
 		h.since.Committed = time.Now()
 	}

@@ -71,6 +71,7 @@ func (c *Controller) read() {
 		for _, e := range m.Events {
 			c.apply(e)
 			c.handleReports(e)
+			// The time counts from when the mail came, as it may have waited for a commit.
 			c.revisions.arrived(e, since)
 		}
 		if m.Synced && !c.source.synced {

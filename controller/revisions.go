@@ -48,6 +48,7 @@ func newRevisions() *revisions {
 func (r *revisions) arrived(e graph.Event, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// Only policies have versions that people wait for.
 	switch e := e.(type) {
 	case graph.PolicySet:
 		r.waiting[e.Policy.Key] = arrival{Revision: e.Policy.Revision, at: at}
@@ -81,6 +82,7 @@ func (r *revisions) committed(now time.Time) {
 func (r *revisions) list() []Revision {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// What is returned is a copy: the loop goes on while it is read.
 	all := maps.Clone(r.held)
 	for key, a := range r.waiting {
 		held, known := all[key]

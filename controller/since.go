@@ -22,6 +22,7 @@ func (h *Health) noteReady() {
 	switch {
 	case len(h.reasons) == 0:
 		h.since.NotReady = time.Time{}
+	// A second reason does not make it begin anew.
 	case h.since.NotReady.IsZero():
 		h.since.NotReady = time.Now()
 	}

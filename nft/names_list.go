@@ -18,9 +18,11 @@ func Names(netns int) (tables, chains []string, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("list tables: %w", err)
 	}
+	// Families do not matter: a name says enough.
 	for _, t := range all {
 		tables = append(tables, t.Name)
 	}
+	// A node has some thousand chains at most: this takes milliseconds.
 	list, err := conn.ListChains()
 	if err != nil {
 		return nil, nil, fmt.Errorf("list chains: %w", err)

@@ -51,6 +51,7 @@ func (s *stateServer) handler() http.Handler {
 	mux.HandleFunc("GET "+agent.StatusPath, s.answerStatus)
 	mux.HandleFunc("GET "+agent.MetricsPath, s.answerMetrics)
 	mux.HandleFunc("GET "+agent.ConnectionsPath, s.answerConnections)
+	// Paths with parts of their own, such as drops, are made elsewhere.
 	for path, answer := range s.more {
 		mux.HandleFunc("GET "+path, answer)
 	}
@@ -68,6 +69,7 @@ func (s *stateServer) answer(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
+	// Who left meanwhile gets nothing, which is no error of this node.
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(state)
 }

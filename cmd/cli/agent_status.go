@@ -21,6 +21,7 @@ func (s *stateServer) answerStatus(w http.ResponseWriter, r *http.Request) {
 	for _, revision := range s.controller.Revisions() {
 		status.Policies = append(status.Policies, agent.Revision(revision))
 	}
+	// What cannot be looked at is left out: the verb check says it.
 	status.Others, _ = otherEngines(r.Context(), s.netns)
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(status)
@@ -28,6 +29,7 @@ func (s *stateServer) answerStatus(w http.ResponseWriter, r *http.Request) {
 
 // answerMetrics writes what Prometheus gets.
 func (s *stateServer) answerMetrics(w http.ResponseWriter, r *http.Request) {
+	// The handler is that of --health-addr, where the path is another.
 	asked := r.Clone(r.Context())
 	asked.URL.Path = "/metrics"
 	s.controller.Health.Handler().ServeHTTP(w, asked)

@@ -58,6 +58,7 @@ func (o *answerOptions) isHere(ctx context.Context) bool {
 	if o.NamesCluster() {
 		return false
 	}
+	// Only root gets through, and only where an agent listens.
 	conn, err := agent.Here("").Dial(ctx)
 	if err != nil {
 		return false
@@ -87,6 +88,7 @@ type unasked struct {
 // answered sorts answers from what could not be asked.
 func answered[T any](all []agent.Answer[T]) (values []T, not []unasked) {
 	not = []unasked{} // a list is never null
+	// The order stays, which is that of the nodes.
 	for _, a := range all {
 		if a.Err != nil {
 			not = append(not, unasked{a.Node, a.Err.Error()})
@@ -115,6 +117,7 @@ func stateOfNode(ctx context.Context, fleet agents.Fleet, node string) (*agent.S
 
 // connectionsOf asks all agents for what is open.
 func connectionsOf(ctx context.Context, fleet agents.Fleet) ([]agent.Connections, []unasked, error) {
+	// A cluster without agents has no answer, not an empty one.
 	list, err := fleet.Agents(ctx)
 	if err == nil && len(list) == 0 {
 		err = errNoAgents(fleet)

@@ -78,6 +78,7 @@ func (o *checkOptions) run(cmd *cobra.Command) error {
 	}
 	ctx, stop := context.WithTimeout(cmd.Context(), 2*time.Minute)
 	defer stop()
+	// A machine that is no node is not looked at, which is said unless a cluster was asked.
 	var r checkReport
 	here, err := lookAtNode(ctx, !o.noPackets)
 	if err != nil {
@@ -90,6 +91,7 @@ func (o *checkOptions) run(cmd *cobra.Command) error {
 	}
 	r.Parts = append(here, there...)
 	r.Right = true
+	// What could not be found out is not taken to be well.
 	for _, p := range r.Parts {
 		r.Right = r.Right && p.Grade != amiss && p.Grade != unclear
 	}
@@ -107,6 +109,7 @@ var errOnNode = errors.New("a node is looked at by root; expected to be run as r
 func (o *checkOptions) checkCluster(ctx context.Context) (parts []looked, asked bool) {
 	config, _, err := o.Config()
 	if err != nil {
+		// The error of a cluster that was named is part of the answer.
 		// Before a node is part of a cluster there is none to be asked.
 		if !o.NamesCluster() {
 			return nil, false
@@ -136,6 +139,7 @@ func signOf(g grade) (string, terminal.Colour) {
 
 // check writes what was looked at: first what people have to see to.
 func (p *page) check(r checkReport) {
+	// What people have to see to is told before what is well.
 	for _, g := range []grade{amiss, unclear, warned, fine} {
 		for _, one := range r.Parts {
 			if one.Grade == g {
@@ -145,6 +149,7 @@ func (p *page) check(r checkReport) {
 		}
 	}
 	text := "\nPicket will work here."
+	// The last line sums up, for whoever reads no more.
 	if !r.Right {
 		text = "\nPicket cannot be relied on here until this is seen to."
 	}

@@ -17,11 +17,13 @@ func lookAtCluster(ctx context.Context, config *rest.Config) ([]looked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster client: %w", err)
 	}
+	// If this goes well, there is an API server and it knows the user.
 	version, err := client.Discovery().ServerVersion()
 	if err != nil {
 		return nil, fmt.Errorf("ask the API server: %w", err)
 	}
 	parts := []looked{{"API server", fine, version.GitVersion}}
+	// A right that is missing is nothing wrong with the cluster: somebody else may have it.
 	for _, r := range neededRights {
 		part, err := r.look(ctx, client)
 		if err != nil {
@@ -50,6 +52,7 @@ var neededRights = []right{
 
 // look asks whether the user has the right.
 func (r right) look(ctx context.Context, client kubernetes.Interface) (looked, error) {
+	// pods/exec is a part of pods.
 	resource, sub, _ := strings.Cut(r.resource, "/")
 	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx,
 		&authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
@@ -70,11 +73,13 @@ func (r right) look(ctx context.Context, client kubernetes.Interface) (looked, e
 
 // lookAtRanges says which nodes have no range for their pods.
 func lookAtRanges(ctx context.Context, client kubernetes.Interface) (looked, error) {
+	// What the API server has in memory is new enough.
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		return looked{"pod ranges", unclear, err.Error()}, nil
 	}
 	var without []string
+	// The older field is set alone by some controllers.
 	for _, n := range nodes.Items {
 		if len(n.Spec.PodCIDRs) == 0 && n.Spec.PodCIDR == "" {
 			without = append(without, n.Name)

@@ -24,11 +24,13 @@ func lookAtNode(ctx context.Context, packets bool) ([]looked, error) {
 	if os.Geteuid() != 0 {
 		return nil, errOnNode
 	}
+	// The order is that in which one thing rests on another.
 	parts := lookAtKernel(ctx)
 	parts = append(parts, lookAtBridges()...)
 	parts = append(parts, lookAtProxy(ctx, proxyURL), lookAtAgent(ctx))
 	parts = append(parts, lookAtOthers(ctx)...)
 	parts = append(parts, lookAtFlowtables(ctx))
+	// Packets come last: they fail where anything above is wrong, and say less why.
 	if packets {
 		parts = append(parts, lookAtPackets(ctx, "/proc/self/exe"))
 	}
@@ -40,6 +42,7 @@ func lookAtKernel(ctx context.Context) []looked {
 	kernel := "kernel " + kernelRelease()
 	features, err := nft.Probe(0)
 	switch {
+	// What the agent would do then is said, as it is found out in the same way.
 	case errors.Is(err, nft.ErrNoNfTables):
 		if lack := iptables.Open(iptables.Options{}).Probe(ctx); lack != nil {
 			return []looked{{kernel, amiss, joined(err) + "; iptables does not do either: " + joined(lack)}}
@@ -48,6 +51,7 @@ func lookAtKernel(ctx context.Context) []looked {
 	case err != nil:
 		return []looked{{kernel, unclear, joined(err)}}
 	}
+	// What the kernel lacks is done otherwise, so that nothing of it is wrong.
 	parts := []looked{{kernel, fine, "it has nf_tables, which will hold the rules"}}
 	for _, f := range features.List() {
 		if !f.Here {
@@ -62,6 +66,7 @@ func lookAtBridges() (parts []looked) {
 	for _, name := range []string{"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"} {
 		value, err := os.ReadFile("/proc/sys/net/bridge/" + name)
 		switch {
+		// The files are there only while the module is loaded.
 		case errors.Is(err, os.ErrNotExist):
 			return []looked{{"br_netfilter", amiss, "the kernel module is not loaded: pods of one bridge " +
 				"pass unseen; load it: modprobe br_netfilter, and name it in /etc/modules-load.d"}}
@@ -86,6 +91,7 @@ func lookAtProxy(ctx context.Context, url string) looked {
 	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
 	defer stop()
 	none := looked{"kube-proxy", fine, "none answers at 127.0.0.1:10249; Picket needs none"}
+	// A node can do without kube-proxy, and one can listen elsewhere: silence is nothing wrong.
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return none
@@ -95,6 +101,7 @@ func lookAtProxy(ctx context.Context, url string) looked {
 		return none
 	}
 	defer response.Body.Close()
+	// Whatever listens there, little of it is read.
 	mode, err := io.ReadAll(io.LimitReader(response.Body, 64))
 	if err != nil || response.StatusCode != http.StatusOK {
 		return none
@@ -104,6 +111,7 @@ func lookAtProxy(ctx context.Context, url string) looked {
 
 // lookAtAgent says whether an agent runs here already.
 func lookAtAgent(ctx context.Context) looked {
+	// Before the installation there is none, so that an error is nothing wrong.
 	status, err := statusOf(ctx, agent.Here(versionText()))
 	if err != nil {
 		return looked{"agent", fine, "none runs here so far"}
@@ -114,7 +122,9 @@ func lookAtAgent(ctx context.Context) looked {
 
 // lookAtOthers says which other programs enforce policies here.
 func lookAtOthers(ctx context.Context) (parts []looked) {
+	// 0 is the network namespace of this thread, which is the node's.
 	found, lacks := otherEngines(ctx, 0)
+	// Two judges are one too many: what one lets through the other may deny.
 	for _, other := range found {
 		parts = append(parts, looked{"others", amiss, other + " enforces policies here, too: what either " +
 			"denies is denied; remove it, and what it left behind"})
@@ -131,6 +141,7 @@ func lookAtOthers(ctx context.Context) (parts []looked) {
 
 // lookAtFlowtables says which connections pass by all rules.
 func lookAtFlowtables(ctx context.Context) looked {
+	// It only looks, and leaves no lock and no table behind.
 	b := nft.Open(nft.Options{Look: true})
 	defer b.Close()
 	names, err := b.Flowtables(ctx)
@@ -172,9 +183,11 @@ items:
 // for that only.
 func lookAtPackets(ctx context.Context, program string) looked {
 	var out, problem bytes.Buffer
+	// The verb makes namespaces of its own, so that nothing of this node is touched.
 	cmd := exec.CommandContext(ctx, program, "sandbox", "run", "-f", "-", "-o", "json")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(throwAway), &out, &problem
 	err := cmd.Run()
+	// It exits with 1 where packets differ from the policy, which the document says better.
 	var said sandbox.Document
 	if json.Unmarshal(out.Bytes(), &said) != nil || len(said.Probes) == 0 {
 		return looked{"packets", unclear, fmt.Sprintf("none could be sent: %s (%v)",
@@ -186,12 +199,14 @@ func lookAtPackets(ctx context.Context, program string) looked {
 // judgePackets says whether packets did what the policy says.
 func judgePackets(said sandbox.Document) looked {
 	switch {
+	// Without that nothing follows from what is denied later.
 	case said.Before != len(said.Probes):
 		return looked{"packets", amiss, fmt.Sprintf("of %d between pods of one bridge %d arrived without "+
 			"any policy", len(said.Probes), said.Before)}
 	case said.Differences > 0:
 		return looked{"packets", amiss, fmt.Sprintf("%d of %d between pods of one bridge did otherwise "+
 			"than the policy says; see picket sandbox run", said.Differences, len(said.Probes))}
+	// The rules agree with the packets, and neither denies: the policy was not read.
 	case said.After == said.Before:
 		return looked{"packets", amiss, "the policy denied nothing"}
 	}

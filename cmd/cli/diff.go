@@ -91,6 +91,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	// Both states have the same Services, which no policy changes.
 	then := ask.New(after, l.Services)
 	d := diffReport{Diff: reach.Compare(l.Cluster, then)}
 	d.Live = o.live(cmd.Context(), d.Diff, l.Cluster, then)

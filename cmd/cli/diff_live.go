@@ -22,6 +22,7 @@ type liveReport struct {
 
 // live asks the agents which connections are open, where a cluster was read and something is cut.
 func (o *diffOptions) live(ctx context.Context, d reach.Diff, before, after *ask.Cluster) *liveReport {
+	// Over --base nothing is live, and where nothing is cut nothing has to be asked.
 	if o.noLive || o.Given() || len(d.Cuts) == 0 {
 		return nil
 	}
@@ -30,11 +31,13 @@ func (o *diffOptions) live(ctx context.Context, d reach.Diff, before, after *ask
 	report := &liveReport{NotAsked: []unasked{}}
 	fleet, _, err := o.fleet(o.reach)
 	if err == nil {
+		// Each agent tells of its own node, and some may not answer.
 		var answers []agent.Connections
 		if answers, report.NotAsked, err = connectionsOf(ctx, fleet); err == nil {
 			report.Live = reach.CompareLive(before, after, answers)
 		}
 	}
+	// What is cut is known all the same; what is open is not, and is said not to be.
 	if err != nil {
 		report.Cuts = []reach.LiveCut{}
 		report.NotAsked = append(report.NotAsked, unasked{"every agent", err.Error()})

@@ -25,6 +25,7 @@ func otherEngines(ctx context.Context, fd int) (found, lacks []string) {
 			names = append(names, engines.Name{Kind: kind, Text: text})
 		}
 	}
+	// The programs of iptables-nft make chains of nf_tables, which are found here, too.
 	tables, chains, err := nft.Names(fd)
 	if err != nil {
 		lacks = append(lacks, err.Error())
@@ -42,6 +43,7 @@ func otherEngines(ctx context.Context, fd int) (found, lacks []string) {
 
 // interfaces names those of a network namespace.
 func interfaces(fd int) (names []string, err error) {
+	// The library has its own value for the calling thread's.
 	at := netns.NsHandle(fd)
 	if fd == 0 {
 		at = netns.None()
@@ -65,6 +67,7 @@ func legacyChains(ctx context.Context) (names []string) {
 	defer stop()
 	for _, program := range []string{"iptables-legacy-save", "ip6tables-legacy-save"} {
 		out, err := exec.CommandContext(ctx, program).Output()
+		// One family can be there without the other.
 		if err != nil {
 			continue // it is not installed, or this kernel has no legacy tables
 		}

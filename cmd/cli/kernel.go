@@ -75,6 +75,7 @@ func newKernelReport(state *agent.State, pods []string) kernelReport {
 		pods = state.Pods()
 	}
 	report := kernelReport{Node: state.Node, Agent: state.Version}
+	// Pods that nobody isolates have no rules, which is an answer as well.
 	for _, pod := range pods {
 		report.Pods = append(report.Pods, state.PodRules(pod))
 	}

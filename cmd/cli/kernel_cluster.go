@@ -49,6 +49,7 @@ func (o *kernelOptions) run(cmd *cobra.Command, args []string) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
+	// Who is on the node and names no cluster means that node.
 	if o.node == "" && o.isHere(cmd.Context()) {
 		return o.here(cmd, args)
 	}
@@ -58,6 +59,7 @@ func (o *kernelOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
 	defer stop()
+	// Without a pod each node is a part of the answer.
 	if len(args) == 0 {
 		return o.fleetKernels(ctx, cmd, fleet)
 	}
@@ -82,6 +84,7 @@ func stateOfPod(ctx context.Context, fleet agents.Fleet, key policy.Key) (*agent
 	if err != nil {
 		return nil, fmt.Errorf("pod %s: %w", key, err)
 	}
+	// The agent knows nothing of such pods, and would say that nobody isolates them.
 	switch {
 	case pod.Spec.HostNetwork:
 		return nil, fmt.Errorf("pod %s is on its node's network (hostNetwork), where no policy selects "+
@@ -107,16 +110,19 @@ func (o *kernelOptions) fleetKernels(
 	if err != nil {
 		return err
 	}
+	// The answers are whole programs, so only some are fetched at a time.
 	states, not := answered(agent.Each(ctx, agents.Clients(list), func(ctx context.Context,
 		c agent.Client) (*agent.State, error) {
 		return c.State(ctx)
 	}))
 	report := kernelsReport{Right: true, Nodes: []kernelReport{}, NotAsked: not}
+	// A node that could not be asked makes no other one wrong.
 	for _, s := range states {
 		r := newKernelReport(s, nil)
 		report.Nodes, report.Right = append(report.Nodes, r), report.Right && r.Right
 	}
 	err = o.print(cmd.OutOrStdout(), "Kernels", report, func(p *page) { p.kernels(report, o.all) })
+	// What is not known weighs more than what is wrong: the answer is not whole.
 	switch {
 	case err != nil:
 		return err
@@ -130,6 +136,7 @@ func (o *kernelOptions) fleetKernels(
 
 // asked are the agents that the flags mean; none is an error.
 func (o *kernelOptions) asked(ctx context.Context, fleet agents.Fleet) ([]agents.Agent, error) {
+	// One node is asked for by its name, whatever else there is.
 	if o.node != "" {
 		one, err := fleet.Of(ctx, o.node)
 		return []agents.Agent{one}, err
@@ -165,6 +172,7 @@ func (o *kernelOptions) completePods(cmd *cobra.Command, args []string, _ string
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	// Workloads have three parts, and nodes are no pods.
 	names := slices.DeleteFunc(o.complete(cmd, endNames), func(name string) bool {
 		return strings.Count(name, "/") != 1 || strings.HasPrefix(name, "node/")
 	})

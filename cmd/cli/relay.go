@@ -31,12 +31,14 @@ func relay(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("ask the agent of this node: %w", err)
 	}
+	// Who asks keeps the input open until it has the answer.
 	left := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(conn, in)
 		close(left)
 		_ = conn.Close()
 	}()
+	// The agent closes the connection at the end of its answer.
 	_, err = io.Copy(out, conn)
 	select {
 	case <-left:

@@ -38,6 +38,7 @@ func NodeMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 This program is for nodes. The verbs for people (why, lint, diff and others) are in the command line
 of the same release, picket or kubectl-picket.`
 	root.AddCommand(nodeVerbs()...)
+	// The verb for people asks other nodes as well, and brings a client for that.
 	root.AddCommand(newNodeKernelCmd())
 	return execute(root, args, streams{stdin, stdout, stderr})
 }

@@ -56,6 +56,7 @@ if not, 2 after an error.`,
 
 // run finds out what the question is about.
 func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
+	// Without an argument the question is about all nodes.
 	kind, name := "", ""
 	if len(args) > 0 {
 		kind, name, _ = strings.Cut(args[0], "/")
@@ -64,6 +65,7 @@ func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) > 0 && (name == "" || kind != "node" && !isPolicy):
 		return fmt.Errorf("%q: expected node/NAME or netpol/NAME", args[0])
+	// Nodes come and go by themselves; only of a policy it is known when it has arrived.
 	case o.wait && !isPolicy:
 		return errors.New("--wait: expected netpol/NAME, which can come into force")
 	}
@@ -75,6 +77,7 @@ func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	// What the API server has is what the agents are held against.
 	l, err := o.load(cmd)
 	if err != nil {
 		return err
@@ -102,6 +105,7 @@ func nodesOf(ctx context.Context, l *input.Loaded, f agents.Fleet, keep func(str
 	if err != nil {
 		return nil, err
 	}
+	// A node with an agent that is not to be asked now is no node without one.
 	var asked []agent.Client
 	has := map[string]bool{}
 	for _, a := range list {
@@ -117,6 +121,7 @@ func nodesOf(ctx context.Context, l *input.Loaded, f agents.Fleet, keep func(str
 		}
 		nodes = append(nodes, n)
 	}
+	// Only Linux nodes need an agent. Who may not list nodes sees those that have one.
 	for _, n := range l.Objects.Nodes {
 		if !has[n.Name] && keep(n.Name) && n.Labels[corev1.LabelOSStable] != "windows" {
 			nodes = append(nodes, status.Node{Name: n.Name,
@@ -146,6 +151,7 @@ func (o *statusOptions) ofFleet(cmd *cobra.Command, l *input.Loaded, fleet agent
 	if len(nodes) == 0 {
 		return errNoAgents(fleet)
 	}
+	// A policy counts as in force only in the version that the API server has.
 	generations := map[string]int64{}
 	for _, np := range l.Objects.Policies {
 		generations[np.Namespace+"/"+np.Name] = np.Generation
@@ -166,6 +172,7 @@ func (o *statusOptions) ofNode(cmd *cobra.Command, fleet agents.Fleet, name stri
 	if err != nil {
 		return err
 	}
+	// The same patience is for the question itself.
 	cmd.SetContext(ctx)
 	return o.ofAgent(cmd, one.Client)
 }
@@ -194,6 +201,7 @@ const again = 500 * time.Millisecond
 func (o *statusOptions) ofPolicy(cmd *cobra.Command, q question) error {
 	ctx, stop := context.WithTimeout(cmd.Context(), max(o.reach.patience, o.timeout))
 	defer stop()
+	// Without --wait one look is all.
 	deadline := time.Now().Add(o.timeout)
 	p, nodes, known := status.Policy{}, map[string]status.Node{}, false
 	// Nodes that were well are not asked again: what came into force stays, or is replaced by newer.
@@ -203,6 +211,7 @@ func (o *statusOptions) ofPolicy(cmd *cobra.Command, q question) error {
 		if err != nil {
 			return err
 		}
+		// An answer replaces the one before it of the same node.
 		for _, n := range found {
 			nodes[n.Name] = n
 		}
@@ -243,6 +252,7 @@ func notWell(p status.Policy) func(string) bool {
 	for _, n := range p.Nodes {
 		open[n.Node] = n.State == status.No || n.State == status.Unknown
 	}
+	// A node that was not there at the last look is asked.
 	return func(node string) bool {
 		is, known := open[node]
 		return is || !known
@@ -253,8 +263,10 @@ func notWell(p status.Policy) func(string) bool {
 func (q question) wanted() status.Wanted {
 	w := status.Wanted{Policy: q.about.String(), Pods: map[string]int{}}
 	if np := q.Spec(q.about); np != nil {
+		// Zero would mean that it is deleted; an API server counts from one.
 		w.Generation = max(np.Generation, 1)
 	}
+	// The pods are those of now, also while --wait looks again.
 	for _, pod := range q.SelectedBy(q.about) {
 		w.Pods[pod.Node]++
 	}
@@ -271,6 +283,7 @@ func (o *statusOptions) completeAbout(cmd *cobra.Command, args []string, _ strin
 		for _, n := range l.NodeNames() {
 			names = append(names, "node/"+n)
 		}
+		// Policies are named without their namespace, which is that of -n.
 		for _, np := range l.Objects.Policies {
 			if np.Namespace == l.Namespace {
 				names = append(names, "netpol/"+np.Name)

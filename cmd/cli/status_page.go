@@ -34,6 +34,7 @@ func (p *page) fleet(f status.Fleet) {
 	t := terminal.Table{Header: []string{"NODE", "READY", "VERSION", "BACKEND", "PODS", "IN FORCE"},
 		Right: []bool{4: true, 5: true}}
 	for _, n := range f.Nodes {
+		// Nothing is known of it, so nothing is shown but that.
 		if !n.Asked {
 			t.Rows = append(t.Rows, []string{n.Node, p.Paint(terminal.Bad, "?"), "-", "-", "-", "-"})
 			continue
@@ -57,6 +58,7 @@ const shownFindings = 2
 // findings writes what people have to see to on one node.
 func (p *page) findings(n status.FleetNode) {
 	for i, text := range n.Findings {
+		// What one node says stands together.
 		if i == 0 {
 			p.WriteString("\n")
 		}
@@ -82,6 +84,7 @@ func span(d time.Duration) string {
 		return d.Round(100 * time.Microsecond).String()
 	}
 	text := d.Round(time.Second).String()
+	// 1h30m0s is 1h30m, and 1h0m is 1h.
 	for _, zero := range []string{"m0s", "h0m"} {
 		if short, ends := strings.CutSuffix(text, zero); ends {
 			text = short + zero[:1]
@@ -106,16 +109,19 @@ func newNodeReport(a *agent.Status, now time.Time) nodeReport {
 // node writes all that an agent says.
 func (p *page) node(n nodeReport) {
 	a := n.Agent
+	// The first line answers the question; what follows are the reasons.
 	state := p.Paint(terminal.Good, "READY")
 	if !a.Readiness.Ready {
 		state = p.Paint(terminal.Bad, "NOT READY") + " for " + span(n.now.Sub(a.NotReadySince))
 	}
+	// Rules stay in force while an agent is not ready, so it is told from when they are.
 	rules := "no rules have changed since the start"
 	if !a.Committed.IsZero() {
 		rules = "the rules of " + clock(a.Committed, n.now) + " are in force"
 	}
 	p.line("  ", "%s  %s, %s (%s)", a.Node, state, rules, inspect.Count(a.Pods, "pod"))
 	p.WriteString("\n")
+	// First what keeps the node from being ready, then what is wrong besides, then the rest.
 	p.parts("x", terminal.Bad, a.Readiness.Reasons)
 	p.parts("!", terminal.Warning, a.Readiness.Warnings)
 	p.parts(".", terminal.Plain, a.Readiness.Pending)
@@ -136,6 +142,7 @@ func (p *page) node(n nodeReport) {
 
 // ownership says who can change the rules.
 func ownership(a *agent.Status) string {
+	// Linux 6.9 and later can keep others off; before, changes are undone.
 	if a.Readiness.Table == "owned" {
 		return "the kernel refuses changes by others"
 	}
@@ -145,8 +152,10 @@ func ownership(a *agent.Status) string {
 
 // inForce counts policies.
 func inForce(a *agent.Status) string {
+	// Both can be true of one policy: the version of before, and a newer one.
 	held, waiting := 0, 0
 	for _, r := range a.Policies {
+		// A version that waits can be the first one, so that none is in force.
 		if !r.Since.IsZero() {
 			held++
 		}
@@ -183,6 +192,7 @@ func clock(t, now time.Time) string {
 
 // policyStatus writes where a policy is in force.
 func (p *page) policyStatus(s status.Policy) {
+	// Of a deleted policy the question is whether it is still in force.
 	about, verb := fmt.Sprintf("generation %d", s.Generation), "in force"
 	if s.Generation == 0 {
 		about, verb = "deleted", "gone"
@@ -221,6 +231,7 @@ func after(n status.PolicyNode) string {
 // since is what there is to be said of a node.
 func (p *page) since(n status.PolicyNode) string {
 	text := n.Note
+	// Only where it is in force there is a moment from which it is.
 	if n.State == status.Yes && !n.Since.IsZero() {
 		text = strings.TrimSuffix("since "+clock(n.Since, time.Now())+"; "+n.Note, "; ")
 	}

@@ -51,10 +51,12 @@ The exit code is 0 if all is there, 1 if something is missing, 2 after an error.
 // run makes the file, or writes to the standard output.
 func (o *sysdumpOptions) run(cmd *cobra.Command) error {
 	name := "picket-sysdump-" + time.Now().UTC().Format("20060102-150405")
+	// Whoever reads the standard output finds what is missing inside.
 	if o.file == "-" {
 		_, err := o.write(cmd, cmd.OutOrStdout(), name)
 		return err
 	}
+	// The usual name tells when it was made, so that several can lie in one folder.
 	path := cmp.Or(o.file, name+".tar.gz")
 	// It tells names and addresses, so it is for its owner alone, and it replaces nothing.
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -62,6 +64,7 @@ func (o *sysdumpOptions) run(cmd *cobra.Command) error {
 		return fmt.Errorf("-o: %w", err)
 	}
 	a, err := o.write(cmd, out, name)
+	// Half an archive would look like a whole one.
 	if err := errors.Join(err, out.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
@@ -95,8 +98,10 @@ func (o *sysdumpOptions) write(cmd *cobra.Command, out io.Writer, name string) (
 	a.JSON("cluster/version.json", version, err)
 	a.Text("version.txt", []byte(versionLine()), nil)
 	a.Objects(l.Objects, l.Services)
+	// The API server was asked without a limit of ours; agents can hang.
 	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
 	defer stop()
+	// Without agents there is still what the API server has.
 	list, err := fleet.Agents(ctx)
 	if err == nil && len(list) == 0 {
 		err = errNoAgents(fleet)

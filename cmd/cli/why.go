@@ -75,6 +75,7 @@ func runWhy(cmd *cobra.Command, o *whyOptions, args []string) error {
 		return printPatch(cmd.OutOrStdout(), l, from, to)
 	}
 	answer := why.Explain(l.Cluster, from, to)
+	// What the policies say comes from the objects alone; then the nodes are asked.
 	o.askKernels(cmd.Context(), &answer)
 	err = o.print(cmd.OutOrStdout(), "Why", answer, func(p *page) {
 		p.why(answer)

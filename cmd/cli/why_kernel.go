@@ -15,11 +15,13 @@ import (
 // asked becomes part of the answer.
 func (o *whyOptions) askKernels(ctx context.Context, a *why.Answer) {
 	nodes := a.Nodes()
+	// Files have no kernel, and a flow that no pod is judged for has no node.
 	if o.noKernel || o.Given() || len(nodes) == 0 {
 		return
 	}
 	ctx, stop := context.WithTimeout(ctx, o.reach.patience)
 	defer stop()
+	// An error is that of each node: none of them was asked.
 	fleet, _, err := o.fleet(o.reach)
 	var states []agent.Answer[*agent.State]
 	for _, node := range nodes {
@@ -34,6 +36,7 @@ func (o *whyOptions) askKernels(ctx context.Context, a *why.Answer) {
 
 // whyKernel writes what the nodes do.
 func (p *page) whyKernel(a why.Answer) {
+	// The order is that of the directions above.
 	for i, k := range a.Kernel {
 		if i == 0 {
 			p.WriteString("\n")
@@ -48,6 +51,7 @@ func (p *page) whyKernel(a why.Answer) {
 			p.line("          ", "  kernel: %s lets it through (%s)", k.Node, k.Direction)
 		}
 	}
+	// This comes last, where an answer ends: it overrules all that stands above.
 	for _, line := range a.Disagreement() {
 		p.line("  ", "  %s %s", p.Paint(terminal.Bad, "THE KERNEL DIFFERS:"), line)
 	}
@@ -58,6 +62,7 @@ func (p *page) liveCuts(l *liveReport) {
 	if l == nil {
 		return
 	}
+	// The most connections come first.
 	if len(l.Cuts) > 0 {
 		p.WriteString("\n")
 		t := terminal.Table{Header: []string{p.Paint(terminal.Bad, "CUTS, AND IS OPEN NOW"), "FLOWS", "NODE"},
@@ -77,6 +82,7 @@ func (p *page) liveCuts(l *liveReport) {
 	p.line("  ", "\n%s would be cut, of %s that are open",
 		counted(len(l.Cuts), "kind of connections", "kinds of connections"),
 		inspect.Count(l.Open, "connection"))
+	// They can be of any kind, also of one that is cut.
 	if l.LeftOut > 0 {
 		p.line("  ", "%s more are of kinds that their agents had no room for",
 			inspect.Count(l.LeftOut, "connection"))

@@ -12,6 +12,7 @@ import (
 // Each calls do for every connection that is open through the node; the node's own, and those of TCP
 // that are at their end, are left out. Nothing is changed.
 func (t *Table) Each(ctx context.Context, do func(ruleset.Connection)) error {
+	// They never meet the rules of pods.
 	own, err := t.all.ownAddrs()
 	if err != nil {
 		return err
@@ -37,6 +38,7 @@ const (
 
 // isOver reports whether a connection of TCP is closed by both ends: from CTA_PROTOINFO.
 func isOver(info []byte) bool {
+	// Other protocols have other attributes here, and no end.
 	for kind, tcp := range attributes(info) {
 		if kind != ctaProtoinfoTCP {
 			continue

@@ -13,6 +13,7 @@ import (
 // Beside returns a backend that only looks, at what this one has made. It belongs to another
 // goroutine, in a network namespace by its file descriptor; 0 is the calling thread's.
 func (b *Backend) Beside(netns int) *Backend {
+	// It claims nothing: the rules stay in the hands of this one.
 	beside := Open(Options{NetNS: netns})
 	beside.told = b.told
 	return beside
@@ -49,6 +50,7 @@ func (b *Backend) expect(p *ruleset.Program) error {
 	if err != nil {
 		return err
 	}
+	// Chains have no digest in the kernel, so they are compared rule by rule.
 	w, _, err := want(b.content)
 	if err != nil {
 		return err
@@ -64,6 +66,7 @@ func (b *Backend) expect(p *ruleset.Program) error {
 // were changed last.
 func (b *Backend) denied(ctx context.Context) (map[ruleset.ChainID]uint64, error) {
 	counts := map[ruleset.ChainID]uint64{}
+	// A chain of the program has parts in both families.
 	for _, f := range ruleset.Families {
 		text, err := b.program(ctx, "", families[f].program+"-save", "-c", "-t", mainTable)
 		if err != nil {
@@ -83,6 +86,7 @@ func addDenied(counts map[ruleset.ChainID]uint64, known chains, text string) {
 		}
 		name, r, _ := strings.Cut(rest, " ")
 		id, ours := partOf(known[name])
+		// What logs a denial has a counter of its own, which would count twice.
 		packets, _, _ := strings.Cut(strings.TrimPrefix(count, "["), ":")
 		n, err := strconv.ParseUint(packets, 10, 64)
 		if ours && err == nil && n > 0 && denies(r) {

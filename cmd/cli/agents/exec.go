@@ -39,6 +39,7 @@ func (r relay) dial(ctx context.Context) (io.ReadWriteCloser, error) {
 	}
 	// What goes wrong is told by the connection, and by no log.
 	ctx, stop := context.WithCancel(klog.NewContext(ctx, klog.Logger{}))
+	// Each pipe has one end here and one in the request that runs the relay.
 	input, toRelay := io.Pipe()
 	fromRelay, output := io.Pipe()
 	c := &conn{Reader: fromRelay, Writer: toRelay, ended: make(chan struct{}), close: func() {
@@ -63,6 +64,7 @@ func (r relay) dial(ctx context.Context) (io.ReadWriteCloser, error) {
 // executor prefers a WebSocket, which passes by more proxies, and falls back to SPDY, which API
 // servers before 1.30 need.
 func (r relay) executor() (remotecommand.Executor, error) {
+	// Standard error is asked for, too: there the relay says what went wrong.
 	container := agentContainer(r.pod)
 	url := r.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(r.pod.Namespace).
 		Name(r.pod.Name).SubResource("exec").VersionedParams(&corev1.PodExecOptions{
@@ -76,6 +78,7 @@ func (r relay) executor() (remotecommand.Executor, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A refusal is no reason to fall back, but where it is the upgrade that was refused.
 	return remotecommand.NewFallbackExecutor(socket, spdy, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	})
@@ -105,6 +108,7 @@ func (r relay) explained(err error, said string) error {
 	if err == nil {
 		return nil
 	}
+	// The exit code alone, which the error is about, explains nothing.
 	text := strings.TrimPrefix(strings.TrimSpace(said), "picket: ")
 	return fmt.Errorf("exec in %s/%s (%s): %s", r.pod.Namespace, r.pod.Name,
 		agentContainer(r.pod).Image, cmp.Or(text, err.Error()))

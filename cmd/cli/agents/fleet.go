@@ -40,6 +40,7 @@ func (f Fleet) Agents(ctx context.Context) ([]Agent, error) { return f.list(ctx,
 
 // Of returns the agent of one node.
 func (f Fleet) Of(ctx context.Context, node string) (Agent, error) {
+	// The API server knows where pods are, so that only one is listed.
 	list, err := f.list(ctx, "spec.nodeName="+node)
 	if err == nil && len(list) == 0 {
 		err = fmt.Errorf("no agent on %s: no pod with the label %s in %s; elsewhere: "+
@@ -57,6 +58,7 @@ func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster client: %w", err)
 	}
+	// One question finds all agents, wherever they run.
 	pods, err := client.CoreV1().Pods(f.Namespace).List(ctx,
 		metav1.ListOptions{LabelSelector: Label, FieldSelector: fields})
 	if err != nil {
@@ -64,6 +66,7 @@ func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
 	}
 	var list []Agent
 	for _, pod := range onePerNode(pods.Items) {
+		// Nothing is sent before the agent is asked for something.
 		r := relay{f.Config, client, pod}
 		list = append(list, Agent{agent.Client{Node: pod.Spec.NodeName, Version: f.Version,
 			Dial: r.dial}, pod})
@@ -76,6 +79,7 @@ func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
 func onePerNode(pods []corev1.Pod) (list []*corev1.Pod) {
 	for i := range pods {
 		p := &pods[i]
+		// The Job that cleans up has the same name, and is no agent.
 		other := p.Labels[component] != "" && p.Labels[component] != "agent"
 		if p.Spec.NodeName != "" && !other && len(p.Spec.Containers) > 0 {
 			list = append(list, p)
@@ -85,6 +89,7 @@ func onePerNode(pods []corev1.Pod) (list []*corev1.Pod) {
 		return cmp.Or(strings.Compare(a.Spec.NodeName, b.Spec.NodeName), cmp.Compare(rank(a), rank(b)),
 			b.CreationTimestamp.Compare(a.CreationTimestamp.Time))
 	})
+	// The first of each node is the one that is likeliest to answer.
 	return slices.CompactFunc(list, func(a, b *corev1.Pod) bool {
 		return a.Spec.NodeName == b.Spec.NodeName
 	})

@@ -9,6 +9,7 @@ import (
 // troubleOf says why a pod cannot be asked; empty: nothing speaks against it.
 func troubleOf(pod *corev1.Pod) string {
 	name := agentContainer(pod).Name
+	// Only the agent's own container counts: others may wait for whatever they like.
 	for _, c := range pod.Status.ContainerStatuses {
 		switch {
 		case c.Name != name:
@@ -20,6 +21,7 @@ func troubleOf(pod *corev1.Pod) string {
 				c.State.Terminated.ExitCode, c.RestartCount)
 		}
 	}
+	// Before the kubelet has said anything of containers there is the phase alone.
 	if pod.Status.Phase != corev1.PodRunning {
 		return "is " + string(pod.Status.Phase)
 	}

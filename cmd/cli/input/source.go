@@ -56,6 +56,7 @@ func (s *Source) BindCluster(flags *pflag.FlagSet) {
 
 // NamesCluster reports whether a flag says which cluster is meant.
 func (s *Source) NamesCluster() bool {
+	// KUBECONFIG does not count: it is there on many nodes, whatever is asked.
 	return s.file != "" || s.overrides.CurrentContext != "" || s.overrides.Context.Cluster != ""
 }
 

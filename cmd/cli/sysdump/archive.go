@@ -62,6 +62,7 @@ func (a *Archive) JSON(name string, value any, err error) {
 func (a *Archive) YAML(name string, objects []any, err error) {
 	var b bytes.Buffer
 	for _, o := range objects {
+		// One object that cannot be written leaves the others.
 		text, failed := yaml.Marshal(o)
 		if failed != nil {
 			err = failed
@@ -80,6 +81,7 @@ func (a *Archive) Close() error {
 		text = strings.Join(a.Missing, "\n") + "\n"
 	}
 	a.Text("missing.txt", []byte(text), nil)
+	// The archive ends before what packs it.
 	for _, end := range []io.Closer{a.tar, a.zip} {
 		if err := end.Close(); a.err == nil {
 			a.err = err

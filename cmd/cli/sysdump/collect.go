@@ -54,6 +54,7 @@ func (a *Archive) Agents(ctx context.Context, client kubernetes.Interface, list 
 			a.Text(f.name, f.text, f.err)
 		}
 	}
+	// Logs come from the API server, also of an agent that does not answer.
 	a.logs(ctx, client, list)
 }
 
@@ -63,6 +64,7 @@ func answers(ctx context.Context, c agent.Client) (files []file) {
 		"state.json": agent.StatePath, "metrics.txt": agent.MetricsPath} {
 		f := file{name: path.Join("nodes", c.Node, name)}
 		body, err := c.Open(ctx, at)
+		// What was read before an answer broke off is kept.
 		if err == nil {
 			f.text, err = io.ReadAll(io.LimitReader(body, largest))
 			_ = body.Close()
@@ -77,6 +79,7 @@ func answers(ctx context.Context, c agent.Client) (files []file) {
 func agentPod(p *corev1.Pod) *corev1.Pod {
 	kept := Pod(p)
 	kept.Status = p.Status
+	// The flags of an agent are no secret: its account is a file.
 	for i, c := range p.Spec.Containers {
 		kept.Spec.Containers[i].Image, kept.Spec.Containers[i].Args = c.Image, c.Args
 	}
@@ -95,6 +98,7 @@ func (a *Archive) logs(ctx context.Context, client kubernetes.Interface, list []
 		places <- struct{}{}
 		running.Go(func() {
 			defer func() { <-places }()
+			// The end of a log has what is wrong now.
 			lines := int64(logLines)
 			text, err := client.CoreV1().Pods(one.Pod.Namespace).GetLogs(one.Pod.Name,
 				&corev1.PodLogOptions{TailLines: &lines}).DoRaw(ctx)

@@ -21,6 +21,7 @@ func Pod(p *corev1.Pod) *corev1.Pod {
 		Spec:       corev1.PodSpec{NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork},
 		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIP: p.Status.PodIP,
 			PodIPs: p.Status.PodIPs, HostIP: p.Status.HostIP, StartTime: p.Status.StartTime}}
+	// Names of ports can be what policies speak of.
 	kept.Spec.Containers = containers(p.Spec.Containers)
 	kept.Spec.InitContainers = containers(p.Spec.InitContainers)
 	return kept
@@ -28,6 +29,7 @@ func Pod(p *corev1.Pod) *corev1.Pod {
 
 // containers keeps the names, ports and restart policies of containers.
 func containers(all []corev1.Container) (kept []corev1.Container) {
+	// An image can say more than its owner wants to be known.
 	for _, c := range all {
 		kept = append(kept, corev1.Container{Name: c.Name, Ports: c.Ports, RestartPolicy: c.RestartPolicy})
 	}

@@ -34,6 +34,7 @@ func (c Client) Open(ctx context.Context, path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Each question has a connection of its own, since each is another process in a pod.
 	request.Close = true
 	conn, err := c.Dial(ctx)
 	if err != nil {
@@ -51,6 +52,7 @@ func (c Client) Open(ctx context.Context, path string) (io.ReadCloser, error) {
 
 // exchange sends a request, and returns the body of the answer.
 func (c Client) exchange(conn io.ReadWriter, request *http.Request) (io.ReadCloser, error) {
+	// There is no HTTP transport, which would keep and reuse what ends with the answer.
 	if err := request.Write(conn); err != nil {
 		return nil, err
 	}
@@ -69,6 +71,7 @@ func (c Client) refused(response *http.Response) error {
 	version := response.Header.Get(VersionHeader)
 	api := response.Header.Get(APIHeader)
 	switch {
+	// An agent from before there was the header is known by its state.
 	case api != "" && api != strconv.Itoa(API):
 		return c.mismatch(version, api)
 	case response.StatusCode == http.StatusNotFound:
@@ -170,6 +173,7 @@ func Each[T any](ctx context.Context, all []Client, ask func(context.Context, Cl
 	places := make(chan struct{}, atOnce)
 	var running sync.WaitGroup
 	for i, c := range all {
+		// Who comes later waits, and has the less time.
 		places <- struct{}{}
 		running.Go(func() {
 			defer func() { <-places }()

@@ -47,6 +47,7 @@ func (c *Counter) Add(one ruleset.Connection) {
 	if c.counts == nil {
 		c.counts = map[Connection]int{}
 	}
+	// A kind that has room already is always counted right.
 	if _, known := c.counts[kind]; !known && len(c.counts) >= c.Most {
 		c.leftOut++
 		return

@@ -24,10 +24,12 @@ func Here(version string) Client {
 
 // DialHere connects to the socket of this node's agent, and trusts only a process of root there.
 func DialHere(ctx context.Context) (*net.UnixConn, error) {
+	// The socket is that of the calling thread's network namespace.
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", Socket)
 	if err != nil {
 		return nil, err
 	}
+	// An abstract socket has no owner: anybody in the namespace could have made it first.
 	if err := FromRoot(conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -45,6 +47,7 @@ func FromRoot(conn net.Conn) error {
 	}
 	var peer *syscall.Ucred
 	var refused error
+	// The kernel has noted it when the connection was made, so that it can't be changed since.
 	err = raw.Control(func(fd uintptr) {
 		peer, refused = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
 	})

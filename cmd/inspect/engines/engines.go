@@ -48,6 +48,7 @@ func Find(names []Name) (found []string) {
 	seen := map[string]bool{}
 	for _, s := range signs {
 		for _, n := range names {
+			// The first sign is enough to know whose it is.
 			if !seen[s.engine] && n.Kind == s.kind && strings.HasPrefix(n.Text, s.begins) {
 				seen[s.engine] = true
 				found = append(found, fmt.Sprintf("%s (%s %s)", s.engine, n.Kind, n.Text))

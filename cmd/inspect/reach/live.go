@@ -46,15 +46,18 @@ func CompareLive(before, after *ask.Cluster, all []agent.Connections) Live {
 	for _, node := range all {
 		for _, kind := range node.Kinds {
 			from, to := ends.at(kind.From), ends.at(kind.To)
+			// Both nodes of a connection see it; one of them counts it.
 			counter := to.node
 			if !asked[counter] {
 				counter = from.node
 			}
+			// Where neither is known, or was asked, whoever sees it counts it.
 			if asked[counter] && counter != node.Node {
 				continue
 			}
 			live.Open += kind.Count
 			f := kind.Flow()
+			// What is denied today already is not cut by the change.
 			if !before.Allowed(f) || after.Allowed(f) {
 				continue
 			}
@@ -80,6 +83,7 @@ type liveKey struct{ From, To, Port string }
 
 // add counts connections that a node sees.
 func (c *LiveCut) add(n int, node string) {
+	// A kind can be seen by several nodes, as its workload has pods on each.
 	c.Flows += n
 	if at, seen := slices.BinarySearch(c.Nodes, node); !seen {
 		c.Nodes = slices.Insert(c.Nodes, at, node)
@@ -98,6 +102,7 @@ func endsOf(c *ask.Cluster) liveEnds {
 			ends[a] = liveEnd{"node/" + node, node}
 		}
 	}
+	// Pods on their node's network have the node's name.
 	for _, p := range c.Pods {
 		for _, a := range p.Addrs {
 			switch _, taken := ends[a]; {

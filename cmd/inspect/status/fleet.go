@@ -34,6 +34,7 @@ type FleetNode struct {
 func OfFleet(nodes []Node, generations map[string]int64, now time.Time) Fleet {
 	f := Fleet{Nodes: []FleetNode{}, Policies: len(generations)}
 	for _, n := range nodes {
+		// That there is no answer is a finding by itself.
 		at := FleetNode{Node: n.Name, Findings: []string{n.Why}}
 		if a := n.Agent; a != nil {
 			at = FleetNode{Node: n.Name, Asked: true, Ready: a.Readiness.Ready, Version: a.Version,
@@ -42,11 +43,13 @@ func OfFleet(nodes []Node, generations map[string]int64, now time.Time) Fleet {
 			if !a.NotReadySince.IsZero() {
 				at.NotReady = int64(now.Sub(a.NotReadySince).Seconds())
 			}
+			// A policy without a pod here counts, too: the next pod needs it.
 			if missing := len(generations) - at.InForce; missing > 0 {
 				at.Findings = append(at.Findings, fmt.Sprintf("%d of %d policies are not in force as "+
 					"they are now: picket status netpol/NAME", missing, len(generations)))
 			}
 		}
+		// Warnings count: they are for people to see to as well.
 		if len(at.Findings) == 0 {
 			f.Well++
 		}
@@ -67,6 +70,7 @@ func upToDate(a *agent.Status, generations map[string]int64) (n int) {
 
 // findings are what people have to see to: reasons first, then what is wrong besides.
 func findings(a *agent.Status) (list []string) {
+	// Reasons keep the node from being ready, so they come first.
 	for _, kind := range []map[string]string{a.Readiness.Reasons, a.Readiness.Warnings} {
 		for _, part := range slices.Sorted(maps.Keys(kind)) {
 			list = append(list, part+": "+kind[part])
@@ -80,6 +84,7 @@ func findings(a *agent.Status) (list []string) {
 
 // first is the first of some reasons; without any, that there is none.
 func first(reasons map[string]string) string {
+	// One is enough where there is little room; the others are told of the node.
 	for _, part := range slices.Sorted(maps.Keys(reasons)) {
 		return part + ": " + reasons[part]
 	}

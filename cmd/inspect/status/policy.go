@@ -57,6 +57,7 @@ func (p Policy) Done() bool { return p.InForce == len(p.Nodes) }
 
 // Known reports whether any node has the policy.
 func (p Policy) Known() bool {
+	// A policy that the API server no longer has is known as long as a kernel holds it.
 	for _, n := range p.Nodes {
 		if n.State == No {
 			return true
@@ -71,6 +72,7 @@ func OfPolicy(want Wanted, nodes []Node) Policy {
 	for _, n := range nodes {
 		at := PolicyNode{Node: n.Name, Pods: want.Pods[n.Name]}
 		switch {
+		// Without a pod that it selects there is nothing to be known.
 		case n.Agent == nil && at.Pods == 0 && want.Generation != 0:
 			at.State, at.Note = Idle, "selects no pod here; "+n.Why
 		case n.Agent == nil:
@@ -99,6 +101,7 @@ func (n *PolicyNode) gone(a *agent.Status, name string) {
 
 // compare says whether the version that is wanted is in force.
 func (n *PolicyNode) compare(a *agent.Status, want Wanted) {
+	// Without a version in force the generation is 0, which is behind every other.
 	held, _ := a.Policy(want.Policy)
 	n.Generation, n.Since, n.After = held.Generation, held.Since, held.After
 	n.Note = held.Problem
@@ -120,6 +123,7 @@ func (n *PolicyNode) compare(a *agent.Status, want Wanted) {
 
 // behind says why a node does not have the version that is wanted.
 func behind(held agent.Revision, a *agent.Status) string {
+	// The most that is known comes first: an agent that is not ready brings nothing into force.
 	has := "has none"
 	if held.Generation > 0 {
 		has = fmt.Sprintf("has generation %d, which stays in force", held.Generation)

@@ -39,6 +39,7 @@ func (a Answer) Nodes() (nodes []string) {
 func (a *Answer) Compare(states []agent.Answer[*agent.State]) {
 	for _, h := range a.Directions {
 		for _, s := range states {
+			// Only the node of the subject judges its packets.
 			if h.Node == "" || s.Node != h.Node {
 				continue
 			}
@@ -59,6 +60,7 @@ func (k *Kernel) compare(h Half, f ruleset.Flow, s *agent.State) {
 	if h.Direction == ruleset.Egress.String() {
 		d = ruleset.Egress
 	}
+	// What the agent wants decides; whether the kernel holds that is said by the differences.
 	decision := s.Program.DecideIn(d, f)
 	k.Verdict, k.Chain = Allowed, string(decision.Chain)
 	if decision.Verdict == ruleset.Denied {
@@ -77,6 +79,7 @@ func (a Answer) Disagreement() []string {
 		if !k.Asked || k.Agrees {
 			continue
 		}
+		// Rules that somebody has changed say more than what they should decide.
 		if len(k.Differs) > 0 {
 			lines = append(lines, fmt.Sprintf("%s does not hold the rules that it should: %s", k.Node,
 				k.Differs[0]))

@@ -47,6 +47,7 @@ var kinds = map[string][2]string{"pods": {"PodList", "v1"}, "namespaces": {"Name
 
 // serve answers one request.
 func (s Server) serve(w http.ResponseWriter, r *http.Request) {
+	// The last word of a path says what it is about, or which object.
 	words := strings.Split(r.URL.Path, "/")
 	last := words[len(words)-1]
 	items, known := s.Items[last]
@@ -60,6 +61,7 @@ func (s Server) serve(w http.ResponseWriter, r *http.Request) {
 	case last == "log":
 		fmt.Fprintln(w, "in force")
 		return
+	// Nobody but who looks for agents asks by labels.
 	case r.URL.Query().Get("labelSelector") != "":
 		items = s.agentPods(strings.TrimPrefix(r.URL.Query().Get("fieldSelector"), "spec.nodeName="))
 	// One object: the fake has one of each name.
@@ -87,6 +89,7 @@ func refuse(w http.ResponseWriter) {
 func (s Server) pod(w http.ResponseWriter, name string) {
 	var list corev1.PodList
 	_ = json.Unmarshal([]byte(`{"items":[`+s.Items["pods"]+`]}`), &list)
+	// Names are enough, as these tests have no two of one.
 	for _, p := range list.Items {
 		if p.Name == name {
 			p.TypeMeta = metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"}
@@ -102,6 +105,7 @@ func (s Server) pod(w http.ResponseWriter, name string) {
 func (s Server) agentPods(node string) string {
 	var list []string
 	for name := range s.Agents {
+		// A real API server applies the selector of fields itself.
 		if node != "" && node != name {
 			continue
 		}
@@ -122,21 +126,25 @@ func (s Server) exec(w http.ResponseWriter, r *http.Request, pod string) {
 	if _, err := httpstream.Handshake(r, w, []string{"v4.channel.k8s.io"}); err != nil {
 		return
 	}
+	// There are four: errors, and the three standard ones.
 	streams := make(chan httpstream.Stream, 4)
 	upgraded := spdy.NewResponseUpgrader().UpgradeResponse(w, r,
 		func(one httpstream.Stream, _ <-chan struct{}) error {
 			streams <- one
 			return nil
 		})
+	// The client has been told by then.
 	if upgraded == nil {
 		return
 	}
 	defer upgraded.Close()
 	byType := map[string]httpstream.Stream{}
+	// Streams come in the order in which the client makes them.
 	for len(byType) < 4 {
 		one := <-streams
 		byType[one.Headers().Get("streamType")] = one
 	}
+	// It ends when the agent closes the connection, as each answer is the only one.
 	answer(handler, byType["stdin"], byType["stdout"])
 	_ = json.NewEncoder(byType["error"]).Encode(metav1.Status{Status: metav1.StatusSuccess})
 	for _, one := range byType {
@@ -146,6 +154,7 @@ func (s Server) exec(w http.ResponseWriter, r *http.Request, pod string) {
 
 // answer has an agent answer what comes from the relay.
 func answer(handler http.Handler, in io.Reader, out io.Writer) {
+	// One end is the relay's, the other one the socket of the agent.
 	here, there := net.Pipe()
 	go func() { _, _ = io.Copy(here, in) }()
 	server := &http.Server{Handler: handler}
