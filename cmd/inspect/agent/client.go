@@ -44,8 +44,9 @@ func (c Client) Open(ctx context.Context, path string) (io.ReadCloser, error) {
 	body, err := c.exchange(conn, request)
 	if err != nil {
 		stop()
-		// That the connection was closed says less than why.
-		return nil, errors.Join(fmt.Errorf("the agent of %s: %w", c.Node, orEnd(ctx, err)), conn.Close())
+		// At the end of ctx it is closed already, which says less than why.
+		_ = conn.Close()
+		return nil, fmt.Errorf("the agent of %s: %w", c.Node, orEnd(ctx, err))
 	}
 	return &answer{ReadCloser: body, conn: conn, stop: stop, ctx: ctx}, nil
 }
@@ -104,10 +105,14 @@ func orUnknown(version string) string {
 
 // orEnd is the end of ctx, if that is why there was an error.
 func orEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	switch end := context.Cause(ctx); {
+	case end == nil:
+		return err
+	case errors.Is(end, context.DeadlineExceeded):
+		return fmt.Errorf("no answer in time: %w", end)
+	default:
+		return end
 	}
-	return err
 }
 
 // answer is a body with what was opened for it.
@@ -168,7 +173,9 @@ type Answer[T any] struct {
 }
 
 // Each asks all agents, some at a time, and returns the answers in their order.
-func Each[T any](ctx context.Context, all []Client, ask func(context.Context, Client) (T, error)) []Answer[T] {
+func Each[T any](
+	ctx context.Context, all []Client, ask func(context.Context, Client) (T, error),
+) []Answer[T] {
 	answers := make([]Answer[T], len(all))
 	places := make(chan struct{}, atOnce)
 	var running sync.WaitGroup
