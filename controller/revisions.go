@@ -101,6 +101,7 @@ func (r *revisions) list() []Revision {
 // call it.
 func (c *Controller) Revisions() []Revision {
 	list := c.revisions.list()
+	// Problems can be there before and after a version is in force.
 	for i := range list {
 		list[i].Problem = c.Health.problemOf(list[i].Policy)
 	}

@@ -65,6 +65,7 @@ func (r right) look(ctx context.Context, client kubernetes.Interface) (looked, e
 	if r.namespace != "" {
 		what += " in " + r.namespace
 	}
+	// A reason why not is for administrators, and is left out.
 	if review.Status.Allowed {
 		return looked{"rights", fine, fmt.Sprintf("you may %s, %s", what, r.purpose)}, nil
 	}
@@ -85,6 +86,7 @@ func lookAtRanges(ctx context.Context, client kubernetes.Interface) (looked, err
 			without = append(without, n.Name)
 		}
 	}
+	// Where all have one, nobody can claim an address of another node.
 	if len(without) == 0 {
 		return looked{"pod ranges", fine, fmt.Sprintf("all of %d nodes have spec.podCIDRs",
 			len(nodes.Items))}, nil

@@ -71,6 +71,7 @@ func legacyChains(ctx context.Context) (names []string) {
 		if err != nil {
 			continue // it is not installed, or this kernel has no legacy tables
 		}
+		// A line with a colon declares a chain.
 		for line := range strings.Lines(string(out)) {
 			if head, is := strings.CutPrefix(line, ":"); is {
 				name, _, _ := strings.Cut(head, " ")

@@ -160,6 +160,7 @@ func (p *page) kernels(r kernelsReport, full bool) {
 		if i > 0 {
 			p.WriteString("\n")
 		}
+		// An agent of another version can differ in what it wants.
 		p.line("", "NODE %s, agent %s", node.Node, node.Agent)
 		p.kernel(node, full)
 	}

@@ -69,6 +69,7 @@ func (o *sysdumpOptions) run(cmd *cobra.Command) error {
 		return errors.Join(err, os.Remove(path))
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", path, counted(len(a.Names), "file", "files"))
+	// It is inside as well, for whoever gets the file.
 	for _, m := range a.Missing {
 		input.Tell(cmd.OutOrStdout(), "missing", m)
 	}
@@ -94,6 +95,7 @@ func (o *sysdumpOptions) write(cmd *cobra.Command, out io.Writer, name string) (
 		return nil, fmt.Errorf("cluster client: %w", err)
 	}
 	a := sysdump.New(out, name, time.Now())
+	// What cannot be had from here on is noted, and the rest goes on.
 	version, err := client.Discovery().ServerVersion()
 	a.JSON("cluster/version.json", version, err)
 	a.Text("version.txt", []byte(versionLine()), nil)

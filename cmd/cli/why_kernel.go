@@ -24,6 +24,7 @@ func (o *whyOptions) askKernels(ctx context.Context, a *why.Answer) {
 	// An error is that of each node: none of them was asked.
 	fleet, _, err := o.fleet(o.reach)
 	var states []agent.Answer[*agent.State]
+	// There are two of them at most: the sender's and the receiver's.
 	for _, node := range nodes {
 		s := agent.Answer[*agent.State]{Node: node, Err: err}
 		if err == nil {
@@ -74,6 +75,7 @@ func (p *page) liveCuts(l *liveReport) {
 			t.Rows = append(t.Rows, []string{strings.Join([]string{c.From, p.arrow, c.To, c.Port}, " "),
 				fmt.Sprint(c.Flows), p.few(c.Nodes, 2)})
 		}
+		// The table is cut, and the sum below is not.
 		p.table(t)
 		if more := len(l.Cuts) - len(t.Rows); more > 0 {
 			p.line("", "%d more: -o wide", more)

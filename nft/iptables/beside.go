@@ -29,6 +29,7 @@ func (b *Backend) tellSpelling() {
 // has them. It also counts what was denied, which costs a second look at the rules.
 func (b *Backend) Look(ctx context.Context, p *ruleset.Program) (ruleset.Observed,
 	map[ruleset.ChainID]uint64, error) {
+	// Until the one that applies has loaded rules once, they are taken as they are printed.
 	if spelling := b.told.Load(); spelling != nil {
 		b.spelling = *spelling
 	}

@@ -52,6 +52,7 @@ func (r relay) dial(ctx context.Context) (io.ReadWriteCloser, error) {
 		said := &excerpt{}
 		err := executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: input, Stdout: output,
 			Stderr: said})
+		// Whoever waits for the relay reads this after it is told that it has ended.
 		c.why = r.explained(err, said.String())
 		close(c.ended)
 		_ = toRelay.Close()
@@ -96,6 +97,7 @@ func agentContainer(pod *corev1.Pod) corev1.Container {
 
 // program is the agent's binary in its image. Without a command it is what the image starts.
 func program(c corev1.Container) string {
+	// Packages that bring their own image start the agent by another name.
 	if len(c.Command) > 0 {
 		return c.Command[0]
 	}

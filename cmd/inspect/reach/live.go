@@ -37,6 +37,7 @@ type liveEnd struct {
 // two nodes is counted on that of its receiver, if its agent was asked.
 func CompareLive(before, after *ask.Cluster, all []agent.Connections) Live {
 	live := Live{Cuts: []LiveCut{}}
+	// Names are those of now; a change of policies moves no pod.
 	ends, asked := endsOf(before), map[string]bool{}
 	for _, node := range all {
 		asked[node.Node] = true
@@ -68,6 +69,7 @@ func CompareLive(before, after *ask.Cluster, all []agent.Connections) Live {
 			found[key].add(kind.Count, node.Node)
 		}
 	}
+	// Equal counts are in the order of names, so that two answers can be compared.
 	for _, cut := range found {
 		live.Cuts = append(live.Cuts, *cut)
 	}

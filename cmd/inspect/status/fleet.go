@@ -60,6 +60,7 @@ func OfFleet(nodes []Node, generations map[string]int64, now time.Time) Fleet {
 
 // upToDate counts the policies that are in force as they are now.
 func upToDate(a *agent.Status, generations map[string]int64) (n int) {
+	// What is deleted and still held is no finding here: it goes in a moment.
 	for _, held := range a.Policies {
 		if want, there := generations[held.Policy]; there && held.Generation >= want {
 			n++

@@ -77,6 +77,7 @@ func OfPolicy(want Wanted, nodes []Node) Policy {
 			at.State, at.Note = Idle, "selects no pod here; "+n.Why
 		case n.Agent == nil:
 			at.State, at.Note = Unknown, n.Why
+		// The API server has no such policy, so that no kernel should.
 		case want.Generation == 0:
 			at.gone(n.Agent, want.Policy)
 		default:

@@ -66,8 +66,10 @@ func (k *Kernel) compare(h Half, f ruleset.Flow, s *agent.State) {
 	if decision.Verdict == ruleset.Denied {
 		k.Verdict = Denied
 	}
+	// The counter is the chain's, which counts the packets of all senders.
 	k.Denied = s.Denied[decision.Chain]
 	k.Differs = s.PodRules(h.Subject).Differs
+	// Both must hold: the right rules are wanted, and they are there.
 	k.Agrees = k.Verdict == h.Verdict && len(k.Differs) == 0
 }
 
