@@ -10,12 +10,13 @@ import (
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
+	"github.com/picket-project/picket/nft/nflog"
 	"github.com/picket-project/picket/ruleset"
 )
 
 // How denied packets are logged.
 const (
-	logGroup = 86 // NFLOG group
+	logGroup = nflog.Group
 	logRate  = 10 // a second and chain
 	logBurst = 20
 )

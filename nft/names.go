@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/picket-project/picket/nft/nflog"
 	"github.com/picket-project/picket/ruleset"
 )
 
@@ -11,10 +12,10 @@ import (
 // is its ID; a set of the program has its ID as text for a name.
 const (
 	tableName = "picket"
-	linkSet   = "podlinks" // interfaces that pods sit behind
-	arrival   = "arrival"  // the chain for what egress lets pass: ingress decides about it
-	tunnels   = "tunnels"  // the chain that drops what a node would unpack
-	logPrefix = "picket "  // then the chain's name and a space
+	linkSet   = "podlinks"   // interfaces that pods sit behind
+	arrival   = "arrival"    // the chain for what egress lets pass: ingress decides about it
+	tunnels   = "tunnels"    // the chain that drops what a node would unpack
+	logPrefix = nflog.Prefix // then the chain's name and a space
 )
 
 // Lengths that the kernel allows, in bytes.

@@ -195,7 +195,7 @@ func (p *Program) dispatch(d Direction, addr netip.Addr) (ChainID, bool) {
 
 // matches reports whether a rule matches a flow: by its peer, its protocol and its port.
 func (p *Program) matches(r Rule, peer netip.Addr, f Flow) bool {
-	return p.isPeer(r.Peer, peer, f) && r.carries(f)
+	return p.isPeer(r.Peer, peer, f) && r.Carries(f)
 }
 
 // isPeer reports whether an address belongs to a rule's peer. A set of addresses with ports has it
@@ -211,8 +211,8 @@ func (p *Program) isPeer(want Peer, peer netip.Addr, f Flow) bool {
 	}
 }
 
-// carries reports whether the protocol and port of f are those of the rule.
-func (r Rule) carries(f Flow) bool {
+// Carries reports whether the protocol and port of f are those of the rule.
+func (r Rule) Carries(f Flow) bool {
 	if r.Proto == AnyProtocol {
 		return true
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/picket-project/picket/nft/nflog"
 	"github.com/picket-project/picket/ruleset"
 )
 
@@ -157,14 +158,26 @@ func logged(prefix string) string {
 
 // How denied packets are logged: as nft does.
 const (
-	logGroup = 86 // NFLOG group
+	logGroup = nflog.Group
 	logRate  = 10 // a second and chain
 	logBurst = 20
 )
 
 // logPrefix is what a log shows before a packet that a chain denies.
-func logPrefix(id ruleset.ChainID) string {
-	return clip("picket "+string(id), maxPrefix-1) + " "
+func logPrefix(id ruleset.ChainID) string { return nflog.Prefix + LogName(id) + " " }
+
+// nameDigest is how many letters tell apart chains whose names are too long for the log. They hold
+// 80 bits: nobody makes a name that passes for a given other one.
+const nameDigest = 16
+
+// LogName is what the log calls a chain: by its ID or, where there is no room for that, by its
+// beginning and a digest. No ID has a tilde in it.
+func LogName(id ruleset.ChainID) string {
+	room := maxPrefix - len(nflog.Prefix) - 1
+	if len(id) <= room {
+		return string(id)
+	}
+	return string(id[:room-nameDigest-1]) + "~" + ruleset.Digest(string(id))[:nameDigest]
 }
 
 // rejectMark is the bit by which filter knows a packet that it is to answer to. Only rules of

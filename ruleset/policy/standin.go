@@ -43,3 +43,6 @@ func StandIn(a netip.Addr, pods []Pod, isolating func(Pod) []*Policy) (
 func common[T comparable](list, other []T) []T {
 	return slices.DeleteFunc(list, func(one T) bool { return !slices.Contains(other, one) })
 }
+
+// IsStandIn reports whether a key names a stand-in.
+func IsStandIn(k Key) bool { return k.Namespace == standIns }

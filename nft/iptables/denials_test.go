@@ -1,0 +1,45 @@
+package iptables
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/picket-project/picket/nft/nflog"
+	"github.com/picket-project/picket/ruleset"
+)
+
+// What denies is counted by the chain of the program, whatever parts that has in the kernel.
+func TestReadDenials(t *testing.T) {
+	web, db := partChain("ingress/shop/web", 0), partChain("ingress/shop/db", 0)
+	text := strings.NewReplacer("WEB1", partChain("ingress/shop/web", 1), "WEB", web, "DB", db).Replace(`
+*mangle
+:WEB - [0:0]
+[9:540] -A WEB -m comment --comment "ingress/shop/web"
+[7:420] -A WEB -p tcp -m comment --comment "shop/api ingress[0]" -j RETURN
+[3:180] -A WEB -m comment --comment "shop/deny ingress[0]" -j DROP
+[2:120] -A WEB1 -m comment --comment "ingress/shop/web part 1"
+[2:120] -A WEB1 -m limit --limit 10/sec -j NFLOG --nflog-group 86
+[4:240] -A WEB1 -m comment --comment "isolated by api" -j DROP
+[5:300] -A DB -m comment --comment "ingress/shop/db"
+[5:300] -A DB -m comment --comment "isolated by api" -g picket-reject
+[8:480] -A FORWARD -j DROP
+[8:480] -A picket-forward -j DROP
+COMMIT
+`)
+	got := readDenials(text)
+	if len(got) != 2 || got["ingress/shop/web"] != 7 || got["ingress/shop/db"] != 5 {
+		t.Errorf("%v", got)
+	}
+}
+
+// The log names a chain by its ID or, where that is too long, by what tells it from all others.
+func TestLogName(t *testing.T) {
+	if name := LogName("egress/shop/web"); name != "egress/shop/web" {
+		t.Error(name)
+	}
+	long := ruleset.NewChainID(ruleset.Egress, strings.Repeat("n", 60), strings.Repeat("p", 30))
+	name, other := LogName(long), LogName(long+"q")
+	if name == other || len(nflog.Prefix+name+" ") > maxPrefix || !strings.HasPrefix(name, "egress/nnn") {
+		t.Errorf("%s and %s", name, other)
+	}
+}
