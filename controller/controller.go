@@ -71,6 +71,8 @@ type Controller struct {
 	host      hostState
 	bridge    bridgeState
 	review    review
+	visits    chan func() // of goroutines that look at what the loop has
+	former    formerNames
 }
 
 // New returns a controller that Run starts.
@@ -85,7 +87,7 @@ func New(c Config) *Controller {
 		Config: c, Health: newHealth(), box: newMailbox(), asks: make(chan chan<- *ruleset.Program),
 		graph: graph.New(c.Node, c.Denial),
 		bad:   newBadPolicies(), kernel: newKernelState(), revisions: newRevisions(), host: newHostState(),
-		bridge: newBridgeState(), review: newReview(),
+		bridge: newBridgeState(), review: newReview(), visits: make(chan func()),
 	}
 	if c.DenyUnknown {
 		controller.graph.DenyUnknown()
@@ -151,6 +153,9 @@ func (c *Controller) wait(ctx context.Context, audit <-chan time.Time) bool {
 			return false
 		case answer := <-c.asks:
 			answer <- c.graph.Program()
+			continue // nothing has changed
+		case look := <-c.visits:
+			look()
 			continue // nothing has changed
 		case <-c.box.ready:
 			c.Health.work()

@@ -25,8 +25,10 @@ func (c *Controller) apply(e graph.Event) {
 		return
 	}
 	was := c.graph.Pod(key)
+	chains := c.chainsOf(was)
 	c.graph.Apply(e)
 	is := c.graph.Pod(key)
+	c.rememberPod(was, is, chains)
 	for _, a := range slices.Concat(was.Addrs, is.Addrs) {
 		// A pod that has started anew under the same name is another one.
 		kept := slices.Contains(was.Addrs, a) && slices.Contains(is.Addrs, a) &&

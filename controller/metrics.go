@@ -30,6 +30,7 @@ type metrics struct {
 	objects  *prometheus.GaugeVec
 	features *prometheus.GaugeVec
 	backend  *prometheus.GaugeVec
+	denied   denialMetrics
 }
 
 // newMetrics makes them; the readiness is asked for when they are read.
@@ -80,6 +81,7 @@ func newMetrics(readiness func() Readiness) *metrics {
 		backend: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "picket_backend",
 			Help: "1 for what holds the rules: nftables or iptables."}, []string{"backend"}),
 	}
+	m.denied = newDenialMetrics()
 	// Both results are there from the start, with 0, so that their rates have a beginning.
 	m.transactions.WithLabelValues("committed")
 	m.transactions.WithLabelValues("failed")
@@ -87,7 +89,7 @@ func newMetrics(readiness func() Readiness) *metrics {
 		newReadinessCollector(readiness),
 		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints,
 		m.disputed, m.cuts, m.cut, m.flowtables, m.objects, m.features,
-		m.backend,
+		m.backend, m.denied.packets, m.denied.lost, m.denied.reading,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(
 			collectors.ProcessCollectorOpts{}))
 	return m

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/picket-project/picket/controller/drops"
 )
 
 var (
@@ -60,6 +62,8 @@ func servedMetrics(t *testing.T) map[string]string {
 		return strings.Contains(get(c, "/metrics"), "picket_kernel_feature{")
 	})
 	c.Health.set("host", "a reason")
+	c.Health.CountDenied(drops.Subject{Namespace: "shop", Workload: "api"}, 1)
+	c.Health.Reading(true)
 	families, err := c.Health.metrics.registry.Gather()
 	if err != nil {
 		t.Fatal(err)

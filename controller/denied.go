@@ -1,0 +1,178 @@
+package controller
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/picket-project/picket/controller/drops"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// formerNames is who had an address, and what a chain was, until lately.
+type formerNames struct {
+	pods   drops.Past[netip.Addr, policy.Key]
+	chains drops.Past[ruleset.ChainID, formerChain]
+}
+
+// formerChain is what is remembered of a pod's chain.
+type formerChain struct {
+	pod      policy.Key
+	workload string
+	policies []string
+}
+
+// chainsOf returns the chains of a pod of this node. They are looked up before an event about it:
+// afterwards the program has them no more.
+func (c *Controller) chainsOf(p policy.Pod) []ruleset.Chain {
+	if p.Node != c.Node || len(p.Addrs) == 0 {
+		return nil
+	}
+	var chains []ruleset.Chain
+	for _, d := range ruleset.Directions {
+		if chain, is := c.graph.Chain(ruleset.NewChainID(d, p.Namespace, p.Name)); is {
+			chains = append(chains, chain)
+		}
+	}
+	return chains
+}
+
+// rememberPod remembers what a pod has lost by an event.
+func (c *Controller) rememberPod(was, is policy.Pod, chains []ruleset.Chain) {
+	now := time.Now()
+	// The address may get another pod before its last packets are told of.
+	for _, a := range was.Addrs {
+		if !slices.Contains(is.Addrs, a) {
+			c.former.pods.End(a, was.Key, now)
+		}
+	}
+	// A pod that only lost one of its addresses keeps its chains.
+	if len(is.Addrs) > 0 {
+		return
+	}
+	for _, chain := range chains {
+		c.former.chains.End(chain.ID, formerChain{was.Key,
+			drops.Workload(was.Name, was.Labels), chain.Policies}, now)
+	}
+}
+
+// visit has the loop call a function between two of its steps. The error is that of ctx, and the
+// function is not called then.
+func (c *Controller) visit(ctx context.Context, look func()) error {
+	done := make(chan struct{})
+	// The loop calls it as soon as it has taken it, so nothing waits for an end of ctx then.
+	select {
+	case c.visits <- func() { look(); close(done) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Name says in names what was denied. Any goroutine may call it.
+func (c *Controller) Name(ctx context.Context, lines []drops.Line) (list []drops.Drop, err error) {
+	err = c.visit(ctx, func() {
+		for _, line := range lines {
+			list = append(list, c.nameLine(line))
+		}
+	})
+	return list, err
+}
+
+// Subjects says whose each chain is. Any goroutine may call it.
+func (c *Controller) Subjects(
+	ctx context.Context, chains []ruleset.ChainID,
+) (list []drops.Subject, err error) {
+	err = c.visit(ctx, func() {
+		for _, id := range chains {
+			list = append(list, c.subjectOf(id))
+		}
+	})
+	return list, err
+}
+
+// subjectOf says whose a chain is, or was lately.
+func (c *Controller) subjectOf(id ruleset.ChainID) drops.Subject {
+	d, key, _ := c.chainOf(id, time.Now())
+	workload := drops.Workload(key.Name, c.graph.Pod(key).Labels)
+	if before, is := c.former.chains.Last(id, time.Now()); is && len(c.graph.Pod(key).Addrs) == 0 {
+		workload = before.workload
+	}
+	if policy.IsStandIn(key) {
+		key.Namespace, workload = drops.Other, drops.Other // several pods claim one address
+	}
+	return drops.Subject{Direction: d, Namespace: key.Namespace, Workload: workload}
+}
+
+// chainOf says of a chain in which direction it is, and of which pod, and which policies isolate
+// that. Of one that nobody remembers the name tells the first two.
+func (c *Controller) chainOf(
+	id ruleset.ChainID, at time.Time,
+) (d ruleset.Direction, pod policy.Key, policies []string) {
+	// direction/namespace/pod, or the beginning of it.
+	word, rest, _ := strings.Cut(string(id), "/")
+	namespace, name, _ := strings.Cut(rest, "/")
+	pod, policies = policy.Key{Namespace: namespace, Name: name}, []string{}
+	if word == ruleset.Egress.String() {
+		d = ruleset.Egress
+	}
+	// What it was at that time counts, then what it is, then what it was last.
+	if before, is := c.former.chains.At(id, at); is {
+		return d, before.pod, before.policies
+	}
+	if chain, is := c.graph.Chain(id); is && chain.Subject != "" {
+		pod.Namespace, pod.Name, _ = strings.Cut(chain.Subject, "/")
+		return d, pod, chain.Policies
+	}
+	if before, is := c.former.chains.Last(id, at); is {
+		return d, before.pod, before.policies
+	}
+	return d, pod, policies
+}
+
+// nameLine says one line in names. The subject is the pod of the chain, whatever the packet says.
+func (c *Controller) nameLine(line drops.Line) drops.Drop {
+	direction, pod, policies := c.chainOf(line.Chain, line.Time)
+	flow := line.Logged.Flow
+	d := drops.Drop{Time: line.Time, Node: c.Node, Direction: direction, Packets: line.Packets,
+		More: line.More, IsolatedBy: slices.Clone(policies)}
+	// A line without packets has no addresses.
+	if line.Packets > 0 {
+		d.From, d.To = c.endAt(flow.From, line.Time), c.endAt(flow.To, line.Time)
+		d.Port = line.Logged.PortText()
+		if chain, is := c.graph.Chain(line.Chain); is {
+			d.Nearest = string(c.graph.NearestRules(chain, flow))
+		}
+	}
+	// The name of the subject is not taken from its address: that one a packet only claims.
+	subject := &d.To
+	if direction == ruleset.Egress {
+		subject = &d.From
+	}
+	if !policy.IsStandIn(pod) {
+		*subject = drops.End{Pod: pod.String(), Address: subject.Address, Gone: subject.Gone}
+	}
+	return d
+}
+
+// endAt says who had an address at a time.
+func (c *Controller) endAt(a netip.Addr, at time.Time) drops.End {
+	// Who had the address at that time counts, then who has it, then who had it last.
+	if key, is := c.former.pods.At(a, at); is {
+		return drops.End{Pod: key.String(), Address: a}
+	}
+	if key, is := c.graph.PeerAt(a); is {
+		return drops.End{Pod: key.String(), Address: a}
+	}
+	if node := c.graph.NodeAt(a); node != "" {
+		return drops.End{Node: node, Address: a}
+	}
+	if key, is := c.former.pods.Last(a, at); is {
+		return drops.End{Pod: key.String(), Address: a, Gone: true}
+	}
+	return drops.End{Address: a, NoPod: c.graph.InPodRanges(a)}
+}

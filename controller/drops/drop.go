@@ -1,0 +1,116 @@
+package drops
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Drop is packets that were denied within a second, with the same ends, direction and port.
+type Drop struct {
+	Time      time.Time         `json:"time"`
+	Node      string            `json:"node"` // whose kernel denied them
+	Direction ruleset.Direction `json:"direction"`
+	From      End               `json:"from"`
+	To        End               `json:"to"`
+	Port      string            `json:"port"`    // tcp/8080, icmp/8
+	Packets   int               `json:"packets"` // of the sample
+	// More is how many other packets of this pod and direction were denied, and are in no line.
+	More       uint64   `json:"more,omitempty"`
+	IsolatedBy []string `json:"isolatedBy"` // namespace/name of policies
+	// Nearest is rules that have the port, so that only the other end is not theirs.
+	Nearest string `json:"nearest,omitempty"`
+}
+
+// Subject is the pod whose rules denied the packets: the kernel knows it by the chain, whatever the
+// packets say.
+func (d Drop) Subject() End {
+	if d.Direction == ruleset.Egress {
+		return d.From
+	}
+	return d.To
+}
+
+// Peer is the other end, which is known by the address in the packets alone.
+func (d Drop) Peer() End {
+	if d.Direction == ruleset.Egress {
+		return d.To
+	}
+	return d.From
+}
+
+// End is who a packet comes from or goes to, as it was when the packet was denied. The zero value
+// stands for several, or for none that is known.
+type End struct {
+	Pod     string     `json:"pod,omitempty"`  // namespace/name
+	Node    string     `json:"node,omitempty"` // whose own address it is
+	Address netip.Addr `json:"address,omitzero"`
+	Gone    bool       `json:"gone,omitempty"`  // the pod had been deleted by then
+	NoPod   bool       `json:"noPod,omitempty"` // a pod could have the address, and none has
+}
+
+// String is the name, else the address.
+func (e End) String() string {
+	switch {
+	case e.Pod != "" && e.Gone:
+		return e.Pod + " (gone)"
+	case e.Pod != "":
+		return e.Pod
+	case e.Node != "":
+		return "node/" + e.Node
+	case e.NoPod:
+		return e.Address.String() + " (no pod)"
+	case e.Address.IsValid():
+		return e.Address.String()
+	default:
+		return "several"
+	}
+}
+
+// Namespace is that of a pod; empty for others.
+func (e End) Namespace() string {
+	// Kubernetes allows no slash in either name.
+	namespace, _, is := strings.Cut(e.Pod, "/")
+	if !is {
+		return ""
+	}
+	return namespace
+}
+
+// String is one line for a log or an Event.
+func (d Drop) String() string {
+	text := fmt.Sprintf("%s -> %s %s", d.From, d.To, d.Port)
+	// Without a packet there is no port: it says only how many more there were.
+	if d.Packets == 0 {
+		text = fmt.Sprintf("%s -> %s", d.From, d.To)
+	}
+	if len(d.IsolatedBy) > 0 {
+		text += fmt.Sprintf(": %s is isolated by %s", d.Direction, policyList(d.IsolatedBy))
+	}
+	return text
+}
+
+// Notice is String for who may read what is in the subject's namespace, and need not know what pods
+// other namespaces have: of such a pod it has the address.
+func (d Drop) Notice() string {
+	for _, end := range []*End{&d.From, &d.To} {
+		if end.Pod != "" && end.Namespace() != d.Subject().Namespace() {
+			*end = End{Address: end.Address}
+		}
+	}
+	return d.String()
+}
+
+// mostPolicies is how many policies a text names.
+const mostPolicies = 5
+
+// policyList names the first policies, and counts the others.
+func policyList(names []string) string {
+	if more := len(names) - mostPolicies; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:mostPolicies], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,343 @@
+package drops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+var start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// packet is one that a chain has denied, to a port.
+func packet(chain string, port uint16) ruleset.Logged {
+	return ruleset.Logged{Chain: chain, FromPort: port + 1, Flow: ruleset.Flow{Proto: ruleset.TCP,
+		From: netip.MustParseAddr("10.0.0.1"), To: netip.MustParseAddr("10.0.0.2"), Port: port}}
+}
+
+// Packets of one second that differ in the port they come from alone are one line; lines are bounded.
+func TestLines(t *testing.T) {
+	x := newLines()
+	for i := range 3 {
+		p := packet("egress/a/b", 80)
+		p.FromPort = uint16(i)
+		x.add(p, start.Add(time.Duration(i)*time.Millisecond))
+	}
+	x.add(packet("egress/a/b", 80), start.Add(time.Second))
+	list, shown := x.take()
+	if len(list) != 2 || list[0].Packets != 3 || list[1].Packets != 1 || shown["egress/a/b"] != 4 {
+		t.Errorf("%v, %v", list, shown)
+	}
+	for i := range 3 * maxLines {
+		x.add(packet("egress/a/b", uint16(i)), start)
+	}
+	if list, shown := x.take(); len(list) != maxLines || shown["egress/a/b"] != maxLines {
+		t.Errorf("%d lines, %v", len(list), shown)
+	}
+}
+
+// What is denied between two looks is added up, also where a counter begins again.
+func TestSums(t *testing.T) {
+	type counts []ruleset.DenialCount
+	var s sums
+	for i, step := range []struct {
+		counts counts
+		some   bool
+		want   map[ruleset.ChainID]uint64
+	}{
+		{counts{{Chain: "a", Rule: 1, Packets: 100}}, false, nil}, // was before the agent
+		{counts{{Chain: "a", Rule: 1, Packets: 103}, {Chain: "b", Rule: 2, Packets: 5}}, false,
+			map[ruleset.ChainID]uint64{"a": 3, "b": 5}},
+		{counts{{Chain: "a", Rule: 1, Packets: 104}}, true, map[ruleset.ChainID]uint64{"a": 1}},
+		// Another rule has another number, so its count of more than before is new as a whole.
+		{counts{{Chain: "a", Rule: 9, Packets: 200}, {Chain: "b", Rule: 2, Packets: 5}}, false,
+			map[ruleset.ChainID]uint64{"a": 200}},
+		{counts{{Chain: "a", Rule: 9, Packets: 7}}, true, map[ruleset.ChainID]uint64{"a": 7}},
+		{counts{}, false, nil},
+		{counts{{Chain: "b", Rule: 2, Packets: 6}}, false, map[ruleset.ChainID]uint64{"b": 6}},
+	} {
+		take := s.all
+		if step.some {
+			take = s.some
+		}
+		if got := take(step.counts); fmt.Sprint(got) != fmt.Sprint(step.want) &&
+			len(got)+len(step.want) > 0 {
+			t.Errorf("step %d: %v; expected %v", i, got, step.want)
+		}
+	}
+}
+
+func TestWorkload(t *testing.T) {
+	for pod, test := range map[string]struct {
+		labels map[string]string
+		want   string
+	}{
+		"api-7d9f8b6c5-x2v4z": {map[string]string{"pod-template-hash": "7d9f8b6c5"}, "api"},
+		"api-other":           {map[string]string{"pod-template-hash": "7d9f8b6c5"}, "api-other"},
+		"db-0":                {map[string]string{"controller-revision-hash": "db-6d"}, "db"},
+		"agent-x2v4z":         {map[string]string{"controller-revision-hash": "6d"}, "agent"},
+		"load-x2v4z":          {map[string]string{"batch.kubernetes.io/job-name": "load"}, "load"},
+		"alone-x2v4z":         {nil, "alone-x2v4z"},
+		"-":                   {map[string]string{"controller-revision-hash": "6d"}, "-"},
+	} {
+		if got := Workload(pod, test.labels); got != test.want {
+			t.Errorf("%s: %s; expected %s", pod, got, test.want)
+		}
+	}
+}
+
+// Who reads the Events of a namespace does not learn the names of other namespaces' pods from them.
+func TestNotice(t *testing.T) {
+	own := End{Pod: "shop/db", Address: netip.MustParseAddr("10.0.0.1")}
+	other := End{Pod: "secret/project", Address: netip.MustParseAddr("10.0.0.2")}
+	for direction, ends := range map[ruleset.Direction][2]End{ruleset.Ingress: {other, own},
+		ruleset.Egress: {own, other}} {
+		d := Drop{Direction: direction, From: ends[0], To: ends[1], Port: "tcp/80", Packets: 1,
+			IsolatedBy: []string{"shop/deny"}}
+		text := d.Notice()
+		if strings.Contains(text, "secret") || !strings.Contains(text, "10.0.0.2") ||
+			!strings.Contains(text, "shop/db") || !strings.Contains(text, "shop/deny") {
+			t.Error(text)
+		}
+		if !strings.Contains(d.String(), "secret/project") {
+			t.Error(d.String())
+		}
+	}
+}
+
+// However many workloads there are, metrics have so many labels, and one for all others.
+func TestSubjectsAreBounded(t *testing.T) {
+	known := subjects{}
+	for i := range 2 * maxSubjects {
+		known.bounded(Subject{ruleset.Egress, "a", fmt.Sprint(i)})
+	}
+	if got := known.bounded(Subject{ruleset.Egress, "a", "late"}); got.Workload != Other ||
+		len(known) != maxSubjects {
+		t.Errorf("%v, %d known", got, len(known))
+	}
+	if got := known.bounded(Subject{ruleset.Egress, "a", "1"}); got.Workload != "1" {
+		t.Errorf("%v", got)
+	}
+}
+
+// A key's former meaning is known for ten minutes, and there are so many at most.
+func TestPast(t *testing.T) {
+	var p Past[string, string]
+	p.End("10.0.0.1", "old", start)
+	p.End("10.0.0.1", "new", start.Add(time.Minute))
+	at := func(d time.Duration) string { v, _ := p.At("10.0.0.1", start.Add(d)); return v }
+	last := func(d time.Duration) string { v, _ := p.Last("10.0.0.1", start.Add(d)); return v }
+	if at(-time.Second) != "old" || at(time.Second) != "new" || at(2*time.Minute) != "" ||
+		last(2*time.Minute) != "new" || last(30*time.Second) != "old" || last(12*time.Minute) != "" {
+		t.Errorf("%+v", p)
+	}
+	for i := range 2 * mostKept {
+		p.End(fmt.Sprint(i), "x", start.Add(time.Minute))
+	}
+	if len(p.order) != mostKept || len(p.former) != mostKept {
+		t.Errorf("%d and %d are kept", len(p.order), len(p.former))
+	}
+	p.End("late", "x", start.Add(time.Hour))
+	if len(p.order) != 1 || len(p.former) != 1 {
+		t.Errorf("%d and %d are kept after an hour", len(p.order), len(p.former))
+	}
+}
+
+// A pod gets an Event a minute at most, fewer the longer it goes on, and all pods six a minute.
+func TestNotices(t *testing.T) {
+	var n Notices
+	told := 0
+	for s := range 4 * 3600 {
+		if n.Due("a/b", start.Add(time.Duration(s)*time.Second)) {
+			told++
+		}
+	}
+	if told < 8 || told > 12 {
+		t.Errorf("%d Events in four hours", told)
+	}
+	n, told = Notices{}, 0
+	for i := range 100 {
+		if n.Due(fmt.Sprint(i), start.Add(time.Duration(i)*100*time.Millisecond)) {
+			told++
+		}
+	}
+	if told != noticesAMinute {
+		t.Errorf("%d Events about 100 pods in ten seconds", told)
+	}
+	if n.Due("a/b", start.Add(time.Hour)); !n.Due("a/c", start.Add(2*time.Hour)) {
+		t.Error("no Event after two quiet hours")
+	}
+}
+
+// The last lines are kept, and who follows too slowly holds nobody up.
+func TestRecent(t *testing.T) {
+	var r Recent
+	ctx, stop := context.WithCancel(t.Context())
+	for range maxFollowers {
+		if _, coming := r.Follow(ctx); coming == nil {
+			t.Fatal("too many follow")
+		}
+	}
+	if _, coming := r.Follow(ctx); coming != nil {
+		t.Error("more follow than there is room for")
+	}
+	for i := range 2 * maxRecent {
+		r.Add([]Drop{{Packets: i}})
+	}
+	if list := r.List(); len(list) != maxRecent || list[0].Packets != maxRecent {
+		t.Errorf("%d are kept, the first is %+v", len(list), list[0])
+	}
+	stop()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if _, coming := r.Follow(t.Context()); coming != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody can follow after all have left")
+		}
+	}
+}
+
+// world is all that a watcher works with.
+type world struct {
+	counts    map[ruleset.ChainID]uint64
+	busy      bool // the loop does not answer
+	metrics   map[Subject]uint64
+	delivered []Drop
+}
+
+func (w *world) Name(_ context.Context, lines []Line) (list []Drop, err error) {
+	if w.busy {
+		return nil, context.DeadlineExceeded
+	}
+	for _, l := range lines {
+		list = append(list, Drop{From: End{Pod: string(l.Chain)}, Packets: l.Packets, More: l.More})
+	}
+	return list, nil
+}
+
+func (w *world) Subjects(_ context.Context, chains []ruleset.ChainID) (list []Subject, err error) {
+	if w.busy {
+		return nil, context.DeadlineExceeded
+	}
+	for _, id := range chains {
+		list = append(list, Subject{Workload: string(id)})
+	}
+	return list, nil
+}
+
+func (w *world) CountDenied(s Subject, n uint64) { w.metrics[s] += n }
+func (w *world) CountLost(uint64)                {}
+func (w *world) Reading(bool)                    {}
+
+func (w *world) some(_ context.Context, chains []ruleset.ChainID) (list []ruleset.DenialCount, err error) {
+	for _, id := range chains {
+		list = append(list, ruleset.DenialCount{Chain: id, Rule: 1, Packets: w.counts[id]})
+	}
+	return list, nil
+}
+
+// watcher returns one that has looked once.
+func (w *world) watcher(t *testing.T) *Watcher {
+	w.counts, w.metrics = map[ruleset.ChainID]uint64{"a": 1000}, map[Subject]uint64{}
+	all := func(ctx context.Context) ([]ruleset.DenialCount, error) {
+		var chains []ruleset.ChainID
+		for id := range w.counts {
+			chains = append(chains, id)
+		}
+		return w.some(ctx, chains)
+	}
+	x := &Watcher{Counter: Counter{All: all, Some: w.some}, Names: w, Meter: w,
+		Deliver: func(list []Drop) { w.delivered = append(w.delivered, list...) },
+		Log:     slog.New(slog.NewTextHandler(io.Discard, nil))}
+	x.prepare()
+	x.countAll(t.Context())
+	return x
+}
+
+// deny has the kernel deny packets of which the log shows some.
+func (w *world) deny(x *Watcher, chain string, packets, shown int) {
+	w.counts[ruleset.ChainID(chain)] += uint64(packets)
+	for range shown {
+		x.lines.add(packet(chain, 80), start)
+	}
+}
+
+// What the log left out is told with the lines of its chain; nothing is told twice.
+func TestMoreIsTold(t *testing.T) {
+	w := &world{}
+	x := w.watcher(t)
+	w.deny(x, "a", 5000, 20)
+	w.deny(x, "b", 3, 3)
+	x.tell(t.Context())
+	w.deny(x, "a", 700, 4) // the end of the flood
+	x.tell(t.Context())
+	w.deny(x, "a", 2, 2)
+	x.tell(t.Context())
+	x.countAll(t.Context())
+	var got []string
+	for _, d := range w.delivered {
+		got = append(got, fmt.Sprint(d.From, " ", d.Packets, "+", d.More))
+	}
+	slices.Sort(got)
+	if text := strings.Join(got, ", "); text != "a 2+0, a 20+4980, a 4+696, b 3+0" {
+		t.Error(text)
+	}
+	if w.metrics[Subject{Workload: "a"}] != 5702 || w.metrics[Subject{Workload: "b"}] != 3 {
+		t.Errorf("%v", w.metrics)
+	}
+	if len(x.hot) > 0 || len(x.waiting) > 0 || len(x.uncredited) > 0 {
+		t.Errorf("left: %v, %v, %v", x.hot, x.waiting, x.uncredited)
+	}
+}
+
+// While the loop is busy lines wait, so many at most, and what is left out is told as more.
+func TestBusyLoop(t *testing.T) {
+	w := &world{}
+	x := w.watcher(t)
+	w.busy = true
+	for range 3 {
+		for port := range maxLines {
+			x.lines.add(packet("a", uint16(port)), start)
+		}
+		w.counts["a"] += maxLines
+		x.tell(t.Context())
+		if len(x.waiting) > 2*maxLines {
+			t.Fatalf("%d lines wait", len(x.waiting))
+		}
+	}
+	w.busy = false
+	w.deny(x, "a", sampled, sampled)
+	x.tell(t.Context())
+	x.tell(t.Context())
+	sum := uint64(0)
+	for _, d := range w.delivered {
+		sum += uint64(d.Packets) + d.More
+	}
+	if sum != 3*maxLines+sampled || w.metrics[Subject{Workload: "a"}] != sum {
+		t.Errorf("%d packets are told of, %v counted", sum, w.metrics)
+	}
+}
+
+// A log that another process has is asked for again, and said once.
+func TestLogIsHeld(t *testing.T) {
+	w := &world{}
+	x := w.watcher(t)
+	asked := 0
+	x.Open = func() (Reader, error) { asked++; return nil, errors.New("held") }
+	for range 3 {
+		x.retry = time.Time{}
+		x.gather(t.Context(), time.Now())
+	}
+	if asked != 3 || x.said["read denied packets"] != "held" {
+		t.Errorf("asked %d times, said %q", asked, x.said)
+	}
+}

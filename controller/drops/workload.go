@@ -1,0 +1,55 @@
+package drops
+
+import (
+	"strings"
+
+	"github.com/picket-project/picket/ruleset"
+)
+
+// Subject is the pod of a chain as metrics name it.
+type Subject struct {
+	Direction ruleset.Direction
+	Namespace string
+	Workload  string
+}
+
+// Workload returns the name of what made a pod, from the labels that the controllers of Kubernetes
+// give their pods; a pod of its own is its own workload.
+func Workload(pod string, labels map[string]string) string {
+	if job := labels["batch.kubernetes.io/job-name"]; job != "" {
+		return job
+	}
+	name := pod
+	switch hash := labels["pod-template-hash"]; {
+	case hash != "": // of a Deployment: name-HASH-abcde
+		if before, _, is := strings.Cut(pod, "-"+hash+"-"); is {
+			return before
+		}
+		return pod
+	case labels["controller-revision-hash"] == "":
+		return pod
+	}
+	// Of a StatefulSet: name-0; of a DaemonSet: name-abcde.
+	if at := strings.LastIndexByte(pod, '-'); at > 0 {
+		name = pod[:at]
+	}
+	return name
+}
+
+// maxSubjects is how many subjects metrics tell apart.
+const maxSubjects = 1000
+
+// Other is the namespace and workload of all that there is no room for; no object has such a name.
+const Other = "_other"
+
+// subjects bounds the label values of metrics, which stay for as long as the agent runs.
+type subjects map[Subject]bool
+
+// bounded returns a subject, or the other one of its direction where there is no room.
+func (known subjects) bounded(s Subject) Subject {
+	if known[s] || len(known) < maxSubjects {
+		known[s] = true
+		return s
+	}
+	return Subject{s.Direction, Other, Other}
+}

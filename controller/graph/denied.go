@@ -1,0 +1,65 @@
+package graph
+
+import (
+	"net/netip"
+
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// Chain returns a chain of the program, as it was when Changes or Program was last
+// called.
+func (g *Graph) Chain(id ruleset.ChainID) (chain ruleset.Chain, exists bool) {
+	chain, exists = g.chains.now[id]
+	return chain, exists
+}
+
+// PeerAt returns the pod that is the peer at an address.
+func (g *Graph) PeerAt(a netip.Addr) (key policy.Key, exists bool) {
+	p := g.peerAt(a)
+	if p == nil {
+		return policy.Key{}, false
+	}
+	return p.claimed.Key, true
+}
+
+// NodeAt returns the node that states an address, and no pod can have; empty: none.
+func (g *Graph) NodeAt(a netip.Addr) string {
+	switch {
+	case g.isOwn(a):
+		return g.node
+	case !g.isNodes(a) && g.reached[a] == 0:
+		return ""
+	}
+	// Several nodes may state one address; the same one is named each time.
+	first := ""
+	for name, n := range g.nodes {
+		for _, own := range g.reachedAt(n) {
+			if own == a && (first == "" || name < first) {
+				first = name
+			}
+		}
+	}
+	return first
+}
+
+// InPodRanges reports whether an address is in a pod range of any node.
+func (g *Graph) InPodRanges(a netip.Addr) bool { return g.podRanges.Contains(a) }
+
+// NearestRules returns the parts of policies of which a rule of a chain is that has the port of a
+// flow, so that only its peer is another one. What is looked up by port is left out.
+func (g *Graph) NearestRules(chain ruleset.Chain, f ruleset.Flow) ruleset.Reason {
+	for r := range chain.Rules() {
+		// A set of addresses and ports has a port only together with its address.
+		hasPort := r.Peer.Set.Kind != ruleset.AddressPorts && r.Carries(f)
+		if r.Action == ruleset.Accept && hasPort && r.Origins[0].Policy != "" {
+			return ruleset.ReasonOf(r.Origins)
+		}
+	}
+	for call := range chain.Calls() {
+		if reason := g.NearestRules(g.chains.now[call.Chain], f); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
