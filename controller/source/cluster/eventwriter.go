@@ -133,7 +133,11 @@ func problemText(problems []policy.Problem) string {
 	for i, p := range problems {
 		texts[i] = p.Error.Error()
 	}
-	text := strings.Join(texts, "; ")
+	return shortened(strings.Join(texts, "; "))
+}
+
+// shortened is as much of a text as an Event takes.
+func shortened(text string) string {
 	if len(text) > maxMessage {
 		text = strings.ToValidUTF8(text[:maxMessage-3], "") + "..."
 	}

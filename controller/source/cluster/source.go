@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/picket-project/picket/controller/graph"
@@ -32,6 +33,7 @@ type Source struct {
 	outages    outages
 	complaints map[string]string               // as they were delivered last
 	revisions  map[policy.Key]revision         // of all policies
+	pods       map[policy.Key]types.UID        // of this node
 	problems   map[policy.Key][]policy.Problem // of the policies that have some
 }
 
@@ -61,11 +63,12 @@ func (s *Source) prepare(deliver func(source.Mail)) {
 	s.policies = newSourceStore(s, "networkpolicies", &networkingv1.NetworkPolicy{},
 		networking.NetworkPolicies(""))
 	s.policies.changed, s.policies.gone = s.policyChanged, s.policyGone
+	pods := newSourceStore(s, "pods", &corev1.Pod{}, core.Pods(""))
+	s.notePods(pods)
 	s.stores = []*store{
 		newSourceStore(s, "namespaces", &corev1.Namespace{}, core.Namespaces()),
 		newSourceStore(s, "nodes", &corev1.Node{}, core.Nodes()),
-		newSourceStore(s, "pods", &corev1.Pod{}, core.Pods("")),
-		s.policies,
+		pods, s.policies,
 	}
 }
 
