@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
+	"github.com/picket-project/picket/cmd/inspect/agent"
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/conntrack"
 	"github.com/picket-project/picket/controller/host"
@@ -40,6 +41,7 @@ type agentOptions struct {
 	unknown, addresses             string
 	backend                        string
 	own                            bool
+	drops                          dropOptions
 	log                            logOptions
 }
 
@@ -114,6 +116,7 @@ last one counts.`,
 			"iptables (legacy, with ipset)")
 	cmd.Flags().BoolVar(&o.own, "own-table", true,
 		"let the kernel refuse everybody else who changes the rules (Linux 6.9 and later)")
+	o.drops.bind(cmd.Flags())
 	o.log.bind(cmd.Flags())
 	return cmd
 }
@@ -158,7 +161,10 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	}
 	go func() { _ = server.Serve(listener) }()
 	// Without this socket everything is enforced, and verbs on the node get no answer.
-	answers := &stateServer{node: o.node, beside: backend.beside, controller: c}
+	events, _ := reporter.(deniedWriter) // files take no Events
+	denied := o.drops.watch(ctx, c, backend, events)
+	answers := &stateServer{node: o.node, beside: backend.beside, controller: c,
+		more: map[string]http.HandlerFunc{agent.DropsPath: denied.answer}}
 	if err := answers.answerVerbs(ctx, log); err != nil {
 		log.Warn("verbs on this node get no answer", "error", err)
 	}

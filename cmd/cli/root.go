@@ -26,7 +26,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.AddCommand(localVerbs()...)
 	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
 	root.AddCommand(newRenderCmd(), newMatrixCmd(), newKernelCmd(), newStatusCmd(), newCheckCmd(),
-		newSysdumpCmd())
+		newSysdumpCmd(), newDropsCmd())
 	return execute(root, args, streams{stdin, stdout, stderr})
 }
 
@@ -39,7 +39,7 @@ This program is for nodes. The verbs for people (why, lint, diff and others) are
 of the same release, picket or kubectl-picket.`
 	root.AddCommand(nodeVerbs()...)
 	// The verb for people asks other nodes as well, and brings a client for that.
-	root.AddCommand(newNodeKernelCmd())
+	root.AddCommand(newNodeKernelCmd(), newNodeDropsCmd())
 	return execute(root, args, streams{stdin, stdout, stderr})
 }
 
