@@ -94,6 +94,9 @@ var healthy = scene{
 	`picket_kernel_feature{node="a",feature="table_owner"} 1x120`,
 	`picket_kernel_feature{node="a",feature="bridge_hooks"} 1x120`,
 	`picket_backend{node="a",backend="nftables"} 1x120`,
+	`picket_denied_packets_total{node="a",namespace="a",workload="x",direction="egress"} 0+9x120`,
+	`picket_denied_samples_lost_total{node="a"} 0x120`,
+	`picket_denied_samples_read{node="a"} 1x120`,
 	`process_start_time_seconds{job="picket",node="a"} 5x120`,
 	`process_start_time_seconds{job="picket",node="b"} 5x30 1900x90`,
 	`process_resident_memory_bytes{job="picket",node="a"} 4e7x120`,
@@ -124,6 +127,8 @@ func TestAlertsFire(t *testing.T) {
 	const half, two, all = `picket_enforcement_latency_seconds_bucket{node="a",le="0.5"} `,
 		`picket_enforcement_latency_seconds_bucket{node="a",le="2"} `,
 		`picket_enforcement_latency_seconds_bucket{node="a",le="+Inf"} `
+	const denied = `picket_denied_packets_total{node="a",namespace="a",workload="x",direction="ingress"}`
+	const denied2 = `picket_denied_packets_total{node="a",namespace="a",workload="y",direction="ingress"}`
 	scenes := map[string]struct {
 		fires scene
 		node  string // that the alert is about; empty: it is about none
@@ -168,6 +173,12 @@ func TestAlertsFire(t *testing.T) {
 		"PicketKernelLacksBridgeHooks": {
 			scene{`picket_kernel_feature{node="a",feature="bridge_hooks"} 0x61`}, "",
 			scene{`picket_kernel_feature{node="a",feature="table_owner"} 0x61`}},
+		"PicketDeniesMuch": {
+			scene{denied + ` 0+900x40`}, "",
+			scene{denied + ` 0+540x60`, denied2 + ` 0+540x60`, `picket_denied_packets_total{node="a",` +
+				`namespace="a",workload="x",direction="egress"} 0x9 9000x60`}},
+		"PicketDropsNotRead": {scene{`picket_denied_samples_read{node="a"} 0x16`}, "a",
+			scene{`picket_denied_samples_read{node="a"} 1 0x9 1x60`}},
 	}
 	for _, rule := range alerts(t) {
 		s, exists := scenes[rule.Alert]

@@ -70,6 +70,7 @@ func TestPanels(t *testing.T) {
 		`up{job="picket",node="c"} 0x120`,
 		`picket_drift_repairs_total{node="c"} 0+1x120`,
 		`picket_flowtables{node="c"} 1x120`,
+		`picket_denied_samples_read{node="c"} 0x120`,
 		`picket_kernel_feature{node="c",feature="table_owner"} 0x120`,
 	}, healthy...)
 	chosen, ids := source{"prometheus", "${datasource}"}, map[int]bool{}
