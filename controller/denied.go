@@ -99,6 +99,7 @@ func (c *Controller) Subjects(
 func (c *Controller) subjectOf(id ruleset.ChainID) drops.Subject {
 	d, key, _ := c.chainOf(id, time.Now())
 	workload := drops.Workload(key.Name, c.graph.Pod(key).Labels)
+	// The labels of a pod that has gone are gone, too.
 	if before, is := c.former.chains.Last(id, time.Now()); is && len(c.graph.Pod(key).Addrs) == 0 {
 		workload = before.workload
 	}
@@ -153,6 +154,7 @@ func (c *Controller) nameLine(line drops.Line) drops.Drop {
 	if direction == ruleset.Egress {
 		subject = &d.From
 	}
+	// Where several pods claim one address, who has it as a peer is named.
 	if !policy.IsStandIn(pod) {
 		*subject = drops.End{Pod: pod.String(), Address: subject.Address, Gone: subject.Gone}
 	}

@@ -40,6 +40,7 @@ func (h *Health) CountLost(packets uint64) { h.metrics.denied.lost.Add(float64(p
 
 // Reading takes over whether the log of denied packets is read. Any goroutine may call it.
 func (h *Health) Reading(on bool) {
+	// Whoever does not want it read never calls this, and gets no such metric.
 	value := 0.0
 	if on {
 		value = 1

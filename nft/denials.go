@@ -52,6 +52,7 @@ func podChains(conn *nftables.Conn) (list []ruleset.ChainID, err error) {
 		return nil, fmt.Errorf("list chains: %w", err)
 	}
 	for _, c := range chains {
+		// The kernel lists the chains of all tables of the family.
 		if c.Table.Name == tableName && isPodChain(c.Name) {
 			list = append(list, ruleset.ChainID(c.Name))
 		}

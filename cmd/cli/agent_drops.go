@@ -69,9 +69,11 @@ func (o *dropOptions) watch(
 	}
 	w := &drops.Watcher{Counter: b.counter(int(namespace.Fd())), Names: c, Meter: c.Health,
 		Deliver: t.deliver, Log: c.Log}
+	// Without it denied packets are counted all the same.
 	if o.read {
 		w.Open = func() (drops.Reader, error) { return nflog.Open(int(namespace.Fd())) }
 	}
+	// The namespace is that of this thread, and others may open sockets in it later.
 	go func() {
 		defer namespace.Close()
 		w.Run(ctx)
@@ -120,6 +122,7 @@ func (t *dropTeller) offer(d drops.Drop) {
 		!t.notices.Due(pod.Pod, time.Now()) {
 		return
 	}
+	// Nothing waits for the API server.
 	select {
 	case t.events <- d:
 	default: // the API server is slow
@@ -160,6 +163,7 @@ func (t *dropTeller) answer(w http.ResponseWriter, r *http.Request) {
 	ctx, stop := context.WithCancel(r.Context())
 	defer stop()
 	list, coming := t.recent.List(), (<-chan drops.Drop)(nil)
+	// The last lines and those that come are taken at once, so that none is missing between them.
 	if r.URL.Query().Get("follow") != "" {
 		if list, coming = t.recent.Follow(ctx); coming == nil {
 			http.Error(w, "too many follow already", http.StatusServiceUnavailable)

@@ -90,6 +90,7 @@ func (o *dropsOptions) run(
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	all, err := asked(ctx)
+	// Who follows wants what comes; who does not wants the whole of it in order.
 	switch {
 	case err != nil:
 		return err
@@ -124,6 +125,7 @@ func (o *dropsOptions) lately(ctx context.Context, cmd *cobra.Command, all []age
 		return errors.New(not[0].Why)
 	}
 	report := dropsReport{append([]drops.Drop{}, slices.Concat(lists...)...), not}
+	// The clocks of nodes agree well enough to tell what came first.
 	slices.SortStableFunc(report.Drops, func(a, b drops.Drop) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Node, b.Node))
 	})
@@ -131,6 +133,7 @@ func (o *dropsOptions) lately(ctx context.Context, cmd *cobra.Command, all []age
 	switch {
 	case err != nil:
 		return err
+	// An answer that lacks a node is not the answer.
 	case len(not) > 0:
 		return exit.Code(failed)
 	case len(report.Drops) > 0:
@@ -148,6 +151,7 @@ func (o *dropsOptions) each(
 		return err
 	}
 	defer answer.Close()
+	// The agent sends all; what is wanted is chosen here.
 	for d := json.NewDecoder(answer); ; {
 		var one drops.Drop
 		switch err := d.Decode(&one); {

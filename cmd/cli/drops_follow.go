@@ -40,6 +40,7 @@ not be asked.`,
 
 // asked are the agents that the flags mean; none is an error.
 func (o *dropsOptions) asked(ctx context.Context) ([]agent.Client, error) {
+	// On a node it is that node that is meant, unless a flag says otherwise.
 	if o.node == "" && o.isHere(ctx) {
 		return here(), nil
 	}
@@ -61,6 +62,7 @@ func (o *dropsOptions) asked(ctx context.Context) ([]agent.Client, error) {
 // follow prints drops as they come, each as a document of its own, until ctx ends or no agent
 // answers any more.
 func (o *dropsOptions) follow(ctx context.Context, cmd *cobra.Command, all []agent.Client) error {
+	// Neither channel has room: what is not printed yet waits in the agents, which bound it.
 	coming, ended := make(chan drops.Drop), make(chan error)
 	var running sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
@@ -75,6 +77,7 @@ func (o *dropsOptions) follow(ctx context.Context, cmd *cobra.Command, all []age
 				case <-ctx.Done():
 				}
 			})
+			// An agent ends an answer that goes on only when it ends itself.
 			if err == nil {
 				err = fmt.Errorf("the agent of %s has ended", c.Node)
 			}
@@ -84,6 +87,7 @@ func (o *dropsOptions) follow(ctx context.Context, cmd *cobra.Command, all []age
 			}
 		})
 	}
+	// Rows of all agents stand under one header.
 	rows := newDropRows(o.wants.namespace)
 	var errs []error
 	for len(errs) < len(all) {
@@ -111,6 +115,7 @@ func (o *dropsOptions) follow(ctx context.Context, cmd *cobra.Command, all []age
 // printDrop prints one drop of those that are followed.
 func (o *dropsOptions) printDrop(out io.Writer, d drops.Drop, rows *dropRows) error {
 	switch o.output {
+	// A line each, for programs that read lines.
 	case "json":
 		return json.NewEncoder(out).Encode(d)
 	case "yaml":

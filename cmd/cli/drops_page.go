@@ -48,6 +48,7 @@ func (f dropFilter) isEnd(e drops.End, text string) bool {
 	if text == "" {
 		return true
 	}
+	// No name reads as an address.
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return e.Address == addr
 	}
@@ -77,10 +78,12 @@ func (r *dropRows) cells(p *page, d drops.Drop) []string {
 	if d.Packets > 0 {
 		n = fmt.Sprint(d.Packets)
 	}
+	// The port belongs to the end that would have been reached.
 	to := r.name(d.To)
 	if d.Port != "" {
 		to += " " + d.Port
 	}
+	// Policies are of the namespace of the pod that they isolate.
 	by := withoutNamespace(d.IsolatedBy, d.Subject().Pod)
 	text := d.Direction.String() + " " + p.few(by, 2)
 	if p.wide && d.Nearest != "" {

@@ -58,6 +58,7 @@ func (x *lines) take() (list []*Line, shown map[string]uint64) {
 	for _, line := range x.byKey {
 		list = append(list, line)
 	}
+	// Maps have no order, and people read from top to bottom.
 	slices.SortFunc(list, func(a, b *Line) int { return a.Time.Compare(b.Time) })
 	shown = x.shown
 	*x = *newLines()

@@ -36,6 +36,7 @@ func (n *Notices) Due(pod string, now time.Time) bool {
 	if n.count >= noticesAMinute || now.Sub(before.last) < before.pause {
 		return false
 	}
+	// Where even that leaves no room, the pod gets no Event: the log and verbs tell of it.
 	if !known && len(n.pods) >= maxNoticedPods {
 		n.forget(now)
 		if len(n.pods) >= maxNoticedPods {

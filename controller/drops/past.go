@@ -46,6 +46,7 @@ func (p *Past[K, V]) dropOldest() {
 
 // At returns what a key stood for at a time, if that has ended since.
 func (p *Past[K, V]) At(key K, at time.Time) (value V, known bool) {
+	// An address may have had several pods since; the first to end after that time had it then.
 	for _, f := range p.former[key] {
 		if !f.until.Before(at) {
 			return f.value, true

@@ -72,6 +72,9 @@ func (w *Watcher) countHot(ctx context.Context, shown map[string]uint64) {
 func (w *Watcher) countAll(ctx context.Context) {
 	w.counted = time.Now()
 	counts, err := w.Counter.All(ctx)
+	if ctx.Err() != nil {
+		return // that it was broken off says nothing
+	}
 	if w.say("count denied packets", err); err != nil {
 		return
 	}

@@ -96,6 +96,7 @@ const openAgain = 5 * time.Second
 
 // gather reads the log until a time, or waits where it can't be read.
 func (w *Watcher) gather(ctx context.Context, until time.Time) {
+	// While one agent takes the place of another, the one before still has the log.
 	if w.reader == nil && w.Open != nil && !time.Now().Before(w.retry) {
 		w.retry = time.Now().Add(openAgain)
 		r, err := w.Open()

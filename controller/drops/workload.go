@@ -19,6 +19,7 @@ func Workload(pod string, labels map[string]string) string {
 	if job := labels["batch.kubernetes.io/job-name"]; job != "" {
 		return job
 	}
+	// The labels are the tenant's own, and can lie about the tenant's own pods only.
 	name := pod
 	switch hash := labels["pod-template-hash"]; {
 	case hash != "": // of a Deployment: name-HASH-abcde
@@ -47,6 +48,7 @@ type subjects map[Subject]bool
 
 // bounded returns a subject, or the other one of its direction where there is no room.
 func (known subjects) bounded(s Subject) Subject {
+	// The first ones stay: a series that went and came back would look like a restart.
 	if known[s] || len(known) < maxSubjects {
 		known[s] = true
 		return s

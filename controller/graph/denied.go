@@ -56,6 +56,7 @@ func (g *Graph) NearestRules(chain ruleset.Chain, f ruleset.Flow) ruleset.Reason
 			return ruleset.ReasonOf(r.Origins)
 		}
 	}
+	// Pods that the same policies select share a chain, which theirs call.
 	for call := range chain.Calls() {
 		if reason := g.NearestRules(g.chains.now[call.Chain], f); reason != "" {
 			return reason

@@ -14,6 +14,7 @@ import (
 func (b *Backend) Denials(ctx context.Context) ([]ruleset.DenialCount, error) {
 	var list []ruleset.DenialCount
 	for i, f := range ruleset.Families {
+		// It takes no lock, so that nobody who changes rules waits for it.
 		text, err := b.program(ctx, "", families[f].program+"-save", "-c", "-t", mainTable)
 		if err != nil {
 			return nil, fmt.Errorf("count denied packets: %w", err)

@@ -55,6 +55,7 @@ func (r *Reader) Close() error { return r.conn.Close() }
 // Read passes on what comes until a time, and returns how many packets were lost meanwhile. An
 // error ends the reader.
 func (r *Reader) Read(until time.Time, take func(ruleset.Logged)) (lost uint64, err error) {
+	// A deadline wakes the read that waits, so no thread is kept.
 	if err := r.conn.SetReadDeadline(until); err != nil {
 		return 0, err
 	}
@@ -64,6 +65,7 @@ func (r *Reader) Read(until time.Time, take func(ruleset.Logged)) (lost uint64, 
 	}
 	// What is lost shows with the packet that follows.
 	before := r.parser.lost
+	// One read passes on all that the kernel has gathered.
 	for err == nil && time.Now().Before(until) {
 		var n int
 		if n, err = r.receive(raw); err == nil {
@@ -125,6 +127,7 @@ func bind(conn *netlink.Conn) error {
 		Data: append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, Group}, data...),
 	})
 	switch {
+	// Without the right to (NET_ADMIN) no rules could have been made either.
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EBUSY):
 		return ErrHeld
 	case errors.Is(err, unix.EINVAL):
