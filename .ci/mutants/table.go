@@ -115,6 +115,8 @@ var mutants = []mutant{
 		"does(counter(), rejectProhibited())}"},
 
 	// What files state.
+	{"netpol runs without the policies that it was asked for", "cli", "cmd/cli/netpol.go",
+		"case n.refused:", "case false:"},
 	{"only the last -f counts", "cli", "cmd/cli/input/flags.go", "manifests.Input{Paths: f.Paths,",
 		"manifests.Input{Paths: f.Paths[len(f.Paths)-1:],"},
 	{"--strict lets a problem pass", "cli", "cmd/cli/input/flags.go", "f.strict && n > 0",

@@ -21,13 +21,18 @@ import (
 // Main runs the command line and returns the exit code: 0 for yes or nothing found, 1 for no or
 // something found, 2 after an error, which it prints as one line.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return execute(Commands(), args, streams{stdin, stdout, stderr})
+}
+
+// Commands is the whole command line, as it is before any arguments are read.
+func Commands() *cobra.Command {
 	root := newRootCmd()
 	root.AddCommand(nodeVerbs()...)
 	root.AddCommand(localVerbs()...)
 	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
 	root.AddCommand(newRenderCmd(), newMatrixCmd(), newKernelCmd(), newStatusCmd(), newCheckCmd(),
 		newSysdumpCmd(), newDropsCmd())
-	return execute(root, args, streams{stdin, stdout, stderr})
+	return root
 }
 
 // NodeMain is Main with the verbs that a node needs, and no others: the linker leaves out what they
@@ -40,7 +45,12 @@ of the same release, picket or kubectl-picket.`
 	root.AddCommand(nodeVerbs()...)
 	// The verb for people asks other nodes as well, and brings a client for that.
 	root.AddCommand(newNodeKernelCmd(), newNodeDropsCmd())
-	return execute(root, args, streams{stdin, stdout, stderr})
+	s := streams{stdin, stdout, stderr}
+	run := func(args []string) int { return execute(root, args, s) }
+	if calledAsNetpol() {
+		return runNetpol(args, run, s)
+	}
+	return run(args)
 }
 
 // streams are those of the process.
