@@ -7,8 +7,6 @@ import (
 	"testing"
 )
 
-const dashboardFile = "dashboard/picket.json"
-
 // dashboard is what is tested of Grafana's form.
 type dashboard struct {
 	UID, Title string
@@ -35,7 +33,7 @@ type source struct{ Type, UID string }
 
 func readDashboard(t *testing.T) (d dashboard) {
 	t.Helper()
-	if err := json.NewDecoder(bytes.NewReader(read(t, dashboardFile))).Decode(&d); err != nil {
+	if err := json.NewDecoder(bytes.NewReader(read(t, Dashboard))).Decode(&d); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -53,7 +51,7 @@ func TestDashboard(t *testing.T) {
 		t.Errorf("uid %q, title %q, links %v", d.UID, d.Title, d.Links)
 	}
 	for _, link := range d.Links {
-		testLink(t, dashboardFile, link.URL)
+		testLink(t, Dashboard, link.URL)
 	}
 	list := d.Templating.List
 	if len(list) != 2 || list[0].Name != "datasource" || list[0].Type != "datasource" ||

@@ -21,6 +21,11 @@ const (
 	// Alerts is a file of Prometheus' rules, PrometheusRule the same for the Prometheus Operator.
 	Alerts         = "alerts/picket.yaml"
 	PrometheusRule = "overlays/monitoring/prometheusrule.yaml"
+	// Dashboard is Grafana's, ClusterRole what the agent may ask the API for.
+	Dashboard   = "dashboard/picket.json"
+	ClusterRole = "base/clusterrole.yaml"
+	// ChartFiles is the folder of what the Helm chart takes from here: a chart is one folder.
+	ChartFiles = "chart/files"
 )
 
 // Image returns what base/kustomization.yaml in this folder calls the image, as name:tag.
@@ -74,10 +79,33 @@ func Files(folder string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	files, err := chartFiles(folder, alerts)
+	if err != nil {
+		return nil, err
+	}
+	files[Rendered] = append([]byte(header), rendered...)
+	files[Cleanup] = imageLine.ReplaceAll(job, []byte("${1}"+image))
+	files[PrometheusRule] = prometheusRule(alerts)
+	return files, nil
+}
+
+// rulesOfRole is what stands in a ClusterRole from its rules on.
+var rulesOfRole = regexp.MustCompile(`(?sm)^rules:.*`)
+
+// chartFiles returns the copies that the chart has of what is stated elsewhere.
+func chartFiles(folder string, alerts []byte) (map[string][]byte, error) {
+	dashboard, err := os.ReadFile(filepath.Join(folder, Dashboard))
+	if err != nil {
+		return nil, err
+	}
+	role, err := os.ReadFile(filepath.Join(folder, ClusterRole))
+	if err != nil {
+		return nil, err
+	}
 	return map[string][]byte{
-		Rendered:       append([]byte(header), rendered...),
-		Cleanup:        imageLine.ReplaceAll(job, []byte("${1}"+image)),
-		PrometheusRule: prometheusRule(alerts),
+		ChartFiles + "/dashboard.json": dashboard,
+		ChartFiles + "/rules.yaml":     rulesOfRole.Find(role),
+		ChartFiles + "/alerts.yaml":    groupsOf(alerts),
 	}, nil
 }
 
@@ -95,8 +123,10 @@ var (
 	lineOfText  = regexp.MustCompile(`(?m)^(.+)$`)
 )
 
+// groupsOf returns a file of rules without the comment above them.
+func groupsOf(rules []byte) []byte { return ruleComment.ReplaceAll(rules, []byte("$1"))[1:] }
+
 // prometheusRule makes an object of a file of rules: the same text, further to the right.
 func prometheusRule(rules []byte) []byte {
-	groups := ruleComment.ReplaceAll(rules, []byte("$1"))[1:]
-	return append([]byte(ruleHeader), lineOfText.ReplaceAll(groups, []byte("  $1"))...)
+	return append([]byte(ruleHeader), lineOfText.ReplaceAll(groupsOf(rules), []byte("  $1"))...)
 }
