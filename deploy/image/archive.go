@@ -12,21 +12,24 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// archive writes an image as a tar that is an OCI archive and a docker-archive at once:
+// archive writes an image as a tar that is an OCI archive and, for one architecture, a
+// docker-archive at once:
 //
 //	oci-layout, index.json    what containerd, Podman and skopeo look for
 //	manifest.json             what docker load looks for
 //	blobs/sha256/...          manifest, config and layer, which both point at
-func archive(img v1.Image, ref name.Tag, out string) error {
+func archive(images []v1.Image, ref name.Tag, out string) error {
 	dir, err := os.MkdirTemp("", "picket-image-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := errors.Join(writeLayout(img, ref, dir), writeManifest(img, ref, dir)); err != nil {
+	if err := writeContent(images, ref, dir); err != nil {
 		return err
 	}
 	file, err := os.Create(out)
@@ -39,8 +42,24 @@ func archive(img v1.Image, ref name.Tag, out string) error {
 	return nil
 }
 
-// writeLayout lays the image out as OCI says, with its name as annotations: the tag as the
-// specification has it, and the whole name as containerd and Podman want it.
+// writeContent writes the files of an archive.
+func writeContent(images []v1.Image, ref name.Tag, dir string) error {
+	if len(images) == 1 {
+		return errors.Join(writeLayout(images[0], ref, dir), writeManifest(images[0], ref, dir))
+	}
+	return writeIndex(images, ref, dir)
+}
+
+// annotated gives an image or an index its name: the tag as the specification has it, and the whole
+// name as containerd and Podman want it.
+func annotated(ref name.Tag) layout.Option {
+	return layout.WithAnnotations(map[string]string{
+		"org.opencontainers.image.ref.name": ref.TagStr(),
+		"io.containerd.image.name":          ref.Name(),
+	})
+}
+
+// writeLayout lays the image out as OCI says.
 func writeLayout(img v1.Image, ref name.Tag, dir string) error {
 	path, err := layout.Write(dir, empty.Index)
 	if err != nil {
@@ -50,11 +69,25 @@ func writeLayout(img v1.Image, ref name.Tag, dir string) error {
 	if err != nil {
 		return err
 	}
-	return path.AppendImage(img, layout.WithPlatform(*config.Platform()),
-		layout.WithAnnotations(map[string]string{
-			"org.opencontainers.image.ref.name": ref.TagStr(),
-			"io.containerd.image.name":          ref.Name(),
-		}))
+	return path.AppendImage(img, layout.WithPlatform(*config.Platform()), annotated(ref))
+}
+
+// writeIndex lays out an image of several architectures: one index, which names an image for each.
+func writeIndex(images []v1.Image, ref name.Tag, dir string) error {
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	for _, img := range images {
+		config, err := img.ConfigFile()
+		if err != nil {
+			return err
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img,
+			Descriptor: v1.Descriptor{Platform: config.Platform()}})
+	}
+	path, err := layout.Write(dir, empty.Index)
+	if err != nil {
+		return err
+	}
+	return path.AppendIndex(index, annotated(ref))
 }
 
 // writeManifest adds the list of contents that docker save writes, pointing at the blobs of the

@@ -44,7 +44,7 @@ func newImage(from contents, arch string, ref name.Tag) (v1.Image, error) {
 		}
 		layers = append(layers, addendum(programs, "COPY root /"))
 	}
-	content, err := programLayer(from.binary)
+	content, err := programLayer(from)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +60,9 @@ func newImage(from contents, arch string, ref name.Tag) (v1.Image, error) {
 	}
 	config.OS, config.Architecture, config.Created = "linux", arch, v1.Time{Time: epoch}
 	config.Config = runConfig(ref)
+	if from.revision != "" {
+		config.Config.Labels["org.opencontainers.image.revision"] = from.revision
+	}
 	if from.root != "" {
 		config.Config.Env = []string{"PATH=/:/usr/sbin"}
 	}
@@ -80,29 +83,46 @@ func runConfig(ref name.Tag) v1.Config {
 		User:       "0", // capabilities are in effect for root only
 		WorkingDir: "/",
 		Labels: map[string]string{
-			"org.opencontainers.image.title":    "picket",
-			"org.opencontainers.image.source":   "https://github.com/picket-project/picket",
-			"org.opencontainers.image.licenses": "Apache-2.0",
-			"org.opencontainers.image.version":  ref.TagStr(),
+			"org.opencontainers.image.title":         "picket",
+			"org.opencontainers.image.description":   "NetworkPolicy for clusters whose network plugin has none",
+			"org.opencontainers.image.source":        "https://github.com/picket-project/picket",
+			"org.opencontainers.image.documentation": "https://github.com/picket-project/picket/blob/main/deploy/README.md",
+			"org.opencontainers.image.licenses":      "Apache-2.0",
+			"org.opencontainers.image.version":       ref.TagStr(),
 		},
 	}
 }
 
-// programLayer holds one file, /picket.
-func programLayer(binary string) (v1.Layer, error) {
-	program, err := os.ReadFile(binary)
-	if err != nil {
-		return nil, err
-	}
+// programLayer holds the program, its other name, for charts that start kube-network-policies, and
+// what it is made of, where scanners find it.
+func programLayer(from contents) (v1.Layer, error) {
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
-	if err := write(w, "picket", 0o755, int64(len(program)), bytes.NewReader(program)); err != nil {
-		return nil, err
+	err := writeFile(w, from.binary, "picket", 0o755)
+	err = errors.Join(err, w.WriteHeader(header(tar.TypeDir, "bin/", "")),
+		w.WriteHeader(header(tar.TypeSymlink, "bin/netpol", "../picket")))
+	if from.sbom != "" {
+		err = errors.Join(err, writeFile(w, from.sbom, "picket.spdx.json", 0o644))
 	}
-	if err := w.Close(); err != nil {
+	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, err
 	}
 	return packed(&layer)
+}
+
+// writeFile adds a file to a tar under another name.
+func writeFile(w *tar.Writer, path, name string, mode int64) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return write(w, name, mode, int64(len(content)), bytes.NewReader(content))
+}
+
+// header is that of a folder or a link of root's, without a time.
+func header(kind byte, name, target string) *tar.Header {
+	return &tar.Header{Typeflag: kind, Name: name, Linkname: target, Mode: 0o755, ModTime: epoch,
+		Format: tar.FormatUSTAR}
 }
 
 // packed makes a layer of a tar.
@@ -135,21 +155,14 @@ func rootLayer(root string) (v1.Layer, error) {
 
 // writeEntry adds a folder, a file or a link to a tar, as root's and readable for all.
 func writeEntry(w *tar.Writer, path, name string, entry fs.DirEntry) error {
-	header := &tar.Header{Name: name, Mode: 0o755, ModTime: epoch, Format: tar.FormatUSTAR}
 	switch {
 	case entry.IsDir():
-		header.Typeflag, header.Name = tar.TypeDir, name+"/"
-		return w.WriteHeader(header)
+		return w.WriteHeader(header(tar.TypeDir, name+"/", ""))
 	case entry.Type()&fs.ModeSymlink != 0:
 		target, err := os.Readlink(path)
-		header.Typeflag, header.Linkname = tar.TypeSymlink, target
-		return errors.Join(err, w.WriteHeader(header))
+		return errors.Join(err, w.WriteHeader(header(tar.TypeSymlink, name, target)))
 	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	return write(w, name, 0o755, int64(len(content)), bytes.NewReader(content))
+	return writeFile(w, path, name, 0o755)
 }
 
 // write adds a file of root's, without a time, to a tar.

@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -153,10 +155,12 @@ func testConfig(t *testing.T, img v1.Image, arch string) {
 	want := v1.Config{
 		Entrypoint: []string{"/picket"}, Env: []string{"PATH=/"}, User: "0", WorkingDir: "/",
 		Labels: map[string]string{
-			"org.opencontainers.image.title":    "picket",
-			"org.opencontainers.image.source":   "https://github.com/picket-project/picket",
-			"org.opencontainers.image.licenses": "Apache-2.0",
-			"org.opencontainers.image.version":  "v1.2.3",
+			"org.opencontainers.image.title":         "picket",
+			"org.opencontainers.image.description":   "NetworkPolicy for clusters whose network plugin has none",
+			"org.opencontainers.image.source":        "https://github.com/picket-project/picket",
+			"org.opencontainers.image.documentation": "https://github.com/picket-project/picket/blob/main/deploy/README.md",
+			"org.opencontainers.image.licenses":      "Apache-2.0",
+			"org.opencontainers.image.version":       "v1.2.3",
 		},
 	}
 	if diff := cmp.Diff(want, got.Config); diff != "" {
@@ -195,7 +199,7 @@ func TestContainerfileSaysTheSame(t *testing.T) {
 	}
 }
 
-// testContent: one layer with one file, which is the program.
+// testContent: one layer with one file, which is the program, and a link to it.
 func testContent(t *testing.T, img v1.Image, path string) {
 	t.Helper()
 	layers, err := img.Layers()
@@ -211,8 +215,9 @@ func testContent(t *testing.T, img v1.Image, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := fmt.Sprintf("picket -rwxr-xr-x 0:0 at 0: %q", want)
-	if diff := cmp.Diff([]string{line}, list(t, content)); diff != "" {
+	lines := []string{fmt.Sprintf("picket -rwxr-xr-x 0:0 at 0: %q", want),
+		`bin/ drwxr-xr-x 0:0 at 0: ""`, `bin/netpol→../picket Lrwxr-xr-x 0:0 at 0: ""`}
+	if diff := cmp.Diff(lines, list(t, content)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -248,7 +253,7 @@ func TestWrongInput(t *testing.T) {
 			"expected a program for linux/amd64"},
 		{file(t, nil), "amd64", tag, "expected a program for linux/amd64"},
 		{good, "arm64", tag, "is for EM_X86_64; expected EM_AARCH64"},
-		{good, "mips", tag, `-arch "mips"; expected amd64 or arm64`},
+		{good, "mips", tag, `-arch "mips"; expected one of amd64, arm64, `},
 		{program(t, elf.EM_AARCH64, elf.PT_INTERP), "arm64", tag,
 			"expected one built with CGO_ENABLED=0"},
 		{good, "amd64", "picket", `-tag "picket"`},
@@ -286,7 +291,7 @@ func TestImageWithPrograms(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "out.tar")
 	path := program(t, machines["amd64"], elf.PT_LOAD)
-	if err := makeArchive(contents{path, root}, "amd64", tag, out); err != nil {
+	if err := makeArchive(contents{binary: path, root: root}, "amd64", tag, out); err != nil {
 		t.Fatal(err)
 	}
 	img := openDocker(t, out)
@@ -299,9 +304,101 @@ func TestImageWithPrograms(t *testing.T) {
 		names = append(names, fmt.Sprintf("%s %o %s", header.Name, header.Mode, header.Linkname))
 	}
 	slices.Sort(names)
-	want := []string{"picket 755 ", "usr 755 ", "usr/sbin 755 ", "usr/sbin/iptables-legacy 755 multi",
+	want := []string{"bin 755 ", "bin/netpol 755 ../picket", "picket 755 ", "usr 755 ", "usr/sbin 755 ", "usr/sbin/iptables-legacy 755 multi",
 		"usr/sbin/multi 755 "}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("want - got +\n%s", diff)
+	}
+}
+
+// An image for several architectures is one index, with an image for each, which has its program
+// and what that is made of.
+func TestImageForManyArchitectures(t *testing.T) {
+	dir := t.TempDir()
+	archs := slices.Sorted(maps.Keys(machines))
+	for _, arch := range archs {
+		for name, path := range map[string]string{"agent-": program(t, machines[arch], elf.PT_LOAD),
+			"spdx-": file(t, []byte("parts of "+arch))} {
+			if err := os.Rename(path, filepath.Join(dir, name+arch)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	out := filepath.Join(dir, "out.tar")
+	from := contents{binary: dir + "/agent-ARCH", sbom: dir + "/spdx-ARCH", revision: "abc"}
+	if err := makeArchive(from, strings.Join(archs, ","), tag, out); err != nil {
+		t.Fatal(err)
+	}
+	index := openIndex(t, unpack(t, out))
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, entry := range manifest.Manifests {
+		img, err := index.Image(entry.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := entry.Platform
+		if p.Architecture != archs[i] || p.OS != "linux" {
+			t.Errorf("image %d is for %s; expected %s", i, p, archs[i])
+		}
+		if config, err := img.ConfigFile(); err != nil ||
+			config.Config.Labels["org.opencontainers.image.revision"] != "abc" {
+			t.Errorf("%s: %v, %v", p, err, config.Config.Labels)
+		}
+		testSBOM(t, img, "parts of "+archs[i])
+	}
+	if len(manifest.Manifests) != len(archs) {
+		t.Errorf("%d images; expected %d", len(manifest.Manifests), len(archs))
+	}
+}
+
+// openIndex reads the one index that a layout names.
+func openIndex(t *testing.T, dir string) v1.ImageIndex {
+	t.Helper()
+	layouts, err := layout.ImageIndexFromPath(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	top, err := layouts.IndexManifest()
+	if err != nil || len(top.Manifests) != 1 ||
+		top.Manifests[0].Annotations["io.containerd.image.name"] != tag {
+		t.Fatalf("%v, %+v; expected one index named %s", err, top, tag)
+	}
+	index, err := layouts.ImageIndex(top.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Index(index); err != nil {
+		t.Error(err)
+	}
+	return index
+}
+
+// testSBOM: the image holds the file that scanners look for.
+func testSBOM(t *testing.T, img v1.Image, want string) {
+	t.Helper()
+	extracted := mutate.Extract(img)
+	defer extracted.Close()
+	line := fmt.Sprintf("picket.spdx.json -rw-r--r-- 0:0 at 0: %q", want)
+	if lines := list(t, extracted); !slices.Contains(lines, line) {
+		t.Errorf("expected %s in %q", line, lines)
+	}
+}
+
+// A release has an image for each architecture that there are images for.
+func TestReleaseHasAllArchitectures(t *testing.T) {
+	text, err := os.ReadFile("../../.ci/release")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range regexp.MustCompile(`\blinux_([a-z0-9]+)`).FindAllSubmatch(text, -1) {
+		got = append(got, string(m[1]))
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(machines)), got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -35,7 +35,11 @@ func list(t *testing.T, archive io.Reader) []string {
 	t.Helper()
 	var lines []string
 	entries(t, archive, func(h *tar.Header, content []byte) {
-		lines = append(lines, fmt.Sprintf("%s %s %d:%d at %d: %q", h.Name, h.FileInfo().Mode(),
+		name := h.Name
+		if h.Linkname != "" {
+			name += "→" + h.Linkname
+		}
+		lines = append(lines, fmt.Sprintf("%s %s %d:%d at %d: %q", name, h.FileInfo().Mode(),
 			h.Uid, h.Gid, h.ModTime.Unix(), content))
 	})
 	return lines
