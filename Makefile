@@ -23,7 +23,7 @@ export CACHE CLUSTER VARIANT VERSION WORLDS ROWS SOAK KERNELS CHECKS KERNEL RUN
 .DEFAULT_GOAL := help
 .PHONY: help build image manifests demo test tools lint unit race laws packets api mutants fuzz
 .PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak clean
-.PHONY: bench bench-compare kernels kernel
+.PHONY: bench bench-compare kernels kernel release reproduce publish sign vulncheck
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 build: ## bin/picket, one static binary
@@ -86,5 +86,14 @@ mutants: tools ## plant faults; every one must be found
 	go run ./.ci/mutants $(MUTANTS)
 fuzz: ## the fuzz targets, FUZZTIME each
 	@.ci/fuzz $(FUZZTIME)
+release: ## bin/release/out: programs, image, chart, manifests, SBOMs, man pages, digests (minutes)
+	.ci/release bin/release
+reproduce: ## the same again from a fresh clone; every digest must be equal
+	.ci/reproduce
+publish: ## what make release made of a tag; .github/workflows/release.yml does it
+	.ci/publish
+sign: ; .ci/publish sign
+vulncheck: ## known vulnerabilities in what the programs call, where the database can be reached
+	.ci/vulncheck
 clean: ## what was built here
 	rm -rf bin
