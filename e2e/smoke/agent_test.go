@@ -112,8 +112,7 @@ func noAgents(t *testing.T) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() error {
 		out, err := kubectl("get", "pods", "-n", "kube-system", "-l",
-			"app.kubernetes.io/name=picket",
-			"-o", "name")
+			"app.kubernetes.io/name=picket,app.kubernetes.io/component=agent", "-o", "name")
 		if err == nil && out != "" {
 			err = fmt.Errorf("still there: %s", out)
 		}
