@@ -26,7 +26,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.AddCommand(localVerbs()...)
 	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
 	root.AddCommand(newRenderCmd(), newMatrixCmd(), newKernelCmd(), newStatusCmd(), newCheckCmd(),
-		newSysdumpCmd(), newDropsCmd())
+		newSysdumpCmd(), newDropsCmd(), newReportCmd())
 	return execute(root, args, streams{stdin, stdout, stderr})
 }
 

@@ -1,0 +1,173 @@
+package page
+
+import (
+	"fmt"
+	"html"
+	"math"
+	"net/url"
+	"strings"
+
+	"github.com/picket-project/picket/cmd/inspect/report"
+)
+
+// node is a namespace in the drawing.
+type node struct {
+	space  int
+	name   string
+	x, y   float64
+	angle  float64 // from the centre, in degrees; 0 is at the right
+	radius float64
+	class  string
+}
+
+// The drawing's measures, in its own units.
+const (
+	nodeSpace = 34  // along the circle, for each node
+	least     = 150 // radius of the circle
+	margin    = 170 // around the circle, for names
+)
+
+// graph draws the namespaces on a circle, and an arrow where one reaches another.
+func graph(d report.Data) string {
+	nodes, radius := layout(d)
+	size := 2 * (radius + margin)
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg viewBox="%.0f %.0f %.0f %.0f" role="group" aria-label="Namespaces">`,
+		-size/2, -size/2, size, size)
+	b.WriteString(`<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" ` +
+		`markerHeight="9" markerUnits="userSpaceOnUse" orient="auto-start-reverse">` +
+		`<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>`)
+	drawEdges(&b, d, nodes)
+	for _, n := range nodes {
+		n.draw(&b)
+	}
+	return b.String() + "</svg>"
+}
+
+// layout places the namespaces, in the order of their names, and returns the radius of their circle.
+func layout(d report.Data) (nodes []node, radius float64) {
+	sizes := make([]int, len(d.Spaces))
+	for _, w := range d.Workloads {
+		sizes[w.Space]++
+	}
+	for i, s := range d.Spaces {
+		// A namespace without pods reaches nobody.
+		if sizes[i] > 0 {
+			nodes = append(nodes, node{space: i, name: s.Name, class: class(d, i),
+				radius: min(24, 8+2*math.Sqrt(float64(sizes[i])))})
+		}
+	}
+	radius = max(least, nodeSpace*float64(len(nodes))/(2*math.Pi))
+	for i := range nodes {
+		turn := 2*math.Pi*float64(i)/float64(len(nodes)) - math.Pi/2
+		nodes[i].x, nodes[i].y = radius*math.Cos(turn), radius*math.Sin(turn)
+		nodes[i].angle = turn * 180 / math.Pi
+	}
+	return nodes, radius
+}
+
+// class says how a namespace is drawn: open if everybody reaches all of it, shut if all of its pods
+// are isolated for ingress.
+func class(d report.Data, space int) string {
+	if d.Spaces[space].Outside {
+		return "outside"
+	}
+	if isOpen(d, space) {
+		return "open"
+	}
+	for _, n := range d.Coverage.Namespaces {
+		if n.Name == d.Spaces[space].Name && n.Ingress == n.Pods {
+			return "shut"
+		}
+	}
+	return "partly"
+}
+
+// isOpen reports whether all others reach all of a namespace.
+func isOpen(d report.Data, space int) bool {
+	others := 0
+	for _, e := range d.Edges {
+		if e.To == space && e.From != space {
+			others++
+			if e.All < e.Pairs {
+				return false
+			}
+		}
+	}
+	return others > 0
+}
+
+// drawEdges draws an arrow for every two namespaces of which one reaches the other. Those to a
+// namespace that everybody reaches say nothing, and are left out.
+func drawEdges(b *strings.Builder, d report.Data, nodes []node) {
+	at := map[int]node{}
+	for _, n := range nodes {
+		at[n.space] = n
+	}
+	edges := map[[2]int]report.Edge{}
+	for _, e := range d.Edges {
+		if e.All+e.Some > 0 && e.From != e.To && at[e.To].class != "open" {
+			edges[[2]int{e.From, e.To}] = e
+		}
+	}
+	for _, e := range d.Edges {
+		one, there := edges[[2]int{e.From, e.To}]
+		other, back := edges[[2]int{e.To, e.From}]
+		// Both ways are one line with two tips, drawn once.
+		if !there || back && e.From > e.To {
+			continue
+		}
+		share := max(openShare(one), openShare(other))
+		drawEdge(b, [2]node{at[e.From], at[e.To]}, back, 1+4*share)
+	}
+}
+
+// openShare is which part of the pairs of workloads is open, half where it is only partly.
+func openShare(e report.Edge) float64 {
+	if e.Pairs == 0 {
+		return 0
+	}
+	return (float64(e.All) + float64(e.Some)/2) / float64(e.Pairs)
+}
+
+// drawEdge draws a line that bends towards the centre.
+func drawEdge(b *strings.Builder, ends [2]node, back bool, width float64) {
+	x, y := (ends[0].x+ends[1].x)*0.22, (ends[0].y+ends[1].y)*0.22
+	x1, y1 := ends[0].towards(x, y)
+	x2, y2 := ends[1].towards(x, y)
+	start := ""
+	if back {
+		start = ` marker-start="url(#tip)"`
+	}
+	fmt.Fprintf(b, `<path class="edge" data-from="%d" data-to="%d" stroke-width="%.1f" `+
+		`d="M%.0f %.0fQ%.0f %.0f %.0f %.0f" marker-end="url(#tip)"%s/>`,
+		ends[0].space, ends[1].space, width, x1, y1, x, y, x2, y2, start)
+}
+
+// towards is the point at the edge of a node that faces another point.
+func (n node) towards(x, y float64) (float64, float64) {
+	dx, dy := x-n.x, y-n.y
+	length := max(1, math.Hypot(dx, dy))
+	return n.x + dx/length*(n.radius+3), n.y + dy/length*(n.radius+3)
+}
+
+// longestName is how many letters of a name are drawn; the whole name is shown on pointing at it.
+const longestName = 22
+
+// draw draws a node as a link to its rows in the grid. Its name reads from the centre outwards.
+func (n node) draw(b *strings.Builder) {
+	name := []rune(n.name)
+	if len(name) > longestName {
+		name = append(name[:longestName-1], '…')
+	}
+	angle, anchor, at := n.angle, "start", n.radius+6
+	// On the left half it would stand on its head.
+	if angle > 90 {
+		angle, anchor, at = angle-180, "end", -at
+	}
+	fmt.Fprintf(b, `<a class="node %s" data-space="%d" href="#open=%s"><title>%s</title>`+
+		`<circle cx="%.0f" cy="%.0f" r="%.0f"/><text text-anchor="%s" dy=".35em" `+
+		`transform="translate(%.0f %.0f) rotate(%.1f)" x="%.0f">%s</text></a>`,
+		n.class, n.space, html.EscapeString(url.PathEscape(n.name)), html.EscapeString(n.name),
+		n.x, n.y, n.radius, anchor, n.x, n.y, angle, at, html.EscapeString(string(name)))
+}
