@@ -18,19 +18,25 @@ import (
 const mostVerdicts = 25_000_000
 
 // New makes the data of a page.
-func New(in Input) (Data, error) {
-	b := builder{cluster: in.Cluster, rows: newTable(), labels: newTable(), ports: newTable(),
+func New(in Input) (Data, error) { return newBuilder(in).build(in.Namespace) }
+
+// newBuilder begins the data of a page.
+func newBuilder(in Input) *builder {
+	b := &builder{cluster: in.Cluster, rows: newTable(), labels: newTable(), ports: newTable(),
 		selectors: newTable(), needs: newTable(), policyAt: map[*policy.Policy]int{}}
+	// Lists are never null, so that whoever reads them need not ask.
 	b.data = Data{Source: in.Source, Made: in.Made, Labels: [][2]string{}, Spaces: []Space{},
 		Workloads: []Workload{}, Groups: []Group{}, Targets: []Target{}, Edges: []Edge{},
 		Policies: []Policy{}, Rules: []Rule{}, Selectors: []Selector{}, Needs: []Need{},
 		Ports: []Ports{}, Host: []string{}, Coverage: coverage.Of(in.Cluster, in.Namespace),
-		Findings: in.Findings, Diff: in.Diff}
-	if b.data.Findings == nil {
-		b.data.Findings = []lint.Finding{}
-	}
-	b.addPods(in.Namespace)
-	b.addInternet(in.Namespace == "")
+		Findings: append([]lint.Finding{}, in.Findings...), Diff: in.Diff}
+	return b
+}
+
+// build makes it. The targets are those of one namespace, if it is given.
+func (b *builder) build(namespace string) (Data, error) {
+	b.addPods(namespace)
+	b.addInternet(namespace == "")
 	if n := len(b.units) * len(b.goals); n > mostVerdicts {
 		return Data{}, fmt.Errorf("%d kinds of pods and %d of their ports are too many for a page; "+
 			"expected %d pairs at most; give a namespace (-n)", len(b.units), len(b.goals),
