@@ -94,11 +94,23 @@ function cellOf(row, column) {
 // choose answers a click on a cell.
 function choose(td) {
   const [row, column] = td.line;
-  byId("grid").querySelector(".chosen")?.classList.remove("chosen");
-  td.classList.add("chosen");
+  mark(td);
   if (row.members.length === 1 && column.members.length === 1) {
     go(linkTo(row.members[0], column.members[0]));
   } else showMany(row, column);
+}
+
+// mark marks one cell, and no other.
+function mark(td) {
+  byId("grid").querySelector(".chosen")?.classList.remove("chosen");
+  td?.classList.add("chosen");
+}
+
+// markPair marks the cell of two workloads, if it is drawn.
+function markPair(from, to) {
+  const is = (line, w) => !line.open && line.members.length === 1 && line.members[0] === w;
+  mark([...byId("grid").querySelectorAll("td")].find((td) =>
+    is(td.line[0], from) && is(td.line[1], to)));
 }
 
 // toggle folds or unfolds a namespace, and leaves the keyboard where it was.
@@ -139,6 +151,7 @@ function show(...children) {
 
 // showWhy explains a port between two workloads. Without a port it is the first that is denied.
 function showWhy(from, to, port) {
+  markPair(from, to);
   const ports = portsOf(to);
   const chosen = port ?? ports.find((p) => state(from, to, p) !== "all") ?? ports[0];
   const answer = chosen && why(from, to, chosen);

@@ -25,6 +25,8 @@ const (
 	nodeSpace = 34  // along the circle, for each node
 	least     = 150 // radius of the circle
 	margin    = 170 // around the circle, for names
+	tip       = 11  // length of an arrow's tip
+	crowded   = 16  // nodes from which on names do not fit beside each other
 )
 
 // graph draws the namespaces on a circle, and an arrow where one reaches another.
@@ -34,12 +36,13 @@ func graph(d report.Data) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="%.0f %.0f %.0f %.0f" role="group" aria-label="Namespaces">`,
 		-size/2, -size/2, size, size)
-	b.WriteString(`<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" ` +
-		`markerHeight="9" markerUnits="userSpaceOnUse" orient="auto-start-reverse">` +
-		`<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>`)
+	// A line ends where its tip begins.
+	fmt.Fprintf(&b, `<defs><marker id="tip" viewBox="0 0 8 8" refX="0" refY="4" markerWidth="%d" `+
+		`markerHeight="%d" markerUnits="userSpaceOnUse" orient="auto-start-reverse">`+
+		`<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>`, tip, tip)
 	drawEdges(&b, d, nodes)
 	for _, n := range nodes {
-		n.draw(&b)
+		n.draw(&b, len(nodes) > crowded)
 	}
 	return b.String() + "</svg>"
 }
@@ -67,7 +70,7 @@ func layout(d report.Data) (nodes []node, radius float64) {
 }
 
 // class says how a namespace is drawn: open if everybody reaches all of it, shut if all of its pods
-// are isolated for ingress.
+// are isolated for ingress, free if none is.
 func class(d report.Data, space int) string {
 	if d.Spaces[space].Outside {
 		return "outside"
@@ -76,8 +79,12 @@ func class(d report.Data, space int) string {
 		return "open"
 	}
 	for _, n := range d.Coverage.Namespaces {
-		if n.Name == d.Spaces[space].Name && n.Ingress == n.Pods {
+		switch {
+		case n.Name != d.Spaces[space].Name:
+		case n.Ingress == n.Pods:
 			return "shut"
+		case n.Ingress == 0:
+			return "free"
 		}
 	}
 	return "partly"
@@ -118,7 +125,7 @@ func drawEdges(b *strings.Builder, d report.Data, nodes []node) {
 			continue
 		}
 		share := max(openShare(one), openShare(other))
-		drawEdge(b, [2]node{at[e.From], at[e.To]}, back, 1+4*share)
+		drawEdge(b, [2]node{at[e.From], at[e.To]}, back, 1+2.5*share)
 	}
 }
 
@@ -148,26 +155,50 @@ func drawEdge(b *strings.Builder, ends [2]node, back bool, width float64) {
 func (n node) towards(x, y float64) (float64, float64) {
 	dx, dy := x-n.x, y-n.y
 	length := max(1, math.Hypot(dx, dy))
-	return n.x + dx/length*(n.radius+3), n.y + dy/length*(n.radius+3)
+	return n.x + dx/length*(n.radius+tip+2), n.y + dy/length*(n.radius+tip+2)
 }
 
 // longestName is how many letters of a name are drawn; the whole name is shown on pointing at it.
 const longestName = 22
 
-// draw draws a node as a link to its rows in the grid. Its name reads from the centre outwards.
-func (n node) draw(b *strings.Builder) {
+// draw draws a node as a link to its rows in the grid. In a crowd its name reads outwards.
+func (n node) draw(b *strings.Builder, outwards bool) {
 	name := []rune(n.name)
 	if len(name) > longestName {
 		name = append(name[:longestName-1], '…')
 	}
+	fmt.Fprintf(b, `<a class="node %s" data-space="%d" href="#open=%s"><title>%s</title>`+
+		`<circle cx="%.0f" cy="%.0f" r="%.0f"/>`, n.class, n.space,
+		html.EscapeString(url.PathEscape(n.name)), html.EscapeString(n.name), n.x, n.y, n.radius)
+	if outwards {
+		n.drawOutwards(b, string(name))
+	} else {
+		n.drawUpright(b, string(name))
+	}
+	b.WriteString("</a>")
+}
+
+// drawOutwards writes the name away from the centre.
+func (n node) drawOutwards(b *strings.Builder, name string) {
 	angle, anchor, at := n.angle, "start", n.radius+6
 	// On the left half it would stand on its head.
 	if angle > 90 {
 		angle, anchor, at = angle-180, "end", -at
 	}
-	fmt.Fprintf(b, `<a class="node %s" data-space="%d" href="#open=%s"><title>%s</title>`+
-		`<circle cx="%.0f" cy="%.0f" r="%.0f"/><text text-anchor="%s" dy=".35em" `+
-		`transform="translate(%.0f %.0f) rotate(%.1f)" x="%.0f">%s</text></a>`,
-		n.class, n.space, html.EscapeString(url.PathEscape(n.name)), html.EscapeString(n.name),
-		n.x, n.y, n.radius, anchor, n.x, n.y, angle, at, html.EscapeString(string(name)))
+	fmt.Fprintf(b, `<text text-anchor="%s" dy=".35em" transform="translate(%.0f %.0f) rotate(%.1f)" `+
+		`x="%.0f">%s</text>`, anchor, n.x, n.y, angle, at, html.EscapeString(name))
+}
+
+// drawUpright writes the name beside the node, above or below it.
+func (n node) drawUpright(b *strings.Builder, name string) {
+	turn := n.angle * math.Pi / 180
+	anchor, x, y := "middle", n.x, n.y+(n.radius+14)*math.Sin(turn)
+	switch {
+	case math.Cos(turn) > 0.2:
+		anchor, x = "start", n.x+n.radius+6
+	case math.Cos(turn) < -0.2:
+		anchor, x = "end", n.x-n.radius-6
+	}
+	fmt.Fprintf(b, `<text text-anchor="%s" dy=".35em" x="%.0f" y="%.0f">%s</text>`, anchor, x, y,
+		html.EscapeString(name))
 }

@@ -5,7 +5,8 @@ function tableOf(header, lines) {
   const cell = (value, i) => make("td", { "data-name": header[i], class: typeof value === "number" ? "number" : undefined },
     value instanceof Node ? value : String(value));
   return make("div", { class: "wide-table" }, make("table", { class: "facts" },
-    make("thead", {}, make("tr", {}, ...header.map((h) => make("th", { scope: "col" }, h)))),
+    make("thead", {}, make("tr", {}, ...header.map((h, i) => make("th", { scope: "col",
+      class: typeof lines[0]?.[i] === "number" ? "number" : undefined }, h)))),
     make("tbody", {}, ...lines.map((line) => make("tr", {}, ...line.map(cell))))));
 }
 
