@@ -22,7 +22,7 @@ const linkTo = (from, to, port) => "#why=" + [from, to].map((w) => encodeURIComp
 const linkOf = (w) => "#of=" + encodeURIComponent(nameOf(w));
 
 // A table of more lines than this takes a browser too long.
-const mostLines = 200;
+const mostLines = 150;
 const unfolded = new Set();
 const glyphs = { all: "●", some: "◐", none: "", self: "·" };
 const words = { all: "reaches", some: "reaches partly", none: "does not reach", self: "is" };
