@@ -18,7 +18,7 @@ const kindOf = (w) => (["", "Pod"].includes(data.workloads[w].kind) ? "" : data.
 
 // linkTo is the address of an answer in this page.
 const linkTo = (from, to, port) => "#why=" + [from, to].map((w) => encodeURIComponent(nameOf(w)))
-  .join(",") + (port ? ":" + port : "");
+  .join(",") + (port ? portArgument(port).replace("/icmp", ":icmp") : "");
 const linkOf = (w) => "#of=" + encodeURIComponent(nameOf(w));
 
 // A table of more lines than this takes a browser too long.
@@ -149,11 +149,12 @@ function show(...children) {
   byId("why").scrollTop = 0;
 }
 
-// showWhy explains a port between two workloads. Without a port it is the first that is denied.
+// showWhy explains a port between two workloads. Without a port it is the first declared one that is
+// denied, or else the first.
 function showWhy(from, to, port) {
   markPair(from, to);
   const ports = portsOf(to);
-  const chosen = port ?? ports.find((p) => state(from, to, p) !== "all") ?? ports[0];
+  const chosen = port ?? ports.find((p) => p !== "other" && state(from, to, p) !== "all") ?? ports[0];
   const answer = chosen && why(from, to, chosen);
   const title = make("h2", {}, `${nameOf(from)} → ${nameOf(to)}`);
   if (!answer) {

@@ -206,11 +206,16 @@ function question(from, to, port) {
   return { from: sender.workload, to: receiver.workload, port: asked };
 }
 
-// portNamed finds a port by its number, number/protocol, protocol/number or name.
+// portNamed finds a port by its number, number/protocol, protocol/number or name. A number alone is
+// tcp where there is such a port.
 function portNamed(w, text) {
   const [port, protocol] = text.split("/");
   if (port === "icmp" || port === "other") return "other";
-  return targetsOf[w].map((t) => data.targets[t]).find((t) => t.port === text ||
-    (protocol ? t.port === `${protocol}/${port}` : t.port.endsWith("/" + port)) ||
-    (t.name !== "" && t.name === port))?.port;
+  const targets = targetsOf[w].map((t) => data.targets[t]);
+  const is = [
+    (t) => t.port === text || t.port === `${protocol ?? "tcp"}/${port}`,
+    (t) => t.name !== "" && t.name === text,
+    (t) => protocol === undefined && t.port.endsWith("/" + port),
+  ];
+  return is.map((match) => targets.find(match)).find(Boolean)?.port;
 }
