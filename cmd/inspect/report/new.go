@@ -53,10 +53,14 @@ func (b *builder) build(namespace string) (Data, error) {
 type builder struct {
 	cluster *ask.Cluster
 	data    Data
-	units   []unit // as data.Groups
-	goals   []goal // as data.Targets
-	out     []bits // by unit: goals that its egress lets it reach
-	in      []bits // by goal: units that its ingress lets in
+	// As data.Groups.
+	units []unit
+	// As data.Targets.
+	goals []goal
+	// By unit: goals that its egress lets it reach.
+	out []bits
+	// By goal: units that its ingress lets in.
+	in []bits
 
 	rows, labels, ports, selectors, needs table
 	policyAt                              map[*policy.Policy]int
@@ -64,7 +68,8 @@ type builder struct {
 
 // unit is what is judged alike: pods, or the addresses that the internet stands for.
 type unit struct {
-	pods  []ask.Pod // none: the internet
+	// None: the internet.
+	pods  []ask.Pod
 	addrs []netip.Addr
 }
 

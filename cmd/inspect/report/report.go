@@ -30,11 +30,14 @@ type Report struct {
 
 // Between says how many workloads of a namespace reach how many of another.
 type Between struct {
-	From  string `json:"from"`
-	To    string `json:"to"`
-	All   int    `json:"all"`   // pairs of workloads with every declared port open
-	Some  int    `json:"some"`  // with a part of the ports, or for a part of the pods
-	Pairs int    `json:"pairs"` // of workloads that there are
+	From string `json:"from"`
+	To   string `json:"to"`
+	// Pairs of workloads with every declared port open.
+	All int `json:"all"`
+	// With a part of the ports, or for a part of the pods.
+	Some int `json:"some"`
+	// Of workloads that there are.
+	Pairs int `json:"pairs"`
 }
 
 // Of makes a report.

@@ -12,21 +12,27 @@ import (
 
 // node is a namespace in the drawing.
 type node struct {
-	space  int
-	name   string
-	x, y   float64
-	angle  float64 // from the centre, in degrees; 0 is at the right
+	space int
+	name  string
+	x, y  float64
+	// From the centre, in degrees; 0 is at the right.
+	angle  float64
 	radius float64
 	class  string
 }
 
 // The drawing's measures, in its own units.
 const (
-	nodeSpace = 34  // along the circle, for each node
-	least     = 150 // radius of the circle
-	margin    = 170 // around the circle, for names
-	tip       = 11  // length of an arrow's tip
-	crowded   = 16  // nodes from which on names do not fit beside each other
+	// Along the circle, for each node.
+	nodeSpace = 34
+	// Radius of the circle.
+	least = 150
+	// Around the circle, for names.
+	margin = 170
+	// Length of an arrow's tip.
+	tip = 11
+	// Nodes from which on names do not fit beside each other.
+	crowded = 16
 )
 
 // graph draws the namespaces on a circle, and an arrow where one reaches another.
