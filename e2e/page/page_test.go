@@ -296,7 +296,8 @@ func (b *browser) search() {
 
 func (b *browser) ask(text string) {
 	b.Helper()
-	b.do(chromedp.SetValue(chromedp.ID("query"), text), chromedp.Click(chromedp.CSS("#search button")))
+	eval[string](b, fmt.Sprintf(`document.getElementById("query").value = %q`, text))
+	b.do(chromedp.Click(chromedp.CSS("#search button")))
 }
 
 func (b *browser) fold() {

@@ -28,7 +28,7 @@ const (
 	// Radius of the circle.
 	least = 150
 	// Around the circle, for names.
-	margin = 170
+	margin = 130
 	// Length of an arrow's tip.
 	tip = 11
 	// Nodes from which on names do not fit beside each other.
@@ -146,22 +146,22 @@ func openShare(e report.Edge) float64 {
 // drawEdge draws a line that bends towards the centre.
 func drawEdge(b *strings.Builder, ends [2]node, back bool, width float64) {
 	x, y := (ends[0].x+ends[1].x)*0.22, (ends[0].y+ends[1].y)*0.22
-	x1, y1 := ends[0].towards(x, y)
-	x2, y2 := ends[1].towards(x, y)
-	start := ""
+	x2, y2 := ends[1].towards(x, y, tip)
+	start, gap := "", 0.0
 	if back {
-		start = ` marker-start="url(#tip)"`
+		start, gap = ` marker-start="url(#tip)"`, tip
 	}
+	x1, y1 := ends[0].towards(x, y, gap)
 	fmt.Fprintf(b, `<path class="edge" data-from="%d" data-to="%d" stroke-width="%.1f" `+
 		`d="M%.0f %.0fQ%.0f %.0f %.0f %.0f" marker-end="url(#tip)"%s/>`,
 		ends[0].space, ends[1].space, width, x1, y1, x, y, x2, y2, start)
 }
 
-// towards is the point at the edge of a node that faces another point.
-func (n node) towards(x, y float64) (float64, float64) {
+// towards is the point that faces another one, at a gap from the edge of a node.
+func (n node) towards(x, y, gap float64) (float64, float64) {
 	dx, dy := x-n.x, y-n.y
 	length := max(1, math.Hypot(dx, dy))
-	return n.x + dx/length*(n.radius+tip+2), n.y + dy/length*(n.radius+tip+2)
+	return n.x + dx/length*(n.radius+gap+2), n.y + dy/length*(n.radius+gap+2)
 }
 
 // longestName is how many letters of a name are drawn; the whole name is shown on pointing at it.
