@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/cmd/inspect/ask"
@@ -472,6 +473,11 @@ func TestHostileNamesInABrowser(t *testing.T) {
 func TestALargePageOpensAtOnce(t *testing.T) {
 	b := open(t)
 	s := samplecluster.New(samplecluster.Size{Pods: 2000, Policies: 300, Local: 30}, 1)
+	for _, p := range s.Pods {
+		p.OwnerReferences = []metav1.OwnerReference{{Kind: "ReplicaSet", Controller: new(bool),
+			Name: p.Labels["app"] + "-" + p.Labels["pod-template-hash"]}}
+		*p.OwnerReferences[0].Controller = true
+	}
 	c := ask.New(policy.Objects{Nodes: s.Nodes, Namespaces: s.Namespaces, Pods: s.Pods,
 		Policies: s.Policies}, nil)
 	path := b.load(report.Input{Cluster: c, Source: "sample", Findings: lint.Run(c, nil)})
