@@ -61,6 +61,7 @@ error.`,
 
 // run writes the report.
 func (o *reportOptions) run(cmd *cobra.Command) error {
+	// A terminal would show the text of the file, which is of use to nobody.
 	if o.out == "" && o.output == "html" && terminal.Width(cmd.OutOrStdout()) > 0 {
 		return errors.New("--out is missing; expected a file for the page, or a pipe")
 	}
@@ -81,6 +82,7 @@ func (o *reportOptions) run(cmd *cobra.Command) error {
 		_, err = text.WriteTo(cmd.OutOrStdout())
 		return err
 	}
+	// Names of workloads and policies are not for every user of this machine.
 	if err := os.WriteFile(o.out, text.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
@@ -89,6 +91,7 @@ func (o *reportOptions) run(cmd *cobra.Command) error {
 
 // write writes it in the form of -o.
 func (o *reportOptions) write(w io.Writer, in report.Input) error {
+	// The page has the answers in a form of its own, which is smaller.
 	if o.output == "html" {
 		data, err := report.New(in)
 		if err != nil {
@@ -96,6 +99,7 @@ func (o *reportOptions) write(w io.Writer, in report.Input) error {
 		}
 		return html.Write(w, data)
 	}
+	// For programs it is the answers as the other verbs give them.
 	r, err := report.Of(in)
 	if err != nil {
 		return err
@@ -108,9 +112,11 @@ func (o *reportOptions) collect(cmd *cobra.Command, l *input.Loaded) (report.Inp
 	in := report.Input{Cluster: l.Cluster, Namespace: l.Shown, Source: o.From(),
 		Made:     time.Now().UTC().Format("2006-01-02 15:04 UTC"),
 		Findings: shown(lint.Run(l.Cluster, l.Files), l.Shown)}
+	// Without a change the page has no such view.
 	if len(o.change) == 0 {
 		return in, nil
 	}
+	// A change is read as files are, and is applied as diff applies it.
 	change := input.Flags{Paths: o.change, Recursive: o.Recursive}
 	over, err := change.Read(cmd.InOrStdin())
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 // judge asks the programs about every group and every target, in both directions.
 func (b *builder) judge() {
+	// A row for each sender: which ports its egress lets it reach.
 	for i := range b.units {
 		out := newBits(len(b.goals))
 		for j := range b.goals {
@@ -19,6 +20,7 @@ func (b *builder) judge() {
 		b.out = append(b.out, out)
 		b.data.Groups[i].Out = b.rows.addBits(out)
 	}
+	// A row for each port: whom the ingress of its pods lets in.
 	for j := range b.goals {
 		in := newBits(len(b.units))
 		for i := range b.units {
@@ -40,6 +42,7 @@ func (b *builder) lets(d ruleset.Direction, from, to int) bool {
 			return false
 		}
 	}
+	// Two ends without a family in common have no flow, and nothing is open.
 	return len(flows) > 0
 }
 
@@ -55,6 +58,7 @@ func (b *builder) receiver(from, to int) []netip.Addr {
 // pairs is how many pairs of pods there are from one group to another.
 func (b *builder) pairs(from, to int) int {
 	own, others := len(b.data.Groups[from].Pods), len(b.data.Groups[to].Pods)
+	// The pods of one group send to each other, not to themselves.
 	if from == to {
 		others--
 	}
@@ -66,6 +70,7 @@ func (b *builder) addEdges() {
 	n := len(b.data.Spaces)
 	edges := make([]Edge, n*n)
 	for pair, c := range b.countPairs() {
+		// One pod has no pair with itself.
 		if c.pairs == 0 {
 			continue
 		}
@@ -73,6 +78,7 @@ func (b *builder) addEdges() {
 		e := &edges[from*n+to]
 		e.From, e.To = from, to
 		e.Pairs++
+		// A pair of workloads is all open, partly, or not at all.
 		switch {
 		case c.open == c.pairs:
 			e.All++
@@ -95,6 +101,7 @@ func (b *builder) countPairs() map[[2]int]tally {
 	all := map[[2]int]tally{}
 	for i, from := range b.data.Groups {
 		for j, t := range b.data.Targets {
+			// What the grid does not show does not count here either.
 			if t.Extra {
 				continue
 			}

@@ -97,6 +97,7 @@ func (b *builder) addPods(namespace string) {
 			b.data.Host = append(b.data.Host, w.String())
 			continue
 		}
+		// The names are sorted, and every pod's namespace is among them.
 		space, _ := slices.BinarySearch(b.cluster.NamespaceNames(), w.Namespace)
 		b.data.Workloads = append(b.data.Workloads, Workload{w.Key(), w.Kind, space})
 		for _, g := range b.cluster.Groups(pods) {
@@ -122,6 +123,7 @@ func (b *builder) addGroup(g ask.Group, asked bool) {
 // addTargets adds ports of the last group, and what has no port.
 func (b *builder) addTargets(ports ...ask.Port) {
 	at := len(b.units) - 1
+	// A target is a port of a group: pods of one workload can declare different ports.
 	for _, p := range ports {
 		b.goals = append(b.goals, goal{at, p})
 		b.data.Targets = append(b.data.Targets, Target{Group: at, Port: p.String(), Name: p.Name})

@@ -28,6 +28,7 @@ func (b *builder) addPolicies() {
 		}
 		b.data.Policies = append(b.data.Policies, own)
 	}
+	// The first pod of a group speaks for all of it.
 	for i, u := range b.units {
 		if len(u.pods) == 0 {
 			continue
@@ -52,6 +53,7 @@ func (b *builder) addRule(p *policy.Policy, d ruleset.Direction, r policy.Rule) 
 	if texts := ask.BlockTexts(b.cluster.Spec(p.Key), d, r.Index); len(texts) > 0 {
 		own.Blocks = texts
 	}
+	// A pod of two families can be in a block with one of its addresses only.
 	for i, f := range ruleset.Families {
 		own.In[i] = b.rowOf(func(u unit) bool {
 			return slices.ContainsFunc(u.addrs, func(a netip.Addr) bool {
@@ -80,6 +82,7 @@ func (b *builder) rowOf(is func(unit) bool) int {
 
 // addPorts returns the number of a rule's ports.
 func (b *builder) addPorts(r policy.Rule) int {
+	// Rules with the same text have the same ports.
 	text := "every port"
 	if !r.AnyPort {
 		text = why.PortTexts(r)
@@ -90,6 +93,7 @@ func (b *builder) addPorts(r policy.Rule) int {
 	}
 	met, byNumber := newBits(len(b.goals)), newBits(len(b.goals))
 	for j, g := range b.goals {
+		// Names of ports are those that the pods of the target give.
 		var named *ask.Pod
 		if pods := b.units[g.unit].pods; len(pods) > 0 {
 			named = &pods[0]
@@ -111,6 +115,7 @@ func (b *builder) addSelector(s *policy.Selector) int {
 	if at < len(b.data.Selectors) {
 		return at
 	}
+	// Without a namespaceSelector it is the namespace of the policy.
 	own := Selector{Text: s.String(), Needs: []int{}}
 	if s.Namespaces == nil {
 		own.Needs = append(own.Needs, b.addNeed(Need{On: onName, Wants: s.Namespace}, s.Namespace,
@@ -156,6 +161,7 @@ func (b *builder) addNeed(
 		return at
 	}
 	n.Met = b.rowOf(func(u unit) bool {
+		// The internet is no pod, and no selector finds it.
 		if len(u.pods) == 0 {
 			return false
 		}
@@ -178,6 +184,7 @@ func requirements(s labels.Selector) labels.Requirements {
 
 // addLabels adds the labels of pods and namespaces that a need looks at.
 func (b *builder) addLabels() {
+	// Others would only make the page larger.
 	looked := map[string]map[string]bool{onPod: {}, onNamespace: {}, onName: {}}
 	for _, n := range b.data.Needs {
 		looked[n.On][n.Key] = true
@@ -198,6 +205,7 @@ func (b *builder) addLabels() {
 func (b *builder) labelsOf(have map[string]string, looked map[string]bool) []int {
 	numbers := []int{}
 	for _, key := range slices.Sorted(maps.Keys(have)) {
+		// A page of thousands of pods has each label once.
 		if !looked[key] {
 			continue
 		}

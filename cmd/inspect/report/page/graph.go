@@ -66,6 +66,7 @@ func layout(d report.Data) (nodes []node, radius float64) {
 				radius: min(24, 8+2*math.Sqrt(float64(sizes[i])))})
 		}
 	}
+	// The more namespaces there are, the larger is their circle.
 	radius = max(least, nodeSpace*float64(len(nodes))/(2*math.Pi))
 	for i := range nodes {
 		turn := 2*math.Pi*float64(i)/float64(len(nodes)) - math.Pi/2
@@ -117,6 +118,7 @@ func drawEdges(b *strings.Builder, d report.Data, nodes []node) {
 	for _, n := range nodes {
 		at[n.space] = n
 	}
+	// What is drawn: somebody reaches somebody in another namespace.
 	edges := map[[2]int]report.Edge{}
 	for _, e := range d.Edges {
 		if e.All+e.Some > 0 && e.From != e.To && at[e.To].class != "open" {
@@ -145,6 +147,7 @@ func openShare(e report.Edge) float64 {
 
 // drawEdge draws a line that bends towards the centre.
 func drawEdge(b *strings.Builder, ends [2]node, back bool, width float64) {
+	// The point towards which the line bends lies between its ends and the centre.
 	x, y := (ends[0].x+ends[1].x)*0.22, (ends[0].y+ends[1].y)*0.22
 	x2, y2 := ends[1].towards(x, y, tip)
 	start, gap := "", 0.0
