@@ -18,10 +18,10 @@ DEBIAN   := $(if $(findstring debian,$(VARIANT)),containerd runc /usr/lib/cni/br
 IMAGE     = image-$(shell go env GOARCH)
 SERVER   := $(wildcard $(CACHE)/cluster/bin/kube-apiserver)
 export GOFLAGS := -buildvcs=false
-export CACHE CLUSTER VARIANT VERSION WORLDS ROWS SOAK KERNELS CHECKS KERNEL RUN
+export SHOTS CACHE CLUSTER VARIANT VERSION WORLDS ROWS SOAK KERNELS CHECKS KERNEL RUN
 
 .DEFAULT_GOAL := help
-.PHONY: help build image manifests demo test tools lint unit race laws packets api mutants fuzz
+.PHONY: help build image manifests demo test tools lint unit race laws packets api page mutants fuzz
 .PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak clean
 .PHONY: bench bench-compare kernels kernel release reproduce publish sign vulncheck
 help: ## say what there is
@@ -55,6 +55,10 @@ packets: tools ## random worlds, and faults under traffic, on real packets
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
 	@.ci/tools nft
 	.ci/suite api
+
+page: ## the page of `picket report` in a real browser; SHOTS=FOLDER keeps pictures
+	@.ci/tools chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+	.ci/suite page
 
 cluster: ## build what a real cluster runs, from the Go module proxy (15 minutes at first)
 	@.ci/tools gcc /usr/include/seccomp.h ip ip6tables nft nsenter $(DEBIAN)

@@ -29,7 +29,12 @@ func (o *answerOptions) bind(cmd *cobra.Command, more ...string) {
 
 // bindOutput adds -o and completes what it and -n take.
 func (o *answerOptions) bindOutput(cmd *cobra.Command, more ...string) {
-	o.formats = append([]string{"table", "wide", "json", "yaml"}, more...)
+	o.bindFormats(cmd, append([]string{"table", "wide", "json", "yaml"}, more...)...)
+}
+
+// bindFormats is bindOutput of a verb that has other formats, the usual one first.
+func (o *answerOptions) bindFormats(cmd *cobra.Command, formats ...string) {
+	o.formats = formats
 	cmd.Flags().StringVarP(&o.output, "output", "o", o.formats[0],
 		"form of the answer: "+orList(o.formats))
 	for name, values := range map[string]func() []string{

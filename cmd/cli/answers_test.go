@@ -20,6 +20,7 @@ import (
 	"github.com/picket-project/picket/cmd/inspect/coverage"
 	"github.com/picket-project/picket/cmd/inspect/lint"
 	"github.com/picket-project/picket/cmd/inspect/reach"
+	"github.com/picket-project/picket/cmd/inspect/report"
 	"github.com/picket-project/picket/cmd/inspect/why"
 )
 
@@ -91,7 +92,7 @@ func TestSchemaNamesEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, answer := range []any{why.Answer{}, reach.Access{}, reach.Reach{}, coverage.Report{},
-		lint.Finding{}, reach.Diff{}, reach.Matrix{}, inspect.Matrix{}} {
+		lint.Finding{}, reach.Diff{}, reach.Matrix{}, inspect.Matrix{}, report.Report{}} {
 		for _, name := range fieldNames(reflect.TypeOf(answer)) {
 			if !strings.Contains(string(text), "`"+name+"`") {
 				t.Errorf("%T: SCHEMA.md does not name %s", answer, name)

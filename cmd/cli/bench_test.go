@@ -60,7 +60,7 @@ func BenchmarkVerbs(b *testing.B) {
 	path := sample(b)
 	for _, line := range []string{
 		"why team-16/deploy/app-202 team-4/deploy/app-54:8080",
-		"who-can kube-system/kube-dns:53/udp", "reach team-16/app-202", "coverage", "lint", "matrix",
+		"who-can kube-system/kube-dns:53/udp", "reach team-16/app-202", "coverage", "lint", "matrix", "report",
 		"diff --base FILE --delete team-16/default-deny",
 	} {
 		name, _, _ := strings.Cut(line, " ")

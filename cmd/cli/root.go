@@ -31,7 +31,7 @@ func Commands() *cobra.Command {
 	root.AddCommand(localVerbs()...)
 	root.AddCommand(newWhyCmd(), newWhoCanCmd(), newReachCmd(), newCoverageCmd(), newLintCmd(), newDiffCmd())
 	root.AddCommand(newRenderCmd(), newMatrixCmd(), newKernelCmd(), newStatusCmd(), newCheckCmd(),
-		newSysdumpCmd(), newDropsCmd())
+		newSysdumpCmd(), newDropsCmd(), newReportCmd())
 	return root
 }
 

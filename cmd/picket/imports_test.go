@@ -115,6 +115,7 @@ var arrows = []struct {
 	{"cmd/inspect/why", questionsNeedNo, "questions need no kernel and no flags"},
 	{"cmd/inspect/reach", questionsNeedNo, "questions need no kernel and no flags"},
 	{"cmd/inspect/coverage", questionsNeedNo, "questions need no kernel and no flags"},
+	{"cmd/inspect/report/page", questionsNeedNo, "questions need no kernel and no flags"},
 	{"cmd/inspect/lint", questionsNeedNo, "questions need no kernel and no flags"},
 	{"cmd/cli/input", []string{module + "/nft", module + "/cmd/sandbox",
 		"github.com/vishvananda", "github.com/mdlayher"}, "files and clusters are read anywhere"},

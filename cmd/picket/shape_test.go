@@ -308,7 +308,8 @@ func TestNothingHappensBeforeMain(t *testing.T) {
 
 // linked are the variables of packages that are no tables, with who writes them.
 var linked = map[string]string{"cmd/cli.version": "the linker",
-	"ruleset/oracle/scene.files": "the compiler, which embeds files"}
+	"ruleset/oracle/scene.files":    "the compiler, which embeds files",
+	"cmd/inspect/report/page.files": "the compiler, which embeds files"}
 
 // A variable of a package is a table or an error that is made once: nobody assigns to it.
 func TestPackagesHoldNoState(t *testing.T) {

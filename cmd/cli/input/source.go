@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -109,10 +111,7 @@ func (s *Source) readCluster(cmd *cobra.Command, l *Loaded) (*Loaded, error) {
 
 // Config returns how to reach the API server, and the namespace of the context.
 func (s *Source) Config() (*rest.Config, string, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	// Without the flag it is KUBECONFIG, then the file in the home folder.
-	rules.ExplicitPath = s.file
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &s.overrides)
+	loader := s.loader()
 	config, err := loader.ClientConfig()
 	// The library speaks of its own variables only.
 	if clientcmd.IsEmptyConfig(err) {
@@ -127,6 +126,24 @@ func (s *Source) Config() (*rest.Config, string, error) {
 		return nil, "", fmt.Errorf("kubeconfig: %w", err)
 	}
 	return config, namespace, nil
+}
+
+// loader reads the kubeconfig.
+func (s *Source) loader() clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	// Without the flag it is KUBECONFIG, then the file in the home folder.
+	rules.ExplicitPath = s.file
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &s.overrides)
+}
+
+// From says where the objects are from: the files, or the context of the kubeconfig.
+func (s *Source) From() string {
+	if s.Given() {
+		return strings.Join(slices.Concat(s.Paths, s.Kustomizations), ", ")
+	}
+	// A kubeconfig that cannot be read is an error when the cluster is asked.
+	raw, _ := s.loader().RawConfig()
+	return cmp.Or(s.overrides.CurrentContext, raw.CurrentContext, "a cluster")
 }
 
 // readAPI lists what answers need of a cluster. Notes name what could not be read.

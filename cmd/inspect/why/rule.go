@@ -51,7 +51,7 @@ func (e explainer) rule(d ruleset.Direction, p *policy.Policy, r policy.Rule) Ru
 			named = nil // an ipBlock has no containers that name a port
 		}
 	}
-	out.Port = portFit(r, named, e.pair.to.Port)
+	out.Port = PortFit(r, named, e.pair.to.Port)
 	for _, part := range []Fit{out.Peer, out.Port} {
 		if !part.Fits {
 			out.distance += partDistance + len(part.Missing)
@@ -150,24 +150,28 @@ func labelsMissing(s labels.Selector, have map[string]string, of string) []strin
 
 // requirementMissing says what a requirement wants and labels have instead.
 func requirementMissing(r labels.Requirement, have map[string]string) string {
-	value, has := have[r.Key()]
-	wanted := strings.Join(r.Values().List(), " or ")
-	switch {
-	case r.Operator() == selection.DoesNotExist:
-		return fmt.Sprintf("has %s=%s, wants no label %s", r.Key(), value, r.Key())
-	case r.Operator() == selection.NotIn || r.Operator() == selection.NotEquals:
-		return fmt.Sprintf("has %s=%s, wants another", r.Key(), value)
-	case r.Operator() == selection.Exists:
-		return fmt.Sprintf("has no label %s, wants one", r.Key())
-	case !has:
-		return fmt.Sprintf("has no label %s, wants %s", r.Key(), wanted)
+	if value, has := have[r.Key()]; has {
+		return fmt.Sprintf("has %s=%s, wants %s", r.Key(), value, Wants(r))
+	}
+	return fmt.Sprintf("has no label %s, wants %s", r.Key(), Wants(r))
+}
+
+// Wants says what a requirement wants of a label: frontend, "another", "one" or "no label app".
+func Wants(r labels.Requirement) string {
+	switch r.Operator() {
+	case selection.DoesNotExist:
+		return "no label " + r.Key()
+	case selection.NotIn, selection.NotEquals:
+		return "another"
+	case selection.Exists:
+		return "one"
 	default:
-		return fmt.Sprintf("has %s=%s, wants %s", r.Key(), value, wanted)
+		return strings.Join(r.Values().List(), " or ")
 	}
 }
 
-// portFit compares the ports of a rule with the flow's. Port names are those of named.
-func portFit(r policy.Rule, named *ask.Pod, port ask.Port) Fit {
+// PortFit compares the ports of a rule with the flow's. Port names are those of named; nil: nobody's.
+func PortFit(r policy.Rule, named *ask.Pod, port ask.Port) Fit {
 	if r.AnyPort {
 		return fits()
 	}
@@ -184,11 +188,11 @@ func portFit(r policy.Rule, named *ask.Pod, port ask.Port) Fit {
 			return fits()
 		}
 	}
-	return Fit{Missing: []string{"wants " + portTexts(r)}}
+	return Fit{Missing: []string{"wants " + PortTexts(r)}}
 }
 
-// portTexts writes the ports of a rule: tcp/80, tcp/8000-8010, udp/dns, tcp.
-func portTexts(r policy.Rule) string {
+// PortTexts writes the ports of a rule: tcp/80, tcp/8000-8010, udp/dns, tcp.
+func PortTexts(r policy.Rule) string {
 	var texts []string
 	for _, p := range r.Ports {
 		if len(p.Ranges) == 0 {
