@@ -2,12 +2,10 @@ package iptables
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -178,6 +176,18 @@ func (b *Backend) toContent(changed changes) ([]Step, error) {
 	return plan(have, w, copies, diffs), nil
 }
 
+// renew brings the kernel to the content. purpose is what that is for, as an error says it.
+func (b *Backend) renew(ctx context.Context, purpose string) error {
+	steps, err := b.toContent(nil)
+	if err == nil {
+		err = b.carryOut(ctx, steps)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", purpose, err)
+	}
+	return nil
+}
+
 // small is the sets of a kernel that are no copies: they are made anew for each delta.
 func small(k kernel, copies map[string]setCopy) kernel {
 	rest := kernel{sets: maps.Clone(k.sets)}
@@ -263,46 +273,6 @@ func (b *Backend) carryOut(ctx context.Context, steps []Step) error {
 	}
 	b.collect(ctx)
 	return nil
-}
-
-// The kernel lets go of a set a moment after the last rule that looked it up is gone.
-const (
-	destroyTries = 5
-	destroyPause = 10 * time.Millisecond
-)
-
-// collect destroys the sets that are due for it. Those that are still in use stay due.
-func (b *Backend) collect(ctx context.Context) {
-	for range destroyTries {
-		if len(b.pending) == 0 || ctx.Err() != nil {
-			return
-		}
-		if b.destroy(ctx) == nil {
-			clear(b.pending)
-			return
-		}
-		time.Sleep(destroyPause)
-	}
-}
-
-// destroy destroys them one by one, and keeps those that are in use.
-func (b *Backend) destroy(ctx context.Context) error {
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(b.pending)) {
-		lines = append(lines, "destroy "+name)
-	}
-	if b.restoreSets(ctx, lines) == nil {
-		return nil
-	}
-	var errs []error
-	for name := range b.pending {
-		if err := b.restoreSets(ctx, []string{"destroy " + name}); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		delete(b.pending, name)
-	}
-	return errors.Join(errs...)
 }
 
 // learnSpelling compares once how iptables-save prints the rules that were just loaded with how they

@@ -140,12 +140,5 @@ func (b *Backend) PutSegment(ctx context.Context, s ruleset.Segment) error {
 	if b.content.fence = (fence{segment: s}); b.held.empty() {
 		return nil // there are no rules yet that it could stand among
 	}
-	steps, err := b.toContent(nil)
-	if err == nil {
-		err = b.carryOut(ctx, steps)
-	}
-	if err != nil {
-		return fmt.Errorf("filter on bridges: %w", err)
-	}
-	return nil
+	return b.renew(ctx, "filter on bridges")
 }
