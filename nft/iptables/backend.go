@@ -27,7 +27,7 @@ type Backend struct {
 	known   map[ruleset.Family]map[ruleset.ChainID]chains
 	// read: nothing was applied since held was read, so that all of it is compared
 	read    bool
-	seen    bool            // Observe was called before: the fence is what PutSegment said
+	fenced  bool            // the fence is known: found by the first Observe, or put
 	pending map[string]bool // sets to be destroyed that the kernel had still in use
 	// spelling has the rules that iptables-save prints in another way than they are written here
 	spelling map[string]string
@@ -61,12 +61,12 @@ func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
 	}
 	c := found(k)
 	b.recognize(c)
-	if b.seen {
+	if b.fenced {
 		c.fence = b.content.fence
 	}
 	o := c.observed()
 	o.Condition, b.copies = condition(k, c)
-	b.content, b.held, b.read, b.seen = c, k, true, true
+	b.content, b.held, b.read, b.fenced = c, k, true, true
 	return o, nil
 }
 
