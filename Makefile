@@ -12,13 +12,14 @@ KERNELS  ?=
 CHECKS   ?=
 KERNEL   ?= 6.1
 RUN      ?= uname -a
+BACKEND  ?= nftables
 VARIANT  ?= --flannel=host-gw --kube-proxy=nftables --families=IPv4
 CLUSTER  := $(CACHE)/cluster/bin/cluster
 DEBIAN   := $(if $(findstring debian,$(VARIANT)),containerd runc /usr/lib/cni/bridge)
-IMAGE     = image-$(shell go env GOARCH)
+IMAGE     = image-$(if $(filter iptables,$(BACKEND)),iptables,$(shell go env GOARCH))
 SERVER   := $(wildcard $(CACHE)/cluster/bin/kube-apiserver)
 export GOFLAGS := -buildvcs=false
-export SHOTS CACHE CLUSTER VARIANT VERSION WORLDS ROWS SOAK KERNELS CHECKS KERNEL RUN
+export SHOTS CACHE CLUSTER VARIANT VERSION BACKEND WORLDS ROWS SOAK KERNELS CHECKS KERNEL RUN
 
 .DEFAULT_GOAL := help
 .PHONY: help build image manifests demo test tools lint unit race laws packets api page mutants fuzz

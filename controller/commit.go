@@ -70,14 +70,15 @@ func (c *Controller) commit(ctx context.Context) {
 		c.revisions.committed(time.Now())
 	}
 	c.Health.set("kernel", "")
-	if c.source.whole && c.InForce != nil {
-		c.kernel.inForce.Do(func() { go c.InForce() })
-	}
 	// Everything below builds on rules that are in force.
 	c.guard(ctx)
 	c.listFeatures()
 	c.scheduleReview(ctx, delta)
 	c.separate(ctx, delta)
+	// What another backend has left goes then: this one holds all of it, on bridges as well.
+	if c.source.whole && c.InForce != nil {
+		c.kernel.inForce.Do(func() { go c.InForce() })
+	}
 	c.Health.count(c.graph.Counts)
 	c.logCommit(ctx, delta, time.Since(start))
 }

@@ -22,6 +22,7 @@ var suites = map[string][]string{
 	"ruleset":    {"./ruleset"},
 	"steps":      {"./nft", "-run", "Groundwork|LargeSets|Passes"},
 	"nft":        {"./nft"},
+	"iptables":   {"./nft/iptables"},
 	"host":       {"./controller/host"},
 	"controller": {"./controller"},
 	"cluster":    {"./controller/source/cluster"},

@@ -54,6 +54,9 @@ func ping(to netip.Addr, timeout time.Duration) (sandbox.Outcome, error) {
 		return pingOutcome(err)
 	}
 	_, err = unix.Read(fd, make([]byte, 64))
+	for errors.Is(err, unix.EINTR) { // by a signal, such as that a child has ended
+		_, err = unix.Read(fd, make([]byte, 64))
+	}
 	return pingOutcome(err)
 }
 

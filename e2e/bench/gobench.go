@@ -18,6 +18,7 @@ import (
 const (
 	samplePackage = "controller/samplecluster"
 	nftPackage    = "nft"
+	legacyPackage = "nft/iptables"
 )
 
 // goBenchmarks is a folder of compiled tests of the product's packages.
@@ -30,7 +31,7 @@ func (g goBenchmarks) program(pkg string) string {
 
 // build compiles the tests, unless they are there.
 func (g goBenchmarks) build(ctx context.Context) error {
-	for _, pkg := range []string{samplePackage, nftPackage} {
+	for _, pkg := range []string{samplePackage, nftPackage, legacyPackage} {
 		if _, err := os.Stat(g.program(pkg)); err == nil {
 			continue
 		}

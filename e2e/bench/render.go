@@ -29,6 +29,13 @@ func picketProgram() (string, error) {
 
 // render returns the table of a node for some objects as text for nft, from the agent's binary.
 func render(ctx context.Context, node string, objects []any) (script string, err error) {
+	return renderAs(ctx, "nft", node, objects)
+}
+
+// renderAs returns the rules of a node in a format of `picket render`.
+func renderAs(
+	ctx context.Context, format, node string, objects []any,
+) (script string, err error) {
 	program, err := picketProgram()
 	if err != nil {
 		return "", err
@@ -49,8 +56,8 @@ func render(ctx context.Context, node string, objects []any) (script string, err
 	if err := errors.Join(err, file.Close()); err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, program, "render", "--strict", "--node-name", node, "-f",
-		folder)
+	cmd := exec.CommandContext(ctx, program, "render", "--strict", "--node-name", node, "-o",
+		format, "-f", folder)
 	var problems strings.Builder
 	cmd.Stderr = &problems
 	out, err := cmd.Output()

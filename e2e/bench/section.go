@@ -23,6 +23,7 @@ func sections() []section {
 		{"connect", "A connection", runConnect},
 		{"updates", "One pod of many changes", runUpdates},
 		{"bulk", "All pods at once", runBulk},
+		{"backends", "Without nf_tables", runBackends},
 		{"memory", "Memory and API load", runMemory},
 		{"end", "End to end", runEnd},
 	}

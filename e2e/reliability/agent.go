@@ -22,6 +22,7 @@ type agent struct {
 	testbed         *testbed
 	node            string
 	program, health string
+	backend         string // nftables or iptables
 	// flags that say where the state of the cluster comes from; none: the folder
 	from  []string
 	dir   string // that it works in, and for temporary files; empty: this program's
@@ -38,7 +39,7 @@ func (s *testbed) newAgent(node string) (*agent, error) {
 		return nil, err
 	}
 	return &agent{testbed: s, node: node, program: s.env.picket, health: agenthttp.DefaultAddr,
-		log: log}, nil
+		backend: s.env.backend, log: log}, nil
 }
 
 // startAgents starts the agents of all nodes and waits until they are ready.
@@ -56,7 +57,7 @@ func (a *agent) start(wrapper ...string) error { return a.startWith(nil, wrapper
 // startWith gives it files, as descriptors from firstFile on.
 func (a *agent) startWith(files []*os.File, wrapper ...string) error {
 	argv := append(wrapper, a.program, "agent", "--node-name", a.node, "--health-addr", a.health,
-		fmt.Sprintf("--own-table=%t", !a.testbed.plan.free))
+		"--backend", a.backend, fmt.Sprintf("--own-table=%t", !a.testbed.plan.free))
 	if a.testbed.plan.strict {
 		argv = append(argv, "--unknown-pods=deny")
 	} else {

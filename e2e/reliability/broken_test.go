@@ -64,7 +64,7 @@ func TestBrokenProductsAreFound(t *testing.T) {
 		{"a file of its own", needy, diskFull{}, "the process has ended"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l, err := newEnvironment(test.program, scratch)
+			l, err := newEnvironment(test.program, scratch, nftables)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +122,8 @@ func TestBrokenFramesAreFound(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			change := edit{"../../nft/layout.go", test.old, test.new}
-			l, err := newEnvironment(frameWithout(t, scratch, test.row.Name(), change), scratch)
+			l, err := newEnvironment(frameWithout(t, scratch, test.row.Name(), change), scratch,
+				nftables)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,7 +24,7 @@ func build(ctx context.Context, source, scratch string) error {
 	if _, err := os.Stat(filepath.Join(scratch, nextProgram)); err == nil {
 		return nil
 	}
-	overlay, err := overlaid(scratch, nextLayout(source))
+	overlay, err := overlaid(scratch, nextLayout(source)...)
 	if err != nil {
 		return err
 	}
@@ -49,10 +49,13 @@ func compile(ctx context.Context, dir string, args ...string) error {
 // edit is another text for one place of a source file.
 type edit struct{ file, old, new string }
 
-// nextLayout is that of another version, which differs in a comment of the frame.
-func nextLayout(source string) edit {
-	return edit{filepath.Join(source, "nft", "layout.go"), `"errors about what was allowed"`,
-		`"errors about what was permitted"`}
+// nextLayout is that of another version, which differs in a comment of the frame, in each backend.
+func nextLayout(source string) (edits []edit) {
+	for _, file := range []string{"nft/layout.go", "nft/iptables/frame.go"} {
+		edits = append(edits, edit{filepath.Join(source, file), `"errors about what was allowed"`,
+			`"errors about what was permitted"`})
+	}
+	return edits
 }
 
 // overlaid makes edits, one of a file, and the overlay by which the compiler takes them. The source

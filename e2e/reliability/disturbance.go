@@ -88,7 +88,8 @@ func (w *observation) note(reason string) {
 func (t *disturbance) links() string {
 	text, _ := t.testbed.ruleset(t.agent.node)
 	for line := range strings.Lines(text) {
-		if strings.Contains(line, `"name":"podlinks"`) {
+		if strings.HasPrefix(line, "set podlinks ") ||
+			strings.Contains(line, "picket-from-pods #") {
 			return line
 		}
 	}

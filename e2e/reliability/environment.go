@@ -18,6 +18,7 @@ import (
 type environment struct {
 	picket, next, probe string
 	nft, strace         string
+	backend             string // of the agents, unless a row says otherwise
 	source              string // the repository
 	dir                 string // of manifests and logs
 	short               bool
@@ -26,13 +27,13 @@ type environment struct {
 }
 
 // newEnvironment finds the programs.
-func newEnvironment(picket, scratch string) (*environment, error) {
+func newEnvironment(picket, scratch, backend string) (*environment, error) {
 	scratch, err := filepath.Abs(scratch)
 	if err != nil {
 		return nil, err
 	}
 	l := &environment{dir: scratch, probe: filepath.Join(scratch, probeProgram),
-		next: filepath.Join(scratch, nextProgram), seed: 1}
+		next: filepath.Join(scratch, nextProgram), seed: 1, backend: backend}
 	for _, p := range []struct {
 		name string
 		path *string
@@ -54,7 +55,9 @@ func (l *environment) runRow(ctx context.Context, r row) *result {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	s := &testbed{env: l, ctx: ctx, report: &report{}, stalls: newStallMeter(ctx)}
-	if err := s.run(r); err != nil {
+	if why := l.inapplicable(r); why != "" {
+		s.skip("%s", why)
+	} else if err := s.run(r); err != nil {
 		s.fault("%v", err)
 	}
 	if len(s.faults) > 0 {

@@ -24,6 +24,26 @@ table ip picket {
 }
 `
 
+// foreignCommands do the same for legacy iptables and ipset.
+const foreignCommands = `
+ipset -exist create pods4-mine hash:ip
+ipset -exist add pods4-mine 10.244.1.5
+for program in iptables-legacy-restore ip6tables-legacy-restore; do $program --noflush <<RULES
+*mangle
+:picketing -
+-A FORWARD -j picketing
+-A picketing -p tcp -m tcp --dport 8443 -j DROP
+-A picketing -m comment --comment "forward of picket" -j RETURN
+COMMIT
+*filter
+:firewall -
+-A firewall -j RETURN
+-A firewall -p udp -m udp --dport 8443 -j DROP
+COMMIT
+RULES
+done
+`
+
 // foreignTables are these tables on one node.
 type foreignTables struct {
 	testbed *testbed
@@ -39,7 +59,11 @@ func (s *testbed) addForeignTables(node string) (*foreignTables, error) {
 
 // recreate makes the tables anew, after they were taken away by what is not the product.
 func (f *foreignTables) recreate() error {
-	if err := f.testbed.nft(f.node, foreignScript); err != nil {
+	make, script := f.testbed.nft, foreignScript
+	if f.testbed.backendOf(f.node) == iptables {
+		make, script = f.testbed.shell, foreignCommands
+	}
+	if err := make(f.node, script); err != nil {
 		return err
 	}
 	text, err := f.list()
@@ -49,6 +73,9 @@ func (f *foreignTables) recreate() error {
 
 // list prints the tables with the handles of their objects: what was made anew has others.
 func (f *foreignTables) list() (string, error) {
+	if f.testbed.backendOf(f.node) == iptables {
+		return f.listLegacy()
+	}
 	var text strings.Builder
 	var errs []error
 	for _, table := range [][]string{{"inet", "firewall"}, {"ip", "picket"}} {
@@ -56,6 +83,25 @@ func (f *foreignTables) list() (string, error) {
 			table[1])
 		text.WriteString(out)
 		errs = append(errs, err)
+	}
+	return text.String(), errors.Join(errs...)
+}
+
+// listLegacy prints what others have in legacy iptables and ipset, without counts.
+func (f *foreignTables) listLegacy() (string, error) {
+	var text strings.Builder
+	var errs []error
+	for _, words := range [][]string{{"iptables-legacy-save"}, {"ip6tables-legacy-save"},
+		{"ipset", "save", "pods4-mine"}} {
+		out, err := f.testbed.inNode(f.node, "", words...)
+		errs = append(errs, err)
+		for line := range strings.Lines(out) {
+			line, _, _ = strings.Cut(line, " [")
+			ours := strings.Contains(line, "picket-") || strings.Contains(line, "pkt-")
+			if !ours && !strings.HasPrefix(line, "#") {
+				text.WriteString(strings.TrimSpace(line) + "\n")
+			}
+		}
 	}
 	return text.String(), errors.Join(errs...)
 }

@@ -26,6 +26,7 @@ func main() {
 type options struct {
 	rows    []row
 	picket  string // the program that is tested
+	backend string // of the agents
 	source  string // the repository, for the programs that are built here
 	scratch string // folder of everything else; empty: a new one
 	short   bool
@@ -39,6 +40,8 @@ func parse(args []string) (o options, err error) {
 	names := flags.String("rows", "",
 		"rows to run, separated by commas, of "+namesOf(rows())+"; without this all but soak")
 	flags.StringVar(&o.picket, "picket", "bin/picket", "the program that is tested")
+	flags.StringVar(&o.backend, "backend", nftables,
+		"what holds the agents' rules: "+nftables+" or "+iptables)
 	flags.StringVar(&o.source, "source", ".", "folder of the repository")
 	flags.StringVar(&o.scratch, "scratch", "",
 		"folder for what is built here and for logs, which stay; without this they go")
@@ -52,6 +55,9 @@ func parse(args []string) (o options, err error) {
 	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("%q: expected flags only", flags.Args())
+	}
+	if o.backend != nftables && o.backend != iptables {
+		return o, fmt.Errorf("-backend: %q; expected %s or %s", o.backend, nftables, iptables)
 	}
 	o.rows, err = choose(rows(), *names)
 	return o, err
@@ -81,7 +87,7 @@ func (o options) start(ctx context.Context, args []string) (err error) {
 
 // run runs the rows and prints the table; it fails with exit code 1 unless all went well.
 func (o options) run(ctx context.Context, out io.Writer) error {
-	env, err := newEnvironment(o.picket, o.scratch)
+	env, err := newEnvironment(o.picket, o.scratch, o.backend)
 	if err != nil {
 		return err
 	}

@@ -31,14 +31,31 @@ func (s *testbed) nft(node, script string) error {
 	return err
 }
 
-// objects lists what a node holds in the table inet picket, in the order of the nft program.
+// shell runs commands in a node.
+func (s *testbed) shell(node, commands string) error {
+	_, err := s.inNode(node, "", "sh", "-ec", commands)
+	return err
+}
+
+// objects lists what a node's backend holds: the table inet picket, in the order of the nft
+// program, or what is Picket's in legacy iptables and ipset.
 func (s *testbed) objects(node string) ([]listing.Object, error) {
+	return s.objectsOf(node, s.backendOf(node))
+}
+
+// objectsOf lists what a node holds in one of the backends.
+func (s *testbed) objectsOf(node, backend string) ([]listing.Object, error) {
+	if backend == iptables {
+		return listing.ReadIPTables(func(words ...string) (string, error) {
+			return s.inNode(node, "", words...)
+		})
+	}
 	return listing.Read(func(options ...string) (string, error) {
 		return s.inNode(node, "", slices.Concat([]string{s.env.nft}, options)...)
 	})
 }
 
-// ruleset is the canonical text of a node's table.
+// ruleset is the canonical text of a node's rules.
 func (s *testbed) ruleset(node string) (string, error) {
 	objects, err := s.objects(node)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 )
 
 // fast are the rows that take some seconds each when they are short.
-const fast = "upgrade,two-agents,tamper-owned,unrelated,restart,output,tunnels,foreign-commits,foreign-commits-free"
+const fast = "upgrade,backend,two-agents,tamper-owned,unrelated,restart,output,tunnels," +
+	"foreign-commits,foreign-commits-free"
 
 // The program that is tested is that of the variable PICKET; without it, one is built.
 func TestFastRows(t *testing.T) {
@@ -24,7 +25,7 @@ func TestFastRows(t *testing.T) {
 	if err := build(t.Context(), "../..", scratch); err != nil {
 		t.Fatal(err)
 	}
-	l, err := newEnvironment(picket(t, scratch), scratch)
+	l, err := newEnvironment(picket(t, scratch), scratch, nftables)
 	if err != nil {
 		t.Fatal(err)
 	}

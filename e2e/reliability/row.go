@@ -29,8 +29,8 @@ type plan struct {
 // rows lists all of them, the fast ones first.
 func rows() []row {
 	return []row{
-		upgrade{}, twoAgents{}, twoAgents{free: true}, tamperOwned{}, unrelated{}, restart{},
-		output{}, &tunnels{},
+		upgrade{}, backendChange{}, twoAgents{}, twoAgents{free: true}, tamperOwned{}, unrelated{},
+		restart{}, output{}, &tunnels{},
 		foreignCommits{}, foreignCommits{free: true}, message{}, conntrack{},
 		switchOff{}, switchOff{readOnly: true}, forged{}, tamperFree{}, kernelErrors{}, buffers{},
 		descriptors{},

@@ -18,6 +18,14 @@ func (r twoAgents) Name() string {
 
 func (r twoAgents) Plan() plan { return plan{free: r.free} }
 
+// OnlyNftables: without an owner both rows are the same.
+func (r twoAgents) OnlyNftables() string {
+	if r.free {
+		return ""
+	}
+	return "an owner of the table"
+}
+
 func (r twoAgents) Inject(s *testbed) error {
 	first := s.agents[0]
 	if owned, err := s.owned(first.node); !r.free && (err != nil || !owned) {

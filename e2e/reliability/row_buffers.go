@@ -19,6 +19,9 @@ func (buffers) Name() string { return "socket-buffers" }
 
 func (buffers) Plan() plan { return plan{} }
 
+// OnlyNftables says what the row is about.
+func (buffers) OnlyNftables() string { return "a socket of the agent by which it changes rules" }
+
 func (buffers) Inject(s *testbed) error {
 	t, err := s.newDisturbance()
 	if err != nil {

@@ -24,6 +24,9 @@ func (r foreignCommits) Plan() plan { return plan{free: r.free} }
 // foreignPause is between two commits on a node: 50 a second.
 const foreignPause = 20 * time.Millisecond
 
+// OnlyNftables says what the row is about.
+func (foreignCommits) OnlyNftables() string { return "a generation that others move on" }
+
 func (r foreignCommits) Inject(s *testbed) error {
 	if err := s.stateRanges(); err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 
 // forged has pods send from what is not theirs, over and over: from addresses that are nobody's, by
 // one that may send nothing, and from the MAC address or with the address of a neighbour, to have
-// what is for that.
+// what is for that. Of these, iptables can only tell the first.
 type forged struct{}
 
 func (forged) Name() string { return "forged" }
@@ -30,7 +30,10 @@ func (forged) CheckUnfiltered(s *testbed) error {
 	if err != nil {
 		return err
 	}
-	f.frames = f.frames[:len(f.frames)-1]
+	steals := s.env.backend == nftables
+	if steals {
+		f.frames = f.frames[:len(f.frames)-1]
+	}
 	for range 20 {
 		if err := f.once(); err != nil {
 			return err
@@ -41,7 +44,7 @@ func (forged) CheckUnfiltered(s *testbed) error {
 		}
 	}
 	s.sleep(50 * time.Millisecond)
-	if f.nobody.Count() == 0 || f.stolen.Count() == 0 {
+	if f.nobody.Count() == 0 || steals && f.stolen.Count() == 0 {
 		s.fault("while nobody filters %d packets from nobody arrive, and %d are stolen",
 			f.nobody.Count(), f.stolen.Count())
 	}
@@ -90,7 +93,11 @@ func (s *testbed) newForger(mark string) (f *forger, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, add := range []func(net.HardwareAddr, string) error{f.addNobody, f.addMAC, f.addARP} {
+	ways := []func(net.HardwareAddr, string) error{f.addNobody, f.addMAC, f.addARP}
+	if s.env.backend == iptables {
+		ways = ways[:1]
+	}
+	for _, add := range ways {
 		if err := add(web, mark); err != nil {
 			return nil, err
 		}

@@ -11,6 +11,9 @@ func (message) Name() string { return "message" }
 
 func (message) Plan() plan { return plan{} }
 
+// OnlyNftables says what the row is about.
+func (message) OnlyNftables() string { return "one transaction for a change" }
+
 func (message) Inject(s *testbed) error {
 	w, err := s.learnExpectedRules(s.agents[0])
 	if err != nil {

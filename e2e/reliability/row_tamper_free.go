@@ -10,8 +10,9 @@ import (
 	"github.com/picket-project/picket/e2e/listing"
 )
 
-// tamperFree changes the table at random where nobody owns it. The agent must see it and repair it
-// in half a second. Until then nothing can keep packets from passing, so what leaks or breaks in
+// tamperFree changes the table at random where nobody owns it, or the rules and sets of iptables.
+// The agent must see it and repair it in half a second; in 5 s with iptables. Until then nothing
+// can keep packets from passing, so what leaks or breaks in
 // that time is counted apart; so is what was let in then, for the second that it may take to cut
 // it.
 type tamperFree struct{}
@@ -20,9 +21,14 @@ func (tamperFree) Name() string { return "tamper-free" }
 
 func (tamperFree) Plan() plan { return plan{free: true} }
 
+// repairLimits are how long a repair may take: nobody tells of changes of iptables, so the agent
+// looks every 3 s.
+var repairLimits = map[string]time.Duration{
+	nftables: 500 * time.Millisecond, iptables: 5 * time.Second,
+}
+
 const (
-	repairLimit = 500 * time.Millisecond
-	repairEnd   = 40 * time.Second // after that no repair is expected any more
+	repairEnd = 40 * time.Second // after that no repair is expected any more
 	// for all repairs; an agent that only looks at times uses it up with the first few
 	repairBudget = 4 * time.Minute
 )
@@ -38,7 +44,11 @@ func (tamperFree) Inject(s *testbed) error {
 	if t.others, err = s.addForeignTables(t.node); err != nil {
 		return err
 	}
+	t.limit = repairLimits[t.agent.backend]
 	wanted := s.times(200, 10)
+	if t.agent.backend == iptables {
+		wanted = s.times(60, 10)
+	}
 	for len(s.repairs) < wanted && t.used < repairBudget {
 		if err := t.once(); err != nil {
 			return err
@@ -58,6 +68,7 @@ type tampering struct {
 	have    []listing.Object // when it was looked at last
 	flows   []flow
 	others  *foreignTables
+	limit   time.Duration   // of a repair
 	used    time.Duration   // by all repairs
 	late    int             // repairs over the limit
 	held    time.Duration   // that the machine held up the agent while it was late, at most
@@ -105,7 +116,7 @@ func (t *tampering) repair(script string) error {
 	})
 	t.used += took
 	t.testbed.repairs = append(t.testbed.repairs, took)
-	if t.isLate(damaged, repairLimit, span) {
+	if t.isLate(damaged, t.limit, span) {
 		t.late++
 		t.testbed.note("repaired %v to %v after: %s", millis(damaged), millis(took), script)
 	}
@@ -124,13 +135,19 @@ func (t *tampering) isLate(took, limit time.Duration, s span) bool {
 
 // mutate makes a change that the kernel takes.
 func (t *tampering) mutate() (string, error) {
-	for {
-		script := mutator{t.testbed.random, t.have}.script()
+	m, change := mutator{t.testbed.random, t.have}, t.testbed.nft
+	script := m.script
+	if t.agent.backend == iptables {
+		script, change = m.commands, t.testbed.shell
+	}
+	for t.testbed.ctx.Err() == nil {
+		text := script()
 		// else there is no such object, or it is in use
-		if script != "" && t.testbed.nft(t.node, script) == nil {
-			return script, nil
+		if text != "" && change(t.node, text) == nil {
+			return text, nil
 		}
 	}
+	return "", t.testbed.ctx.Err()
 }
 
 func (t *tampering) repaired() error {
@@ -208,7 +225,7 @@ func (a arrived) missing() int {
 
 // checkForeign looks after the tables of others.
 func (t *tampering) checkForeign(script string) error {
-	if script == flushRuleset {
+	if script == flushRuleset || script == flushMangle {
 		return t.others.recreate()
 	}
 	return t.others.check(script)
@@ -225,7 +242,7 @@ func (t *tampering) conclude(wanted, made int) {
 			millis(t.held))
 	}
 	if t.late > 0 {
-		t.testbed.fault("%d of %d repairs took longer than %v", t.late, made, repairLimit)
+		t.testbed.fault("%d of %d repairs took longer than %v", t.late, made, t.limit)
 	}
 	if made < wanted {
 		t.testbed.fault("%d mutations were wanted; there was no time for more", wanted)

@@ -38,6 +38,9 @@ var ownedScripts = []string{
 
 const flushRuleset = "flush ruleset"
 
+// OnlyNftables says what the row is about.
+func (tamperOwned) OnlyNftables() string { return "an owner of the table" }
+
 func (tamperOwned) Inject(s *testbed) error {
 	node := s.agents[0].node
 	owned, err := s.owned(node)

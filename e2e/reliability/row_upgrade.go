@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// upgrade replaces the agents, node by node, by another version, whose table has another layout,
+// upgrade replaces the agents, node by node, by another version, whose rules have another layout,
 // and back. The old agent is ended as a rolling update does it, and every other time as a crash
 // does.
 type upgrade struct{}
@@ -46,15 +46,16 @@ func (s *testbed) swap(a *agent, program string, signal syscall.Signal) error {
 	}
 	after, err := s.layout(a.node)
 	if err == nil && after == before {
-		err = fmt.Errorf("%s: the table still has the layout %s", a.node, before)
+		err = fmt.Errorf("%s: the rules still have the layout %s", a.node, before)
 	}
 	return err
 }
 
-// layoutDigest is what the table says of its own layout, in a comment.
-var layoutDigest = regexp.MustCompile(`layout [a-z0-9]+`)
+// layoutMark is what differs between the layouts: what the table says of its own, in a comment, or
+// the rule of iptables itself.
+var layoutMark = regexp.MustCompile(`layout [a-z0-9]+|errors about what was \w+`)
 
 func (s *testbed) layout(node string) (string, error) {
 	text, err := s.ruleset(node)
-	return layoutDigest.FindString(text), err
+	return layoutMark.FindString(text), err
 }

@@ -133,6 +133,10 @@ func (s *testbed) idleRuleset(a *agent) (string, error) {
 	return s.ruleset(a.node)
 }
 
+// freshWithin is how long a fresh agent may take after it is ready: what keeps pods of a bridge
+// apart comes after that.
+const freshWithin = 10 * time.Second
+
 // compareWithFresh checks that the kernel holds what an agent makes that finds an empty one.
 func (s *testbed) compareWithFresh() error {
 	for _, a := range s.agents {
@@ -143,12 +147,18 @@ func (s *testbed) compareWithFresh() error {
 		if err := a.startAfresh(); err != nil {
 			return err
 		}
-		fresh, err := s.idleRuleset(a)
-		if err != nil {
+		diff := ""
+		_, err = s.await(freshWithin, "what a fresh agent makes", func() error {
+			fresh, err := s.idleRuleset(a)
+			if diff = listing.Difference(left, fresh); err == nil && diff != "" {
+				err = errors.New(diff)
+			}
 			return err
-		}
-		if diff := listing.Difference(left, fresh); diff != "" {
+		})
+		if diff != "" {
 			s.fault("%s: what is left (-) is not what a fresh agent makes (+):\n%s", a.node, diff)
+		} else if err != nil {
+			return err
 		}
 	}
 	return nil

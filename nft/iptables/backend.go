@@ -2,12 +2,10 @@ package iptables
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -29,7 +27,7 @@ type Backend struct {
 	known   map[ruleset.Family]map[ruleset.ChainID]chains
 	// read: nothing was applied since held was read, so that all of it is compared
 	read    bool
-	seen    bool            // Observe was called before: the fence is what PutSegment said
+	fenced  bool            // the fence is known: found by the first Observe, or put
 	pending map[string]bool // sets to be destroyed that the kernel had still in use
 	// spelling has the rules that iptables-save prints in another way than they are written here
 	spelling map[string]string
@@ -65,12 +63,12 @@ func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
 	}
 	c := found(k)
 	b.recognize(c)
-	if b.seen {
+	if b.fenced {
 		c.fence = b.content.fence
 	}
 	o := c.observed()
 	o.Condition, b.copies = condition(k, c)
-	b.content, b.held, b.read, b.seen = c, k, true, true
+	b.content, b.held, b.read, b.fenced = c, k, true, true
 	return o, nil
 }
 
@@ -180,6 +178,18 @@ func (b *Backend) toContent(changed changes) ([]Step, error) {
 	return plan(have, w, copies, diffs), nil
 }
 
+// renew brings the kernel to the content. purpose is what that is for, as an error says it.
+func (b *Backend) renew(ctx context.Context, purpose string) error {
+	steps, err := b.toContent(nil)
+	if err == nil {
+		err = b.carryOut(ctx, steps)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", purpose, err)
+	}
+	return nil
+}
+
 // small is the sets of a kernel that are no copies: they are made anew for each delta.
 func small(k kernel, copies map[string]setCopy) kernel {
 	rest := kernel{sets: maps.Clone(k.sets)}
@@ -265,46 +275,6 @@ func (b *Backend) carryOut(ctx context.Context, steps []Step) error {
 	}
 	b.collect(ctx)
 	return nil
-}
-
-// The kernel lets go of a set a moment after the last rule that looked it up is gone.
-const (
-	destroyTries = 5
-	destroyPause = 10 * time.Millisecond
-)
-
-// collect destroys the sets that are due for it. Those that are still in use stay due.
-func (b *Backend) collect(ctx context.Context) {
-	for range destroyTries {
-		if len(b.pending) == 0 || ctx.Err() != nil {
-			return
-		}
-		if b.destroy(ctx) == nil {
-			clear(b.pending)
-			return
-		}
-		time.Sleep(destroyPause)
-	}
-}
-
-// destroy destroys them one by one, and keeps those that are in use.
-func (b *Backend) destroy(ctx context.Context) error {
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(b.pending)) {
-		lines = append(lines, "destroy "+name)
-	}
-	if b.restoreSets(ctx, lines) == nil {
-		return nil
-	}
-	var errs []error
-	for name := range b.pending {
-		if err := b.restoreSets(ctx, []string{"destroy " + name}); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		delete(b.pending, name)
-	}
-	return errors.Join(errs...)
 }
 
 // learnSpelling compares once how iptables-save prints the rules that were just loaded with how they

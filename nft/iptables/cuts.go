@@ -34,14 +34,7 @@ func (b *Backend) Cut(ctx context.Context, c ruleset.CutChange) error {
 	if b.content.cuts.apply(c); b.held.empty() {
 		return fmt.Errorf("cut connections: no rules are known to be there")
 	}
-	steps, err := b.toContent(nil)
-	if err == nil {
-		err = b.carryOut(ctx, steps)
-	}
-	if err != nil {
-		return fmt.Errorf("cut connections: %w", err)
-	}
-	return nil
+	return b.renew(ctx, "cut connections")
 }
 
 // apply takes a change in.

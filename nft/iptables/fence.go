@@ -137,15 +137,9 @@ func portTree(f ruleset.Family, owners map[netip.Addr]string) chains {
 // PutSegment has packets that are forwarded between and from the ports of bridges show their own
 // pods' sources only.
 func (b *Backend) PutSegment(ctx context.Context, s ruleset.Segment) error {
-	if b.content.fence = (fence{segment: s}); b.held.empty() {
-		return nil // there are no rules yet that it could stand among
+	b.content.fence, b.fenced = fence{segment: s}, true
+	if b.held.empty() {
+		return nil // there are no rules yet that it could stand among, or none was looked for
 	}
-	steps, err := b.toContent(nil)
-	if err == nil {
-		err = b.carryOut(ctx, steps)
-	}
-	if err != nil {
-		return fmt.Errorf("filter on bridges: %w", err)
-	}
-	return nil
+	return b.renew(ctx, "filter on bridges")
 }

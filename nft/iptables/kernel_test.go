@@ -270,6 +270,16 @@ func TestTheFenceStays(t *testing.T) {
 			t.Errorf("the fence is gone: %v", err)
 		}
 	}
+	// What is put before the first look counts, not what is found then.
+	next := Open(Options{})
+	if err := next.PutSegment(t.Context(), ruleset.Segment{}); err != nil {
+		t.Fatal(err)
+	}
+	converge(t, next, p)
+	if k, err := next.readKernel(t.Context()); err != nil ||
+		len(k.tables[ruleset.IPv4][mainTable].chains[portsChain]) > 0 {
+		t.Errorf("the fence that was found is still there: %v", err)
+	}
 	if err := b.PutSegment(t.Context(), ruleset.Segment{}); err != nil {
 		t.Fatal(err)
 	}

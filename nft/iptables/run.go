@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/vishvananda/netns"
@@ -27,6 +28,8 @@ func (b *Backend) program(ctx context.Context, stdin string, words ...string) (s
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	var out, problem bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &problem
+	// One that this process leaves behind must not change rules behind the back of the next one.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := inside(b.options.NetNS, cmd.Start); err != nil {
 		return "", explained(words[0], "", err)
 	}
@@ -105,7 +108,7 @@ func (b *Backend) saveRules(ctx context.Context, f ruleset.Family, name string) 
 
 // restoreSets carries lines of ipset out. What is there already, or gone already, is no error.
 func (b *Backend) restoreSets(ctx context.Context, lines []string) error {
-	if len(lines) == 0 {
+	if len(lines) == 0 || b.sendElements(lines) == nil {
 		return nil
 	}
 	_, err := b.program(ctx, strings.Join(lines, "\n")+"\n", "ipset", "-exist", "restore")

@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -116,31 +115,4 @@ func sampleRules(d ruleset.Direction) []ruleset.Rule {
 		rules = append(rules, ruleset.Rule{Peer: ruleset.InSet(all), Origins: origin})
 	}
 	return rules
-}
-
-// subjects is a program with so many isolated pods, each with policies rules.
-func subjects(pods, policies int) *ruleset.Program {
-	p := &ruleset.Program{Links: []string{"cni0"}}
-	for i := range policies {
-		id := ruleset.SetID{Kind: ruleset.Addresses, Family: ruleset.IPv4,
-			Key: ruleset.Digest(fmt.Sprint(i))}
-		p.Sets = append(p.Sets, ruleset.Set{ID: id, Comment: fmt.Sprintf("pods app=%d", i),
-			Members: []ruleset.Member{{Addr: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8),
-				byte(i)})}}})
-	}
-	for i := range pods {
-		id := ruleset.NewChainID(ruleset.Ingress, "default", fmt.Sprintf("web-%d", i))
-		c := ruleset.Chain{ID: id, Direction: ruleset.Ingress,
-			Subject: fmt.Sprintf("default/web-%d", i)}
-		for at := range (policies + pods - 1) / pods {
-			set := p.Sets[(i*policies/pods+at)%policies].ID
-			c.Steps = append(c.Steps, ruleset.Rule{Peer: ruleset.InSet(set), Proto: ruleset.TCP,
-				Ports: []ruleset.PortRange{{First: 80, Last: 80}}})
-		}
-		p.Chains = append(p.Chains, c)
-		p.Dispatch = append(p.Dispatch, ruleset.Dispatch{Direction: ruleset.Ingress,
-			Addr: netip.AddrFrom4([4]byte{10, 244, 1, byte(i + 2)}), Chain: id})
-	}
-	p.Sort()
-	return p
 }
