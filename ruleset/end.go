@@ -36,10 +36,11 @@ const (
 	EndReject     // TCP reset, else ICMP administratively prohibited
 	EndGoBack     // nothing: the chain that led here goes on; a pod's own chain leaves it free
 	EndAccept     // what the action Accept does
+	EndAudit      // the same, counted and logged: policies that are audited would deny it
 )
 
 // endWords are the words for the ends.
-var endWords = [...]string{"drop", "reject", "go back", "allow"}
+var endWords = [...]string{"drop", "reject", "go back", "allow", "audit"}
 
 // String is a word for the end.
 func (e End) String() string { return endWords[e] }
@@ -50,10 +51,14 @@ func (e End) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 // UnmarshalText reads String.
 func (e *End) UnmarshalText(text []byte) error { return parseWord(e, endWords[:], text) }
 
+// Isolates reports whether a pod whose own chain has this end is isolated by it: one whose policies
+// are audited, or that is free, is not.
+func (e End) Isolates() bool { return e == EndDrop || e == EndReject }
+
 // actions returns what an end does to a packet, as the actions that do the same.
 func (e End) actions() Actions {
 	return [...]Actions{
 		EndDrop: ActionsOf(Deny), EndReject: ActionsOf(Deny), EndGoBack: 0,
-		EndAccept: ActionsOf(Accept),
+		EndAccept: ActionsOf(Accept), EndAudit: ActionsOf(Accept),
 	}[e]
 }

@@ -288,7 +288,7 @@ var mutants = []mutant{
 	{"a wrong name of the node is not said", "controller", "controller/mailbox.go",
 		"\t\tc.checkNode()\n", ""},
 	{"what was not read yet is freed", "controller", "controller/commit.go",
-		"delta = delta.Isolating()", "_ = delta"},
+		"delta = delta.Isolating(want)", "_ = delta"},
 	{"events break the backoff", "controller", "controller/controller.go",
 		"case !time.Now().Before(c.kernel.resume):", "default:"},
 	{"what is allowed again stays cut", "controller", "controller/decide.go",
