@@ -51,10 +51,6 @@ func (e End) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 // UnmarshalText reads String.
 func (e *End) UnmarshalText(text []byte) error { return parseWord(e, endWords[:], text) }
 
-// Isolates reports whether a pod whose own chain has this end is isolated by it: one whose policies
-// are audited, or that is free, is not.
-func (e End) Isolates() bool { return e == EndDrop || e == EndReject }
-
 // actions returns what an end does to a packet, as the actions that do the same.
 func (e End) actions() Actions {
 	return [...]Actions{
