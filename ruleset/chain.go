@@ -88,8 +88,8 @@ func (c Chain) Digest() string {
 	return Digest(b.String())
 }
 
-// policiesWord says what the policies of a chain do to its subject.
-func (c Chain) policiesWord() string {
+// PoliciesWord says what the policies of a chain do to its subject, before their names.
+func (c Chain) PoliciesWord() string {
 	if c.End == EndAudit {
 		return "audited:"
 	}
@@ -102,7 +102,7 @@ func (c Chain) text(b *strings.Builder) {
 	c.Steps.text(b, c.Direction)
 	fmt.Fprintf(b, "  %s", c.End)
 	if len(c.Policies) > 0 {
-		fmt.Fprintf(b, "  # %s %s", c.policiesWord(), strings.Join(c.Policies, ", "))
+		fmt.Fprintf(b, "  # %s %s", c.PoliciesWord(), strings.Join(c.Policies, ", "))
 	}
 	b.WriteByte('\n')
 }
