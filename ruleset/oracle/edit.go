@@ -29,7 +29,7 @@ func (s Size) Edit(r *rand.Rand, w *World) *World {
 	changes := []func() bool{
 		d.relabelPod, d.relabelPod, d.agePod, d.agePod, d.movePod, d.movePod, d.addPod, d.deletePod,
 		d.relabelNamespace, d.editNode, d.editPolicy, d.editPolicy, d.addPolicy, d.deletePolicy,
-		d.auditPolicy, d.auditNamespace,
+		d.auditPolicy, d.auditPolicy, d.auditNamespace,
 	}
 	for !pick(r, changes...)() { // relabelNamespace always can
 	}
