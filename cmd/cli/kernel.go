@@ -118,7 +118,7 @@ func (p *page) podList(r kernelReport) {
 		p.line("  ", "no policy isolates a pod of %s", r.Node)
 		return
 	}
-	t := terminal.Table{Header: []string{"POD", "INGRESS", "EGRESS", "DENIED", "BY"},
+	t := terminal.Table{Header: []string{"POD", "INGRESS", "EGRESS", "DENIED", "ISOLATED BY"},
 		Right: []bool{false, false, false, true}}
 	for _, pod := range r.Pods {
 		words := map[ruleset.Direction]string{ruleset.Ingress: "free", ruleset.Egress: "free"}
@@ -126,7 +126,10 @@ func (p *page) podList(r kernelReport) {
 		for _, d := range pod.Directions {
 			words[d.Direction] = isolationWord(d)
 			denied += d.Denied
-			by = slices.Concat(by, d.IsolatedBy, d.AuditedBy)
+			by = append(by, d.IsolatedBy...)
+			for _, name := range d.AuditedBy {
+				by = append(by, name+" (audited)")
+			}
 		}
 		slices.Sort(by)
 		t.Rows = append(t.Rows, []string{pod.Pod, words[ruleset.Ingress], words[ruleset.Egress],

@@ -79,7 +79,8 @@ func (w *eventWriter) create(ctx context.Context, e *corev1.Event) error {
 	return err
 }
 
-// policyEvent returns an Event about the problems that a policy has by now, nil if it has none.
+// policyEvent returns an Event about the problems that a policy, or a namespace, has by now, nil if
+// it has none.
 func (w *eventWriter) policyEvent(key policy.Key) *corev1.Event {
 	w.source.mu.Lock()
 	revision, problems := w.source.revisions[key], w.source.problems[key]
