@@ -120,7 +120,7 @@ var mutants = []mutant{
 		"case Pass:\n\t\treturn outcome{true, Allowed, r.Origins}"},
 	{"who is denied as well is not looked at", "ruleset", "ruleset/action.go",
 		"return a.Has(Deny) || a.Has(Pass)", "return a.Has(Pass)"},
-	{"who was denied is free until all is read", "ruleset", "ruleset/delta.go",
+	{"who was denied is free until all is read", "ruleset", "ruleset/isolating.go",
 		"m.Opens && !m.Closes && !m.Set.HoldsRanges()", "false"},
 	{"a peer is allowed before it is denied", "steps", "nft/steps.go",
 		"if !slices.ContainsFunc(d.AddMembers, closes) && !slices.ContainsFunc(d.DelMembers, opens) {",
