@@ -119,10 +119,11 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	}
 	// This can change what the graph wants, so it comes before the comparison.
 	c.recall(have)
-	delta := ruleset.Diff(have, c.graph.Program())
+	want := c.graph.Program()
+	delta := ruleset.Diff(have, want)
 	c.graph.Changes() // what was recalled is in the difference
 	if !c.source.whole {
-		delta = delta.Isolating()
+		delta = delta.Isolating(want)
 	}
 	if !c.source.whole && c.DenyUnknown {
 		delta = delta.KeepingUnknown()

@@ -23,7 +23,7 @@ type Health struct {
 	reasons  map[string]string // why the node is not ready, by part: sync, kernel, host, source
 	warnings map[string]string // what is wrong without that
 	pending  map[string]string // what is being found out, by whom
-	bad      map[string]string // policies that do not work wholly
+	bad      map[string]string // policies, and namespaces, that do not work wholly
 	commits  int
 	since    Since
 	table    string // who can change the rules; empty: not known yet
@@ -87,9 +87,10 @@ func (h *Health) complaints(blind bool, list map[string]string) {
 func (h *Health) policy(key policy.Key, text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.bad, key.String())
+	kind, name := kindOf(key)
+	delete(h.bad, kind+" "+name)
 	if text != "" {
-		h.bad[key.String()] = shortened(text)
+		h.bad[kind+" "+name] = shortened(text)
 	}
 	h.metrics.badPolicies.Set(float64(len(h.bad)))
 }

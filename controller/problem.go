@@ -9,7 +9,8 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// badPolicies is what is wrong with policies. There can be very many: each costs as much as itself.
+// badPolicies is what is wrong with policies, and with namespaces: their keys are names without a
+// namespace. There can be very many: each costs as much as itself.
 type badPolicies struct {
 	parsed   map[policy.Key][]policy.Problem // what could not be understood
 	excess   map[policy.Key]policy.Problem   // of those for which there is not enough room here
@@ -86,10 +87,19 @@ func (c *Controller) reportProblems(key policy.Key) {
 	}
 	c.bad.told[key] = text
 	c.bad.lines.log(func(more int) {
-		c.Log.Warn("what a policy says does not work wholly", "policy", key.String(), "problem",
-			text, "and others", more)
+		kind, name := kindOf(key)
+		c.Log.Warn("what a "+kind+" says does not work wholly", kind, name, "problem", text,
+			"and others", more)
 	})
 	c.writeEvent(key)
+}
+
+// kindOf returns the kind and the name of the object with a key.
+func kindOf(key policy.Key) (kind, name string) {
+	if key.Namespace == "" {
+		return "namespace", key.Name
+	}
+	return "policy", key.String()
 }
 
 // writeEvent has an Event written where that is up to this node: it has pods that the policy
@@ -127,6 +137,10 @@ func (c *Controller) handleReports(e graph.Event) {
 	case graph.PolicySet:
 		c.setProblems(e.Policy.Key, e.Policy.Problems)
 		c.review.reviewWaiting()
+	case graph.NamespaceSet:
+		c.setProblems(policy.Key{Name: e.Namespace.Name}, e.Namespace.Problems)
+	case graph.NamespaceGone:
+		c.setProblems(policy.Key{Name: e.Name}, nil)
 	case graph.PolicyGone:
 		c.setProblems(e.Key, nil)
 		c.review.reviewWaiting()
@@ -174,10 +188,11 @@ func shortened(text string) string {
 	return strings.ToValidUTF8(text[:maxMessage-3], "") + "..."
 }
 
-// policyWarnings names the first of the bad policies, and counts the others.
+// policyWarnings names the first of the bad objects, of which the keys are kind and name, and counts
+// the others.
 func policyWarnings(warnings, bad map[string]string) {
 	for _, key := range firstOf(bad, listed) {
-		warnings["policy "+key] = bad[key]
+		warnings[key] = bad[key]
 	}
 	if more := len(bad) - listed; more > 0 {
 		warnings["policies"] = fmt.Sprintf("%d more do not work wholly; the metric "+

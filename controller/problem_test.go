@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -27,6 +28,21 @@ func badAgain(name, app string) *policy.Policy {
 			}})
 	}
 	return policy.Parse(p)
+}
+
+// What is wrong with the annotation of a namespace is told until it is mended.
+func TestWrongAuditOfANamespaceIsTold(t *testing.T) {
+	k, source := &kernel{}, script(make(chan Mail))
+	c := start(t, Config{Source: source, Firewall: k})
+	const told = `"namespace shop": "metadata.annotations[picket.dev/audit]: Invalid value`
+	for _, value := range []string{"yes", "true"} {
+		ns := &corev1.Namespace{}
+		ns.Name, ns.Annotations = "shop", map[string]string{policy.AuditAnnotation: value}
+		source <- Mail{Events: []graph.Event{graph.EventOf(ns)}, Synced: true}
+		eventually(t, value, func() bool {
+			return strings.Contains(get(c, "/readyz"), told) == (value == "yes")
+		})
+	}
 }
 
 // Of thousands of bad policies all are counted and a few are named, in an answer that stays small.

@@ -44,8 +44,9 @@ func (c *Controller) closing(ctx context.Context) (ruleset.Delta, error) {
 	empty := graph.New(c.Node, c.Denial)
 	empty.DenyUnknown()
 	empty.Apply(graph.HostSet{Ranges: c.graph.Ranges()})
-	delta := ruleset.Diff(have, empty.Program())
-	return delta.Isolating().KeepingUnknown(), nil
+	want := empty.Program()
+	delta := ruleset.Diff(have, want)
+	return delta.Isolating(want).KeepingUnknown(), nil
 }
 
 // recall takes over the ranges that an earlier process has denied unknown pods of, once.

@@ -30,14 +30,14 @@ func commentOf(r *nftables.Rule) string {
 	return text
 }
 
-// isolatedBy names the policies that isolate the pod of a chain, as many as there is room for: a
-// policy of the pod's own namespace without that.
-func isolatedBy(c ruleset.Chain) string {
+// decidedBy names the policies that isolate the pod of a chain, or are audited, as many as there is
+// room for: a policy of the pod's own namespace without that.
+func decidedBy(c ruleset.Chain) string {
 	if len(c.Policies) == 0 {
 		return ""
 	}
 	namespace, _, _ := strings.Cut(c.Subject, "/")
-	text, shown := "", "isolated by "
+	text, shown := "", c.PoliciesWord()+" "
 	for i, policy := range c.Policies {
 		if i > 0 {
 			shown += ", "

@@ -168,7 +168,7 @@ func TestIsolatedBy(t *testing.T) {
 		"isolated by x/" + strings.Repeat("p", 110) + "...": {"x/" + strings.Repeat("p", 200),
 			"x/q"},
 	} {
-		got := isolatedBy(ruleset.Chain{Subject: "shop/web-0", Policies: policies})
+		got := decidedBy(ruleset.Chain{Subject: "shop/web-0", Policies: policies})
 		if got != want || len(got) > maxComment {
 			t.Errorf("%v: %q, want %q", policies, got, want)
 		}

@@ -60,10 +60,10 @@ func podChains(conn *nftables.Conn) (list []ruleset.ChainID, err error) {
 	return list, nil
 }
 
-// counted reads the counter of a rule. Only what denies has one.
+// counted reads the counter of a rule that denies. What an audit lets through has one, too.
 func counted(r *nftables.Rule) (packets uint64, counts bool) {
 	for _, e := range r.Exprs {
-		if c, is := e.(*expr.Counter); is {
+		if c, is := e.(*expr.Counter); is && !letsThrough(r) {
 			return c.Packets, true
 		}
 	}

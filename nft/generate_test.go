@@ -152,7 +152,7 @@ func chains(sets []ruleset.Set) *rapid.Generator[ruleset.Chain] {
 			ID: ruleset.NewChainID(d, "default", pod), Direction: d, Subject: "default/" + pod,
 			Steps: ruleset.RuleSteps(rapid.SliceOfN(rules(d, sets), 0, 8).Draw(t, "rules")...),
 			End: rapid.SampledFrom([]ruleset.End{ruleset.EndDrop, ruleset.EndReject,
-				ruleset.EndDrop, ruleset.EndAccept, ruleset.EndGoBack}).Draw(t, "end"),
+				ruleset.EndDrop, ruleset.EndAccept, ruleset.EndGoBack, ruleset.EndAudit}).Draw(t, "end"),
 			Policies: rapid.SampledFrom([][]string{
 				nil, {"default/a"}, {"default/a", "default/b", "x/c"},
 				{"x/" + strings.Repeat("p", 200)},

@@ -16,6 +16,9 @@ const (
 	arrival   = "arrival"    // the chain for what egress lets pass: ingress decides about it
 	tunnels   = "tunnels"    // the chain that drops what a node would unpack
 	logPrefix = nflog.Prefix // then the chain's name and a space
+
+	// the same for what is let through: no chain's name is the word audit
+	auditPrefix = logPrefix + "audit "
 )
 
 // Lengths that the kernel allows, in bytes.
@@ -28,7 +31,7 @@ const (
 // for the comment of an element that leads to it.
 const (
 	_ = uint(maxName - ruleset.MaxChainID)
-	_ = uint(maxLogPrefix - len(logPrefix) - ruleset.MaxChainID - len(" "))
+	_ = uint(maxLogPrefix - len(auditPrefix) - ruleset.MaxChainID - len(" "))
 	_ = uint(maxComment - ruleset.MaxChainID)
 )
 

@@ -150,7 +150,8 @@ func TestNoPacketPassesWhilePeersComeAndGo(t *testing.T) {
 func peersAndRules() *rapid.Generator[*ruleset.Program] {
 	return rapid.Custom(func(t *rapid.T) *ruleset.Program {
 		c := ruleset.Chain{ID: "ingress/a/x", Subject: "a/x",
-			End: rapid.SampledFrom([]ruleset.End{ruleset.EndDrop, ruleset.EndGoBack}).Draw(t, "end")}
+			End: rapid.SampledFrom([]ruleset.End{ruleset.EndDrop, ruleset.EndGoBack,
+				ruleset.EndAudit}).Draw(t, "end")}
 		p := &ruleset.Program{Dispatch: []ruleset.Dispatch{{Addr: nth(ruleset.IPv4, 60),
 			Chain: c.ID}}}
 		var rules []ruleset.Step

@@ -74,7 +74,7 @@ func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error
 
 // rulesOf turns a chain into rules: those of its steps in their order, then those of its end. The
 // first rule of the end has the digest of the whole chain for a comment, the last one the policies
-// that isolate the pod.
+// that isolate the pod, or are audited.
 func rulesOf(c ruleset.Chain) []rule {
 	var rules []rule
 	for _, s := range c.Steps {
@@ -157,6 +157,8 @@ func endRules(c ruleset.Chain) []rule {
 		return []rule{newRule(verdict(expr.VerdictReturn, ""))}
 	case ruleset.EndAccept:
 		return []rule{newRule(consent(c.Direction))}
+	case ruleset.EndAudit:
+		return auditRules(c)
 	}
 	rules := []rule{newRule(denialLog(c))}
 	last := drop()
@@ -165,5 +167,5 @@ func endRules(c ruleset.Chain) []rule {
 			newRule(isProtocol(ruleset.TCP), isForwarded(), counter(), rejectReset()))
 		last = rejectProhibited()
 	}
-	return append(rules, newRule(counter(), last).because(isolatedBy(c)))
+	return append(rules, newRule(counter(), last).because(decidedBy(c)))
 }

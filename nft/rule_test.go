@@ -50,3 +50,20 @@ func TestActionsOfRules(t *testing.T) {
 		"ct status dnat counter reject with icmpx type admin-prohibited",
 		"meta l4proto tcp iif != 0 counter reject with tcp reset", "counter reject with icmpx type admin-prohibited")...)
 }
+
+// What audited policies would deny is logged with a word of its own, counted and let through.
+func TestEndThatAudits(t *testing.T) {
+	for d, onward := range map[ruleset.Direction]string{
+		ruleset.Ingress: "accept", ruleset.Egress: "goto arrival",
+	} {
+		id := ruleset.NewChainID(d, "shop", "web")
+		c := ruleset.Chain{ID: id, Direction: d, Subject: "shop/web",
+			End: ruleset.EndAudit, Policies: []string{"shop/db", "shop/deny"}}
+		wantRules(t, c, `limit rate 10/second burst 20 packets log prefix "picket audit `+
+			string(id)+` " group 86`, "counter "+onward)
+		rules := rulesOf(c)
+		if got := rules[len(rules)-1].comment; got != "audited: db, deny" {
+			t.Errorf("comment %q", got)
+		}
+	}
+}

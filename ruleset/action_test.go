@@ -64,6 +64,7 @@ func TestDecideByEnds(t *testing.T) {
 	for end, want := range map[End]string{
 		EndDrop: "deny: no rule in x", EndReject: "deny: no rule in x",
 		EndAccept: "allow: nothing in x denies", EndGoBack: "allow: nothing in x denies",
+		EndAudit: "allow: audited, no rule in x",
 	} {
 		for _, called := range []bool{false, true} {
 			p := &Program{Chains: []Chain{{ID: "x", End: end}},
@@ -315,7 +316,7 @@ func TestIsolatingPartAllowsNoMore(t *testing.T) {
 		}
 		b.Node = nil
 		m := holding(t, a)
-		d := Diff(observe(t, m), b).Isolating()
+		d := Diff(observe(t, m), b).Isolating(b)
 		if err := m.Apply(t.Context(), d); err != nil {
 			t.Fatalf("%v\n%s", err, d.String())
 		}
@@ -345,7 +346,7 @@ func TestIsolatingPartKeepsWhoIsDenied(t *testing.T) {
 			t.Fatal(err)
 		}
 		have, _ := m.Observe(t.Context())
-		d := Diff(have, program()).Isolating()
+		d := Diff(have, program()).Isolating(program())
 		if got := !strings.Contains(d.String(), "- pods4-web 10.0.0.9"); got != kept {
 			t.Errorf("%s: kept %t by\n%s", action, got, d.String())
 		}

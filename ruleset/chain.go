@@ -20,7 +20,8 @@ type Chain struct {
 	Subject   string // namespace/name of the pod
 	Steps     Steps
 	End       End
-	Policies  []string // namespace/name of those that isolate the subject, sorted
+	// namespace/name, sorted: of those that isolate the subject or, with EndAudit, are audited
+	Policies []string
 }
 
 // Rules yields the steps of a chain that are rules, in their order.
@@ -87,13 +88,21 @@ func (c Chain) Digest() string {
 	return Digest(b.String())
 }
 
+// PoliciesWord says what the policies of a chain do to its subject, before their names.
+func (c Chain) PoliciesWord() string {
+	if c.End == EndAudit {
+		return "audited:"
+	}
+	return "isolated by"
+}
+
 // text writes the canonical text of a chain, of which its digest is made.
 func (c Chain) text(b *strings.Builder) {
 	fmt.Fprintf(b, "chain %s\n", c.ID)
 	c.Steps.text(b, c.Direction)
 	fmt.Fprintf(b, "  %s", c.End)
 	if len(c.Policies) > 0 {
-		fmt.Fprintf(b, "  # isolated by %s", strings.Join(c.Policies, ", "))
+		fmt.Fprintf(b, "  # %s %s", c.PoliciesWord(), strings.Join(c.Policies, ", "))
 	}
 	b.WriteByte('\n')
 }

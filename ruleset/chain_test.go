@@ -12,6 +12,7 @@ func TestChainDigestTellsRulesApart(t *testing.T) {
 		"end":         func(c *Chain) { c.End = EndDrop },
 		"end, free":   func(c *Chain) { c.End = EndGoBack },
 		"end, open":   func(c *Chain) { c.End = EndAccept },
+		"end, audit":  func(c *Chain) { c.End = EndAudit },
 		"policies":    func(c *Chain) { c.Policies = []string{"default/db"} },
 		"a rule less": func(c *Chain) { c.Steps = c.Steps[1:] },
 		"a lookup":    func(c *Chain) { c.Steps = append(Steps{Lookup{PortsOf(c.ID)}}, c.Steps...) },

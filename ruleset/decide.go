@@ -44,6 +44,7 @@ type Decision struct {
 	Own       bool     // between a pod and its own node
 	Unknown   bool     // the address is one that a strict program denies
 	Tunnel    bool     // the flow ends where a node unpacks tunnels
+	Audited   bool     // allowed, counted and logged: policies that are audited would deny it
 	Reason    []Origin // of the rule that decided, or of those of which one did; none: none did
 }
 
@@ -58,6 +59,8 @@ func (d Decision) String() string {
 		return fmt.Sprintf("%s deny: no known pod of this node has the address", d.Direction)
 	case d.Chain == "":
 		return fmt.Sprintf("%s allow: not isolated", d.Direction)
+	case d.Audited:
+		return fmt.Sprintf("%s allow: audited, no rule in %s", d.Direction, d.Chain)
 	case len(d.Reason) > 0:
 		return fmt.Sprintf("%s %s: %s", d.Direction, d.Verdict, ReasonOf(d.Reason))
 	case d.Verdict == Allowed:
@@ -115,13 +118,15 @@ func (p *Program) decideBy(d Direction, id ChainID, peer netip.Addr, f Flow) Dec
 	if !o.decided {
 		o.verdict = Allowed
 	}
-	return Decision{Direction: d, Verdict: o.verdict, Chain: id, Reason: o.reason}
+	return Decision{Direction: d, Verdict: o.verdict, Chain: id, Audited: o.audited,
+		Reason: o.reason}
 }
 
 // outcome is what a chain makes of a flow. The zero value has decided nothing.
 type outcome struct {
 	decided bool
 	verdict Verdict
+	audited bool // it is allowed by an end that audits
 	reason  []Origin
 }
 
@@ -145,7 +150,8 @@ func (p *Program) take(id ChainID, peer netip.Addr, f Flow, depth int) outcome {
 		case Lookup:
 			if m, leads := p.set(s.Set).jump(f.Proto, f.Port); leads {
 				if o := p.take(m.Chain, peer, f, depth+1); o.decided {
-					return outcome{true, o.verdict, m.Reason.Origins()}
+					o.reason = m.Reason.Origins()
+					return o
 				}
 			}
 		case Call:
@@ -161,11 +167,11 @@ func (p *Program) take(id ChainID, peer netip.Addr, f Flow, depth int) outcome {
 func (r Rule) outcome() outcome {
 	switch r.Action {
 	case Accept:
-		return outcome{true, Allowed, r.Origins}
+		return outcome{decided: true, verdict: Allowed, reason: r.Origins}
 	case Pass:
 		return outcome{}
 	default:
-		return outcome{true, Denied, r.Origins}
+		return outcome{decided: true, verdict: Denied, reason: r.Origins}
 	}
 }
 
@@ -174,6 +180,8 @@ func (e End) outcome() outcome {
 	switch e {
 	case EndAccept:
 		return outcome{decided: true, verdict: Allowed}
+	case EndAudit:
+		return outcome{decided: true, verdict: Allowed, audited: true}
 	case EndGoBack:
 		return outcome{}
 	default:

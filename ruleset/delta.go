@@ -2,7 +2,6 @@ package ruleset
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -40,25 +39,6 @@ func (d *Delta) Empty() bool {
 		len(d.DelLinks)+len(d.AddLinks)+len(d.DelDispatch)+len(d.DelMembers)+len(d.AddSets)+
 			len(d.AddMembers)+len(d.PutChains)+len(d.AddDispatch)+len(d.DelChains)+
 			len(d.DelSets) == 0
-}
-
-// Isolating returns the part of a delta that ends nobody's isolation: a subject is dispatched on,
-// to another chain at most, and what that needs stays. A pod that is known stays so, too, and so
-// do the fixed sets, and the peers that rules only deny.
-func (d Delta) Isolating() Delta {
-	moved := map[Subject]bool{}
-	for _, e := range d.AddDispatch {
-		moved[Subject{e.Direction, e.Addr}] = true
-	}
-	d.DelDispatch = slices.DeleteFunc(slices.Clone(d.DelDispatch), func(e Dispatch) bool {
-		return !moved[Subject{e.Direction, e.Addr}]
-	})
-	d.DelMembers = slices.DeleteFunc(slices.Clone(d.DelMembers), func(m Members) bool {
-		return m.Set.IsKnownPods() || m.Set.Fixed() || slices.Contains(d.DelSets, m.Set) ||
-			m.Opens && !m.Closes && !m.Set.HoldsRanges()
-	})
-	d.DelLinks, d.DelChains, d.DelSets = nil, nil, nil
-	return d
 }
 
 // String is the canonical text, one change a line.

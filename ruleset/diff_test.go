@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -17,8 +18,8 @@ func holding(t *rapid.T, p *Program) *Memory {
 	return m
 }
 
-func observe(t *rapid.T, m *Memory) Observed {
-	o, err := m.Observe(t.Context())
+func observe(t rapid.TB, m *Memory) Observed {
+	o, err := m.Observe(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestIsolatingPartOfADelta(t *testing.T) {
 		a, b := programs().Draw(t, "a"), programs().Draw(t, "b")
 		m := holding(t, a)
 		d := Diff(observe(t, m), b)
-		if err := m.Apply(t.Context(), d.Isolating()); err != nil {
+		if err := m.Apply(t.Context(), d.Isolating(b)); err != nil {
 			t.Fatalf("%v\n%s", err, d.String())
 		}
 		have := observe(t, m)

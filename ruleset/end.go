@@ -36,10 +36,11 @@ const (
 	EndReject     // TCP reset, else ICMP administratively prohibited
 	EndGoBack     // nothing: the chain that led here goes on; a pod's own chain leaves it free
 	EndAccept     // what the action Accept does
+	EndAudit      // the same, counted and logged: policies that are audited would deny it
 )
 
 // endWords are the words for the ends.
-var endWords = [...]string{"drop", "reject", "go back", "allow"}
+var endWords = [...]string{"drop", "reject", "go back", "allow", "audit"}
 
 // String is a word for the end.
 func (e End) String() string { return endWords[e] }
@@ -54,6 +55,6 @@ func (e *End) UnmarshalText(text []byte) error { return parseWord(e, endWords[:]
 func (e End) actions() Actions {
 	return [...]Actions{
 		EndDrop: ActionsOf(Deny), EndReject: ActionsOf(Deny), EndGoBack: 0,
-		EndAccept: ActionsOf(Accept),
+		EndAccept: ActionsOf(Accept), EndAudit: ActionsOf(Accept),
 	}[e]
 }

@@ -146,7 +146,7 @@ var edits = map[string]func(*Program){
 	"member":        onFirst(membersOf, func(m *Member) { m.Addr = m.Addr.Prev() }),
 	"member's last": onFirst(membersOf, func(m *Member) { m.Last = next(m.Last) }),
 	"chain's name":  onFirst(chainsOf, func(c *Chain) { c.ID += "x" }),
-	"end":           onFirst(chainsOf, func(c *Chain) { c.End = (c.End + 1) % 4 }),
+	"end":           onFirst(chainsOf, func(c *Chain) { c.End = (c.End + 1) % 5 }),
 	"policies": onFirst(chainsOf, func(c *Chain) {
 		c.Policies = toggled(c.Policies, "z/z")
 	}),

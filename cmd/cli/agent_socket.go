@@ -117,6 +117,10 @@ func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
 			return nil, fmt.Errorf("read the kernel: %w", err)
 		}
 		state.Observed, state.Denied = &observed, denied
+		// Of iptables nobody reads yet what an audit lets through.
+		if n, is := s.kernel.(nftLooker); is {
+			state.Audited = n.Audited()
+		}
 		if d := state.Differences(); d.Empty() {
 			break
 		}

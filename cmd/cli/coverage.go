@@ -83,6 +83,10 @@ func (p *page) coverage(r coverage.Report) {
 		p.line("  ", "\nOut of reach of any policy (hostNetwork): %s: %s",
 			inspect.Count(len(r.Host), "pod"), p.few(r.Host, 3))
 	}
+	if len(r.Audited) > 0 {
+		p.line("  ", "\nAudited, so that they isolate nobody: %s: %s",
+			inspect.Count(len(r.Audited), "policy"), p.few(r.Audited, 3))
+	}
 	if len(r.Unused) > 0 {
 		p.line("  ", "\nPolicies that select nobody:")
 	}

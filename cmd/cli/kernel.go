@@ -124,15 +124,26 @@ func (p *page) podList(r kernelReport) {
 		words := map[ruleset.Direction]string{ruleset.Ingress: "free", ruleset.Egress: "free"}
 		denied, by := uint64(0), []string{}
 		for _, d := range pod.Directions {
-			words[d.Direction] = "isolated"
+			words[d.Direction] = isolationWord(d)
 			denied += d.Denied
 			by = append(by, d.IsolatedBy...)
+			for _, name := range d.AuditedBy {
+				by = append(by, name+" (audited)")
+			}
 		}
 		slices.Sort(by)
 		t.Rows = append(t.Rows, []string{pod.Pod, words[ruleset.Ingress], words[ruleset.Egress],
 			fmt.Sprint(denied), p.few(withoutNamespace(slices.Compact(by), pod.Pod), 3)})
 	}
 	p.table(t)
+}
+
+// isolationWord says what becomes of the packets that no rule allows.
+func isolationWord(d agent.Rules) string {
+	if d.End == ruleset.EndAudit {
+		return "audited"
+	}
+	return "isolated"
 }
 
 // withoutNamespace leaves out the namespace of policies, which is that of their pod.
@@ -163,8 +174,9 @@ func (p *page) podRules(pod agent.PodRules) {
 		p.line("  ", "no policy isolates it, or it is no pod of this node")
 	}
 	for _, d := range pod.Directions {
-		p.line("  ", "\n%s  isolated by %s", strings.ToUpper(d.Direction.String()),
-			strings.Join(withoutNamespace(d.IsolatedBy, pod.Pod), ", "))
+		by := withoutNamespace(slices.Concat(d.IsolatedBy, d.AuditedBy), pod.Pod)
+		p.line("  ", "\n%s  %s by %s", strings.ToUpper(d.Direction.String()), isolationWord(d),
+			strings.Join(by, ", "))
 		t := terminal.Table{Header: []string{"  VERDICT", "PORT", "BY", peerWord(d.Direction)}}
 		for _, row := range d.Rows {
 			by := strings.ReplaceAll(row.By, " "+d.Direction.String()+"[", "[")
@@ -172,7 +184,7 @@ func (p *page) podRules(pod agent.PodRules) {
 				p.few(strings.Split(by, ", "), 1), peerText(row)})
 		}
 		t.Rows = append(t.Rows, []string{"  " + d.End.String(), "any", "-",
-			"everybody else: " + inspect.Count(int(d.Denied), "packet")})
+			"everybody else: " + inspect.Count(int(d.Denied+d.Audited), "packet")})
 		p.table(t)
 	}
 }

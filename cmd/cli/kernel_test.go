@@ -29,6 +29,9 @@ func TestKernelPage(t *testing.T) {
 	wrong.Right, wrong.Missing = false, []string{"~ chain ingress/shop/backend"}
 	pod.Differs = []string{"ingress/shop/backend: the rules are others"}
 	wrong.Pods = []agent.PodRules{pod}
+	audit := agent.PodRules{Pod: "shop/web", Node: "node-2", Directions: []agent.Rules{{
+		AuditedBy: []string{"shop/try"}, End: ruleset.EndAudit, Audited: 7}}}
+	audited := kernelReport{Node: "node-2", Right: true, Pods: []agent.PodRules{audit}}
 	for name, test := range map[string]struct {
 		report kernelReport
 		full   bool
@@ -44,6 +47,15 @@ INGRESS  isolated by api, default-deny
 `},
 		"all pods": {right, false, `POD           INGRESS   EGRESS  DENIED  ISOLATED BY
 shop/backend  isolated  free        41  api, default-deny
+`},
+		"an audited pod": {audited, true, `shop/web    on node-2: as it should be
+
+INGRESS  audited by try
+  VERDICT  PORT  BY  FROM
+  audit    any   -   everybody else: 7 packets
+`},
+		"all pods, one audited": {audited, false, `POD       INGRESS  EGRESS  DENIED  ISOLATED BY
+shop/web  audited  free         0  try (audited)
 `},
 		"no pod": {kernelReport{Node: "node-1", Right: true}, false,
 			"no policy isolates a pod of node-1\n"},

@@ -146,6 +146,10 @@ func (p *page) why(a why.Answer) {
 		word, colour = "PARTLY DENIED", terminal.Bad
 	}
 	p.line("    ", "%s  %s %s %s %s", p.Paint(colour, word), a.From, p.arrow, a.To, a.Port)
+	if names := wouldDeny(a); len(names) > 0 && a.Verdict == why.Allowed {
+		p.line("    ", "  %s by %s (audited)", p.Paint(terminal.Bad, "would be denied"),
+			strings.Join(names, ", "))
+	}
 	// No policy decides about packets that cannot be sent at all.
 	if a.NoFamily {
 		p.line("    ", "\n  they have no IP family in common: one is IPv4 only, the other IPv6 only")
@@ -154,8 +158,12 @@ func (p *page) why(a why.Answer) {
 	if says := deniers(a); says != "" {
 		p.line("    ", "  %s", says)
 	}
+	if a.Verdict == why.Allowed && a.Audited > 0 && a.Pairs > 1 {
+		p.line("    ", "  %d of %d pairs; below: %s %s %s %s", a.Audited, a.Pairs, a.Example.From,
+			p.arrow, a.Example.To, a.Example.Port)
+	}
 	// One pair of pods stands for all that are denied.
-	if a.Pairs > 1 {
+	if a.Pairs > 1 && (a.Denied > 0 || a.Audited == 0) {
 		verb := "is"
 		if a.Denied != 1 {
 			verb = "are"
@@ -167,6 +175,17 @@ func (p *page) why(a why.Answer) {
 		p.WriteString("\n")
 		p.half(h)
 	}
+}
+
+// wouldDeny names the audited policies that would deny what is shown, with their namespaces.
+func wouldDeny(a why.Answer) []string {
+	var names []string
+	for _, h := range a.Directions {
+		if h.WouldDeny {
+			names = append(names, h.Audited...)
+		}
+	}
+	return names
 }
 
 // deniers says which directions deny.
@@ -192,6 +211,7 @@ var reasons = map[string]string{
 	why.ByRule:      "isolated, and a rule allows it",
 	why.NoRule:      "isolated, and no rule lets it through",
 	why.NotIsolated: "allowed: no policy isolates it in this direction",
+	why.AuditOnly:   "allowed: the policies that would deny it are audited",
 	why.OwnNode:     "allowed: a pod and its own node always reach each other",
 	why.Itself:      "allowed: a pod always reaches itself",
 	why.NoPod:       "allowed: it is no pod, and policies judge pods alone",
@@ -211,6 +231,9 @@ func (p *page) half(h why.Half) {
 	p.line("    ", "  %s%s: %s", strings.ToUpper(h.Direction), where, reasons[h.Reason])
 	if len(h.IsolatedBy) > 0 {
 		p.item("isolated by", p.isolating(h))
+	}
+	if len(h.Audited) > 0 {
+		p.item("audited", strings.Join(policyNames(h.Audited), ", "))
 	}
 	if len(h.Broken) > 0 {
 		p.item("(!)", "a part of it matches nothing: picket lint")
@@ -247,6 +270,15 @@ func (p *page) isolating(h why.Half) string {
 		names = append(names, policyName(name)+mark)
 	}
 	return strings.Join(names, ", ")
+}
+
+// policyNames are the names of policies without their namespace.
+func policyNames(all []string) []string {
+	names := make([]string, len(all))
+	for i, name := range all {
+		names[i] = policyName(name)
+	}
+	return names
 }
 
 // policyName is the name of a policy without its namespace, which is that of the pod.

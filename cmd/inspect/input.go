@@ -65,12 +65,19 @@ func names(from manifests.Input) []string {
 	return all
 }
 
-// unclear returns the parts of policies that cannot be understood, each with its place in a file.
+// unclear returns the parts of policies and namespaces that cannot be understood, each with its
+// place in a file.
 func unclear(all manifests.Objects) []string {
 	var lines []string
 	for _, np := range all.Policies {
 		key := manifests.Key{Kind: manifests.Policy, Namespace: np.Namespace, Name: np.Name}
 		for _, p := range policy.Parse(np).Problems {
+			lines = append(lines, all.Problem(key, p.Error).Error())
+		}
+	}
+	for _, ns := range all.Namespaces {
+		key := manifests.Key{Kind: manifests.Namespace, Name: ns.Name}
+		for _, p := range policy.NewNamespace(ns).Problems {
 			lines = append(lines, all.Problem(key, p.Error).Error())
 		}
 	}
@@ -144,6 +151,9 @@ var errNoAddress = fmt.Errorf(
 // Place returns where a field of a policy stands in the files.
 func (in *Input) Place(k policy.Key, field string) manifests.Place {
 	key := manifests.Key{Kind: manifests.Policy, Namespace: k.Namespace, Name: k.Name}
+	if k.Namespace == "" {
+		key.Kind = manifests.Namespace
+	}
 	return in.all.Place(key, field)
 }
 

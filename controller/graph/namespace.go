@@ -71,6 +71,9 @@ func (g *Graph) setNamespace(n policy.Namespace, hasObject bool) {
 	ns := g.namespace(n.Name)
 	g.indexLabels(ns, false)
 	g.countPods(nil, ns.Namespace, -len(ns.pods))
+	if ns.Audit != n.Audit {
+		g.markLocal(ns)
+	}
 	ns.Namespace = n
 	g.countPods(nil, ns.Namespace, len(ns.pods))
 	g.indexLabels(ns, true)
@@ -169,8 +172,7 @@ func (g *Graph) dropUnused(ns *namespace) {
 	g.dropIfEmpty(ns)
 }
 
-// markSubjects marks the pods of this node that a policy selects, and all stand-ins:
-// each may stand for such a pod.
+// markSubjects marks the pods of this node that a policy selects, and all stand-ins.
 func (g *Graph) markSubjects(ns *namespace, p *knownPolicy) {
 	if p == nil {
 		return
@@ -180,6 +182,19 @@ func (g *Graph) markSubjects(ns *namespace, p *knownPolicy) {
 			g.dirty[local] = true
 		}
 	}
+	g.markStandIns()
+}
+
+// markLocal marks all pods of a namespace that are of this node, and all stand-ins.
+func (g *Graph) markLocal(ns *namespace) {
+	for local := range ns.local {
+		g.dirty[local] = true
+	}
+	g.markStandIns()
+}
+
+// markStandIns marks all stand-ins: each may stand for a pod that is concerned.
+func (g *Graph) markStandIns() {
 	for _, standIn := range g.standIns {
 		g.dirty[standIn] = true
 	}

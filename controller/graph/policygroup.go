@@ -6,11 +6,12 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// policyGroup is the pods of this node that the same policies isolate in one direction,
-// also where it is one pod.
+// policyGroup is the pods of this node that the same policies isolate, or audit, in one
+// direction, also where it is one pod.
 type policyGroup struct {
 	key       string // see compile.GroupKey
 	direction ruleset.Direction
+	effect    policy.Effect
 	pods      map[*pod]bool
 	group     compile.Group // of these pods; zero: not made since they changed
 
@@ -32,17 +33,17 @@ func (x *policyGroup) compiled() compile.Group {
 		for p := range x.pods {
 			keys = append(keys, p.claimed.Key)
 		}
-		x.group = compile.NewGroup(x.direction, keys)
+		x.group = compile.NewGroup(x.direction, x.effect, keys)
 	}
 	return x.group
 }
 
-// updatePolicyGroup updates by which policies a pod is isolated in a direction, and in
-// which group it is for that.
+// updatePolicyGroup updates which policies decide about a pod in a direction, and in which
+// group it is for that.
 func (g *Graph) updatePolicyGroup(p *pod, d ruleset.Direction) {
 	x := &p.isolations[d]
-	isolated, key := false, ""
-	if x.as, x.by, isolated = g.subjectOf(p, d); isolated {
+	key := ""
+	if x.as, x.by = g.subjectOf(p, d); x.by.Effect != policy.Frees {
 		key = compile.GroupKey(x.as, d, x.by)
 	}
 	if x.group != nil && x.group.key == key {
@@ -60,7 +61,7 @@ func (g *Graph) updatePolicyGroup(p *pod, d ruleset.Direction) {
 	}
 	now, exists := g.policyGroups[key]
 	if !exists {
-		now = &policyGroup{key: key, direction: d, pods: map[*pod]bool{}}
+		now = &policyGroup{key: key, direction: d, effect: x.by.Effect, pods: map[*pod]bool{}}
 		g.policyGroups[key] = now
 	}
 	now.pods[p] = true

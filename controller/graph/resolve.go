@@ -8,11 +8,11 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// isolation is what isolates a pod in one direction, and what it uses.
+// isolation is what isolates or audits a pod in one direction, and what it uses.
 type isolation struct {
-	as       policy.Pod       // the pod, with the addresses at which it is isolated
-	by       []*policy.Policy // that isolate it, sorted
-	group    *policyGroup     // nil: not isolated
+	as       policy.Pod      // the pod, with the addresses at which it is isolated
+	by       policy.Deciders // sorted
+	group    *policyGroup    // nil: free
 	sources  []*set
 	shared   []ruleset.ChainID // that its chain leads to
 	subjects []ruleset.Subject // that are dispatched to its chain
@@ -89,7 +89,7 @@ func (g *Graph) compile(x isolation) compile.Isolation {
 // subject returns the isolated pod for the compiler.
 func (x *isolation) subject() compile.Subject {
 	return compile.Subject{
-		Pod: x.as, GroupKey: x.group.key, Direction: x.group.direction, Policies: x.by,
+		Pod: x.as, GroupKey: x.group.key, Direction: x.group.direction, Deciders: x.by,
 	}
 }
 
@@ -109,37 +109,32 @@ func (g *Graph) unshare(id ruleset.ChainID) {
 	}
 }
 
-// isolating returns the policies that isolate a pod of this node in a direction,
-// sorted.
-func (g *Graph) isolating(p policy.Pod, d ruleset.Direction) []*policy.Policy {
+// deciding returns the policies that decide about a pod of this node in a direction, sorted.
+func (g *Graph) deciding(p policy.Pod, d ruleset.Direction) policy.Deciders {
 	ns, known := g.namespaces[p.Namespace]
 	if !known {
-		return nil
+		return policy.Deciders{}
 	}
-	var isolating []*policy.Policy
+	all := make([]*policy.Policy, 0, len(ns.policies))
 	for _, one := range ns.policies {
-		if one.Selects(p, ns.Namespace, d) {
-			isolating = append(isolating, one.Policy)
-		}
+		all = append(all, one.Policy)
 	}
-	slices.SortFunc(isolating, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
-	return isolating
+	by := policy.Deciding(all, p, ns.Namespace, d)
+	slices.SortFunc(by.Policies, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })
+	return by
 }
 
-// subjectOf returns the subject that a pod or stand-in is in a direction, the policies
-// that isolate it, and whether any do.
-func (g *Graph) subjectOf(p *pod, d ruleset.Direction) (
-	as policy.Pod, by []*policy.Policy, isolated bool,
-) {
+// subjectOf returns the subject that a pod or stand-in is in a direction, and the policies
+// that decide about it.
+func (g *Graph) subjectOf(p *pod, d ruleset.Direction) (as policy.Pod, by policy.Deciders) {
 	if len(p.standsFor) > 0 {
-		isolating := func(one policy.Pod) []*policy.Policy { return g.isolating(one, d) }
-		return policy.StandIn(p.claimed.Addrs[0], p.standsFor, isolating)
+		deciding := func(one policy.Pod) policy.Deciders { return g.deciding(one, d) }
+		return policy.StandIn(p.claimed.Addrs[0], p.standsFor, deciding)
 	}
 	if len(p.subject.Addrs) == 0 {
-		return p.subject, nil, false
+		return p.subject, policy.Deciders{}
 	}
-	by = g.isolating(p.subject, d)
-	return p.subject, by, len(by) > 0
+	return p.subject, g.deciding(p.subject, d)
 }
 
 // dropIfGone drops a pod, or a stand-in, that is gone and whose chains are gone now,

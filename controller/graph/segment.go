@@ -38,8 +38,8 @@ func (g *Graph) MarkPorts(w ruleset.Wiring) []ruleset.Port {
 // is known to be behind is that of a pod that has just started.
 func (g *Graph) markPort(p *ruleset.Port, unfiltered bool) {
 	for _, a := range p.Addrs {
-		out, hasOut := g.dispatch.now[ruleset.Subject{Direction: ruleset.Egress, Addr: a}]
-		in, hasIn := g.dispatch.now[ruleset.Subject{Direction: ruleset.Ingress, Addr: a}]
+		out, hasOut := g.isolatedBy(ruleset.Subject{Direction: ruleset.Egress, Addr: a})
+		in, hasIn := g.isolatedBy(ruleset.Subject{Direction: ruleset.Ingress, Addr: a})
 		p.Bound = p.Bound || hasOut || g.strict
 		p.Isolated = p.Isolated || hasIn && !g.allowsAll(in)
 		p.Closed = p.Closed || unfiltered && (p.Isolated || hasOut && !g.allowsAll(out))
@@ -118,16 +118,23 @@ func (g *Graph) takenRanges() []ruleset.Range {
 // HasPolicies reports whether there is a policy in any namespace.
 func (g *Graph) HasPolicies() bool { return g.policies > 0 }
 
-// IsSubject reports whether a policy selects a pod of this node that claims an address,
+// IsSubject reports whether a policy isolates a pod of this node that claims an address,
 // also where the pod can't have it by the ranges of nodes: its packets may come from
 // there all the same.
 func (g *Graph) IsSubject(a netip.Addr) bool {
 	return slices.ContainsFunc(ruleset.Directions[:], func(d ruleset.Direction) bool {
-		_, isolated := g.dispatch.now[ruleset.Subject{Direction: d, Addr: a}]
+		_, isolated := g.isolatedBy(ruleset.Subject{Direction: d, Addr: a})
 		return isolated || slices.ContainsFunc(g.claims[a], func(p *pod) bool {
-			return p.claimed.Node == g.node && len(g.isolating(*p.claimed, d)) > 0
+			return p.claimed.Node == g.node &&
+				g.deciding(*p.claimed, d).Effect == policy.Isolates
 		})
 	})
+}
+
+// isolatedBy returns the chain that isolates a subject. Audited policies isolate nobody.
+func (g *Graph) isolatedBy(s ruleset.Subject) (id ruleset.ChainID, isolated bool) {
+	id, isolated = g.dispatch.now[s]
+	return id, isolated && g.chains.now[id].End != ruleset.EndAudit
 }
 
 // PodAt names a pod of this node that claims an address; it is empty if none does.

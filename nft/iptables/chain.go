@@ -179,11 +179,13 @@ func (w *writing) end(c ruleset.Chain, after string) []string {
 		return []string{toReturn}
 	case ruleset.EndGoBack:
 		return []string{onward(after)}
+	case ruleset.EndAudit:
+		return []string{logged(auditPrefix(w.top.ID)), rule(comment(decidedBy(w.top)), toReturn)}
 	case ruleset.EndReject:
 		return []string{logged(logPrefix(w.top.ID)),
-			rule(comment(isolatedBy(w.top)), goTo(rejectChain))}
+			rule(comment(decidedBy(w.top)), goTo(rejectChain))}
 	default:
-		return w.denial(isolatedBy(w.top))
+		return w.denial(decidedBy(w.top))
 	}
 }
 
@@ -192,9 +194,9 @@ func (w *writing) denial(why string) []string {
 	return []string{logged(logPrefix(w.top.ID)), rule(comment(why), toDrop)}
 }
 
-// isolatedBy names the policies that isolate the pod of a chain: a policy of the pod's own namespace
-// without that.
-func isolatedBy(c ruleset.Chain) string {
+// decidedBy names the policies that isolate the pod of a chain, or are audited: a policy of the pod's
+// own namespace without that.
+func decidedBy(c ruleset.Chain) string {
 	if len(c.Policies) == 0 {
 		return ""
 	}
@@ -203,5 +205,5 @@ func isolatedBy(c ruleset.Chain) string {
 	for i, policy := range c.Policies {
 		names[i] = strings.TrimPrefix(policy, namespace+"/")
 	}
-	return clip("isolated by "+strings.Join(names, ", "), maxComment)
+	return clip(c.PoliciesWord()+" "+strings.Join(names, ", "), maxComment)
 }

@@ -149,7 +149,7 @@ func podChain(t *rapid.T, d ruleset.Direction, pod string, sets []ruleset.Set,
 
 func ends() *rapid.Generator[ruleset.End] {
 	return rapid.SampledFrom([]ruleset.End{ruleset.EndDrop, ruleset.EndDrop, ruleset.EndReject,
-		ruleset.EndGoBack, ruleset.EndAccept})
+		ruleset.EndGoBack, ruleset.EndAccept, ruleset.EndAudit})
 }
 
 // steps are rules and calls of chains of the same direction.

@@ -180,6 +180,11 @@ func LogName(id ruleset.ChainID) string {
 	return string(id[:room-nameDigest-1]) + "~" + ruleset.Digest(string(id))[:nameDigest]
 }
 
+// auditPrefix is the same for what is let through: no chain's name is the word audit.
+func auditPrefix(id ruleset.ChainID) string {
+	return clip("picket audit "+string(id), maxPrefix-1) + " "
+}
+
 // rejectMark is the bit by which filter knows a packet that it is to answer to. Only rules of
 // programs that reject use it.
 const rejectMark = "0x200000/0x200000"

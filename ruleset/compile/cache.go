@@ -19,12 +19,12 @@ type Cache struct {
 // changed are used; what single policies contribute is kept, see Forget.
 func (x *Cache) Reset() { x.templates = nil }
 
-// Subject is a pod in a direction in which policies isolate it.
+// Subject is a pod in a direction in which policies isolate it, or audit it.
 type Subject struct {
-	Pod       policy.Pod
-	GroupKey  string // see GroupKey
-	Direction ruleset.Direction
-	Policies  []*policy.Policy // sorted by key
+	Pod             policy.Pod
+	GroupKey        string // see GroupKey
+	Direction       ruleset.Direction
+	policy.Deciders // sorted by key
 }
 
 // namespace is that of the policies: a stand-in for several pods has no namespace of
@@ -40,7 +40,8 @@ func (s Subject) namespace() string {
 type Template struct {
 	Request
 	builder builder
-	names   []string // of the policies that isolate the pods
+	names   []string // of the policies that decide about the pods
+	audited bool     // these policies are audited
 }
 
 // Template returns the template for a subject and the others of its group. Where all
@@ -52,6 +53,7 @@ func (x *Cache) Template(s Subject, form Form) *Template {
 	}
 	template := x.fit(s, form)
 	template.Measure(form.RoundedCount())
+	template.audited = s.Effect == policy.Audits
 	for _, one := range s.Policies {
 		template.names = append(template.names, one.String())
 	}
@@ -126,8 +128,11 @@ func (x *Template) DenyAll(p policy.Pod, form Form) Isolation {
 	return x.named(newBuilder(p, x.builder.direction).isolation(p, form, NoGroup))
 }
 
-// named says in the pod's chain which policies isolate it.
+// named says in the pod's chain which policies decide about it. Where they are audited, what
+// they do not allow is let through.
 func (x *Template) named(i Isolation) Isolation {
-	i.Chain.Policies = x.names
+	if i.Chain.Policies = x.names; x.audited {
+		i.Chain.End = ruleset.EndAudit
+	}
 	return i
 }

@@ -43,7 +43,8 @@ func assemble(t *testing.T, line string, d ruleset.Direction, texts []string) (r
 // isolation is that of a pod which shares nothing with others.
 func isolation(p policy.Pod, d ruleset.Direction, by []*policy.Policy,
 	form compile.Form) compile.Isolation {
-	s := compile.Subject{Pod: p, Direction: d, Policies: by}
+	s := compile.Subject{Pod: p, Direction: d,
+		Deciders: policy.Deciders{Policies: by, Effect: policy.Isolates}}
 	return new(compile.Cache).Template(s, form).Isolation(p, form, compile.NoGroup)
 }
 

@@ -19,9 +19,13 @@ type mismatch struct {
 	flow   oracle.Flow
 	want   bool
 	traces []ruleset.Trace
+	audit  string // the direction, if it is about audit
 }
 
 func (m *mismatch) Error() string {
+	if m.audit != "" {
+		return fmt.Sprintf("%v: %s is audited: the oracle says %t", m.flow, m.audit, m.want)
+	}
 	return fmt.Sprintf("%v: the oracle says %t, the programs %t: %v", m.flow, m.want, !m.want,
 		m.traces)
 }
@@ -33,7 +37,14 @@ func compare(w *oracle.World, flows []oracle.Flow, count *tally) *mismatch {
 		want := w.Allowed(f)
 		got, traces := decide(programs, f)
 		if got != want {
-			return &mismatch{f, want, traces}
+			return &mismatch{flow: f, want: want, traces: traces}
+		}
+		audited, wrong := auditedOf(programs, w, f)
+		if wrong != nil {
+			return wrong
+		}
+		if audited {
+			count.audited++
 		}
 		count.flow(got, traces)
 	}
@@ -52,10 +63,33 @@ func (t *tally) flow(allowed bool, traces []ruleset.Trace) {
 	}
 }
 
+// auditedOf reports whether some node audits a flow, in either direction. It is a mismatch where the
+// oracle says otherwise of one direction.
+func auditedOf(programs []*ruleset.Program, w *oracle.World, f oracle.Flow) (bool, *mismatch) {
+	some := false
+	for d, want := range map[ruleset.Direction]bool{
+		ruleset.Egress: w.EgressAudited(f), ruleset.Ingress: w.IngressAudited(f),
+	} {
+		got := false
+		for _, p := range programs {
+			got = got || p.DecideIn(d, flowOf(f)).Audited
+		}
+		if some = some || got; got != want {
+			return some, &mismatch{flow: f, want: want, audit: d.String()}
+		}
+	}
+	return some, nil
+}
+
+// flowOf converts a flow of the oracle.
+func flowOf(f oracle.Flow) ruleset.Flow {
+	return ruleset.Flow{From: f.From, To: f.To, Port: uint16(f.Port), Proto: protocols[f.Protocol]}
+}
+
 // isRuled reports whether a rule of a policy had to allow the flow.
 func isRuled(trace ruleset.Trace) bool {
 	return slices.ContainsFunc(trace, func(s ruleset.Decision) bool {
-		return s.Chain != "" && !slices.Equal(s.Reason, []ruleset.Origin{{}})
+		return s.Chain != "" && !s.Audited && !slices.Equal(s.Reason, []ruleset.Origin{{}})
 	})
 }
 
@@ -92,7 +126,7 @@ func nodesOf(w *oracle.World) []string {
 
 // decide asks every node: a packet passes if none denies it.
 func decide(programs []*ruleset.Program, f oracle.Flow) (bool, []ruleset.Trace) {
-	flow := ruleset.Flow{From: f.From, To: f.To, Port: uint16(f.Port), Proto: protocols[f.Protocol]}
+	flow := flowOf(f)
 	got := ruleset.Allowed
 	var traces []ruleset.Trace
 	for _, p := range programs {

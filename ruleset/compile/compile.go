@@ -10,8 +10,8 @@ import (
 )
 
 // Compile returns the program that the kernel of the snapshot's node should hold:
-// chains for the pods of this node that policies isolate, and the sets that these
-// chains use. It works by plain loops over everything. The problems are those of all
+// chains for the pods of this node that policies isolate or audit, and the sets that
+// these chains use. It works by plain loops over everything. The problems are those of all
 // policies, whomever they select, and those of policies that are beyond a budget on
 // this node.
 func Compile(s Snapshot) (*ruleset.Program, []policy.Problem) {
@@ -73,30 +73,27 @@ func (c *compilation) namespace(name string) policy.Namespace {
 }
 
 // findSubjects finds the pods of this node, and the stand-ins for several of them at
-// one address, that policies isolate in a direction.
+// one address, that policies isolate or audit in a direction.
 func (c *compilation) findSubjects(d ruleset.Direction) {
-	isolating := func(p policy.Pod) []*policy.Policy {
-		return slices.DeleteFunc(slices.Clone(c.policies), func(one *policy.Policy) bool {
-			return !one.Selects(p, c.namespace(p.Namespace), d)
-		})
+	deciding := func(p policy.Pod) policy.Deciders {
+		return policy.Deciding(c.policies, p, c.namespace(p.Namespace), d)
 	}
 	for _, p := range c.addresses.soleSubjects() {
-		if policies := isolating(p); len(policies) > 0 {
-			c.addSubject(p, d, policies)
-		}
+		c.addSubject(p, d, deciding(p))
 	}
 	for a, pods := range c.addresses.standIns() {
-		if standIn, policies, isolated := policy.StandIn(a, pods, isolating); isolated {
-			c.addSubject(standIn, d, policies)
-		}
+		standIn, by := policy.StandIn(a, pods, deciding)
+		c.addSubject(standIn, d, by)
 	}
 }
 
-// addSubject adds an isolated pod, or a stand-in, to the group of those whose chains
-// can share a part.
-func (c *compilation) addSubject(p policy.Pod, d ruleset.Direction, policies []*policy.Policy) {
-	key := GroupKey(p, d, policies)
-	c.subjects[key] = append(c.subjects[key], Subject{p, key, d, policies})
+// addSubject adds a pod, or a stand-in, that is not free to the group of those whose
+// chains can share a part.
+func (c *compilation) addSubject(p policy.Pod, d ruleset.Direction, by policy.Deciders) {
+	if by.Effect != policy.Frees {
+		key := GroupKey(p, d, by)
+		c.subjects[key] = append(c.subjects[key], Subject{p, key, d, by})
+	}
 }
 
 // isolateAll adds what isolates the subjects, as far as the budgets allow.
@@ -142,7 +139,7 @@ func groupOf(subjects []Subject) func() Group {
 		for _, s := range subjects {
 			keys = append(keys, s.Pod.Key)
 		}
-		return NewGroup(subjects[0].Direction, keys)
+		return NewGroup(subjects[0].Direction, subjects[0].Effect, keys)
 	}
 }
 
@@ -209,10 +206,13 @@ func (c *compilation) addStrictSets() {
 	c.program.Sets = append(c.program.Sets, ruleset.StrictSets(ranges, addrs)...)
 }
 
-// problems returns what is wrong with policies, and then which of them are beyond a
-// budget.
+// problems returns what is wrong with namespaces and policies, and then which policies
+// are beyond a budget.
 func (c *compilation) problems() []policy.Problem {
 	var problems []policy.Problem
+	for _, name := range slices.Sorted(maps.Keys(c.namespaces)) {
+		problems = append(problems, c.namespaces[name].Problems...)
+	}
 	for _, one := range c.policies {
 		problems = append(problems, one.Problems...)
 	}

@@ -42,7 +42,7 @@ func TestNamedPortsDoNotChangeTheirRule(t *testing.T) {
 		pod := policy.Pod{Key: policy.Key{Namespace: "a", Name: "web"},
 			Ports: []policy.PortName{{Name: "web", Proto: ruleset.TCP, Number: number}}}
 		chain := new(Cache).Template(Subject{Pod: pod, Direction: ruleset.Ingress,
-			Policies: policies}, Form{}).Isolation(pod, Form{}, NoGroup).Chain
+			Deciders: policy.Deciders{Policies: policies, Effect: policy.Isolates}}, Form{}).Isolation(pod, Form{}, NoGroup).Chain
 		if got := chain.Steps[0].(ruleset.Rule).String(); !strings.HasPrefix(got, "anyone "+want+" ") {
 			t.Errorf("web is %d: %s", number, got)
 		}

@@ -94,22 +94,26 @@ type tally struct {
 	denied int
 	free   int // allowed since no policy isolates an end
 	ruled  int // allowed by a rule of a policy
+	// let through, and counted: policies that are audited would deny it
+	audited int
 }
 
 func (t *tally) add(o tally) {
 	t.flows, t.denied, t.free, t.ruled = t.flows+o.flows, t.denied+o.denied, t.free+o.free, t.ruled+
 		o.ruled
+	t.audited += o.audited
 }
 
 func (t tally) String() string {
 	share := func(n int) float64 { return 100 * float64(n) / float64(max(t.flows, 1)) }
-	return fmt.Sprintf("%d flows, %.1f%% denied, %.1f%% free, %.1f%% allowed by a rule", t.flows,
-		share(t.denied), share(t.free), share(t.ruled))
+	return fmt.Sprintf("%d flows, %.1f%% denied, %.1f%% free, %.1f%% allowed by a rule, "+
+		"%.1f%% audited", t.flows, share(t.denied), share(t.free), share(t.ruled), share(t.audited))
 }
 
 // isTelling fails where one answer to everything would do nearly as well.
 func (t tally) isTelling(tb testing.TB) {
-	if t.denied < t.flows/5 || t.free < t.flows/5 || t.ruled < t.flows/20 {
+	if t.denied < t.flows/5 || t.free < t.flows/5 || t.ruled < t.flows/20 ||
+		t.audited < t.flows/50 {
 		tb.Errorf("the comparison says too little: %v", t)
 	}
 }

@@ -82,6 +82,8 @@ func reasons(traces []ruleset.Trace) string {
 	for _, d := range slices.Concat(traces...) {
 		if d.Own {
 			texts = append(texts, "its own node")
+		} else if d.Audited {
+			texts = append(texts, scene.Audited)
 		} else if len(d.Reason) > 0 {
 			texts = append(texts, string(ruleset.ReasonOf(d.Reason)))
 		}

@@ -21,6 +21,11 @@
 // it holds, and a policy that goes on isolating a terminating namespace is one
 // of them for as long as it does.
 //
+// # Audit
+//
+// A policy that is audited isolates nobody and allows nothing. What is allowed in
+// a direction, and would not be if all audited policies were enforced, is audited.
+//
 // # Wrong input
 //
 // What cannot be read matches nothing. A policy stays in force for its

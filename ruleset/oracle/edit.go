@@ -29,6 +29,7 @@ func (s Size) Edit(r *rand.Rand, w *World) *World {
 	changes := []func() bool{
 		d.relabelPod, d.relabelPod, d.agePod, d.agePod, d.movePod, d.movePod, d.addPod, d.deletePod,
 		d.relabelNamespace, d.editNode, d.editPolicy, d.editPolicy, d.addPolicy, d.deletePolicy,
+		d.auditPolicy, d.auditPolicy, d.auditNamespace,
 	}
 	for !pick(r, changes...)() { // relabelNamespace always can
 	}
@@ -168,6 +169,30 @@ func (d *draw) editPolicy() bool {
 	p := d.w.Policies[i].DeepCopy()
 	d.redraw(&p.Spec)
 	d.w.Policies[i] = p
+	return true
+}
+
+// auditPolicy draws the annotations of a policy anew.
+func (d *draw) auditPolicy() bool {
+	if len(d.w.Policies) == 0 {
+		return false
+	}
+	i := d.r.IntN(len(d.w.Policies))
+	p := d.w.Policies[i].DeepCopy()
+	p.Annotations = d.audit()
+	d.w.Policies[i] = p
+	return true
+}
+
+// auditNamespace draws the annotations of a namespace anew.
+func (d *draw) auditNamespace() bool {
+	if len(d.w.Namespaces) == 0 {
+		return false
+	}
+	i := d.r.IntN(len(d.w.Namespaces))
+	ns := d.w.Namespaces[i].DeepCopy()
+	ns.Annotations = d.namespaceAudit()
+	d.w.Namespaces[i] = ns
 	return true
 }
 

@@ -70,6 +70,11 @@ func TestEditShowsEachChange(t *testing.T) {
 		seen.note("pod deleted", len(next.Pods) < len(w.Pods))
 		seen.note("policy added", len(next.Policies) > len(w.Policies))
 		seen.note("policy deleted", len(next.Policies) < len(w.Policies))
+		for i := range min(len(w.Policies), len(next.Policies)) {
+			seen.note("audit begins", !w.isAudited(w.Policies[i]) && next.isAudited(w.Policies[i]))
+			p, q := w.Policies[i], next.Policies[i]
+			seen.note("audit ends", p.Name == q.Name && w.isAudited(p) && !next.isAudited(q))
+		}
 		seen.note("namespace added", len(next.Namespaces) > len(w.Namespaces))
 		for _, name := range changed(w, next) {
 			seen.note(name[:2], true)

@@ -38,6 +38,10 @@ func (c features) world(w *World) {
 		(w.hasPolicy("a", "b-c") && w.hasPolicy("a-b", "c")))
 	c.note("one pod name in two namespaces", w.hasPod("a", "p") && w.hasPod("ab", "p"))
 	for _, ns := range w.Namespaces {
+		value, says := ns.Annotations["picket.dev/audit"]
+		c.note("namespace audited", value == "true")
+		c.note("bad: audit of a namespace", says && value != "true" && value != "false")
+		c.note("monitor of a namespace", len(ns.Annotations) > 0 && !says)
 		c.note("namespace terminating", ns.DeletionTimestamp != nil)
 		c.note("namespace with its name label", ns.Labels[corev1.LabelMetadataName] == ns.Name)
 		label, has := ns.Labels[corev1.LabelMetadataName]
@@ -54,6 +58,7 @@ func (c features) world(w *World) {
 	}
 	for _, p := range w.Policies {
 		c.policy(p)
+		c.audit(w, p)
 	}
 }
 
@@ -99,6 +104,21 @@ func (c features) pod(w *World, p *corev1.Pod) {
 		c.note("address shared, same start", shared && live && !dead &&
 			startOf(p).Equal(startOf(q)))
 	}
+}
+
+// audit notes what annotations say of a policy.
+func (c features) audit(w *World, p *networkingv1.NetworkPolicy) {
+	audit, has := p.Annotations["picket.dev/audit"]
+	monitor, monitors := p.Annotations["kube-router.io/network-policy.monitor"]
+	c.note("audited by itself", has && w.isAudited(p))
+	c.note("monitored", !has && w.isAudited(p) && monitors)
+	c.note("audited by its namespace", !has && !monitors && w.isAudited(p))
+	c.note("audited, and not monitored", audit == "true" && monitor == "false")
+	c.note("enforced in an audited namespace", has && audit == "false" && slices.ContainsFunc(
+		w.Namespaces, func(ns *corev1.Namespace) bool {
+			return ns.Name == p.Namespace && ns.Annotations["picket.dev/audit"] == "true"
+		}))
+	c.note("bad: audit", has && audit != "true" && audit != "false")
 }
 
 // node notes what a node shows.

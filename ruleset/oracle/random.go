@@ -178,12 +178,23 @@ func nodeIPs(n int) []corev1.PodIP {
 func (d *draw) namespace(name string) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name,
 		Labels: d.namespaceLabels(name)}}
+	ns.Annotations = d.namespaceAudit()
 	ns.Status.Phase = corev1.NamespaceActive
 	if d.seldom() {
 		ns.DeletionTimestamp = d.moment()
 		ns.Status.Phase = corev1.NamespaceTerminating
 	}
 	return ns
+}
+
+// namespaceAudit draws the annotations of a namespace: mostly none. That of
+// kube-router says nothing there.
+func (d *draw) namespaceAudit() map[string]string {
+	if d.often() {
+		return nil
+	}
+	key := pick(d.r, "picket.dev/audit", "picket.dev/audit", "kube-router.io/network-policy.monitor")
+	return map[string]string{key: d.auditValue()}
 }
 
 // namespaceLabels draws from the alphabet of the pods' labels: a selector that

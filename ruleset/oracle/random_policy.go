@@ -14,11 +14,35 @@ func (d *draw) policy() *networkingv1.NetworkPolicy {
 	p.Name = unused(d.r, policyNames(), func(name string) bool {
 		return d.w.hasPolicy(p.Namespace, name)
 	})
+	p.Annotations = d.audit()
 	p.Spec.PodSelector = d.selector()
 	p.Spec.PolicyTypes = d.policyTypes()
 	p.Spec.Ingress = d.ingress()
 	p.Spec.Egress = d.egress()
 	return p
+}
+
+// audit draws the annotations of a policy: mostly none.
+func (d *draw) audit() map[string]string {
+	if d.r.IntN(3) > 0 {
+		return nil
+	}
+	annotations := map[string]string{"example.com/owner": "x"}
+	if d.often() {
+		annotations["picket.dev/audit"] = d.auditValue()
+	}
+	if d.half() {
+		annotations["kube-router.io/network-policy.monitor"] = d.auditValue()
+	}
+	return annotations
+}
+
+// auditValue draws one that mostly audits.
+func (d *draw) auditValue() string {
+	if d.bad() {
+		return pick(d.r, "", "yes", "True")
+	}
+	return pick(d.r, "true", "true", "true", "false")
 }
 
 // policyNamespace draws one, mostly of a pod: policies are to have subjects.

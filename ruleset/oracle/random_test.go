@@ -78,6 +78,15 @@ func TestRandomVerdicts(t *testing.T) {
 	for _, w := range worlds(60, Size{}) {
 		for _, f := range sample(w.Flows(), 200) {
 			seen[verdict(w, f)]++
+			out, in := w.EgressAudited(f), w.IngressAudited(f)
+			seen.note("audit-egress", out)
+			seen.note("audit-ingress", in)
+			seen.note("audited, and denied", (out || in) && !w.Allowed(f))
+		}
+	}
+	for _, want := range []string{"audit-egress", "audit-ingress", "audited, and denied"} {
+		if seen[want] < 25 {
+			t.Errorf("%s: %d of %v", want, seen[want], seen)
 		}
 	}
 	for _, want := range []string{"allow", "deny-egress", "deny-ingress", "deny-both"} {

@@ -1,7 +1,9 @@
 package oracle_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -16,6 +18,16 @@ func wrongIn(s scene.Step) (wrong []string) {
 		got := scene.Of(s.World.EgressAllowed(f.Flow), s.World.IngressAllowed(f.Flow))
 		if !f.Verdict.Is(got) || s.World.Allowed(f.Flow) != (got == scene.Allow) {
 			wrong = append(wrong, f.String()+": got "+string(got))
+		}
+		audits := 0
+		for _, audited := range []bool{s.World.EgressAudited(f.Flow),
+			s.World.IngressAudited(f.Flow)} {
+			if audited {
+				audits++
+			}
+		}
+		if f.By != "" && strings.Count(f.By, scene.Audited) != audits {
+			wrong = append(wrong, fmt.Sprintf("%s: %d halves are audited", f, audits))
 		}
 	}
 	return wrong

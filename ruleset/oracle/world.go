@@ -55,7 +55,7 @@ func (w *World) IngressAllowed(f Flow) bool {
 func (w *World) allSubjectsAllow(d networkingv1.PolicyType, f Flow, subject, peer netip.Addr) bool {
 	for _, claimants := range w.subjectsAt(subject) {
 		h := half{direction: d, flow: f, claimants: claimants, peer: w.PodAt(peer), peerAddr: peer}
-		if subject != peer && !w.allowed(h) {
+		if subject != peer && !w.allows(w.enforced(), h) {
 			return false
 		}
 	}
@@ -74,19 +74,19 @@ type half struct {
 	peerAddr netip.Addr
 }
 
-// allowed applies the sentence of the API: a pod is isolated once a policy
-// selects it, and then only what one of them allows gets through. Of several
-// claimants it is each that is isolated which the policy has to select.
-func (w *World) allowed(h half) bool {
+// allows applies the sentence of the API to some policies: a pod is isolated once
+// a policy selects it, and then only what one of them allows gets through. Of
+// several claimants it is each that is isolated which the policy has to select.
+func (w *World) allows(policies []*networkingv1.NetworkPolicy, h half) bool {
 	if w.isSame(h.claimants, h.peerAddr) || w.isOwnNode(h.claimants[0], h.peerAddr) {
 		return true
 	}
-	isolated := w.isolatedOf(h)
+	isolated := isolatedOf(policies, h)
 	if len(isolated) == 0 {
 		return true
 	}
 	h.subject = standFor(isolated)
-	return slices.ContainsFunc(w.Policies, func(p *networkingv1.NetworkPolicy) bool {
+	return slices.ContainsFunc(policies, func(p *networkingv1.NetworkPolicy) bool {
 		selectsAll := governs(p, h.direction) && !slices.ContainsFunc(isolated,
 			func(pod *corev1.Pod) bool {
 				return !hasSubject(p, pod)
@@ -103,11 +103,11 @@ func (w *World) isSame(claimants []*corev1.Pod, a netip.Addr) bool {
 		})
 }
 
-// isolatedOf returns the claimants that a policy selects.
-func (w *World) isolatedOf(h half) []*corev1.Pod {
+// isolatedOf returns the claimants that one of the policies selects.
+func isolatedOf(policies []*networkingv1.NetworkPolicy, h half) []*corev1.Pod {
 	var isolated []*corev1.Pod
 	for _, pod := range h.claimants {
-		if slices.ContainsFunc(w.Policies, func(p *networkingv1.NetworkPolicy) bool {
+		if slices.ContainsFunc(policies, func(p *networkingv1.NetworkPolicy) bool {
 			return governs(p, h.direction) && hasSubject(p, pod)
 		}) {
 			isolated = append(isolated, pod)

@@ -46,6 +46,11 @@
 //     unless a pod has it. See [NodeAlias].
 //   - A namespace without an object matches no namespaceSelector but by its name, see
 //     [ImpliedNamespace].
+//   - A policy that is audited isolates nobody and allows nothing: it is not in force. A
+//     packet that is allowed in a direction, and would not be if all audited policies were
+//     enforced, is let through, counted and logged. Since policies add up, that is so only
+//     where no enforced policy isolates the pod: what these allow would be allowed still,
+//     and what they deny stays denied. See [Deciding].
 //   - While a namespace terminates, its policies go on isolating its pods after they
 //     are deleted, until the pods are gone (CVE-2024-7598). Package graph sees to that.
 //   - IPv6 link-local addresses belong to no pod.

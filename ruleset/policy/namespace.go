@@ -2,6 +2,7 @@ package policy
 
 import (
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -11,6 +12,9 @@ type Namespace struct {
 	Name    string
 	Labels  map[string]string // with kubernetes.io/metadata.name
 	Implied bool              // no object says yet which other labels it has
+
+	Audit    AuditMode // of its policies that say nothing themselves
+	Problems []Problem // what could not be understood
 
 	// Terminating says that metadata.deletionTimestamp is set. Policies that are
 	// deleted from now on still isolate.
@@ -24,6 +28,9 @@ func NewNamespace(n *corev1.Namespace) Namespace {
 	maps.Copy(ns.Labels, n.Labels)
 	ns.Labels[corev1.LabelMetadataName] = n.Name // an API server lets nobody say otherwise
 	ns.Terminating = n.DeletionTimestamp != nil
+	p := &parser{key: Key{Name: n.Name}}
+	ns.Audit = p.audit(n.Annotations, "the policies of the namespace are", AuditAnnotation)
+	ns.Problems = p.reported()
 	return ns
 }
 
@@ -38,5 +45,6 @@ func ImpliedNamespace(name string) Namespace {
 // Equal reports whether nothing that policies look at differs.
 func (n Namespace) Equal(o Namespace) bool {
 	return n.Name == o.Name && n.Terminating == o.Terminating && n.Implied == o.Implied &&
-		maps.Equal(n.Labels, o.Labels)
+		n.Audit == o.Audit && maps.Equal(n.Labels, o.Labels) &&
+		slices.EqualFunc(n.Problems, o.Problems, sameProblem)
 }

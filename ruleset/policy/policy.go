@@ -10,7 +10,8 @@ import (
 type Policy struct {
 	Key
 	Subjects *Selector
-	Isolates [2]bool   // by ruleset.Direction (spec.policyTypes)
+	Audit    AuditMode
+	Isolates [2]bool   // by ruleset.Direction (spec.policyTypes), unless the policy is audited
 	Rules    [2][]Rule // by ruleset.Direction (spec.ingress, spec.egress)
 	Problems []Problem // what could not be understood
 	Revision Revision
@@ -22,8 +23,13 @@ type Revision struct {
 	ResourceVersion string
 }
 
-// Selects reports whether the policy isolates the pod in a direction.
+// Selects reports whether the policy isolates the pod in a direction. One that is audited does not.
 func (p *Policy) Selects(pod Pod, ns Namespace, d ruleset.Direction) bool {
+	return !p.Audited(ns) && p.selects(pod, ns, d)
+}
+
+// selects reports whether the policy is about the pod in a direction.
+func (p *Policy) selects(pod Pod, ns Namespace, d ruleset.Direction) bool {
 	return p.Isolates[d] && p.Subjects.Matches(pod, ns)
 }
 

@@ -10,14 +10,23 @@ import (
 // Problem is a part of a policy that is not in force, with the reason: it could not be
 // understood, or it is beyond a budget of the node.
 type Problem struct {
-	Policy Key
+	Policy Key // without a namespace: of the Namespace object with this name
 	*field.Error
 }
 
-// String names the policy, the field and what is wrong with it.
-func (p Problem) String() string {
-	return fmt.Sprintf("NetworkPolicy %s: %s", p.Policy, p.Error.Error())
+// String names the object, the field and what is wrong with it.
+func (p Problem) String() string { return fmt.Sprintf("%s: %s", p.Object(), p.Error.Error()) }
+
+// Object names the object with its kind: NetworkPolicy shop/db, Namespace shop.
+func (p Problem) Object() string {
+	if p.Policy.Namespace == "" {
+		return "Namespace " + p.Policy.Name
+	}
+	return "NetworkPolicy " + p.Policy.String()
 }
+
+// sameProblem reports whether two problems read alike.
+func sameProblem(a, b Problem) bool { return a.String() == b.String() }
 
 // What is reported of one policy is bounded: 1 MiB of it can have 100,000 problems, or
 // one value that is as long.

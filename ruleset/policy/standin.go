@@ -16,27 +16,25 @@ func StandInKey(a netip.Addr) Key {
 }
 
 // StandIn returns the pod that stands in for all pods of a node that claim one address,
-// in one direction, and the policies that isolate it. It is isolated where one of the
-// pods is. Only the policies count that isolate all of the isolated pods, and only the
-// port names that mean the same to all of them, so that never more is allowed than to
-// each of these pods.
-func StandIn(a netip.Addr, pods []Pod, isolating func(Pod) []*Policy) (
-	standIn Pod, by []*Policy, isolated bool,
-) {
+// in one direction, and the policies that decide about it. It is isolated where one of the
+// pods is, and audited where none is and one is audited. Only the policies count that do
+// that to all of these pods, and only the port names that mean the same to all of them, so
+// that never more is allowed than to each of these pods.
+func StandIn(a netip.Addr, pods []Pod, deciding func(Pod) Deciders) (standIn Pod, by Deciders) {
 	standIn = Pod{Key: StandInKey(a), Addrs: []netip.Addr{a}}
 	for _, p := range pods {
-		policies := isolating(p)
+		own := deciding(p)
 		switch {
-		case len(policies) == 0:
-		case !isolated:
-			by, isolated = slices.Clone(policies), true
+		case own.Effect < by.Effect || own.Effect == Frees:
+		case own.Effect > by.Effect:
+			by = Deciders{slices.Clone(own.Policies), own.Effect}
 			standIn.Node, standIn.Ports = p.Node, slices.Clone(p.Ports)
 		default:
-			by = common(by, policies)
+			by.Policies = common(by.Policies, own.Policies)
 			standIn.Ports = common(standIn.Ports, p.Ports)
 		}
 	}
-	return standIn, by, isolated
+	return standIn, by
 }
 
 // common keeps of a list what is in another one, too.

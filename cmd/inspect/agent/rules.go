@@ -14,7 +14,7 @@ type PodRules struct {
 	Pod        string       `json:"pod"` // namespace/name
 	Node       string       `json:"node"`
 	Addrs      []netip.Addr `json:"addresses"`
-	Directions []Rules      `json:"directions"` // in which it is isolated
+	Directions []Rules      `json:"directions"` // in which it is isolated, or audited
 	// Differs lists what the kernel holds otherwise than it should, of this pod.
 	Differs []string `json:"differs"`
 }
@@ -23,9 +23,13 @@ type PodRules struct {
 type Rules struct {
 	Direction  ruleset.Direction `json:"direction"`
 	IsolatedBy []string          `json:"isolatedBy"` // namespace/name of policies
+	AuditedBy  []string          `json:"auditedBy"`  // those that isolate nobody, since they are audited
 	Rows       []Row             `json:"rules"`
-	End        ruleset.End       `json:"end"`    // what happens to what no rule speaks of
-	Denied     uint64            `json:"denied"` // packets, since the rules were changed last
+	End        ruleset.End       `json:"end"` // what happens to what no rule speaks of
+	// packets, since the rules were changed last: that were denied, and that were let through and
+	// AuditedBy would deny
+	Denied  uint64 `json:"denied"`
+	Audited uint64 `json:"audited"`
 }
 
 // Row is one rule in words.
@@ -46,9 +50,12 @@ func (s *State) PodRules(pod string) PodRules {
 		if c.Subject != pod {
 			continue
 		}
-		rows := w.rowsOf(c)
-		found.Directions = append(found.Directions, Rules{c.Direction, c.Policies, rows, c.End,
-			s.Denied[c.ID]})
+		rules := Rules{Direction: c.Direction, IsolatedBy: c.Policies, AuditedBy: []string{},
+			Rows: w.rowsOf(c), End: c.End, Denied: s.Denied[c.ID], Audited: s.Audited[c.ID]}
+		if c.End == ruleset.EndAudit {
+			rules.IsolatedBy, rules.AuditedBy = rules.AuditedBy, rules.IsolatedBy
+		}
+		found.Directions = append(found.Directions, rules)
 		found.Differs = append(found.Differs, s.differences(c)...)
 	}
 	found.Addrs = w.addrs()

@@ -61,13 +61,27 @@ func sample() *State {
 		Denied: map[ruleset.ChainID]uint64{in: 41}}
 }
 
+// The policies of a chain that audits isolate nobody, and its count is not one of denied packets.
+func TestPodRulesOfAnAudit(t *testing.T) {
+	id := ruleset.NewChainID(ruleset.Egress, "shop", "web")
+	s := sample()
+	s.Program = &ruleset.Program{Chains: []ruleset.Chain{{ID: id, Direction: ruleset.Egress,
+		Subject: "shop/web", End: ruleset.EndAudit, Policies: []string{"shop/try"}}}}
+	s.Audited = map[ruleset.ChainID]uint64{id: 7}
+	got := s.PodRules("shop/web").Directions[0]
+	if len(got.IsolatedBy) != 0 || len(got.AuditedBy) != 1 || got.AuditedBy[0] != "shop/try" ||
+		got.Audited != 7 || got.Denied != 0 || got.End != ruleset.EndAudit {
+		t.Errorf("%+v", got)
+	}
+}
+
 // The rules of a pod are told in names, whatever chains and sets they are made of.
 func TestPodRules(t *testing.T) {
 	got := sample().PodRules("shop/web")
 	want := PodRules{Pod: "shop/web", Node: "n1",
 		Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.5")},
 		Directions: []Rules{{Direction: ruleset.Ingress, IsolatedBy: []string{"shop/api", "shop/deny"},
-			Denied: 41, Rows: []Row{
+			AuditedBy: []string{}, Denied: 41, Rows: []Row{
 				{"allow", "10.0.0.0/8", 0, "tcp/443", "api ingress[1]"},
 				{"allow", "pods app=client", 2, "tcp/80", "api ingress[0]"},
 				{"allow", "itself", 0, "any", "itself"},

@@ -34,6 +34,8 @@ type State struct {
 	Observed *ruleset.Observed `json:"observed"` // what it holds
 	// Denied is how many packets each chain has denied since it got its rules.
 	Denied map[ruleset.ChainID]uint64 `json:"denied"`
+	// Audited is how many it let through that audited policies would deny.
+	Audited map[ruleset.ChainID]uint64 `json:"audited"`
 }
 
 // Check returns an error if this program can't read the state.
@@ -49,7 +51,7 @@ func (s *State) Check() error {
 // line; none if it does.
 func (s *State) Differences() ruleset.Delta { return ruleset.Diff(*s.Observed, s.Program) }
 
-// Pods names the pods of the node that are isolated in a direction, sorted.
+// Pods names the pods of the node that are isolated or audited in a direction, sorted.
 func (s *State) Pods() []string {
 	var names []string
 	for _, c := range s.Program.Chains {

@@ -155,15 +155,31 @@ func (c *Cluster) findNamespaces() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Isolating returns the policies that isolate a pod in a direction, sorted.
+// Isolating returns the policies that isolate a pod in a direction, sorted. Those that are audited
+// do not.
 func (c *Cluster) Isolating(p Pod, d ruleset.Direction) []*policy.Policy {
+	return c.selecting(p, d, (*policy.Policy).Selects)
+}
+
+// Auditing returns the audited policies that select a pod in a direction, sorted.
+func (c *Cluster) Auditing(p Pod, d ruleset.Direction) []*policy.Policy {
+	return c.selecting(p, d, (*policy.Policy).Audits)
+}
+
+// Audited reports whether a policy is audited, by itself or by its namespace.
+func (c *Cluster) Audited(p *policy.Policy) bool { return p.Audited(c.Namespace(p.Namespace)) }
+
+// selecting returns the policies that select a pod in some way.
+func (c *Cluster) selecting(
+	p Pod, d ruleset.Direction,
+	way func(*policy.Policy, policy.Pod, policy.Namespace, ruleset.Direction) bool,
+) (by []*policy.Policy) {
 	if !p.counts {
 		return nil
 	}
-	var by []*policy.Policy
 	ns := c.Namespace(p.Namespace)
 	for _, one := range c.Policies {
-		if one.Selects(p.policy, ns, d) {
+		if way(one, p.policy, ns, d) {
 			by = append(by, one)
 		}
 	}

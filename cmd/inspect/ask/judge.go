@@ -27,7 +27,7 @@ func (c *Cluster) Judge(d ruleset.Direction, f ruleset.Flow) Half {
 		if h.Denied() {
 			return h
 		}
-		if i == 0 || best.Decision.Chain == "" {
+		if i == 0 || best.Decision.Chain == "" || h.Decision.Audited {
 			best = h
 		}
 	}
@@ -85,6 +85,12 @@ func (c *Cluster) together() compile.Snapshot {
 // Allowed reports whether a flow gets all the way: out of its sender and into its receiver.
 func (c *Cluster) Allowed(f ruleset.Flow) bool {
 	return !c.Judge(ruleset.Egress, f).Denied() && !c.Judge(ruleset.Ingress, f).Denied()
+}
+
+// Audits reports whether a flow gets all the way, and audited policies would deny it on its way.
+func (c *Cluster) Audits(f ruleset.Flow) bool {
+	out, in := c.Judge(ruleset.Egress, f), c.Judge(ruleset.Ingress, f)
+	return !out.Denied() && !in.Denied() && (out.Decision.Audited || in.Decision.Audited)
 }
 
 // Flows returns the flows between addresses of one family.

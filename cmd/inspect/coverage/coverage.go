@@ -21,6 +21,7 @@ type Report struct {
 	Egress     int         `json:"egress"`
 	Host       []string    `json:"hostNetwork"` // pods that no policy can select, by name
 	Unused     []Unused    `json:"unused"`      // policies that select nobody
+	Audited    []string    `json:"audited"`     // policies that isolate nobody, since they are audited
 }
 
 // Namespace is the coverage of one namespace.
@@ -42,14 +43,21 @@ type Unused struct {
 
 // Of returns the coverage of a namespace; of all where it is empty.
 func Of(c *ask.Cluster, namespace string) Report {
-	r := Report{Namespaces: []Namespace{}, Host: []string{}, Unused: []Unused{}}
+	r := Report{Namespaces: []Namespace{}, Host: []string{}, Unused: []Unused{},
+		Audited: []string{}}
 	for _, name := range c.NamespaceNames() {
 		if namespace == "" || namespace == name {
 			r.add(c, name)
 		}
 	}
 	for _, p := range c.Policies {
-		if (namespace == "" || namespace == p.Namespace) && !selectsAny(c, p) {
+		if namespace != "" && namespace != p.Namespace {
+			continue
+		}
+		if c.Audited(p) {
+			r.Audited = append(r.Audited, p.String())
+		}
+		if !selectsAny(c, p) {
 			text, meant := likely.Selector(c, p.Subjects)
 			r.Unused = append(r.Unused, Unused{p.String(), text, meant})
 		}
@@ -109,7 +117,7 @@ func denyAll(c *ask.Cluster, namespace string) []string {
 	for _, d := range ruleset.Directions {
 		is := func(p *policy.Policy) bool {
 			return p.Namespace == namespace && p.Isolates[d] && len(p.Rules[d]) == 0 &&
-				selectsAll(c.Spec(p.Key))
+				!c.Audited(p) && selectsAll(c.Spec(p.Key))
 		}
 		if slices.ContainsFunc(c.Policies, is) {
 			denied = append(denied, d.String())

@@ -8,27 +8,32 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/picket-project/picket/controller/source/manifests"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// notUnderstood finds the parts of policies that match nothing, as the agent reports them.
+// notUnderstood finds the parts of namespaces and policies that match nothing, as the agent reports
+// them.
 func (l *linter) notUnderstood() {
+	var all []policy.Problem
+	for _, name := range l.cluster.NamespaceNames() {
+		all = append(all, l.cluster.Namespace(name).Problems...)
+	}
 	for _, p := range l.cluster.Policies {
-		for _, problem := range p.Problems {
-			// The field is that of the API, as kubectl shows it.
-			var about *field.Error
-			path := ""
-			if errors.As(problem.Error, &about) {
-				path = about.Field
-			}
-			text, fix, _ := strings.Cut(problem.Error.Detail, "; ")
-			// Not every problem says what to do.
-			if fix == "" {
-				fix = "mend it: until then it matches nothing"
-			}
-			l.add(at{p.Key, path},
-				fmt.Sprintf("%v: %s", problem.BadValue, text),
-				fix)
+		all = append(all, p.Problems...)
+	}
+	for _, problem := range all {
+		// The field is that of the API, as kubectl shows it.
+		var about *field.Error
+		path := ""
+		if errors.As(problem.Error, &about) {
+			path = about.Field
 		}
+		text, fix, _ := strings.Cut(problem.Error.Detail, "; ")
+		// Not every problem says what to do.
+		if fix == "" {
+			fix = "mend it: until then it matches nothing"
+		}
+		l.add(at{problem.Policy, path}, fmt.Sprintf("%v: %s", problem.BadValue, text), fix)
 	}
 }
 

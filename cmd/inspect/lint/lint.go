@@ -108,7 +108,7 @@ func Run(c *ask.Cluster, files *inspect.Input) []Finding {
 	return l.findings
 }
 
-// at is a field of a policy.
+// at is a field of a policy or, without a namespace, of the namespace of that name.
 type at struct {
 	policy policy.Key
 	field  string
@@ -117,7 +117,7 @@ type at struct {
 // add adds a finding about a field: what is wrong, and what to do.
 func (l *linter) add(where at, message, fix string) {
 	f := Finding{Check: l.check.ID, Severity: l.check.Severity,
-		Object: "NetworkPolicy " + where.policy.String(), Field: where.field, Message: message,
+		Object: policy.Problem{Policy: where.policy}.Object(), Field: where.field, Message: message,
 		Fix: fix}
 	if l.files != nil {
 		place := l.files.Place(where.policy, where.field)

@@ -68,13 +68,17 @@ func Compare(before, after *ask.Cluster) Diff {
 
 // changes compares the policies by name.
 func changes(before, after *ask.Cluster) []PolicyChange {
-	all := []PolicyChange{}
+	all, audited := []PolicyChange{}, map[policy.Key]bool{}
+	for _, p := range before.Policies {
+		audited[p.Key] = before.Audited(p)
+	}
 	for _, p := range after.Policies {
 		old := before.Spec(p.Key)
 		switch {
 		case old == nil:
 			all = append(all, PolicyChange{p.String(), "added"})
-		case old.Spec.String() != after.Spec(p.Key).Spec.String():
+		case audited[p.Key] != after.Audited(p),
+			old.Spec.String() != after.Spec(p.Key).Spec.String():
 			all = append(all, PolicyChange{p.String(), "changed"})
 		}
 	}

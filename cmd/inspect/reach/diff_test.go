@@ -10,6 +10,7 @@ import (
 	"github.com/picket-project/picket/cmd/inspect/reach"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/oracle"
+	"github.com/picket-project/picket/ruleset/oracle/scene"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -36,6 +37,29 @@ func TestDiffIsTheOracles(t *testing.T) {
 	}
 	if t.Logf("%d links changed", changed); changed < worlds {
 		t.Error("too few links changed to tell anything")
+	}
+}
+
+// The end of an audit is a change of the policy, also where the namespace ends it.
+func TestDiffOfAnAudit(t *testing.T) {
+	for _, audit := range []string{"patch policy a/db", "patch namespace a"} {
+		w, err := scene.Cluster()
+		if err == nil {
+			w, err = scene.Edit(w, "policy a/db {podSelector: {matchLabels: {app: db}}}")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		audited, err := scene.Edit(w, audit+` {metadata: {annotations: {picket.dev/audit: "true"}}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := reach.Compare(ask.New(policy.Objects(*audited), nil), ask.New(policy.Objects(*w), nil))
+		want := []reach.PolicyChange{{Policy: "a/db", Change: "changed"}}
+		if !slices.Equal(d.Policies, want) || len(d.Isolates) != 1 || len(d.Cuts) == 0 ||
+			len(d.Opens) > 0 {
+			t.Errorf("%s: %+v", audit, d)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type Answer struct {
 	Verdict    string `json:"verdict"`
 	Pairs      int    `json:"pairs"`      // of pods or addresses that were asked about
 	Denied     int    `json:"denied"`     // of these pairs
+	Audited    int    `json:"audited"`    // allowed pairs that audited policies would deny
 	Example    *Pair  `json:"example"`    // the pair that Directions is about; null: they share none
 	Directions []Half `json:"directions"` // egress, then ingress
 	NoFamily   bool   `json:"noFamily"`   // the ends have no IP family in common
@@ -46,6 +47,8 @@ type Half struct {
 	Reason     string   `json:"reason"`
 	IsolatedBy []string `json:"isolatedBy"` // namespace/name
 	Broken     []string `json:"broken"`     // those of IsolatedBy with a part that matches nothing
+	Audited    []string `json:"audited"`    // policies that select the subject, and isolate nobody
+	WouldDeny  bool     `json:"wouldDeny"`  // it is allowed, and the audited policies would deny it
 	AllowedBy  []Origin `json:"allowedBy"`
 	Rules      []Rule   `json:"rules"` // of the isolating policies, the nearest first
 }
@@ -61,6 +64,7 @@ const (
 	ByRule      = "rule"        // a rule allows it
 	NoRule      = "no rule"     // isolated, and no rule allows it
 	NotIsolated = "free"        // no policy isolates it in this direction
+	AuditOnly   = "audited"     // the same, and audited policies would deny it
 	OwnNode     = "own node"    // between a pod and its node everything is allowed
 	Itself      = "itself"      // a pod reaches itself
 	NoPod       = "no pod"      // the subject is no pod
@@ -88,9 +92,17 @@ func Explain(c *ask.Cluster, from ask.End, to ask.Target) Answer {
 		if i >= 0 || len(flows) == 0 {
 			a.Denied++
 		}
-		// The first pair is shown, until one is denied.
-		if len(flows) > 0 && (shown == nil || i >= 0 && a.Denied == 1) {
-			p.flow = flows[max(0, i)]
+		audited := -1
+		if i < 0 {
+			audited = slices.IndexFunc(flows, c.Audits)
+		}
+		if audited >= 0 {
+			a.Audited++
+		}
+		// The first pair is shown, until one would be denied, or one is.
+		if len(flows) > 0 && (shown == nil || i >= 0 && a.Denied == 1 ||
+			audited >= 0 && a.Denied == 0 && a.Audited == 1) {
+			p.flow = flows[max(0, i, audited)]
 			shown = &p
 		}
 	}
@@ -171,28 +183,37 @@ func (e explainer) half(d ruleset.Direction) Half {
 	judged := e.cluster.Judge(d, e.pair.flow)
 	h := Half{
 		Direction: d.String(), Subject: nameOf(subject, ""), Node: judged.Node, Verdict: Allowed,
-		IsolatedBy: []string{}, Broken: []string{}, AllowedBy: []Origin{}, Rules: []Rule{},
+		IsolatedBy: []string{}, Broken: []string{}, Audited: []string{},
+		WouldDeny: judged.Decision.Audited, AllowedBy: []Origin{}, Rules: []Rule{},
 	}
 	if judged.Denied() {
 		h.Verdict = Denied
 	}
-	// The rules below say why; the verdict is the programs' alone.
+	if subject.Pod != nil {
+		e.addPolicies(&h, d)
+	}
+	// The rules say why; the verdict is the programs' alone.
 	h.Reason = reason(subject, judged)
+	// What the rules of audited policies match was allowed without them.
+	if h.Reason == ByRule && len(h.IsolatedBy) == 0 && len(h.Audited) > 0 {
+		h.Reason = NotIsolated
+	}
 	for _, o := range judged.Decision.Reason {
 		// The zero Origin is the pod itself, which no policy allows.
 		if h.Reason == ByRule && o.Policy != "" {
 			h.AllowedBy = append(h.AllowedBy, Origin{o.Policy, o.Rule})
 		}
 	}
-	if subject.Pod != nil {
-		e.addPolicies(&h, d)
-	}
 	return h
 }
 
-// addPolicies adds the policies that isolate the subject, and what their rules say of the flow.
+// addPolicies adds the policies that isolate the subject, and what their rules say of the flow, and
+// those that are audited.
 func (e explainer) addPolicies(h *Half, d ruleset.Direction) {
 	subject, _ := e.ends(d)
+	for _, p := range e.cluster.Auditing(*subject.Pod, d) {
+		h.Audited = append(h.Audited, p.String())
+	}
 	for _, p := range e.cluster.Isolating(*subject.Pod, d) {
 		h.IsolatedBy = append(h.IsolatedBy, p.String())
 		if len(p.Problems) > 0 {
@@ -220,6 +241,8 @@ func reason(subject ask.Point, h ask.Half) string {
 		return OwnNode
 	case d.Chain == "" && !h.Denied():
 		return NotIsolated
+	case d.Audited:
+		return AuditOnly
 	case h.Denied():
 		return NoRule
 	case slices.Contains(d.Reason, ruleset.Origin{}):

@@ -95,6 +95,10 @@ func (w *patcher) add(
 			return
 		}
 	}
+	// In a namespace that is audited it would not be in force, and allow nothing.
+	if w.cluster.Namespace(want.Namespace).Audit == policy.Audited {
+		want.Annotations = map[string]string{policy.AuditAnnotation: "false"}
+	}
 	want.Name = w.freeName(want.Namespace, w.name(d, port))
 	w.policies = append(w.policies, want)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/picket-project/picket/cmd/inspect/why"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/oracle"
+	"github.com/picket-project/picket/ruleset/oracle/scene"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -110,6 +111,42 @@ func checkRules(t *testing.T, c *ask.Cluster, a why.Answer, h why.Half) {
 	}
 	if h.Reason == why.NoRule && whole || h.Reason == why.ByRule && !whole {
 		t.Fatalf("%s to %s: %+v", a.From, a.To, h)
+	}
+}
+
+// What would be denied is said, with the policies that are audited, and what one of them allows is
+// not said to be allowed by it.
+func TestExplainAudits(t *testing.T) {
+	w, err := scene.Cluster()
+	if err == nil {
+		w, err = scene.Edit(w, `policy a/web {podSelector: {matchLabels: {app: web}},
+  ingress: [{ports: [{port: 80}]}]}
+patch policy a/web {metadata: {annotations: {picket.dev/audit: "true"}}}`)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := ask.New(policy.Objects(*w), nil)
+	for to, want := range map[string]why.Half{
+		"a/web:81": {Reason: why.AuditOnly, WouldDeny: true, Audited: []string{"a/web"}},
+		"a/web:80": {Reason: why.NotIsolated, Audited: []string{"a/web"}},
+		"a/api:81": {Reason: why.NotIsolated},
+	} {
+		from, err := c.End("ab/cli", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, err := c.Target(to, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := why.Explain(c, from, target)
+		in := a.Directions[1]
+		if a.Verdict != why.Allowed || (a.Audited == 1) != want.WouldDeny ||
+			in.Reason != want.Reason || in.WouldDeny != want.WouldDeny ||
+			!slices.Equal(in.Audited, want.Audited) || len(in.IsolatedBy)+len(in.AllowedBy) > 0 {
+			t.Errorf("%s: %+v", to, a)
+		}
 	}
 }
 

@@ -79,7 +79,8 @@ func (w *eventWriter) create(ctx context.Context, e *corev1.Event) error {
 	return err
 }
 
-// policyEvent returns an Event about the problems that a policy has by now, nil if it has none.
+// policyEvent returns an Event about the problems that a policy, or a namespace, has by now, nil if
+// it has none.
 func (w *eventWriter) policyEvent(key policy.Key) *corev1.Event {
 	w.source.mu.Lock()
 	revision, problems := w.source.revisions[key], w.source.problems[key]
@@ -91,11 +92,18 @@ func (w *eventWriter) policyEvent(key policy.Key) *corev1.Event {
 	meta := metav1.ObjectMeta{
 		Namespace: key.Namespace, Name: eventName(key.Name, string(revision.uid)+text),
 	}
-	return w.newWarning(meta, "InvalidPolicy", text, corev1.ObjectReference{
+	about := corev1.ObjectReference{
 		APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy",
 		Namespace: key.Namespace, Name: key.Name,
 		UID: revision.uid, ResourceVersion: revision.version,
-	})
+	}
+	reason := "InvalidPolicy"
+	// An API server wants Events about what is in no namespace there.
+	if key.Namespace == "" {
+		meta.Namespace, reason = metav1.NamespaceDefault, "InvalidNamespace"
+		about.APIVersion, about.Kind = corev1.SchemeGroupVersion.String(), "Namespace"
+	}
+	return w.newWarning(meta, reason, text, about)
 }
 
 // nodeEvent returns an Event about this node, in the namespace in which kubectl looks for those of

@@ -62,11 +62,13 @@ func (s *Source) prepare(deliver func(source.Mail)) {
 	core, networking := s.Client.CoreV1(), s.Client.NetworkingV1()
 	s.policies = newSourceStore(s, "networkpolicies", &networkingv1.NetworkPolicy{},
 		networking.NetworkPolicies(""))
-	s.policies.changed, s.policies.gone = s.policyChanged, s.policyGone
+	s.policies.changed, s.policies.gone = s.reportedChanged, s.policyGone
 	pods := newSourceStore(s, "pods", &corev1.Pod{}, core.Pods(""))
 	s.notePods(pods)
+	namespaces := newSourceStore(s, "namespaces", &corev1.Namespace{}, core.Namespaces())
+	namespaces.changed, namespaces.gone = s.reportedChanged, s.namespaceGone
 	s.stores = []*store{
-		newSourceStore(s, "namespaces", &corev1.Namespace{}, core.Namespaces()),
+		namespaces,
 		newSourceStore(s, "nodes", &corev1.Node{}, core.Nodes()),
 		pods, s.policies,
 	}
@@ -119,14 +121,23 @@ func (s *Source) recordResult(subject string, err error) {
 	}
 }
 
-// policyChanged delivers a policy. Problems of its former revision are forgotten: the controller
-// reports those of the new one.
-func (s *Source) policyChanged(o *object) {
+// reportedChanged delivers a policy or a namespace. Problems of its former revision are forgotten:
+// the controller reports those of the new one.
+func (s *Source) reportedChanged(o *object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.problems, o.key)
 	s.revisions[o.key] = o.revision
 	s.deliver(source.Mail{Events: []graph.Event{o.event}})
+}
+
+// namespaceGone forgets a namespace here, and delivers its deletion.
+func (s *Source) namespaceGone(key policy.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.problems, key)
+	delete(s.revisions, key)
+	s.deliver(source.Mail{Events: []graph.Event{graph.GoneOf(&corev1.Namespace{}, key)}})
 }
 
 // policyGone forgets a policy here, and has its deletion delivered once that is safe.

@@ -38,7 +38,7 @@
 // for all without ports and has none. An end is a pod, a node, out (a host outside, 8.8.8.8 and
 // 2001:db8::1) or an address. A flow is two if both ends have addresses of both families; @4 or @6
 // behind the last end means one of them. "by a/p ingress[0]" behind an allowed flow says which
-// parts of policies allow it.
+// parts of policies allow it, and "by audited" that audited ones would deny it.
 //
 // # What else can be said
 //

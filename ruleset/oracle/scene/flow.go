@@ -25,6 +25,10 @@ const (
 	DenyBoth    Verdict = "deny-both"
 )
 
+// Audited stands in Flow.By for a half that is allowed and would be denied if the policies that are
+// audited were enforced.
+const Audited = "audited"
+
 // Of is the verdict on a flow that may leave, or not, and may enter, or not.
 func Of(egress, ingress bool) Verdict {
 	switch {
@@ -53,7 +57,7 @@ func (v Verdict) Opposite() Verdict {
 type Flow struct {
 	oracle.Flow
 	Verdict Verdict
-	By      string // the parts of policies that allow it; empty: not said
+	By      string // the parts of policies that allow it, and Audited; empty: not said
 	At      string // file:line
 	Text    string // the line
 }

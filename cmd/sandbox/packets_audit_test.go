@@ -1,0 +1,47 @@
+package sandbox_test
+
+import (
+	"testing"
+
+	"github.com/picket-project/picket/nft"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
+)
+
+// A policy that is audited disturbs nobody, and what it would deny is counted. Once it is enforced
+// the connections that it forbids are cut, and once it is audited again they go on.
+func TestAuditOnRealPackets(t *testing.T) {
+	r, forbidden, permitted := openRig(t)
+	all := append(forbidden, permitted...)
+	enforced := changedWorld(t, r.told, func(s *stage) {
+		s.policy(`a/cli {podSelector: {matchLabels: {app: cli}}, policyTypes: [Egress]}`)
+	})
+	audited := edited(t, enforced,
+		"patch policy a/cli {metadata: {annotations: {"+policy.AuditAnnotation+": 'true'}}}")
+	r.tell(audited)
+	undisturbed(t, all)
+	r.tell(enforced)
+	stayCut(t, forbidden)
+	undisturbed(t, permitted)
+	r.tell(audited)
+	goOn(t, forbidden)
+	undisturbed(t, permitted)
+	r.check(audited, "allow a/cli > a/near TCP 80\nallow a/twin > a/near TCP 80")
+	if onIPTables() {
+		return // nothing reads its counters but people
+	}
+	counts, denied := r.counts("n1")
+	if counts["egress/a/cli"] == 0 || len(counts) != 1 || denied["egress/a/cli"] != 0 {
+		t.Errorf("let through: %v, denied: %v", counts, denied)
+	}
+}
+
+// counts reads what the chains of a node have let through in an audit, and denied.
+func (r *rig) counts(node string) (audited, denied map[ruleset.ChainID]uint64) {
+	r.t.Helper()
+	b := nft.Open(nft.Options{NetNS: int(r.agents[node].ns.Fd()), Look: true})
+	defer b.Close()
+	_, err := b.Observe(r.t.Context())
+	r.must(err)
+	return b.Audited(), b.Denied()
+}
