@@ -46,7 +46,7 @@ func (b *Backend) Look(ctx context.Context, p *ruleset.Program) (ruleset.Observe
 
 // expect takes a program for what the kernel should hold.
 func (b *Backend) expect(p *ruleset.Program) error {
-	b.content, b.seen = newContent(), false
+	b.content, b.fenced = newContent(), false
 	_, err := b.content.apply(ruleset.Diff(ruleset.Observed{Condition: ruleset.Lost}, p))
 	if err != nil {
 		return err
