@@ -63,7 +63,7 @@ func TestEditChangesOneObject(t *testing.T) {
 
 func TestEditShowsEachChange(t *testing.T) {
 	r, seen := rand.New(rand.NewPCG(4, 0)), features{}
-	for _, w := range worlds(400, Size{}) {
+	for _, w := range worlds(1000, Size{}) {
 		next := Edit(r, w)
 		seen.note("same text", next.String() == w.String())
 		seen.note("pod added", len(next.Pods) > len(w.Pods))
@@ -92,8 +92,8 @@ func TestEditShowsEachChange(t *testing.T) {
 			t.Errorf("%q: shown %d times", name, count)
 		}
 	}
-	if seen["same text"] > 80 {
-		t.Errorf("%d of 400 changes say the same", seen["same text"])
+	if seen["same text"] > 200 {
+		t.Errorf("%d of 1000 changes say the same", seen["same text"])
 	}
 }
 
