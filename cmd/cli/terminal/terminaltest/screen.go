@@ -53,11 +53,10 @@ func slave(master int, columns uint16) (*os.File, error) {
 	return screen, unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, size)
 }
 
-// Fits demands that no line is wider than a terminal.
+// Fits demands that no line is wider than a terminal, nor what was written over it.
 func Fits(t *testing.T, text string, columns int) {
 	t.Helper()
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
+	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		if terminal.Columns(line) > columns {
 			t.Errorf("%d columns: %s", terminal.Columns(line), line)
 		}
