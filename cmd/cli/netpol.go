@@ -123,9 +123,10 @@ func runNetpol(args []string, run func(args []string) int, s streams) int {
 	return run(agent)
 }
 
-// agentArgs are the arguments of the verb agent that mean the same.
+// agentArgs are the arguments of the verb agent that mean the same. The account that flannel's chart
+// has for it may create no Events, so none are written of denied packets.
 func (o *netpolFlags) agentArgs() []string {
-	args := []string{"agent"}
+	args := []string{"agent", "--drop-events=false"}
 	for _, f := range [][2]string{{"kubeconfig", o.kubeconfig}, {"health-addr", o.metrics},
 		{"log-format", o.format}, {"node-name", o.nodeName()}} {
 		if f[1] != "" {

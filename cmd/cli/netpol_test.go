@@ -19,14 +19,14 @@ func TestNetpolFlags(t *testing.T) {
 	}
 	for given, want := range map[string][]string{
 		// flannel's chart
-		"--hostname-override=n1 --v=2": {"agent", "--node-name=n1"},
-		"-hostname-override n1 -v 4":   {"agent", "--node-name=n1", "--log-level=debug"},
-		"":                             {"agent", "--node-name=" + strings.ToLower(host)},
-		"--hostname-override=N1":       {"agent", "--node-name=n1"},
+		"--hostname-override=n1 --v=2": {"agent", "--drop-events=false", "--node-name=n1"},
+		"-hostname-override n1 -v 4":   {"agent", "--drop-events=false", "--node-name=n1", "--log-level=debug"},
+		"":                             {"agent", "--drop-events=false", "--node-name=" + strings.ToLower(host)},
+		"--hostname-override=N1":       {"agent", "--drop-events=false", "--node-name=n1"},
 		"--hostname-override=n1 --kubeconfig=/k --metrics-bind-address=:9080 --logging-format=json": {
-			"agent", "--kubeconfig=/k", "--health-addr=:9080", "--log-format=json", "--node-name=n1"},
+			"agent", "--drop-events=false", "--kubeconfig=/k", "--health-addr=:9080", "--log-format=json", "--node-name=n1"},
 		"--hostname-override=n1 --fail-open=false --disable-nri --admin-network-policy=false": {
-			"agent", "--node-name=n1"},
+			"agent", "--drop-events=false", "--node-name=n1"},
 	} {
 		agent, warnings, err := netpolArgs(strings.Fields(given), nil)
 		if err != nil || len(warnings) > 0 {
@@ -37,7 +37,7 @@ func TestNetpolFlags(t *testing.T) {
 		}
 	}
 	t.Setenv("NODE_NAME", "n2")
-	if agent, _, _ := netpolArgs(nil, nil); !slices.Equal(agent, []string{"agent"}) {
+	if agent, _, _ := netpolArgs(nil, nil); !slices.Equal(agent, []string{"agent", "--drop-events=false"}) {
 		t.Errorf("with NODE_NAME: %q", agent)
 	}
 }
@@ -65,7 +65,7 @@ func TestNetpolWarnsOnce(t *testing.T) {
 		var out, complaints strings.Builder
 		code := runNetpol(strings.Fields(flag+" "+flag+" --hostname-override=n1"),
 			func(args []string) int { ran = args; return 7 }, streams{nil, &out, &complaints})
-		if code != 7 || !slices.Equal(ran, []string{"agent", "--node-name=n1"}) {
+		if code != 7 || !slices.Equal(ran, []string{"agent", "--drop-events=false", "--node-name=n1"}) {
 			t.Errorf("%s: exit code %d, ran %q", flag, code, ran)
 		}
 		said := complaints.String()
