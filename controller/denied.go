@@ -140,7 +140,7 @@ func (c *Controller) nameLine(line drops.Line) drops.Drop {
 	direction, pod, policies := c.chainOf(line.Chain, line.Time)
 	flow := line.Logged.Flow
 	d := drops.Drop{Time: line.Time, Node: c.Node, Direction: direction, Packets: line.Packets,
-		More: line.More, IsolatedBy: slices.Clone(policies)}
+		More: line.More, IsolatedBy: slices.Clone(policies), Audited: line.Logged.Audited}
 	// A line without packets has no addresses.
 	if line.Packets > 0 {
 		d.From, d.To = c.endAt(flow.From, line.Time), c.endAt(flow.To, line.Time)

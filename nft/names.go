@@ -18,7 +18,7 @@ const (
 	logPrefix = nflog.Prefix // then the chain's name and a space
 
 	// the same for what is let through: no chain's name is the word audit
-	auditPrefix = logPrefix + "audit "
+	auditPrefix = nflog.AuditPrefix
 )
 
 // Lengths that the kernel allows, in bytes.

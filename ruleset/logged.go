@@ -2,12 +2,13 @@ package ruleset
 
 import "fmt"
 
-// Logged is a packet that a chain has denied and logged: what the packet says, and which chain it
-// was. The chain is certain; the address of the other end is what the packet claims.
+// Logged is a packet that a chain has denied and logged, or let through where audited policies would
+// deny it: what the packet says, and which chain it was. The chain is certain; the address of the other end is what the packet claims.
 type Logged struct {
 	Chain    string // as the log names it; see a backend's LogName
 	Flow            // Proto is AnyProtocol for ICMP only, and Port 0 where a packet shows none
 	FromPort uint16
+	Audited  bool // it was let through
 	ICMP     bool
 	Type     uint8 // of ICMP
 }

@@ -104,7 +104,7 @@ func (t *dropTeller) deliver(list []drops.Drop) {
 	// The log has a bound of its own, whatever is denied.
 	for i, d := range list {
 		if t.lines && i < mostLogged {
-			t.log.Info("denied", "direction", d.Direction.String(), "from", d.From.String(), "to",
+			t.log.Info(verdictWord(d), "direction", d.Direction.String(), "from", d.From.String(), "to",
 				d.To.String(), "port", d.Port, "packets", d.Packets, "more", d.More, "isolated by",
 				d.IsolatedBy)
 		}
@@ -115,10 +115,18 @@ func (t *dropTeller) deliver(list []drops.Drop) {
 	}
 }
 
+// verdictWord says what happened to the packets.
+func verdictWord(d drops.Drop) string {
+	if d.Audited {
+		return "audited, let through"
+	}
+	return "denied"
+}
+
 // offer has an Event written about a drop if one is due.
 func (t *dropTeller) offer(d drops.Drop) {
 	pod := d.Subject()
-	if t.events == nil || d.Packets == 0 || pod.Pod == "" || pod.Gone ||
+	if t.events == nil || d.Audited || d.Packets == 0 || pod.Pod == "" || pod.Gone ||
 		!t.notices.Due(pod.Pod, time.Now()) {
 		return
 	}

@@ -86,6 +86,9 @@ func (r *dropRows) cells(p *page, d drops.Drop) []string {
 	// Policies are of the namespace of the pod that they isolate.
 	by := withoutNamespace(d.IsolatedBy, d.Subject().Pod)
 	text := d.Direction.String() + " " + p.few(by, 2)
+	if d.Audited {
+		text = "audit: " + text // it was let through
+	}
 	if p.wide && d.Nearest != "" {
 		text += "; nearest " + d.Nearest + ": the port fits"
 	}

@@ -44,6 +44,9 @@ func sampleDrops() []drops.Drop {
 			IsolatedBy: []string{"mon/a", "mon/b", "mon/c"}},
 		{Time: at(5), Node: "n1", Direction: ruleset.Ingress, More: 700, IsolatedBy: []string{},
 			To: drops.End{Pod: "mon/db-7d9f8b6c5-x2v4z"}},
+		{Time: at(6), Node: "n1", Direction: ruleset.Ingress, Packets: 2, Port: "tcp/5432", Audited: true,
+			From: drops.End{Pod: "etl/load"}, To: drops.End{Pod: "etl/db"},
+			IsolatedBy: []string{"etl/db-in"}},
 	}
 }
 
@@ -59,6 +62,7 @@ func TestDropsPage(t *testing.T) {
 12:06:05  several              mon/db-7d9f8b6c5-x2v4z   -   ingress -
           700 more of mon/db-7d9f8b6c5-x2v4z were counted and not shown (10 a
           second)
+12:06:06  etl/load             etl/db tcp/5432          2   audit: ingress db-in
 `,
 		"shop": `TIME      FROM          TO                N   DENIED BY
 12:06:01  stranger      backend tcp/8080  3   egress default-deny, dns
@@ -98,7 +102,7 @@ func TestDropFilter(t *testing.T) {
 		filter dropFilter
 		want   []int
 	}{
-		{dropFilter{}, []int{0, 1, 2}},
+		{dropFilter{}, []int{0, 1, 2, 3}},
 		{dropFilter{namespace: "mon"}, []int{1, 2}},
 		{dropFilter{from: "shop/stranger"}, []int{0}},
 		{dropFilter{from: "stranger", namespace: "shop"}, []int{0}},

@@ -1,8 +1,10 @@
 package sandbox_test
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/picket-project/picket/controller/drops"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/policy"
@@ -18,8 +20,13 @@ func TestAuditOnRealPackets(t *testing.T) {
 	})
 	audited := edited(t, enforced,
 		"patch policy a/cli {metadata: {annotations: {"+policy.AuditAnnotation+": 'true'}}}")
+	told := r.agents["n1"].watchDrops(t)
 	r.tell(audited)
 	undisturbed(t, all)
+	told.has(t, "what a/cli sends is let through by an audit", func(d drops.Drop) bool {
+		return d.Audited && d.Subject().Pod == "a/cli" && d.Packets > 0 &&
+			slices.Equal(d.IsolatedBy, []string{"a/cli"})
+	})
 	r.tell(enforced)
 	stayCut(t, forbidden)
 	undisturbed(t, permitted)

@@ -9,7 +9,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Drop is packets that were denied within a second, with the same ends, direction and port.
+// Drop is packets that were denied within a second, with the same ends, direction and port; or that
+// were let through, since the policies that would deny them are audited.
 type Drop struct {
 	Time      time.Time         `json:"time"`
 	Node      string            `json:"node"` // whose kernel denied them
@@ -20,7 +21,8 @@ type Drop struct {
 	Packets   int               `json:"packets"` // of the sample
 	// More is how many other packets of this pod and direction were denied, and are in no line.
 	More       uint64   `json:"more,omitempty"`
-	IsolatedBy []string `json:"isolatedBy"` // namespace/name of policies
+	IsolatedBy []string `json:"isolatedBy"`        // namespace/name of policies
+	Audited    bool     `json:"audited,omitempty"` // let through; IsolatedBy are the audited ones
 	// Nearest is rules that have the port, so that only the other end is not theirs.
 	Nearest string `json:"nearest,omitempty"`
 }
@@ -87,7 +89,11 @@ func (d Drop) String() string {
 	if d.Packets == 0 {
 		text = fmt.Sprintf("%s -> %s", d.From, d.To)
 	}
-	if len(d.IsolatedBy) > 0 {
+	switch {
+	case d.Audited:
+		text += fmt.Sprintf(": let through; %s would be denied by %s, audited", d.Direction,
+			policyList(d.IsolatedBy))
+	case len(d.IsolatedBy) > 0:
 		text += fmt.Sprintf(": %s is isolated by %s", d.Direction, policyList(d.IsolatedBy))
 	}
 	return text

@@ -36,6 +36,14 @@ func TestLines(t *testing.T) {
 	if len(list) != 2 || list[0].Packets != 3 || list[1].Packets != 1 || shown["egress/a/b"] != 4 {
 		t.Errorf("%v, %v", list, shown)
 	}
+	// What an audit lets through has lines, and is in no count of what is denied.
+	audited := packet("egress/a/b", 80)
+	audited.Audited = true
+	x.add(packet("egress/a/b", 80), start)
+	x.add(audited, start)
+	if list, shown := x.take(); len(list) != 2 || shown["egress/a/b"] != 1 {
+		t.Errorf("%v, %v", list, shown)
+	}
 	for i := range 3 * maxLines {
 		x.add(packet("egress/a/b", uint16(i)), start)
 	}

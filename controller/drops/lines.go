@@ -50,7 +50,10 @@ func (x *lines) add(p ruleset.Logged, now time.Time) {
 		x.byKey[key] = line
 	}
 	line.Packets++
-	x.shown[p.Chain]++
+	// What was let through is in no count of what was denied.
+	if !p.Audited {
+		x.shown[p.Chain]++
+	}
 }
 
 // take returns the lines in the order in which they began, and forgets them.

@@ -166,6 +166,9 @@ const (
 // logPrefix is what a log shows before a packet that a chain denies.
 func logPrefix(id ruleset.ChainID) string { return nflog.Prefix + LogName(id) + " " }
 
+// auditPrefix is the same for what an audit lets through.
+func auditPrefix(id ruleset.ChainID) string { return nflog.AuditPrefix + LogName(id) + " " }
+
 // nameDigest is how many letters tell apart chains whose names are too long for the log. They hold
 // 80 bits: nobody makes a name that passes for a given other one.
 const nameDigest = 16
@@ -173,16 +176,11 @@ const nameDigest = 16
 // LogName is what the log calls a chain: by its ID or, where there is no room for that, by its
 // beginning and a digest. No ID has a tilde in it.
 func LogName(id ruleset.ChainID) string {
-	room := maxPrefix - len(nflog.Prefix) - 1
+	room := maxPrefix - len(nflog.AuditPrefix) - 1
 	if len(id) <= room {
 		return string(id)
 	}
 	return string(id[:room-nameDigest-1]) + "~" + ruleset.Digest(string(id))[:nameDigest]
-}
-
-// auditPrefix is the same for what is let through: no chain's name is the word audit.
-func auditPrefix(id ruleset.ChainID) string {
-	return clip("picket audit "+string(id), maxPrefix-1) + " "
 }
 
 // rejectMark is the bit by which filter knows a packet that it is to answer to. Only rules of

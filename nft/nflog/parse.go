@@ -66,8 +66,13 @@ func (p *parser) packet(data []byte, take func(ruleset.Logged)) {
 		data = data[min(aligned(length), len(data)):]
 	}
 	// Others may log to the group as well.
-	chain, ours := strings.CutPrefix(string(label), Prefix)
+	chain, audited := strings.CutPrefix(string(label), AuditPrefix)
+	ours := audited
+	if !audited {
+		chain, ours = strings.CutPrefix(string(label), Prefix)
+	}
 	if l, ok := decode(packet); ok && ours {
+		l.Audited = audited
 		l.Chain = strings.TrimSuffix(chain, " ")
 		take(l)
 	}

@@ -3,6 +3,7 @@ package nflog
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/picket-project/picket/ruleset"
@@ -109,10 +110,17 @@ func message(number uint32, prefix string) []byte {
 func TestMessages(t *testing.T) {
 	var p parser
 	var chains []string
-	take := func(l ruleset.Logged) { chains = append(chains, l.Chain) }
+	take := func(l ruleset.Logged) {
+		if l.Audited {
+			l.Chain = "audited " + l.Chain
+		}
+		chains = append(chains, l.Chain)
+	}
 	p.messages(append(message(7, "picket egress/shop/web "), message(8, "somebody else's ")...), take)
 	p.messages(append(message(12, "picket ingress/shop/db "), 9, 9, 9), take)
-	if len(chains) != 2 || chains[0] != "egress/shop/web" || chains[1] != "ingress/shop/db" {
+	p.messages(message(13, "picket audit ingress/shop/web "), take)
+	if want := []string{"egress/shop/web", "ingress/shop/db", "audited ingress/shop/web"}; !slices.Equal(
+		chains, want) {
 		t.Errorf("%q", chains)
 	}
 	if p.lost != 3 {

@@ -16,8 +16,12 @@ import (
 // Group is the NFLOG group that denied packets are logged to.
 const Group = 86
 
-// Prefix is what the log shows before the name of a chain.
-const Prefix = "picket "
+// What the log shows before the name of a chain, of a packet that was denied and of one that was let
+// through by an audit. No chain has the name audit.
+const (
+	Prefix      = "picket "
+	AuditPrefix = Prefix + "audit "
+)
 
 // ErrHeld says that another process reads the group.
 var ErrHeld = errors.New("another process reads NFLOG group 86")
