@@ -2,14 +2,17 @@ package api
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"slices"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	nodeagent "github.com/picket-project/picket/cmd/inspect/agent"
 )
 
 // Each agent says which version of a policy its kernel holds, and since when: a new one when its
@@ -67,18 +70,44 @@ func (w *testCluster) inForce(policy string, generation int64) {
 	})
 }
 
+// revision is what an agent says of a policy; without one it says nothing.
+type revision struct {
+	Policy, ResourceVersion string
+	Generation              int64
+	Since                   time.Time
+	After                   time.Duration
+}
+
 // revisions asks all agents for a policy, over the sockets of their nodes.
-func (w *testCluster) revisions(policy string) (list []nodeagent.Revision) {
+func (w *testCluster) revisions(policy string) (list []revision) {
 	w.Helper()
 	for _, a := range w.agents {
-		var status *nodeagent.Status
-		w.must(nil, w.cluster.InNode(a.node, func() (err error) {
-			status, err = nodeagent.Ask[*nodeagent.Status](context.Background(), nodeagent.Here("test"),
-				nodeagent.StatusPath)
-			return err
-		}))
-		r, _ := status.Policy(w.namespace + "/" + policy)
-		list = append(list, r)
+		var status struct{ Policies []revision }
+		w.must(nil, w.cluster.InNode(a.node, func() error { return askAgent("/v1/status", &status) }))
+		name := w.namespace + "/" + policy
+		i := slices.IndexFunc(status.Policies, func(r revision) bool { return r.Policy == name })
+		if i < 0 {
+			list = append(list, revision{})
+			continue
+		}
+		list = append(list, status.Policies[i])
 	}
 	return list
+}
+
+// askAgent asks the agent of the calling thread's network namespace.
+func askAgent(path string, answer any) error {
+	// The socket is opened here and not by the client, whose threads can be in another namespace.
+	conn, err := net.Dial("unix", "@picket/agent")
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}}
+	response, err := client.Get("http://agent" + path)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	defer response.Body.Close()
+	return json.NewDecoder(response.Body).Decode(answer)
 }
