@@ -1,8 +1,8 @@
-module github.com/picket-project/picket/e2e/page
+module github.com/picket-project/picket/e2e/page/browser
 
 go 1.26.0
 
-replace github.com/picket-project/picket => ../..
+replace github.com/picket-project/picket => ../../..
 
 require (
 	github.com/chromedp/cdproto v0.160.1

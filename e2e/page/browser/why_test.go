@@ -1,4 +1,4 @@
-package page
+package browser
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package page
+package browser
 
 import (
 	"context"
@@ -30,7 +30,7 @@ import (
 // demo is deploy/demo, with a change that closes a namespace.
 func demo(t *testing.T) report.Input {
 	t.Helper()
-	files, err := inspect.Read(manifests.Input{Paths: []string{"../../deploy/demo"}})
+	files, err := inspect.Read(manifests.Input{Paths: []string{"../../../deploy/demo"}})
 	if err == nil {
 		err = files.Complete()
 	}
