@@ -121,6 +121,11 @@ func checkHalf(t *testing.T, s said, i int, want why.Half) {
 		!slices.Equal(got.By, want.IsolatedBy) {
 		t.Fatalf("%+v, why says %+v", s, want)
 	}
+	// At an address that several pods claim the policies of all of them decide, which the page does
+	// not explain.
+	if len(want.IsolatedBy) == 0 {
+		return
+	}
 	for _, o := range want.AllowedBy {
 		is := func(r rule) bool { return r.Policy == o.Policy && r.Rule == o.Rule }
 		if !slices.ContainsFunc(got.AllowedBy, is) {
