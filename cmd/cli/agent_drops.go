@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -57,7 +56,7 @@ func (o *dropOptions) watch(
 	ctx context.Context, c *controller.Controller, b choice, events deniedWriter,
 ) *dropTeller {
 	t := &dropTeller{log: c.Log, lines: o.log}
-	namespace, err := os.Open("/proc/thread-self/ns/net")
+	namespace, fd, err := threadNamespace()
 	if err != nil {
 		c.Log.Warn("denied packets are not told of", "error", err)
 		return t
@@ -67,11 +66,11 @@ func (o *dropOptions) watch(
 		t.events = make(chan drops.Drop, mostEvents)
 		go t.writeEvents(ctx, events)
 	}
-	w := &drops.Watcher{Counter: b.counter(int(namespace.Fd())), Names: c, Meter: c.Health,
+	w := &drops.Watcher{Counter: b.counter(fd), Names: c, Meter: c.Health,
 		Deliver: t.deliver, Log: c.Log}
 	// Without it denied packets are counted all the same.
 	if o.read {
-		w.Open = func() (drops.Reader, error) { return nflog.Open(int(namespace.Fd())) }
+		w.Open = func() (drops.Reader, error) { return nflog.Open(fd) }
 	}
 	// The namespace is that of this thread, and others may open sockets in it later.
 	go func() {

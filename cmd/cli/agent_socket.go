@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -31,7 +30,7 @@ type stateServer struct {
 	beside     func(netns int) looker // makes the field kernel
 	started    time.Time
 	more       map[string]http.HandlerFunc // paths of others
-	netns      int                         // file descriptor of the node's network namespace
+	netns      int                         // descriptor of the node's network namespace; 0: ours
 	mu         sync.Mutex                  // guards the field below: one answer at a time
 	kernel     looker
 }
@@ -131,11 +130,11 @@ func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
 // answerVerbs answers verbs until ctx ends. The kernel is that of the calling thread's network
 // namespace. While an agent before this one has the socket it tries again.
 func (s *stateServer) answerVerbs(ctx context.Context, log *slog.Logger) error {
-	namespace, err := os.Open("/proc/thread-self/ns/net")
+	namespace, fd, err := threadNamespace()
 	if err != nil {
 		return err
 	}
-	s.netns, s.started = int(namespace.Fd()), time.Now()
+	s.netns, s.started = fd, time.Now()
 	s.kernel = s.beside(s.netns)
 	listener, err := net.Listen("unix", agent.Socket)
 	go func() {
