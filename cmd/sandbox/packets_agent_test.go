@@ -102,12 +102,17 @@ func (a *agent) marked() bool {
 	return a.control.Health.Readiness().Warnings["source mark"] == fmt.Sprint(a.marks)
 }
 
-// ready reports whether the node is ready, but that a world may have no object for it, and nothing
-// is being found out of it.
+// ready reports whether the rules of a node are in force, and nothing is being found out of it. A world
+// may have no object for the node, and pods that are not built: those that claim one address, of which
+// none has it.
 func (a *agent) ready() bool {
 	state := a.control.Health.Readiness()
-	ready := state.Ready || len(state.Reasons) == 1 && state.Reasons["node"] != ""
-	return ready && len(state.Pending) == 0
+	for part := range state.Reasons {
+		if part != "node" && part != "hidden" {
+			return false
+		}
+	}
+	return len(state.Pending) == 0
 }
 
 func (a *agent) await(t testing.TB, what string, condition func() bool) {
