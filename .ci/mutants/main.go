@@ -27,7 +27,7 @@ var suites = map[string][]string{
 	"controller": {"./controller"},
 	"cluster":    {"./controller/source/cluster"},
 	"manifests":  {"./controller/source/manifests"},
-	"cli":        {"./cmd/cli", "-run=^TestSeveralPaths$|^TestProblemsOfTheInput$"},
+	"cli":        {"./cmd/cli", "-run=^Test(SeveralPaths|ProblemsOfTheInput|Netpol.*)$"},
 	"conntrack":  {"./controller/conntrack"},
 	"packets":    {"./cmd/sandbox", "-run=" + packets, "-packet-worlds=12"},
 	"frame": {"./cmd/sandbox",

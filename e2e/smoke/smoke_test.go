@@ -32,8 +32,8 @@ func TestCluster(t *testing.T) {
 		{"a rolling update under load", s.rollingUpdate},
 		{"removal under load", s.removed},
 		{"cleanup", s.cleanup},
-		{"installed by the chart, and removed", s.chart},
-		{"in flannel's DaemonSet, and removed", s.netpol},
+		{"installed by the chart and removed", s.chart},
+		{"in the DaemonSet of flannel and removed", s.netpol},
 	} {
 		if !t.Run(chapter.name, chapter.run) {
 			t.Fatal(must(t, "get", "pods", "-A", "-o", "wide"))
