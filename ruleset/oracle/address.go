@@ -106,11 +106,21 @@ func statusAddresses(p *corev1.Pod) []string {
 
 // usableAddress parses an address that a pod or node can have on the wire.
 func usableAddress(text string) (netip.Addr, bool) {
-	a, err := netip.ParseAddr(inDecimal(text))
+	a, err := parsed(netip.ParseAddr, text)
 	if err != nil || a.Zone() != "" || a.Is4In6() {
 		return netip.Addr{}, false
 	}
 	return a, !a.IsLoopback() && !a.IsMulticast() && !a.IsUnspecified()
+}
+
+// parsed parses an address or a prefix. Only what is refused can have leading zeros that matter, and
+// to take them away takes most of the time that an oracle has.
+func parsed[T any](parse func(string) (T, error), text string) (T, error) {
+	v, err := parse(text)
+	if err != nil {
+		v, err = parse(inDecimal(text))
+	}
+	return v, err
 }
 
 // leadingZeros are those before another digit at the start of a number.

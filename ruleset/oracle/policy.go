@@ -195,7 +195,7 @@ func blockHolds(b networkingv1.IPBlock, a netip.Addr) bool {
 // parseCIDR parses a prefix and masks its host bits off. Leading zeros mean nothing. IPv4 written
 // as mapped IPv6 is refused: no packet has such an address.
 func parseCIDR(text string) (netip.Prefix, bool) {
-	p, err := netip.ParsePrefix(inDecimal(text))
+	p, err := parsed(netip.ParsePrefix, text)
 	if err != nil || p.Addr().Is4In6() {
 		return netip.Prefix{}, false
 	}
