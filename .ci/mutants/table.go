@@ -117,7 +117,7 @@ var mutants = []mutant{
 	// Rules that deny, or pass on what others decide about.
 	{"what is passed on is allowed", "ruleset", "ruleset/decide.go",
 		"case Pass:\n\t\treturn outcome{}",
-		"case Pass:\n\t\treturn outcome{true, Allowed, r.Origins}"},
+		"case Pass:\n\t\treturn outcome{decided: true, reason: r.Origins}"},
 	{"who is denied as well is not looked at", "ruleset", "ruleset/action.go",
 		"return a.Has(Deny) || a.Has(Pass)", "return a.Has(Pass)"},
 	{"who was denied is free until all is read", "ruleset", "ruleset/isolating.go",
