@@ -20,20 +20,18 @@ func (b *Backend) Audited() map[ruleset.ChainID]uint64 { return b.counted(letsTh
 
 // counted adds up the counters of rules of some kind, for each chain of a pod that has any.
 func (b *Backend) counted(is func(*nftables.Rule) bool) map[ruleset.ChainID]uint64 {
-	counts := map[ruleset.ChainID]uint64{}
+	sums := map[ruleset.ChainID]uint64{}
 	for name, rules := range b.found.rules {
 		if !isPodChain(name) {
 			continue
 		}
 		for _, r := range rules {
-			for _, e := range r.Exprs {
-				if c, has := e.(*expr.Counter); has && is(r) {
-					counts[ruleset.ChainID(name)] += c.Packets
-				}
+			if packets, counts := counterOf(r); counts && is(r) {
+				sums[ruleset.ChainID(name)] += packets
 			}
 		}
 	}
-	return counts
+	return sums
 }
 
 // letsThrough reports whether a rule lets packets pass: one with a counter does only in an audit.

@@ -37,7 +37,7 @@ func (b *Backend) denials(chains []ruleset.ChainID) ([]ruleset.DenialCount, erro
 			return nil, fmt.Errorf("list rules of %s: %w", id, err)
 		}
 		for _, r := range rules {
-			if packets, counts := counted(r); counts {
+			if packets, counts := counterOf(r); counts && !letsThrough(r) {
 				list = append(list, ruleset.DenialCount{Chain: id, Rule: r.Handle, Packets: packets})
 			}
 		}
@@ -60,10 +60,10 @@ func podChains(conn *nftables.Conn) (list []ruleset.ChainID, err error) {
 	return list, nil
 }
 
-// counted reads the counter of a rule that denies. What an audit lets through has one, too.
-func counted(r *nftables.Rule) (packets uint64, counts bool) {
+// counterOf reads the counter of a rule. What denies has one, and what an audit lets through.
+func counterOf(r *nftables.Rule) (packets uint64, counts bool) {
 	for _, e := range r.Exprs {
-		if c, is := e.(*expr.Counter); is && !letsThrough(r) {
+		if c, is := e.(*expr.Counter); is {
 			return c.Packets, true
 		}
 	}

@@ -2,10 +2,7 @@ package iptables
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"strconv"
-	"strings"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -40,7 +37,11 @@ func (b *Backend) Look(ctx context.Context, p *ruleset.Program) (ruleset.Observe
 	if err != nil {
 		return o, nil, err
 	}
-	denied, err := b.denied(ctx)
+	list, err := b.Denials(ctx)
+	denied := map[ruleset.ChainID]uint64{}
+	for _, c := range list { // of both families
+		denied[c.Chain] += c.Packets
+	}
 	return o, denied, err
 }
 
@@ -61,42 +62,4 @@ func (b *Backend) expect(p *ruleset.Program) error {
 		b.known[f] = parts(w.tables[f][mainTable].chains)
 	}
 	return nil
-}
-
-// denied counts the packets that each chain of a pod has denied, of both families, since its rules
-// were changed last.
-func (b *Backend) denied(ctx context.Context) (map[ruleset.ChainID]uint64, error) {
-	counts := map[ruleset.ChainID]uint64{}
-	// A chain of the program has parts in both families.
-	for _, f := range ruleset.Families {
-		text, err := b.program(ctx, "", families[f].program+"-save", "-c", "-t", mainTable)
-		if err != nil {
-			return nil, fmt.Errorf("count what was denied: %w", err)
-		}
-		addDenied(counts, b.held.tables[f][mainTable].chains, text)
-	}
-	return counts, nil
-}
-
-// addDenied adds what a text of iptables-save with counters says: [packets:bytes] -A CHAIN RULE.
-func addDenied(counts map[ruleset.ChainID]uint64, known chains, text string) {
-	for line := range strings.Lines(text) {
-		count, rest, is := strings.Cut(strings.TrimSpace(line), "] -A ")
-		if !is {
-			continue
-		}
-		name, r, _ := strings.Cut(rest, " ")
-		id, ours := partOf(known[name])
-		// What logs a denial has a counter of its own, which would count twice.
-		packets, _, _ := strings.Cut(strings.TrimPrefix(count, "["), ":")
-		n, err := strconv.ParseUint(packets, 10, 64)
-		if ours && err == nil && n > 0 && denies(r) {
-			counts[id] += n
-		}
-	}
-}
-
-// denies reports whether a rule ends in a denial.
-func denies(r string) bool {
-	return strings.HasSuffix(r, toDrop) || strings.HasSuffix(r, goTo(rejectChain))
 }

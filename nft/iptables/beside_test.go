@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"maps"
 	"testing"
 
 	"github.com/picket-project/picket/ruleset"
@@ -34,25 +33,5 @@ func TestLookBeside(t *testing.T) {
 			t.Errorf("%s was opened, and nothing was found:\n%s", id, d.String())
 		}
 		break
-	}
-}
-
-// Only what denies counts, in whichever part of a pod's chain it is.
-func TestDeniedCounts(t *testing.T) {
-	known := chains{"picket-a": {comment("egress/shop/web")}, "picket-b": {comment("egress/shop/web part 1")},
-		"picket-c": {comment("ingress/shop/web")}, "others": {"-j DROP"}}
-	counts := map[ruleset.ChainID]uint64{}
-	addDenied(counts, known, `*mangle
-:picket-a - [0:0]
-[5:300] -A picket-a -s 10.0.0.1/32 -j RETURN
-[7:420] -A picket-a -m comment --comment "isolated by p" -j DROP
-[2:120] -A picket-b -m comment --comment x -g `+rejectChain+`
-[0:0] -A picket-c -j DROP
-[9:9] -A others -j DROP
-COMMIT
-`)
-	want := map[ruleset.ChainID]uint64{"egress/shop/web": 9}
-	if !maps.Equal(counts, want) {
-		t.Errorf("%v", counts)
 	}
 }

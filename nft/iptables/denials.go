@@ -42,12 +42,16 @@ func readDenials(text string) map[ruleset.ChainID]uint64 {
 			denied[id] += 0 // a chain that has denied nothing is there as well
 		}
 		// The rule that logs a sample counts, too, and denies nothing.
-		denies := strings.HasSuffix(rule, toDrop) || strings.HasSuffix(rule, goTo(rejectChain))
-		if id := of[chain]; id != "" && denies {
+		if id := of[chain]; id != "" && denies(rule) {
 			packets, _, _ := strings.Cut(strings.TrimPrefix(counters, "["), ":")
 			n, _ := strconv.ParseUint(packets, 10, 64)
 			denied[id] += n
 		}
 	}
 	return denied
+}
+
+// denies reports whether a rule ends in a denial.
+func denies(rule string) bool {
+	return strings.HasSuffix(rule, toDrop) || strings.HasSuffix(rule, goTo(rejectChain))
 }

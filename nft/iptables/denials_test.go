@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -28,6 +29,29 @@ COMMIT
 `)
 	got := readDenials(text)
 	if len(got) != 2 || got["ingress/shop/web"] != 7 || got["ingress/shop/db"] != 5 {
+		t.Errorf("%v", got)
+	}
+}
+
+// A denial counts in whichever part of a pod's chain it is, whether it drops or rejects; those of others
+// do not.
+func TestReadDenialsOfParts(t *testing.T) {
+	text := strings.NewReplacer("WEB1", partChain("egress/shop/web", 1), "WEB",
+		partChain("egress/shop/web", 0), "IN", partChain("ingress/shop/web", 0)).Replace(`*mangle
+:WEB - [0:0]
+[5:300] -A WEB -m comment --comment "egress/shop/web"
+[5:300] -A WEB -s 10.0.0.1/32 -j RETURN
+[7:420] -A WEB -m comment --comment "isolated by p" -j DROP
+[2:120] -A WEB1 -m comment --comment "egress/shop/web part 1"
+[2:120] -A WEB1 -m comment --comment x -g ` + rejectChain + `
+[0:0] -A IN -m comment --comment "ingress/shop/web"
+[0:0] -A IN -j DROP
+[9:9] -A others -j DROP
+COMMIT
+`)
+	got := readDenials(text)
+	if want := map[ruleset.ChainID]uint64{"egress/shop/web": 9, "ingress/shop/web": 0}; !maps.Equal(
+		got, want) {
 		t.Errorf("%v", got)
 	}
 }
