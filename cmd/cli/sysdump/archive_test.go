@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/picket-project/picket/ruleset/policy"
@@ -36,7 +37,11 @@ func leaky() *corev1.Pod {
 func TestArchive(t *testing.T) {
 	var out bytes.Buffer
 	a := New(&out, "dump", time.Unix(1000, 0))
-	a.Objects(policy.Objects{Pods: []*corev1.Pod{leaky()}}, nil)
+	audited := map[string]string{policy.AuditAnnotation: "true", "last-applied": secret}
+	a.Objects(policy.Objects{Pods: []*corev1.Pod{leaky()},
+		Namespaces: []*corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "shop", Annotations: audited}}},
+		Policies: []*networkingv1.NetworkPolicy{{ObjectMeta: metav1.ObjectMeta{Namespace: "shop",
+			Name: "deny", Annotations: audited}}}}, nil)
 	a.Text("nodes/n1/state.json", nil, errors.New("no agent runs here"))
 	a.Text("nodes/n1/metrics.txt", []byte("half"), io.ErrUnexpectedEOF)
 	if err := a.Close(); err != nil {
@@ -45,7 +50,11 @@ func TestArchive(t *testing.T) {
 	files := unpack(t, &out)
 	for _, want := range []struct{ name, part string }{
 		{"dump/cluster/pods.yaml", "podIP: 10.244.1.5"}, {"dump/cluster/pods.yaml", "app: db"},
-		{"dump/cluster/pods.yaml", "containerPort: 5432"}, {"dump/nodes/n1/metrics.txt", "half"},
+		{"dump/cluster/pods.yaml", "containerPort: 5432"},
+		// Without these the dump would say that what is audited is enforced.
+		{"dump/cluster/policies.yaml", "picket.dev/audit: \"true\""},
+		{"dump/cluster/namespaces.yaml", "picket.dev/audit: \"true\""},
+		{"dump/nodes/n1/metrics.txt", "half"},
 		{"dump/missing.txt", "nodes/n1/state.json: no agent runs here\n"},
 		{"dump/missing.txt", "nodes/n1/metrics.txt: unexpected EOF\n"},
 	} {

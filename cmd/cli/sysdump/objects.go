@@ -1,9 +1,13 @@
 package sysdump
 
 import (
+	"maps"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // meta keeps what policies can depend on, and what tells versions apart.
@@ -38,8 +42,10 @@ func containers(all []corev1.Container) (kept []corev1.Container) {
 
 // Namespace keeps the labels of a namespace, and whether it terminates.
 func Namespace(n *corev1.Namespace) *corev1.Namespace {
-	return &corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+	kept := &corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
 		ObjectMeta: meta(n.ObjectMeta), Status: corev1.NamespaceStatus{Phase: n.Status.Phase}}
+	kept.Annotations = audits(n.Annotations)
+	return kept
 }
 
 // Node keeps the addresses and ranges of a node, and what runs it.
@@ -58,8 +64,19 @@ func Service(s *corev1.Service) *corev1.Service {
 			Ports: s.Spec.Ports, ClusterIPs: s.Spec.ClusterIPs, Type: s.Spec.Type}}
 }
 
-// Policy keeps a policy without its annotations.
+// Policy keeps a policy with those of its annotations that change what it does.
 func Policy(np *networkingv1.NetworkPolicy) *networkingv1.NetworkPolicy {
-	return &networkingv1.NetworkPolicy{TypeMeta: metav1.TypeMeta{APIVersion: "networking.k8s.io/v1",
+	kept := &networkingv1.NetworkPolicy{TypeMeta: metav1.TypeMeta{APIVersion: "networking.k8s.io/v1",
 		Kind: "NetworkPolicy"}, ObjectMeta: meta(np.ObjectMeta), Spec: np.Spec}
+	kept.Annotations = audits(np.Annotations)
+	return kept
+}
+
+// audits keeps the annotations that have policies audited. Others can hold anything.
+func audits(annotations map[string]string) map[string]string {
+	kept := maps.Clone(annotations)
+	maps.DeleteFunc(kept, func(key, _ string) bool {
+		return key != policy.AuditAnnotation && key != policy.MonitorAnnotation
+	})
+	return kept
 }
