@@ -41,7 +41,6 @@ func newHealth() *Health {
 		bad: map[string]string{},
 	}
 	h.metrics = newMetrics(h.Readiness)
-	h.since.NotReady = time.Now()
 	h.set("sync", "the source has not said yet all that there is")
 	h.set("kernel", "no ruleset has been committed yet")
 	return h
@@ -233,6 +232,9 @@ func (h *Health) idle() {
 // take well under a second.
 const slow = 5 * time.Second
 
+// isBusy reports whether the loop has been at one thing for so long. The caller holds the lock.
+func (h *Health) isBusy() bool { return !h.busy.IsZero() && time.Since(h.busy) >= slow }
+
 // started reports whether a ruleset was committed.
 func (h *Health) started() bool {
 	h.mu.Lock()
@@ -259,9 +261,9 @@ func (h *Health) Readiness() Readiness {
 	defer h.mu.Unlock()
 	reasons := maps.Clone(h.reasons)
 	// A loop that hangs cannot say so itself; this runs on another goroutine.
-	if busy := time.Since(h.busy); !h.busy.IsZero() && busy >= slow {
+	if h.isBusy() {
 		reasons["busy"] = fmt.Sprintf("busy with one thing for %d s: the kernel does not answer, "+
-			"or it is a very large change", int(busy.Seconds()))
+			"or it is a very large change", int(time.Since(h.busy).Seconds()))
 	}
 	warnings := maps.Clone(h.warnings)
 	policyWarnings(warnings, h.bad)

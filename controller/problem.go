@@ -94,12 +94,15 @@ func (c *Controller) reportProblems(key policy.Key) {
 	c.writeEvent(key)
 }
 
+// policyKind is what texts call a policy.
+const policyKind = "policy"
+
 // kindOf returns the kind and the name of the object with a key.
 func kindOf(key policy.Key) (kind, name string) {
 	if key.Namespace == "" {
 		return "namespace", key.Name
 	}
-	return "policy", key.String()
+	return policyKind, key.String()
 }
 
 // writeEvent has an Event written where that is up to this node: it has pods that the policy

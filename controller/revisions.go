@@ -15,7 +15,8 @@ import (
 type Revision struct {
 	Policy     string `json:"policy"`     // namespace/name
 	Generation int64  `json:"generation"` // metadata.generation; 0: from a file
-	// ResourceVersion is that of the last object with this generation.
+	UID        string `json:"uid"`
+	// ResourceVersion is that of the last object that does the same.
 	ResourceVersion string    `json:"resourceVersion"`
 	Since           time.Time `json:"since"` // when the kernel got it
 	// After is how long that took from the moment that the agent heard of it.
@@ -28,20 +29,38 @@ type Revision struct {
 // revisions is which version of each policy the kernel holds. There are as many as policies.
 type revisions struct {
 	mu      sync.Mutex // guards the fields below: the loop writes, any goroutine reads
-	held    map[policy.Key]Revision
+	held    map[policy.Key]held
 	waiting map[policy.Key]arrival // what the kernel may not hold yet
+}
+
+// held is a version that the kernel holds, and what it is of.
+type held struct {
+	Revision
+	of identity
+}
+
+// identity is equal for versions of a policy that do the same. An annotation that has it audited
+// makes no other generation, and another object of the same name begins with the first one.
+type identity struct {
+	uid        string
+	generation int64 // 0, of a file, is equal to none
+	audit      policy.AuditMode
 }
 
 // arrival is a version that has come, or that there is none any more.
 type arrival struct {
-	policy.Revision
-	at   time.Time
-	gone bool
+	of      identity
+	version string // resourceVersion
+	at      time.Time
+	gone    bool
 }
+
+// same reports whether what has come does what the kernel does already.
+func (a arrival) same(h held) bool { return a.of == h.of && a.of.generation != 0 }
 
 // newRevisions returns those of a kernel that is not known.
 func newRevisions() *revisions {
-	return &revisions{held: map[policy.Key]Revision{}, waiting: map[policy.Key]arrival{}}
+	return &revisions{held: map[policy.Key]held{}, waiting: map[policy.Key]arrival{}}
 }
 
 // arrived takes over what an event says of a policy.
@@ -51,7 +70,9 @@ func (r *revisions) arrived(e graph.Event, at time.Time) {
 	// Only policies have versions that people wait for.
 	switch e := e.(type) {
 	case graph.PolicySet:
-		r.waiting[e.Policy.Key] = arrival{Revision: e.Policy.Revision, at: at}
+		p := e.Policy
+		r.waiting[p.Key] = arrival{of: identity{p.Revision.UID, p.Revision.Generation, p.Audit},
+			version: p.Revision.ResourceVersion, at: at}
 	case graph.PolicyGone:
 		r.waiting[e.Key] = arrival{at: at, gone: true}
 	}
@@ -62,17 +83,18 @@ func (r *revisions) committed(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for key, a := range r.waiting {
-		held, known := r.held[key]
+		before, known := r.held[key]
 		switch {
 		case a.gone:
 			delete(r.held, key)
-		// Only metadata has changed, so that nothing is in force since now.
-		case known && a.Generation != 0 && a.Generation == held.Generation:
-			held.ResourceVersion = a.ResourceVersion
-			r.held[key] = held
+		// Only other metadata has changed, so that nothing is in force since now.
+		case known && a.same(before):
+			before.ResourceVersion = a.version
+			r.held[key] = before
 		default:
-			r.held[key] = Revision{Policy: key.String(), Generation: a.Generation,
-				ResourceVersion: a.ResourceVersion, Since: now, After: now.Sub(a.at)}
+			r.held[key] = held{of: a.of, Revision: Revision{Policy: key.String(),
+				Generation: a.of.generation, UID: a.of.uid, ResourceVersion: a.version, Since: now,
+				After: now.Sub(a.at)}}
 		}
 	}
 	clear(r.waiting)
@@ -85,14 +107,17 @@ func (r *revisions) list() []Revision {
 	// What is returned is a copy: the loop goes on while it is read.
 	all := maps.Clone(r.held)
 	for key, a := range r.waiting {
-		held, known := all[key]
-		if a.gone || known && held.Generation == a.Generation {
+		before, known := all[key]
+		if a.gone || known && a.of == before.of {
 			continue
 		}
-		held.Policy, held.Waiting = key.String(), a.Generation
-		all[key] = held
+		before.Policy, before.Waiting = key.String(), a.of.generation
+		all[key] = before
 	}
-	list := slices.Collect(maps.Values(all))
+	list := make([]Revision, 0, len(all))
+	for _, h := range all {
+		list = append(list, h.Revision)
+	}
 	slices.SortFunc(list, func(a, b Revision) int { return strings.Compare(a.Policy, b.Policy) })
 	return list
 }
@@ -108,9 +133,9 @@ func (c *Controller) Revisions() []Revision {
 	return list
 }
 
-// problemOf says what is wrong with a policy; empty: nothing.
-func (h *Health) problemOf(policy string) string {
+// problemOf says what is wrong with a policy, namespace/name; empty: nothing.
+func (h *Health) problemOf(name string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.bad[policy]
+	return h.bad[policyKind+" "+name]
 }

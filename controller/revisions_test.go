@@ -15,15 +15,23 @@ func TestRevisions(t *testing.T) {
 	key := policy.Key{Namespace: "shop", Name: "api"}
 	set := func(generation int64, version string) graph.Event {
 		return graph.PolicySet{Policy: &policy.Policy{Key: key,
-			Revision: policy.Revision{Generation: generation, ResourceVersion: version}}}
+			Revision: policy.Revision{UID: "a", Generation: generation, ResourceVersion: version}}}
 	}
+	other := graph.PolicySet{Policy: &policy.Policy{Key: key,
+		Revision: policy.Revision{UID: "b", Generation: 1, ResourceVersion: "20"}}}
+	audited := graph.PolicySet{Policy: &policy.Policy{Key: key, Audit: policy.Audited,
+		Revision: policy.Revision{UID: "b", Generation: 1, ResourceVersion: "21"}}}
 	api := func(generation int64, version string, since, after, waiting int) []Revision {
 		r := Revision{Policy: "shop/api", Generation: generation, ResourceVersion: version,
 			Waiting: int64(waiting), After: time.Duration(after) * time.Second}
 		if since > 0 {
-			r.Since = at(since)
+			r.Since, r.UID = at(since), "a"
 		}
 		return []Revision{r}
+	}
+	of := func(uid string, list []Revision) []Revision {
+		list[0].UID = uid
+		return list
 	}
 	r := newRevisions()
 	for _, step := range []struct {
@@ -39,8 +47,14 @@ func TestRevisions(t *testing.T) {
 		{"which is nothing new", nil, 5, true, api(1, "11", 3, 2, 0)},
 		{"its rules change", set(2, "12"), 6, false, api(1, "11", 3, 2, 2)},
 		{"and are in force", nil, 7, true, api(2, "12", 7, 1, 0)},
-		{"it is deleted", graph.PolicyGone{Key: key}, 8, false, api(2, "12", 7, 1, 0)},
-		{"and was in force until now", nil, 9, true, nil},
+		{"another of its name comes", other, 8, false, api(2, "12", 7, 1, 1)},
+		{"and is in force", nil, 9, true, of("b", api(1, "20", 9, 1, 0))},
+		{"it is to be audited", audited, 10, false, of("b", api(1, "20", 9, 1, 1))},
+		{"and is", nil, 12, true, of("b", api(1, "21", 12, 2, 0))},
+		{"the first is put back", set(2, "22"), 13, false, of("b", api(1, "21", 12, 2, 2))},
+		{"and in force", nil, 14, true, api(2, "22", 14, 1, 0)},
+		{"it is deleted", graph.PolicyGone{Key: key}, 15, false, api(2, "22", 14, 1, 0)},
+		{"and was in force until now", nil, 16, true, nil},
 	} {
 		if step.commit {
 			r.committed(at(step.when))
@@ -51,5 +65,28 @@ func TestRevisions(t *testing.T) {
 		if len(got) != len(step.want) || len(got) > 0 && got[0] != step.want[0] {
 			t.Errorf("%s: %+v; expected %+v", step.what, got, step.want)
 		}
+	}
+}
+
+// What is wrong with a policy stands beside its version, in force or not.
+func TestRevisionsNameProblems(t *testing.T) {
+	key := policy.Key{Namespace: "shop", Name: "api"}
+	c := &Controller{Health: newHealth(), revisions: newRevisions()}
+	c.revisions.arrived(graph.PolicySet{Policy: &policy.Policy{Key: key}}, time.Unix(1000, 0))
+	c.Health.policy(key, "it matches nothing")
+	if list := c.Revisions(); len(list) != 1 || list[0].Problem != "it matches nothing" {
+		t.Errorf("%+v", list)
+	}
+}
+
+// A loop that hangs keeps the node from being ready since it began.
+func TestNotReadySinceBusy(t *testing.T) {
+	h := newHealth()
+	h.set("sync", "")
+	h.set("kernel", "")
+	begun := time.Now().Add(-time.Minute)
+	h.busy = begun
+	if since := h.Since().NotReady; h.Readiness().Ready || !since.Equal(begun) {
+		t.Errorf("not ready since %v; expected %v", since, begun)
 	}
 }

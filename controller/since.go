@@ -7,14 +7,19 @@ type Since struct {
 	NotReady  time.Time // when the node ceased to be ready; zero: it is
 	Committed time.Time // when the kernel's rules were last changed; zero: never
 	Repairs   int       // how often rules that somebody had changed were repaired
-	Pods      int       // of this node, a second ago at most when there was a commit
+	Pods      int       // of this node, as they were counted with a commit
 }
 
 // Since says it. Any goroutine may call it.
 func (h *Health) Since() Since {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.since
+	since := h.since
+	// A loop that hangs has not noted it.
+	if since.NotReady.IsZero() && h.isBusy() {
+		since.NotReady = h.busy
+	}
+	return since
 }
 
 // noteReady notes when the node ceased to be ready, or that it is. The caller holds the lock.

@@ -353,9 +353,9 @@ var mutants = []mutant{
 	{"an unchanged object is passed on", "cluster", "controller/source/cluster/store.go",
 		"(n.version == 0 || n.content != before.content)", "true"},
 	{"a version counts as in force when it comes", "controller", "controller/revisions.go",
-		"r.waiting[e.Policy.Key] = arrival{Revision: e.Policy.Revision, at: at}",
-		"r.held[e.Policy.Key] = Revision{Policy: e.Policy.Key.String(), " +
-			"Generation: e.Policy.Revision.Generation}"},
+		"version: p.Revision.ResourceVersion, at: at}",
+		"version: p.Revision.ResourceVersion, at: at}\n\t\tr.held[p.Key] = held{of: r.waiting[p.Key].of, " +
+			"Revision: Revision{Policy: p.Key.String(), Generation: p.Revision.Generation}}"},
 	{"a failed transaction is forgotten", "controller", "controller/commit.go",
 		"\tc.kernel.known = false\n\tc.kernel.backoff = longer", "\tc.kernel.backoff = min"},
 }

@@ -19,7 +19,8 @@ type Policy struct {
 
 // Revision says which version of its object a policy is. The zero value is that of a file.
 type Revision struct {
-	Generation      int64 // metadata.generation, which grows with each change of the spec
+	UID             string // metadata.uid: an object of the same name that comes later has another
+	Generation      int64  // metadata.generation, which grows with each change of the spec
 	ResourceVersion string
 }
 
