@@ -44,6 +44,7 @@ func TestHiddenPodOnRealPackets(t *testing.T) {
 	r.pods["a/odd"] = sandbox.Pod{Name: "a/odd", Node: "n1", Addrs: []netip.Addr{odd}}
 	r.must(r.AddPod(r.pods["a/odd"]))
 	began := time.Now()
+	r.agents["n1"].await(t, "ready", func() bool { return health.Readiness().Ready })
 	r.waitInForce()
 	t.Logf("ready %v after it was attached", time.Since(began))
 	r.expect(w, append(byHand(false, "a/odd", "a/cli", corev1.ProtocolTCP, 80, "10.244.1.3"),
