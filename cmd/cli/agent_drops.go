@@ -184,11 +184,13 @@ func (t *dropTeller) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	// What is there so far goes out before the wait for more.
 	for coming != nil {
-		_ = http.NewResponseController(w).Flush()
+		out := http.NewResponseController(w)
+		_ = out.Flush()
 		select {
 		case <-ctx.Done():
 			return
 		case d := <-coming:
+			_ = out.SetWriteDeadline(time.Now().Add(longestAnswer))
 			if e.Encode(d) != nil {
 				return
 			}

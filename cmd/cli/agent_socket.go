@@ -55,11 +55,16 @@ func (s *stateServer) handler() http.Handler {
 		mux.HandleFunc("GET "+path, answer)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longestAnswer))
 		w.Header().Set(agent.APIHeader, strconv.Itoa(agent.API))
 		w.Header().Set(agent.VersionHeader, versionText())
 		mux.ServeHTTP(w, r)
 	})
 }
+
+// longestAnswer is how long one answer, or a part of one that goes on, may take to be made and read:
+// what nobody reads any more must not stay in memory.
+const longestAnswer = time.Minute
 
 // answer writes the state, or why there is none.
 func (s *stateServer) answer(w http.ResponseWriter, r *http.Request) {

@@ -18,11 +18,16 @@ func (s *stateServer) answerStatus(w http.ResponseWriter, r *http.Request) {
 		Kernel: kernelRelease(), Started: s.started, Readiness: agent.Readiness(health.Readiness()),
 		NotReadySince: since.NotReady, Committed: since.Committed, Repairs: since.Repairs,
 		Pods: since.Pods}
+	about := r.URL.Query().Get(agent.PolicyQuery)
 	for _, revision := range s.controller.Revisions() {
-		status.Policies = append(status.Policies, agent.Revision(revision))
+		if about == "" || about == revision.Policy {
+			status.Policies = append(status.Policies, agent.Revision(revision))
+		}
 	}
-	// What cannot be looked at is left out: the verb check says it.
-	status.Others, _ = otherEngines(r.Context(), s.netns)
+	// Who waits for one policy asks again and again, and about nothing else.
+	if about == "" {
+		status.Others, status.OthersUnknown = otherEngines(r.Context(), s.netns)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(status)
 }

@@ -49,7 +49,9 @@ func (o *answerOptions) fleet(r agentReach) (f agents.Fleet, namespace string, e
 	if o.Namespace != "" {
 		namespace = o.Namespace
 	}
-	return agents.Fleet{Config: config, Namespace: r.namespace, Version: versionText()}, namespace, nil
+	f = agents.Fleet{Config: config, Namespace: r.namespace, Version: versionText(),
+		Patience: r.patience}
+	return f, namespace, nil
 }
 
 // isHere reports whether this node's agent is to be asked and no cluster: where no flag names one,
@@ -115,13 +117,20 @@ func stateOfNode(ctx context.Context, fleet agents.Fleet, node string) (*agent.S
 	return one.State(ctx)
 }
 
+// agentsOf are the agents of a cluster, or that of one node if it is named.
+func agentsOf(ctx context.Context, fleet agents.Fleet, node string) ([]agent.Client, error) {
+	if node != "" {
+		one, err := fleet.Of(ctx, node)
+		return []agent.Client{one.Client}, err
+	}
+	list, err := fleet.Agents(ctx)
+	return agents.Clients(list), err
+}
+
 // connectionsOf asks all agents for what is open.
 func connectionsOf(ctx context.Context, fleet agents.Fleet) ([]agent.Connections, []unasked, error) {
 	// A cluster without agents has no answer, not an empty one.
 	list, err := fleet.Agents(ctx)
-	if err == nil && len(list) == 0 {
-		err = errNoAgents(fleet)
-	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/picket-project/picket/cmd/cli/sandbox"
@@ -111,10 +112,13 @@ func lookAtProxy(ctx context.Context, url string) looked {
 
 // lookAtAgent says whether an agent runs here already.
 func lookAtAgent(ctx context.Context) looked {
-	// Before the installation there is none, so that an error is nothing wrong.
-	status, err := statusOf(ctx, agent.Here(versionText()))
-	if err != nil {
+	status, err := agent.Here(versionText()).Status(ctx, "")
+	// Before the installation nobody listens, which is nothing wrong.
+	if errors.Is(err, syscall.ECONNREFUSED) {
 		return looked{"agent", fine, "none runs here so far"}
+	}
+	if err != nil {
+		return looked{"agent", unclear, joined(err)}
 	}
 	return looked{"agent", fine, fmt.Sprintf("version %s runs here: picket status node/%s",
 		status.Version, status.Node)}

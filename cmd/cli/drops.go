@@ -3,10 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"os/signal"
 	"slices"
 	"syscall"
@@ -109,15 +106,14 @@ type dropsReport struct {
 
 // lately prints what was denied lately.
 func (o *dropsOptions) lately(ctx context.Context, cmd *cobra.Command, all []agent.Client) error {
-	// The program of nodes has no flag for it.
-	if o.reach.patience > 0 {
-		var stop func()
-		ctx, stop = context.WithTimeout(ctx, o.reach.patience)
-		defer stop()
-	}
 	lists, not := answered(agent.Each(ctx, all, func(ctx context.Context, c agent.Client) (
 		list []drops.Drop, err error) {
-		err = o.each(ctx, c, agent.DropsPath, func(d drops.Drop) { list = append(list, d) })
+		err = o.each(ctx, c, agent.DropsPath, func(d drops.Drop) {
+			// An agent keeps fewer; one that lies must not fill the memory.
+			if len(list) < mostDrops {
+				list = append(list, d)
+			}
+		})
 		return list, err
 	}))
 	// Who asks one agent alone gets its error as such.
@@ -146,21 +142,13 @@ func (o *dropsOptions) lately(ctx context.Context, cmd *cobra.Command, all []age
 func (o *dropsOptions) each(
 	ctx context.Context, c agent.Client, path string, do func(drops.Drop),
 ) error {
-	answer, err := c.Open(ctx, path)
-	if err != nil {
-		return err
-	}
-	defer answer.Close()
 	// The agent sends all; what is wanted is chosen here.
-	for d := json.NewDecoder(answer); ; {
-		var one drops.Drop
-		switch err := d.Decode(&one); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("the answer of the agent of %s: %w", c.Node, err)
-		case o.wants.matches(one):
-			do(one)
+	return agent.Lines(ctx, c, path, func(d drops.Drop) {
+		if o.wants.matches(d) {
+			do(d)
 		}
-	}
+	})
 }
+
+// mostDrops is how many of one agent are kept.
+const mostDrops = 10_000

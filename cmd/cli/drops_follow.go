@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/picket-project/picket/cmd/cli/agents"
 	"github.com/picket-project/picket/cmd/inspect/agent"
 	"github.com/picket-project/picket/controller/drops"
 )
@@ -48,15 +47,7 @@ func (o *dropsOptions) asked(ctx context.Context) ([]agent.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.node != "" {
-		one, err := fleet.Of(ctx, o.node)
-		return []agent.Client{one.Client}, err
-	}
-	list, err := fleet.Agents(ctx)
-	if err == nil && len(list) == 0 {
-		err = errNoAgents(fleet)
-	}
-	return agents.Clients(list), err
+	return agentsOf(ctx, fleet, o.node)
 }
 
 // follow prints drops as they come, each as a document of its own, until ctx ends or no agent

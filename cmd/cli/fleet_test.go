@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"os"
@@ -24,8 +25,8 @@ const (
  {"metadata":{"namespace":"shop","name":"db","labels":{"app":"db"}},"spec":{"nodeName":"n2",
  "containers":[{"name":"c","ports":[{"containerPort":5432}]}]},
  "status":{"phase":"Running","podIP":"10.0.2.2"}}`
-	fleetPolicy = `{"metadata":{"namespace":"shop","name":"deny","generation":4},"spec":{"podSelector":
- {"matchLabels":{"app":"db"}},"policyTypes":["Ingress"]}}`
+	fleetPolicy = `{"metadata":{"namespace":"shop","name":"deny","generation":4,"uid":"a",
+ "resourceVersion":"v4"},"spec":{"podSelector": {"matchLabels":{"app":"db"}},"policyTypes":["Ingress"]}}`
 	fleetNodes = `{"metadata":{"name":"n1"},"spec":{"podCIDRs":["10.0.1.0/24"]}},
  {"metadata":{"name":"n2"},"spec":{"podCIDRs":["10.0.2.0/24"]}},
  {"metadata":{"name":"n3"},"spec":{"podCIDRs":["10.0.3.0/24"]}}`
@@ -51,8 +52,8 @@ func statusWith(node string, generation int64) *agent.Status {
 	return &agent.Status{API: agent.API, Version: "v2", Node: node, Kernel: "6.12.1", Pods: 1,
 		Started: time.Now().Add(-time.Hour), Committed: time.Now().Add(-time.Minute),
 		Readiness: agent.Readiness{Ready: true, Backend: "nftables", Table: "owned"},
-		Policies: []agent.Revision{{Policy: "shop/deny", Generation: generation,
-			Since: time.Now().Add(-48 * time.Hour), After: 6 * time.Millisecond}}}
+		Policies: []agent.Revision{{Policy: "shop/deny", Generation: generation, UID: "a",
+			ResourceVersion: fmt.Sprintf("v%d", generation), Since: time.Now().Add(-48 * time.Hour), After: 6 * time.Millisecond}}}
 }
 
 // stateOfDB is a node whose kernel isolates shop/db, or does not hold what it should.

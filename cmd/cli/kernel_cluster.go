@@ -57,16 +57,16 @@ func (o *kernelOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
-	defer stop()
 	// Without a pod each node is a part of the answer.
 	if len(args) == 0 {
-		return o.fleetKernels(ctx, cmd, fleet)
+		return o.fleetKernels(cmd, fleet)
 	}
 	pod, err := keyOf(args[0], namespace)
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
+	defer stop()
 	state, err := stateOfPod(ctx, fleet, pod)
 	if err != nil {
 		return err
@@ -103,23 +103,24 @@ type kernelsReport struct {
 }
 
 // fleetKernels asks the agents of all nodes, or of one.
-func (o *kernelOptions) fleetKernels(
-	ctx context.Context, cmd *cobra.Command, fleet agents.Fleet,
-) error {
-	list, err := o.asked(ctx, fleet)
+func (o *kernelOptions) fleetKernels(cmd *cobra.Command, fleet agents.Fleet) error {
+	list, err := agentsOf(cmd.Context(), fleet, o.node)
 	if err != nil {
 		return err
 	}
-	// The answers are whole programs, so only some are fetched at a time.
-	states, not := answered(agent.Each(ctx, agents.Clients(list), func(ctx context.Context,
-		c agent.Client) (*agent.State, error) {
-		return c.State(ctx)
+	// The answers are whole programs, so only some are in memory at a time.
+	nodes, not := answered(agent.Each(cmd.Context(), list, func(ctx context.Context,
+		c agent.Client) (r kernelReport, err error) {
+		state, err := c.State(ctx)
+		if err == nil {
+			r = newKernelReport(state, nil)
+		}
+		return r, err
 	}))
-	report := kernelsReport{Right: true, Nodes: []kernelReport{}, NotAsked: not}
+	report := kernelsReport{Right: true, Nodes: append([]kernelReport{}, nodes...), NotAsked: not}
 	// A node that could not be asked makes no other one wrong.
-	for _, s := range states {
-		r := newKernelReport(s, nil)
-		report.Nodes, report.Right = append(report.Nodes, r), report.Right && r.Right
+	for _, r := range nodes {
+		report.Right = report.Right && r.Right
 	}
 	err = o.print(cmd.OutOrStdout(), "Kernels", report, func(p *page) { p.kernels(report, o.all) })
 	// What is not known weighs more than what is wrong: the answer is not whole.
@@ -132,26 +133,6 @@ func (o *kernelOptions) fleetKernels(
 		return exit.Code(1)
 	}
 	return nil
-}
-
-// asked are the agents that the flags mean; none is an error.
-func (o *kernelOptions) asked(ctx context.Context, fleet agents.Fleet) ([]agents.Agent, error) {
-	// One node is asked for by its name, whatever else there is.
-	if o.node != "" {
-		one, err := fleet.Of(ctx, o.node)
-		return []agents.Agent{one}, err
-	}
-	list, err := fleet.Agents(ctx)
-	if err == nil && len(list) == 0 {
-		err = errNoAgents(fleet)
-	}
-	return list, err
-}
-
-// errNoAgents says where agents were looked for.
-func errNoAgents(fleet agents.Fleet) error {
-	return fmt.Errorf("no agent: no pod with the label %s in %s; elsewhere: --agent-namespace",
-		agents.Label, fleet.Namespace)
 }
 
 // kernels writes what several kernels hold.

@@ -43,7 +43,7 @@ func TestRelay(t *testing.T) {
 	if err := <-ended; err != nil && !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("the relay: %v", err)
 	}
-	status, err := statusOf(ctx, client)
+	status, err := client.Status(ctx, "")
 	if err != nil || !status.Readiness.Ready || len(status.Policies) != 1 ||
 		status.Policies[0].Policy != "default/p" || status.Policies[0].Since.IsZero() {
 		t.Fatalf("%+v, %v", status, err)

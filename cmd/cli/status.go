@@ -9,6 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/picket-project/picket/cmd/cli/agents"
 	"github.com/picket-project/picket/cmd/cli/exit"
@@ -77,32 +80,38 @@ func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	// What an agent says of its node is held against nothing.
+	if kind == "node" {
+		one, err := fleet.Of(cmd.Context(), name)
+		if err != nil {
+			return err
+		}
+		return o.ofAgent(cmd, one.Client)
+	}
 	// What the API server has is what the agents are held against.
 	l, err := o.load(cmd)
 	if err != nil {
 		return err
 	}
-	switch kind {
-	case "":
+	if kind == "" {
 		return o.ofFleet(cmd, l, fleet)
-	case "node":
-		return o.ofNode(cmd, fleet, name)
 	}
 	return o.ofPolicy(cmd, question{l, fleet, policy.Key{Namespace: l.Namespace, Name: name}})
 }
 
-// question is what is to be known of one policy.
+// question is what is to be known of one policy; without one, of all.
 type question struct {
 	*input.Loaded
 	fleet agents.Fleet
 	about policy.Key
 }
 
-// nodesOf asks the agents of the nodes that keep wants, and adds nodes of the cluster without one.
-func nodesOf(ctx context.Context, l *input.Loaded, f agents.Fleet, keep func(string) bool) (
-	[]status.Node, error) {
-	list, err := f.Agents(ctx)
-	if err != nil {
+// nodesOf asks the agents of the nodes that keep wants, about one policy if the question is about
+// one, and adds nodes of the cluster without an agent.
+func nodesOf(ctx context.Context, q question, keep func(string) bool) ([]status.Node, error) {
+	list, err := q.fleet.Agents(ctx)
+	// Where there is none at all, that is so of each node that is known.
+	if err != nil && !errors.Is(err, agents.ErrNone) {
 		return nil, err
 	}
 	// A node with an agent that is not to be asked now is no node without one.
@@ -114,7 +123,7 @@ func nodesOf(ctx context.Context, l *input.Loaded, f agents.Fleet, keep func(str
 		}
 	}
 	var nodes []status.Node
-	for _, a := range agent.Each(ctx, asked, statusOf) {
+	for _, a := range agent.Each(ctx, asked, q.statusOf) {
 		n := status.Node{Name: a.Node, Agent: a.Value}
 		if a.Err != nil {
 			n.Agent, n.Why = nil, a.Err.Error()
@@ -122,19 +131,25 @@ func nodesOf(ctx context.Context, l *input.Loaded, f agents.Fleet, keep func(str
 		nodes = append(nodes, n)
 	}
 	// Only Linux nodes need an agent. Who may not list nodes sees those that have one.
-	for _, n := range l.Objects.Nodes {
+	for _, n := range q.Objects.Nodes {
 		if !has[n.Name] && keep(n.Name) && n.Labels[corev1.LabelOSStable] != "windows" {
 			nodes = append(nodes, status.Node{Name: n.Name,
-				Why: "no agent runs here (looked in " + f.Namespace + ")"})
+				Why: "no agent runs here (looked in " + q.fleet.Namespace + ")"})
 		}
+	}
+	if len(nodes) == 0 {
+		return nil, err
 	}
 	sortNodes(nodes)
 	return nodes, nil
 }
 
 // statusOf asks one agent.
-func statusOf(ctx context.Context, c agent.Client) (*agent.Status, error) {
-	return agent.Ask[*agent.Status](ctx, c, agent.StatusPath)
+func (q question) statusOf(ctx context.Context, c agent.Client) (*agent.Status, error) {
+	if q.about == (policy.Key{}) {
+		return c.Status(ctx, "")
+	}
+	return c.Status(ctx, q.about.String())
 }
 
 // everyNode keeps all of them.
@@ -142,14 +157,9 @@ func everyNode(string) bool { return true }
 
 // ofFleet says whether all is well.
 func (o *statusOptions) ofFleet(cmd *cobra.Command, l *input.Loaded, fleet agents.Fleet) error {
-	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
-	defer stop()
-	nodes, err := nodesOf(ctx, l, fleet, everyNode)
+	nodes, err := nodesOf(cmd.Context(), question{Loaded: l, fleet: fleet}, everyNode)
 	if err != nil {
 		return err
-	}
-	if len(nodes) == 0 {
-		return errNoAgents(fleet)
 	}
 	// A policy counts as in force only in the version that the API server has.
 	generations := map[string]int64{}
@@ -164,25 +174,12 @@ func (o *statusOptions) ofFleet(cmd *cobra.Command, l *input.Loaded, fleet agent
 	return err
 }
 
-// ofNode says what one node's agent says.
-func (o *statusOptions) ofNode(cmd *cobra.Command, fleet agents.Fleet, name string) error {
-	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
-	defer stop()
-	one, err := fleet.Of(ctx, name)
-	if err != nil {
-		return err
-	}
-	// The same patience is for the question itself.
-	cmd.SetContext(ctx)
-	return o.ofAgent(cmd, one.Client)
-}
-
 // ofAgent says what one agent says.
 func (o *statusOptions) ofAgent(cmd *cobra.Command, one agent.Client) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	answer, err := statusOf(cmd.Context(), one)
+	answer, err := one.Status(cmd.Context(), "")
 	if err != nil {
 		return err
 	}
@@ -199,15 +196,22 @@ const again = 500 * time.Millisecond
 
 // ofPolicy says where a policy is in force, and waits for that.
 func (o *statusOptions) ofPolicy(cmd *cobra.Command, q question) error {
-	ctx, stop := context.WithTimeout(cmd.Context(), max(o.reach.patience, o.timeout))
-	defer stop()
+	client, err := kubernetes.NewForConfig(q.fleet.Config)
+	if err != nil {
+		return fmt.Errorf("cluster client: %w", err)
+	}
 	// Without --wait one look is all.
 	deadline := time.Now().Add(o.timeout)
 	p, nodes, known := status.Policy{}, map[string]status.Node{}, false
 	// Nodes that were well are not asked again: what came into force stays, or is replaced by newer.
 	open := everyNode
 	for {
-		found, err := o.look(ctx, q, open)
+		// The policy is that of now, and no older one that the API server has in memory.
+		want, err := q.wanted(cmd.Context(), client)
+		if err != nil {
+			return err
+		}
+		found, err := nodesOf(cmd.Context(), q, open)
 		if err != nil {
 			return err
 		}
@@ -215,7 +219,7 @@ func (o *statusOptions) ofPolicy(cmd *cobra.Command, q question) error {
 		for _, n := range found {
 			nodes[n.Name] = n
 		}
-		p = status.OfPolicy(q.wanted(), sorted(nodes))
+		p = status.OfPolicy(want, sorted(nodes))
 		known = known || p.Known()
 		if p.Done() || !o.wait || time.Now().Add(again).After(deadline) {
 			break
@@ -227,23 +231,11 @@ func (o *statusOptions) ofPolicy(cmd *cobra.Command, q question) error {
 	if !known {
 		return fmt.Errorf("policy %s: there is none, and no node that was asked holds one", q.about)
 	}
-	err := o.print(cmd.OutOrStdout(), "PolicyStatus", p, func(x *page) { x.policyStatus(p) })
+	err = o.print(cmd.OutOrStdout(), "PolicyStatus", p, func(x *page) { x.policyStatus(p) })
 	if err == nil && !p.Done() {
 		return exit.Code(1)
 	}
 	return err
-}
-
-// look asks the agents once.
-func (o *statusOptions) look(ctx context.Context, q question, keep func(string) bool) (
-	[]status.Node, error) {
-	ctx, stop := context.WithTimeout(ctx, o.reach.patience)
-	defer stop()
-	nodes, err := nodesOf(ctx, q.Loaded, q.fleet, keep)
-	if err == nil && len(nodes) == 0 {
-		err = errNoAgents(q.fleet)
-	}
-	return nodes, err
 }
 
 // notWell keeps the nodes on which a policy is not in force yet.
@@ -259,18 +251,25 @@ func notWell(p status.Policy) func(string) bool {
 	}
 }
 
-// wanted is the policy as the API server has it.
-func (q question) wanted() status.Wanted {
+// wanted is the policy as the API server has it, and the pods that it was about when they were read.
+func (q question) wanted(ctx context.Context, client kubernetes.Interface) (status.Wanted, error) {
 	w := status.Wanted{Policy: q.about.String(), Pods: map[string]int{}}
-	if np := q.Spec(q.about); np != nil {
-		// Zero would mean that it is deleted; an API server counts from one.
-		w.Generation = max(np.Generation, 1)
+	np, err := client.NetworkingV1().NetworkPolicies(q.about.Namespace).Get(ctx, q.about.Name,
+		metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return w, nil
+	case err != nil:
+		return w, fmt.Errorf("policy %s: %w", q.about, err)
 	}
-	// The pods are those of now, also while --wait looks again.
-	for _, pod := range q.SelectedBy(q.about) {
+	// Zero would mean that it is deleted; an API server counts from one.
+	w.Generation, w.UID, w.Version = max(np.Generation, 1), string(np.UID), np.ResourceVersion
+	parsed := policy.Parse(np)
+	w.Audited = parsed.Audited(q.Cluster.Namespace(np.Namespace))
+	for _, pod := range q.SelectedBy(parsed) {
 		w.Pods[pod.Node]++
 	}
-	return w
+	return w, nil
 }
 
 // completeAbout completes nodes and policies.

@@ -29,7 +29,7 @@ func sorted(nodes map[string]status.Node) []status.Node {
 // fleet writes a line a node, and below what people have to see to.
 func (p *page) fleet(f status.Fleet) {
 	p.line("  ", "all is well on %d of %s, with %s", f.Well, inspect.Count(len(f.Nodes), "node"),
-		counted(f.Policies, "policy", "policies"))
+		inspect.Count(f.Policies, "policy"))
 	p.WriteString("\n")
 	t := terminal.Table{Header: []string{"NODE", "READY", "VERSION", "BACKEND", "PODS", "IN FORCE"},
 		Right: []bool{4: true, 5: true}}
@@ -70,14 +70,6 @@ func (p *page) findings(n status.FleetNode) {
 	}
 }
 
-// counted is a number and what it counts, where the plural is not made by an s.
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // span is a duration in seconds, or as short as people say it.
 func span(d time.Duration) string {
 	if d < time.Second {
@@ -112,7 +104,10 @@ func (p *page) node(n nodeReport) {
 	// The first line answers the question; what follows are the reasons.
 	state := p.Paint(terminal.Good, "READY")
 	if !a.Readiness.Ready {
-		state = p.Paint(terminal.Bad, "NOT READY") + " for " + span(n.now.Sub(a.NotReadySince))
+		state = p.Paint(terminal.Bad, "NOT READY")
+		if !a.NotReadySince.IsZero() { // an agent of before does not say it
+			state += " for " + span(n.now.Sub(a.NotReadySince))
+		}
 	}
 	// Rules stay in force while an agent is not ready, so it is told from when they are.
 	rules := "no rules have changed since the start"
@@ -131,7 +126,10 @@ func (p *page) node(n nodeReport) {
 	for _, other := range a.Others {
 		p.part("!", "others", "enforces policies here, too: "+other)
 	}
-	if len(a.Others) == 0 {
+	for _, lack := range a.OthersUnknown {
+		p.part(p.Paint(terminal.Bad, "?"), "others", lack)
+	}
+	if len(a.Others)+len(a.OthersUnknown) == 0 {
 		p.part("ok", "others", "no sign of another program that enforces policies")
 	}
 	p.part("ok", "agent", fmt.Sprintf("version %s for %s, rules held by %s", a.Version,
@@ -147,7 +145,7 @@ func ownership(a *agent.Status) string {
 		return "the kernel refuses changes by others"
 	}
 	return fmt.Sprintf("watched: what others change is repaired, %s so far",
-		counted(a.Repairs, "time", "times"))
+		inspect.Count(a.Repairs, "time"))
 }
 
 // inForce counts policies.
@@ -163,7 +161,11 @@ func inForce(a *agent.Status) string {
 			waiting++
 		}
 	}
-	text := counted(held, "is", "are") + " in force"
+	are := "are"
+	if held == 1 {
+		are = "is"
+	}
+	text := fmt.Sprintf("%d %s in force", held, are)
 	if waiting > 0 {
 		text += fmt.Sprintf(", %d on the way into the kernel", waiting)
 	}
@@ -194,8 +196,11 @@ func clock(t, now time.Time) string {
 func (p *page) policyStatus(s status.Policy) {
 	// Of a deleted policy the question is whether it is still in force.
 	about, verb := fmt.Sprintf("generation %d", s.Generation), "in force"
-	if s.Generation == 0 {
+	switch {
+	case s.Generation == 0:
 		about, verb = "deleted", "gone"
+	case s.Audited:
+		about, verb = about+", audited: it denies nothing", "known"
 	}
 	p.line("  ", "%s  %s  %s on %d of %s", s.Policy, about, verb, s.InForce,
 		inspect.Count(len(s.Nodes), "node"))

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/picket-project/picket/cmd/cli/exit"
 	"github.com/picket-project/picket/cmd/cli/input"
 	"github.com/picket-project/picket/cmd/cli/sysdump"
+	"github.com/picket-project/picket/cmd/inspect"
 )
 
 // sysdumpOptions are the flags of sysdump.
@@ -68,7 +68,7 @@ func (o *sysdumpOptions) run(cmd *cobra.Command) error {
 	if err := errors.Join(err, out.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", path, counted(len(a.Names), "file", "files"))
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", path, inspect.Count(len(a.Names), "file"))
 	// It is inside as well, for whoever gets the file.
 	for _, m := range a.Missing {
 		input.Tell(cmd.OutOrStdout(), "missing", m)
@@ -100,17 +100,11 @@ func (o *sysdumpOptions) write(cmd *cobra.Command, out io.Writer, name string) (
 	a.JSON("cluster/version.json", version, err)
 	a.Text("version.txt", []byte(versionLine()), nil)
 	a.Objects(l.Objects, l.Services)
-	// The API server was asked without a limit of ours; agents can hang.
-	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
-	defer stop()
 	// Without agents there is still what the API server has.
-	list, err := fleet.Agents(ctx)
-	if err == nil && len(list) == 0 {
-		err = errNoAgents(fleet)
-	}
+	list, err := fleet.Agents(cmd.Context())
 	if err != nil {
 		a.Text("nodes", nil, err)
 	}
-	a.Agents(ctx, client, list)
+	a.Agents(cmd.Context(), client, list)
 	return a, a.Close()
 }

@@ -19,20 +19,19 @@ func (o *whyOptions) askKernels(ctx context.Context, a *why.Answer) {
 	if o.noKernel || o.Given() || len(nodes) == 0 {
 		return
 	}
-	ctx, stop := context.WithTimeout(ctx, o.reach.patience)
-	defer stop()
 	// An error is that of each node: none of them was asked.
 	fleet, _, err := o.fleet(o.reach)
-	var states []agent.Answer[*agent.State]
 	// There are two of them at most: the sender's and the receiver's.
+	var asked []agent.Client
 	for _, node := range nodes {
-		s := agent.Answer[*agent.State]{Node: node, Err: err}
-		if err == nil {
-			s.Value, s.Err = stateOfNode(ctx, fleet, node)
-		}
-		states = append(states, s)
+		asked = append(asked, agent.Client{Node: node, Patience: o.reach.patience})
 	}
-	a.Compare(states)
+	a.Compare(agent.Each(ctx, asked, func(ctx context.Context, c agent.Client) (*agent.State, error) {
+		if err != nil {
+			return nil, err
+		}
+		return stateOfNode(ctx, fleet, c.Node)
+	}))
 }
 
 // whyKernel writes what the nodes do.
@@ -81,8 +80,8 @@ func (p *page) liveCuts(l *liveReport) {
 			p.line("", "%d more: -o wide", more)
 		}
 	}
-	p.line("  ", "\n%s would be cut, of %s that are open",
-		counted(len(l.Cuts), "kind of connections", "kinds of connections"),
+	p.line("  ", "\n%s of connections would be cut, of %s that are open",
+		inspect.Count(len(l.Cuts), "kind"),
 		inspect.Count(l.Open, "connection"))
 	// They can be of any kind, also of one that is cut.
 	if l.LeftOut > 0 {

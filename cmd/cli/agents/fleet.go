@@ -3,9 +3,11 @@ package agents
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,7 +29,12 @@ type Fleet struct {
 	Config    *rest.Config
 	Namespace string // of the agents
 	Version   string // of this program
+	// Patience is how long the API server may take to list the agents, and each of them for an answer.
+	Patience time.Duration
 }
+
+// ErrNone says that there is no agent where they are looked for.
+var ErrNone = errors.New("no agent")
 
 // Agent is a pod that an agent runs in.
 type Agent struct {
@@ -35,16 +42,27 @@ type Agent struct {
 	Pod *corev1.Pod
 }
 
-// Agents lists the agents, one a node, sorted by node.
-func (f Fleet) Agents(ctx context.Context) ([]Agent, error) { return f.list(ctx, "") }
+// Agents lists the agents, one a node, sorted by node. None is an error.
+func (f Fleet) Agents(ctx context.Context) ([]Agent, error) {
+	list, err := f.list(ctx, "")
+	if err == nil && len(list) == 0 {
+		err = f.none(ErrNone)
+	}
+	return list, err
+}
+
+// none says where agents were looked for.
+func (f Fleet) none(err error) error {
+	return fmt.Errorf("%w: no pod with the label %s in %s; elsewhere: --agent-namespace", err, Label,
+		f.Namespace)
+}
 
 // Of returns the agent of one node.
 func (f Fleet) Of(ctx context.Context, node string) (Agent, error) {
 	// The API server knows where pods are, so that only one is listed.
 	list, err := f.list(ctx, "spec.nodeName="+node)
 	if err == nil && len(list) == 0 {
-		err = fmt.Errorf("no agent on %s: no pod with the label %s in %s; elsewhere: "+
-			"--agent-namespace", node, Label, f.Namespace)
+		err = f.none(fmt.Errorf("%w on %s", ErrNone, node))
 	}
 	if err != nil {
 		return Agent{}, err
@@ -58,6 +76,11 @@ func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster client: %w", err)
 	}
+	if f.Patience > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, f.Patience)
+		defer stop()
+	}
 	// One question finds all agents, wherever they run.
 	pods, err := client.CoreV1().Pods(f.Namespace).List(ctx,
 		metav1.ListOptions{LabelSelector: Label, FieldSelector: fields})
@@ -69,7 +92,7 @@ func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
 		// Nothing is sent before the agent is asked for something.
 		r := relay{f.Config, client, pod}
 		list = append(list, Agent{agent.Client{Node: pod.Spec.NodeName, Version: f.Version,
-			Dial: r.dial}, pod})
+			Patience: f.Patience, Dial: r.dial}, pod})
 	}
 	return list, nil
 }

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Headers of each answer of an agent. They say who answers, whatever is asked.
@@ -19,10 +22,19 @@ const (
 	VersionHeader = "Picket-Version"
 )
 
+// thisNode stands for the name of the node on which the question is asked, and patienceHere is the
+// Patience of its client: there is no flag for it.
+const (
+	thisNode     = "this node"
+	patienceHere = 30 * time.Second
+)
+
 // Client asks one agent.
 type Client struct {
-	Node    string // whose agent it is
+	Node    string // whose agent it is; thisNode: the one that runs here
 	Version string // of this program: both are told where they do not understand each other
+	// Patience is how long one answer that is read as a whole may take; 0: as long as ctx.
+	Patience time.Duration
 	// Dial connects to the agent's socket; the connection may end with ctx.
 	Dial func(ctx context.Context) (io.ReadWriteCloser, error)
 }
@@ -57,10 +69,12 @@ func (c Client) exchange(conn io.ReadWriter, request *http.Request) (io.ReadClos
 	if err := request.Write(conn); err != nil {
 		return nil, err
 	}
-	response, err := http.ReadResponse(bufio.NewReader(conn), request)
+	in := &io.LimitedReader{R: conn, N: largestHeader}
+	response, err := http.ReadResponse(bufio.NewReader(in), request)
 	if err != nil {
 		return nil, err
 	}
+	in.N = math.MaxInt64 // whoever reads the body bounds it
 	if err := c.refused(response); err != nil {
 		return nil, err
 	}
@@ -140,11 +154,47 @@ func (a *answer) Close() error {
 	return a.conn.Close()
 }
 
-// largest bounds an answer that is kept in memory.
-const largest = 256 << 20
+// What bounds an answer: its header, all that is kept of it in memory, and one line of one that goes
+// on.
+const (
+	largestHeader = 64 << 10
+	largest       = 256 << 20
+	longestLine   = 64 << 10
+)
+
+// limited is a context in which one answer that is read as a whole has its time.
+func (c Client) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.Patience == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, c.Patience)
+}
+
+// Lines reads an answer of a JSON document a line, until it ends.
+func Lines[T any](ctx context.Context, c Client, path string, do func(T)) error {
+	body, err := c.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, longestLine)
+	for err == nil && lines.Scan() {
+		var one T
+		if err = json.Unmarshal(lines.Bytes(), &one); err == nil {
+			do(one)
+		}
+	}
+	if err = errors.Join(err, lines.Err()); err != nil {
+		return fmt.Errorf("the answer of the agent of %s: %w", c.Node, err)
+	}
+	return nil
+}
 
 // Ask reads the answer to a path as one JSON document.
 func Ask[T any](ctx context.Context, c Client, path string) (value T, err error) {
+	ctx, stop := c.limited(ctx)
+	defer stop()
 	body, err := c.Open(ctx, path)
 	if err != nil {
 		return value, err
@@ -158,11 +208,40 @@ func Ask[T any](ctx context.Context, c Client, path string) (value T, err error)
 
 // State asks for the state of the node.
 func (c Client) State(ctx context.Context) (*State, error) {
-	state, err := Ask[*State](ctx, c, StatePath)
+	state, err := Ask[State](ctx, c, StatePath)
+	if err == nil {
+		err = errors.Join(c.isOf(state.Node), state.Check())
+	}
 	if err != nil {
 		return nil, err
 	}
-	return state, state.Check()
+	return &state, nil
+}
+
+// Status asks for what the agent says of itself; about is the one policy that it is to be about, if
+// any.
+func (c Client) Status(ctx context.Context, about string) (*Status, error) {
+	path := StatusPath
+	if about != "" {
+		path += "?" + url.Values{PolicyQuery: {about}}.Encode()
+	}
+	status, err := Ask[Status](ctx, c, path)
+	if err == nil {
+		err = c.isOf(status.Node)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &status, nil
+}
+
+// isOf returns an error if an agent answers for another node than its own: its answer would be taken
+// for that of the other.
+func (c Client) isOf(node string) error {
+	if c.Node == node || c.Node == thisNode && node != "" {
+		return nil
+	}
+	return fmt.Errorf("the agent of %s answers for the node %q", c.Node, node)
 }
 
 // Answer is what one of several agents has said, or why it has not.
@@ -180,10 +259,12 @@ func Each[T any](
 	places := make(chan struct{}, atOnce)
 	var running sync.WaitGroup
 	for i, c := range all {
-		// Who comes later waits, and has the less time.
 		places <- struct{}{}
 		running.Go(func() {
 			defer func() { <-places }()
+			// The time of each begins here: one that is dead takes none from those behind it.
+			ctx, stop := c.limited(ctx)
+			defer stop()
 			value, err := ask(ctx, c)
 			answers[i] = Answer[T]{c.Node, value, err}
 		})

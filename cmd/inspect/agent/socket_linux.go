@@ -11,7 +11,7 @@ import (
 
 // Here is how to ask the agent of this node, as a process of root in the node's network namespace.
 func Here(version string) Client {
-	return Client{Node: "this node", Version: version,
+	return Client{Node: thisNode, Version: version, Patience: patienceHere,
 		Dial: func(ctx context.Context) (io.ReadWriteCloser, error) {
 			conn, err := DialHere(ctx)
 			if err != nil {

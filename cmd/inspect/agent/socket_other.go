@@ -10,7 +10,7 @@ import (
 
 // Here is the client of a machine that is no node: it cannot ask.
 func Here(version string) Client {
-	return Client{Node: "this machine", Version: version,
+	return Client{Node: thisNode, Patience: patienceHere, Version: version,
 		Dial: func(context.Context) (io.ReadWriteCloser, error) {
 			return nil, errors.New("only Linux has one; expected a cluster (--kubeconfig)")
 		}}

@@ -5,12 +5,14 @@ import "time"
 const (
 	// StatusPath is the path of Status.
 	StatusPath = "/v1/status"
+	// PolicyQuery names the one policy, namespace/name, that the Status is to be about: others, and
+	// other programs, are left out then.
+	PolicyQuery = "policy"
 	// MetricsPath is the path of the agent's metrics, as Prometheus reads them.
 	MetricsPath = "/v1/metrics"
 )
 
-// Status is what an agent says of itself, and of the policies that its kernel holds. It costs little
-// to ask for.
+// Status is what an agent says of itself, and of the policies that its kernel holds.
 type Status struct {
 	API       int       `json:"api"`
 	Version   string    `json:"version"` // of the agent
@@ -22,10 +24,12 @@ type Status struct {
 	NotReadySince time.Time  `json:"notReadySince"`
 	Committed     time.Time  `json:"committed"` // when the rules last changed; zero: never
 	Repairs       int        `json:"repairs"`   // of rules that somebody else had changed
-	Pods          int        `json:"pods"`      // of this node that are isolated
+	Pods          int        `json:"pods"`      // of this node
 	Policies      []Revision `json:"policies"`  // sorted
 	// Others are signs of other programs that enforce policies here.
 	Others []string `json:"others,omitempty"`
+	// OthersUnknown is what could not be looked at for such signs, and why.
+	OthersUnknown []string `json:"othersUnknown,omitempty"`
 }
 
 // Readiness is what /readyz of the agent answers.
@@ -43,6 +47,7 @@ type Readiness struct {
 type Revision struct {
 	Policy          string        `json:"policy"`     // namespace/name
 	Generation      int64         `json:"generation"` // 0: none is in force, or it is of a file
+	UID             string        `json:"uid"`        // of the object
 	ResourceVersion string        `json:"resourceVersion"`
 	Since           time.Time     `json:"since"`
 	After           time.Duration `json:"after"` // since the agent had heard of it

@@ -223,19 +223,15 @@ func (c *Cluster) PodRanges() []netip.Prefix {
 // Disputed reports whether a pod has an address that may not be its own alone.
 func (c *Cluster) Disputed(p Pod) bool { return c.disputed[p.Key] }
 
-// SelectedBy returns the pods that a policy isolates in some direction.
-func (c *Cluster) SelectedBy(k policy.Key) (pods []Pod) {
-	at, found := slices.BinarySearchFunc(c.Policies, k, func(p *policy.Policy, k policy.Key) int {
-		return p.Key.Compare(k)
-	})
-	if !found {
-		return nil
-	}
+// SelectedBy returns the pods that a policy isolates in some direction, or would if it were not
+// audited.
+func (c *Cluster) SelectedBy(one *policy.Policy) (pods []Pod) {
 	for _, p := range c.Pods {
 		ns := c.Namespace(p.Namespace)
-		one := c.Policies[at]
-		if p.counts && (one.Selects(p.policy, ns, ruleset.Ingress) ||
-			one.Selects(p.policy, ns, ruleset.Egress)) {
+		selects := func(d ruleset.Direction) bool {
+			return one.Selects(p.policy, ns, d) || one.Audits(p.policy, ns, d)
+		}
+		if p.counts && slices.ContainsFunc(ruleset.Directions[:], selects) {
 			pods = append(pods, p)
 		}
 	}

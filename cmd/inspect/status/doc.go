@@ -4,5 +4,6 @@
 //	API server: nodes, pods, policies ─┐
 //	agents: Status, or why there is none ─┴─► Fleet, Policy ─► print
 //
-// A node whose agent gave no answer is never taken to be well.
+// A node whose agent gave no answer is never taken to be well; a policy that selects no pod there has
+// nothing to do on it all the same.
 package status

@@ -24,7 +24,7 @@ type FleetNode struct {
 	NotReady int64  `json:"notReadySeconds,omitempty"`
 	Version  string `json:"version,omitempty"`
 	Backend  string `json:"backend,omitempty"`
-	Pods     int    `json:"pods"` // that are isolated
+	Pods     int    `json:"pods"`
 	// InForce is how many policies are in force there as the API server has them.
 	InForce  int      `json:"inForce"`
 	Findings []string `json:"findings,omitempty"`

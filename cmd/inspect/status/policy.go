@@ -18,14 +18,18 @@ type Node struct {
 type Wanted struct {
 	Policy     string // namespace/name
 	Generation int64  // 0: there is no such policy (any more)
-	Pods       map[string]int
+	UID        string
+	Version    string         // resourceVersion
+	Audited    bool           // it denies nothing
+	Pods       map[string]int // that it selects, by node
 }
 
 // Policy says where a policy is in force.
 type Policy struct {
 	Policy     string       `json:"policy"`
 	Generation int64        `json:"generation"` // 0: it is deleted
-	InForce    int          `json:"inForce"`    // on so many nodes, or with nothing to do there
+	Audited    bool         `json:"audited,omitempty"`
+	InForce    int          `json:"inForce"` // on so many nodes, or with nothing to do there
 	Nodes      []PolicyNode `json:"nodes"`
 }
 
@@ -68,7 +72,8 @@ func (p Policy) Known() bool {
 
 // OfPolicy says where a policy is in force, in the order of the nodes.
 func OfPolicy(want Wanted, nodes []Node) Policy {
-	p := Policy{Policy: want.Policy, Generation: want.Generation, Nodes: []PolicyNode{}}
+	p := Policy{Policy: want.Policy, Generation: want.Generation, Audited: want.Audited,
+		Nodes: []PolicyNode{}}
 	for _, n := range nodes {
 		at := PolicyNode{Node: n.Name, Pods: want.Pods[n.Name]}
 		switch {
@@ -107,19 +112,26 @@ func (n *PolicyNode) compare(a *agent.Status, want Wanted) {
 	n.Generation, n.Since, n.After = held.Generation, held.Since, held.After
 	n.Note = held.Problem
 	switch {
-	// A newer one came while the answers were collected.
-	case held.Generation >= want.Generation && n.Pods == 0:
+	case want.isIn(held) && n.Pods == 0:
 		n.State = Idle
 		if n.Note == "" {
 			n.Note = "selects no pod here"
 		}
-	case held.Generation >= want.Generation:
+	case want.isIn(held):
 		n.State = Yes
 	case n.Pods == 0:
 		n.State, n.Note = Idle, "selects no pod here"
 	default:
 		n.State, n.Note = No, behind(held, a)
 	}
+}
+
+// isIn reports whether what is held is what is wanted, or a newer one that came while the answers were
+// collected. The generation alone does not tell: an object that is made anew begins with the first,
+// and an annotation, such as that for audit, makes no other.
+func (w Wanted) isIn(held agent.Revision) bool {
+	return held.ResourceVersion == w.Version ||
+		held.UID == w.UID && held.Generation > w.Generation
 }
 
 // behind says why a node does not have the version that is wanted.

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,14 +13,16 @@ import (
 
 var (
 	noon   = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
-	wanted = Wanted{Policy: "shop/api", Generation: 4, Pods: map[string]int{"n1": 2}}
+	wanted = Wanted{Policy: "shop/api", Generation: 4, UID: "a", Version: "v4",
+		Pods: map[string]int{"n1": 2}}
 )
 
 // holding is an agent whose kernel holds some generation of the policy.
 func holding(generation, waiting int64, change func(*agent.Status)) Node {
 	a := &agent.Status{Readiness: agent.Readiness{Ready: true}}
 	if generation+waiting > 0 {
-		a.Policies = []agent.Revision{{Policy: "shop/api", Generation: generation, Waiting: waiting}}
+		a.Policies = []agent.Revision{{Policy: "shop/api", Generation: generation, Waiting: waiting,
+			UID: "a", ResourceVersion: fmt.Sprintf("v%d", generation)}}
 	}
 	if change != nil {
 		change(a)
@@ -29,7 +32,11 @@ func holding(generation, waiting int64, change func(*agent.Status)) Node {
 
 // Each way in which a node can stand to a policy.
 func TestOfPolicy(t *testing.T) {
-	elsewhere := Wanted{Policy: "shop/api", Generation: 4, Pods: map[string]int{"n2": 2}}
+	elsewhere := wanted
+	elsewhere.Pods = map[string]int{"n2": 2}
+	// Annotations have no generation, and an object that is made anew has others than the one before.
+	annotated := func(a *agent.Status) { a.Policies[0].ResourceVersion = "v3.1" }
+	other := func(a *agent.Status) { a.Policies[0].UID = "b" }
 	deleted := Wanted{Policy: "shop/api"}
 	notReady := func(a *agent.Status) {
 		a.Readiness = agent.Readiness{Reasons: map[string]string{"kernel": "no memory"}}
@@ -43,6 +50,8 @@ func TestOfPolicy(t *testing.T) {
 	}{
 		"in force":            {wanted, holding(4, 0, nil), Yes, ""},
 		"a newer one":         {wanted, holding(5, 0, nil), Yes, ""},
+		"annotated since":     {wanted, holding(4, 0, annotated), No, "generation 4, which stays"},
+		"made anew":           {wanted, holding(5, 0, other), No, "generation 5, which stays"},
 		"in force, broken":    {wanted, holding(4, 0, broken), Yes, "bad CIDR"},
 		"selects nobody":      {elsewhere, holding(4, 0, nil), Idle, "selects no pod"},
 		"nobody, and behind":  {elsewhere, holding(3, 0, nil), Idle, "selects no pod"},

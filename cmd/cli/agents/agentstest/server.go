@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/streaming/pkg/httpstream"
 	"k8s.io/streaming/pkg/httpstream/spdy"
 )
@@ -65,16 +65,15 @@ func (s Server) serve(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Query().Get("labelSelector") != "":
 		items = s.agentPods(strings.TrimPrefix(r.URL.Query().Get("fieldSelector"), "spec.nodeName="))
 	// One object: the fake has one of each name.
-	case len(words) > 2 && words[len(words)-2] == "pods":
-		s.pod(w, last)
+	case len(words) > 2 && kinds[words[len(words)-2]] != [2]string{}:
+		s.object(w, words[len(words)-2], last)
 		return
 	case !known:
 		refuse(w)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"kind":%q,"apiVersion":%q,"metadata":{},"items":[%s]}`, kinds[last][0],
-		kinds[last][1], items)
+	_, _ = w.Write(s.list(last, items))
 }
 
 // refuse forbids something.
@@ -86,19 +85,26 @@ func refuse(w http.ResponseWriter) {
 }
 
 // pod answers for the pod of a name.
-func (s Server) pod(w http.ResponseWriter, name string) {
-	var list corev1.PodList
-	_ = json.Unmarshal([]byte(`{"items":[`+s.Items["pods"]+`]}`), &list)
+func (s Server) object(w http.ResponseWriter, kind, name string) {
+	var list unstructured.UnstructuredList
+	_ = json.Unmarshal(s.list(kind, s.Items[kind]), &list)
 	// Names are enough, as these tests have no two of one.
-	for _, p := range list.Items {
-		if p.Name == name {
-			p.TypeMeta = metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"}
+	for _, o := range list.Items {
+		if o.GetName() == name {
 			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(p)
+			_ = json.NewEncoder(w).Encode(&o)
 			return
 		}
 	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusNotFound)
+	fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`)
+}
+
+// list is a list of items of a kind.
+func (s Server) list(kind, items string) []byte {
+	return fmt.Appendf(nil, `{"kind":%q,"apiVersion":%q,"metadata":{},"items":[%s]}`, kinds[kind][0],
+		kinds[kind][1], items)
 }
 
 // agentPods are the pods of agents, those of one node or all.
