@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/picket-project/picket/cmd/inspect/lint"
 	"github.com/picket-project/picket/cmd/inspect/reach"
 	"github.com/picket-project/picket/cmd/inspect/report"
-	html "github.com/picket-project/picket/cmd/inspect/report/page"
+	htmlpage "github.com/picket-project/picket/cmd/inspect/report/page"
 )
 
 // reportOptions are the flags of report.
@@ -42,8 +43,11 @@ Links into the page can be kept: page.html#why=shop/web,shop/db:5432
 
   -o json    the same for programs: the answers of matrix, coverage, lint and diff in one
 
-With -n only what reaches the pods of that namespace is in it. The exit code is 0, or 2 after an
-error.`,
+With -n only who reaches that namespace, its coverage and its findings are in it; a change is shown
+as a whole. The names of all other workloads and policies are still in the file: they explain who
+reaches the namespace.
+
+The exit code is 0, or 2 after an error.`,
 		Example: `  picket report --out page.html
   picket report -f deploy/demo --out page.html
   picket report -f main/manifests --change new-policy.yaml --out review.html`,
@@ -82,9 +86,32 @@ func (o *reportOptions) run(cmd *cobra.Command) error {
 		_, err = text.WriteTo(cmd.OutOrStdout())
 		return err
 	}
-	// Names of workloads and policies are not for every user of this machine.
-	if err := os.WriteFile(o.out, text.Bytes(), 0o600); err != nil {
+	if err := writePrivate(o.out, text.Bytes()); err != nil {
 		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
+}
+
+// writePrivate writes a file that only its owner can read: names of workloads and policies are not
+// for every user of this machine. A file that is there is replaced as a whole, with its mode, or not
+// at all. A link to a file, which somebody else may have put there, is refused.
+func writePrivate(path string, content []byte) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(path, content, 0o600) // a pipe or a device can't be replaced
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is a link; expected a file, or a name that is free", path)
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
 }
@@ -97,7 +124,7 @@ func (o *reportOptions) write(w io.Writer, in report.Input) error {
 		if err != nil {
 			return err
 		}
-		return html.Write(w, data)
+		return htmlpage.Write(w, data)
 	}
 	// For programs it is the answers as the other verbs give them.
 	r, err := report.Of(in)

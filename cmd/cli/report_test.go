@@ -54,7 +54,39 @@ func TestReportIsAPage(t *testing.T) {
 	}
 }
 
-// With -n only what reaches pods of the namespace is there.
+// A file that is there is replaced with its mode, and nothing else is left in its folder.
+func TestReportReplacesAFile(t *testing.T) {
+	demo, folder := filepath.Join("..", "..", "deploy", "demo"), t.TempDir()
+	out, link := filepath.Join(folder, "page.html"), filepath.Join(folder, "link.html")
+	write(t, out, "old") // with mode 0644
+	succeed(t, "report", "-f", demo, "--out", out)
+	page, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(out); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if len(pageData(t, string(page)).Workloads) != 7 {
+		t.Errorf("the file holds %.100s", page)
+	}
+	if names, err := os.ReadDir(folder); err != nil || len(names) != 1 {
+		t.Errorf("%v, %v; expected the page alone", names, err)
+	}
+	if err := os.Symlink(out, link); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := picket("report", "-f", demo, "--out", link); code != 2 ||
+		!strings.Contains(stderr, "is a link") {
+		t.Errorf("a link: %d, %q", code, stderr)
+	}
+	succeed(t, "report", "-f", demo, "--out", os.DevNull)
+	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
+		t.Errorf("%s is %v now, %v", os.DevNull, info.Mode(), err)
+	}
+}
+
+// With -n only what reaches pods of the namespace is there, and the names that explain it.
 func TestReportOfANamespace(t *testing.T) {
 	demo := filepath.Join("..", "..", "deploy", "demo")
 	page, _ := succeed(t, "report", "-f", demo, "-n", "shop")

@@ -67,7 +67,8 @@ func TestChartIsWhatTheOverlaysAre(t *testing.T) {
 	}{
 		{"flannel", nil},
 		{"k3s", nil},
-		{"iptables", []string{"iptables.enabled=true"}},
+		{"iptables", []string{"iptables.enabled=true",
+			"iptables.tag=" + loaded(t).Metadata.AppVersion}},
 		{"node-address", []string{"metrics.nodeAddress=true"}},
 		{"monitoring", []string{"metrics.nodeAddress=true", "metrics.podMonitor.enabled=true",
 			"metrics.prometheusRule.enabled=true"}},
@@ -93,7 +94,7 @@ func TestChartIsWhatTheOverlaysAre(t *testing.T) {
 func TestChartIsWithoutFindings(t *testing.T) {
 	for _, values := range []object{{}, {"metrics": object{"nodeAddress": true,
 		"podMonitor": object{"enabled": true}, "prometheusRule": object{"enabled": true},
-		"dashboard": object{"enabled": true}}, "iptables": object{"enabled": true}}} {
+		"dashboard": object{"enabled": true}}, "iptables": object{"enabled": true, "tag": "v1"}}} {
 		found := lint.RunAll(folder, values, "kube-system")
 		for _, message := range found.Messages {
 			if message.Severity > support.InfoSev {
@@ -218,6 +219,49 @@ func TestValuesOfTheDaemonSet(t *testing.T) {
 	}
 }
 
+// The image with the programs of iptables has a tag and a digest of its own.
+func TestImageOfIPTables(t *testing.T) {
+	own, others := "sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64)
+	for set, want := range map[string]string{
+		"iptables.tag=v9":        "ghcr.io/picket-project/picket-iptables:v9",
+		"iptables.digest=" + own: "ghcr.io/picket-project/picket-iptables@" + own,
+		"iptables.tag=v9,iptables.repository=registry.example/picket": "registry.example/picket:v9",
+	} {
+		agent := agentOf(t, rendered(t, "iptables.enabled=true", "image.digest="+others,
+			"image.tag=v8", set))
+		if agent["image"] != want {
+			t.Errorf("%s: image %v; expected %s", set, agent["image"], want)
+		}
+	}
+}
+
+// A namespace whose name is a number in YAML stays a text.
+func TestNamespaceIsAText(t *testing.T) {
+	text, err := install{"1234", []string{"metrics.nodeAddress=true",
+		"metrics.podMonitor.enabled=true", "metrics.prometheusRule.enabled=true",
+		"metrics.dashboard.enabled=true"}}.render(loaded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for name, o := range objects(t, text) {
+		places := []any{o["metadata"]}
+		if subjects, has := o["subjects"].([]any); has {
+			places = append(places, subjects...)
+		}
+		for _, place := range places {
+			if ns, has := place.(object)["namespace"]; has && ns != "1234" {
+				t.Errorf("%s: namespace %v of type %T", name, ns, ns)
+			} else if has {
+				named++
+			}
+		}
+	}
+	if named != 6 {
+		t.Errorf("%d objects name the namespace; expected 6", named)
+	}
+}
+
 // The dashboard is the file that is shipped beside, under the label that Grafana's sidecar looks
 // for.
 func TestDashboard(t *testing.T) {
@@ -238,15 +282,21 @@ func TestDashboard(t *testing.T) {
 // What is no value, or can't work, is refused with the value's name.
 func TestWrongValues(t *testing.T) {
 	for set, want := range map[string]string{
-		"flags.unknown-pod=deny":          "unknown-pod",
-		"flags.deny=forget":               "deny",
-		"flags.own-table=maybe":           "own-table",
-		"metrics.podMonitor.enabled=true": "metrics.nodeAddress=true",
-		"image.digest=latest":             "digest",
-		"monitoring=true":                 "monitoring",
-		"maxUnavailable=0":                "maxUnavailable",
-		"goMemLimit=much":                 "goMemLimit",
-		"flags":                           "-set flags",
+		"flags.unknown-pod=deny": "unknown-pod",
+		"flags.deny=forget":      "deny",
+		"flags.own-table=maybe":  "own-table",
+		"metrics.podMonitor.enabled=true": "metrics.podMonitor.enabled: Prometheus can't reach an " +
+			"agent on the node's loopback; expected metrics.nodeAddress=true",
+		"metrics.prometheusRule.enabled=true": "metrics.prometheusRule.enabled: Prometheus can't " +
+			"reach an agent on the node's loopback; expected metrics.nodeAddress=true",
+		"iptables.enabled=true":  "expected iptables.tag or iptables.digest",
+		"flags.backend=iptables": "expected iptables.enabled=true",
+		"iptables.digest=latest": "digest",
+		"image.digest=latest":    "digest",
+		"monitoring=true":        "monitoring",
+		"maxUnavailable=0":       "maxUnavailable",
+		"goMemLimit=much":        "goMemLimit",
+		"flags":                  "-set flags",
 	} {
 		text, err := install{"kube-system", []string{set}}.render(loaded(t))
 		if err == nil || !strings.Contains(err.Error(), want) {

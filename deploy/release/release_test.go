@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -163,12 +164,16 @@ func TestSBOM(t *testing.T) {
 		doc.DocumentName != "picket-agent-v1.2.3" || doc.DocumentNamespace == "" {
 		t.Errorf("%+v, %+v", doc, doc.CreationInfo)
 	}
+	stdlib := regexp.MustCompile(`^pkg:golang/stdlib@1\.\d+`)
 	var names []string
 	for _, p := range doc.Packages {
 		names = append(names, p.PackageName)
 		for _, ref := range p.PackageExternalReferences {
 			if ref.Locator != "pkg:golang/"+p.PackageName+"@"+p.PackageVersion {
 				t.Errorf("%s: %s", p.PackageName, ref.Locator)
+			}
+			if p.PackageName == "stdlib" && !stdlib.MatchString(ref.Locator) {
+				t.Errorf("%s; expected a version without go", ref.Locator)
 			}
 		}
 	}
@@ -180,6 +185,15 @@ func TestSBOM(t *testing.T) {
 	if len(doc.Relationships) != len(doc.Packages) {
 		t.Errorf("%d relations of %d packages; expected one of each", len(doc.Relationships),
 			len(doc.Packages))
+	}
+	for i, r := range doc.Relationships {
+		want := "STATIC_LINK"
+		if i == 0 {
+			want = "DESCRIBES"
+		}
+		if r.Relationship != want {
+			t.Errorf("%v %s %v; expected %s", r.RefA, r.Relationship, r.RefB, want)
+		}
 	}
 }
 

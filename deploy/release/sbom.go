@@ -2,12 +2,10 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"debug/buildinfo"
-	"encoding/hex"
 	"fmt"
-	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	spdxjson "github.com/spdx/tools-golang/json"
@@ -24,28 +22,28 @@ func (r release) sbom(path, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := os.ReadFile(path)
+	sum, err := digest(path)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(content)
-	digest := hex.EncodeToString(sum[:])
 	doc := &spdx.Document{
 		SPDXVersion: spdx.Version, DataLicense: spdx.DataLicense,
 		SPDXIdentifier: "DOCUMENT", DocumentName: name + "-" + r.version,
-		DocumentNamespace: fmt.Sprintf("%s/spdx/%s-%s-%s", homepage, name, r.version, digest),
+		DocumentNamespace: fmt.Sprintf("%s/spdx/%s-%s-%s", homepage, name, r.version, sum),
 		CreationInfo: &spdx.CreationInfo{
 			Creators: []common.Creator{{CreatorType: "Organization", Creator: "Picket"}},
 			Created:  r.created.Format(time.RFC3339),
 		},
 	}
-	program := r.programPackage(name, digest)
+	program := r.programPackage(name, sum)
 	doc.Packages = append(doc.Packages, program)
-	doc.Relationships = append(doc.Relationships, related("DOCUMENT", "DESCRIBES", "program"))
+	doc.Relationships = append(doc.Relationships,
+		related("DOCUMENT", common.TypeRelationshipDescribe, "program"))
 	for i, m := range modules(info) {
 		id := fmt.Sprintf("module-%d", i)
 		doc.Packages = append(doc.Packages, modulePackage(m, id))
-		doc.Relationships = append(doc.Relationships, related("program", "STATICALLY_LINKED_TO", id))
+		doc.Relationships = append(doc.Relationships,
+			related("program", common.TypeRelationshipStaticLink, id))
 	}
 	var text bytes.Buffer
 	err = spdxjson.Write(doc, &text, spdxjson.Indent(" "))
@@ -64,10 +62,10 @@ func (r release) programPackage(name, digest string) *spdx.Package {
 	}
 }
 
-// modules are those that a program was linked from, and Go's own library, the name by which
-// scanners know it.
+// modules are those that a program was linked from, and Go's own library by the name and the version
+// that scanners and vulnerability databases know: stdlib 1.26.1, not go1.26.1.
 func modules(info *debug.BuildInfo) []*debug.Module {
-	all := []*debug.Module{{Path: "stdlib", Version: info.GoVersion}}
+	all := []*debug.Module{{Path: "stdlib", Version: strings.TrimPrefix(info.GoVersion, "go")}}
 	for _, m := range info.Deps {
 		if m.Replace != nil {
 			m = m.Replace

@@ -9,13 +9,24 @@ app.kubernetes.io/name: picket
 app.kubernetes.io/component: agent
 {{- end }}
 
-{{/* The image of the agents. */}}
+{{/* The image of the agents. The two are not of one repository, so each has a tag and a digest of its own. */}}
 {{- define "picket.image" -}}
-{{- $repository := ternary .Values.iptables.repository .Values.image.repository .Values.iptables.enabled -}}
-{{- if .Values.image.digest -}}
-{{ $repository }}@{{ .Values.image.digest }}
+{{- $image := ternary .Values.iptables .Values.image .Values.iptables.enabled -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
 {{- else -}}
-{{ $repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* The backend iptables needs an image that holds its programs, and no registry has one. */}}
+{{- define "picket.needsPrograms" -}}
+{{- $i := .Values.iptables -}}
+{{- if and $i.enabled (not $i.tag) (not $i.digest) -}}
+{{- fail "iptables.enabled: no registry has this image; make it (make image-iptables), load it on every node or push it to a registry of yours (iptables.repository), and name it; expected iptables.tag or iptables.digest" -}}
+{{- end -}}
+{{- if and (eq (.Values.flags.backend | default "") "iptables") (not $i.enabled) -}}
+{{- fail "flags.backend: the image has no programs of iptables; expected iptables.enabled=true" -}}
 {{- end -}}
 {{- end }}
 
@@ -46,9 +57,9 @@ host: {{ $host | quote }}
 port: {{ regexFind "[0-9]+$" $addr }}
 {{- end }}
 
-{{/* What Prometheus asks must be reachable for it. */}}
+{{/* What Prometheus asks must be reachable for it. Of: the name of the value that needs it, and metrics. */}}
 {{- define "picket.needsAddress" -}}
-{{- if not .Values.metrics.nodeAddress -}}
-{{- fail "metrics.podMonitor.enabled: Prometheus can't reach an agent on the node's loopback; expected metrics.nodeAddress=true" -}}
+{{- if not (last .).nodeAddress -}}
+{{- fail (printf "%s: Prometheus can't reach an agent on the node's loopback; expected metrics.nodeAddress=true" (first .)) -}}
 {{- end -}}
 {{- end }}
