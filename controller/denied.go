@@ -73,12 +73,39 @@ func (c *Controller) visit(ctx context.Context, look func()) error {
 	}
 }
 
+// namedAtOnce is how many lines are named in one visit: enforcement waits for no more.
+const namedAtOnce = 64
+
 // Name says in names what was denied. Any goroutine may call it.
 func (c *Controller) Name(ctx context.Context, lines []drops.Line) (list []drops.Drop, err error) {
-	err = c.visit(ctx, func() {
-		for _, line := range lines {
-			list = append(list, c.nameLine(line))
+	for few := range slices.Chunk(lines, namedAtOnce) {
+		err := c.visit(ctx, func() {
+			near := nearest{}
+			for _, line := range few {
+				list = append(list, c.nameLine(line, near))
+			}
+		})
+		if err != nil {
+			return nil, err
 		}
+	}
+	return list, nil
+}
+
+// nearest is the nearest rules for packets to a port, by the chain that denied them: those of one
+// chain can be many, and all its lines ask for them.
+type nearest map[nearestKey]string
+
+type nearestKey struct {
+	chain ruleset.ChainID
+	port  string
+}
+
+// Chains returns the chains of this node's pods, also of those that have gone lately. Any goroutine
+// may call it.
+func (c *Controller) Chains(ctx context.Context) (list []ruleset.ChainID, err error) {
+	err = c.visit(ctx, func() {
+		list = slices.Concat(c.graph.PodChains(), c.former.chains.Keys())
 	})
 	return list, err
 }
@@ -97,7 +124,8 @@ func (c *Controller) Subjects(
 
 // subjectOf says whose a chain is, or was lately.
 func (c *Controller) subjectOf(id ruleset.ChainID) drops.Subject {
-	d, key, _ := c.chainOf(id, time.Now())
+	d, was := c.chainOf(id, time.Now())
+	key := was.pod
 	workload := drops.Workload(key.Name, c.graph.Pod(key).Labels)
 	// The labels of a pod that has gone are gone, too.
 	if before, is := c.former.chains.Last(id, time.Now()); is && len(c.graph.Pod(key).Addrs) == 0 {
@@ -109,45 +137,50 @@ func (c *Controller) subjectOf(id ruleset.ChainID) drops.Subject {
 	return drops.Subject{Direction: d, Namespace: key.Namespace, Workload: workload}
 }
 
-// chainOf says of a chain in which direction it is, and of which pod, and which policies isolate
-// that. Of one that nobody remembers the name tells the first two.
-func (c *Controller) chainOf(
-	id ruleset.ChainID, at time.Time,
-) (d ruleset.Direction, pod policy.Key, policies []string) {
+// isolation is whose chain it is, and which policies isolate that pod.
+type isolation struct {
+	pod      policy.Key
+	policies []string
+	gone     bool // the pod had been deleted by then
+}
+
+// chainOf says of a chain in which direction it is, and of whom. Of one that nobody remembers the
+// name tells the pod.
+func (c *Controller) chainOf(id ruleset.ChainID, at time.Time) (d ruleset.Direction, of isolation) {
 	// direction/namespace/pod, or the beginning of it.
 	word, rest, _ := strings.Cut(string(id), "/")
-	namespace, name, _ := strings.Cut(rest, "/")
-	pod, policies = policy.Key{Namespace: namespace, Name: name}, []string{}
 	if word == ruleset.Egress.String() {
 		d = ruleset.Egress
 	}
+	of.policies = []string{}
 	// What it was at that time counts, then what it is, then what it was last.
 	if before, is := c.former.chains.At(id, at); is {
-		return d, before.pod, before.policies
+		return d, isolation{pod: before.pod, policies: before.policies}
 	}
 	if chain, is := c.graph.Chain(id); is && chain.Subject != "" {
-		pod.Namespace, pod.Name, _ = strings.Cut(chain.Subject, "/")
-		return d, pod, chain.Policies
+		of.pod.Namespace, of.pod.Name, _ = strings.Cut(chain.Subject, "/")
+		of.policies = chain.Policies
+		return d, of
 	}
 	if before, is := c.former.chains.Last(id, at); is {
-		return d, before.pod, before.policies
+		return d, isolation{before.pod, before.policies, true}
 	}
-	return d, pod, policies
+	of.pod.Namespace, of.pod.Name, _ = strings.Cut(rest, "/")
+	of.gone = len(c.graph.Pod(of.pod).Addrs) == 0
+	return d, of
 }
 
 // nameLine says one line in names. The subject is the pod of the chain, whatever the packet says.
-func (c *Controller) nameLine(line drops.Line) drops.Drop {
-	direction, pod, policies := c.chainOf(line.Chain, line.Time)
+func (c *Controller) nameLine(line drops.Line, near nearest) drops.Drop {
+	direction, of := c.chainOf(line.Chain, line.Time)
 	flow := line.Logged.Flow
 	d := drops.Drop{Time: line.Time, Node: c.Node, Direction: direction, Packets: line.Packets,
-		More: line.More, IsolatedBy: slices.Clone(policies), Audited: line.Logged.Audited}
+		More: line.More, IsolatedBy: slices.Clone(of.policies), Audited: line.Logged.Audited}
 	// A line without packets has no addresses.
 	if line.Packets > 0 {
 		d.From, d.To = c.endAt(flow.From, line.Time), c.endAt(flow.To, line.Time)
 		d.Port = line.Logged.PortText()
-		if chain, is := c.graph.Chain(line.Chain); is {
-			d.Nearest = string(c.graph.NearestRules(chain, flow))
-		}
+		d.Nearest = c.nearestRules(near, nearestKey{line.Chain, d.Port}, flow)
 	}
 	// The name of the subject is not taken from its address: that one a packet only claims.
 	subject := &d.To
@@ -155,10 +188,20 @@ func (c *Controller) nameLine(line drops.Line) drops.Drop {
 		subject = &d.From
 	}
 	// Where several pods claim one address, who has it as a peer is named.
-	if !policy.IsStandIn(pod) {
-		*subject = drops.End{Pod: pod.String(), Address: subject.Address, Gone: subject.Gone}
+	if !policy.IsStandIn(of.pod) {
+		*subject = drops.End{Pod: of.pod.String(), Address: subject.Address, Gone: of.gone}
 	}
 	return d
+}
+
+// nearestRules says which rules of a chain have the port of a flow.
+func (c *Controller) nearestRules(near nearest, key nearestKey, f ruleset.Flow) string {
+	rules, known := near[key]
+	if chain, is := c.graph.Chain(key.chain); !known && is {
+		rules = string(c.graph.NearestRules(chain, f))
+		near[key] = rules
+	}
+	return rules
 }
 
 // endAt says who had an address at a time.

@@ -9,6 +9,7 @@ import (
 // denialMetrics is what /metrics says of denied packets.
 type denialMetrics struct {
 	packets *prometheus.CounterVec
+	audited *prometheus.CounterVec
 	lost    prometheus.Counter
 	reading *prometheus.GaugeVec // without labels: it is there once it is known
 }
@@ -19,6 +20,10 @@ func newDenialMetrics() denialMetrics {
 		packets: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "picket_denied_packets_total",
 			Help: "Packets that the rules of pods denied, as the kernel counts them."},
+			[]string{"direction", "namespace", "workload"}),
+		audited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "picket_audited_packets_total",
+			Help: "Packets that were let through, and that policies would deny which are audited."},
 			[]string{"direction", "namespace", "workload"}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "picket_denied_samples_lost_total",
@@ -32,6 +37,12 @@ func newDenialMetrics() denialMetrics {
 // CountDenied counts packets that were denied. Any goroutine may call it.
 func (h *Health) CountDenied(s drops.Subject, packets uint64) {
 	h.metrics.denied.packets.WithLabelValues(s.Direction.String(), s.Namespace, s.Workload).
+		Add(float64(packets))
+}
+
+// CountAudited counts packets that an audit let through. Any goroutine may call it.
+func (h *Health) CountAudited(s drops.Subject, packets uint64) {
+	h.metrics.denied.audited.WithLabelValues(s.Direction.String(), s.Namespace, s.Workload).
 		Add(float64(packets))
 }
 

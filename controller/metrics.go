@@ -89,7 +89,7 @@ func newMetrics(readiness func() Readiness) *metrics {
 		newReadinessCollector(readiness),
 		m.transactions, m.drift, m.commit, m.latency, m.badPolicies, m.beyond, m.complaints,
 		m.disputed, m.cuts, m.cut, m.flowtables, m.objects, m.features,
-		m.backend, m.denied.packets, m.denied.lost, m.denied.reading,
+		m.backend, m.denied.packets, m.denied.audited, m.denied.lost, m.denied.reading,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(
 			collectors.ProcessCollectorOpts{}))
 	return m

@@ -63,6 +63,7 @@ func servedMetrics(t *testing.T) map[string]string {
 	})
 	c.Health.set("host", "a reason")
 	c.Health.CountDenied(drops.Subject{Namespace: "shop", Workload: "api"}, 1)
+	c.Health.CountAudited(drops.Subject{Namespace: "shop", Workload: "api"}, 1)
 	c.Health.Reading(true)
 	families, err := c.Health.metrics.registry.Gather()
 	if err != nil {

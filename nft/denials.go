@@ -10,8 +10,9 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Denials reads how many packets the rules of some chains of pods have denied; nil: of all. It only
-// looks, and costs a list of the chains' rules. A chain that is not there has denied nothing.
+// Denials reads how many packets the rules of some chains of pods have denied, or have let through in
+// an audit; nil: of all. It only looks, and costs a list of the chains' rules. A chain that is not
+// there has denied nothing.
 func (b *Backend) Denials(chains []ruleset.ChainID) ([]ruleset.DenialCount, error) {
 	list, err := b.denials(chains)
 	if err != nil {
@@ -36,13 +37,32 @@ func (b *Backend) denials(chains []ruleset.ChainID) ([]ruleset.DenialCount, erro
 		if err != nil {
 			return nil, fmt.Errorf("list rules of %s: %w", id, err)
 		}
-		for _, r := range rules {
-			if packets, counts := counterOf(r); counts && !letsThrough(r) {
-				list = append(list, ruleset.DenialCount{Chain: id, Rule: r.Handle, Packets: packets})
-			}
-		}
+		list = appendDenials(list, id, rules)
 	}
 	return list, nil
+}
+
+// Found returns what Denials does, of all chains of pods, as the last Observe found them.
+func (b *Backend) Found() (list []ruleset.DenialCount) {
+	for name, rules := range b.found.rules {
+		if isOfPod(name) {
+			list = appendDenials(list, ruleset.ChainID(name), rules)
+		}
+	}
+	return list
+}
+
+// appendDenials adds the counters of a chain's rules.
+func appendDenials(
+	list []ruleset.DenialCount, id ruleset.ChainID, rules []*nftables.Rule,
+) []ruleset.DenialCount {
+	for _, r := range rules {
+		if packets, counts := counterOf(r); counts {
+			list = append(list, ruleset.DenialCount{Chain: id, Audited: letsThrough(r), Rule: r.Handle,
+				Packets: packets})
+		}
+	}
+	return list
 }
 
 // podChains lists the chains of pods in the table.
@@ -53,7 +73,7 @@ func podChains(conn *nftables.Conn) (list []ruleset.ChainID, err error) {
 	}
 	for _, c := range chains {
 		// The kernel lists the chains of all tables of the family.
-		if c.Table.Name == tableName && isPodChain(c.Name) {
+		if c.Table.Name == tableName && isOfPod(c.Name) {
 			list = append(list, ruleset.ChainID(c.Name))
 		}
 	}
@@ -69,6 +89,3 @@ func counterOf(r *nftables.Rule) (packets uint64, counts bool) {
 	}
 	return 0, false
 }
-
-// LogName is what the log calls a chain: by its ID, for which there is always room.
-func LogName(id ruleset.ChainID) string { return string(id) }

@@ -17,8 +17,8 @@ import (
 // How denied packets are logged.
 const (
 	logGroup = nflog.Group
-	logRate  = 10 // a second and chain
-	logBurst = 20
+	logRate  = nflog.Rate // a second and chain
+	logBurst = nflog.Burst
 )
 
 // priority puts the base chains behind everybody's own filters (0), so that what those drop is

@@ -38,5 +38,16 @@ const (
 // isPodChain tells a chain or map of the program from those of the frame.
 func isPodChain(name string) bool { return strings.Contains(name, "/") }
 
+// isOfPod tells the chain of one pod and direction from those that pods share: these only give back
+// what no rule of theirs allows, so they deny nothing.
+func isOfPod(name string) bool {
+	for _, d := range ruleset.Directions {
+		if strings.HasPrefix(name, d.String()+"/") {
+			return true
+		}
+	}
+	return false
+}
+
 // mapName names the verdict map of a direction and family: egress4, ingress6.
 func mapName(d ruleset.Direction, f ruleset.Family) string { return fmt.Sprintf("%s%d", d, f) }

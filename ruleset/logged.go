@@ -3,7 +3,8 @@ package ruleset
 import "fmt"
 
 // Logged is a packet that a chain has denied and logged, or let through where audited policies would
-// deny it: what the packet says, and which chain it was. The chain is certain; the address of the other end is what the packet claims.
+// deny it: what the packet says, and which chain it was. The chain is certain; addresses are what the
+// packet claims.
 type Logged struct {
 	Chain    string // as the log names it; see a backend's LogName
 	Flow            // Proto is AnyProtocol for ICMP only, and Port 0 where a packet shows none
@@ -27,10 +28,26 @@ func (l Logged) PortText() string {
 	}
 }
 
-// DenialCount is how many packets one rule in the kernel has denied. Rule is a number that no other
-// rule of the table ever has, and 0 where the kernel has none.
+// DenialCount is how many packets one rule of a pod's chain has denied, or has let through where
+// audited policies would deny them.
 type DenialCount struct {
 	Chain   ChainID
+	Audited bool // they were let through
+	// Rule is a number that no other rule of the table ever has. A backend whose kernel numbers no
+	// rules gives the same one to what it can't tell apart.
 	Rule    uint64
 	Packets uint64
+}
+
+// SumDenials adds up the counts of each chain: what it has denied, and what an audit let through.
+func SumDenials(list []DenialCount) (denied, audited map[ChainID]uint64) {
+	denied, audited = map[ChainID]uint64{}, map[ChainID]uint64{}
+	for _, c := range list {
+		if c.Audited {
+			audited[c.Chain] += c.Packets
+		} else {
+			denied[c.Chain] += c.Packets
+		}
+	}
+	return denied, audited
 }

@@ -85,10 +85,10 @@ const (
 	lookAgain = 200 * time.Millisecond
 )
 
-// looker reads what a kernel holds beside the loop, and how much each pod's chain has denied. The
+// looker reads what a kernel holds beside the loop, and how much the pods' chains have denied. The
 // program is what it should hold.
 type looker interface {
-	Look(context.Context, *ruleset.Program) (ruleset.Observed, map[ruleset.ChainID]uint64, error)
+	Look(context.Context, *ruleset.Program) (ruleset.Observed, []ruleset.DenialCount, error)
 	Close() error
 }
 
@@ -97,9 +97,9 @@ type nftLooker struct{ *nft.Backend }
 
 // Look needs no program: each chain carries its digest.
 func (l nftLooker) Look(ctx context.Context, _ *ruleset.Program) (ruleset.Observed,
-	map[ruleset.ChainID]uint64, error) {
+	[]ruleset.DenialCount, error) {
 	o, err := l.Observe(ctx)
-	return o, l.Denied(), err
+	return o, l.Found(), err
 }
 
 // state reads what the loop wants and what the kernel holds.
@@ -116,15 +116,12 @@ func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
 		if state.Program, err = s.controller.Program(ctx); err != nil {
 			return nil, err
 		}
-		observed, denied, err := s.kernel.Look(ctx, state.Program)
+		observed, counts, err := s.kernel.Look(ctx, state.Program)
 		if err != nil {
 			return nil, fmt.Errorf("read the kernel: %w", err)
 		}
-		state.Observed, state.Denied = &observed, denied
-		// Of iptables nobody reads yet what an audit lets through.
-		if n, is := s.kernel.(nftLooker); is {
-			state.Audited = n.Audited()
-		}
+		state.Observed = &observed
+		state.Denied, state.Audited = ruleset.SumDenials(counts)
 		if d := state.Differences(); d.Empty() {
 			break
 		}

@@ -27,6 +27,11 @@ func TestAuditOnRealPackets(t *testing.T) {
 		return d.Audited && d.Subject().Pod == "a/cli" && d.Packets > 0 &&
 			slices.Equal(d.IsolatedBy, []string{"a/cli"})
 	})
+	subject := drops.Subject{Direction: ruleset.Egress, Namespace: "a", Workload: "cli"}
+	eventually(t, "counted as audited", func() bool { return told.audited(subject) > 0 })
+	if n := told.count(subject); n > 0 {
+		t.Errorf("%d packets count as denied before the policy is enforced", n)
+	}
 	r.tell(enforced)
 	stayCut(t, forbidden)
 	undisturbed(t, permitted)
@@ -50,5 +55,6 @@ func (r *rig) counts(node string) (audited, denied map[ruleset.ChainID]uint64) {
 	defer b.Close()
 	_, err := b.Observe(r.t.Context())
 	r.must(err)
-	return b.Audited(), b.Denied()
+	denied, audited = ruleset.SumDenials(b.Found())
+	return audited, denied
 }

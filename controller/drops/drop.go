@@ -3,6 +3,7 @@ package drops
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,14 +35,6 @@ func (d Drop) Subject() End {
 		return d.From
 	}
 	return d.To
-}
-
-// Peer is the other end, which is known by the address in the packets alone.
-func (d Drop) Peer() End {
-	if d.Direction == ruleset.Egress {
-		return d.To
-	}
-	return d.From
 }
 
 // End is who a packet comes from or goes to, as it was when the packet was denied. The zero value
@@ -100,8 +93,13 @@ func (d Drop) String() string {
 }
 
 // Notice is String for who may read what is in the subject's namespace, and need not know what pods
-// other namespaces have: of such a pod it has the address.
+// and policies other namespaces have: of such a pod it has the address.
 func (d Drop) Notice() string {
+	own := d.Subject().Namespace() + "/"
+	// Where pods of several namespaces claim one address, the policies of all of them isolate it.
+	d.IsolatedBy = slices.DeleteFunc(slices.Clone(d.IsolatedBy), func(name string) bool {
+		return !strings.HasPrefix(name, own)
+	})
 	for _, end := range []*End{&d.From, &d.To} {
 		if end.Pod != "" && end.Namespace() != d.Subject().Namespace() {
 			*end = End{Address: end.Address}

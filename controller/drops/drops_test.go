@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -33,21 +36,23 @@ func TestLines(t *testing.T) {
 	}
 	x.add(packet("egress/a/b", 80), start.Add(time.Second))
 	list, shown := x.take()
-	if len(list) != 2 || list[0].Packets != 3 || list[1].Packets != 1 || shown["egress/a/b"] != 4 {
+	if len(list) != 2 || list[0].Packets != 3 || list[1].Packets != 1 || shown[logName{chain: "egress/a/b"}] != 4 {
 		t.Errorf("%v, %v", list, shown)
 	}
-	// What an audit lets through has lines, and is in no count of what is denied.
+	// What an audit lets through has lines and counts of its own.
 	audited := packet("egress/a/b", 80)
 	audited.Audited = true
 	x.add(packet("egress/a/b", 80), start)
 	x.add(audited, start)
-	if list, shown := x.take(); len(list) != 2 || shown["egress/a/b"] != 1 {
+	if list, shown := x.take(); len(list) != 2 || shown[logName{chain: "egress/a/b"}] != 1 ||
+		shown[logName{"egress/a/b", true}] != 1 {
 		t.Errorf("%v, %v", list, shown)
 	}
 	for i := range 3 * maxLines {
 		x.add(packet("egress/a/b", uint16(i)), start)
 	}
-	if list, shown := x.take(); len(list) != maxLines || shown["egress/a/b"] != maxLines {
+	if list, shown := x.take(); len(list) != maxLines ||
+		shown[logName{chain: "egress/a/b"}] != maxLines {
 		t.Errorf("%d lines, %v", len(list), shown)
 	}
 }
@@ -59,18 +64,18 @@ func TestSums(t *testing.T) {
 	for i, step := range []struct {
 		counts counts
 		some   bool
-		want   map[ruleset.ChainID]uint64
+		want   map[outcome]uint64
 	}{
 		{counts{{Chain: "a", Rule: 1, Packets: 100}}, false, nil}, // was before the agent
 		{counts{{Chain: "a", Rule: 1, Packets: 103}, {Chain: "b", Rule: 2, Packets: 5}}, false,
-			map[ruleset.ChainID]uint64{"a": 3, "b": 5}},
-		{counts{{Chain: "a", Rule: 1, Packets: 104}}, true, map[ruleset.ChainID]uint64{"a": 1}},
+			map[outcome]uint64{{"a", false}: 3, {"b", false}: 5}},
+		{counts{{Chain: "a", Rule: 1, Packets: 104}}, true, map[outcome]uint64{{"a", false}: 1}},
 		// Another rule has another number, so its count of more than before is new as a whole.
 		{counts{{Chain: "a", Rule: 9, Packets: 200}, {Chain: "b", Rule: 2, Packets: 5}}, false,
-			map[ruleset.ChainID]uint64{"a": 200}},
-		{counts{{Chain: "a", Rule: 9, Packets: 7}}, true, map[ruleset.ChainID]uint64{"a": 7}},
+			map[outcome]uint64{{"a", false}: 200}},
+		{counts{{Chain: "a", Rule: 9, Packets: 7}}, true, map[outcome]uint64{{"a", false}: 7}},
 		{counts{}, false, nil},
-		{counts{{Chain: "b", Rule: 2, Packets: 6}}, false, map[ruleset.ChainID]uint64{"b": 6}},
+		{counts{{Chain: "b", Rule: 2, Packets: 6}}, false, map[outcome]uint64{{"b", false}: 6}},
 	} {
 		take := s.all
 		if step.some {
@@ -93,6 +98,7 @@ func TestWorkload(t *testing.T) {
 		"db-0":                {map[string]string{"controller-revision-hash": "db-6d"}, "db"},
 		"agent-x2v4z":         {map[string]string{"controller-revision-hash": "6d"}, "agent"},
 		"load-x2v4z":          {map[string]string{"batch.kubernetes.io/job-name": "load"}, "load"},
+		"night-28391231-x2v":  {map[string]string{"batch.kubernetes.io/job-name": "night-28391231"}, "night"},
 		"alone-x2v4z":         {nil, "alone-x2v4z"},
 		"-":                   {map[string]string{"controller-revision-hash": "6d"}, "-"},
 	} {
@@ -121,18 +127,30 @@ func TestNotice(t *testing.T) {
 	}
 }
 
-// However many workloads there are, metrics have so many labels, and one for all others.
+// However many workloads there are, metrics have so many labels, one for the others of a namespace,
+// and one for all others. No namespace takes the room of another.
 func TestSubjectsAreBounded(t *testing.T) {
-	known := subjects{}
+	x := newSubjects()
+	subject := func(namespace, workload string) Subject {
+		return Subject{ruleset.Egress, namespace, workload}
+	}
 	for i := range 2 * maxSubjects {
-		known.bounded(Subject{ruleset.Egress, "a", fmt.Sprint(i)})
+		x.bounded(subject("greedy", fmt.Sprint(i)))
 	}
-	if got := known.bounded(Subject{ruleset.Egress, "a", "late"}); got.Workload != Other ||
-		len(known) != maxSubjects {
-		t.Errorf("%v, %d known", got, len(known))
+	for at, want := range map[Subject]Subject{
+		subject("greedy", "late"): subject("greedy", Other),
+		subject("greedy", "1"):    subject("greedy", "1"),
+		subject("shop", "api"):    subject("shop", "api"),
+	} {
+		if got := x.bounded(at); got != want {
+			t.Errorf("%v: %v; expected %v", at, got, want)
+		}
 	}
-	if got := known.bounded(Subject{ruleset.Egress, "a", "1"}); got.Workload != "1" {
-		t.Errorf("%v", got)
+	for i := range 2 * maxSubjects {
+		x.bounded(subject(fmt.Sprint("n", i), "api"))
+	}
+	if got := x.bounded(subject("late", "api")); got != subject(Other, Other) || len(x.known) != maxSubjects {
+		t.Errorf("%v, %d known", got, len(x.known))
 	}
 }
 
@@ -216,9 +234,10 @@ func TestRecent(t *testing.T) {
 
 // world is all that a watcher works with.
 type world struct {
-	counts    map[ruleset.ChainID]uint64
-	busy      bool // the loop does not answer
-	metrics   map[Subject]uint64
+	counted   map[outcome]uint64 // by the kernel
+	meanwhile func()             // what happens when it has been counted; nil: nothing
+	busy      bool               // the loop does not answer
+	metered   map[outcome]uint64
 	delivered []Drop
 }
 
@@ -227,7 +246,8 @@ func (w *world) Name(_ context.Context, lines []Line) (list []Drop, err error) {
 		return nil, context.DeadlineExceeded
 	}
 	for _, l := range lines {
-		list = append(list, Drop{From: End{Pod: string(l.Chain)}, Packets: l.Packets, More: l.More})
+		list = append(list, Drop{From: End{Pod: string(l.Chain)}, Packets: l.Packets, More: l.More,
+			Audited: l.Logged.Audited})
 	}
 	return list, nil
 }
@@ -242,38 +262,47 @@ func (w *world) Subjects(_ context.Context, chains []ruleset.ChainID) (list []Su
 	return list, nil
 }
 
-func (w *world) CountDenied(s Subject, n uint64) { w.metrics[s] += n }
-func (w *world) CountLost(uint64)                {}
-func (w *world) Reading(bool)                    {}
+func (w *world) Chains(context.Context) ([]ruleset.ChainID, error) { return nil, nil }
 
-func (w *world) some(_ context.Context, chains []ruleset.ChainID) (list []ruleset.DenialCount, err error) {
-	for _, id := range chains {
-		list = append(list, ruleset.DenialCount{Chain: id, Rule: 1, Packets: w.counts[id]})
+func (w *world) CountDenied(s Subject, n uint64) {
+	w.metered[outcome{ruleset.ChainID(s.Workload), false}] += n
+}
+
+func (w *world) CountAudited(s Subject, n uint64) {
+	w.metered[outcome{ruleset.ChainID(s.Workload), true}] += n
+}
+
+func (w *world) CountLost(uint64) {}
+func (w *world) Reading(bool)     {}
+
+// count is what the kernel counts of some chains; nil: of all.
+func (w *world) count(_ context.Context, chains []ruleset.ChainID) (list []ruleset.DenialCount, err error) {
+	for of, n := range w.counted {
+		if chains == nil || slices.Contains(chains, of.chain) {
+			list = append(list, ruleset.DenialCount{Chain: of.chain, Audited: of.audited, Rule: 1, Packets: n})
+		}
+	}
+	if w.meanwhile != nil {
+		w.meanwhile()
 	}
 	return list, nil
 }
 
 // watcher returns one that has looked once.
-func (w *world) watcher(t *testing.T) *Watcher {
-	w.counts, w.metrics = map[ruleset.ChainID]uint64{"a": 1000}, map[Subject]uint64{}
-	all := func(ctx context.Context) ([]ruleset.DenialCount, error) {
-		var chains []ruleset.ChainID
-		for id := range w.counts {
-			chains = append(chains, id)
-		}
-		return w.some(ctx, chains)
-	}
-	x := &Watcher{Counter: Counter{All: all, Some: w.some}, Names: w, Meter: w,
+func (w *world) watcher(ctx context.Context) *Watcher {
+	w.counted, w.metered = map[outcome]uint64{{"a", false}: 1000}, map[outcome]uint64{}
+	x := &Watcher{Names: w, Meter: w, Counter: Counter{Every: time.Hour, Some: w.count,
+		All: func(ctx context.Context) ([]ruleset.DenialCount, error) { return w.count(ctx, nil) }},
 		Deliver: func(list []Drop) { w.delivered = append(w.delivered, list...) },
 		Log:     slog.New(slog.NewTextHandler(io.Discard, nil))}
 	x.prepare()
-	x.countAll(t.Context())
+	x.countAll(ctx)
 	return x
 }
 
 // deny has the kernel deny packets of which the log shows some.
 func (w *world) deny(x *Watcher, chain string, packets, shown int) {
-	w.counts[ruleset.ChainID(chain)] += uint64(packets)
+	w.counted[outcome{ruleset.ChainID(chain), false}] += uint64(packets)
 	for range shown {
 		x.lines.add(packet(chain, 80), start)
 	}
@@ -282,7 +311,7 @@ func (w *world) deny(x *Watcher, chain string, packets, shown int) {
 // What the log left out is told with the lines of its chain; nothing is told twice.
 func TestMoreIsTold(t *testing.T) {
 	w := &world{}
-	x := w.watcher(t)
+	x := w.watcher(t.Context())
 	w.deny(x, "a", 5000, 20)
 	w.deny(x, "b", 3, 3)
 	x.tell(t.Context())
@@ -290,7 +319,8 @@ func TestMoreIsTold(t *testing.T) {
 	x.tell(t.Context())
 	w.deny(x, "a", 2, 2)
 	x.tell(t.Context())
-	x.countAll(t.Context())
+	x.counted = time.Time{} // all are due
+	x.tell(t.Context())
 	var got []string
 	for _, d := range w.delivered {
 		got = append(got, fmt.Sprint(d.From, " ", d.Packets, "+", d.More))
@@ -299,24 +329,88 @@ func TestMoreIsTold(t *testing.T) {
 	if text := strings.Join(got, ", "); text != "a 2+0, a 20+4980, a 4+696, b 3+0" {
 		t.Error(text)
 	}
-	if w.metrics[Subject{Workload: "a"}] != 5702 || w.metrics[Subject{Workload: "b"}] != 3 {
-		t.Errorf("%v", w.metrics)
+	if w.metered[outcome{chain: "a"}] != 5702 || w.metered[outcome{chain: "b"}] != 3 {
+		t.Errorf("%v", w.metered)
 	}
-	if len(x.hot) > 0 || len(x.waiting) > 0 || len(x.uncredited) > 0 {
-		t.Errorf("left: %v, %v, %v", x.hot, x.waiting, x.uncredited)
+	if len(x.hot)+len(x.waiting)+len(x.uncredited)+len(x.balance) > 0 {
+		t.Errorf("left: %v, %v, %v, %v", x.hot, x.waiting, x.uncredited, x.balance)
 	}
+}
+
+// queue is a log that is read whenever a watcher reads.
+type queue struct{ packets []ruleset.Logged }
+
+func (q *queue) Read(_ time.Time, take func(ruleset.Logged)) (uint64, error) {
+	for _, p := range q.packets {
+		take(p)
+	}
+	q.packets = nil
+	return 0, nil
+}
+
+func (q *queue) Close() error { return nil }
+
+// Whatever is denied or audited, when it is counted and what of it the log shows, loses or has no room
+// for: what is told in the end is what was counted, and no packet is told twice.
+func TestAllIsToldOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, q, sent := &world{}, &queue{}, map[outcome]uint64{}
+		x := w.watcher(t.Context())
+		x.reader = q
+		// A packet is counted and logged at once; the log shows some, and loses some of these.
+		deny := func() {
+			for range rapid.IntRange(0, 3).Draw(t, "chains") {
+				of := outcome{ruleset.ChainID(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "chain")),
+					rapid.Bool().Draw(t, "audited")}
+				n := rapid.IntRange(1, 100).Draw(t, "packets")
+				sent[of] += uint64(n)
+				w.counted[of] += uint64(n)
+				for range rapid.IntRange(0, min(n, 30)).Draw(t, "shown") {
+					p := packet(string(of.chain), uint16(rapid.IntRange(1, 2000).Draw(t, "port")))
+					p.Audited = of.audited
+					q.packets = append(q.packets, p)
+				}
+			}
+		}
+		w.meanwhile = deny
+		for range rapid.IntRange(1, 10).Draw(t, "seconds") {
+			deny()
+			w.busy = rapid.Bool().Draw(t, "the loop is busy")
+			if rapid.Bool().Draw(t, "all are due") {
+				x.counted = time.Time{}
+			}
+			x.gather(t.Context(), time.Now())
+			x.tell(t.Context())
+		}
+		w.busy, w.meanwhile = false, nil
+		for range 2 {
+			x.counted = time.Time{}
+			x.gather(t.Context(), time.Now())
+			x.tell(t.Context())
+		}
+		told := map[outcome]uint64{}
+		for _, d := range w.delivered {
+			told[outcome{ruleset.ChainID(d.From.Pod), d.Audited}] += uint64(d.Packets) + d.More
+		}
+		if !maps.Equal(told, sent) || !maps.Equal(w.metered, sent) {
+			t.Fatalf("told %v, metrics %v; expected %v", told, w.metered, sent)
+		}
+		if len(x.balance) > 0 {
+			t.Fatalf("left: %v", x.balance)
+		}
+	})
 }
 
 // While the loop is busy lines wait, so many at most, and what is left out is told as more.
 func TestBusyLoop(t *testing.T) {
 	w := &world{}
-	x := w.watcher(t)
+	x := w.watcher(t.Context())
 	w.busy = true
 	for range 3 {
 		for port := range maxLines {
 			x.lines.add(packet("a", uint16(port)), start)
 		}
-		w.counts["a"] += maxLines
+		w.counted[outcome{chain: "a"}] += maxLines
 		x.tell(t.Context())
 		if len(x.waiting) > 2*maxLines {
 			t.Fatalf("%d lines wait", len(x.waiting))
@@ -330,15 +424,15 @@ func TestBusyLoop(t *testing.T) {
 	for _, d := range w.delivered {
 		sum += uint64(d.Packets) + d.More
 	}
-	if sum != 3*maxLines+sampled || w.metrics[Subject{Workload: "a"}] != sum {
-		t.Errorf("%d packets are told of, %v counted", sum, w.metrics)
+	if sum != 3*maxLines+sampled || w.metered[outcome{chain: "a"}] != sum {
+		t.Errorf("%d packets are told of, %v counted", sum, w.metered)
 	}
 }
 
 // A log that another process has is asked for again, and said once.
 func TestLogIsHeld(t *testing.T) {
 	w := &world{}
-	x := w.watcher(t)
+	x := w.watcher(t.Context())
 	asked := 0
 	x.Open = func() (Reader, error) { asked++; return nil, errors.New("held") }
 	for range 3 {

@@ -16,6 +16,9 @@ type Line struct {
 	More    uint64 // of the same chain, that are in no line
 }
 
+// of says whose packets a line has.
+func (l Line) of() outcome { return outcome{l.Chain, l.Logged.Audited} }
+
 // lineKey is what the packets of a line have in common.
 type lineKey struct {
 	second int64
@@ -29,11 +32,17 @@ const maxLines = 1024
 // more packets of its chain.
 type lines struct {
 	byKey map[lineKey]*Line
-	shown map[string]uint64 // by chain, since the last take
+	shown map[logName]uint64 // packets since the last take
+}
+
+// logName is how the log names a chain, and whether it denied or audited.
+type logName struct {
+	chain   string
+	audited bool
 }
 
 // newLines returns no lines.
-func newLines() *lines { return &lines{map[lineKey]*Line{}, map[string]uint64{}} }
+func newLines() *lines { return &lines{map[lineKey]*Line{}, map[logName]uint64{}} }
 
 // add takes a packet in.
 func (x *lines) add(p ruleset.Logged, now time.Time) {
@@ -50,14 +59,11 @@ func (x *lines) add(p ruleset.Logged, now time.Time) {
 		x.byKey[key] = line
 	}
 	line.Packets++
-	// What was let through is in no count of what was denied.
-	if !p.Audited {
-		x.shown[p.Chain]++
-	}
+	x.shown[logName{p.Chain, p.Audited}]++
 }
 
 // take returns the lines in the order in which they began, and forgets them.
-func (x *lines) take() (list []*Line, shown map[string]uint64) {
+func (x *lines) take() (list []*Line, shown map[logName]uint64) {
 	for _, line := range x.byKey {
 		list = append(list, line)
 	}

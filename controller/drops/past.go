@@ -1,6 +1,10 @@
 package drops
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 const (
 	// keptFor is how long it is known what something was.
@@ -54,6 +58,9 @@ func (p *Past[K, V]) At(key K, at time.Time) (value V, known bool) {
 	}
 	return value, false
 }
+
+// Keys returns what had a meaning until lately.
+func (p *Past[K, V]) Keys() []K { return slices.Collect(maps.Keys(p.former)) }
 
 // Last returns what a key stood for last before a time.
 func (p *Past[K, V]) Last(key K, at time.Time) (value V, known bool) {

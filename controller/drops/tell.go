@@ -9,29 +9,115 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// sampled is how many packets of a chain the log shows at least in a second in which it leaves some
-// out: the rate of the rules' limit.
-const sampled = 10
+const (
+	// sampled is how many packets of a chain the log shows at least in a second in which it leaves
+	// some out: the rate of the rules' limit.
+	sampled = 10
+	// gathered is for how long the kernel gathers packets for the log, and longer.
+	gathered = 300 * time.Millisecond
+	// mostCounted is how many chains are counted beside the looks at all.
+	mostCounted = 64
+)
 
 // tell delivers the lines of the last second, with how many packets more there were.
 func (w *Watcher) tell(ctx context.Context) {
-	list, shown := w.lines.take()
-	// What a line shows is not in what is told as more, once the kernel has counted it.
-	for name, n := range shown {
-		id := w.chain(name)
-		w.balance[id] -= int64(n)
-		if n >= sampled {
-			w.hot[id] = true
+	w.learnNames(ctx)
+	before := maps.Clone(w.lines.shown)
+	looked := w.count(ctx)
+	// What is counted has been logged, and is on its way. So none of it is missed in the log and told
+	// as more.
+	if looked != none && w.reader != nil {
+		w.gather(ctx, time.Now().Add(gathered))
+	}
+	w.credit(ctx)
+	w.take(before, looked)
+	w.tellMore()
+	w.deliver(ctx)
+}
+
+// look is what has been counted.
+type look uint8
+
+const (
+	none look = iota
+	some      // chains that may have denied more than the log shows
+	all
+)
+
+// count counts all chains where that is due, else those that may have denied more than the log
+// shows.
+func (w *Watcher) count(ctx context.Context) look {
+	busy := map[ruleset.ChainID]bool{}
+	for name, n := range w.lines.shown {
+		if id := w.chain(name.chain); n >= sampled {
+			w.hot[id], busy[id] = true, true
 		}
+	}
+	// One that shows little now is looked at for the last time.
+	defer maps.DeleteFunc(w.hot, func(id ruleset.ChainID, _ bool) bool { return !busy[id] })
+	if time.Since(w.counted) >= w.Counter.Every {
+		return w.countAll(ctx)
+	}
+	// Nearly always nothing is flooded, and nothing is asked.
+	if len(w.hot) == 0 || w.Counter.Some == nil {
+		return none
+	}
+	chains := slices.Sorted(maps.Keys(w.hot))
+	// The others wait for the look at all.
+	chains = chains[:min(len(chains), mostCounted)]
+	counts, err := w.Counter.Some(ctx, chains)
+	if w.say("count denied packets", err); err != nil {
+		return none
+	}
+	w.add(w.sums.some(counts))
+	return some
+}
+
+// countAll counts all chains.
+func (w *Watcher) countAll(ctx context.Context) look {
+	w.counted = time.Now()
+	counts, err := w.Counter.All(ctx)
+	if ctx.Err() != nil {
+		return none // that it was broken off says nothing
+	}
+	if w.say("count denied packets", err); err != nil {
+		return none
+	}
+	w.add(w.sums.all(counts))
+	return all
+}
+
+// add takes in what chains have denied since they were counted before.
+func (w *Watcher) add(more map[outcome]uint64) {
+	for of, n := range more {
+		w.balance[of] += int64(n)
+		w.uncredited[of] += n
+	}
+}
+
+// take takes over the lines. What they show is not in what is told as more.
+func (w *Watcher) take(before map[logName]uint64, looked look) {
+	list, shown := w.lines.take()
+	late := map[outcome]int64{}
+	for name, n := range shown {
+		of := outcome{w.chain(name.chain), name.audited}
+		w.balance[of] -= int64(n)
+		late[of] += int64(n - before[name])
 	}
 	for _, line := range list {
 		line.Chain = w.chain(line.Logged.Chain)
 		w.waiting = append(w.waiting, *line)
 	}
-	if w.Counter.Some != nil {
-		w.countHot(ctx, shown)
+	for of, n := range w.balance {
+		// The log can show more than was counted only of what came after the look. The counters of
+		// rules that went before it have gone with them.
+		if looked == all {
+			n = max(n, -late[of])
+		}
+		if w.balance[of] = n; n == 0 {
+			delete(w.balance, of)
+		}
 	}
-	w.deliver(ctx)
 }
 
 // chain returns the chain that the log names.
@@ -42,101 +128,72 @@ func (w *Watcher) chain(name string) ruleset.ChainID {
 	return ruleset.ChainID(name)
 }
 
-// mostCounted is how many chains are counted beside the looks at all.
-const mostCounted = 64
-
-// countHot counts the chains that may have denied more than the log shows. One that has shown little
-// in the last second is looked at for the last time.
-func (w *Watcher) countHot(ctx context.Context, shown map[string]uint64) {
-	// Nearly always nothing is flooded, and nothing is asked.
-	if len(w.hot) == 0 {
+// learnNames asks which chains there are if the log has a name that is not known yet: some names are
+// too long for it.
+func (w *Watcher) learnNames(ctx context.Context) {
+	known := func(n logName) bool { _, is := w.ids[n.chain]; return is }
+	names := slices.Collect(maps.Keys(w.lines.shown))
+	if w.Counter.LogName == nil || !slices.ContainsFunc(names, func(n logName) bool { return !known(n) }) {
 		return
 	}
-	chains := slices.Sorted(maps.Keys(w.hot))
-	// The others wait for the look at all.
-	chains = chains[:min(len(chains), mostCounted)]
-	counts, err := w.Counter.Some(ctx, chains)
-	if w.say("count denied packets", err); err != nil {
+	ctx, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	chains, err := w.Names.Chains(ctx)
+	if err != nil {
 		return
 	}
-	w.credit(ctx, w.sums.some(counts))
-	w.tellMore(chains)
-	for _, id := range chains {
-		if shown[string(id)] < sampled {
-			delete(w.hot, id)
-		}
-	}
-}
-
-// countAll counts all chains.
-func (w *Watcher) countAll(ctx context.Context) {
-	w.counted = time.Now()
-	counts, err := w.Counter.All(ctx)
-	if ctx.Err() != nil {
-		return // that it was broken off says nothing
-	}
-	if w.say("count denied packets", err); err != nil {
-		return
-	}
-	w.credit(ctx, w.sums.all(counts))
-	w.tellMore(slices.Sorted(maps.Keys(w.hot)))
-	// Without looks at a few chains this one was the last for what was flooded.
-	if w.Counter.Some == nil {
-		clear(w.hot)
-	}
-	// Chains come and go, so the names are made anew.
+	// Chains come and go, so all names are made anew.
 	clear(w.ids)
-	for _, c := range counts {
-		if w.Counter.LogName != nil {
-			w.ids[w.Counter.LogName(c.Chain)] = c.Chain
-		}
+	for _, id := range chains {
+		w.ids[w.Counter.LogName(id)] = id
 	}
-	// Of the others nothing was left out: what differs is on its way between counter and log.
-	maps.DeleteFunc(w.balance, func(id ruleset.ChainID, _ int64) bool { return !w.hot[id] })
 }
 
-// credit takes in what chains have denied since they were counted before. It waits where the loop
-// does not say yet whose they are.
-func (w *Watcher) credit(ctx context.Context, more map[ruleset.ChainID]uint64) {
-	for id, n := range more {
-		w.balance[id] += int64(n)
-		w.uncredited[id] += n
-	}
+// credit has metrics count what was denied. It waits where the loop does not say yet whose it is.
+func (w *Watcher) credit(ctx context.Context) {
 	if len(w.uncredited) == 0 {
 		return
 	}
 	// A chain that went meanwhile is remembered by the loop, so its packets are counted as its pod's.
-	chains := slices.Sorted(maps.Keys(w.uncredited))
+	list := slices.Collect(maps.Keys(w.uncredited))
+	chains := make([]ruleset.ChainID, len(list))
+	for i, of := range list {
+		chains[i] = of.chain
+	}
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
-	list, err := w.Names.Subjects(ctx, chains)
+	subjects, err := w.Names.Subjects(ctx, chains)
 	if err != nil {
 		return
 	}
-	for i, id := range chains {
-		w.Meter.CountDenied(w.known.bounded(list[i]), w.uncredited[id])
+	for i, of := range list {
+		s := w.known.bounded(subjects[i])
+		if of.audited {
+			w.Meter.CountAudited(s, w.uncredited[of])
+		} else {
+			w.Meter.CountDenied(s, w.uncredited[of])
+		}
 	}
 	clear(w.uncredited)
 }
 
 // tellMore adds to the last line of each chain how many packets are in no line.
-func (w *Watcher) tellMore(chains []ruleset.ChainID) {
-	for _, id := range chains {
-		more := w.balance[id]
+func (w *Watcher) tellMore() {
+	last := map[outcome]int{}
+	for i, line := range w.waiting {
+		last[line.of()] = i
+	}
+	for of, more := range w.balance {
 		if more <= 0 {
 			continue
 		}
-		w.balance[id] = 0
-		// The last line of the chain, or one of its own where the log shows none.
-		at := -1
-		for i := range w.waiting {
-			if w.waiting[i].Chain == id {
-				at = i
-			}
-		}
-		if at < 0 {
+		delete(w.balance, of)
+		at, is := last[of]
+		// It has a line of its own where the log shows none.
+		if !is {
 			at = len(w.waiting)
-			w.waiting = append(w.waiting, Line{Time: time.Now(), Chain: id})
+			w.waiting = append(w.waiting, Line{Time: time.Now(), Chain: of.chain,
+				Logged: ruleset.Logged{Audited: of.audited}})
 		}
 		w.waiting[at].More += uint64(more)
 	}
@@ -152,7 +209,8 @@ func (w *Watcher) deliver(ctx context.Context) {
 	}
 	// The oldest lines make room; their packets are told as more of their chain.
 	for over := len(w.waiting) - maxLines; over > 0; over-- {
-		w.balance[w.waiting[0].Chain] += int64(w.waiting[0].Packets) + int64(w.waiting[0].More)
+		oldest := w.waiting[0]
+		w.balance[oldest.of()] += int64(oldest.Packets) + int64(oldest.More)
 		w.waiting = w.waiting[1:]
 	}
 	ctx, stop := context.WithTimeout(ctx, patience)

@@ -20,14 +20,18 @@ type Reader interface {
 type Names interface {
 	// Name returns one drop for each line.
 	Name(context.Context, []Line) ([]Drop, error)
-	// Subjects returns the subject of each chain; that of one which is unknown is zero.
+	// Subjects returns the subject of each chain; that of one which nobody remembers is what its name
+	// says.
 	Subjects(context.Context, []ruleset.ChainID) ([]Subject, error)
+	// Chains returns the chains of pods, also of those that are gone since minutes.
+	Chains(context.Context) ([]ruleset.ChainID, error)
 }
 
 // Meter counts for metrics.
 type Meter interface {
 	CountDenied(s Subject, packets uint64)
-	CountLost(packets uint64) // of the sample
+	CountAudited(s Subject, packets uint64) // that were let through
+	CountLost(packets uint64)               // of the sample
 	Reading(on bool)
 }
 
@@ -58,19 +62,19 @@ type Watcher struct {
 	waiting []Line            // for their names
 	sums    sums
 	counted time.Time                  // when all chains were last
-	balance map[ruleset.ChainID]int64  // denied and not in a line; below 0: not counted yet
+	balance map[outcome]int64          // denied and not in a line; below 0: not counted yet
 	hot     map[ruleset.ChainID]bool   // may have denied more than the log shows
 	ids     map[string]ruleset.ChainID // by the name in the log
 	known   subjects
 	// uncredited was denied, and is in no metric yet.
-	uncredited map[ruleset.ChainID]uint64
+	uncredited map[outcome]uint64
 }
 
 // prepare makes the maps.
 func (w *Watcher) prepare() {
-	w.said, w.lines, w.known = map[string]string{}, newLines(), subjects{}
-	w.balance, w.hot = map[ruleset.ChainID]int64{}, map[ruleset.ChainID]bool{}
-	w.ids, w.uncredited = map[string]ruleset.ChainID{}, map[ruleset.ChainID]uint64{}
+	w.said, w.lines, w.known = map[string]string{}, newLines(), newSubjects()
+	w.balance, w.hot = map[outcome]int64{}, map[ruleset.ChainID]bool{}
+	w.ids, w.uncredited = map[string]ruleset.ChainID{}, map[outcome]uint64{}
 }
 
 // Run works until ctx ends. It looks at what came once a second, at its end.
@@ -81,9 +85,6 @@ func (w *Watcher) Run(ctx context.Context) {
 		// Lines begin and end with the seconds of the clock, so that those of several nodes compare.
 		w.gather(ctx, time.Now().Truncate(time.Second).Add(time.Second))
 		w.tell(ctx)
-		if time.Since(w.counted) >= w.Counter.Every {
-			w.countAll(ctx)
-		}
 	}
 	// The group is free for the next agent at once.
 	if w.reader != nil {

@@ -1,6 +1,7 @@
 package drops
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/picket-project/picket/ruleset"
@@ -17,7 +18,7 @@ type Subject struct {
 // give their pods; a pod of its own is its own workload.
 func Workload(pod string, labels map[string]string) string {
 	if job := labels["batch.kubernetes.io/job-name"]; job != "" {
-		return job
+		return strings.TrimSuffix(job, cronTime.FindString(job))
 	}
 	// The labels are the tenant's own, and can lie about the tenant's own pods only.
 	name := pod
@@ -37,21 +38,41 @@ func Workload(pod string, labels map[string]string) string {
 	return name
 }
 
-// maxSubjects is how many subjects metrics tell apart.
-const maxSubjects = 1000
+// cronTime ends the name of a Job that a CronJob has made: the minute for which it was due.
+var cronTime = regexp.MustCompile(`-\d{8,10}$`)
+
+// How many subjects metrics tell apart: of the node, and of one namespace.
+const (
+	maxSubjects   = 1000
+	maxOfOneSpace = 100
+)
 
 // Other is the namespace and workload of all that there is no room for; no object has such a name.
 const Other = "_other"
 
 // subjects bounds the label values of metrics, which stay for as long as the agent runs.
-type subjects map[Subject]bool
+type subjects struct {
+	known map[Subject]bool
+	of    map[string]int // how many are of a namespace
+}
 
-// bounded returns a subject, or the other one of its direction where there is no room.
-func (known subjects) bounded(s Subject) Subject {
-	// The first ones stay: a series that went and came back would look like a restart.
-	if known[s] || len(known) < maxSubjects {
-		known[s] = true
+// newSubjects returns none.
+func newSubjects() subjects { return subjects{map[Subject]bool{}, map[string]int{}} }
+
+// bounded returns a subject, or the other one of its namespace or of the node where there is no room.
+func (x *subjects) bounded(s Subject) Subject {
+	if x.known[s] {
 		return s
 	}
-	return Subject{s.Direction, Other, Other}
+	// A tenant with many workloads takes no room from the others.
+	if s.Workload != Other && x.of[s.Namespace] >= maxOfOneSpace {
+		return x.bounded(Subject{s.Direction, s.Namespace, Other})
+	}
+	// The first ones stay: a series that went and came back would look like a restart.
+	if len(x.known) >= maxSubjects {
+		return Subject{s.Direction, Other, Other}
+	}
+	x.known[s] = true
+	x.of[s.Namespace]++
+	return s
 }

@@ -14,6 +14,16 @@ func (g *Graph) Chain(id ruleset.ChainID) (chain ruleset.Chain, exists bool) {
 	return chain, exists
 }
 
+// PodChains returns the names of the chains that pods of this node have, of both directions.
+func (g *Graph) PodChains() (list []ruleset.ChainID) {
+	for id, chain := range g.chains.now {
+		if chain.Subject != "" {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
 // PeerAt returns the pod that is the peer at an address.
 func (g *Graph) PeerAt(a netip.Addr) (key policy.Key, exists bool) {
 	p := g.peerAt(a)
@@ -25,19 +35,14 @@ func (g *Graph) PeerAt(a netip.Addr) (key policy.Key, exists bool) {
 
 // NodeAt returns the node that states an address, and no pod can have; empty: none.
 func (g *Graph) NodeAt(a netip.Addr) string {
-	switch {
-	case g.isOwn(a):
+	if g.isOwn(a) {
 		return g.node
-	case !g.isNodes(a) && g.reached[a] == 0:
-		return ""
 	}
 	// Several nodes may state one address; the same one is named each time.
 	first := ""
-	for name, n := range g.nodes {
-		for _, own := range g.reachedAt(n) {
-			if own == a && (first == "" || name < first) {
-				first = name
-			}
+	for name := range g.reached[a] {
+		if first == "" || name < first {
+			first = name
 		}
 	}
 	return first

@@ -46,16 +46,19 @@ func (g *Graph) setTunnelPorts(tunnels []ruleset.Tunnel) {
 
 // setReached replaces addresses at which pods reach one node. Several nodes can have
 // the same.
-func (g *Graph) setReached(was, is []netip.Addr) {
+func (g *Graph) setReached(node string, was, is []netip.Addr) {
 	for _, a := range was {
-		g.reached[a]--
+		delete(g.reached[a], node)
 	}
 	for _, a := range is {
-		g.reached[a]++
+		if g.reached[a] == nil {
+			g.reached[a] = map[string]bool{}
+		}
+		g.reached[a][node] = true
 	}
 	for _, a := range slices.Concat(was, is) {
 		m := fixedMembersOf(ruleset.NodeSets([]netip.Addr{a}))[0]
-		if g.reached[a] > 0 {
+		if len(g.reached[a]) > 0 {
 			g.fixed.set(m, true)
 		} else {
 			delete(g.reached, a)

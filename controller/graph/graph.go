@@ -19,9 +19,9 @@ type Graph struct {
 
 	// Nodes.
 	nodes     map[string]policy.Node
-	nodeAddrs map[netip.Addr]int // how many nodes state an address
-	reached   map[netip.Addr]int // how many nodes are reached at an address
-	chosen    map[uint8]string   // see ChosenNode
+	nodeAddrs map[netip.Addr]int             // how many nodes state an address
+	reached   map[netip.Addr]map[string]bool // the nodes that are reached at an address
+	chosen    map[uint8]string               // see ChosenNode
 	podRanges policy.PodRanges
 	aliases   []policy.NodeAlias
 	host      host
@@ -85,7 +85,7 @@ func New(node string, denial ruleset.Denial) *Graph {
 		node: node, form: compile.Form{Form: ruleset.FullForm(), Denial: denial},
 		nodes:            map[string]policy.Node{},
 		nodeAddrs:        map[netip.Addr]int{},
-		reached:          map[netip.Addr]int{},
+		reached:          map[netip.Addr]map[string]bool{},
 		chosen:           map[uint8]string{},
 		namespaces:       map[string]*namespace{},
 		withLabel:        map[label]map[*namespace]bool{},

@@ -32,7 +32,7 @@ func (g *Graph) setNode(n policy.Node) {
 	g.nodes[n.Name] = n
 	was := g.reachedAt(policy.Node{Name: n.Name, Addrs: old.Addrs})
 	g.setRanges(n)
-	g.setReached(was, g.reachedAt(n))
+	g.setReached(n.Name, was, g.reachedAt(n))
 	g.pending.aliases = g.pending.aliases || !old.Equal(n)
 	g.updateAddrs(slices.Concat(old.Addrs, n.Addrs))
 }

@@ -25,7 +25,7 @@ func (b *Backend) tellSpelling() {
 // Look says what the kernel holds, as Observe does, and recognizes the chains that are as a program
 // has them. It also counts what was denied, which costs a second look at the rules.
 func (b *Backend) Look(ctx context.Context, p *ruleset.Program) (ruleset.Observed,
-	map[ruleset.ChainID]uint64, error) {
+	[]ruleset.DenialCount, error) {
 	// Until the one that applies has loaded rules once, they are taken as they are printed.
 	if spelling := b.told.Load(); spelling != nil {
 		b.spelling = *spelling
@@ -38,11 +38,7 @@ func (b *Backend) Look(ctx context.Context, p *ruleset.Program) (ruleset.Observe
 		return o, nil, err
 	}
 	list, err := b.Denials(ctx)
-	denied := map[ruleset.ChainID]uint64{}
-	for _, c := range list { // of both families
-		denied[c.Chain] += c.Packets
-	}
-	return o, denied, err
+	return o, list, err
 }
 
 // expect takes a program for what the kernel should hold.

@@ -6,11 +6,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/picket-project/picket/nft/nflog"
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Denials reads how many packets the chains of pods have denied. It costs a process for each family.
-// The rules have no numbers, so those of one chain and family are one.
+// Denials reads how many packets the chains of pods have denied, or have let through in an audit. It
+// costs a process for each family. The rules have no numbers, so those of one chain, family and
+// outcome are one.
 func (b *Backend) Denials(ctx context.Context) ([]ruleset.DenialCount, error) {
 	var list []ruleset.DenialCount
 	for i, f := range ruleset.Families {
@@ -19,17 +21,21 @@ func (b *Backend) Denials(ctx context.Context) ([]ruleset.DenialCount, error) {
 		if err != nil {
 			return nil, fmt.Errorf("count denied packets: %w", err)
 		}
-		for id, packets := range readDenials(text) {
-			list = append(list, ruleset.DenialCount{Chain: id, Rule: uint64(i), Packets: packets})
-		}
+		list = append(list, readDenials(text, uint64(i))...)
 	}
 	return list, nil
 }
 
-// readDenials adds up the counters of what denies in the chains of pods, as iptables-save -c prints
-// them: [packets:bytes] -A chain rule.
-func readDenials(text string) map[ruleset.ChainID]uint64 {
-	of, denied := map[string]ruleset.ChainID{}, map[ruleset.ChainID]uint64{}
+// outcome is the packets of a chain that are denied, or that an audit lets through.
+type outcome struct {
+	chain   ruleset.ChainID
+	audited bool
+}
+
+// readDenials adds up the counters of what denies in the chains of pods, and of what an audit lets
+// through, as iptables-save -c prints them: [packets:bytes] -A chain rule.
+func readDenials(text string, rule uint64) (list []ruleset.DenialCount) {
+	of, sums, last := map[string]ruleset.ChainID{}, map[outcome]uint64{}, ""
 	for line := range strings.Lines(text) {
 		counters, rest, is := strings.Cut(strings.TrimSpace(line), " -A ")
 		chain, rule, _ := strings.Cut(rest, " ")
@@ -39,19 +45,30 @@ func readDenials(text string) map[ruleset.ChainID]uint64 {
 		// The first rule of each chain says what it is a part of.
 		if id, first := partOf([]string{rule}); first && of[chain] == "" {
 			of[chain] = id
-			denied[id] += 0 // a chain that has denied nothing is there as well
+			sums[outcome{id, false}] += 0 // a chain that has denied nothing is there as well
 		}
-		// The rule that logs a sample counts, too, and denies nothing.
-		if id := of[chain]; id != "" && denies(rule) {
+		// The rule that logs a sample counts, too, and decides nothing.
+		audited := auditsAfter(last, rule)
+		if id := of[chain]; id != "" && (audited || denies(rule)) {
 			packets, _, _ := strings.Cut(strings.TrimPrefix(counters, "["), ":")
 			n, _ := strconv.ParseUint(packets, 10, 64)
-			denied[id] += n
+			sums[outcome{id, audited}] += n
 		}
+		last = rule
 	}
-	return denied
+	for o, packets := range sums {
+		list = append(list, ruleset.DenialCount{Chain: o.chain, Audited: o.audited, Rule: rule,
+			Packets: packets})
+	}
+	return list
 }
 
 // denies reports whether a rule ends in a denial.
 func denies(rule string) bool {
 	return strings.HasSuffix(rule, toDrop) || strings.HasSuffix(rule, goTo(rejectChain))
+}
+
+// auditsAfter reports whether a rule is the one that lets through what the rule before it has logged.
+func auditsAfter(before, rule string) bool {
+	return strings.HasSuffix(rule, toReturn) && strings.Contains(before, nflog.AuditPrefix)
 }

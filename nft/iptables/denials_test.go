@@ -12,7 +12,8 @@ import (
 // What denies is counted by the chain of the program, whatever parts that has in the kernel.
 func TestReadDenials(t *testing.T) {
 	web, db := partChain("ingress/shop/web", 0), partChain("ingress/shop/db", 0)
-	text := strings.NewReplacer("WEB1", partChain("ingress/shop/web", 1), "WEB", web, "DB", db).Replace(`
+	text := strings.NewReplacer("WEB1", partChain("ingress/shop/web", 1), "WEB", web, "DB", db,
+		"NEW", partChain("ingress/shop/new", 0)).Replace(`
 *mangle
 :WEB - [0:0]
 [9:540] -A WEB -m comment --comment "ingress/shop/web"
@@ -23,13 +24,18 @@ func TestReadDenials(t *testing.T) {
 [4:240] -A WEB1 -m comment --comment "isolated by api" -j DROP
 [5:300] -A DB -m comment --comment "ingress/shop/db"
 [5:300] -A DB -m comment --comment "isolated by api" -g picket-reject
+[0:0] -A NEW -m comment --comment "ingress/shop/new"
+[1:60] -A NEW -s 10.0.0.1/32 -m comment --comment "shop/try ingress[0]" -j RETURN
+[2:120] -A NEW -m limit --limit 10/sec -j NFLOG --nflog-prefix "picket audit ingress/shop/new " --nflog-group 86
+[6:360] -A NEW -m comment --comment "audited: try" -j RETURN
 [8:480] -A FORWARD -j DROP
 [8:480] -A picket-forward -j DROP
 COMMIT
 `)
-	got := readDenials(text)
-	if len(got) != 2 || got["ingress/shop/web"] != 7 || got["ingress/shop/db"] != 5 {
-		t.Errorf("%v", got)
+	denied, audited := ruleset.SumDenials(readDenials(text, 0))
+	if len(denied) != 3 || denied["ingress/shop/web"] != 7 || denied["ingress/shop/db"] != 5 ||
+		!maps.Equal(audited, map[ruleset.ChainID]uint64{"ingress/shop/new": 6}) {
+		t.Errorf("%v, %v", denied, audited)
 	}
 }
 
@@ -49,7 +55,7 @@ func TestReadDenialsOfParts(t *testing.T) {
 [9:9] -A others -j DROP
 COMMIT
 `)
-	got := readDenials(text)
+	got, _ := ruleset.SumDenials(readDenials(text, 0))
 	if want := map[ruleset.ChainID]uint64{"egress/shop/web": 9, "ingress/shop/web": 0}; !maps.Equal(
 		got, want) {
 		t.Errorf("%v", got)
