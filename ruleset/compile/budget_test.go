@@ -219,3 +219,32 @@ func TestRefusedRequestsTakeNoRoom(t *testing.T) {
 		t.Error(refused)
 	}
 }
+
+// What is only audited takes no room from what is enforced, in its namespace and on the node, and
+// whoever is refused is told what that does.
+func TestEnforcedComesFirst(t *testing.T) {
+	budgets := compile.DefaultBudgets()
+	budgets.Node = compile.Need{Members: 1000, Sets: 10, Rules: 1000}
+	budgets.Namespace = compile.Need{Members: 1000, Sets: 8, Rules: 1000}
+	request := func(namespace, key string, sets int, effect policy.Effect) compile.Request {
+		return compile.Request{Namespace: namespace, GroupKey: key, Effect: effect,
+			Policies: []*policy.Policy{{Key: policy.Key{Namespace: namespace, Name: key}}},
+			Need:     compile.Need{Sets: sets}}
+	}
+	requests := []compile.Request{
+		request("a", "tried", 1, policy.Audits), request("a", "old", 8, policy.Isolates),
+		request("b", "tried", 3, policy.Audits), request("b", "old", 2, policy.Isolates),
+	}
+	for i := range requests {
+		requests[i].GroupKey = requests[i].Namespace + "/" + requests[i].GroupKey
+	}
+	refused := budgets.Refuse(requests)
+	if len(refused) != 2 || refused["a/tried"] == "" || refused["b/tried"] == "" {
+		t.Error(refused)
+	}
+	for _, p := range budgets.Excess(requests, refused) {
+		if text := p.Error.Error(); strings.Contains(text, "isolates") || !strings.Contains(text, "audited") {
+			t.Error(text)
+		}
+	}
+}

@@ -41,7 +41,6 @@ type Template struct {
 	Request
 	builder builder
 	names   []string // of the policies that decide about the pods
-	audited bool     // these policies are audited
 }
 
 // Template returns the template for a subject and the others of its group. Where all
@@ -53,7 +52,6 @@ func (x *Cache) Template(s Subject, form Form) *Template {
 	}
 	template := x.fit(s, form)
 	template.Measure(form.RoundedCount())
-	template.audited = s.Effect == policy.Audits
 	for _, one := range s.Policies {
 		template.names = append(template.names, one.String())
 	}
@@ -109,7 +107,7 @@ func (x *Cache) assemble(s Subject, allowing []*policy.Policy, form Form) *Templ
 	b := build(s, contributions, form)
 	return &Template{
 		Request: Request{
-			Namespace: s.namespace(), GroupKey: s.GroupKey, Policies: s.Policies,
+			Namespace: s.namespace(), GroupKey: s.GroupKey, Policies: s.Policies, Effect: s.Effect,
 			Need: b.need(form.RoundedCount()), Sources: b.sources,
 		},
 		builder: b,
@@ -131,7 +129,7 @@ func (x *Template) DenyAll(p policy.Pod, form Form) Isolation {
 // named says in the pod's chain which policies decide about it. Where they are audited, what
 // they do not allow is let through.
 func (x *Template) named(i Isolation) Isolation {
-	if i.Chain.Policies = x.names; x.audited {
+	if i.Chain.Policies = x.names; x.Effect == policy.Audits {
 		i.Chain.End = ruleset.EndAudit
 	}
 	return i

@@ -16,7 +16,8 @@ import (
 type Request struct {
 	Namespace string
 	GroupKey  string           // see GroupKey
-	Policies  []*policy.Policy // that isolate the pods
+	Policies  []*policy.Policy // that decide about the pods
+	Effect    policy.Effect    // of these policies: audited ones isolate nobody
 
 	// Excluded are the policies that allow nothing, so that the others keep within the
 	// budget of a pod. What follows is about these others.
@@ -75,7 +76,10 @@ func (b Budgets) Refuse(requests []Request) Refusals {
 	for i := range requests {
 		r := &requests[i]
 		namespaces[r.Namespace] = append(namespaces[r.Namespace], r)
-		sums[r.Namespace] = sums[r.Namespace].add(r.Need)
+		// What is only audited makes no namespace wait behind the others.
+		if r.Effect != policy.Audits {
+			sums[r.Namespace] = sums[r.Namespace].add(r.Need)
+		}
 	}
 	names := slices.SortedFunc(maps.Keys(namespaces), func(x, y string) int {
 		return cmp.Or(sums[x].Compare(sums[y]), strings.Compare(x, y))
@@ -83,13 +87,17 @@ func (b Budgets) Refuse(requests []Request) Refusals {
 	var all []*Request
 	for _, name := range names {
 		slices.SortFunc(namespaces[name], func(x, y *Request) int {
-			return cmp.Or(x.Need.Compare(y.Need), strings.Compare(x.GroupKey, y.GroupKey))
+			return cmp.Or(enforcedFirst(x, y), x.Need.Compare(y.Need), strings.Compare(x.GroupKey, y.GroupKey))
 		})
 		all = append(all, refused.accept(b.Namespace, namespaces[name], "a namespace")...)
 	}
+	slices.SortStableFunc(all, enforcedFirst)
 	refused.accept(b.Node, all, "a node")
 	return refused
 }
+
+// enforcedFirst orders requests so that what is only audited takes no room from what is enforced.
+func enforcedFirst(x, y *Request) int { return cmp.Compare(y.Effect, x.Effect) }
 
 // accept returns the requests that fit into a budget together, in their order, and
 // refuses the others. A set that several of them use counts once.
@@ -130,7 +138,7 @@ func (r *Request) counted(sets map[ruleset.SetID]bool) (n Need) {
 }
 
 // Excess returns a problem for each policy that allows nothing somewhere because it is
-// beyond a budget, sorted.
+// beyond a budget, sorted. An audited one denies nothing; what it counts is wrong then.
 func (b Budgets) Excess(requests []Request, refused Refusals) []policy.Problem {
 	found := map[policy.Key]policy.Problem{}
 	for _, r := range requests {
@@ -138,14 +146,14 @@ func (b Budgets) Excess(requests []Request, refused Refusals) []policy.Problem {
 			why := "the policies of its namespace need, on a node, " +
 				"more than those of " + of + " may"
 			for _, one := range r.Policies {
-				found[one.Key] = excess(one.Key, why)
+				found[one.Key] = r.excess(one.Key, why)
 			}
 		}
 	}
 	why := "with the others that select a pod of its it needs more than they may: " + b.Pod.String()
 	for _, r := range requests {
 		for _, one := range r.Excluded {
-			found[one.Key] = excess(one.Key, why)
+			found[one.Key] = r.excess(one.Key, why)
 		}
 	}
 	return slices.SortedFunc(maps.Values(found), func(x, y policy.Problem) int {
@@ -155,7 +163,11 @@ func (b Budgets) Excess(requests []Request, refused Refusals) []policy.Problem {
 
 // excess says what happens to a policy that is beyond a budget, until somebody changes
 // it.
-func excess(key policy.Key, why string) policy.Problem {
-	why += "; until this is mended it isolates pods that it selects and allows them nothing"
+func (r *Request) excess(key policy.Key, why string) policy.Problem {
+	effect := "it isolates pods that it selects and allows them nothing"
+	if r.Effect == policy.Audits {
+		effect = "it counts as allowing pods that it selects nothing; all is let through, as it is audited"
+	}
+	why += "; until this is mended " + effect
 	return policy.Problem{Policy: key, Error: field.Forbidden(field.NewPath("spec"), why)}
 }
