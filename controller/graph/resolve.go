@@ -115,9 +115,12 @@ func (g *Graph) deciding(p policy.Pod, d ruleset.Direction) policy.Deciders {
 	if !known {
 		return policy.Deciders{}
 	}
-	all := make([]*policy.Policy, 0, len(ns.policies))
-	for _, one := range ns.policies {
-		all = append(all, one.Policy)
+	all := func(yield func(*policy.Policy) bool) {
+		for _, one := range ns.policies {
+			if !yield(one.Policy) {
+				return
+			}
+		}
 	}
 	by := policy.Deciding(all, p, ns.Namespace, d)
 	slices.SortFunc(by.Policies, func(a, b *policy.Policy) int { return a.Key.Compare(b.Key) })

@@ -76,7 +76,7 @@ func (c *compilation) namespace(name string) policy.Namespace {
 // one address, that policies isolate or audit in a direction.
 func (c *compilation) findSubjects(d ruleset.Direction) {
 	deciding := func(p policy.Pod) policy.Deciders {
-		return policy.Deciding(c.policies, p, c.namespace(p.Namespace), d)
+		return policy.Deciding(slices.Values(c.policies), p, c.namespace(p.Namespace), d)
 	}
 	for _, p := range c.addresses.soleSubjects() {
 		c.addSubject(p, d, deciding(p))

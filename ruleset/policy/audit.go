@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"iter"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -57,7 +58,7 @@ func (p *Policy) Audited(ns Namespace) bool {
 // Audits reports whether the policy selects the pod in a direction and is audited, so that it
 // isolates nobody.
 func (p *Policy) Audits(pod Pod, ns Namespace, d ruleset.Direction) bool {
-	return p.Audited(ns) && p.selects(pod, ns, d)
+	return p.Audited(ns) && p.Selects(pod, ns, d)
 }
 
 // Effect is what policies do to a pod in a direction.
@@ -72,7 +73,7 @@ const (
 
 // Deciders are the policies that decide about a pod in a direction. The zero value leaves it free.
 type Deciders struct {
-	// in the order of the list that they are from; none of several pods at one address that no policy
+	// in the order in which they were given; none of several pods at one address that no policy
 	// selects together
 	Policies []*Policy
 	Effect   Effect
@@ -81,11 +82,11 @@ type Deciders struct {
 // Deciding returns the policies that decide about a pod in a direction: those that isolate it or,
 // where none does, those that are audited. Beside one that isolates, an audited one has no say: what
 // it allows is not allowed yet, and what the others allow it would not deny.
-func Deciding(policies []*Policy, pod Pod, ns Namespace, d ruleset.Direction) Deciders {
+func Deciding(policies iter.Seq[*Policy], pod Pod, ns Namespace, d ruleset.Direction) Deciders {
 	var isolate, audit []*Policy
-	for _, p := range policies {
+	for p := range policies {
 		switch {
-		case p.Selects(pod, ns, d):
+		case p.Enforces(pod, ns, d):
 			isolate = append(isolate, p)
 		case p.Audits(pod, ns, d):
 			audit = append(audit, p)

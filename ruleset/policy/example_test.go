@@ -34,13 +34,13 @@ func Example() {
 
 	shop := policy.ImpliedNamespace("shop")
 	web := policy.Pod{Labels: map[string]string{"app": "web"}}
-	fmt.Println("selects web for ingress:", p.Selects(web, shop, ruleset.Ingress))
-	fmt.Println("selects web for egress:", p.Selects(web, shop, ruleset.Egress))
+	fmt.Println("isolates web for ingress:", p.Enforces(web, shop, ruleset.Ingress))
+	fmt.Println("isolates web for egress:", p.Enforces(web, shop, ruleset.Egress))
 	// Output:
 	// shop/web isolates pods app=web in namespace shop
 	// from all pods in namespaces with team=shop and [10.128.0.0/9] to [{tcp [80 443]}]
-	// selects web for ingress: true
-	// selects web for egress: false
+	// isolates web for ingress: true
+	// isolates web for egress: false
 }
 
 // What cannot be understood is a Problem and matches nothing. The policy goes on isolating

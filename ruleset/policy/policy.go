@@ -24,13 +24,13 @@ type Revision struct {
 	ResourceVersion string
 }
 
-// Selects reports whether the policy isolates the pod in a direction. One that is audited does not.
-func (p *Policy) Selects(pod Pod, ns Namespace, d ruleset.Direction) bool {
-	return !p.Audited(ns) && p.selects(pod, ns, d)
+// Enforces reports whether the policy isolates the pod in a direction. One that is audited does not.
+func (p *Policy) Enforces(pod Pod, ns Namespace, d ruleset.Direction) bool {
+	return !p.Audited(ns) && p.Selects(pod, ns, d)
 }
 
-// selects reports whether the policy is about the pod in a direction.
-func (p *Policy) selects(pod Pod, ns Namespace, d ruleset.Direction) bool {
+// Selects reports whether the policy is about the pod in a direction, enforced or audited.
+func (p *Policy) Selects(pod Pod, ns Namespace, d ruleset.Direction) bool {
 	return p.Isolates[d] && p.Subjects.Matches(pod, ns)
 }
 

@@ -229,7 +229,7 @@ func (c *Cluster) SelectedBy(one *policy.Policy) (pods []Pod) {
 	for _, p := range c.Pods {
 		ns := c.Namespace(p.Namespace)
 		selects := func(d ruleset.Direction) bool {
-			return one.Selects(p.policy, ns, d) || one.Audits(p.policy, ns, d)
+			return one.Selects(p.policy, ns, d)
 		}
 		if p.counts && slices.ContainsFunc(ruleset.Directions[:], selects) {
 			pods = append(pods, p)
