@@ -31,6 +31,7 @@ type revisions struct {
 	mu      sync.Mutex // guards the fields below: the loop writes, any goroutine reads
 	held    map[policy.Key]held
 	waiting map[policy.Key]arrival // what the kernel may not hold yet
+	spaces  map[string]policy.AuditMode
 }
 
 // held is a version that the kernel holds, and what it is of.
@@ -45,6 +46,7 @@ type identity struct {
 	uid        string
 	generation int64 // 0, of a file, is equal to none
 	audit      policy.AuditMode
+	ofSpace    policy.AuditMode // what the namespace says, where the policy says nothing
 }
 
 // arrival is a version that has come, or that there is none any more.
@@ -60,7 +62,8 @@ func (a arrival) same(h held) bool { return a.of == h.of && a.of.generation != 0
 
 // newRevisions returns those of a kernel that is not known.
 func newRevisions() *revisions {
-	return &revisions{held: map[policy.Key]held{}, waiting: map[policy.Key]arrival{}}
+	return &revisions{held: map[policy.Key]held{}, waiting: map[policy.Key]arrival{},
+		spaces: map[string]policy.AuditMode{}}
 }
 
 // arrived takes over what an event says of a policy.
@@ -71,10 +74,44 @@ func (r *revisions) arrived(e graph.Event, at time.Time) {
 	switch e := e.(type) {
 	case graph.PolicySet:
 		p := e.Policy
-		r.waiting[p.Key] = arrival{of: identity{p.Revision.UID, p.Revision.Generation, p.Audit},
-			version: p.Revision.ResourceVersion, at: at}
+		of := identity{uid: p.Revision.UID, generation: p.Revision.Generation, audit: p.Audit}
+		r.waiting[p.Key] = arrival{of: r.inSpace(p.Key, of), version: p.Revision.ResourceVersion, at: at}
 	case graph.PolicyGone:
 		r.waiting[e.Key] = arrival{at: at, gone: true}
+	case graph.NamespaceSet:
+		r.audit(e.Namespace.Name, e.Namespace.Audit, at)
+	case graph.NamespaceGone:
+		r.audit(e.Name, policy.AuditUnsaid, at)
+	}
+}
+
+// inSpace returns the identity of a policy with what its namespace says.
+func (r *revisions) inSpace(key policy.Key, of identity) identity {
+	if of.ofSpace = policy.AuditUnsaid; of.audit == policy.AuditUnsaid {
+		of.ofSpace = r.spaces[key.Namespace]
+	}
+	return of
+}
+
+// audit takes over what a namespace says of its policies. For each that says nothing itself it is
+// another version.
+func (r *revisions) audit(namespace string, mode policy.AuditMode, at time.Time) {
+	if mode == r.spaces[namespace] {
+		return
+	}
+	if r.spaces[namespace] = mode; mode == policy.AuditUnsaid {
+		delete(r.spaces, namespace)
+	}
+	for key, h := range r.held {
+		if _, newer := r.waiting[key]; key.Namespace == namespace && !newer {
+			r.waiting[key] = arrival{of: h.of, version: h.ResourceVersion, at: at}
+		}
+	}
+	for key, a := range r.waiting {
+		if key.Namespace == namespace && !a.gone {
+			a.of = r.inSpace(key, a.of)
+			r.waiting[key] = a
+		}
 	}
 }
 

@@ -13,8 +13,11 @@ func TestRevisions(t *testing.T) {
 	start := time.Unix(1000, 0)
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 	key := policy.Key{Namespace: "shop", Name: "api"}
-	set := func(generation int64, version string) graph.Event {
-		return graph.PolicySet{Policy: &policy.Policy{Key: key,
+	space := func(audit policy.AuditMode) graph.Event {
+		return graph.NamespaceSet{Namespace: policy.Namespace{Name: "shop", Audit: audit}}
+	}
+	set := func(generation int64, version string, audit ...policy.AuditMode) graph.Event {
+		return graph.PolicySet{Policy: &policy.Policy{Key: key, Audit: append(audit, 0)[0],
 			Revision: policy.Revision{UID: "a", Generation: generation, ResourceVersion: version}}}
 	}
 	other := graph.PolicySet{Policy: &policy.Policy{Key: key,
@@ -53,8 +56,16 @@ func TestRevisions(t *testing.T) {
 		{"and is", nil, 12, true, of("b", api(1, "21", 12, 2, 0))},
 		{"the first is put back", set(2, "22"), 13, false, of("b", api(1, "21", 12, 2, 2))},
 		{"and in force", nil, 14, true, api(2, "22", 14, 1, 0)},
-		{"it is deleted", graph.PolicyGone{Key: key}, 15, false, api(2, "22", 14, 1, 0)},
-		{"and was in force until now", nil, 16, true, nil},
+		{"its namespace is audited", space(policy.Audited), 15, false, api(2, "22", 14, 1, 2)},
+		{"with all of it", nil, 17, true, api(2, "22", 17, 2, 0)},
+		{"which changes no version that says so itself", set(3, "23", policy.Enforced), 18, false,
+			api(2, "22", 17, 2, 3)},
+		{"but its own", nil, 19, true, api(3, "23", 19, 1, 0)},
+		{"so that the namespace is nothing to it", space(policy.AuditUnsaid), 20, false,
+			api(3, "23", 19, 1, 0)},
+		{"ever", nil, 21, true, api(3, "23", 19, 1, 0)},
+		{"it is deleted", graph.PolicyGone{Key: key}, 22, false, api(3, "23", 19, 1, 0)},
+		{"and was in force until now", nil, 23, true, nil},
 	} {
 		if step.commit {
 			r.committed(at(step.when))

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,8 +127,12 @@ func (f *fence) ports() int {
 // says what is wrong, and tries again.
 func TestSegmentFollows(t *testing.T) {
 	source, f := script(make(chan Mail)), &fence{refuse: 2}
+	var inForce, early atomic.Bool
 	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{&surroundings{}},
-		Separator: f, Audit: time.Hour})
+		Separator: f, Recheck: time.Hour, InForce: func() {
+			early.Store(f.ports() == 0)
+			inForce.Store(true)
+		}})
 	source <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "warned", func() bool {
 		r := c.Health.Readiness()
@@ -136,6 +141,11 @@ func TestSegmentFollows(t *testing.T) {
 	eventually(t, "tried again", func() bool {
 		return f.isolated() == "veth-10.244.1.5" && len(c.Health.Readiness().Warnings) == 0
 	})
+	// What another backend has left keeps pods apart until this one does.
+	eventually(t, "all is said to be in force", inForce.Load)
+	if early.Load() {
+		t.Error("all was said to be in force before pods were kept apart")
+	}
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("other", "10.244.1.6")}}}
 	eventually(t, "a second pod", func() bool {
 		return f.isolated() == "veth-10.244.1.5 veth-10.244.1.6"
@@ -151,7 +161,7 @@ func TestSegmentFollows(t *testing.T) {
 func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {
 	source, f, host := script(make(chan Mail)), &fence{}, bridged{&surroundings{}}
 	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host,
-		Separator: f, Audit: time.Hour})
+		Separator: f, Recheck: time.Hour})
 	source <- Mail{Events: append(cluster(), graph.PodSet{Pod: pod("elsewhere", "10.244.1.6")}),
 		Synced: true}
 	eventually(t, "open", func() bool {
@@ -183,7 +193,7 @@ func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {
 func TestHiddenSubjectIsNotReady(t *testing.T) {
 	source, host := script(make(chan Mail)), bridged{&surroundings{hidden: "it is a macvlan"}}
 	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host,
-		Audit: time.Hour})
+		Recheck: time.Hour})
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
 	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
 	source <- Mail{Events: cluster()}
@@ -207,7 +217,7 @@ func TestSharedBridgeIsHandedOver(t *testing.T) {
 	k, source, f, host := &kernel{}, script(make(chan Mail)), &fence{refuse: 6},
 		bridged{&surroundings{shared: true}}
 	c := start(t, Config{Source: source, Firewall: k, Host: host, HostWatcher: host, Separator: f,
-		Audit: time.Hour})
+		Recheck: time.Hour})
 	source <- Mail{Events: cluster()[1:], Synced: true} // no policy
 	eventually(t, "refused", func() bool { return len(c.Health.Readiness().Warnings) > 0 })
 	for range 3 {
@@ -236,7 +246,7 @@ func (f *fence) routed() bool {
 func TestRefusedPortIsTold(t *testing.T) {
 	source, host := script(make(chan Mail)), bridged{&surroundings{refused: "too many addresses"}}
 	c := start(t, Config{
-		Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host, Audit: time.Hour,
+		Source: source, Firewall: &kernel{}, Host: host, HostWatcher: host, Recheck: time.Hour,
 	})
 	source <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "warned", func() bool {
