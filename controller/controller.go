@@ -38,7 +38,7 @@ type Config struct {
 	Firewall    Firewall
 	Host        Host
 	Addresses   Addresses   // without it, Node objects say which addresses are the node's
-	HostWatcher HostWatcher // without it, changes of the host are noticed by the audit only
+	HostWatcher HostWatcher // without it, changes of the host are noticed when it looks again only
 	AnyAddress  bool        // addresses of pods can come from outside of all nodes' ranges
 	Connections Connections // without them, or a Cutter, open connections stay as they are
 	Cutter      Cutter
@@ -50,7 +50,7 @@ type Config struct {
 	Reporter  Reporter
 	Backend   string        // what Firewall is, for people: /readyz and a metric say it
 	Log       *slog.Logger  // nil: slog.Default()
-	Audit     time.Duration // between looks at the kernel and the host; 0: 30 s
+	Recheck   time.Duration // between looks at the kernel and the host; 0: 30 s
 	// InForce is called once, from a goroutine of its own, when the kernel holds all that there
 	// was; it may be nil.
 	InForce func()
@@ -80,8 +80,8 @@ func New(c Config) *Controller {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.Audit == 0 {
-		c.Audit = 30 * time.Second
+	if c.Recheck == 0 {
+		c.Recheck = 30 * time.Second
 	}
 	controller := &Controller{
 		Config: c, Health: newHealth(), box: newMailbox(), asks: make(chan chan<- *ruleset.Program),
@@ -129,10 +129,10 @@ func (c *Controller) Run(ctx context.Context) error {
 // graph wants, then asks the node what has to be known of it by now.
 func (c *Controller) loop(ctx context.Context) {
 	defer c.awaitAnswer()
-	audit := time.NewTicker(c.Audit)
-	defer audit.Stop()
+	recheck := time.NewTicker(c.Recheck)
+	defer recheck.Stop()
 	c.checkFlowtables(ctx)
-	for c.wait(ctx, audit.C) {
+	for c.wait(ctx, recheck.C) {
 		switch {
 		// The graph lacks objects, so the kernel is left as it is, but for pods that are not known.
 		case !c.source.synced:
@@ -146,7 +146,7 @@ func (c *Controller) loop(ctx context.Context) {
 }
 
 // wait takes in the next thing that arrives. It returns false at the end of ctx.
-func (c *Controller) wait(ctx context.Context, audit <-chan time.Time) bool {
+func (c *Controller) wait(ctx context.Context, recheck <-chan time.Time) bool {
 	for {
 		select {
 		case <-ctx.Done():
@@ -160,9 +160,9 @@ func (c *Controller) wait(ctx context.Context, audit <-chan time.Time) bool {
 		case <-c.box.ready:
 			c.Health.work()
 			c.read()
-		case <-audit:
+		case <-recheck:
 			c.Health.work()
-			c.audit(ctx)
+			c.recheck(ctx)
 		case <-c.kernel.touched:
 			c.Health.work()
 			c.checkKernel(ctx)
@@ -199,10 +199,10 @@ func (c *Controller) wait(ctx context.Context, audit <-chan time.Time) bool {
 	}
 }
 
-// audit looks at everything again, in case that something was missed.
-func (c *Controller) audit(ctx context.Context) {
+// recheck looks at everything again, in case that something was missed.
+func (c *Controller) recheck(ctx context.Context) {
 	c.hostChanged()
 	c.checkKernel(ctx)
 	c.checkFlowtables(ctx)
-	c.auditCuts(ctx)
+	c.recheckCuts(ctx)
 }

@@ -175,10 +175,10 @@ func pod(name, addr string) policy.Pod {
 
 func TestNothingIsTouchedBeforeTheSourceIsSynced(t *testing.T) {
 	k, source := &kernel{}, script(make(chan Mail))
-	c := start(t, Config{Source: source, Firewall: k, Audit: 5 * time.Millisecond})
+	c := start(t, Config{Source: source, Firewall: k, Recheck: 5 * time.Millisecond})
 	source <- Mail{Events: cluster()}
 	source <- Mail{Events: cluster()}
-	time.Sleep(20 * time.Millisecond) // some audits
+	time.Sleep(20 * time.Millisecond) // some rechecks
 	if k.mu.Lock(); k.calls != 0 {
 		t.Errorf("%d calls to the kernel", k.calls)
 	}
@@ -285,7 +285,7 @@ func (l lossy) Apply(ctx context.Context, d ruleset.Delta) error {
 
 func TestAuditRepairsDrift(t *testing.T) {
 	k, source := &kernel{}, script(make(chan Mail))
-	c := start(t, Config{Source: source, Firewall: k, Audit: 10 * time.Millisecond})
+	c := start(t, Config{Source: source, Firewall: k, Recheck: 10 * time.Millisecond})
 	source <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
 	want := k.program()
@@ -380,11 +380,11 @@ func (moody) Watch(ctx context.Context, _ func()) error {
 	return nil
 }
 
-// What the host refuses is tried again long before the next audit.
+// What the host refuses is tried again long before the next recheck.
 func TestHostIsPreparedAgainAfterAnError(t *testing.T) {
 	k, source, host := &kernel{}, script(make(chan Mail)), moody{new(atomic.Int32)}
 	host.fails.Store(3)
-	c := start(t, Config{Source: source, Firewall: k, Host: host, Audit: time.Hour})
+	c := start(t, Config{Source: source, Firewall: k, Host: host, Recheck: time.Hour})
 	source <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "not ready", func() bool {
 		return strings.Contains(fmt.Sprint(c.Health.Readiness()), "no memory")

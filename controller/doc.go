@@ -3,12 +3,12 @@
 //
 //	Source ──Mail──► mailbox ──► loop: graph.Apply … graph.Changes ──Delta──► Firewall.Apply
 //	(package source)                │                                              │ failed, or
-//	                                │◄──── Firewall.Observe, ruleset.Diff ◄────────┘ due for audit
+//	                                │◄──── Firewall.Observe, ruleset.Diff ◄────────┘ due for recheck
 //	                                └────► Health (/healthz, /readyz, /metrics), Reporter (Events)
 //
 // Until the source has delivered all that there was at the start, the kernel is left as it is.
 // After a failure nothing is assumed: what the kernel holds is observed, compared and repaired;
-// start, audit and recovery are that one path. Shutting down leaves the rules in place.
+// start, recheck and recovery are that one path. Shutting down leaves the rules in place.
 //
 // One goroutine owns the graph and the firewall; the source sends it values.
 package controller

@@ -20,7 +20,7 @@ const (
 	unlistedText = "; it is assumed that connections may pass by the rules"
 )
 
-// checkFlowtables is for the start and the audit. Where there are flowtables, or nobody knows,
+// checkFlowtables is for the start and the recheck. Where there are flowtables, or nobody knows,
 // what is cut has to leave conntrack, because a flowtable holds what conntrack does.
 func (c *Controller) checkFlowtables(ctx context.Context) {
 	if c.Flowtables == nil {

@@ -37,7 +37,7 @@ func (f *flowtables) become(fail error, names ...string) {
 func TestAFlowtableIsSaidAndWhatIsCutLeavesIt(t *testing.T) {
 	w, f, source := newWire("10.244.2.1"), &flowtables{}, script(make(chan Mail))
 	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w,
-		Flowtables: f, Audit: 10 * time.Millisecond})
+		Flowtables: f, Recheck: 10 * time.Millisecond})
 	said := func() string { return c.Health.Readiness().Warnings["flowtable inet fast ft"] }
 	counted := func(n string) bool {
 		answer := httptest.NewRecorder()

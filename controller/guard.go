@@ -38,7 +38,7 @@ func (c *Controller) watch(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		c.Log.Error("changes by others are noticed late: by the audit only", "error", err)
+		c.Log.Error("changes by others are noticed late: at the next recheck only", "error", err)
 		// A watch that fails at once must not keep the processor busy.
 		sleep(ctx, time.Second)
 	}

@@ -163,17 +163,17 @@ func (h *Health) cut(now, all int) {
 	h.metrics.cut.Set(float64(all))
 }
 
-// committed counts a transaction (or an audit that found nothing to do), as soon as the kernel has
+// committed counts a transaction (or a recheck that found nothing to do), as soon as the kernel has
 // it.
 func (h *Health) committed(d ruleset.Delta, took time.Duration, changed time.Time) {
 	h.mu.Lock()
 	h.commits++
-	// An audit that finds nothing to do changes no rule.
+	// A recheck that finds nothing to do changes no rule.
 	if !d.Empty() {
 		h.since.Committed = time.Now()
 	}
 	h.mu.Unlock()
-	// An audit that found nothing to do counts as a commit, but not as a transaction.
+	// A recheck that found nothing to do counts as a commit, but not as a transaction.
 	if d.Empty() {
 		return
 	}

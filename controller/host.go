@@ -36,7 +36,7 @@ type HostWatcher interface {
 // of the loop, one question at a time: where interfaces come and go, the kernel can take a second
 // to answer.
 //
-//	pod of this node, change of the host, audit ─► question ─► goroutine: Host, Addresses
+//	pod of this node, change of the host, recheck ─► question ─► goroutine: Host, Addresses
 //	graph, wiring ◄──────────────────────────────── answer ◄───────────┘
 type hostState struct {
 	// attached is graph.LocalEvents when it was last asked how pods are attached; -1: it is due.
@@ -257,7 +257,7 @@ func (c *Controller) watchHost(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		text := "changes of interfaces, addresses and routes are noticed late: by the audit only"
+		text := "changes of interfaces, addresses and routes are noticed late: at the next recheck only"
 		if c.Health.warn("host", map[string]string{"changes": text}) {
 			c.Log.Error(text, "error", err)
 		}

@@ -56,7 +56,7 @@ func TestNoPolicyWaitsForTheHost(t *testing.T) {
 	k, source := &kernel{}, make(script)
 	h := &slowHost{machine: &machine{behind: map[netip.Addr]bool{}}}
 	ctl := start(t, Config{Firewall: k, Source: source, Host: h, Addresses: h, HostWatcher: h,
-		Audit: time.Hour})
+		Recheck: time.Hour})
 	source <- Mail{Synced: true, Events: []graph.Event{
 		nodeWith("n1", "10.244.1.0/24"), graph.PolicySet{Policy: deny("default", "deny")},
 		onNode("n1", "web", "10.244.1.5"), onNode("n1", "old", "10.244.1.4"),
@@ -85,7 +85,7 @@ func TestNoPolicyWaitsForTheHost(t *testing.T) {
 func TestHostIsAskedOneQuestionAtATime(t *testing.T) {
 	source := make(script)
 	h := &countingHost{}
-	start(t, Config{Firewall: &kernel{}, Source: source, Host: h, Audit: time.Hour})
+	start(t, Config{Firewall: &kernel{}, Source: source, Host: h, Recheck: time.Hour})
 	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24")}}
 	begin := time.Now()
 	for i := 0; time.Since(begin) < 300*time.Millisecond; i++ {
@@ -144,7 +144,7 @@ func (h *rootedHost) Filter() error  { return nil }
 // has said where the new one is, its packets would be dropped.
 func TestReusedAddressIsNotBoundToItsFormerInterface(t *testing.T) {
 	k, source, h := &kernel{}, make(script), &rootedHost{link: "veth-old"}
-	ctl := start(t, Config{Firewall: k, Source: source, Host: h, Audit: time.Hour})
+	ctl := start(t, Config{Firewall: k, Source: source, Host: h, Recheck: time.Hour})
 	source <- Mail{Synced: true, Events: []graph.Event{
 		nodeWith("n1", "10.244.1.0/24"), graph.PolicySet{Policy: deny("default", "deny")},
 		onNode("n1", "web", "10.244.1.5"), onNode("n1", "other", "10.244.1.6"),

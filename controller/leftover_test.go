@@ -31,7 +31,7 @@ var thisNode = graph.NodeSet{Node: policy.Node{Name: "n1",
 func strict(t *testing.T, w *wire) script {
 	source := script(make(chan Mail))
 	start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w,
-		Audit: time.Hour, DenyUnknown: true})
+		Recheck: time.Hour, DenyUnknown: true})
 	source <- Mail{Events: []graph.Event{thisNode,
 		graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
 	eventually(t, "the first look", func() bool {

@@ -156,9 +156,9 @@ func (r *review) schedule(pause time.Duration) {
 	}
 }
 
-// auditCuts is for the audit: what the kernel cuts is read anew, and what conntrack knows of it,
+// recheckCuts is for the recheck: what the kernel cuts is read anew, and what conntrack knows of it,
 // now and then.
-func (c *Controller) auditCuts(ctx context.Context) {
+func (c *Controller) recheckCuts(ctx context.Context) {
 	if !c.reviews() || c.review.cuts.len() == 0 {
 		return
 	}

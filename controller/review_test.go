@@ -146,10 +146,10 @@ func (w *wire) cut(clients ...string) func() bool {
 }
 
 // reviewing is a controller that knows of a pod that everybody may reach.
-func reviewing(t *testing.T, w *wire, audit time.Duration) (*Controller, script) {
+func reviewing(t *testing.T, w *wire, recheck time.Duration) (*Controller, script) {
 	source := script(make(chan Mail))
 	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w,
-		Audit: audit})
+		Recheck: recheck})
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
 	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
 	eventually(t, "the first look", func() bool {
@@ -267,7 +267,7 @@ func TestAFailedReviewIsSaidAndMadeUpFor(t *testing.T) {
 	eventually(t, "no warning", func() bool { return len(c.Health.Readiness().Warnings) == 0 })
 }
 
-// A new process finds what the one before has cut; the audit finds what somebody took away.
+// A new process finds what the one before has cut; a recheck finds what somebody took away.
 func TestCutsOfOthers(t *testing.T) {
 	w := newWire("10.244.2.1", "10.244.2.2")
 	w.held[toWeb("10.244.2.3").Flow()] = true // allowed by now, and conntrack has forgotten it

@@ -20,7 +20,7 @@ const foreignTables = `
 `
 
 // Where the kernel lets anybody change the table, what somebody did is undone long before the next
-// audit, and nothing of theirs is touched.
+// recheck, and nothing of theirs is touched.
 func TestTamperingIsRepairedOnRealPackets(t *testing.T) {
 	needNFTables(t, "its own tables are changed")
 	needNft(t)

@@ -22,7 +22,7 @@ func (*clock) Plan() plan { return plan{} }
 
 // CheckUnfiltered builds that program, before there is traffic that this would disturb.
 func (c *clock) CheckUnfiltered(s *testbed) (err error) {
-	c.phase = time.Duration(s.times(40, 4)) * time.Second // more than an agent's audits are apart
+	c.phase = time.Duration(s.times(40, 4)) * time.Second // more than an agent's rechecks are apart
 	if c.program != "" {
 		return nil
 	}

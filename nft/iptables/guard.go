@@ -10,7 +10,7 @@ import (
 )
 
 // Nobody tells of a change of legacy iptables or of an ipset, and the kernel refuses none. So our
-// rules and the sizes of our sets are looked at again and again; their members are by the audit.
+// rules and the sizes of our sets are looked at again and again; their members are at each recheck.
 const watchEvery = 3 * time.Second
 
 // Owned says that the kernel lets others change the rules.
