@@ -76,7 +76,7 @@ func nodeWith(name, cidr string, addrs ...netip.Addr) graph.Event {
 	return graph.NodeSet{Node: n}
 }
 
-const judged = "dispatch ingress 10.244.1.5"
+const isolated = "dispatch ingress 10.244.1.5"
 
 // A pod that is gone from the API is isolated as long as its address is behind its interface, also
 // while the kernel does not answer, and no longer.
@@ -86,19 +86,19 @@ func TestDepartedPodStaysIsolated(t *testing.T) {
 	ctl := start(t, Config{Firewall: k, Source: source, Addresses: m, HostWatcher: m})
 	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24"),
 		onNode("n1", "web", "10.244.1.5"), graph.PolicySet{Policy: deny("default", "deny")}}}
-	eventually(t, "it is isolated", func() bool { return strings.Contains(k.program(), judged) })
+	eventually(t, "it is isolated", func() bool { return strings.Contains(k.program(), isolated) })
 	m.change(func() { m.err = errors.New("no answer") })
 	source <- Mail{Events: []graph.Event{graph.PodGone{Key: policy.Key{Namespace: "default",
 		Name: "web"}}}}
 	eventually(t, "the node is not ready, since the kernel does not answer", func() bool {
 		return strings.Contains(ctl.Health.Readiness().Reasons["addresses"], "no answer")
 	})
-	if !strings.Contains(k.program(), judged) {
+	if !strings.Contains(k.program(), isolated) {
 		t.Error("not isolated any more, though nobody has said that its address is gone")
 	}
 	m.change(func() { m.err = nil })
 	eventually(t, "it is ready", func() bool { return ctl.Health.Readiness().Ready })
-	if !strings.Contains(k.program(), judged) {
+	if !strings.Contains(k.program(), isolated) {
 		t.Error("not isolated any more, though its address is behind its interface")
 	}
 	m.change(func() { clear(m.behind) })
@@ -214,7 +214,7 @@ func TestNodeThatIsNotThere(t *testing.T) {
 	})
 }
 
-// A change of the node's own addresses has the connections with these ends judged anew, but not
+// A change of the node's own addresses has the connections with these ends isolated anew, but not
 // before it is known what is allowed.
 func TestChangeOfOwnAddressesIsReviewed(t *testing.T) {
 	w, m, source := newWire("10.244.1.7"), &machine{own: []netip.Addr{addr("10.77.0.11")}},
@@ -234,12 +234,12 @@ func TestChangeOfOwnAddressesIsReviewed(t *testing.T) {
 	m.change(func() { m.own = append(m.own, addr("10.244.1.5")) })
 	time.Sleep(3 * reviewDelay)
 	if looks() > 0 {
-		t.Fatal("connections are judged before it is known what is allowed")
+		t.Fatal("connections are isolated before it is known what is allowed")
 	}
 	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", "10.244.1.0/24"),
 		onNode("n1", "web", "10.244.1.5"), onNode("n1", "cli", "10.244.1.7"),
 		graph.PolicySet{Policy: deny("default", "deny")}}}
-	eventually(t, "all are judged once", func() bool { return looks() > 0 })
+	eventually(t, "all are isolated once", func() bool { return looks() > 0 })
 	before := looks()
 	m.change(func() { m.own = m.own[:1] })
 	eventually(t, "what was open to an address that was the node's is cut", func() bool {

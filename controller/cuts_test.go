@@ -74,8 +74,8 @@ func TestCutsAreBounded(t *testing.T) {
 	}
 }
 
-// What can't have become allowed is not judged again.
-func TestOnlyCutsThatAreTouchedAreJudged(t *testing.T) {
+// What can't have become allowed is not reviewed again.
+func TestOnlyCutsThatAreTouchedAreReviewed(t *testing.T) {
 	w := newWire()
 	c := withoutLoop(w)
 	var flows []ruleset.Flow
@@ -98,7 +98,7 @@ func ptr[T any](value T) *T { return &value }
 
 // A flow with one port at both ends is ended where the other end may open it, and cut where it may
 // not: here, or on the node of the other pod. A TCP connection is the business of who opened it.
-func TestEitherEndIsJudged(t *testing.T) {
+func TestEitherEndIsReviewed(t *testing.T) {
 	away := func(name string) graph.Event {
 		p := pod(name, "10.244.2.1")
 		p.Namespace, p.Node = "other", "n2"

@@ -258,7 +258,7 @@ func (c *Controller) changeCuts(ctx context.Context, change ruleset.CutChange) e
 	if change.Add.Len()+change.Lift.Len() == 0 {
 		return nil
 	}
-	c.Log.Info("open connections judged anew",
+	c.Log.Info("open connections reviewed",
 		"cut", change.Add.Len(), "lifted", change.Lift.Len(), "cut in all", c.review.cuts.len())
 	return nil
 }

@@ -33,7 +33,7 @@ type Cutter interface {
 //	commit ─► scope of what it can have forbidden ─► look: conntrack, in a goroutine ─► decide ─► Cut
 //	   └────► cuts that it can have allowed again ────────────────────────────────────► decide ─► Cut
 //
-// The look comes after the commit, so a connection that is opened too late for it is judged by the
+// The look comes after the commit, so a connection that is opened too late for it is decided by the
 // new rules. Changes that come meanwhile share the next look. It hands over some connections at a
 // time, so that it takes no more memory where there are a million.
 type review struct {
@@ -69,7 +69,7 @@ type look struct {
 }
 
 const (
-	// reviewDelay is from a commit to the look: packets that were judged before it are through.
+	// reviewDelay is from a commit to the look: packets that were decided before it are through.
 	reviewDelay = 50 * time.Millisecond
 	// between looks, which take a fifth of a processor at most
 	longestPause = 500 * time.Millisecond
@@ -129,8 +129,8 @@ func (c *Controller) reviewLater(delta ruleset.Delta) {
 }
 
 // movedOwn returns the addresses that this node has got or lost since it was last asked. What was
-// open to one that goes to another node passes the forward hook from then on, and nobody has judged
-// it.
+// open to one that goes to another node passes the forward hook from then on, and nobody has
+// decided about it.
 func (c *Controller) movedOwn() (moved []netip.Addr) {
 	was, is := c.review.own, c.graph.OwnAddrs()
 	slices.SortFunc(is, netip.Addr.Compare)
@@ -177,7 +177,7 @@ func (c *Controller) recheckCuts(ctx context.Context) {
 	}
 }
 
-// reviewWaiting has what waits for policies of other nodes' pods judged again.
+// reviewWaiting has what waits for policies of other nodes' pods reviewed again.
 func (r *review) reviewWaiting() {
 	if !r.waiting.Empty() {
 		r.scope, r.waiting = r.scope.Union(r.waiting), ruleset.Scope{}
@@ -195,7 +195,7 @@ func (c *Controller) startReview(ctx context.Context) {
 	}
 	c.review.scope, c.review.looking, c.review.left.due = ruleset.Scope{}, true, false
 	c.review.at = time.Time{}
-	// Where there are flowtables, what is cut is judged again, so that it leaves conntrack.
+	// Where there are flowtables, what is cut is reviewed again, so that it leaves conntrack.
 	again := c.kernel.bypassed
 	// This runs on the goroutine of the look, so it uses copies of what belongs to the loop.
 	keep := func(connection ruleset.Connection) bool {
@@ -252,7 +252,7 @@ func (c *Controller) warnFull() {
 		return
 	}
 	const text = "too many clients have open connections that are no longer allowed: they are ended, " +
-		"and what their servers still send is judged as if it were new; " +
+		"and what their servers still send is decided as if it were new; " +
 		"expected fewer clients, or policies that let their servers open nothing to them"
 	if c.Health.warn("connections", map[string]string{"cut": text}) {
 		c.Log.Warn(text, "clients", maxCutClients)

@@ -20,9 +20,9 @@ import (
 //	              or of any, to a client in cutclients4/6 ─────────────────────────────────► drop
 //
 // What is cut stays in conntrack, so that it can go on where it is allowed again. Where conntrack
-// has forgotten it, the frame judges its next packet: one of the client is denied, but the server
-// might be allowed to open a connection to its client. The last rows keep it from taking up the old
-// one.
+// has forgotten it, the frame decides about its next packet: one of the client is denied, but the
+// server might be allowed to open a connection to its client. The last rows keep it from taking up
+// the old one.
 const (
 	cutChain       = "cut"
 	cutOutputChain = "cutoutput"

@@ -37,8 +37,8 @@
 //
 // Traffic between a node and its own pods passes the input and output hooks, never forward: it is
 // free. What IPVS and transparent proxies send for somebody else leaves by output, with a source
-// that is not the node's. One base chain judges both directions, so that an established packet
-// costs one look. An accept ends this table only: everybody else's tables judge the packet as
+// that is not the node's. One base chain decides both directions, so that an established packet
+// costs one look. An accept ends this table only: everybody else's tables see the packet as
 // well.
 //
 // The base chains look up in sets that are there whatever the program is (ruleset.FixedSets):

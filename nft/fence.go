@@ -38,7 +38,7 @@ func accepting(comment string, terms ...term) rule {
 	return newRule(append(terms, verdict(expr.VerdictAccept, ""))...).because(comment)
 }
 
-// senderRules judge what comes from ports, before the bridge learns where a MAC address is.
+// senderRules decide about what comes from ports, before the bridge learns where a MAC address is.
 func senderRules(shared bool) []rule {
 	rules := []rule{
 		dropping("hidden behind a tag", vlanZero("vlan", unix.ETH_P_8021Q), fromLink(podPorts)),
@@ -78,7 +78,7 @@ var addressless = map[ruleset.Family][]netip.Prefix{
 // linkLocal are addresses that count on one link only (RFC 4291, 2.5.6).
 var linkLocal = netip.MustParsePrefix("fe80::/10")
 
-// receiverRules judge what goes from port to port.
+// receiverRules decide about what goes from port to port.
 func receiverRules(shared bool) []rule {
 	rules := []rule{accepting("neighbours find each other",
 		onBridge(ruleset.IPv6, isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert)), onLink())}
@@ -120,7 +120,7 @@ func closedRules() []rule {
 		accepting("neighbours find each other",
 			onBridge(ruleset.IPv6, isICMP(ruleset.IPv6, neighbourSolicit,
 				neighbourAdvert)), onLink()),
-		dropping("no hook would judge it", fromLink(closedSet)),
-		dropping("no hook would judge it", toLink(closedSet)),
+		dropping("no hook would see it", fromLink(closedSet)),
+		dropping("no hook would see it", toLink(closedSet)),
 	}
 }

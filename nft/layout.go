@@ -163,7 +163,7 @@ func frame(f form) []frameChain {
 	return chains
 }
 
-// accept lets a packet pass this table; those of others judge it as well.
+// accept lets a packet pass this table; those of others see it as well.
 func accept() term { return verdict(expr.VerdictAccept, "") }
 
 // drop ends a packet without an answer to its sender.
@@ -229,7 +229,7 @@ func (f form) onArrival() []rule {
 	rules := []rule{newRule(notFromLink(linkSet), accept()).because("not from a pod of this node")}
 	for _, state := range []term{ctState("established", ctEstablished),
 		ctState("related", ctRelated)} {
-		rules = append(rules, newRule(state, accept()).because("forward judges it"))
+		rules = append(rules, newRule(state, accept()).because("forward decides"))
 	}
 	for _, family := range ruleset.Families {
 		rules = append(rules, fromNobody(notBehind(family), fibUnicast(destination)))

@@ -15,7 +15,7 @@ import (
 
 // A table of the bridge family keeps pods from being taken for others on the bridge that they
 // share, from reaching an isolated neighbour by anything but its address, which the frame would
-// judge, and from receiving what is for another:
+// see, and from receiving what is for another:
 //
 //	bridge prerouting ──► chain sender: tag of VLAN 0? another port's MAC address? drop; port and source in own4/6?
 //	                      go on; else in taken4/6, or from a bound port? drop

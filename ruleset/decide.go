@@ -91,7 +91,7 @@ func (p *Program) Decide(f Flow) (Verdict, Trace) {
 // DecideIn gives the answer in one direction alone, whatever the other one says.
 func (p *Program) DecideIn(d Direction, f Flow) Decision { return p.decide(d, f) }
 
-// decide judges a flow in one direction. A subject that no policy isolates is free, unless a strict
+// decide is DecideIn. A subject that no policy isolates is free, unless a strict
 // program does not know it; so is what a pod and its own node send each other. What a pod sends to
 // where another node unpacks tunnels is denied before all that.
 func (p *Program) decide(d Direction, f Flow) Decision {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Each line is a flow through the kernel of fixture's node and the steps of its judgement.
+// Each line is a flow through the kernel of fixture's node and the steps of its decision.
 func TestDecide(t *testing.T) {
 	const (
 		free  = "egress allow: not isolated"

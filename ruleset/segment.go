@@ -42,7 +42,7 @@ type Port struct {
 	Addrs    []netip.Addr // of the pod, sorted; none: it is not known yet which one it is
 	Isolated bool         // for ingress, by any of its addresses; not if everything is allowed
 	Bound    bool         // what it sends must come from one of its addresses
-	Closed   bool         // nothing passes between it and other ports: no hook would judge that
+	Closed   bool         // nothing passes between it and other ports: no hook would see that
 	Refused  string       // why nothing that it sends is taken for a pod's; empty: it is
 }
 

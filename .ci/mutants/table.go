@@ -226,7 +226,7 @@ var mutants = []mutant{
 	{"pods may talk by link-local addresses", "frame", "nft/layout.go",
 		"range []end{source, destination} {\n\t\tterms := []term{inPrefix",
 		"range []end{} {\n\t\tterms := []term{inPrefix"},
-	{"what leaves by output is not judged", "frame", "nft/layout.go",
+	{"what leaves by output is not decided", "frame", "nft/layout.go",
 		"slices.Concat(rules, dispatches(ruleset.Egress),", "slices.Concat(rules,"},
 	{"a pod reaches its node's tunnel", "frame", "nft/layout.go",
 		"[]rule{newRule(verdict(expr.VerdictJump, tunnels))},\n", "nil,\n"},

@@ -188,7 +188,7 @@ func TestSharedAddressOnRealPackets(t *testing.T) {
 	r.agree(r.told)
 }
 
-// A pod that was deleted by force is judged as it was for as long as its address is behind its
+// A pod that was deleted by force is isolated as it was for as long as its address is behind its
 // interface.
 func TestDepartedPodsOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
@@ -198,7 +198,7 @@ func TestDepartedPodsOnRealPackets(t *testing.T) {
 	r.tell(without)
 	r.askUntold(claimed.flows)
 	if text := r.table("n1"); !strings.Contains(text, "by_address/10.244.1.2") {
-		t.Errorf("the address is judged as ever, but not by its own chain:\n%s", text)
+		t.Errorf("the address is isolated as ever, but not by its own chain:\n%s", text)
 	}
 	r.must(r.DeletePod("a/web"))
 	delete(r.pods, "a/web")
@@ -210,7 +210,7 @@ func TestDepartedPodsOnRealPackets(t *testing.T) {
 	r.agree(w)
 }
 
-// Another pod that gets the address of one that was deleted by force is judged as itself.
+// Another pod that gets the address of one that was deleted by force is isolated as itself.
 func TestDepartedPodIsSucceededOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	w := claimed.world(t)

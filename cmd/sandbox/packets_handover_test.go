@@ -39,7 +39,7 @@ func TestAnHeirInheritsNothingOnRealPackets(t *testing.T) {
 	} {
 		t.Run(change.name, func(t *testing.T) {
 			r, forbidden, permitted := openRig(t)
-			// What goes to a/far is judged on n2.
+			// n2 decides about what goes to a/far.
 			forbidden = slices.DeleteFunc(forbidden,
 				func(s *stream) bool { return s.server == "a/far" })
 			began := map[*stream]int64{}
@@ -71,7 +71,7 @@ func TestAnHeirInheritsNothingOnRealPackets(t *testing.T) {
 // vips are addresses of a node beside its own.
 var vips = []netip.Addr{netip.MustParseAddr("10.77.0.100"), netip.MustParseAddr("fd77::100")}
 
-// What was open between a pod and an address of its own node was never judged. It is when the
+// What was open between a pod and an address of its own node was never decided about. It is when the
 // address goes to another node.
 func TestAnAddressOfTheNodeMovesOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})

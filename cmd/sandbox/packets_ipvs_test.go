@@ -117,7 +117,7 @@ func masqueraded(ports string) string {
 // or all.
 var ipvsModes = map[string]string{"direct": "30081", "masqueraded": "80, 443, 30080, 30081"}
 
-// A Service by IPVS, whose packets leave by the output hook, is judged like one by nftables.
+// A Service by IPVS, whose packets leave by the output hook, is decided like one by nftables.
 func TestIPVSOnRealPackets(t *testing.T) {
 	needIPVS(t)
 	needNft(t)

@@ -55,7 +55,7 @@ type outputRow struct {
 	verdict, from, to string
 }
 
-// What leaves a node by its output hook for somebody else is judged like what it forwards: by
+// What leaves a node by its output hook for somebody else is decided like what it forwards: by
 // egress of the pod whose address it has, and by ingress of the pod that it goes to. It is how IPVS
 // sends a Service's packets on.
 func TestOutputOnRealPackets(t *testing.T) {

@@ -150,7 +150,7 @@ func TestLinkLocalIsNoWayAroundOnRealPackets(t *testing.T) {
 	}
 }
 
-// A pod is judged as itself, whatever address it writes into its frames.
+// A pod is isolated as itself, whatever address it writes into its frames.
 func TestForgedSourceOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{idle: true})
 	w := setting{pods: trio + "\na/friend n1 app=friend",

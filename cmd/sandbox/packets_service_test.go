@@ -100,7 +100,7 @@ var (
 	node1      = []string{"10.77.0.11", "fd77::11"}
 )
 
-// What a Service turns into a pod is judged as that pod, on the segment and across nodes: by the
+// What a Service turns into a pod is decided as that pod's, on the segment and across nodes: by the
 // port that the pod listens on, and not by the Service's address.
 func TestServicesOnRealPackets(t *testing.T) {
 	needNft(t)

@@ -13,8 +13,8 @@ import (
 
 const vip = "10.88.0.1"
 
-// A flow to an address of the pod's own node was never judged. Where the address moves to another
-// node it is: it ends if the pod may not send there, and goes on if it may.
+// A flow to an address of the pod's own node was never decided about. Where the address moves to
+// another node it is: it ends if the pod may not send there, and goes on if it may.
 func TestAddressThatLeavesItsNodeOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	s := setting{

@@ -208,7 +208,7 @@ func TestWhatIsOffloadedEndsWhenItIsCut(t *testing.T) {
 }
 
 // An error of who decides ends the look, and the next one works.
-func TestAfterAnErrorOfTheJudge(t *testing.T) {
+func TestAfterAnErrorOfTheReview(t *testing.T) {
 	table := newTable(t)
 	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP}.add(t)
 	fault := errors.New("no")

@@ -33,7 +33,7 @@ func hiding(w way, seen *bridge) string {
 		kindName(w.kind), advice)
 }
 
-// advice is what to do about a pod that is attached in a way that cannot be judged.
+// advice is what to do about a pod that is attached so that no hook sees its packets.
 const advice = "attach the pod to a bridge of this node, or by a veth with a route to it"
 
 // kindName says what people call a kind of interface.

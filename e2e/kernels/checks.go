@@ -116,7 +116,7 @@ func packets() []check {
 	return []check{
 		scenes, worlds,
 		sandboxTests("services", "Services, their rejects", "TestServices|TestRejectThroughServices", 20),
-		sandboxTests("IPVS", "connections through IPVS are judged by their pods", "IPVS", 20),
+		sandboxTests("IPVS", "connections through IPVS are decided by their pods", "IPVS", 20),
 		sandboxTests("tunnels", "no way around by vxlan, geneve, ipip, gre, fou or wireguard",
 			"Tunnel|Encapsulations|WireGuard", 40),
 		sandboxTests("flowtables", "what others offload is cut and warned of", "Flowtables", 20),

@@ -10,7 +10,7 @@ import (
 
 // Growth is what the last quarter has more than the second: what happens before, and noise, says
 // nothing.
-func TestSoakJudgesGrowth(t *testing.T) {
+func TestSoakFindsGrowth(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		memory func(n int) float64

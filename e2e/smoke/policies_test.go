@@ -46,7 +46,7 @@ func (s *story) churn(t *testing.T) {
 	s.under().comesTrue(t, s.all()...)
 }
 
-// nodePorts sees how a client from outside is judged: by its own address at the pod's node, by the
+// nodePorts sees how a client from outside is seen: by its own address at the pod's node, by the
 // address of the node in between at another one.
 func (s *story) nodePorts(t *testing.T) {
 	s.fromOutside(t, "")

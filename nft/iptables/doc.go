@@ -29,7 +29,7 @@
 //
 // What is allowed returns: no chain of ours accepts, so all others' rules are asked as well. From
 // the base chain on, all chains of a pod are reached by goto, never by a jump: a return in any of
-// them ends the judgement. A step that calls a chain shared by pods becomes a copy of that chain, of
+// them ends the decision. A step that calls a chain shared by pods becomes a copy of that chain, of
 // which the end goes on in the rest of the caller (chain.go). So the answer Pass is a goto, too, and
 // no packet is marked to remember an answer.
 //

@@ -105,14 +105,14 @@ func lookedUp(rules []string) (names []string) {
 func (x *frame) base() {
 	own := rule("-m addrtype --src-type LOCAL", toReturn)
 	cut := x.cutJump()
-	x.made[forwardChain] = slices.Concat(cut, x.known(), x.forwarded(), x.judged())
+	x.made[forwardChain] = slices.Concat(cut, x.known(), x.forwarded(), x.decided())
 	if len(cut) > 0 {
 		cut = append([]string{own}, cut...)
 	}
 	x.made[outputChain] = slices.Concat(cut, x.known(), []string{own},
 		x.tunnels("-m addrtype --dst-type LOCAL", toDrop),
 		x.tunnels(x.toNode(), toDrop),
-		[]string{rule("-m addrtype --dst-type LOCAL", toReturn)}, x.strangers(), x.judged())
+		[]string{rule("-m addrtype --dst-type LOCAL", toReturn)}, x.strangers(), x.decided())
 	x.made[inputChain] = append(x.routers(), x.tunnels("", jump(fromPodsChain))...)
 	x.made[arrivalChain] = append([]string{x.dispatch(ruleset.Ingress)},
 		x.tunnels(x.toNode(), jump(fromPodsChain))...)
@@ -210,7 +210,7 @@ func (x *frame) early() bool { return x.link == "" && len(x.content.links) > 0 }
 // onArrival drops what came in by a pod's link and has a source that nobody has there.
 func (x *frame) onArrival() []string {
 	return []string{
-		rule(state("RELATED,ESTABLISHED"), comment("forward judges it"), toReturn),
+		rule(state("RELATED,ESTABLISHED"), comment("forward decides"), toReturn),
 		rule(inSet(x.frameSet(ruleset.Behind(x.family)), source.word(), "src"), toReturn),
 		rule("-m rpfilter", toReturn),
 		rule("-m addrtype ! --dst-type UNICAST", toReturn),
@@ -232,8 +232,8 @@ func (x *frame) strangers() []string {
 	return rules
 }
 
-// judged is what every packet meets at the end: the chains of its two subjects.
-func (x *frame) judged() []string {
+// decided is what every packet meets at the end: the chains of its two subjects.
+func (x *frame) decided() []string {
 	rules := []string{x.dispatch(ruleset.Egress)}
 	if x.rejects {
 		rules = append(rules, rule(marked, toReturn))

@@ -88,8 +88,8 @@ func (k kernel) addSets(c *content, f ruleset.Family, copies map[string]setCopy)
 	}
 }
 
-// roleIn returns the role in which a set is looked up. Subjects deny: who comes is judged from then
-// on. So do cuts.
+// roleIn returns the role in which a set is looked up. Subjects deny: who comes is decided about
+// from then on. So do cuts.
 func roleIn(copies map[string]setCopy, name string) role {
 	if c, is := copies[name]; is {
 		return c.role

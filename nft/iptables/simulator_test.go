@@ -10,7 +10,7 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// simulator is a kernel that understands the texts of iptables-restore and ipset, and judges
+// simulator is a kernel that understands the texts of iptables-restore and ipset, and decides
 // packets by them. It shares no code with what writes these texts. It refuses what the kernel
 // refuses: names that are too long, references to what is absent, deleting what is in use.
 type simulator struct {
@@ -217,7 +217,7 @@ type packet struct {
 	marked bool
 }
 
-// allows judges a packet by mangle and filter, as the kernel does in forward and postrouting.
+// allows decides about a packet by mangle and filter, as the kernel does in forward and postrouting.
 func (s *simulator) allows(p packet) bool {
 	f := ruleset.FamilyOf(p.From)
 	for _, at := range [][2]string{{"mangle", "PREROUTING"}, {"mangle", "FORWARD"},

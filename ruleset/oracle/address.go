@@ -28,7 +28,7 @@ func (w *World) PodAt(a netip.Addr) *corev1.Pod {
 	return owner
 }
 
-// subjectsAt returns who is judged by this address, one pod a node: each judges
+// subjectsAt returns whose policies decide by this address, one pod a node: each decides
 // its own pods, whatever others say of their addresses. Where several pods of a
 // node claim the address, a made-up pod stands for them.
 func (w *World) subjectsAt(a netip.Addr) [][]*corev1.Pod {

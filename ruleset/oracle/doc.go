@@ -1,4 +1,4 @@
-// Package oracle judges flows by reading the API objects of a cluster, one by
+// Package oracle decides flows by reading the API objects of a cluster, one by
 // one, each time anew. It is the second opinion that the compiler is held to:
 //
 //	            ┌─ ruleset/compile ─ Program.Decide ─┐
@@ -11,12 +11,12 @@
 // the sentence of the API that it stands for. Package scene holds the flows that
 // it must decide right.
 //
-// # What is judged
+// # What is decided
 //
 // A [Flow] is the first packet of a connection as a node's forward hook sees
-// it: after Service DNAT, before SNAT. Egress is judged at the node of the
+// it: after Service DNAT, before SNAT. Egress is decided at the node of the
 // sender, ingress at the node of the receiver; a connection needs both. Replies
-// and related ICMP errors belong to their connection and are not judged, nor
+// and related ICMP errors belong to their connection and are not decided, nor
 // is IPv6 neighbour discovery. A World has no past: it answers for the objects
 // it holds, and a policy that goes on isolating a terminating namespace is one
 // of them for as long as it does.

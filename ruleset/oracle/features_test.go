@@ -148,8 +148,8 @@ func (c features) claims(w *World, p *corev1.Pod) {
 	}
 	for _, a := range ips {
 		at := w.subjectsAt(a)
-		c.note("several nodes judge an address", len(at) > 1)
-		c.note("several pods of a node judge an address", slices.ContainsFunc(at,
+		c.note("several nodes decide by an address", len(at) > 1)
+		c.note("several pods of a node decide by an address", slices.ContainsFunc(at,
 			func(pods []*corev1.Pod) bool {
 				return len(pods) > 1
 			}))

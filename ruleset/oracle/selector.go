@@ -57,7 +57,7 @@ func isValidExpression(e metav1.LabelSelectorRequirement) bool {
 	}
 }
 
-// expressionHolds judges a valid expression. NotIn holds where the key is
+// expressionHolds evaluates a valid expression. NotIn holds where the key is
 // missing, as it does in apimachinery.
 func expressionHolds(e metav1.LabelSelectorRequirement, labels map[string]string) bool {
 	value, has := labels[e.Key]

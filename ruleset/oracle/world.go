@@ -40,17 +40,17 @@ func (w *World) Allowed(f Flow) bool {
 	return w.EgressAllowed(f) && w.IngressAllowed(f)
 }
 
-// EgressAllowed tells if the flow may leave From. It is judged at From's node.
+// EgressAllowed tells if the flow may leave From. It is decided at From's node.
 func (w *World) EgressAllowed(f Flow) bool {
 	return w.allSubjectsAllow(networkingv1.PolicyTypeEgress, f, f.From, f.To)
 }
 
-// IngressAllowed tells if the flow may enter To. It is judged at To's node.
+// IngressAllowed tells if the flow may enter To. It is decided at To's node.
 func (w *World) IngressAllowed(f Flow) bool {
 	return w.allSubjectsAllow(networkingv1.PolicyTypeIngress, f, f.To, f.From)
 }
 
-// allSubjectsAllow judges a flow at every node that has pods with the subject's
+// allSubjectsAllow decides a flow at every node that has pods with the subject's
 // address.
 func (w *World) allSubjectsAllow(d networkingv1.PolicyType, f Flow, subject, peer netip.Addr) bool {
 	for _, claimants := range w.subjectsAt(subject) {
@@ -62,7 +62,7 @@ func (w *World) allSubjectsAllow(d networkingv1.PolicyType, f Flow, subject, pee
 	return true
 }
 
-// half is one of the two judgements of a flow: in one direction, of the pods
+// half is one of the two decisions about a flow: in one direction, of the pods
 // of one node that claim the subject's address. That is one pod, as a rule.
 type half struct {
 	direction networkingv1.PolicyType
