@@ -95,6 +95,7 @@ var healthy = scene{
 	`picket_kernel_feature{node="a",feature="bridge_hooks"} 1x120`,
 	`picket_backend{node="a",backend="nftables"} 1x120`,
 	`picket_denied_packets_total{node="a",namespace="a",workload="x",direction="egress"} 0+9x120`,
+	`picket_audited_packets_total{node="a",namespace="a",workload="x",direction="egress"} 0+9x120`,
 	`picket_denied_samples_lost_total{node="a"} 0x120`,
 	`picket_denied_samples_read{node="a"} 1x120`,
 	`process_start_time_seconds{job="picket",node="a"} 5x120`,
