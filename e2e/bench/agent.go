@@ -27,9 +27,9 @@ type agent struct {
 	dir string
 }
 
-// startAgent runs the agent against the API server, waits until it is ready, and returns how long
-// that took.
-func (s *testCluster) startAgent() (*agent, time.Duration, error) {
+// startAgent runs the agent against the API server, with more flags, waits until it is ready, and
+// returns how long that took.
+func (s *testCluster) startAgent(flags ...string) (*agent, time.Duration, error) {
 	program, err := picketProgram()
 	if err != nil {
 		return nil, 0, err
@@ -43,7 +43,7 @@ func (s *testCluster) startAgent() (*agent, time.Duration, error) {
 		Client: agenthttp.New(s.Cluster, samplecluster.LocalNode, agenthttp.DefaultAddr),
 	}
 	began := time.Now()
-	if err := a.start(program, s.server, s.token); err != nil {
+	if err := a.start(program, s.server, s.token, flags); err != nil {
 		return nil, 0, errors.Join(err, a.close())
 	}
 	if err := apiserver.Poll(2*time.Minute, a.Ready); err != nil {
@@ -54,7 +54,7 @@ func (s *testCluster) startAgent() (*agent, time.Duration, error) {
 	return a, time.Since(began), nil
 }
 
-func (a *agent) start(program, server, token string) (err error) {
+func (a *agent) start(program, server, token string, flags []string) (err error) {
 	kubeconfig := filepath.Join(a.dir, "kubeconfig")
 	err = apiserver.WriteKubeconfig(kubeconfig, server, token)
 	if err != nil {
@@ -63,8 +63,8 @@ func (a *agent) start(program, server, token string) (err error) {
 	if a.log, err = os.Create(filepath.Join(a.dir, "log")); err != nil {
 		return err
 	}
-	a.cmd = exec.Command(program, "agent", "--node-name", samplecluster.LocalNode, "--kubeconfig",
-		kubeconfig)
+	a.cmd = exec.Command(program, append([]string{"agent", "--node-name", samplecluster.LocalNode,
+		"--kubeconfig", kubeconfig}, flags...)...)
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
 	return a.in.StartInNode(samplecluster.LocalNode, a.cmd)
 }

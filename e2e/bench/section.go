@@ -25,6 +25,7 @@ func sections() []section {
 		{"bulk", "All pods at once", runBulk},
 		{"backends", "Without nf_tables", runBackends},
 		{"memory", "Memory and API load", runMemory},
+		{"drops", "Reading what is denied", runDrops},
 		{"end", "End to end", runEnd},
 	}
 }
