@@ -239,6 +239,7 @@ type world struct {
 	busy      bool               // the loop does not answer
 	metered   map[outcome]uint64
 	delivered []Drop
+	chains    []ruleset.ChainID // that the loop knows
 }
 
 func (w *world) Name(_ context.Context, lines []Line) (list []Drop, err error) {
@@ -262,7 +263,7 @@ func (w *world) Subjects(_ context.Context, chains []ruleset.ChainID) (list []Su
 	return list, nil
 }
 
-func (w *world) Chains(context.Context) ([]ruleset.ChainID, error) { return nil, nil }
+func (w *world) Chains(context.Context) ([]ruleset.ChainID, error) { return w.chains, nil }
 
 func (w *world) CountDenied(s Subject, n uint64) {
 	w.metered[outcome{ruleset.ChainID(s.Workload), false}] += n
@@ -334,6 +335,21 @@ func TestMoreIsTold(t *testing.T) {
 	}
 	if len(x.hot)+len(x.waiting)+len(x.uncredited)+len(x.balance) > 0 {
 		t.Errorf("left: %v, %v, %v, %v", x.hot, x.waiting, x.uncredited, x.balance)
+	}
+}
+
+// A chain whose name is too long for the log has its own name in the first line already.
+func TestShortenedNames(t *testing.T) {
+	w := &world{chains: []ruleset.ChainID{"a", "b"}}
+	x := w.watcher(t.Context())
+	x.Counter.Some = nil
+	x.Counter.LogName = func(id ruleset.ChainID) string { return string(id)[:1] + "~" }
+	x.lines.add(packet("b~", 80), start)
+	x.lines.add(packet("others", 80), start)
+	x.tell(t.Context())
+	if len(w.delivered) != 2 || w.delivered[0].From.Pod+w.delivered[1].From.Pod != "bothers" &&
+		w.delivered[0].From.Pod+w.delivered[1].From.Pod != "othersb" {
+		t.Errorf("%+v", w.delivered)
 	}
 }
 
