@@ -43,10 +43,12 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 		if err != nil {
 			return fmt.Errorf("watch: %w", err)
 		}
-		// What was read in the middle of a change is of no use.
-		if quiet && now != before {
-			before = now
+		// What was read in the middle of a change says nothing, and there may always be one.
+		if !quiet || now != before {
 			changed()
+		}
+		if quiet {
+			before = now
 		}
 	}
 }

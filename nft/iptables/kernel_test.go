@@ -140,8 +140,13 @@ func TestTamperingIsSeenAndUndone(t *testing.T) {
 	}
 }
 
-// A watch reports what others do, and nothing else.
+// A watch reports what others do, also while there is always a change of its own.
 func TestWatchReportsOthers(t *testing.T) {
+	t.Run("quiet", func(t *testing.T) { watchReportsOthers(t, false) })
+	t.Run("changing", func(t *testing.T) { watchReportsOthers(t, true) })
+}
+
+func watchReportsOthers(t *testing.T, changing bool) {
 	newNetns(t)
 	ns, err := netns.Get()
 	if err != nil {
@@ -155,6 +160,9 @@ func TestWatchReportsOthers(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- b.Watch(ctx, func() { reports <- struct{}{} }) }()
 	<-reports // once at the start
+	if changing {
+		b.applied.Add(1)
+	}
 	run(t, "", "iptables-legacy", "-t", "mangle", "-F", forwardChain)
 	select {
 	case <-reports:
