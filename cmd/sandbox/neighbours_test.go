@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -11,10 +12,6 @@ import (
 func TestCrowd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("not in short mode")
-	}
-	if pace > 8 {
-		t.Skipf("this machine is %.0f times too slow: 14,400 probes take longer than the ten seconds "+
-			"after which neighbours give up", pace)
 	}
 	c := newCluster(t, threeNodes())
 	pods := podsPerNode(20)
@@ -29,8 +26,13 @@ func TestCrowd(t *testing.T) {
 	for _, p := range pods {
 		probes = append(probes, between(p, nobody, webPort)...)
 	}
-	for i, got := range run(t, c, timeout, probes...) {
-		if wanted := []Outcome{Open, Silent}[i/people]; got != wanted {
+	began := time.Now()
+	outcomes := run(t, c, timeout, probes...)
+	// On a slow machine some are sent when the kernel has given up on the neighbour already.
+	givenUp := time.Since(began) > 10*time.Second
+	for i, got := range outcomes {
+		wanted := []Outcome{Open, Silent}[i/people]
+		if got != wanted && (wanted == Open || got != Refused || !givenUp) {
 			t.Errorf("%s: %s, want %s", probes[i], got, wanted)
 		}
 	}
