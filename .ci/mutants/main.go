@@ -43,12 +43,17 @@ func main() {
 	checked := flag.Bool("checked", false,
 		"the tests are known to pass without a fault, as after make test")
 	third := flag.Int("third", -1, "plant every third fault only, which ones is the number modulo 3")
+	build := flag.Bool("build", false, "only see that each fault compiles: minutes instead of hours")
 	flag.Parse()
 	var planted []mutant
 	for i, m := range mutants {
 		if strings.Contains(m.fault, *only) && (*third < 0 || i%3 == *third%3) {
 			planted = append(planted, m)
 		}
+	}
+	try := mutant.found
+	if *build {
+		*checked, try = true, mutant.compiles
 	}
 	if !*checked {
 		checkSuites(planted)
@@ -57,7 +62,7 @@ func main() {
 	for i := range verdicts {
 		verdicts[i] = make(chan string, 1)
 	}
-	go tryAll(planted, verdicts)
+	go tryAll(planted, try, verdicts)
 	survivors := 0
 	for i, m := range planted {
 		verdict := <-verdicts[i]
@@ -76,21 +81,21 @@ func main() {
 const found = "found"
 
 // tryAll tries three faults at a time: tests of packets and of time mostly wait.
-func tryAll(planted []mutant, verdicts []chan string) {
+func tryAll(planted []mutant, try func(mutant) (bool, error), verdicts []chan string) {
 	free := make(chan bool, 3)
 	for i, m := range planted {
 		free <- true
 		go func() {
-			verdicts[i] <- m.verdict()
+			verdicts[i] <- m.verdict(try)
 			<-free
 		}()
 	}
 }
 
 // verdict says what came of a fault, and how long that took.
-func (m mutant) verdict() string {
+func (m mutant) verdict(try func(mutant) (bool, error)) string {
 	began := time.Now()
-	is, err := m.found()
+	is, err := try(m)
 	verdict := found
 	switch {
 	case err != nil:
@@ -126,27 +131,42 @@ type mutant struct {
 
 // found plants the fault and reports whether the tests fail. A fault that does not compile is an
 // error.
-func (m mutant) found() (bool, error) {
+func (m mutant) found() (is bool, err error) {
+	err = m.with(func(overlay string) error {
+		args := append([]string{"test", "-failfast", "-timeout=5m", "-overlay", overlay},
+			suites[m.suite]...)
+		is = exec.Command("go", args...).Run() != nil
+		return nil
+	})
+	return is, err
+}
+
+// compiles reports whether the faulty code does.
+func (m mutant) compiles() (bool, error) {
+	err := m.with(func(string) error { return nil })
+	return err == nil, err
+}
+
+// with plants the fault, compiles the faulty code, and hands over its overlay.
+func (m mutant) with(use func(overlay string) error) error {
 	text, err := m.planted("")
 	if err != nil {
-		return false, err
+		return err
 	}
 	dir, err := os.MkdirTemp("", "mutant")
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer os.RemoveAll(dir)
 	overlay, err := m.overlay(dir, text)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if out, err := exec.Command("go", "build", "-overlay", overlay, "./"+
 		filepath.Dir(m.file)).CombinedOutput(); err != nil {
-		return false, fmt.Errorf("does not compile: %s", out)
+		return fmt.Errorf("does not compile: %s", out)
 	}
-	args := append([]string{"test", "-failfast", "-timeout=5m", "-overlay", overlay},
-		suites[m.suite]...)
-	return exec.Command("go", args...).Run() != nil, nil
+	return use(overlay)
 }
 
 // planted returns the faulty file of a checkout in that folder.
