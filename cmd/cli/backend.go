@@ -97,7 +97,7 @@ func iptablesChoice(why string) choice {
 }
 
 // inForce is called when all rules are in force: what the other backend has left can go from then
-// on, so that no packet is judged by neither of them.
+// on, so that no packet is decided about by neither of them.
 func (c choice) inForce(ctx context.Context, log *slog.Logger) {
 	removed, err := c.removeOther(ctx)
 	switch {

@@ -128,7 +128,7 @@ func lookAtAgent(ctx context.Context) looked {
 func lookAtOthers(ctx context.Context) (parts []looked) {
 	// 0 is the network namespace of this thread, which is the node's.
 	found, lacks := otherEngines(ctx, 0)
-	// Two judges are one too many: what one lets through the other may deny.
+	// Two that decide are one too many: what one lets through the other may deny.
 	for _, other := range found {
 		parts = append(parts, looked{"others", amiss, other + " enforces policies here, too: what either " +
 			"denies is denied; remove it, and what it left behind"})
@@ -197,11 +197,11 @@ func lookAtPackets(ctx context.Context, program string) looked {
 		return looked{"packets", unclear, fmt.Sprintf("none could be sent: %s (%v)",
 			strings.TrimSpace(problem.String()), err)}
 	}
-	return judgePackets(said)
+	return packetsAsSaid(said)
 }
 
-// judgePackets says whether packets did what the policy says.
-func judgePackets(said sandbox.Document) looked {
+// packetsAsSaid says whether packets did what the policy says.
+func packetsAsSaid(said sandbox.Document) looked {
 	switch {
 	// Without that nothing follows from what is denied later.
 	case said.Before != len(said.Probes):

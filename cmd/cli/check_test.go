@@ -16,7 +16,7 @@ import (
 )
 
 // Packets count as right only if all arrive without a policy, and what the policy says with one.
-func TestJudgePackets(t *testing.T) {
+func TestPacketsAsSaid(t *testing.T) {
 	six := make([]sandbox.Probe, 6)
 	for what, test := range map[string]struct {
 		said sandbox.Document
@@ -27,7 +27,7 @@ func TestJudgePackets(t *testing.T) {
 		"the policy is blind": {sandbox.Document{Probes: six, Before: 6, After: 6}, amiss},
 		"otherwise":           {sandbox.Document{Probes: six, Before: 6, After: 4, Differences: 1}, amiss},
 	} {
-		if got := judgePackets(test.said); got.Grade != test.want {
+		if got := packetsAsSaid(test.said); got.Grade != test.want {
 			t.Errorf("%s: %+v", what, got)
 		}
 	}

@@ -39,7 +39,7 @@ func (a Answer) Nodes() (nodes []string) {
 func (a *Answer) Compare(states []agent.Answer[*agent.State]) {
 	for _, h := range a.Directions {
 		for _, s := range states {
-			// Only the node of the subject judges its packets.
+			// Only the node of the subject decides about its packets.
 			if h.Node == "" || s.Node != h.Node {
 				continue
 			}
