@@ -82,11 +82,12 @@ func newKernelReport(state *agent.State, pods []string) kernelReport {
 	// What is not of a pod, such as the chains that every packet meets, counts for all of them.
 	d := state.Differences()
 	report.Right = d.Empty()
-	for line := range strings.Lines(d.String()) {
-		report.Missing = append(report.Missing, strings.TrimRight(line, "\n"))
-	}
+	report.Missing = state.DifferenceLines(mostMissing)
 	return report
 }
+// mostMissing is how many lines of a difference are kept: a lost table is a whole program.
+const mostMissing = 10_000
+
 
 // kernelReport is the answer of kernel.
 type kernelReport struct {

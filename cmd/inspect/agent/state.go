@@ -8,6 +8,7 @@ package agent
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -58,6 +59,18 @@ func (s *State) Pods() []string {
 		if c.Subject != "" {
 			names = append(names, c.Subject)
 		}
+// DifferenceLines is Differences as text, a line each, up to a number of them.
+func (s *State) DifferenceLines(most int) (lines []string) {
+	d := s.Differences()
+	for line := range strings.Lines(d.String()) {
+		if len(lines) == most {
+			return append(lines, "and more")
+		}
+		lines = append(lines, strings.TrimRight(line, "\n"))
+	}
+	return lines
+}
+
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
