@@ -39,13 +39,16 @@ type State struct {
 	Audited map[ruleset.ChainID]uint64 `json:"audited"`
 }
 
-// Check returns an error if this program can't read the state.
+// Check returns an error if this program can't read the state, or nobody can follow its rules.
 func (s *State) Check() error {
 	if s.API == API && s.Program != nil && s.Observed != nil {
 		return nil
 	}
 	return fmt.Errorf("the agent is of version %s and speaks version %d of the interface, this program "+
 		"speaks %d; use the picket program of the agent's version", s.Version, s.API, API)
+		if err := checkCalls(s.Program); err != nil {
+			return fmt.Errorf("the rules that the agent of %s says it wants: %w", s.Node, err)
+		}
 }
 
 // Differences lists what would have to change so that the kernel holds what it should, a change a
