@@ -144,7 +144,7 @@ func (o *answerOptions) print(out io.Writer, kind string, answer any, text func(
 	p := newPage(out)
 	p.wide = o.output == "wide"
 	text(p)
-	_, err := io.WriteString(out, p.String())
+	_, err := io.WriteString(out, p.Clean(p.String()))
 	return err
 }
 

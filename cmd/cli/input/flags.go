@@ -98,5 +98,6 @@ func (f *Flags) tell(in *inspect.Input, stderr io.Writer) error {
 
 // Tell prints a line about the manifests: a warning or a note.
 func Tell(stderr io.Writer, kind, line string) {
-	fmt.Fprintln(stderr, terminal.Fold(kind+": "+line, terminal.Width(stderr), "  "))
+	line = terminal.Clean(kind + ": " + line)
+	fmt.Fprintln(stderr, terminal.Fold(line, terminal.Width(stderr), "  "))
 }
