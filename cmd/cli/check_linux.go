@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -84,10 +85,13 @@ func lookAtBridges() (parts []looked) {
 	return parts
 }
 
+// proxyModes are those that kube-proxy has on Linux.
+var proxyModes = []string{"iptables", "ipvs", "nftables"}
+
 // proxyURL is where kube-proxy says how it works.
 const proxyURL = "http://127.0.0.1:10249/proxyMode"
 
-// lookAtProxy says how kube-proxy works. Each of its modes does.
+// lookAtProxy says how kube-proxy works. Each of its modes on Linux does.
 func lookAtProxy(ctx context.Context, url string) looked {
 	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
 	defer stop()
@@ -97,17 +101,25 @@ func lookAtProxy(ctx context.Context, url string) looked {
 	if err != nil {
 		return none
 	}
-	response, err := http.DefaultClient.Do(request)
+	// Whoever listens there must not send this program, which runs as root, elsewhere.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
 	if err != nil {
 		return none
 	}
 	defer response.Body.Close()
 	// Whatever listens there, little of it is read.
-	mode, err := io.ReadAll(io.LimitReader(response.Body, 64))
-	if err != nil || response.StatusCode != http.StatusOK {
+	text, err := io.ReadAll(io.LimitReader(response.Body, 64))
+	mode := strings.TrimSpace(string(text))
+	switch {
+	case err != nil:
 		return none
+	case response.StatusCode == http.StatusOK && slices.Contains(proxyModes, mode):
+		return looked{"kube-proxy", fine, "mode " + mode}
 	}
-	return looked{"kube-proxy", fine, "mode " + strings.TrimSpace(string(mode))}
+	return looked{"kube-proxy", warned, fmt.Sprintf("127.0.0.1:10249 answers %d, %q; expected a mode of "+
+		"kube-proxy: %s", response.StatusCode, mode, orList(proxyModes))}
 }
 
 // lookAtAgent says whether an agent runs here already.

@@ -44,12 +44,32 @@ func TestNoPackets(t *testing.T) {
 
 // kube-proxy says how it works; nobody has to.
 func TestLookAtProxy(t *testing.T) {
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, "ipvs")
+	followed := false
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/moved":
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		case "/elsewhere":
+			followed = true
+		default:
+			fmt.Fprint(w, strings.TrimPrefix(r.URL.Path, "/"))
+		}
 	}))
 	defer proxy.Close()
-	if got := lookAtProxy(t.Context(), proxy.URL); got.Grade != fine || got.Text != "mode ipvs" {
-		t.Errorf("%+v", got)
+	for path, want := range map[string]looked{
+		"/ipvs":         {"kube-proxy", fine, "mode ipvs"},
+		"/nftables":     {"kube-proxy", fine, "mode nftables"},
+		"/kernelspace":  {"kube-proxy", warned, `answers 200, "kernelspace"; expected a mode`},
+		"/%1B%5B2Jipvs": {"kube-proxy", warned, `answers 200, "\x1b[2Jipvs"; expected a mode`},
+		"/moved":        {"kube-proxy", warned, "answers 302, "},
+	} {
+		got := lookAtProxy(t.Context(), proxy.URL+path)
+		if got.Grade != want.Grade || !strings.Contains(got.Text, want.Text) {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+	if followed {
+		t.Error("a redirect was followed")
 	}
 	proxy.Close()
 	if got := lookAtProxy(t.Context(), proxy.URL); got.Grade != fine || !strings.HasPrefix(got.Text, "none") {
