@@ -27,11 +27,12 @@ import (
 type stateServer struct {
 	node       string
 	controller *controller.Controller
-	beside     func(netns int) looker // makes the field kernel
+	backend    choice
 	started    time.Time
-	more       map[string]http.HandlerFunc // paths of others
-	netns      int                         // descriptor of the node's network namespace; 0: ours
-	mu         sync.Mutex                  // guards the field below: one answer at a time
+	drops      *dropTeller
+	silence    func() map[string]time.Duration // of the API server; nil: files are read
+	netns      int                             // descriptor of the node's network namespace; 0: ours
+	mu         sync.Mutex                      // guards the field below: one answer at a time
 	kernel     looker
 }
 
@@ -50,10 +51,7 @@ func (s *stateServer) handler() http.Handler {
 	mux.HandleFunc("GET "+agent.StatusPath, s.answerStatus)
 	mux.HandleFunc("GET "+agent.MetricsPath, s.answerMetrics)
 	mux.HandleFunc("GET "+agent.ConnectionsPath, s.answerConnections)
-	// Paths with parts of their own, such as drops, are made elsewhere.
-	for path, answer := range s.more {
-		mux.HandleFunc("GET "+path, answer)
-	}
+	mux.HandleFunc("GET "+agent.DropsPath, s.drops.answer)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longestAnswer))
 		w.Header().Set(agent.APIHeader, strconv.Itoa(agent.API))
@@ -137,7 +135,7 @@ func (s *stateServer) answerVerbs(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	s.netns, s.started = fd, time.Now()
-	s.kernel = s.beside(s.netns)
+	s.kernel = s.backend.beside(s.netns)
 	listener, err := net.Listen("unix", agent.Socket)
 	go func() {
 		defer namespace.Close()
