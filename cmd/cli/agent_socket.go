@@ -86,6 +86,7 @@ const (
 // looker reads what a kernel holds beside the loop, and how much the pods' chains have denied. The
 // program is what it should hold.
 type looker interface {
+	controller.FeatureLister
 	Look(context.Context, *ruleset.Program) (ruleset.Observed, []ruleset.DenialCount, error)
 	Close() error
 }
@@ -100,12 +101,24 @@ func (l nftLooker) Look(ctx context.Context, _ *ruleset.Program) (ruleset.Observ
 	return o, l.Found(), err
 }
 
+// canOf names what a kernel that was looked at can do for the rules; nothing if it can't be asked.
+func canOf(kernel looker) (names []string) {
+	list, _ := kernel.Features()
+	for _, f := range list {
+		if f.Here {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
 // state reads what the loop wants and what the kernel holds.
 func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.kernel.Close() // it costs nothing until somebody asks again
-	state := &agent.State{API: agent.API, Version: versionText(), Node: s.node}
+	state := &agent.State{API: agent.API, Version: versionText(), Node: s.node,
+		Backend: s.backend.name}
 	for look := range looks {
 		if look > 0 {
 			time.Sleep(lookAgain)
@@ -118,7 +131,7 @@ func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the kernel: %w", err)
 		}
-		state.Observed = &observed
+		state.Observed, state.Can = &observed, canOf(s.kernel)
 		state.Denied, state.Audited = ruleset.SumDenials(counts)
 		if d := state.Differences(); d.Empty() {
 			break

@@ -35,6 +35,10 @@ type State struct {
 	Observed *ruleset.Observed `json:"observed"` // what it holds
 	// Denied is how many packets each chain has denied since it got its rules.
 	Denied map[ruleset.ChainID]uint64 `json:"denied"`
+	// Backend is what holds the rules, nftables or iptables, and Can names what its kernel can do for
+	// them, as metrics do. Both are empty of an agent of before.
+	Backend string   `json:"backend,omitempty"`
+	Can     []string `json:"can,omitempty"`
 	// Audited is how many it let through that audited policies would deny.
 	Audited map[ruleset.ChainID]uint64 `json:"audited"`
 }
@@ -42,26 +46,19 @@ type State struct {
 // Check returns an error if this program can't read the state, or nobody can follow its rules.
 func (s *State) Check() error {
 	if s.API == API && s.Program != nil && s.Observed != nil {
+		if err := checkCalls(s.Program); err != nil {
+			return fmt.Errorf("the rules that the agent of %s says it wants: %w", s.Node, err)
+		}
 		return nil
 	}
 	return fmt.Errorf("the agent is of version %s and speaks version %d of the interface, this program "+
 		"speaks %d; use the picket program of the agent's version", s.Version, s.API, API)
-		if err := checkCalls(s.Program); err != nil {
-			return fmt.Errorf("the rules that the agent of %s says it wants: %w", s.Node, err)
-		}
 }
 
 // Differences lists what would have to change so that the kernel holds what it should, a change a
 // line; none if it does.
 func (s *State) Differences() ruleset.Delta { return ruleset.Diff(*s.Observed, s.Program) }
 
-// Pods names the pods of the node that are isolated or audited in a direction, sorted.
-func (s *State) Pods() []string {
-	var names []string
-	for _, c := range s.Program.Chains {
-		if c.Subject != "" {
-			names = append(names, c.Subject)
-		}
 // DifferenceLines is Differences as text, a line each, up to a number of them.
 func (s *State) DifferenceLines(most int) (lines []string) {
 	d := s.Differences()
@@ -74,6 +71,13 @@ func (s *State) DifferenceLines(most int) (lines []string) {
 	return lines
 }
 
+// Pods names the pods of the node that are isolated or audited in a direction, sorted.
+func (s *State) Pods() []string {
+	var names []string
+	for _, c := range s.Program.Chains {
+		if c.Subject != "" {
+			names = append(names, c.Subject)
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
