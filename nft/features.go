@@ -53,6 +53,13 @@ func (f Features) List() []ruleset.Feature {
 	}
 }
 
+// FeaturesNamed returns those that are in a list of the names of List.
+func FeaturesNamed(names []string) Features {
+	has := func(name string) bool { return slices.Contains(names, name) }
+	return Features{Owner: has("table_owner"), DeleteAtOnce: has("deletion_at_once"),
+		SourceInForward: has("source_in_forward"), Bridge: has("bridge_hooks")}
+}
+
 // FeaturesOf returns what Linux can do from a version on, such as 5.10, as it is published. What
 // follows the first two numbers does not matter. An error says that it is no version.
 func FeaturesOf(version string) (f Features, err error) {

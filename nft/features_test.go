@@ -134,3 +134,19 @@ func TestNoBridgeHooks(t *testing.T) {
 		t.Errorf("owned is %t", b.Owned())
 	}
 }
+
+// A list of names is read as what it was made from.
+func TestFeaturesNamed(t *testing.T) {
+	for _, f := range []Features{{}, Newest(), {Owner: true}, {DeleteAtOnce: true},
+		{SourceInForward: true}, {Bridge: true}} {
+		var names []string
+		for _, one := range f.List() {
+			if one.Here {
+				names = append(names, one.Name)
+			}
+		}
+		if got := FeaturesNamed(names); got != f {
+			t.Errorf("%v: %+v; expected %+v", names, got, f)
+		}
+	}
+}

@@ -13,9 +13,14 @@ import (
 // what `nft list table inet picket` shows afterwards is what it shows after Backend.Apply, on a kernel
 // that can do what the features say.
 func Script(p *ruleset.Program, kernel Features) string {
+	return fmt.Sprintf("table inet %s\ndelete table inet %[1]s\n\n%s", tableName, Listing(p, kernel))
+}
+
+// Listing prints the program as `nft -s list table inet picket` does where it is in force, but for the
+// order of some elements.
+func Listing(p *ruleset.Program, kernel Features) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "table inet %s\ndelete table inet %s\n\ntable inet %s {\n", tableName,
-		tableName, tableName)
+	fmt.Fprintf(&b, "table inet %s {\n", tableName)
 	b.WriteString(setText("set", linkSet, setBody{holds: "ifname", elements: linkTexts(p.Links)}))
 	for _, d := range ruleset.Directions {
 		for _, f := range ruleset.Families {
@@ -31,6 +36,28 @@ func Script(p *ruleset.Program, kernel Features) string {
 		}
 	}
 	b.WriteString(frameText(frame(kernel.formOf(p.Strict, countBehind(p.Sets)))))
+	for _, c := range p.Chains {
+		b.WriteString(chainText(string(c.ID), "", rulesOf(c)))
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// ListingOfPart prints a part of a program: no base chains, and no sets but its own.
+func ListingOfPart(p *ruleset.Program) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "table inet %s {\n", tableName)
+	for _, d := range ruleset.Directions {
+		for _, f := range ruleset.Families {
+			// A map without elements says nothing of the part.
+			if text := mapText(p, d, f); strings.Contains(text, "elements") {
+				b.WriteString(text)
+			}
+		}
+	}
+	for _, s := range p.Sets {
+		b.WriteString(namedSetText(s))
+	}
 	for _, c := range p.Chains {
 		b.WriteString(chainText(string(c.ID), "", rulesOf(c)))
 	}

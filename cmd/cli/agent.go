@@ -22,7 +22,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
-	"github.com/picket-project/picket/cmd/inspect/agent"
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/conntrack"
 	"github.com/picket-project/picket/controller/host"
@@ -163,8 +162,10 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	// Without this socket everything is enforced, and verbs on the node get no answer.
 	events, _ := reporter.(deniedWriter) // files take no Events
 	denied := o.drops.watch(ctx, c, backend, events)
-	answers := &stateServer{node: o.node, beside: backend.beside, controller: c,
-		more: map[string]http.HandlerFunc{agent.DropsPath: denied.answer}}
+	answers := &stateServer{node: o.node, backend: backend, controller: c, drops: denied}
+	if watched, is := source.(silenceTeller); is { // files are read whole
+		answers.silence = watched.Silence
+	}
 	if err := answers.answerVerbs(ctx, log); err != nil {
 		log.Warn("verbs on this node get no answer", "error", err)
 	}

@@ -80,13 +80,14 @@ func (o *dropOptions) watch(
 	return t
 }
 
-// counter reads the counters of a backend beside the loop.
-func (c choice) counter(netNS int) drops.Counter {
-	kernel, is := c.beside(netNS).(nftLooker)
-	if !is {
-		kernel := iptables.Open(iptables.Options{NetNS: netNS})
-		return drops.Counter{All: kernel.Denials, Every: 30 * time.Second, LogName: iptables.LogName}
-	}
+// iptablesCounter reads the counters of legacy iptables beside the loop.
+func iptablesCounter(netNS int) drops.Counter {
+	kernel := iptables.Open(iptables.Options{NetNS: netNS})
+	return drops.Counter{All: kernel.Denials, Every: 30 * time.Second, LogName: iptables.LogName}
+}
+
+// nftCounter reads the counters of nftables.
+func nftCounter(kernel nftLooker) drops.Counter {
 	some := func(_ context.Context, chains []ruleset.ChainID) ([]ruleset.DenialCount, error) {
 		return kernel.Denials(chains)
 	}

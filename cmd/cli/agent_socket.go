@@ -27,11 +27,12 @@ import (
 type stateServer struct {
 	node       string
 	controller *controller.Controller
-	beside     func(netns int) looker // makes the field kernel
+	backend    choice
 	started    time.Time
-	more       map[string]http.HandlerFunc // paths of others
-	netns      int                         // descriptor of the node's network namespace; 0: ours
-	mu         sync.Mutex                  // guards the field below: one answer at a time
+	drops      *dropTeller
+	silence    func() map[string]time.Duration // of the API server; nil: files are read
+	netns      int                             // descriptor of the node's network namespace; 0: ours
+	mu         sync.Mutex                      // guards the field below: one answer at a time
 	kernel     looker
 }
 
@@ -50,10 +51,7 @@ func (s *stateServer) handler() http.Handler {
 	mux.HandleFunc("GET "+agent.StatusPath, s.answerStatus)
 	mux.HandleFunc("GET "+agent.MetricsPath, s.answerMetrics)
 	mux.HandleFunc("GET "+agent.ConnectionsPath, s.answerConnections)
-	// Paths with parts of their own, such as drops, are made elsewhere.
-	for path, answer := range s.more {
-		mux.HandleFunc("GET "+path, answer)
-	}
+	mux.HandleFunc("GET "+agent.DropsPath, s.drops.answer)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longestAnswer))
 		w.Header().Set(agent.APIHeader, strconv.Itoa(agent.API))
@@ -88,6 +86,7 @@ const (
 // looker reads what a kernel holds beside the loop, and how much the pods' chains have denied. The
 // program is what it should hold.
 type looker interface {
+	controller.FeatureLister
 	Look(context.Context, *ruleset.Program) (ruleset.Observed, []ruleset.DenialCount, error)
 	Close() error
 }
@@ -102,12 +101,24 @@ func (l nftLooker) Look(ctx context.Context, _ *ruleset.Program) (ruleset.Observ
 	return o, l.Found(), err
 }
 
+// canOf names what a kernel that was looked at can do for the rules; nothing if it can't be asked.
+func canOf(kernel looker) (names []string) {
+	list, _ := kernel.Features()
+	for _, f := range list {
+		if f.Here {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
 // state reads what the loop wants and what the kernel holds.
 func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.kernel.Close() // it costs nothing until somebody asks again
-	state := &agent.State{API: agent.API, Version: versionText(), Node: s.node}
+	state := &agent.State{API: agent.API, Version: versionText(), Node: s.node,
+		Backend: s.backend.name}
 	for look := range looks {
 		if look > 0 {
 			time.Sleep(lookAgain)
@@ -120,7 +131,7 @@ func (s *stateServer) state(ctx context.Context) (*agent.State, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the kernel: %w", err)
 		}
-		state.Observed = &observed
+		state.Observed, state.Can = &observed, canOf(s.kernel)
 		state.Denied, state.Audited = ruleset.SumDenials(counts)
 		if d := state.Differences(); d.Empty() {
 			break
@@ -137,7 +148,7 @@ func (s *stateServer) answerVerbs(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	s.netns, s.started = fd, time.Now()
-	s.kernel = s.beside(s.netns)
+	s.kernel = s.backend.beside(s.netns)
 	listener, err := net.Listen("unix", agent.Socket)
 	go func() {
 		defer namespace.Close()

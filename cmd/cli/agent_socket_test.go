@@ -4,8 +4,11 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +45,59 @@ func TestAgentAnswersVerbs(t *testing.T) {
 		!slices.Equal(in.IsolatedBy, []string{"default/p"}) {
 		t.Errorf("%+v", in)
 	}
+}
+
+// What the verb prints is what nft prints of the kernel, but for the order of elements and who owns
+// the table.
+func TestKernelAsNft(t *testing.T) {
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skipf("SKIPPED, NOTHING WAS TESTED: %v", err)
+	}
+	here := newNetns(t)
+	must(t, here.Do(podBridge))
+	dir := t.TempDir()
+	put(t, dir, "cluster.yaml", thousands())
+	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health,
+		deny: "drop", own: true})
+	waitReady(t, here)
+	state := stateOfAgent(t, here.Do)
+	for _, test := range []struct{ pods, list []string }{
+		{nil, []string{"table", "inet", "picket"}},
+		{[]string{"default/own"}, []string{"chain", "inet", "picket", "ingress/default/own"}},
+	} {
+		var o kernelOptions
+		var said, problem strings.Builder
+		must(t, o.printNft(&said, &problem, state, test.pods))
+		var held []byte
+		must(t, here.Do(func() (err error) {
+			held, err = exec.Command("nft", append([]string{"-s", "list"}, test.list...)...).Output()
+			return err
+		}))
+		lines, missing := words(said.String()), ""
+		for word, n := range words(string(held)) {
+			if lines[word] < n || test.pods == nil && lines[word] != n {
+				missing += fmt.Sprintf("%q is %d times in the kernel and %d here\n", word, n, lines[word])
+			}
+		}
+		if missing != "" || problem.Len() > 0 {
+			t.Errorf("%v: %s%s", test.list, missing, &problem)
+		}
+	}
+}
+
+// words counts the words of a listing, without what nft says of a table's owner.
+func words(listing string) map[string]int {
+	counts := map[string]int{}
+	for line := range strings.Lines(listing) {
+		line, _, _ = strings.Cut(line, " # ")
+		if strings.Contains(line, "flags owner") {
+			continue
+		}
+		for word := range strings.FieldsSeq(strings.ReplaceAll(line, ",", " ")) {
+			counts[word]++
+		}
+	}
+	return counts
 }
 
 // stateOfAgent asks the agent of a network namespace.

@@ -5,9 +5,15 @@ package cli
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/picket-project/picket/cmd/inspect/agent"
 )
+
+// silenceTeller is a source that can fall silent.
+type silenceTeller interface {
+	Silence() map[string]time.Duration
+}
 
 // answerStatus writes what the agent says of itself. It asks neither the loop nor the rules, so that
 // it is told of both even where they hang.
@@ -18,6 +24,9 @@ func (s *stateServer) answerStatus(w http.ResponseWriter, r *http.Request) {
 		Kernel: kernelRelease(), Started: s.started, Readiness: agent.Readiness(health.Readiness()),
 		NotReadySince: since.NotReady, Committed: since.Committed, Repairs: since.Repairs,
 		Pods: since.Pods}
+	if s.silence != nil {
+		status.Silence = s.silence()
+	}
 	about := r.URL.Query().Get(agent.PolicyQuery)
 	for _, revision := range s.controller.Revisions() {
 		if about == "" || about == revision.Policy {

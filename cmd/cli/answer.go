@@ -29,26 +29,38 @@ func (o *answerOptions) bind(cmd *cobra.Command, more ...string) {
 
 // bindOutput adds -o and completes what it and -n take.
 func (o *answerOptions) bindOutput(cmd *cobra.Command, more ...string) {
-	o.bindFormats(cmd, append([]string{"table", "wide", "json", "yaml"}, more...)...)
+	o.bindFormats(cmd, usualFormats(more...)...)
+	o.completeNamespaces(cmd)
 }
 
-// bindFormats is bindOutput of a verb that has other formats, the usual one first.
+// usualFormats are those that every verb has, and more.
+func usualFormats(more ...string) []string {
+	return append([]string{"table", "wide", "json", "yaml"}, more...)
+}
+
+// bindFormats adds -o alone, which takes these formats, the usual one first. That is all that the
+// program of nodes needs: it reads neither files nor clusters.
 func (o *answerOptions) bindFormats(cmd *cobra.Command, formats ...string) {
 	o.formats = formats
 	cmd.Flags().StringVarP(&o.output, "output", "o", o.formats[0],
 		"form of the answer: "+orList(o.formats))
-	for name, values := range map[string]func() []string{
-		"output": func() []string { return o.formats },
-		"namespace": func() []string {
-			return o.complete(cmd, func(l *input.Loaded) []string { return l.NamespaceNames() })
-		},
-	} {
-		// The flags are there, so this cannot fail.
-		_ = cmd.RegisterFlagCompletionFunc(name, func(*cobra.Command, []string, string) (
-			[]string, cobra.ShellCompDirective) {
-			return values(), cobra.ShellCompDirectiveNoFileComp
-		})
-	}
+	completeFlag(cmd, "output", func() []string { return o.formats })
+}
+
+// completeNamespaces completes what -n takes.
+func (o *answerOptions) completeNamespaces(cmd *cobra.Command) {
+	completeFlag(cmd, "namespace", func() []string {
+		return o.complete(cmd, func(l *input.Loaded) []string { return l.NamespaceNames() })
+	})
+}
+
+// completeFlag completes the values of a flag that a verb has.
+func completeFlag(cmd *cobra.Command, name string, values func() []string) {
+	// The flag is there, so this cannot fail.
+	_ = cmd.RegisterFlagCompletionFunc(name, func(*cobra.Command, []string, string) (
+		[]string, cobra.ShellCompDirective) {
+		return values(), cobra.ShellCompDirectiveNoFileComp
+	})
 }
 
 // orList writes words as "a, b or c".
@@ -144,7 +156,7 @@ func (o *answerOptions) print(out io.Writer, kind string, answer any, text func(
 	p := newPage(out)
 	p.wide = o.output == "wide"
 	text(p)
-	_, err := io.WriteString(out, p.String())
+	_, err := io.WriteString(out, p.Clean(p.String()))
 	return err
 }
 

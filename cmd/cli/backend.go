@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/picket-project/picket/controller"
+	"github.com/picket-project/picket/controller/drops"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/nft/iptables"
 )
@@ -34,8 +35,9 @@ type backend interface {
 type choice struct {
 	backend
 	name, why  string
-	beside     func(netns int) looker     // makes what reads the kernel beside the loop
-	flowtables controller.FlowtableLister // nil: nothing passes by its rules
+	beside     func(netns int) looker        // makes what reads the kernel beside the loop
+	counter    func(netns int) drops.Counter // makes what reads the counters, beside both
+	flowtables controller.FlowtableLister    // nil: nothing passes by its rules
 	separator  controller.Separator
 	// removeOther removes what the other backend has left; it is for when the rules are in force.
 	removeOther func(context.Context) (removed bool, err error)
@@ -75,10 +77,12 @@ func (o *agentOptions) chooseBackend(ctx context.Context) choice {
 // nftables is the backend of nf_tables.
 func (o *agentOptions) nftables(why string, features *nft.Features) choice {
 	b := nft.Open(nft.Options{NoOwner: !o.own, Features: features})
-	beside := func(netns int) looker {
+	look := func(netns int) nftLooker {
 		return nftLooker{nft.Open(nft.Options{Look: true, NetNS: netns, Features: features})}
 	}
-	return choice{b, nftablesBackend, why, beside, b, b, cleanupIPTables}
+	beside := func(netns int) looker { return look(netns) }
+	counter := func(netns int) drops.Counter { return nftCounter(look(netns)) }
+	return choice{b, nftablesBackend, why, beside, counter, b, b, cleanupIPTables}
 }
 
 // iptablesChoice is the backend of legacy iptables and ipset.
@@ -92,12 +96,12 @@ func iptablesChoice(why string) choice {
 		return err
 	}})
 	beside := func(netns int) looker { return b.Beside(netns) }
-	return choice{b, iptablesBackend, why, beside, nil, b,
+	return choice{b, iptablesBackend, why, beside, iptablesCounter, nil, b,
 		func(context.Context) (bool, error) { return cleanupNFTables(lock) }}
 }
 
 // inForce is called when all rules are in force: what the other backend has left can go from then
-// on, so that no packet is judged by neither of them.
+// on, so that no packet is decided about by neither of them.
 func (c choice) inForce(ctx context.Context, log *slog.Logger) {
 	removed, err := c.removeOther(ctx)
 	switch {

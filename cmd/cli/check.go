@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/cli/input"
 	"github.com/picket-project/picket/cmd/cli/terminal"
 )
 
@@ -109,9 +110,9 @@ var errOnNode = errors.New("a node is looked at by root; expected to be run as r
 func (o *checkOptions) checkCluster(ctx context.Context) (parts []looked, asked bool) {
 	config, _, err := o.Config()
 	if err != nil {
-		// The error of a cluster that was named is part of the answer.
-		// Before a node is part of a cluster there is none to be asked.
-		if !o.NamesCluster() {
+		// Before a node is part of a cluster there is none to be asked. A kubeconfig that is there, or
+		// was named, and does not work is part of the answer.
+		if errors.Is(err, input.ErrNoCluster) && !o.NamesCluster() {
 			return nil, false
 		}
 		return []looked{{"cluster", unclear, err.Error()}}, true

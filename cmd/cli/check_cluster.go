@@ -31,23 +31,21 @@ func lookAtCluster(ctx context.Context, config *rest.Config) ([]looked, error) {
 		}
 		parts = append(parts, part)
 	}
-	ranges, err := lookAtRanges(ctx, client)
-	return append(parts, ranges), err
+	return append(parts, lookAtRanges(ctx, client)), nil
 }
 
 // right is something that a user may have to be allowed to do.
 type right struct {
 	purpose, verb, group, resource, namespace string
-	grade                                     grade // without it
 }
 
 // neededRights are what is done to install Picket, and to use its verbs.
 var neededRights = []right{
-	{"to install", "create", "apps", "daemonsets", "kube-system", warned},
-	{"to install", "create", "rbac.authorization.k8s.io", "clusterroles", "", warned},
-	{"for why, lint and others", "list", "networking.k8s.io", "networkpolicies", "", warned},
-	{"for why, lint and others", "list", "", "pods", "", warned},
-	{"for status, kernel and others", "create", "", "pods/exec", "kube-system", warned},
+	{"to install", "create", "apps", "daemonsets", "kube-system"},
+	{"to install", "create", "rbac.authorization.k8s.io", "clusterroles", ""},
+	{"for why, lint and others", "list", "networking.k8s.io", "networkpolicies", ""},
+	{"for why, lint and others", "list", "", "pods", ""},
+	{"for status, kernel and others", "create", "", "pods/exec", "kube-system"},
 }
 
 // look asks whether the user has the right.
@@ -69,15 +67,15 @@ func (r right) look(ctx context.Context, client kubernetes.Interface) (looked, e
 	if review.Status.Allowed {
 		return looked{"rights", fine, fmt.Sprintf("you may %s, %s", what, r.purpose)}, nil
 	}
-	return looked{"rights", r.grade, fmt.Sprintf("you may not %s, %s", what, r.purpose)}, nil
+	return looked{"rights", warned, fmt.Sprintf("you may not %s, %s", what, r.purpose)}, nil
 }
 
 // lookAtRanges says which nodes have no range for their pods.
-func lookAtRanges(ctx context.Context, client kubernetes.Interface) (looked, error) {
+func lookAtRanges(ctx context.Context, client kubernetes.Interface) looked {
 	// What the API server has in memory is new enough.
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
-		return looked{"pod ranges", unclear, err.Error()}, nil
+		return looked{"pod ranges", unclear, err.Error()}
 	}
 	var without []string
 	// The older field is set alone by some controllers.
@@ -89,9 +87,9 @@ func lookAtRanges(ctx context.Context, client kubernetes.Interface) (looked, err
 	// Where all have one, nobody can claim an address of another node.
 	if len(without) == 0 {
 		return looked{"pod ranges", fine, fmt.Sprintf("all of %d nodes have spec.podCIDRs",
-			len(nodes.Items))}, nil
+			len(nodes.Items))}
 	}
 	return looked{"pod ranges", warned, fmt.Sprintf("%d of %d nodes have no spec.podCIDRs (%s ...): "+
 		"any pod may claim any address there, and --unknown-pods=deny cannot work", len(without),
-		len(nodes.Items), without[0])}, nil
+		len(nodes.Items), without[0])}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -84,10 +85,13 @@ func lookAtBridges() (parts []looked) {
 	return parts
 }
 
+// proxyModes are those that kube-proxy has on Linux.
+var proxyModes = []string{"iptables", "ipvs", "nftables"}
+
 // proxyURL is where kube-proxy says how it works.
 const proxyURL = "http://127.0.0.1:10249/proxyMode"
 
-// lookAtProxy says how kube-proxy works. Each of its modes does.
+// lookAtProxy says how kube-proxy works. Each of its modes on Linux does.
 func lookAtProxy(ctx context.Context, url string) looked {
 	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
 	defer stop()
@@ -97,17 +101,25 @@ func lookAtProxy(ctx context.Context, url string) looked {
 	if err != nil {
 		return none
 	}
-	response, err := http.DefaultClient.Do(request)
+	// Whoever listens there must not send this program, which runs as root, elsewhere.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
 	if err != nil {
 		return none
 	}
 	defer response.Body.Close()
 	// Whatever listens there, little of it is read.
-	mode, err := io.ReadAll(io.LimitReader(response.Body, 64))
-	if err != nil || response.StatusCode != http.StatusOK {
+	text, err := io.ReadAll(io.LimitReader(response.Body, 64))
+	mode := strings.TrimSpace(string(text))
+	switch {
+	case err != nil:
 		return none
+	case response.StatusCode == http.StatusOK && slices.Contains(proxyModes, mode):
+		return looked{"kube-proxy", fine, "mode " + mode}
 	}
-	return looked{"kube-proxy", fine, "mode " + strings.TrimSpace(string(mode))}
+	return looked{"kube-proxy", warned, fmt.Sprintf("127.0.0.1:10249 answers %d, %q; expected a mode of "+
+		"kube-proxy: %s", response.StatusCode, mode, orList(proxyModes))}
 }
 
 // lookAtAgent says whether an agent runs here already.
@@ -128,7 +140,7 @@ func lookAtAgent(ctx context.Context) looked {
 func lookAtOthers(ctx context.Context) (parts []looked) {
 	// 0 is the network namespace of this thread, which is the node's.
 	found, lacks := otherEngines(ctx, 0)
-	// Two judges are one too many: what one lets through the other may deny.
+	// Two that decide are one too many: what one lets through the other may deny.
 	for _, other := range found {
 		parts = append(parts, looked{"others", amiss, other + " enforces policies here, too: what either " +
 			"denies is denied; remove it, and what it left behind"})
@@ -197,11 +209,11 @@ func lookAtPackets(ctx context.Context, program string) looked {
 		return looked{"packets", unclear, fmt.Sprintf("none could be sent: %s (%v)",
 			strings.TrimSpace(problem.String()), err)}
 	}
-	return judgePackets(said)
+	return packetsAsSaid(said)
 }
 
-// judgePackets says whether packets did what the policy says.
-func judgePackets(said sandbox.Document) looked {
+// packetsAsSaid says whether packets did what the policy says.
+func packetsAsSaid(said sandbox.Document) looked {
 	switch {
 	// Without that nothing follows from what is denied later.
 	case said.Before != len(said.Probes):

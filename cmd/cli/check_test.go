@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,7 +18,7 @@ import (
 )
 
 // Packets count as right only if all arrive without a policy, and what the policy says with one.
-func TestJudgePackets(t *testing.T) {
+func TestPacketsAsSaid(t *testing.T) {
 	six := make([]sandbox.Probe, 6)
 	for what, test := range map[string]struct {
 		said sandbox.Document
@@ -27,7 +29,7 @@ func TestJudgePackets(t *testing.T) {
 		"the policy is blind": {sandbox.Document{Probes: six, Before: 6, After: 6}, amiss},
 		"otherwise":           {sandbox.Document{Probes: six, Before: 6, After: 4, Differences: 1}, amiss},
 	} {
-		if got := judgePackets(test.said); got.Grade != test.want {
+		if got := packetsAsSaid(test.said); got.Grade != test.want {
 			t.Errorf("%s: %+v", what, got)
 		}
 	}
@@ -42,12 +44,32 @@ func TestNoPackets(t *testing.T) {
 
 // kube-proxy says how it works; nobody has to.
 func TestLookAtProxy(t *testing.T) {
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, "ipvs")
+	followed := false
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/moved":
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		case "/elsewhere":
+			followed = true
+		default:
+			fmt.Fprint(w, strings.TrimPrefix(r.URL.Path, "/"))
+		}
 	}))
 	defer proxy.Close()
-	if got := lookAtProxy(t.Context(), proxy.URL); got.Grade != fine || got.Text != "mode ipvs" {
-		t.Errorf("%+v", got)
+	for path, want := range map[string]looked{
+		"/ipvs":         {"kube-proxy", fine, "mode ipvs"},
+		"/nftables":     {"kube-proxy", fine, "mode nftables"},
+		"/kernelspace":  {"kube-proxy", warned, `answers 200, "kernelspace"; expected a mode`},
+		"/%1B%5B2Jipvs": {"kube-proxy", warned, `answers 200, "\x1b[2Jipvs"; expected a mode`},
+		"/moved":        {"kube-proxy", warned, "answers 302, "},
+	} {
+		got := lookAtProxy(t.Context(), proxy.URL+path)
+		if got.Grade != want.Grade || !strings.Contains(got.Text, want.Text) {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+	if followed {
+		t.Error("a redirect was followed")
 	}
 	proxy.Close()
 	if got := lookAtProxy(t.Context(), proxy.URL); got.Grade != fine || !strings.HasPrefix(got.Text, "none") {
@@ -84,5 +106,54 @@ func TestLookAtNode(t *testing.T) {
 	}))
 	if got := look()["others"]; got.Grade != amiss || !strings.Contains(got.Text, "kube-network-policies") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Whoever has legacy iptables is told what could not be looked at, and nobody else.
+func TestLegacyChains(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	write := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		must(t, os.WriteFile(path, []byte(text), mode))
+		return path
+	}
+	write("lists", "#!/bin/sh\necho '*filter\n:KUBE-ROUTER-INPUT - [0:0]\nCOMMIT'\n", 0o700)
+	write("fails", "#!/bin/sh\necho no rights >&2\nexit 4\n", 0o700)
+	tables, none := write("tables", "nat\nfilter\n", 0o600), write("none", "", 0o600)
+	for _, test := range []struct {
+		of    legacy
+		names int
+		lack  string // empty: nothing
+	}{
+		{legacy{"lists", tables}, 1, ""},
+		{legacy{"fails", none}, 0, "fails: exit status 4: no rights"},
+		{legacy{"absent", none}, 0, ""},
+		{legacy{"absent", dir + "/absent"}, 0, ""},
+		{legacy{"absent", tables}, 0, "(nat, filter), and absent is not installed"},
+		{legacy{"absent", dir}, 0, "is a directory"},
+	} {
+		names, lacks := legacyChains(t.Context(), []legacy{test.of})
+		got := strings.Join(lacks, "; ")
+		if len(names) != test.names || (got == "") != (test.lack == "") || !strings.Contains(got, test.lack) {
+			t.Errorf("%+v: %v, %q", test.of, names, got)
+		}
+	}
+}
+
+// Nobody is told of a cluster that there is none of; one that was meant and cannot be asked is told.
+func TestCheckWithoutACluster(t *testing.T) {
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken")
+	must(t, os.WriteFile(broken, []byte("clusters: 7"), 0o600))
+	t.Setenv("HOME", dir)
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	for variable, asked := range map[string]bool{filepath.Join(dir, "absent"): false, broken: true} {
+		t.Setenv("KUBECONFIG", variable)
+		var o checkOptions
+		parts, got := o.checkCluster(t.Context())
+		if got != asked || asked && (len(parts) != 1 || parts[0].Grade != unclear) {
+			t.Errorf("KUBECONFIG=%s: %v, %+v", variable, got, parts)
+		}
 	}
 }

@@ -56,7 +56,7 @@ func runCoverage(cmd *cobra.Command, o *answerOptions, failUnder string) error {
 		return err
 	}
 	if below := r.Below(least); failUnder != "" && len(below) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "picket: below %g%%: %s\n", least, strings.Join(below, ", "))
+		tellError(cmd.ErrOrStderr(), fmt.Errorf("below %g%%: %s", least, strings.Join(below, ", ")))
 		return exit.Code(1)
 	}
 	return nil

@@ -87,8 +87,13 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	for _, p := range slices.Concat(over.Unclear, wrongTexts(over)) {
 		input.Tell(cmd.ErrOrStderr(), "warning", p)
 	}
-	after, err := o.apply(l.Objects, over.Objects)
-	if err != nil {
+	base := l.Objects
+	// Applying leaves the policies that the files do not name.
+	if o.replace {
+		base.Policies = nil
+	}
+	after := applied(base, over.Objects)
+	if err := o.remove(&after); err != nil {
 		return err
 	}
 	// Both states have the same Services, which no policy changes.
@@ -117,14 +122,10 @@ func wrongTexts(in *inspect.Input) []string {
 	return lines
 }
 
-// apply returns the objects after the change.
-func (o *diffOptions) apply(base, over policy.Objects) (policy.Objects, error) {
+// applied returns the objects with others applied over them.
+func applied(base, over policy.Objects) policy.Objects {
 	after := base
-	after.Policies = nil
-	// Applying leaves the policies that the files do not name.
-	if !o.replace {
-		after.Policies = slices.Clone(base.Policies)
-	}
+	after.Policies = slices.Clone(base.Policies)
 	for _, np := range over.Policies {
 		// A policy of the same name is replaced, as kubectl apply does.
 		after.Policies = slices.DeleteFunc(after.Policies, func(old *networkingv1.NetworkPolicy) bool {
@@ -142,7 +143,7 @@ func (o *diffOptions) apply(base, over policy.Objects) (policy.Objects, error) {
 			after.Namespaces[i] = ns
 		}
 	}
-	return after, o.remove(&after)
+	return after
 }
 
 // remove takes the policies of --delete out.

@@ -34,7 +34,6 @@ the time of the drop.
 // newNodeDropsCmd is the verb as the program of nodes has it, which asks the agent of its node.
 func newNodeDropsCmd() *cobra.Command {
 	var o dropsOptions
-	o.formats = []string{"table", "wide", "json", "yaml"}
 	cmd := &cobra.Command{
 		Use:   "drops",
 		Short: "Show which packets this node has denied lately, and which policies isolate the pod",
@@ -52,8 +51,7 @@ The exit code is 0 if nothing was denied, 1 if something was, 2 after an error.`
 			return o.run(cmd, func(context.Context) ([]agent.Client, error) { return here(), nil })
 		},
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", o.formats[0],
-		"form of the answer: "+orList(o.formats))
+	o.bindFormats(cmd, usualFormats()...)
 	cmd.Flags().StringVarP(&o.Namespace, "namespace", "n", "",
 		"only what pods of this namespace send or are sent")
 	o.bindFilter(cmd)

@@ -89,7 +89,7 @@ func (o *dropsOptions) follow(ctx context.Context, cmd *cobra.Command, all []age
 			// The others go on; the last error ends the verb.
 			errs = append(errs, err)
 			if len(errs) < len(all) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "picket: %v\n", err)
+				tellError(cmd.ErrOrStderr(), err)
 			}
 		case d := <-coming:
 			if err := o.printDrop(cmd.OutOrStdout(), d, rows); err != nil {

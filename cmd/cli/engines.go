@@ -4,6 +4,9 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -32,7 +35,9 @@ func otherEngines(ctx context.Context, fd int) (found, lacks []string) {
 	}
 	add(engines.Table, tables)
 	add(engines.Chain, chains)
-	add(engines.Chain, legacyChains(ctx))
+	old, unlisted := legacyChains(ctx, legacyFamilies())
+	add(engines.Chain, old)
+	lacks = append(lacks, unlisted...)
 	links, err := interfaces(fd)
 	if err != nil {
 		lacks = append(lacks, "list interfaces: "+err.Error())
@@ -60,16 +65,28 @@ func interfaces(fd int) (names []string, err error) {
 	return names, err
 }
 
-// legacyChains lists the chains of legacy iptables, where its programs are installed: the agent's
-// image has none.
-func legacyChains(ctx context.Context) (names []string) {
+// legacy is one family of legacy iptables: the program that lists its chains, and the file in which
+// the kernel names its tables.
+type legacy struct{ save, tables string }
+
+// legacyFamilies are both; the files are those of the calling thread's network namespace.
+func legacyFamilies() []legacy {
+	return []legacy{
+		{"iptables-legacy-save", "/proc/thread-self/net/ip_tables_names"},
+		{"ip6tables-legacy-save", "/proc/thread-self/net/ip6_tables_names"},
+	}
+}
+
+// legacyChains lists the chains of legacy iptables, and what could not be listed of them.
+func legacyChains(ctx context.Context, families []legacy) (names, lacks []string) {
 	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
 	defer stop()
-	for _, program := range []string{"iptables-legacy-save", "ip6tables-legacy-save"} {
-		out, err := exec.CommandContext(ctx, program).Output()
+	for _, f := range families {
+		out, err := exec.CommandContext(ctx, f.save).Output()
 		// One family can be there without the other.
 		if err != nil {
-			continue // it is not installed, or this kernel has no legacy tables
+			lacks = append(lacks, f.lacks(err)...)
+			continue
 		}
 		// A line with a colon declares a chain.
 		for line := range strings.Lines(string(out)) {
@@ -79,5 +96,28 @@ func legacyChains(ctx context.Context) (names []string) {
 			}
 		}
 	}
-	return names
+	return names, lacks
+}
+
+// lacks says what is not known after an error: nothing, if there are no tables for a program that is
+// not installed. The agent's image has none of them.
+func (l legacy) lacks(err error) []string {
+	if !errors.Is(err, exec.ErrNotFound) {
+		var ended *exec.ExitError
+		if errors.As(err, &ended) {
+			err = fmt.Errorf("%w: %.200s", err, strings.TrimSpace(string(ended.Stderr)))
+		}
+		return []string{fmt.Sprintf("%s: %v", l.save, err)}
+	}
+	// There is no such file before the first table.
+	tables, err := os.ReadFile(l.tables)
+	names := strings.Fields(string(tables))
+	switch {
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return []string{err.Error()}
+	case len(names) == 0:
+		return nil
+	}
+	return []string{fmt.Sprintf("there are tables of legacy iptables (%s), and %s is not installed, "+
+		"which lists their chains", strings.Join(names, ", "), l.save)}
 }

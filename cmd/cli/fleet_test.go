@@ -66,7 +66,7 @@ func stateOfDB(right bool) *agent.State {
 	if !right {
 		digest = "another"
 	}
-	return &agent.State{API: agent.API, Version: "v2", Node: "n2",
+	return &agent.State{API: agent.API, Version: "v2", Node: "n2", Backend: "nftables",
 		Program: &ruleset.Program{Chains: []ruleset.Chain{chain},
 			Dispatch: []ruleset.Dispatch{{Direction: ruleset.Ingress, Addr: db, Chain: in}}},
 		Observed: &ruleset.Observed{Condition: ruleset.Intact,
@@ -215,6 +215,8 @@ func TestStatusOfNothing(t *testing.T) {
 		"kernel a/b/c":             `"a/b/c": expected NAMESPACE/NAME`,
 		"kernel nobody":            "pod shop/nobody",
 		"kernel --node n9":         "no agent on n9",
+		"kernel -o nft":            "each node has a table of its own; expected POD or --node",
+		"kernel --node n1 -o nft":  "the agent of n1 is of version v2 and does not say what holds",
 		"status --agent-namespace": "flag needs an argument",
 	} {
 		code, stdout, stderr := picket(append(strings.Fields(line), "--kubeconfig", kubeconfig)...)
@@ -241,5 +243,24 @@ func TestSysdump(t *testing.T) {
 	if code, _, stderr := picket("sysdump", "-o", file, "--kubeconfig", kubeconfig); code != 2 ||
 		!strings.Contains(stderr, "file exists") {
 		t.Errorf("a file was replaced: exit code %d, %s", code, stderr)
+	}
+}
+
+// Rules come as nft prints them where the kernel is known to hold them, and only there.
+func TestKernelOfAFleetAsNft(t *testing.T) {
+	args := []string{"kernel", "db", "-o", "nft", "--kubeconfig"}
+	code, stdout, stderr := picket(append(args, startFleet(t, 4, true))...)
+	if code != 0 || stderr != "" || !strings.Contains(stdout, `
+	map ingress4 {
+		type ipv4_addr : verdict
+		elements = { 10.0.2.2 comment "ingress/shop/db" : jump ingress/shop/db }
+	}
+	chain ingress/shop/db {
+`) {
+		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
+	}
+	code, stdout, stderr = picket(append(args, startFleet(t, 4, false))...)
+	if code != 1 || stdout != "" || !strings.Contains(stderr, "~ chain ingress/shop/db") {
+		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 }

@@ -23,8 +23,7 @@ type kernelOptions struct {
 
 // newNodeKernelCmd is the verb as the program of nodes has it, which asks the agent of its node.
 func newNodeKernelCmd() *cobra.Command {
-	o := kernelOptions{}
-	o.formats = []string{"table", "wide", "json", "yaml"}
+	var o kernelOptions
 	cmd := &cobra.Command{
 		Use:   "kernel [POD]",
 		Short: "Show what this node's kernel holds for a pod, and whether that is right",
@@ -32,17 +31,17 @@ func newNodeKernelCmd() *cobra.Command {
 from, and how many packets they have denied; and compare them with what the agent wants. Without POD
 the isolated pods of the node are listed. Run it as root on the node, or in the agent's pod:
 
-  kubectl exec -n kube-system PICKET-POD -- picket kernel shop/backend
-
+  kubectl exec -n kube-system PICKET-POD -- /picket kernel shop/backend
+` + aboutNft + `
 The exit code is 0 if the kernel holds what it should, 1 if it does not, 2 after an error.`,
 		Example: `  picket kernel
   picket kernel shop/backend
+  picket kernel shop/backend -o nft
   picket kernel --all -o json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.here(cmd, args) },
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", o.formats[0],
-		"form of the answer: "+orList(o.formats))
+	o.bindFormats(cmd, usualFormats(nftFormats()...)...)
 	cmd.Flags().BoolVar(&o.all, "all", false, "the rules of all isolated pods of the node")
 	return cmd
 }
@@ -56,7 +55,7 @@ func (o *kernelOptions) here(cmd *cobra.Command, pods []string) error {
 	if err != nil {
 		return err
 	}
-	return o.answer(cmd, newKernelReport(state, pods), len(pods) > 0)
+	return o.answerOf(cmd, state, pods)
 }
 
 // answer prints what one node's kernel holds.
@@ -82,11 +81,12 @@ func newKernelReport(state *agent.State, pods []string) kernelReport {
 	// What is not of a pod, such as the chains that every packet meets, counts for all of them.
 	d := state.Differences()
 	report.Right = d.Empty()
-	for line := range strings.Lines(d.String()) {
-		report.Missing = append(report.Missing, strings.TrimRight(line, "\n"))
-	}
+	report.Missing = state.DifferenceLines(mostMissing)
 	return report
 }
+
+// mostMissing is how many lines of a difference are kept: a lost table is a whole program.
+const mostMissing = 10_000
 
 // kernelReport is the answer of kernel.
 type kernelReport struct {

@@ -28,16 +28,17 @@ the isolated pods are listed, of all nodes or of --node.
 
 On a node, as root and without flags that name a cluster, the agent of that node is asked, else
 those of the cluster: by exec of their own program in their pods, with your rights (pods/exec).
-
+` + aboutNft + `
 The exit code is 0 if the kernels hold what they should, 1 if one does not, 2 after an error, and if
 an agent could not be asked.`,
 		Example: `  picket kernel shop/backend
   picket kernel --node node-2
+  picket kernel shop/backend -o nft
   picket kernel --all -o json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
-	o.bind(cmd)
+	o.bind(cmd, nftFormats()...)
 	cmd.Flags().BoolVar(&o.all, "all", false, "the rules of all isolated pods")
 	cmd.Flags().StringVar(&o.node, "node", "", "the only node to be asked")
 	cmd.ValidArgsFunction = o.completePods
@@ -58,6 +59,9 @@ func (o *kernelOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	// Without a pod each node is a part of the answer.
+	if len(args) == 0 && o.output == nftFormat {
+		return o.nodeAsNft(cmd, fleet)
+	}
 	if len(args) == 0 {
 		return o.fleetKernels(cmd, fleet)
 	}
@@ -71,7 +75,21 @@ func (o *kernelOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return o.answer(cmd, newKernelReport(state, []string{pod.String()}), true)
+	return o.answerOf(cmd, state, []string{pod.String()})
+}
+
+// nodeAsNft prints the table of the one node that is named.
+func (o *kernelOptions) nodeAsNft(cmd *cobra.Command, fleet agents.Fleet) error {
+	if o.node == "" {
+		return errWhichNode
+	}
+	ctx, stop := context.WithTimeout(cmd.Context(), o.reach.patience)
+	defer stop()
+	state, err := stateOfNode(ctx, fleet, o.node)
+	if err != nil {
+		return err
+	}
+	return o.answerOf(cmd, state, nil)
 }
 
 // stateOfPod asks the agent of a pod's node.

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"reflect"
@@ -78,6 +79,54 @@ The kernel does not hold what it should of node-2: the agent repairs it, or says
 	p.podRules(pod)
 	if !strings.Contains(p.String(), "not as it should be\n  ! ingress/shop/backend: the rules are") {
 		t.Errorf("%s", p.String())
+	}
+}
+
+// Rules that are not known, or that nft would read as something else, are not printed.
+func TestKernelAsNftOfAHostileAgent(t *testing.T) {
+	in := ruleset.NewChainID(ruleset.Ingress, "shop", "db")
+	rule := ruleset.Rule{Action: ruleset.Deny}
+	for what, test := range map[string]struct {
+		change func(*agent.State, *ruleset.Chain)
+		want   string // of the error, or of what is printed
+	}{
+		"as it should be": {func(*agent.State, *ruleset.Chain) {}, "\tchain ingress/shop/db {\n"},
+		"an agent of before": {func(s *agent.State, _ *ruleset.Chain) { s.Backend = "" },
+			"does not say what holds its rules"},
+		"iptables": {func(s *agent.State, _ *ruleset.Chain) { s.Backend = "iptables" },
+			"are held by iptables"},
+		"others' rules": {func(s *agent.State, _ *ruleset.Chain) { s.Observed.Condition = ruleset.Damaged },
+			"does not hold what it should"},
+		"a chain that is two": {func(_ *agent.State, c *ruleset.Chain) { c.ID = "a { }; flush ruleset" },
+			"is no name of rules"},
+		"a set that is two": {func(_ *agent.State, c *ruleset.Chain) {
+			rule.Peer = ruleset.InSet(ruleset.SetID{Key: "x\ninclude \"/etc/shadow\""})
+		}, "is no name of rules"},
+		"an address that is two": {func(s *agent.State, _ *ruleset.Chain) {
+			at := netip.MustParseAddr("fe80::1%x }; flush ruleset")
+			s.Program.Dispatch = []ruleset.Dispatch{{Addr: at, Chain: in}}
+			s.Observed.Dispatch = map[ruleset.Subject]ruleset.ChainID{{Addr: at}: in}
+		}, "is no name of rules"},
+		"a comment that ends": {func(_ *agent.State, c *ruleset.Chain) {
+			c.Policies = []string{`shop/a"; flush ruleset; "`}
+		}, "comments that nft cannot read"},
+	} {
+		rule.Peer = ruleset.Peer{}
+		chain := ruleset.Chain{ID: in, Direction: ruleset.Ingress, Subject: "shop/db"}
+		s := &agent.State{API: agent.API, Version: "v2", Node: "n2", Backend: "nftables",
+			Program: &ruleset.Program{}, Observed: &ruleset.Observed{Condition: ruleset.Intact}}
+		test.change(s, &chain)
+		chain.Steps = ruleset.Steps{rule}
+		s.Program.Chains = []ruleset.Chain{chain}
+		s.Observed.Chains = map[ruleset.ChainID]string{chain.ID: chain.Digest()}
+		var o kernelOptions
+		var out, problem strings.Builder
+		err := o.printNft(&out, &problem, s, []string{"shop/db"})
+		if text := fmt.Sprint(&out, &problem, err); !strings.Contains(text, test.want) ||
+			strings.Contains(text, "nft cannot") != (what == "a comment that ends") ||
+			(err == nil) != (what == "as it should be") || err != nil && out.Len() > 0 {
+			t.Errorf("%s: %s", what, text)
+		}
 	}
 }
 

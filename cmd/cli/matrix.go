@@ -237,7 +237,7 @@ func writeColumns(w io.Writer, m inspect.Matrix, columns []int) {
 		}
 	}
 	for i, pod := range m.Pods {
-		fmt.Fprintf(w, "\n%d\t%s", i+1, pod)
+		fmt.Fprintf(w, "\n%d\t%s", i+1, terminal.Clean(pod))
 		for _, j := range columns {
 			fmt.Fprint(w, "\t"+yesOrDash(m.Allowed[i][j]))
 		}

@@ -115,7 +115,7 @@ func runNetpol(args []string, run func(args []string) int, s streams) int {
 	}
 	switch {
 	case err != nil:
-		fmt.Fprintf(s.err, "picket: %v\n", err)
+		tellError(s.err, err)
 		return failed
 	case agent == nil:
 		return 0

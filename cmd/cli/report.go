@@ -56,6 +56,7 @@ The exit code is 0, or 2 after an error.`,
 	}
 	o.Source.Bind(cmd.Flags())
 	o.bindFormats(cmd, "html", "json")
+	o.completeNamespaces(cmd)
 	cmd.Flags().StringVar(&o.out, "out", "", "file to write; without it the standard output")
 	cmd.Flags().StringArrayVar(&o.change, "change", nil,
 		"file or folder with new policies, of which the page says what they would cut and open; "+
@@ -153,10 +154,7 @@ func (o *reportOptions) collect(cmd *cobra.Command, l *input.Loaded) (report.Inp
 	for _, p := range slices.Concat(over.Unclear, wrongTexts(over)) {
 		input.Tell(cmd.ErrOrStderr(), "warning", p)
 	}
-	after, err := (&diffOptions{}).apply(l.Objects, over.Objects)
-	if err != nil {
-		return in, err
-	}
+	after := applied(l.Objects, over.Objects)
 	d := reach.Compare(l.Cluster, ask.New(after, l.Services))
 	in.Diff = &d
 	return in, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/cli/terminal"
 )
 
 // Main runs the command line and returns the exit code: 0 for yes or nothing found, 1 for no or
@@ -77,10 +78,15 @@ func execute(root *cobra.Command, args []string, s streams) int {
 	case errors.As(err, &code):
 		return int(code)
 	case err != nil:
-		fmt.Fprintf(s.err, "picket: %v\n", err)
+		tellError(s.err, err)
 		return failed
 	}
 	return 0
+}
+
+// tellError prints an error. Parts of it can be what somebody else says, such as an agent.
+func tellError(stderr io.Writer, err error) {
+	fmt.Fprintf(stderr, "picket: %s\n", terminal.Clean(err.Error()))
 }
 
 // failed is the exit code after an error.

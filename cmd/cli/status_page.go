@@ -134,8 +134,31 @@ func (p *page) node(n nodeReport) {
 	}
 	p.part("ok", "agent", fmt.Sprintf("version %s for %s, rules held by %s", a.Version,
 		span(n.now.Sub(a.Started)), cmp.Or(a.Readiness.Backend, "nothing yet")))
+	p.silence(a.Silence)
 	p.part("ok", "rules", ownership(a))
 	p.part("ok", "policies", inForce(a))
+}
+
+// longSilence is three times as long as an API server needs to say of a watch that nothing changed.
+const longSilence = 3 * time.Minute
+
+// silence says when the API server was last heard, and of what it has said nothing for longest: a
+// watch can fall silent while the others go on.
+func (p *page) silence(of map[string]time.Duration) {
+	kinds := slices.SortedFunc(maps.Keys(of), func(a, b string) int {
+		return cmp.Or(cmp.Compare(of[a], of[b]), strings.Compare(a, b))
+	})
+	if len(kinds) == 0 {
+		return
+	}
+	last := kinds[len(kinds)-1]
+	if of[last] >= longSilence {
+		p.part(p.Paint(terminal.Warning, "!"), "API", fmt.Sprintf("nothing was heard of %s for %s; "+
+			"expected a word about every minute: changes may be missing", last, span(of[last])))
+		return
+	}
+	p.part("ok", "API", fmt.Sprintf("last event %s ago; of %s %s ago", span(of[kinds[0]]), last,
+		span(of[last])))
 }
 
 // ownership says who can change the rules.

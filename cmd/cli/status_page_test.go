@@ -20,7 +20,10 @@ func TestNodePage(t *testing.T) {
 		Started: now.Add(-90 * time.Minute), Committed: now.Add(-134 * time.Second),
 		Readiness: agent.Readiness{Ready: true, Backend: "nftables", Table: "owned"},
 		Policies:  []agent.Revision{{Policy: "shop/api", Generation: 1, Since: now}}}
+	ready.Silence = map[string]time.Duration{"pods": 400 * time.Millisecond, "nodes": 52 * time.Second,
+		"namespaces": 3 * time.Second}
 	bad := ready
+	bad.Silence = map[string]time.Duration{"pods": 4 * time.Minute, "nodes": time.Second}
 	bad.NotReadySince, bad.Repairs = now.Add(-134*time.Second), 3
 	bad.Readiness = agent.Readiness{Backend: "nftables", Table: "watched",
 		Reasons: map[string]string{"host": "net.bridge.bridge-nf-call-iptables is 0, so traffic between " +
@@ -38,6 +41,7 @@ func TestNodePage(t *testing.T) {
 
   ok others       no sign of another program that enforces policies
   ok agent        version v0.2.0 for 1h30m, rules held by nftables
+  ok API          last event 400ms ago; of nodes 52s ago
   ok rules        the kernel refuses changes by others
   ok policies     1 is in force
 `},
@@ -51,6 +55,8 @@ func TestNodePage(t *testing.T) {
   !  others       enforces policies here, too: kube-router (chain
                   KUBE-POD-FW-ABC)
   ok agent        version v0.2.0 for 1h30m, rules held by nftables
+  !  API          nothing was heard of pods for 4m; expected a word about every
+                  minute: changes may be missing
   ok rules        watched: what others change is repaired, 3 times so far
   ok policies     1 is in force, 1 on the way into the kernel
 `},

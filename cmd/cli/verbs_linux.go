@@ -27,6 +27,18 @@ func kernelFormats(kernel string) map[string]func(*ruleset.Program) string {
 	}
 }
 
+// nftListing is a program as nft prints it, of a kernel that can do what the names say; of a part
+// there are no base chains.
+func nftListing(p *ruleset.Program, can []string, part bool) string {
+	if part {
+		return nft.ListingOfPart(p)
+	}
+	return nft.Listing(p, nft.FeaturesNamed(can))
+}
+
+// nftFormats are the forms of -o that nft has.
+func nftFormats() []string { return []string{nftFormat} }
+
 // checkKernel returns an error if a text is no version of Linux.
 func checkKernel(version string) error {
 	_, err := nft.FeaturesOf(version)

@@ -15,7 +15,7 @@ import (
 // asked becomes part of the answer.
 func (o *whyOptions) askKernels(ctx context.Context, a *why.Answer) {
 	nodes := a.Nodes()
-	// Files have no kernel, and a flow that no pod is judged for has no node.
+	// Files have no kernel, and a flow that is decided for no pod has no node.
 	if o.noKernel || o.Given() || len(nodes) == 0 {
 		return
 	}

@@ -81,7 +81,7 @@ func (n Nodes) Allowed(from, to Pod, port Port) bool {
 			}
 			common = true
 			flow := ruleset.Flow{From: src, To: dst, Proto: port.Protocol, Port: port.Number}
-			// The node of the sender judges what leaves, that of the receiver what arrives.
+			// The node of the sender decides about what leaves, that of the receiver what arrives.
 			for _, node := range []string{from.Node, to.Node} {
 				if verdict, _ := n[node].Decide(flow); verdict == ruleset.Denied {
 					return false

@@ -32,8 +32,8 @@ func (f *Flags) Bind(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.Paths, "manifests", "f", nil,
 		"file or folder of manifests, or - for the standard input; may be given several times")
 	flags.StringArrayVarP(&f.Kustomizations, "kustomize", "k", nil,
-		"folder with a kustomization, which is built as kubectl kustomize does; "+
-			"may be given several times")
+		"folder with a kustomization, which is built as kubectl kustomize does: what it names "+
+			"elsewhere is fetched by http or git; may be given several times")
 	flags.BoolVarP(&f.Recursive, "recursive", "R", false,
 		"read folders with all that are below them")
 	flags.BoolVar(&f.strict, "strict", false,
@@ -98,5 +98,6 @@ func (f *Flags) tell(in *inspect.Input, stderr io.Writer) error {
 
 // Tell prints a line about the manifests: a warning or a note.
 func Tell(stderr io.Writer, kind, line string) {
-	fmt.Fprintln(stderr, terminal.Fold(kind+": "+line, terminal.Width(stderr), "  "))
+	line = terminal.Clean(kind + ": " + line)
+	fmt.Fprintln(stderr, terminal.Fold(line, terminal.Width(stderr), "  "))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/picket-project/picket/controller/source/manifests"
 )
 
-// buildAll builds kustomizations as kubectl kustomize does: what they name lies in their folders, and
-// no programs are run.
+// buildAll builds kustomizations as kubectl kustomize does: files that they name must lie in their
+// folders, no plugin of theirs is run, and what they name elsewhere is fetched, by HTTP or by git.
 func buildAll(folders []string) ([]manifests.Text, error) {
 	var built []manifests.Text
 	for _, folder := range folders {

@@ -109,14 +109,17 @@ func (s *Source) readCluster(cmd *cobra.Command, l *Loaded) (*Loaded, error) {
 	return l, nil
 }
 
+// ErrNoCluster says that there is no kubeconfig at all.
+var ErrNoCluster = errors.New(
+	"no files and no cluster: expected files (-f) or a kubeconfig (--kubeconfig, KUBECONFIG)")
+
 // Config returns how to reach the API server, and the namespace of the context.
 func (s *Source) Config() (*rest.Config, string, error) {
 	loader := s.loader()
 	config, err := loader.ClientConfig()
 	// The library speaks of its own variables only.
 	if clientcmd.IsEmptyConfig(err) {
-		return nil, "", errors.New(
-			"no files and no cluster: expected files (-f) or a kubeconfig (--kubeconfig, KUBECONFIG)")
+		return nil, "", ErrNoCluster
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("kubeconfig: %w", err)

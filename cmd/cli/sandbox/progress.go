@@ -8,7 +8,6 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/picket-project/picket/cmd/cli/terminal"
-	"github.com/picket-project/picket/cmd/inspect"
 )
 
 // What a run takes on two processors of 2026, of which one probe's half millisecond matters most.
@@ -25,16 +24,9 @@ func (p *plan) estimate() time.Duration {
 
 // probes is how many a run sends each time.
 func (p *plan) probes() (n int) {
-	for _, from := range p.pods {
-		for _, to := range p.pods {
-			if from.Name == to.Name {
-				continue
-			}
-			for _, addr := range to.Addrs {
-				if inspect.SameFamily(from.Addrs, addr).IsValid() {
-					n += len(to.ports)
-				}
-			}
+	for from, to := range p.pairs() {
+		for range addresses(from.Pod, to.Pod) {
+			n += len(to.ports)
 		}
 	}
 	return n

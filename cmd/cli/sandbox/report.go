@@ -69,7 +69,7 @@ func (r *report) print(out io.Writer) error {
 			r.writeSection(&text, section.title, section.lines)
 		}
 	}
-	_, err := io.WriteString(out, text.String())
+	_, err := io.WriteString(out, p.Clean(text.String()))
 	return err
 }
 

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"iter"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -41,30 +43,45 @@ func (p *plan) rules() decide { return inspect.NodesOf(p.objects).Allowed }
 // trials lists every pod with the ports of every other one, in the families that both have.
 func (p *plan) trials(rules decide) []trial {
 	var list []trial
-	for _, from := range p.pods {
-		for _, to := range p.pods {
-			// A policy does not judge what a pod sends to itself.
-			if from.Name == to.Name {
-				continue
-			}
-			for _, port := range to.ports {
-				list = append(list, trialsBetween(from.Pod, to.Pod, port, rules)...)
-			}
+	for from, to := range p.pairs() {
+		for _, port := range to.ports {
+			list = append(list, trialsBetween(from.Pod, to.Pod, port, rules)...)
 		}
 	}
 	return list
+}
+
+// pairs goes through every pod with every other one: no policy decides what a pod sends to itself.
+func (p *plan) pairs() iter.Seq2[podPlan, podPlan] {
+	return func(yield func(from, to podPlan) bool) {
+		for _, from := range p.pods {
+			for _, to := range p.pods {
+				if from.Name != to.Name && !yield(from, to) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// addresses goes through the addresses of the second pod with that of the first of the same family,
+// where it has one.
+func addresses(from, to inspect.Pod) iter.Seq2[netip.Addr, netip.Addr] {
+	return func(yield func(source, addr netip.Addr) bool) {
+		for _, addr := range to.Addrs {
+			source := inspect.SameFamily(from.Addrs, addr)
+			if source.IsValid() && !yield(source, addr) {
+				return
+			}
+		}
+	}
 }
 
 // trialsBetween makes a trial of each address of the second pod. The rules are asked for just the
 // two addresses that the packets will have.
 func trialsBetween(from, to inspect.Pod, port inspect.Port, rules decide) []trial {
 	var list []trial
-	for _, addr := range to.Addrs {
-		source := inspect.SameFamily(from.Addrs, addr)
-		// The sender has no address of this family.
-		if !source.IsValid() {
-			continue
-		}
+	for source, addr := range addresses(from, to) {
 		list = append(list, trial{
 			probe: sandbox.Probe{
 				From: from.Name, To: to.Name,

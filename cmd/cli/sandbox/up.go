@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/picket-project/picket/cmd/cli/exit"
+	"github.com/picket-project/picket/cmd/cli/terminal"
 	"github.com/picket-project/picket/controller/source/manifests"
 )
 
@@ -97,10 +98,10 @@ func (o *upOptions) launch(cmd *cobra.Command) error {
 	output, err := startDaemon(cmd.Context(), daemon, lock)
 	if err != nil {
 		// What the daemon has printed says why it failed.
-		_, _ = io.WriteString(cmd.ErrOrStderr(), output)
+		_, _ = io.WriteString(cmd.ErrOrStderr(), terminal.Clean(output))
 		return errors.Join(err, os.RemoveAll(string(userStateDir())))
 	}
-	_, err = io.WriteString(cmd.OutOrStdout(), output)
+	_, err = io.WriteString(cmd.OutOrStdout(), terminal.Clean(output))
 	return err
 }
 

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"sigs.k8s.io/yaml"
@@ -16,12 +18,13 @@ import (
 
 // Archive is the file that is being made.
 type Archive struct {
-	tar     *tar.Writer
-	zip     *gzip.Writer
 	folder  string
 	now     time.Time
+	mu      sync.Mutex // guards the fields below: answers come at the same time
+	tar     *tar.Writer
+	zip     *gzip.Writer
 	Names   []string // of what is in it
-	Missing []string // what could not be had, and why
+	Missing []string // what could not be had, and why; sorted at the end
 	err     error    // of the output: after it nothing is written
 }
 
@@ -33,6 +36,8 @@ func New(out io.Writer, folder string, now time.Time) *Archive {
 
 // Text adds a file, or notes why there is none.
 func (a *Archive) Text(name string, text []byte, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if err != nil {
 		a.Missing = append(a.Missing, fmt.Sprintf("%s: %v", name, err))
 	}
@@ -76,6 +81,7 @@ func (a *Archive) YAML(name string, objects []any, err error) {
 
 // Close adds what is missing, and ends the archive.
 func (a *Archive) Close() error {
+	slices.Sort(a.Missing) // agents answer in any order
 	text := "Everything that was asked for is here.\n"
 	if len(a.Missing) > 0 {
 		text = strings.Join(a.Missing, "\n") + "\n"

@@ -2,9 +2,9 @@ package sysdump
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"path"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -34,45 +34,48 @@ func each[T any](all []*T, keep func(*T) *T) (kept []any) {
 // largest bounds what is kept of one answer.
 const largest = 64 << 20
 
-// file is one answer of an agent.
-type file struct {
-	name string
-	text []byte
-	err  error
-}
-
 // Agents adds what the agents say, some at a time, and the ends of their logs.
 func (a *Archive) Agents(ctx context.Context, client kubernetes.Interface, list []agents.Agent) {
+	pods := map[string]*corev1.Pod{}
 	for _, one := range list {
+		pods[one.Node] = one.Pod
 		a.YAML(path.Join("nodes", one.Node, "agent-pod.yaml"), []any{agentPod(one.Pod)}, nil)
 	}
-	for _, files := range agent.Each(ctx, agents.Clients(list), func(ctx context.Context,
-		c agent.Client) ([]file, error) {
-		return answers(ctx, c), nil
-	}) {
-		for _, f := range files.Value {
-			a.Text(f.name, f.text, f.err)
-		}
+	// Each file goes into the archive when it is read: all agents' answers may be more than memory.
+	for _, read := range []func(context.Context, agent.Client){
+		a.answers,
+		// Logs come from the API server, also of an agent that does not answer, and have their own time.
+		func(ctx context.Context, c agent.Client) { a.log(ctx, client, pods[c.Node]) },
+	} {
+		agent.Each(ctx, agents.Clients(list), func(ctx context.Context, c agent.Client) (none struct{},
+			err error) {
+			read(ctx, c)
+			return none, nil
+		})
 	}
-	// Logs come from the API server, also of an agent that does not answer.
-	a.logs(ctx, client, list)
 }
 
-// answers are the files of one agent.
-func answers(ctx context.Context, c agent.Client) (files []file) {
-	for name, at := range map[string]string{"status.json": agent.StatusPath,
-		"state.json": agent.StatePath, "metrics.txt": agent.MetricsPath} {
-		f := file{name: path.Join("nodes", c.Node, name)}
-		body, err := c.Open(ctx, at)
-		// What was read before an answer broke off is kept.
-		if err == nil {
-			f.text, err = io.ReadAll(io.LimitReader(body, largest))
-			_ = body.Close()
-		}
-		f.err = err
-		files = append(files, f)
+// answers adds the files of one agent.
+func (a *Archive) answers(ctx context.Context, c agent.Client) {
+	for _, file := range [][2]string{{"status.json", agent.StatusPath}, {"state.json", agent.StatePath},
+		{"metrics.txt", agent.MetricsPath}} {
+		body, err := c.Open(ctx, file[1])
+		a.stream(path.Join("nodes", c.Node, file[0]), body, err, largest)
 	}
-	return files
+}
+
+// stream adds what comes from a reader, up to a size. What was read before it broke off is kept.
+func (a *Archive) stream(name string, body io.ReadCloser, err error, most int64) {
+	var text []byte
+	if err == nil {
+		text, err = io.ReadAll(io.LimitReader(body, most+1))
+		_ = body.Close()
+	}
+	// Half an answer must not pass for a whole one.
+	if int64(len(text)) > most {
+		text, err = text[:most], fmt.Errorf("cut after %d bytes", most)
+	}
+	a.Text(name, text, err)
 }
 
 // agentPod is the pod of an agent with its image, its flags and how it fares.
@@ -86,27 +89,16 @@ func agentPod(p *corev1.Pod) *corev1.Pod {
 	return kept
 }
 
-// logLines is how much of a log is kept.
-const logLines = 2000
+// How much of the end of a log is kept. The API server bounds it, and so does who reads.
+const (
+	logLines = 2000
+	logBytes = 8 << 20
+)
 
-// logs adds the end of the log of each agent.
-func (a *Archive) logs(ctx context.Context, client kubernetes.Interface, list []agents.Agent) {
-	files := make([]file, len(list))
-	var running sync.WaitGroup
-	places := make(chan struct{}, 16) // are asked for at once
-	for i, one := range list {
-		places <- struct{}{}
-		running.Go(func() {
-			defer func() { <-places }()
-			// The end of a log has what is wrong now.
-			lines := int64(logLines)
-			text, err := client.CoreV1().Pods(one.Pod.Namespace).GetLogs(one.Pod.Name,
-				&corev1.PodLogOptions{TailLines: &lines}).DoRaw(ctx)
-			files[i] = file{path.Join("nodes", one.Node, "log.txt"), text, err}
-		})
-	}
-	running.Wait()
-	for _, f := range files {
-		a.Text(f.name, f.text, f.err)
-	}
+// log adds the end of the log of an agent: there is what is wrong now.
+func (a *Archive) log(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) {
+	lines, size := int64(logLines), int64(logBytes+1)
+	text, err := client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name,
+		&corev1.PodLogOptions{TailLines: &lines, LimitBytes: &size}).Stream(ctx)
+	a.stream(path.Join("nodes", pod.Spec.NodeName, "log.txt"), text, err, logBytes)
 }

@@ -105,6 +105,9 @@ const (
 // escapes are the sequences that switch colours on.
 var escapes = [...]string{Good: "\x1b[32m", Bad: "\x1b[31m", Warning: "\x1b[1;33m"}
 
+// plain is the sequence that switches them off.
+const plain = "\x1b[0m"
+
 // Palette says whether there are colours.
 type Palette bool
 
@@ -113,5 +116,5 @@ func (p Palette) Paint(c Colour, text string) string {
 	if !p || c == Plain {
 		return text
 	}
-	return escapes[c] + text + "\x1b[0m"
+	return escapes[c] + text + plain
 }

@@ -105,7 +105,8 @@ func (w words) chain(id ruleset.ChainID) *ruleset.Chain {
 	return &w.program.Chains[at]
 }
 
-// rowsOf describes the rules of a chain, and of the chains that it looks up or calls.
+// rowsOf describes the rules of a chain, and of the chains that it looks up or calls: a checked state
+// has these end soon.
 func (w words) rowsOf(c ruleset.Chain) (rows []Row) {
 	for _, step := range c.Steps {
 		switch step := step.(type) {
@@ -193,16 +194,16 @@ func (w words) peer(p ruleset.Peer) (text string, addresses int) {
 
 // compacted joins rows that differ only in the family of their addresses.
 func compacted(rows []Row) (kept []Row) {
+	places := map[Row]int{}
 	for _, r := range rows {
-		at := slices.IndexFunc(kept, func(k Row) bool {
-			k.Addresses = r.Addresses
-			return k == r
-		})
-		if at < 0 {
-			kept = append(kept, r)
-		} else {
+		like := r
+		like.Addresses = 0
+		if at, there := places[like]; there {
 			kept[at].Addresses += r.Addresses
+			continue
 		}
+		places[like] = len(kept)
+		kept = append(kept, r)
 	}
 	return kept
 }

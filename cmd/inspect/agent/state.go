@@ -8,6 +8,7 @@ package agent
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/picket-project/picket/ruleset"
 )
@@ -34,13 +35,20 @@ type State struct {
 	Observed *ruleset.Observed `json:"observed"` // what it holds
 	// Denied is how many packets each chain has denied since it got its rules.
 	Denied map[ruleset.ChainID]uint64 `json:"denied"`
+	// Backend is what holds the rules, nftables or iptables, and Can names what its kernel can do for
+	// them, as metrics do. Both are empty of an agent of before.
+	Backend string   `json:"backend,omitempty"`
+	Can     []string `json:"can,omitempty"`
 	// Audited is how many it let through that audited policies would deny.
 	Audited map[ruleset.ChainID]uint64 `json:"audited"`
 }
 
-// Check returns an error if this program can't read the state.
+// Check returns an error if this program can't read the state, or nobody can follow its rules.
 func (s *State) Check() error {
 	if s.API == API && s.Program != nil && s.Observed != nil {
+		if err := checkCalls(s.Program); err != nil {
+			return fmt.Errorf("the rules that the agent of %s says it wants: %w", s.Node, err)
+		}
 		return nil
 	}
 	return fmt.Errorf("the agent is of version %s and speaks version %d of the interface, this program "+
@@ -50,6 +58,18 @@ func (s *State) Check() error {
 // Differences lists what would have to change so that the kernel holds what it should, a change a
 // line; none if it does.
 func (s *State) Differences() ruleset.Delta { return ruleset.Diff(*s.Observed, s.Program) }
+
+// DifferenceLines is Differences as text, a line each, up to a number of them.
+func (s *State) DifferenceLines(most int) (lines []string) {
+	d := s.Differences()
+	for line := range strings.Lines(d.String()) {
+		if len(lines) == most {
+			return append(lines, "and more")
+		}
+		lines = append(lines, strings.TrimRight(line, "\n"))
+	}
+	return lines
+}
 
 // Pods names the pods of the node that are isolated or audited in a direction, sorted.
 func (s *State) Pods() []string {

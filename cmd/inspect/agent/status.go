@@ -21,11 +21,14 @@ type Status struct {
 	Started   time.Time `json:"started"`
 	Readiness Readiness `json:"readiness"`
 	// NotReadySince is when the agent ceased to be ready; zero: it is.
-	NotReadySince time.Time  `json:"notReadySince"`
-	Committed     time.Time  `json:"committed"` // when the rules last changed; zero: never
-	Repairs       int        `json:"repairs"`   // of rules that somebody else had changed
-	Pods          int        `json:"pods"`      // of this node
-	Policies      []Revision `json:"policies"`  // sorted
+	NotReadySince time.Time `json:"notReadySince"`
+	Committed     time.Time `json:"committed"` // when the rules last changed; zero: never
+	Repairs       int       `json:"repairs"`   // of rules that somebody else had changed
+	Pods          int       `json:"pods"`      // of this node
+	// Silence is for how long the API server has said nothing of each kind of object that is watched;
+	// it says something about every minute. Empty: the state is of files, or the agent of before.
+	Silence  map[string]time.Duration `json:"silence,omitempty"`
+	Policies []Revision               `json:"policies"` // sorted
 	// Others are signs of other programs that enforce policies here.
 	Others []string `json:"others,omitempty"`
 	// OthersUnknown is what could not be looked at for such signs, and why.

@@ -2,8 +2,8 @@
 // who is meant by a name, and is a flow allowed.
 //
 //	policy.Objects, Services ── New ──▶ Cluster ── End ────▶ End, Target: pods and addresses
-//	                                            ── Judge ──▶ Judgement: allowed or denied, by node
-//	                                            ── Groups ─▶ pods that are judged alike
+//	                                            ── Decide ─▶ Half: allowed or denied, by which node
+//	                                            ── Groups ─▶ pods that are decided about alike
 //
 // # Contract
 //

@@ -42,8 +42,8 @@ func TestVerdictsAreTheOracles(t *testing.T) {
 	}
 }
 
-// Pods that are said to be judged alike are: each of them with every other pod, both ways.
-func TestPodsOfAGroupAreJudgedAlike(t *testing.T) {
+// Pods that are said to be decided about alike are: each of them with every other pod, both ways.
+func TestPodsOfAGroupAreDecidedAlike(t *testing.T) {
 	several := 0
 	for seed := range uint64(worlds) {
 		r := rand.New(rand.NewPCG(seed, 19))

@@ -124,7 +124,7 @@ func (l *linter) isNodes(block netip.Prefix) bool {
 // widestService is the shortest prefix that can be meant for one Service, by family.
 var widestService = map[int]int{32: 24, 128: 112}
 
-// blocksOfServices finds ipBlocks for a Service's address, which no packet has once it is judged.
+// blocksOfServices finds ipBlocks for a Service's address, which no packet has once it is decided about.
 func (l *linter) blocksOfServices() {
 	l.eachBlock(func(p policy.Key, field string, block netip.Prefix) {
 		// A wide range may well be meant for all of a network.
@@ -194,7 +194,7 @@ func (l *linter) noDNS() {
 func (l *linter) asks(pod ask.Pod, dns []ask.Pod) bool {
 	for _, d := range dns {
 		for _, f := range ask.Flows(pod.Addrs, d.Addrs, dnsPort) {
-			if !l.cluster.Judge(ruleset.Egress, f).Denied() {
+			if !l.cluster.Decide(ruleset.Egress, f).Denied() {
 				return true
 			}
 		}

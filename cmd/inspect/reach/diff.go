@@ -107,7 +107,7 @@ func sameNamespaces(before, after *ask.Cluster) bool {
 }
 
 // findTouched finds the groups that a changed policy selects, by their first pods. What becomes of
-// a flow can change only where it is judged by such a policy.
+// a flow can change only where it is decided by such a policy.
 func (s *states) findTouched(all []workload) {
 	for _, d := range ruleset.Directions {
 		s.touched[d] = map[policy.Key]bool{}
@@ -122,13 +122,13 @@ func (s *states) findTouched(all []workload) {
 	}
 }
 
-// canChange reports whether a flow from or to a group can be judged otherwise.
+// canChange reports whether a flow from or to a group can be decided otherwise.
 func (s states) canChange(d ruleset.Direction, g ask.Group) bool {
 	return s.everything || s.touched[d][g.Rep().Key]
 }
 
 // workloads returns the workloads of the pods that both states have. The pods of a group are
-// judged alike in both.
+// decided about alike in both.
 func (s states) workloads() []workload {
 	var pods []ask.Pod
 	for _, p := range s.before.Pods {

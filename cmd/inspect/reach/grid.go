@@ -26,7 +26,7 @@ func Grid(c *ask.Cluster, port ask.Port, families []ruleset.Family) inspect.Matr
 	return m
 }
 
-// grid asks about pairs of pods, and once about those that are judged alike.
+// grid asks about pairs of pods, and once about those that are decided about alike.
 type grid struct {
 	cluster *ask.Cluster
 	port    ask.Port

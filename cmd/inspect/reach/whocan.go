@@ -86,7 +86,7 @@ func why(c *ask.Cluster, d ruleset.Direction, flows []ruleset.Flow) []string {
 		return nil
 	}
 	// Both families are allowed, mostly by the same rules.
-	h := c.Judge(d, flows[0])
+	h := c.Decide(d, flows[0])
 	switch {
 	case h.Decision.Own:
 		return []string{"its own node"}

@@ -6,7 +6,7 @@ import (
 	"github.com/picket-project/picket/cmd/inspect/ask"
 )
 
-// workload is the pods of one workload in groups that are judged alike.
+// workload is the pods of one workload in groups that are decided about alike.
 type workload struct {
 	key    ask.Workload
 	name   string
@@ -46,7 +46,7 @@ func (w workload) ports() []ask.Port {
 	return slices.CompactFunc(all, ask.Port.Same)
 }
 
-// parts splits a group whose pods are judged alike but for their nodes: a pod and its own node
+// parts splits a group whose pods are decided about alike but for their nodes: a pod and its own node
 // always reach each other, and the pods of the group itself reach themselves.
 func parts(c *ask.Cluster, g ask.Group, other ask.End) []ask.Group {
 	split := len(other.Pods) == 0

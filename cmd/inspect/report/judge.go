@@ -38,7 +38,7 @@ func (b *builder) lets(d ruleset.Direction, from, to int) bool {
 	g := b.goals[to]
 	flows := ask.Flows(b.units[from].addrs, b.receiver(from, g.unit), g.port)
 	for _, f := range flows {
-		if b.cluster.Judge(d, f).Denied() {
+		if b.cluster.Decide(d, f).Denied() {
 			return false
 		}
 	}

@@ -180,25 +180,25 @@ func (e explainer) ends(d ruleset.Direction) (subject, peer ask.Point) {
 // half explains one direction.
 func (e explainer) half(d ruleset.Direction) Half {
 	subject, _ := e.ends(d)
-	judged := e.cluster.Judge(d, e.pair.flow)
+	decided := e.cluster.Decide(d, e.pair.flow)
 	h := Half{
-		Direction: d.String(), Subject: nameOf(subject, ""), Node: judged.Node, Verdict: Allowed,
+		Direction: d.String(), Subject: nameOf(subject, ""), Node: decided.Node, Verdict: Allowed,
 		IsolatedBy: []string{}, Broken: []string{}, Audited: []string{},
-		WouldDeny: judged.Decision.Audited, AllowedBy: []Origin{}, Rules: []Rule{},
+		WouldDeny: decided.Decision.Audited, AllowedBy: []Origin{}, Rules: []Rule{},
 	}
-	if judged.Denied() {
+	if decided.Denied() {
 		h.Verdict = Denied
 	}
 	if subject.Pod != nil {
 		e.addPolicies(&h, d)
 	}
 	// The rules say why; the verdict is the programs' alone.
-	h.Reason = reason(subject, judged)
+	h.Reason = reason(subject, decided)
 	// What the rules of audited policies match was allowed without them.
 	if h.Reason == ByRule && len(h.IsolatedBy) == 0 && len(h.Audited) > 0 {
 		h.Reason = NotIsolated
 	}
-	for _, o := range judged.Decision.Reason {
+	for _, o := range decided.Decision.Reason {
 		// The zero Origin is the pod itself, which no policy allows.
 		if h.Reason == ByRule && o.Policy != "" {
 			h.AllowedBy = append(h.AllowedBy, Origin{o.Policy, o.Rule})

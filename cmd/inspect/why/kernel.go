@@ -19,7 +19,7 @@ type Kernel struct {
 	Denied    uint64 `json:"denied"` // packets that the pod's rules have denied, from whomever
 	// Agrees says that the kernel does what the policies say.
 	Agrees bool `json:"agrees"`
-	// Differs lists what the kernel holds otherwise than its agent wants, of the subject.
+	// Differs lists what the kernel holds otherwise than its agent wants: of the subject, then of all.
 	Differs []string `json:"differs,omitempty"`
 }
 
@@ -39,7 +39,7 @@ func (a Answer) Nodes() (nodes []string) {
 func (a *Answer) Compare(states []agent.Answer[*agent.State]) {
 	for _, h := range a.Directions {
 		for _, s := range states {
-			// Only the node of the subject judges its packets.
+			// Only the node of the subject decides about its packets.
 			if h.Node == "" || s.Node != h.Node {
 				continue
 			}
@@ -53,6 +53,9 @@ func (a *Answer) Compare(states []agent.Answer[*agent.State]) {
 		}
 	}
 }
+
+// mostDiffers is how many lines are kept of what a whole node holds otherwise.
+const mostDiffers = 20
 
 // compare has the program that the kernel should hold decide, and looks for what it holds otherwise.
 func (k *Kernel) compare(h Half, f ruleset.Flow, s *agent.State) {
@@ -68,9 +71,11 @@ func (k *Kernel) compare(h Half, f ruleset.Flow, s *agent.State) {
 	}
 	// The counter is the chain's, which counts the packets of all senders.
 	k.Denied = s.Denied[decision.Chain]
-	k.Differs = s.PodRules(h.Subject).Differs
+	// The pod's own rules decide nothing if no packet is led to them, or sets have other members.
+	all := s.Differences()
+	k.Differs = append(s.PodRules(h.Subject).Differs, s.DifferenceLines(mostDiffers)...)
 	// Both must hold: the right rules are wanted, and they are there.
-	k.Agrees = k.Verdict == h.Verdict && len(k.Differs) == 0
+	k.Agrees = k.Verdict == h.Verdict && len(k.Differs) == 0 && all.Empty()
 }
 
 // Disagreement says where a kernel does otherwise than the policies say; empty: nowhere, as far as

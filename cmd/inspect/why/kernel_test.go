@@ -19,7 +19,7 @@ func isolated(change func(*agent.State)) *agent.State {
 	s := &agent.State{API: agent.API, Node: "n1", Denied: map[ruleset.ChainID]uint64{in: 41},
 		Program: &ruleset.Program{Chains: []ruleset.Chain{chain},
 			Dispatch: []ruleset.Dispatch{{Direction: ruleset.Ingress, Addr: pod, Chain: in}}},
-		Observed: &ruleset.Observed{Chains: map[ruleset.ChainID]string{in: chain.Digest()},
+		Observed: &ruleset.Observed{Condition: ruleset.Intact, Chains: map[ruleset.ChainID]string{in: chain.Digest()},
 			Dispatch: map[ruleset.Subject]ruleset.ChainID{{Direction: ruleset.Ingress, Addr: pod}: in}}}
 	if change != nil {
 		change(s)
@@ -31,11 +31,19 @@ func isolated(change func(*agent.State)) *agent.State {
 func TestKernelAgainstPolicies(t *testing.T) {
 	flow := ruleset.Flow{From: netip.MustParseAddr("10.244.1.9"), To: netip.MustParseAddr("10.244.1.5"),
 		Proto: ruleset.TCP, Port: 5432}
-	free := func(s *agent.State) { s.Program = &ruleset.Program{} }
+	free := func(s *agent.State) {
+		s.Program, s.Observed = &ruleset.Program{}, &ruleset.Observed{Condition: ruleset.Intact}
+	}
 	tampered := func(s *agent.State) {
 		for id := range s.Observed.Chains {
 			s.Observed.Chains[id] = "another"
 		}
+	}
+	noFrame := func(s *agent.State) { s.Observed.Condition = ruleset.Damaged }
+	members := func(s *agent.State) {
+		peers := ruleset.SetID{Family: ruleset.IPv4, Key: "peers"}
+		s.Program.Sets = []ruleset.Set{{ID: peers}}
+		s.Observed.Sets = map[ruleset.SetID][]ruleset.Member{peers: {{Addr: flow.From}}}
 	}
 	for what, test := range map[string]struct {
 		state    *agent.State
@@ -44,9 +52,13 @@ func TestKernelAgainstPolicies(t *testing.T) {
 		denied   uint64
 		disagree string // empty: they agree
 	}{
-		"as it should be":    {isolated(nil), nil, Denied, 41, ""},
-		"not there yet":      {isolated(free), nil, Allowed, 0, "n1 has it allowed for ingress"},
-		"others' rules":      {isolated(tampered), nil, Denied, 41, "n1 does not hold the rules"},
+		"as it should be": {isolated(nil), nil, Denied, 41, ""},
+		"not there yet":   {isolated(free), nil, Allowed, 0, "n1 has it allowed for ingress"},
+		"others' rules":   {isolated(tampered), nil, Denied, 41, "n1 does not hold the rules"},
+		"no hook leads to them": {isolated(noFrame), nil, Denied, 41,
+			"n1 does not hold the rules that it should: ~ frame"},
+		"another's address in a set": {isolated(members), nil, Denied, 41,
+			"n1 does not hold the rules that it should: - pods4-peers 10.244.1.9"},
 		"nobody to be asked": {nil, errors.New("no agent"), "", 0, ""},
 	} {
 		a := Answer{flow: flow, Verdict: Denied, Directions: []Half{

@@ -70,7 +70,7 @@ func (w *patcher) allow(p pairing) {
 		if subject.Pod == nil || len(w.cluster.Isolating(*subject.Pod, d)) == 0 {
 			continue
 		}
-		if w.cluster.Judge(d, p.flow).Denied() {
+		if w.cluster.Decide(d, p.flow).Denied() {
 			_, addr := d.Ends(p.flow)
 			w.add(d, *subject.Pod, w.peer(d, *subject.Pod, peer, addr), p.to.Port)
 		}

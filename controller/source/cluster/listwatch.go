@@ -22,7 +22,7 @@ type client[List runtime.Object] interface {
 // newListWatch returns how a reflector lists and watches a resource: calls are repeated until
 // they succeed. A reflector by itself waits longer after each failure and each watch that is cut
 // soon, up to a minute, while a node must know of changes within 5 seconds of the API server's
-// return. Each failure is reported, and nil once the resource is watched.
+// return. Each failure is reported, and nil once the resource is watched and with each event.
 //
 // Whatever version a reflector asks for, the list is of the newest state. One of any version may
 // be very old, from the cache of a server that has fallen behind: an agent that has restarted
@@ -50,7 +50,7 @@ func newListWatch[List runtime.Object](
 				return nil, err
 			}
 			report(nil)
-			return newOrderedWatch(ctx, w, startOf(o)), nil
+			return newOrderedWatch(ctx, w, startOf(o), func() { report(nil) }), nil
 		},
 	}
 }

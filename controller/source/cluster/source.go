@@ -28,6 +28,7 @@ type Source struct {
 	deliver  func(source.Mail)
 	deleted  *deletedPolicies
 	events   *eventWriter
+	heard    hearing
 
 	mu         sync.Mutex // guards the fields below, and keeps mail about policies in order
 	outages    outages
@@ -93,7 +94,12 @@ func newSourceStore[List runtime.Object](
 ) *store {
 	s.outages.expect(resource)
 	c := newConverter()
-	report := func(err error) { s.recordResult(resource, err) }
+	report := func(err error) {
+		if err == nil {
+			s.heard.note(resource)
+		}
+		s.recordResult(resource, err)
+	}
 	store := newStore(newListWatch(resource, from, c.convert, report), kind, c)
 	store.changed = func(o *object) {
 		s.deliver(source.Mail{Events: []graph.Event{o.event}})

@@ -20,12 +20,16 @@ type orderedWatch struct {
 	events chan watch.Event
 	cancel context.CancelFunc
 	newest version // of the events so far
+	heard  func()  // is called at each event
 }
 
-// newOrderedWatch wraps a watch that begins after a version.
-func newOrderedWatch(ctx context.Context, w watch.Interface, start version) *orderedWatch {
+// newOrderedWatch wraps a watch that begins after a version. It calls heard at each event, bookmarks
+// too, before it passes it on.
+func newOrderedWatch(
+	ctx context.Context, w watch.Interface, start version, heard func(),
+) *orderedWatch {
 	ctx, cancel := context.WithCancel(ctx)
-	o := &orderedWatch{w, make(chan watch.Event), cancel, start}
+	o := &orderedWatch{w, make(chan watch.Event), cancel, start, heard}
 	go o.pass(ctx, time.Now().Add(minWatch))
 	return o
 }
@@ -47,6 +51,7 @@ func (w *orderedWatch) pass(ctx context.Context, end time.Time) {
 		if e.Type == watch.Error && !isOutdated(apierrors.FromObject(e.Object)) {
 			break
 		}
+		w.heard()
 		select {
 		case w.events <- w.inOrder(e):
 		case <-ctx.Done():

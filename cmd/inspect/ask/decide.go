@@ -8,7 +8,7 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// Half is the judgement of a flow in one direction.
+// Half is the decision about a flow in one direction, and who made it.
 type Half struct {
 	Decision ruleset.Decision
 	Node     string // that decided; empty if no pod has the subject's address
@@ -17,9 +17,9 @@ type Half struct {
 // Denied reports whether the flow is denied in this direction.
 func (h Half) Denied() bool { return h.Decision.Verdict == ruleset.Denied }
 
-// Judge says what the nodes of a flow's subject decide in one direction: the first denial, or else
+// Decide says what the nodes of a flow's subject decide in one direction: the first denial, or else
 // what says most about why it is allowed.
-func (c *Cluster) Judge(d ruleset.Direction, f ruleset.Flow) Half {
+func (c *Cluster) Decide(d ruleset.Direction, f ruleset.Flow) Half {
 	subject, peer := d.Ends(f)
 	best := Half{Decision: ruleset.Decision{Direction: d, Verdict: ruleset.Allowed}}
 	for i, node := range c.claims[subject] {
@@ -84,12 +84,12 @@ func (c *Cluster) together() compile.Snapshot {
 
 // Allowed reports whether a flow gets all the way: out of its sender and into its receiver.
 func (c *Cluster) Allowed(f ruleset.Flow) bool {
-	return !c.Judge(ruleset.Egress, f).Denied() && !c.Judge(ruleset.Ingress, f).Denied()
+	return !c.Decide(ruleset.Egress, f).Denied() && !c.Decide(ruleset.Ingress, f).Denied()
 }
 
 // Audits reports whether a flow gets all the way, and audited policies would deny it on its way.
 func (c *Cluster) Audits(f ruleset.Flow) bool {
-	out, in := c.Judge(ruleset.Egress, f), c.Judge(ruleset.Ingress, f)
+	out, in := c.Decide(ruleset.Egress, f), c.Decide(ruleset.Ingress, f)
 	return !out.Denied() && !in.Denied() && (out.Decision.Audited || in.Decision.Audited)
 }
 
