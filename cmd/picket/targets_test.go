@@ -88,7 +88,8 @@ func TestWorkflowsHaveTheRightsTheyNeed(t *testing.T) {
 			for _, step := range job.Steps {
 				if strings.HasPrefix(step.Uses, "actions/checkout@") &&
 					step.With["persist-credentials"] != false {
-					t.Errorf("%s: job %s: the checkout has no persist-credentials: false", path, name)
+					t.Errorf("%s: job %s: a checkout without persist-credentials: false", path,
+						name)
 				}
 				if match := makeStep.FindStringSubmatch(step.Run); writes && step.Run != "" &&
 					(match == nil || !mayWrite[match[1]]) {

@@ -1,5 +1,5 @@
-// Package tarfile writes tars that are the same each time: all that is in them is root's, and has one
-// time.
+// Package tarfile writes tars that are the same each time: all that is in them is root's, and has
+// one time.
 package tarfile
 
 import (
