@@ -1,9 +1,12 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -35,11 +38,16 @@ func makeTargets(t *testing.T) map[string]bool {
 
 // workflow is what this test reads of a file in .github/workflows.
 type workflow struct {
-	Jobs map[string]struct {
-		Strategy struct {
+	Permissions map[string]string
+	Jobs        map[string]struct {
+		Permissions map[string]string
+		Strategy    struct {
 			Matrix struct{ Target []string }
 		}
-		Steps []struct{ Uses, Run string }
+		Steps []struct {
+			Uses, Run string
+			With      map[string]any
+		}
 	}
 }
 
@@ -48,15 +56,55 @@ var (
 	makeMatrix = "${{ matrix.target }}"
 )
 
-// Each step of a workflow uses an action or calls make, with a target that exists.
-func TestWorkflowsCallMakeTargets(t *testing.T) {
+// workflows returns all of them, by their paths.
+func workflows(t *testing.T) map[string]workflow {
+	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(repository, ".github", "workflows", "*"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("workflows: %v (%v)", paths, err)
 	}
-	exists := makeTargets(t)
+	all := map[string]workflow{}
 	for _, path := range paths {
-		called := calledBy(t, path)
+		var w workflow
+		if err := yaml.Unmarshal([]byte(readFile(t, path)), &w); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		all[path] = w
+	}
+	return all
+}
+
+// What a workflow builds or tests gets no token that writes: jobs have the rights that the file
+// states, checkouts leave no token behind, and what writes calls nothing but publish and sign.
+func TestWorkflowsHaveTheRightsTheyNeed(t *testing.T) {
+	mayWrite := map[string]bool{"publish": true, "sign": true}
+	for path, w := range workflows(t) {
+		if w.Permissions == nil {
+			t.Errorf("%s: permissions are missing; expected those that each job needs", path)
+		}
+		for name, job := range w.Jobs {
+			writes := slices.Contains(slices.Collect(maps.Values(w.Permissions)), "write") ||
+				slices.Contains(slices.Collect(maps.Values(job.Permissions)), "write")
+			for _, step := range job.Steps {
+				if strings.HasPrefix(step.Uses, "actions/checkout@") &&
+					step.With["persist-credentials"] != false {
+					t.Errorf("%s: job %s: a checkout without persist-credentials: false", path,
+						name)
+				}
+				if match := makeStep.FindStringSubmatch(step.Run); writes && step.Run != "" &&
+					(match == nil || !mayWrite[match[1]]) {
+					t.Errorf("%s: job %s may write, and runs %q", path, name, step.Run)
+				}
+			}
+		}
+	}
+}
+
+// Each step of a workflow uses an action or calls make, with a target that exists.
+func TestWorkflowsCallMakeTargets(t *testing.T) {
+	exists := makeTargets(t)
+	for path, w := range workflows(t) {
+		called := calledBy(t, path, w)
 		if len(called) == 0 {
 			t.Errorf("%s calls no target", path)
 		}
@@ -69,12 +117,8 @@ func TestWorkflowsCallMakeTargets(t *testing.T) {
 }
 
 // calledBy returns the make targets that a workflow calls.
-func calledBy(t *testing.T, path string) (targets []string) {
+func calledBy(t *testing.T, path string, w workflow) (targets []string) {
 	t.Helper()
-	var w workflow
-	if err := yaml.Unmarshal([]byte(readFile(t, path)), &w); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
 	inMatrix := regexp.MustCompile(`make ` + regexp.QuoteMeta(makeMatrix) + `$`)
 	for name, job := range w.Jobs {
 		for _, step := range job.Steps {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/tar"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -15,6 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/picket-project/picket/deploy/tarfile"
 )
 
 // archive writes an image as a tar that is an OCI archive and, for one architecture, a
@@ -114,22 +115,16 @@ func blob(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
 // pack puts the files of a folder into a tar, in the order of their names and without anything that
 // differs from one run to the next.
 func pack(dir string, out *os.File) error {
-	w := tar.NewWriter(out)
-	root := os.DirFS(dir)
-	err := fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
+	w := tarfile.New(out, epoch)
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		info, err := entry.Info()
+		name, err := filepath.Rel(dir, path)
 		if err != nil {
 			return err
 		}
-		file, err := root.Open(path)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		return write(w, path, 0o644, info.Size(), file)
+		return w.File(name, 0o644, path)
 	})
 	return errors.Join(err, w.Close())
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -19,6 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/picket-project/picket/deploy/tarfile"
 )
 
 // epoch is when everything in an image was made, so that the same program always gives the same
@@ -97,32 +98,16 @@ func runConfig(ref name.Tag) v1.Config {
 // what it is made of, where scanners find it.
 func programLayer(from contents) (v1.Layer, error) {
 	var layer bytes.Buffer
-	w := tar.NewWriter(&layer)
-	err := writeFile(w, from.binary, "picket", 0o755)
-	err = errors.Join(err, w.WriteHeader(header(tar.TypeDir, "bin/", "")),
-		w.WriteHeader(header(tar.TypeSymlink, "bin/netpol", "../picket")))
+	w := tarfile.New(&layer, epoch)
+	err := errors.Join(w.File("picket", 0o755, from.binary), w.Folder("bin"),
+		w.Link("bin/netpol", "../picket"))
 	if from.sbom != "" {
-		err = errors.Join(err, writeFile(w, from.sbom, "picket.spdx.json", 0o644))
+		err = errors.Join(err, w.File("picket.spdx.json", 0o644, from.sbom))
 	}
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, err
 	}
 	return packed(&layer)
-}
-
-// writeFile adds a file to a tar under another name.
-func writeFile(w *tar.Writer, path, name string, mode int64) error {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	return write(w, name, mode, int64(len(content)), bytes.NewReader(content))
-}
-
-// header is that of a folder or a link of root's, without a time.
-func header(kind byte, name, target string) *tar.Header {
-	return &tar.Header{Typeflag: kind, Name: name, Linkname: target, Mode: 0o755, ModTime: epoch,
-		Format: tar.FormatUSTAR}
 }
 
 // packed makes a layer of a tar.
@@ -137,7 +122,7 @@ func packed(layer *bytes.Buffer) (v1.Layer, error) {
 // rootLayer holds the folders, files and links of a folder, in the order of their names.
 func rootLayer(root string) (v1.Layer, error) {
 	var layer bytes.Buffer
-	w := tar.NewWriter(&layer)
+	w := tarfile.New(&layer, epoch)
 	add := func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || path == root {
 			return err
@@ -154,24 +139,13 @@ func rootLayer(root string) (v1.Layer, error) {
 }
 
 // writeEntry adds a folder, a file or a link to a tar, as root's and readable for all.
-func writeEntry(w *tar.Writer, path, name string, entry fs.DirEntry) error {
+func writeEntry(w tarfile.Writer, path, name string, entry fs.DirEntry) error {
 	switch {
 	case entry.IsDir():
-		return w.WriteHeader(header(tar.TypeDir, name+"/", ""))
+		return w.Folder(name)
 	case entry.Type()&fs.ModeSymlink != 0:
 		target, err := os.Readlink(path)
-		return errors.Join(err, w.WriteHeader(header(tar.TypeSymlink, name, target)))
+		return errors.Join(err, w.Link(name, target))
 	}
-	return writeFile(w, path, name, 0o755)
-}
-
-// write adds a file of root's, without a time, to a tar.
-func write(w *tar.Writer, name string, mode, size int64, content io.Reader) error {
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: size, ModTime: epoch,
-		Format: tar.FormatUSTAR}
-	if err := w.WriteHeader(header); err != nil {
-		return err
-	}
-	_, err := io.Copy(w, content)
-	return err
+	return w.File(name, 0o755, path)
 }

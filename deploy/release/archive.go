@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/tar"
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
@@ -12,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/picket-project/picket/deploy/tarfile"
 )
 
 // platform is what a folder of programs was built for.
@@ -43,32 +44,27 @@ func (p platform) archive(version string) string {
 
 // member is a file of an archive.
 type member struct {
-	name    string
-	mode    int64
-	content []byte
+	name string
+	mode int64
+	path string // of its content
 }
 
 // members are the files of an archive: the program, the license and, where people have man, the
 // pages. As kubectl-picket the program is a plugin of kubectl; krew gives it that name.
-func (r release) members(p platform) (all []member, err error) {
-	add := func(path, name string, mode int64) {
-		content, e := os.ReadFile(path)
-		err = errors.Join(err, e)
-		all = append(all, member{name, mode, content})
-	}
-	add(filepath.Join(p.folder, p.program()), p.program(), 0o755)
-	add(filepath.Join(r.root, "LICENSE"), "LICENSE", 0o644)
+func (r release) members(p platform) ([]member, error) {
+	all := []member{{p.program(), 0o755, filepath.Join(p.folder, p.program())},
+		{"LICENSE", 0o644, filepath.Join(r.root, "LICENSE")}}
 	if p.os == "windows" {
-		return all, err
+		return all, nil
 	}
-	pages, e := filepath.Glob(filepath.Join(r.man, "*.1"))
-	if e == nil && len(pages) == 0 {
-		e = fmt.Errorf("-man %s holds no man page", r.man)
+	pages, err := filepath.Glob(filepath.Join(r.man, "*.1"))
+	if err == nil && len(pages) == 0 {
+		err = fmt.Errorf("-man %s holds no man page", r.man)
 	}
 	for _, page := range pages {
-		add(page, "man/man1/"+filepath.Base(page), 0o644)
+		all = append(all, member{"man/man1/" + filepath.Base(page), 0o644, page})
 	}
-	return all, errors.Join(err, e)
+	return all, err
 }
 
 // writeArchive makes the archive of a platform.
@@ -93,14 +89,9 @@ func writeTar(out io.Writer, files []member, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	w := tar.NewWriter(packer)
+	w := tarfile.New(packer, at)
 	for _, f := range files {
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Mode: f.mode,
-			Size: int64(len(f.content)), ModTime: at, Format: tar.FormatUSTAR}
-		if err := w.WriteHeader(header); err != nil {
-			return err
-		}
-		if _, err := w.Write(f.content); err != nil {
+		if err := w.File(f.name, f.mode, f.path); err != nil {
 			return err
 		}
 	}
@@ -116,7 +107,11 @@ func writeZip(out io.Writer, files []member, at time.Time) error {
 		if err != nil {
 			return err
 		}
-		if _, err := part.Write(f.content); err != nil {
+		content, err := os.ReadFile(f.path)
+		if err != nil {
+			return err
+		}
+		if _, err := part.Write(content); err != nil {
 			return err
 		}
 	}

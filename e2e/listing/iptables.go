@@ -2,6 +2,7 @@ package listing
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -84,12 +85,26 @@ func chainsOf(table, text string) (objects []Object) {
 		if !isPickets(chain) {
 			o.Text = []string{"rule " + o.Handle, rule}
 		}
-		if isPickets(chain) || isPickets(rule[strings.LastIndexByte(rule, ' ')+1:]) {
+		if isPickets(chain) || isPickets(target(rule)) {
 			objects = append(objects, o)
 		}
 	}
 	return objects
 }
+
+// target is the chain that a rule leads to, empty where it leads to none. What stands in quotes is
+// a comment, which anybody can write.
+func target(rule string) string {
+	rule = quoted.ReplaceAllString(rule, "")
+	if i := max(strings.LastIndex(rule, "-j "), strings.LastIndex(rule, "-g ")); i >= 0 {
+		name, _, _ := strings.Cut(rule[i+3:], " ")
+		return name
+	}
+	return ""
+}
+
+// quoted is a text of a rule, in which quotes and backslashes have a backslash before them.
+var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 
 // setsOf reads what ipset save prints. Of the properties of a set only its type and its family
 // differ between two of different meaning.

@@ -16,9 +16,9 @@ import (
 // see that it arrives there; on nodes that deny them; and on such nodes while no agent runs. LEAK,
 // what arrived of the latter two, must be 0. STARTS is how many pods these are.
 func (s *story) starts(t *testing.T) {
-	all, err := strconv.Atoi(cmp.Or(os.Getenv("STARTS"), "100"))
+	all, err := podsToStart(os.Getenv("STARTS"))
 	if err != nil {
-		t.Fatalf("STARTS: %v", err)
+		t.Fatal(err)
 	}
 	must(t, "apply", "-f", "testdata/vault.yaml")
 	must(t, "wait", "-n", "other", "--for=condition=Ready", "pod/vault", "--timeout=60s")
@@ -32,6 +32,25 @@ func (s *story) starts(t *testing.T) {
 		t.Errorf("LEAK = %d; expected 0", leak)
 	}
 	must(t, "delete", "-f", "testdata/vault.yaml")
+}
+
+// podsToStart reads the number of pods that start. A fifth of them starts while all is allowed, so
+// there must be five.
+func podsToStart(text string) (int, error) {
+	all, err := strconv.Atoi(cmp.Or(text, "100"))
+	if err != nil || all < 5 {
+		return 0, fmt.Errorf("STARTS=%s: expected how many pods start, 5 or more", text)
+	}
+	return all, nil
+}
+
+func TestPodsToStart(t *testing.T) {
+	for text, want := range map[string]int{"": 100, "5": 5, "4": 0, "-1": 0, "many": 0} {
+		all, err := podsToStart(text)
+		if all != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: %d, %v; expected %d", text, all, err, want)
+		}
+	}
 }
 
 // agents changes the DaemonSet and waits until its pods are as it says.
