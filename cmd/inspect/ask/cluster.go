@@ -158,7 +158,7 @@ func (c *Cluster) findNamespaces() []string {
 // Isolating returns the policies that isolate a pod in a direction, sorted. Those that are audited
 // do not.
 func (c *Cluster) Isolating(p Pod, d ruleset.Direction) []*policy.Policy {
-	return c.selecting(p, d, (*policy.Policy).Selects)
+	return c.selecting(p, d, (*policy.Policy).Enforces)
 }
 
 // Auditing returns the audited policies that select a pod in a direction, sorted.

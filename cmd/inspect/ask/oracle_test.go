@@ -111,6 +111,28 @@ func checkAlike(t *testing.T, c *ask.Cluster, a, b ask.Pod) {
 	}
 }
 
+// A policy that is audited isolates nobody, and one that is not is audited for nobody.
+func TestAuditedPoliciesIsolateNobody(t *testing.T) {
+	isolating, auditing := 0, 0
+	for seed := range uint64(worlds) {
+		w := oracle.Random(rand.New(rand.NewPCG(seed, 21)), oracle.Size{Pods: 4})
+		c := ask.New(policy.Objects(*w), nil)
+		for _, p := range c.Pods {
+			for _, d := range ruleset.Directions {
+				by, audited := c.Isolating(p, d), c.Auditing(p, d)
+				isolating, auditing = isolating+len(by), auditing+len(audited)
+				enforced := func(one *policy.Policy) bool { return !c.Audited(one) }
+				if slices.ContainsFunc(by, c.Audited) || slices.ContainsFunc(audited, enforced) {
+					t.Fatalf("world %d: %s of %s: isolated by %v, audited %v", seed, d, p.Key, by, audited)
+				}
+			}
+		}
+	}
+	if min(isolating, auditing) < worlds/2 {
+		t.Errorf("only %d policies isolate a pod, %d are audited", isolating, auditing)
+	}
+}
+
 func flowOf(f oracle.Flow) ruleset.Flow {
 	proto, _ := ruleset.ParseProtocol(string(f.Protocol)) // else any
 	return ruleset.Flow{From: f.From, To: f.To, Proto: proto, Port: uint16(f.Port)}
