@@ -11,6 +11,8 @@ import (
 type Data struct {
 	Source string `json:"source"`
 	Made   string `json:"made"`
+	// Whose pods the targets, the coverage and the findings are; empty: everybody's.
+	Namespace string `json:"namespace"`
 	// Sets as bits in base64, bit 0 of a byte first.
 	Rows []string `json:"rows"`
 	// Labels that a selector looks at, each once.
@@ -20,7 +22,7 @@ type Data struct {
 	Workloads []Workload `json:"workloads"`
 	Groups    []Group    `json:"groups"`
 	Targets   []Target   `json:"targets"`
-	// Between namespaces, nobody reaches nobody left out.
+	// Between namespaces with workloads; closed ones, too.
 	Edges []Edge `json:"edges"`
 
 	Policies  []Policy   `json:"policies"`
@@ -65,7 +67,7 @@ type Group struct {
 	By map[string][]int `json:"by"`
 	// Row of targets that its egress lets it reach.
 	Out int `json:"out"`
-	// Others state its address, too.
+	// Its address may not be its own alone, so its policies need not explain a verdict.
 	Disputed bool `json:"disputed"`
 }
 

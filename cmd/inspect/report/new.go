@@ -25,8 +25,8 @@ func newBuilder(in Input) *builder {
 	b := &builder{cluster: in.Cluster, rows: newTable(), labels: newTable(), ports: newTable(),
 		selectors: newTable(), needs: newTable(), policyAt: map[*policy.Policy]int{}}
 	// Lists are never null, so that whoever reads them need not ask.
-	b.data = Data{Source: in.Source, Made: in.Made, Labels: [][2]string{}, Spaces: []Space{},
-		Workloads: []Workload{}, Groups: []Group{}, Targets: []Target{}, Edges: []Edge{},
+	b.data = Data{Source: in.Source, Made: in.Made, Namespace: in.Namespace,
+		Labels: [][2]string{}, Spaces: []Space{}, Workloads: []Workload{}, Groups: []Group{}, Targets: []Target{}, Edges: []Edge{},
 		Policies: []Policy{}, Rules: []Rule{}, Selectors: []Selector{}, Needs: []Need{},
 		Ports: []Ports{}, Host: []string{}, Coverage: coverage.Of(in.Cluster, in.Namespace),
 		Findings: append([]lint.Finding{}, in.Findings...), Diff: in.Diff}
@@ -153,10 +153,10 @@ func (b *builder) addInternet(asked bool) {
 // families returns the IP families of addresses, each once.
 func families(addrs []netip.Addr) []int {
 	all := []int{}
-	for i, f := range ruleset.Families {
+	for _, f := range ruleset.Families {
 		is := func(a netip.Addr) bool { return ruleset.FamilyOf(a) == f }
 		if slices.ContainsFunc(addrs, is) {
-			all = append(all, []int{4, 6}[i])
+			all = append(all, int(f))
 		}
 	}
 	return all

@@ -3,6 +3,7 @@ package browser
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/picket-project/picket/cmd/inspect/ask"
@@ -31,6 +32,7 @@ type half struct {
 	By        []string `json:"by"`
 	AllowedBy []rule   `json:"allowedBy"`
 	Nearest   *rule    `json:"nearest"`
+	Reason    string   `json:"reason"`
 }
 
 // rule is a rule with what it lacks.
@@ -52,7 +54,7 @@ const everything = `(() => {
 			if (!answer) continue;
 			all.push({ from: from.name, to: to.name, port, verdict: answer.verdict,
 				pairs: answer.of, noFamily: answer.noFamily, halves: answer.halves.map((h) => ({
-					direction: h.direction, lets: h.lets, by: h.by.map((p) => data.policies[p].name),
+					direction: h.direction, lets: h.lets, reason: h.reason, by: h.by.map((p) => data.policies[p].name),
 					allowedBy: h.allowedBy.map(of), nearest: h.rules[0] && of(h.rules[0]) })) });
 		}
 	}));
@@ -120,6 +122,10 @@ func checkHalf(t *testing.T, s said, i int, want why.Half) {
 	if got.Direction != want.Direction || got.Lets != (want.Verdict == why.Allowed) ||
 		!slices.Equal(got.By, want.IsolatedBy) {
 		t.Fatalf("%+v, why says %+v", s, want)
+	}
+	// Only a disputed address makes a verdict another than the policies do.
+	if strings.Contains(got.Reason, "do not explain it") {
+		t.Fatalf("%s: %+v", got.Reason, s)
 	}
 	// At an address that several pods claim the policies of all of them decide, which the page does
 	// not explain.

@@ -18,7 +18,7 @@ const kindOf = (w) => (["", "Pod"].includes(data.workloads[w].kind) ? "" : data.
 
 // linkTo is the address of an answer in this page.
 const linkTo = (from, to, port) => "#why=" + [from, to].map((w) => encodeURIComponent(nameOf(w)))
-  .join(",") + (port ? portArgument(port).replace("/icmp", ":icmp") : "");
+  .join(",") + (port ? portArgument(port) : "");
 const linkOf = (w) => "#of=" + encodeURIComponent(nameOf(w));
 
 // A table of more lines than this takes a browser too long.
@@ -158,8 +158,8 @@ function showWhy(from, to, port) {
   const answer = chosen && why(from, to, chosen);
   const title = make("h2", {}, `${nameOf(from)} → ${nameOf(to)}`);
   if (!answer) {
-    show(title, make("p", {}, from === to
-      ? "It has one pod, and a pod always reaches itself." : "Its ports are not part of this report."));
+    show(title, make("p", {}, ports.length === 0
+      ? "Its ports are not part of this report." : "It has one pod, and a pod always reaches itself."));
     return;
   }
   const label = { allowed: "ALLOWED", denied: "DENIED", partly: "PARTLY DENIED" }[answer.verdict];
@@ -251,6 +251,7 @@ function showWorkload(w) {
   const pods = groupsOf[w].flatMap((g) => data.groups[g].pods);
   show(make("h2", {}, nameOf(w)), make("p", { class: "note" },
     outside(w) ? "an address that no policy speaks of" : `${kindOf(w)} ${pods.length} pods`.trim().replace(/^1 pods/, "1 pod")),
-    make("h3", {}, `Is reached by ${into.length}`), listOf(into),
-    make("h3", {}, `Reaches ${out.length}`), listOf(out));
+    ...(targetsOf[w].length === 0 ? [make("p", {}, "Who reaches it is not part of this report.")]
+      : [make("h3", {}, `Is reached by ${into.length}`), listOf(into)]),
+    make("h3", {}, `Reaches ${out.length}${inPart}`), listOf(out));
 }

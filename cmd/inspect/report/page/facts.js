@@ -16,6 +16,8 @@ data.groups.forEach((g, i) => groupsOf[g.workload].push(i));
 data.targets.forEach((t, i) => targetsOf[data.groups[t.group].workload].push(i));
 const edges = new Map(data.edges.map((e) => [e.from + " " + e.to, e]));
 
+// inPart says of which part of the cluster a sentence is; nothing where it is of all.
+const inPart = data.namespace ? ` in namespace ${data.namespace}` : "";
 const outside = (w) => data.spaces[data.workloads[w].space].outside;
 const reaches = (g, t) => has(data.groups[g].out, t) && has(data.targets[t].in, g);
 
@@ -104,20 +106,26 @@ function half(direction, { g, t }, families) {
   rules.sort((a, b) => distance(a) - distance(b));
   return {
     direction, own, lets: Boolean(lets), by, rules, allowedBy: rules.filter(allows),
-    reason: reason(own, { lets, by, allowed: rules.some(allows) }),
+    reason: reason({ own, peer }, { lets, by, allowed: rules.some(allows) }),
   };
 }
 
 // reason says in words why a direction was decided as it was.
-function reason(own, { lets, by, allowed }) {
+function reason({ own, peer }, { lets, by, allowed }) {
   if (outside(data.groups[own].workload)) {
     return "allowed: it is no pod, and policies judge pods alone";
   }
   if (Boolean(lets) !== (by.length === 0 || allowed)) {
-    return (lets ? "allowed" : "denied") + ": another pod or node states its address, too";
+    return (lets ? "allowed" : "denied") + ": " + unexplained([own, peer]);
   }
   if (by.length === 0) return "allowed: no policy isolates it in this direction";
   return lets ? "isolated, and a rule allows it" : "isolated, and no rule lets it through";
+}
+
+// unexplained says why a verdict is another than the policies and rules of two groups make it.
+function unexplained(groups) {
+  return groups.some((g) => data.groups[g].disputed) ? "another pod or node states its address, too"
+    : "the policies here do not explain it; ask picket why";
 }
 
 // fit lists what a rule lacks to match: of the peer, and of the port.
@@ -183,13 +191,19 @@ function find(name) {
   return { error: `No workload or pod is named “${name}”.` };
 }
 
-// parse reads a question in words: "a", "a → b", "a -> b:8080", "a b:53/udp", "a,b:http".
+// parse reads a question in words: "a", "a → b", "a -> b:8080", "a b:53/udp", "a,b:http", "a b/icmp",
+// "a b/icmpv6".
 function parse(text) {
   const words = text.trim().split(/\s*(?:→|->|,)\s*|\s+/).filter(Boolean);
   if (words.length === 0 || words.length > 2) return { error: "Ask for a name, or: from → to:port" };
   if (words.length === 1) return question(words[0]);
-  const [, name, port] = words[1].match(/^(.*?)(?::([^:]+))?$/);
-  return question(words[0], name, port);
+  return question(words[0], ...nameAndPort(words[1]));
+}
+
+// nameAndPort parts b:8080, b:53/udp and b/icmp, as picket why does, and b/icmpv6.
+function nameAndPort(text) {
+  const [, name, port, icmp] = text.match(/^(.*?)(?::([^:]+)|\/(icmp(?:v6)?))?$/);
+  return [name, port ?? icmp];
 }
 
 // question finds what is asked about by its names.
@@ -198,6 +212,7 @@ function question(from, to, port) {
   if (sender.error || to === undefined) return { ...sender, from: sender.workload };
   const receiver = find(to);
   if (receiver.error) return receiver;
+  if (targetsOf[receiver.workload].length === 0) return { from: sender.workload, to: receiver.workload };
   const asked = port && portNamed(receiver.workload, port);
   if (port && !asked) {
     return { error: `${data.workloads[receiver.workload].name} declares no port ${port}. ` +
@@ -210,7 +225,7 @@ function question(from, to, port) {
 // tcp where there is such a port.
 function portNamed(w, text) {
   const [port, protocol] = text.split("/");
-  if (port === "icmp" || port === "other") return "other";
+  if (["icmp", "icmpv6", "other"].includes(port)) return "other";
   const targets = targetsOf[w].map((t) => data.targets[t]);
   const is = [
     (t) => t.port === text || t.port === `${protocol ?? "tcp"}/${port}`,
