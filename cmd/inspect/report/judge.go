@@ -7,30 +7,108 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// judge asks the programs about every group and every target, in both directions.
+// judge asks the programs about every group and every target, in both directions. Of pairs that
+// are judged alike it asks about one.
 func (b *builder) judge() {
+	senders, receivers := b.senders()
+	out := b.decide(ruleset.Egress, senders, receivers)
 	// A row for each sender: which ports its egress lets it reach.
-	for i := range b.units {
-		out := newBits(len(b.goals))
+	for i, class := range senders.of {
+		row := newBits(len(b.goals))
 		for j := range b.goals {
-			if b.lets(ruleset.Egress, i, j) {
-				out.set(j)
+			if out[class][receivers.of[j]] {
+				row.set(j)
 			}
 		}
-		b.out = append(b.out, out)
-		b.data.Groups[i].Out = b.rows.addBits(out)
+		b.out = append(b.out, row)
+		b.data.Groups[i].Out = b.rows.addBits(row)
 	}
+	senders, receivers = b.receivers()
+	in := b.decide(ruleset.Ingress, senders, receivers)
 	// A row for each port: whom the ingress of its pods lets in.
-	for j := range b.goals {
-		in := newBits(len(b.units))
+	for j, class := range receivers.of {
+		row := newBits(len(b.units))
 		for i := range b.units {
-			if b.lets(ruleset.Ingress, i, j) {
-				in.set(i)
+			if in[senders.of[i]][class] {
+				row.set(i)
 			}
 		}
-		b.in = append(b.in, in)
-		b.data.Targets[j].In = b.rows.addBits(in)
+		b.in = append(b.in, row)
+		b.data.Targets[j].In = b.rows.addBits(row)
 	}
+}
+
+// senders sorts units and goals by what the egress of the units makes of them.
+func (b *builder) senders() (units, goals classes) {
+	return b.classify(
+		func(p ask.Pod) string { return b.cluster.SubjectKey(p, ruleset.Egress) }, b.cluster.PeerKey)
+}
+
+// receivers sorts units and goals by what the ingress of the goals' pods makes of them.
+func (b *builder) receivers() (units, goals classes) {
+	return b.classify(b.cluster.PeerKey,
+		func(p ask.Pod) string { return b.cluster.SubjectKey(p, ruleset.Ingress) })
+}
+
+// classify sorts units and goals by texts that are the same for pods which are alike.
+func (b *builder) classify(from, to func(ask.Pod) string) (units, goals classes) {
+	byUnit := newTable()
+	for i, u := range b.units {
+		units.add(byUnit.add(keyOf(u, from)), i)
+	}
+	keys, byGoal := make([]string, len(b.units)), newTable()
+	for i, u := range b.units {
+		keys[i] = keyOf(u, to)
+	}
+	for j, g := range b.goals {
+		goals.add(byGoal.add(g.port.String()+" "+keys[g.unit]), j)
+	}
+	return units, goals
+}
+
+// keyOf is the text of a unit; the internet is like nobody.
+func keyOf(u unit, of func(ask.Pod) string) string {
+	if len(u.pods) == 0 {
+		return ask.Internet
+	}
+	return of(u.pods[0])
+}
+
+// classes sorts numbers into classes, which are numbered from 0.
+type classes struct {
+	of []int
+	// The first two members of each class; twice the same where it has one.
+	first [][2]int
+}
+
+// add adds the next number to its class.
+func (c *classes) add(class, member int) {
+	c.of = append(c.of, class)
+	if class == len(c.first) {
+		c.first = append(c.first, [2]int{member, member})
+	} else if c.first[class][0] == c.first[class][1] {
+		c.first[class][1] = member
+	}
+}
+
+// decide asks about one unit and one goal of each two classes, of different pods if there are such.
+func (b *builder) decide(d ruleset.Direction, units, goals classes) [][]bool {
+	all := make([][]bool, len(units.first))
+	for x, senders := range units.first {
+		all[x] = make([]bool, len(goals.first))
+		for y, receivers := range goals.first {
+			from, to := senders[0], receivers[0]
+			// What a pod sends to itself says nothing of others that are like it.
+			if b.goals[to].unit == from {
+				to = receivers[1]
+			}
+			if b.goals[to].unit == from {
+				from = senders[1]
+			}
+			all[x][y] = b.lets(d, from, to)
+		}
+	}
+	return all
 }
 
 // lets reports whether a direction lets a group reach a target, in every IP family that both have.
@@ -69,12 +147,12 @@ func (b *builder) pairs(from, to int) int {
 func (b *builder) addEdges() {
 	n := len(b.data.Spaces)
 	edges := make([]Edge, n*n)
-	for pair, c := range b.countPairs() {
+	b.countPairs(func(from, to int, c tally) {
 		// One pod has no pair with itself.
 		if c.pairs == 0 {
-			continue
+			return
 		}
-		from, to := b.data.Workloads[pair[0]].Space, b.data.Workloads[pair[1]].Space
+		from, to = b.data.Workloads[from].Space, b.data.Workloads[to].Space
 		e := &edges[from*n+to]
 		e.From, e.To = from, to
 		e.Pairs++
@@ -85,7 +163,7 @@ func (b *builder) addEdges() {
 		case c.open > 0:
 			e.Some++
 		}
-	}
+	})
 	for _, e := range edges {
 		if e.Pairs > 0 {
 			b.data.Edges = append(b.data.Edges, e)
@@ -96,23 +174,28 @@ func (b *builder) addEdges() {
 // tally counts pairs of pods, over all ports that the grid shows.
 type tally struct{ open, pairs int }
 
-// countPairs counts them for every pair of workloads.
-func (b *builder) countPairs() map[[2]int]tally {
-	all := map[[2]int]tally{}
+// countPairs counts them from every workload to each other.
+func (b *builder) countPairs(each func(from, to int, c tally)) {
+	all := make([]tally, len(b.data.Workloads))
 	for i, from := range b.data.Groups {
 		for j, t := range b.data.Targets {
 			// What the grid does not show does not count here either.
 			if t.Extra {
 				continue
 			}
-			key := [2]int{from.Workload, b.data.Groups[t.Group].Workload}
-			c, n := all[key], b.pairs(i, t.Group)
+			c, n := &all[b.data.Groups[t.Group].Workload], b.pairs(i, t.Group)
 			c.pairs += n
 			if b.out[i].has(j) && b.in[j].has(i) {
 				c.open += n
 			}
-			all[key] = c
 		}
+		// The groups of a workload come one after the other.
+		if i+1 < len(b.data.Groups) && b.data.Groups[i+1].Workload == from.Workload {
+			continue
+		}
+		for to, c := range all {
+			each(from.Workload, to, c)
+		}
+		clear(all)
 	}
-	return all
 }
