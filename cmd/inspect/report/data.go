@@ -65,8 +65,12 @@ type Group struct {
 	Families []int `json:"families"`
 	// Policies that isolate it, by direction.
 	By map[string][]int `json:"by"`
+	// Those that are audited, and select it: they isolate nobody, and open nothing.
+	Audits map[string][]int `json:"audits"`
 	// Row of targets that its egress lets it reach.
 	Out int `json:"out"`
+	// Row of those of them that the audited policies would deny it.
+	OutAudited int `json:"outAudited"`
 	// Its address may not be its own alone, so its policies need not explain a verdict.
 	Disputed bool `json:"disputed"`
 }
@@ -80,17 +84,21 @@ type Target struct {
 	Name string `json:"name"`
 	// Row of groups that its ingress lets in.
 	In int `json:"in"`
+	// Row of those of them that the audited policies would deny.
+	InAudited int `json:"inAudited"`
 	// "other" of a group that declares ports: not shown in the grid.
 	Extra bool `json:"extra"`
 }
 
-// Edge is how many pairs of workloads of two namespaces there are, and how many are open.
+// Edge is how many pairs of workloads of two namespaces there are, how many are open, and of how many
+// of these audited policies would deny a part at least.
 type Edge struct {
-	From  int `json:"from"`
-	To    int `json:"to"`
-	All   int `json:"all"`
-	Some  int `json:"some"`
-	Pairs int `json:"pairs"`
+	From    int `json:"from"`
+	To      int `json:"to"`
+	All     int `json:"all"`
+	Some    int `json:"some"`
+	Audited int `json:"audited"`
+	Pairs   int `json:"pairs"`
 }
 
 // Policy is a policy with its rules, by direction.

@@ -7,47 +7,69 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
+// answers are sets of what is let through, and of what of that audited policies would deny.
+type answers struct{ lets, audited []bits }
+
+// newAnswers makes so many sets of numbers below a limit.
+func newAnswers(n, limit int) answers {
+	var a answers
+	for range n {
+		a.lets, a.audited = append(a.lets, newBits(limit)), append(a.audited, newBits(limit))
+	}
+	return a
+}
+
+// note adds a number to a set.
+func (a answers) note(at, number int, x answer) {
+	if x != denied {
+		a.lets[at].set(number)
+	}
+	if x == audited {
+		a.audited[at].set(number)
+	}
+}
+
+// answer is what a direction does to all flows from a unit to a goal.
+type answer uint8
+
+const (
+	denied answer = iota
+	allowed
+	audited // allowed, and audited policies would deny one of the flows
+)
+
 // judge asks the programs about every group and every target, in both directions. Of pairs that
 // are judged alike it asks about one.
 func (b *builder) judge() {
-	senders, receivers := b.senders()
-	out := b.decide(ruleset.Egress, senders, receivers)
 	// A row for each sender: which ports its egress lets it reach.
-	for i, class := range senders.of {
-		row := newBits(len(b.goals))
-		for j := range b.goals {
-			if out[class][receivers.of[j]] {
-				row.set(j)
-			}
-		}
-		b.out = append(b.out, row)
-		b.data.Groups[i].Out = b.rows.addBits(row)
+	b.out = newAnswers(len(b.units), len(b.goals))
+	b.decide(ruleset.Egress, func(unit, goal int, x answer) { b.out.note(unit, goal, x) })
+	for i := range b.units {
+		g := &b.data.Groups[i]
+		g.Out, g.OutAudited = b.rows.addBits(b.out.lets[i]), b.rows.addBits(b.out.audited[i])
 	}
-	senders, receivers = b.receivers()
-	in := b.decide(ruleset.Ingress, senders, receivers)
 	// A row for each port: whom the ingress of its pods lets in.
-	for j, class := range receivers.of {
-		row := newBits(len(b.units))
-		for i := range b.units {
-			if in[senders.of[i]][class] {
-				row.set(i)
-			}
-		}
-		b.in = append(b.in, row)
-		b.data.Targets[j].In = b.rows.addBits(row)
+	b.in = newAnswers(len(b.goals), len(b.units))
+	b.decide(ruleset.Ingress, func(unit, goal int, x answer) { b.in.note(goal, unit, x) })
+	for j := range b.goals {
+		t := &b.data.Targets[j]
+		t.In, t.InAudited = b.rows.addBits(b.in.lets[j]), b.rows.addBits(b.in.audited[j])
 	}
 }
 
-// senders sorts units and goals by what the egress of the units makes of them.
-func (b *builder) senders() (units, goals classes) {
-	return b.classify(
-		func(p ask.Pod) string { return b.cluster.SubjectKey(p, ruleset.Egress) }, b.cluster.PeerKey)
-}
-
-// receivers sorts units and goals by what the ingress of the goals' pods makes of them.
-func (b *builder) receivers() (units, goals classes) {
-	return b.classify(b.cluster.PeerKey,
-		func(p ask.Pod) string { return b.cluster.SubjectKey(p, ruleset.Ingress) })
+// decide hands over what a direction does to every unit and goal.
+func (b *builder) decide(d ruleset.Direction, each func(unit, goal int, x answer)) {
+	subject := func(p ask.Pod) string { return b.cluster.SubjectKey(p, d) }
+	units, goals := b.classify(subject, b.cluster.PeerKey)
+	if d == ruleset.Ingress {
+		units, goals = b.classify(b.cluster.PeerKey, subject)
+	}
+	of := b.ofClasses(d, units, goals)
+	for i, x := range units.of {
+		for j, y := range goals.of {
+			each(i, j, of[x][y])
+		}
+	}
 }
 
 // classify sorts units and goals by texts that are the same for pods which are alike.
@@ -91,11 +113,12 @@ func (c *classes) add(class, member int) {
 	}
 }
 
-// decide asks about one unit and one goal of each two classes, of different pods if there are such.
-func (b *builder) decide(d ruleset.Direction, units, goals classes) [][]bool {
-	all := make([][]bool, len(units.first))
+// ofClasses asks about one unit and one goal of each two classes, of different pods if there are
+// such.
+func (b *builder) ofClasses(d ruleset.Direction, units, goals classes) [][]answer {
+	all := make([][]answer, len(units.first))
 	for x, senders := range units.first {
-		all[x] = make([]bool, len(goals.first))
+		all[x] = make([]answer, len(goals.first))
 		for y, receivers := range goals.first {
 			from, to := senders[0], receivers[0]
 			// What a pod sends to itself says nothing of others that are like it.
@@ -105,23 +128,30 @@ func (b *builder) decide(d ruleset.Direction, units, goals classes) [][]bool {
 			if b.goals[to].unit == from {
 				from = senders[1]
 			}
-			all[x][y] = b.lets(d, from, to)
+			all[x][y] = b.ask(d, from, to)
 		}
 	}
 	return all
 }
 
-// lets reports whether a direction lets a group reach a target, in every IP family that both have.
-func (b *builder) lets(d ruleset.Direction, from, to int) bool {
+// ask asks whether a direction lets a group reach a target, in every IP family that both have.
+func (b *builder) ask(d ruleset.Direction, from, to int) answer {
 	g := b.goals[to]
 	flows := ask.Flows(b.units[from].addrs, b.receiver(from, g.unit), g.port)
+	// Two ends without a family in common have no flow, and nothing is open.
+	if len(flows) == 0 {
+		return denied
+	}
+	best := allowed
 	for _, f := range flows {
-		if b.cluster.Judge(d, f).Denied() {
-			return false
+		switch h := b.cluster.Judge(d, f); {
+		case h.Denied():
+			return denied
+		case h.Decision.Audited:
+			best = audited
 		}
 	}
-	// Two ends without a family in common have no flow, and nothing is open.
-	return len(flows) > 0
+	return best
 }
 
 // receiver returns the addresses of a group as another one sees it. To itself a group is its second
@@ -163,6 +193,9 @@ func (b *builder) addEdges() {
 		case c.open > 0:
 			e.Some++
 		}
+		if c.audited {
+			e.Audited++
+		}
 	})
 	for _, e := range edges {
 		if e.Pairs > 0 {
@@ -172,7 +205,10 @@ func (b *builder) addEdges() {
 }
 
 // tally counts pairs of pods, over all ports that the grid shows.
-type tally struct{ open, pairs int }
+type tally struct {
+	open, pairs int
+	audited     bool // audited policies would deny some of those that are open
+}
 
 // countPairs counts them from every workload to each other.
 func (b *builder) countPairs(each func(from, to int, c tally)) {
@@ -185,8 +221,9 @@ func (b *builder) countPairs(each func(from, to int, c tally)) {
 			}
 			c, n := &all[b.data.Groups[t.Group].Workload], b.pairs(i, t.Group)
 			c.pairs += n
-			if b.out[i].has(j) && b.in[j].has(i) {
+			if b.out.lets[i].has(j) && b.in.lets[j].has(i) {
 				c.open += n
+				c.audited = c.audited || n > 0 && (b.out.audited[i].has(j) || b.in.audited[j].has(i))
 			}
 		}
 		// The groups of a workload come one after the other.

@@ -58,9 +58,9 @@ type builder struct {
 	// As data.Targets.
 	goals []goal
 	// By unit: goals that its egress lets it reach.
-	out []bits
+	out answers
 	// By goal: units that its ingress lets in.
-	in []bits
+	in answers
 
 	rows, labels, ports, selectors, needs table
 	policyAt                              map[*policy.Policy]int
@@ -109,7 +109,8 @@ func (b *builder) addPods(namespace string) {
 // addGroup adds a group of the last workload, and its ports if it is one of those asked about.
 func (b *builder) addGroup(g ask.Group, asked bool) {
 	own := Group{Workload: len(b.data.Workloads) - 1, Families: families(g.Rep().Addrs),
-		Disputed: b.cluster.Disputed(g.Rep()), By: map[string][]int{}, Labels: []int{}}
+		Disputed: b.cluster.Disputed(g.Rep()), By: map[string][]int{}, Audits: map[string][]int{},
+		Labels: []int{}}
 	for _, p := range g.Pods {
 		own.Pods = append(own.Pods, p.Name)
 	}
@@ -143,7 +144,7 @@ func (b *builder) addInternet(asked bool) {
 		Workload{ask.Internet, "", len(b.data.Spaces) - 1})
 	b.data.Groups = append(b.data.Groups, Group{Workload: len(b.data.Workloads) - 1,
 		Pods: []string{ask.Internet}, Families: families(addrs), By: map[string][]int{},
-		Labels: []int{}})
+		Audits: map[string][]int{}, Labels: []int{}})
 	b.units = append(b.units, unit{nil, addrs})
 	if asked {
 		b.addTargets(ask.Port{Protocol: ruleset.TCP, Number: 443, Name: "https"})

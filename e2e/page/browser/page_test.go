@@ -78,6 +78,8 @@ func cell(title string) string { return fmt.Sprintf(`document.querySelector('td[
 
 func (b *browser) clickCell() {
 	b.until(`document.getElementById("why").hidden`)
+	// Without audited policies there is no mark for them to explain.
+	b.until(`document.getElementById("audit").hidden`)
 	b.shot("reach")
 	b.do(chromedp.Click(chromedp.CSS(`td[title="shop/stranger does not reach shop/backend"]`)))
 	b.says("DENIED tcp/8080", "isolated by", "shop/default-deny, shop/dns",

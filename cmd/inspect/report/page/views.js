@@ -29,6 +29,9 @@ function drawCoverage() {
   if (c.hostNetwork.length) {
     byId("coverage").append(make("h3", {}, "Out of reach of any policy (hostNetwork)"), make("p", {}, few(c.hostNetwork)));
   }
+  if (c.audited.length) {
+    byId("coverage").append(make("h3", {}, "Audited, so that they isolate nobody"), make("p", {}, few(c.audited)));
+  }
   if (c.unused.length) {
     byId("coverage").append(make("h3", {}, "Policies that select nobody"), tableOf(["policy", "selects", "meant"],
       c.unused.map((u) => [u.policy, u.selector, u.meant && u.meant + "?"])));
@@ -179,6 +182,7 @@ function setUp() {
 // Up to this many workloads everything is unfolded at first.
 if (data.workloads.length <= 40) data.spaces.forEach((_, s) => unfolded.add(s));
 byId("names").append(...data.workloads.slice(0, 2000).map((w) => make("option", { value: w.name })));
+byId("audit").hidden = !anyAudited;
 byId("part").textContent = inPart && `Columns, coverage and findings are those of namespace ${data.namespace} alone.`;
 byId("arrows").textContent = inPart && `Arrows to other namespaces than ${data.namespace} are not part of this report.`;
 byId("host").textContent = data.host.length ? `Left out, on their nodes' network: ${few(data.host)}` : "";
