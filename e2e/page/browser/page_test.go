@@ -100,8 +100,14 @@ func (b *browser) clickCell() {
 		"#why=shop%2Ffrontend-1,shop%2Fbackend:8080" {
 		b.Errorf("the address is %s", hash)
 	}
-	if n := eval[int](b, `document.querySelectorAll("td.chosen").length`); n != 1 {
+	const marked = `document.querySelectorAll("td.chosen").length`
+	if n := eval[int](b, marked); n != 1 {
 		b.Errorf("%d cells are marked", n)
+	}
+	b.ask("shop/stranger")
+	b.says("Is reached by 0")
+	if n := eval[int](b, marked); n != 0 {
+		b.Errorf("%d cells are marked that nobody asks about", n)
 	}
 }
 
@@ -214,10 +220,13 @@ func (b *browser) dark() {
 }
 
 // media says what the person has set in the system.
-func (b *browser) media(scheme string) {
+func (b *browser) media(scheme string) { b.emulate("screen", scheme) }
+
+// emulate shows the page as on paper, if the medium is print.
+func (b *browser) emulate(medium, scheme string) {
 	b.Helper()
 	b.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: medium,
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 		return chromedp.Void{}, err
 	})
@@ -236,6 +245,15 @@ func (b *browser) print() {
 			b.Fatal(err)
 		}
 	}
+	// Everything is on paper, and nothing to click on.
+	b.emulate("print", "light")
+	b.size(794, 2200)
+	b.shot("print")
+	if n := eval[int](b, `[...document.querySelectorAll("[role=tabpanel]")].filter((e) => e.offsetHeight > 0).length`); n != 5 {
+		b.Errorf("%d of 5 views are printed", n)
+	}
+	b.media("dark")
+	b.size(1280, 800)
 }
 
 func (b *browser) phone() {

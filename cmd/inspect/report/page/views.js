@@ -109,6 +109,7 @@ function follow() {
   const value = decoded(raw);
   byId("answer").textContent = "";
   byId("why").hidden = true;
+  mark();
   // In a link commas and colons of names are encoded, so that those which are left separate.
   if (what === "why" && raw.includes(",")) {
     const [from, rest] = raw.split(",");
