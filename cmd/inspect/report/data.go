@@ -90,8 +90,8 @@ type Target struct {
 	Extra bool `json:"extra"`
 }
 
-// Edge is how many pairs of workloads of two namespaces there are, how many are open, and of how many
-// of these audited policies would deny a part at least.
+// Edge is how many pairs of workloads of two namespaces there are, how many are open, and of how
+// many of these audited policies would deny a part at least.
 type Edge struct {
 	From    int `json:"from"`
 	To      int `json:"to"`

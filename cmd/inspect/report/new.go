@@ -26,9 +26,10 @@ func newBuilder(in Input) *builder {
 		selectors: newTable(), needs: newTable(), policyAt: map[*policy.Policy]int{}}
 	// Lists are never null, so that whoever reads them need not ask.
 	b.data = Data{Source: in.Source, Made: in.Made, Namespace: in.Namespace,
-		Labels: [][2]string{}, Spaces: []Space{}, Workloads: []Workload{}, Groups: []Group{}, Targets: []Target{}, Edges: []Edge{},
-		Policies: []Policy{}, Rules: []Rule{}, Selectors: []Selector{}, Needs: []Need{},
-		Ports: []Ports{}, Host: []string{}, Coverage: coverage.Of(in.Cluster, in.Namespace),
+		Labels: [][2]string{}, Spaces: []Space{}, Workloads: []Workload{}, Groups: []Group{},
+		Targets: []Target{}, Edges: []Edge{}, Policies: []Policy{}, Rules: []Rule{},
+		Selectors: []Selector{}, Needs: []Need{}, Ports: []Ports{}, Host: []string{},
+		Coverage: coverage.Of(in.Cluster, in.Namespace),
 		Findings: append([]lint.Finding{}, in.Findings...), Diff: in.Diff}
 	return b
 }

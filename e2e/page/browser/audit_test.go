@@ -35,8 +35,8 @@ func TestThePageShowsWhatIsAudited(t *testing.T) {
 	b.until(cell(stranger) + ` !== null && ` + cell("shop/frontend-1 reaches shop/backend") + ` !== null`)
 	b.shot("audit-reach")
 	b.do(chromedp.Click(chromedp.CSS(`td[title="` + stranger + `"]`)))
-	b.says("ALLOWED tcp/8080", "would be denied by shop/default-deny, shop/dns, shop/backend-from-frontend",
-		"(audited)", "allowed: the policies that would deny it are audited", "◎ tcp/8080")
+	b.says("ALLOWED tcp/8080", "would be denied by shop/default-deny, shop/dns, "+
+		"shop/backend-from-frontend, shop/backend-from-office (audited)", "allowed: the policies that would deny it are audited", "◎ tcp/8080")
 	b.shot("audit-why")
 	b.do(chromedp.Click(chromedp.CSS(`td[title="shop/frontend-1 reaches shop/backend"]`)))
 	b.says("shop/frontend-1", "allowed: no policy isolates it in this direction", "audited", "✓ tcp/8080")

@@ -249,7 +249,8 @@ func (b *browser) print() {
 	b.emulate("print", "light")
 	b.size(794, 2200)
 	b.shot("print")
-	if n := eval[int](b, `[...document.querySelectorAll("[role=tabpanel]")].filter((e) => e.offsetHeight > 0).length`); n != 5 {
+	if n := eval[int](b, `[...document.querySelectorAll("[role=tabpanel]")]
+		.filter((e) => e.offsetHeight > 0).length`); n != 5 {
 		b.Errorf("%d of 5 views are printed", n)
 	}
 	b.media("dark")

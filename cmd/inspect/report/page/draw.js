@@ -191,9 +191,10 @@ const portGlyphs = { all: "✓ ", none: "✗ ", some: "◐ ", self: "" };
 
 // auditText says which audited policies would deny what is shown.
 function auditText(answer) {
-  const names = answer.halves.filter((h) => h.wouldDeny).flatMap((h) => h.audited).map((p) => data.policies[p].name);
-  if (answer.verdict !== "allowed" || names.length === 0) return [];
-  return [make("p", {}, make("span", { class: "bad" }, "would be denied"), ` by ${names.join(", ")} (audited)`)];
+  const names = new Set(answer.halves.filter((h) => h.wouldDeny).flatMap((h) => h.audited)
+    .map((p) => data.policies[p].name));
+  if (answer.verdict !== "allowed" || names.size === 0) return [];
+  return [make("p", {}, make("span", { class: "bad" }, "would be denied"), ` by ${[...names].join(", ")} (audited)`)];
 }
 
 // portText is a port with the name that pods give it.
