@@ -126,7 +126,7 @@ func TestProblemsOfTheInput(t *testing.T) {
 			"warning: x.yaml: no pod that runs (only 1 NetworkPolicy, 1 Pod)" + noPod, 1},
 		{"a Deployment", shop + "---\n" + lonePolicy,
 			"note: 2 pods for 1 workload: Deployment a/shop (two at most for each; more are " +
-				"judged alike)\n" + madeUp, 0},
+				"decided alike)\n" + madeUp, 0},
 		{"pods as people write them", strings.Replace(onePod,
 			"spec: {nodeName: n1}\nstatus: {podIP: 10.0.1.2}\n", "", 1) + "---\n" + lonePolicy,
 			madeUp, 0},

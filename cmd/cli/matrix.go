@@ -63,7 +63,7 @@ without a declared port it is what a rule without ports lets through ("other", s
 --grid: which pod reaches which at one port, in every IP family that both have.
 
 Where no pod of files states an address, nodes and addresses are made up. Deployments and the like are
-judged by the pods that they make, two at most for each. What is wrong with files is told on stderr,
+taken as the pods that they make, two at most for each. What is wrong with files is told on stderr,
 one line each; with --strict nothing else is printed then, and the exit code is 1.
 
 The exit code is 0, or 2 after an error.`,

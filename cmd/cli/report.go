@@ -43,9 +43,9 @@ Links into the page can be kept: page.html#why=shop/web,shop/db:5432
 
   -o json    the same for programs: the answers of matrix, coverage, lint and diff in one
 
-With -n only who reaches that namespace, its coverage and its findings are in it; a change is shown
-as a whole. The names of all other workloads and policies are still in the file: they explain who
-reaches the namespace.
+With -n it says only who reaches the pods of that namespace, how far they are covered, and what lint
+finds there; a change is shown as a whole. All workloads and policies of the cluster are still in the
+file, by name and with their labels: they explain who reaches the namespace.
 
 The exit code is 0, or 2 after an error.`,
 		Example: `  picket report --out page.html

@@ -214,7 +214,7 @@ var reasons = map[string]string{
 	why.AuditOnly:   "allowed: the policies that would deny it are audited",
 	why.OwnNode:     "allowed: a pod and its own node always reach each other",
 	why.Itself:      "allowed: a pod always reaches itself",
-	why.NoPod:       "allowed: it is no pod, and policies judge pods alone",
+	why.NoPod:       "allowed: it is no pod, and policies are about pods alone",
 	why.HostPod:     "allowed: it is on its node's network, where no policy selects it",
 	why.Elsewhere:   "allowed: the address is not its own",
 }

@@ -6,7 +6,7 @@
 //	                  notes                 node and an address           of every node
 //
 // Nodes is a value. Package ask holds a cluster as a value, too, that questions are put to, and the
-// packages why, reach, coverage and lint are the answers: pure functions of it. Its objects come
+// packages why, reach, coverage, lint and report are the answers: pure functions of it. Its objects come
 // from files, or from a cluster.
 //
 // # Contract

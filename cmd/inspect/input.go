@@ -97,7 +97,7 @@ func (in *Input) expand() {
 		names = append(names, w.String())
 	}
 	in.Notes = append(in.Notes, fmt.Sprintf(
-		"%s for %s: %s (two at most for each; more are judged alike)",
+		"%s for %s: %s (two at most for each; more are decided alike)",
 		Count(len(pods), "pod"), Count(len(workloads), "workload"), firstFew(names)))
 }
 

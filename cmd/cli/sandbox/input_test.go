@@ -32,7 +32,7 @@ func TestSandboxRunOfSeveralPaths(t *testing.T) {
 	cmd.Stdin = strings.NewReader(deployment)
 	got := finish(t, cmd)
 	const note = "note: 1 pod for 1 workload: Deployment shop/stranger (two at most for each; " +
-		"more are judged alike)\n"
+		"more are decided alike)\n"
 	if got.code != 0 || got.stderr != note {
 		t.Error(got)
 	}

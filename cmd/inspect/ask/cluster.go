@@ -30,6 +30,8 @@ type Cluster struct {
 	statements map[netip.Addr]int      // how many pods and nodes state an address
 	disputed   map[policy.Key]bool     // pods with an address that may not be theirs alone
 	plain      map[netip.Addr]bool     // addresses of all other pods that are not on a node's network
+	claimed    map[string]bool         // nodes with an address that one of these pods states
+	lookedAt   map[string]bool         // keys of labels of pods that a selector asks for
 	ranges     *policy.PodRanges
 	blocks     []ruleset.Range // of all ipBlocks, sorted
 	outside    []netip.Addr    // that internet stands for
@@ -44,6 +46,7 @@ func New(o policy.Objects, services []*corev1.Service) *Cluster {
 		programs:   map[string]*ruleset.Program{}, claims: map[netip.Addr][]string{},
 		pods: map[policy.Key]int{}, statements: map[netip.Addr]int{},
 		disputed: map[policy.Key]bool{}, plain: map[netip.Addr]bool{},
+		claimed: map[string]bool{}, lookedAt: map[string]bool{},
 	}
 	for _, ns := range c.snapshot.Namespaces {
 		c.namespaces[ns.Name] = ns
@@ -55,6 +58,7 @@ func New(o policy.Objects, services []*corev1.Service) *Cluster {
 	// The order matters: each step uses what the one before has found.
 	c.names = c.findNamespaces()
 	c.addPolicies()
+	c.findLookedAt()
 	c.findDisputes()
 	c.blocks = c.allBlocks()
 	c.outside = c.pickOutside()
@@ -98,6 +102,7 @@ func (c *Cluster) findDisputes() {
 	for _, n := range c.snapshot.Nodes {
 		for _, a := range n.Addrs {
 			c.statements[a]++
+			c.claimed[n.Name] = c.claimed[n.Name] || len(c.claims[a]) > 0
 		}
 	}
 	for _, p := range c.Pods {

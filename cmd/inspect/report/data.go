@@ -11,6 +11,8 @@ import (
 type Data struct {
 	Source string `json:"source"`
 	Made   string `json:"made"`
+	// Whose pods the targets, the coverage and the findings are; empty: everybody's.
+	Namespace string `json:"namespace"`
 	// Sets as bits in base64, bit 0 of a byte first.
 	Rows []string `json:"rows"`
 	// Labels that a selector looks at, each once.
@@ -20,7 +22,7 @@ type Data struct {
 	Workloads []Workload `json:"workloads"`
 	Groups    []Group    `json:"groups"`
 	Targets   []Target   `json:"targets"`
-	// Between namespaces, nobody reaches nobody left out.
+	// Between namespaces with workloads; closed ones, too.
 	Edges []Edge `json:"edges"`
 
 	Policies  []Policy   `json:"policies"`
@@ -63,9 +65,13 @@ type Group struct {
 	Families []int `json:"families"`
 	// Policies that isolate it, by direction.
 	By map[string][]int `json:"by"`
+	// Those that are audited, and select it: they isolate nobody, and open nothing.
+	Audits map[string][]int `json:"audits"`
 	// Row of targets that its egress lets it reach.
 	Out int `json:"out"`
-	// Others state its address, too.
+	// Row of those of them that the audited policies would deny it.
+	OutAudited int `json:"outAudited"`
+	// Its address may not be its own alone, so its policies need not explain a verdict.
 	Disputed bool `json:"disputed"`
 }
 
@@ -78,17 +84,21 @@ type Target struct {
 	Name string `json:"name"`
 	// Row of groups that its ingress lets in.
 	In int `json:"in"`
+	// Row of those of them that the audited policies would deny.
+	InAudited int `json:"inAudited"`
 	// "other" of a group that declares ports: not shown in the grid.
 	Extra bool `json:"extra"`
 }
 
-// Edge is how many pairs of workloads of two namespaces there are, and how many are open.
+// Edge is how many pairs of workloads of two namespaces there are, how many are open, and of how
+// many of these audited policies would deny a part at least.
 type Edge struct {
-	From  int `json:"from"`
-	To    int `json:"to"`
-	All   int `json:"all"`
-	Some  int `json:"some"`
-	Pairs int `json:"pairs"`
+	From    int `json:"from"`
+	To      int `json:"to"`
+	All     int `json:"all"`
+	Some    int `json:"some"`
+	Audited int `json:"audited"`
+	Pairs   int `json:"pairs"`
 }
 
 // Policy is a policy with its rules, by direction.

@@ -25,10 +25,11 @@ func newBuilder(in Input) *builder {
 	b := &builder{cluster: in.Cluster, rows: newTable(), labels: newTable(), ports: newTable(),
 		selectors: newTable(), needs: newTable(), policyAt: map[*policy.Policy]int{}}
 	// Lists are never null, so that whoever reads them need not ask.
-	b.data = Data{Source: in.Source, Made: in.Made, Labels: [][2]string{}, Spaces: []Space{},
-		Workloads: []Workload{}, Groups: []Group{}, Targets: []Target{}, Edges: []Edge{},
-		Policies: []Policy{}, Rules: []Rule{}, Selectors: []Selector{}, Needs: []Need{},
-		Ports: []Ports{}, Host: []string{}, Coverage: coverage.Of(in.Cluster, in.Namespace),
+	b.data = Data{Source: in.Source, Made: in.Made, Namespace: in.Namespace,
+		Labels: [][2]string{}, Spaces: []Space{}, Workloads: []Workload{}, Groups: []Group{},
+		Targets: []Target{}, Edges: []Edge{}, Policies: []Policy{}, Rules: []Rule{},
+		Selectors: []Selector{}, Needs: []Need{}, Ports: []Ports{}, Host: []string{},
+		Coverage: coverage.Of(in.Cluster, in.Namespace),
 		Findings: append([]lint.Finding{}, in.Findings...), Diff: in.Diff}
 	return b
 }
@@ -42,7 +43,7 @@ func (b *builder) build(namespace string) (Data, error) {
 			"expected %d pairs at most; give a namespace (-n)", len(b.units), len(b.goals),
 			mostVerdicts)
 	}
-	b.judge()
+	b.askAll()
 	b.addPolicies()
 	b.addEdges()
 	b.data.Rows = b.rows.texts
@@ -58,9 +59,9 @@ type builder struct {
 	// As data.Targets.
 	goals []goal
 	// By unit: goals that its egress lets it reach.
-	out []bits
+	out answers
 	// By goal: units that its ingress lets in.
-	in []bits
+	in answers
 
 	rows, labels, ports, selectors, needs table
 	policyAt                              map[*policy.Policy]int
@@ -109,7 +110,8 @@ func (b *builder) addPods(namespace string) {
 // addGroup adds a group of the last workload, and its ports if it is one of those asked about.
 func (b *builder) addGroup(g ask.Group, asked bool) {
 	own := Group{Workload: len(b.data.Workloads) - 1, Families: families(g.Rep().Addrs),
-		Disputed: b.cluster.Disputed(g.Rep()), By: map[string][]int{}, Labels: []int{}}
+		Disputed: b.cluster.Disputed(g.Rep()), By: map[string][]int{}, Audits: map[string][]int{},
+		Labels: []int{}}
 	for _, p := range g.Pods {
 		own.Pods = append(own.Pods, p.Name)
 	}
@@ -143,7 +145,7 @@ func (b *builder) addInternet(asked bool) {
 		Workload{ask.Internet, "", len(b.data.Spaces) - 1})
 	b.data.Groups = append(b.data.Groups, Group{Workload: len(b.data.Workloads) - 1,
 		Pods: []string{ask.Internet}, Families: families(addrs), By: map[string][]int{},
-		Labels: []int{}})
+		Audits: map[string][]int{}, Labels: []int{}})
 	b.units = append(b.units, unit{nil, addrs})
 	if asked {
 		b.addTargets(ask.Port{Protocol: ruleset.TCP, Number: 443, Name: "https"})
@@ -153,10 +155,10 @@ func (b *builder) addInternet(asked bool) {
 // families returns the IP families of addresses, each once.
 func families(addrs []netip.Addr) []int {
 	all := []int{}
-	for i, f := range ruleset.Families {
+	for _, f := range ruleset.Families {
 		is := func(a netip.Addr) bool { return ruleset.FamilyOf(a) == f }
 		if slices.ContainsFunc(addrs, is) {
-			all = append(all, []int{4, 6}[i])
+			all = append(all, int(f))
 		}
 	}
 	return all

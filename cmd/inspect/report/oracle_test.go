@@ -20,15 +20,27 @@ const worlds = 200
 var protocols = map[ruleset.Protocol]corev1.Protocol{ruleset.TCP: corev1.ProtocolTCP,
 	ruleset.UDP: corev1.ProtocolUDP, ruleset.SCTP: corev1.ProtocolSCTP}
 
-// opinion asks the oracle about every flow between two units.
-func opinion(w *oracle.World, flows []ruleset.Flow) bool {
+// verdict is what is said of all flows between two units: by direction whether they are allowed, and
+// whether audited policies would deny one of them.
+type verdict struct{ allowed, audited [2]bool }
+
+// opinion is the oracle's verdict.
+func opinion(w *oracle.World, flows []ruleset.Flow) (v verdict) {
+	v.allowed = [2]bool{len(flows) > 0, len(flows) > 0}
 	for _, f := range flows {
-		if !w.Allowed(oracle.Flow{From: f.From, To: f.To, Protocol: protocols[f.Proto],
-			Port: int32(f.Port)}) {
-			return false
+		asked := oracle.Flow{From: f.From, To: f.To, Protocol: protocols[f.Proto], Port: int32(f.Port)}
+		for d, says := range [2]struct{ allowed, audited func(oracle.Flow) bool }{
+			ruleset.Ingress: {w.IngressAllowed, w.IngressAudited},
+			ruleset.Egress:  {w.EgressAllowed, w.EgressAudited},
+		} {
+			v.allowed[d] = v.allowed[d] && says.allowed(asked)
+			v.audited[d] = v.audited[d] || says.audited(asked)
 		}
 	}
-	return len(flows) > 0
+	for d, all := range v.allowed {
+		v.audited[d] = v.audited[d] && all
+	}
+	return v
 }
 
 // row decodes one of a page's rows, as its script does.
@@ -43,7 +55,7 @@ func row(t *testing.T, d Data, i int) bits {
 
 // What the page holds of every pod and every port is what the oracle says.
 func TestPageIsTheOracles(t *testing.T) {
-	cells, denied := 0, 0
+	cells, denied, audited := 0, 0, 0
 	for seed := range uint64(worlds) {
 		r := rand.New(rand.NewPCG(seed, 31))
 		w := oracle.Random(r, oracle.Size{Valid: seed%2 == 0})
@@ -55,23 +67,30 @@ func TestPageIsTheOracles(t *testing.T) {
 		}
 		for i, g := range d.Groups {
 			for j, to := range d.Targets {
-				got := row(t, d, g.Out).has(j) && row(t, d, to.In).has(i)
+				var got verdict
+				got.allowed[ruleset.Egress] = row(t, d, g.Out).has(j)
+				got.allowed[ruleset.Ingress] = row(t, d, to.In).has(i)
+				got.audited[ruleset.Egress] = row(t, d, g.OutAudited).has(j)
+				got.audited[ruleset.Ingress] = row(t, d, to.InAudited).has(i)
 				for _, flows := range b.everyPair(i, j) {
 					cells++
 					want := opinion(w, flows)
-					if !want {
+					if want.allowed != [2]bool{true, true} {
 						denied++
+					} else if want.audited != [2]bool{} {
+						audited++
 					}
 					if got != want {
-						t.Fatalf("world %d: %v to %v %s: %t, the oracle says %t", seed, g.Pods,
+						t.Fatalf("world %d: %v to %v %s: %v, the oracle says %v", seed, g.Pods,
 							d.Groups[to.Group].Pods, to.Port, got, want)
 					}
 				}
 			}
 		}
 	}
-	if t.Logf("%d cells, %d denied", cells, denied); denied < cells/10 {
-		t.Error("too few cells are denied to tell anything")
+	t.Logf("%d cells, %d denied, %d audited", cells, denied, audited)
+	if denied < cells/10 || audited < cells/50 {
+		t.Error("too few cells are denied or audited to tell anything")
 	}
 }
 

@@ -36,6 +36,8 @@ type Between struct {
 	All int `json:"all"`
 	// With a part of the ports, or for a part of the pods.
 	Some int `json:"some"`
+	// Open ones, of which audited policies would deny a part at least.
+	Audited int `json:"audited"`
 	// Of workloads that there are.
 	Pairs int `json:"pairs"`
 }
@@ -51,7 +53,7 @@ func Of(in Input) (Report, error) {
 		Matrix: reach.Workloads(in.Cluster, reach.Limits{Namespace: in.Namespace})}
 	for _, e := range d.Edges {
 		r.Namespaces = append(r.Namespaces, Between{d.Spaces[e.From].Name, d.Spaces[e.To].Name,
-			e.All, e.Some, e.Pairs})
+			e.All, e.Some, e.Audited, e.Pairs})
 	}
 	return r, nil
 }

@@ -34,9 +34,12 @@ func (b *builder) addPolicies() {
 			continue
 		}
 		for _, d := range ruleset.Directions {
+			g := b.data.Groups[i]
 			for _, p := range b.cluster.Isolating(u.pods[0], d) {
-				by := b.data.Groups[i].By
-				by[d.String()] = append(by[d.String()], b.policyAt[p])
+				g.By[d.String()] = append(g.By[d.String()], b.policyAt[p])
+			}
+			for _, p := range b.cluster.Auditing(u.pods[0], d) {
+				g.Audits[d.String()] = append(g.Audits[d.String()], b.policyAt[p])
 			}
 		}
 	}

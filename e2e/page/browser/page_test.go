@@ -78,6 +78,8 @@ func cell(title string) string { return fmt.Sprintf(`document.querySelector('td[
 
 func (b *browser) clickCell() {
 	b.until(`document.getElementById("why").hidden`)
+	// Without audited policies there is no mark for them to explain.
+	b.until(`document.getElementById("audit").hidden`)
 	b.shot("reach")
 	b.do(chromedp.Click(chromedp.CSS(`td[title="shop/stranger does not reach shop/backend"]`)))
 	b.says("DENIED tcp/8080", "isolated by", "shop/default-deny, shop/dns",
@@ -87,15 +89,25 @@ func (b *browser) clickCell() {
 	b.do(chromedp.Click(chromedp.CSS(`td[title="shop/frontend-1 reaches shop/backend"]`)))
 	b.says("ALLOWED tcp/8080", "allowed by", "shop/backend-from-frontend ingress[0]")
 	b.do(chromedp.Click(chromedp.CSS(`#why .ports a:last-child`)))
-	b.says("DENIED other", "wants tcp/8080")
+	b.says("DENIED other", "wants tcp/8080", "picket why shop/frontend-1 shop/backend/icmp")
+	if hash := eval[string](b, "location.hash"); hash !=
+		"#why=shop%2Ffrontend-1,shop%2Fbackend/icmp" {
+		b.Errorf("the address of what has no port is %s", hash)
+	}
 	b.do(chromedp.Click(chromedp.CSS(`#why .ports a`)))
 	b.says("ALLOWED tcp/8080")
 	if hash := eval[string](b, "location.hash"); hash !=
 		"#why=shop%2Ffrontend-1,shop%2Fbackend:8080" {
 		b.Errorf("the address is %s", hash)
 	}
-	if n := eval[int](b, `document.querySelectorAll("td.chosen").length`); n != 1 {
+	const marked = `document.querySelectorAll("td.chosen").length`
+	if n := eval[int](b, marked); n != 1 {
 		b.Errorf("%d cells are marked", n)
+	}
+	b.ask("shop/stranger")
+	b.says("Is reached by 0")
+	if n := eval[int](b, marked); n != 0 {
+		b.Errorf("%d cells are marked that nobody asks about", n)
 	}
 }
 
@@ -124,6 +136,7 @@ func (b *browser) search() {
 		{"shop/stranger -> shop/backend:http", "DENIED tcp/8080"},
 		{"stranger dns:53/udp", "ALLOWED udp/53"},
 		{"internet client:icmp", "ALLOWED other"},
+		{"internet client/icmp", "ALLOWED other"}, {"internet client/icmpv6", "ALLOWED other"},
 		{"shop/backend", "Is reached by 2"},
 	} {
 		b.ask(question.asks)
@@ -207,10 +220,13 @@ func (b *browser) dark() {
 }
 
 // media says what the person has set in the system.
-func (b *browser) media(scheme string) {
+func (b *browser) media(scheme string) { b.emulate("screen", scheme) }
+
+// emulate shows the page as on paper, if the medium is print.
+func (b *browser) emulate(medium, scheme string) {
 	b.Helper()
 	b.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: medium,
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 		return chromedp.Void{}, err
 	})
@@ -229,6 +245,16 @@ func (b *browser) print() {
 			b.Fatal(err)
 		}
 	}
+	// Everything is on paper, and nothing to click on.
+	b.emulate("print", "light")
+	b.size(794, 2200)
+	b.shot("print")
+	if n := eval[int](b, `[...document.querySelectorAll("[role=tabpanel]")]
+		.filter((e) => e.offsetHeight > 0).length`); n != 5 {
+		b.Errorf("%d of 5 views are printed", n)
+	}
+	b.media("dark")
+	b.size(1280, 800)
 }
 
 func (b *browser) phone() {
@@ -259,6 +285,45 @@ func (b *browser) followLink(path string) {
 	for _, odd := range []string{"#why=,:", "#why=%ff,a", "#open=__proto__", "#tab=constructor", "#x"} {
 		b.do(chromedp.Navigate("file://" + path + odd))
 		b.until(`document.getElementById("why").hidden`)
+	}
+}
+
+// What a report of one namespace leaves out is not shown as if nobody reached it.
+func TestThePageOfANamespace(t *testing.T) {
+	b := open(t)
+	in := demo(t)
+	in.Namespace = "shop"
+	b.load(in)
+	for asks, answer := range map[string]string{
+		"shop/backend": "Is reached by 2", "other/client": "Who reaches it is not part of this report",
+		"shop/backend other/client": "Its ports are not part of this report",
+		"shop/backend client:9":     "Its ports are not part of this report",
+		"internet":                  "Reaches 0 in namespace shop",
+		"other/client other/client": "Its ports are not part of this report",
+		"shop/backend shop/backend": "a pod always reaches itself",
+	} {
+		b.ask(asks)
+		b.says(answer)
+	}
+	b.ask("other/client")
+	if text := b.why(); strings.Contains(text, "reached by 0") {
+		t.Errorf("the panel says %s", text)
+	}
+	for view, text := range map[string]string{
+		"reach":    "Columns, coverage and findings are those of namespace shop alone",
+		"coverage": "Of 4 pods in namespace shop", "graph": "to other namespaces than shop",
+	} {
+		if got := eval[string](b, fmt.Sprintf("byId(%q).textContent", view)); !strings.Contains(got, text) {
+			t.Errorf("%s says %s", view, got)
+		}
+	}
+	// Whether other namespaces are isolated is not known.
+	if n := eval[int](b, `document.querySelectorAll(".node:not(.outside)").length`); n != 1 {
+		t.Errorf("%d namespaces are drawn as if their coverage was known", n)
+	}
+	b.shot("namespace")
+	for _, wrong := range b.complaints() {
+		t.Error(wrong)
 	}
 }
 

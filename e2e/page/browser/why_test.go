@@ -3,6 +3,7 @@ package browser
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/picket-project/picket/cmd/inspect/ask"
@@ -20,6 +21,7 @@ type said struct {
 	Port     string `json:"port"`
 	Verdict  string `json:"verdict"`
 	Pairs    int    `json:"pairs"`
+	Audited  int    `json:"audited"`
 	NoFamily bool   `json:"noFamily"`
 	Halves   []half `json:"halves"`
 }
@@ -31,6 +33,9 @@ type half struct {
 	By        []string `json:"by"`
 	AllowedBy []rule   `json:"allowedBy"`
 	Nearest   *rule    `json:"nearest"`
+	Reason    string   `json:"reason"`
+	Audited   []string `json:"audited"`
+	WouldDeny bool     `json:"wouldDeny"`
 }
 
 // rule is a rule with what it lacks.
@@ -51,8 +56,9 @@ const everything = `(() => {
 			const answer = why(a, b, port);
 			if (!answer) continue;
 			all.push({ from: from.name, to: to.name, port, verdict: answer.verdict,
-				pairs: answer.of, noFamily: answer.noFamily, halves: answer.halves.map((h) => ({
-					direction: h.direction, lets: h.lets, by: h.by.map((p) => data.policies[p].name),
+				pairs: answer.of, audited: answer.audited, noFamily: answer.noFamily, halves: answer.halves.map((h) => ({
+					direction: h.direction, lets: h.lets, reason: h.reason, wouldDeny: h.wouldDeny,
+					audited: h.audited.map((p) => data.policies[p].name), by: h.by.map((p) => data.policies[p].name),
 					allowedBy: h.allowedBy.map(of), nearest: h.rules[0] && of(h.rules[0]) })) });
 		}
 	}));
@@ -62,7 +68,7 @@ const everything = `(() => {
 // What the script of the page explains is what why explains, in random worlds.
 func TestThePageExplainsAsWhyDoes(t *testing.T) {
 	b := open(t)
-	answers, denied := 0, 0
+	answers, denied, audited := 0, 0, 0
 	for seed := range uint64(30) {
 		w := oracle.Random(rand.New(rand.NewPCG(seed, 33)), oracle.Size{Valid: seed%2 == 0, Pods: 6})
 		c := ask.New(policy.Objects(*w), nil)
@@ -76,9 +82,11 @@ func TestThePageExplainsAsWhyDoes(t *testing.T) {
 			if want.Verdict == why.Denied {
 				denied++
 			}
-			if s.Verdict != want.Verdict || s.NoFamily != want.NoFamily {
-				t.Fatalf("world %d: %s, %t, why says %s, %t: %+v", seed, s.Verdict, s.NoFamily,
-					want.Verdict, want.NoFamily, s)
+			if want.Audited > 0 {
+				audited++
+			}
+			if s.Verdict != want.Verdict || s.Audited != want.Audited || s.NoFamily != want.NoFamily {
+				t.Fatalf("world %d: %+v, why says %+v", seed, s, want)
 			}
 			for i, h := range want.Directions {
 				checkHalf(t, s, i, h)
@@ -88,8 +96,9 @@ func TestThePageExplainsAsWhyDoes(t *testing.T) {
 			t.Error(wrong)
 		}
 	}
-	if t.Logf("%d answers, %d denied", answers, denied); denied < answers/10 {
-		t.Error("too few are denied to tell anything")
+	t.Logf("%d answers, %d denied, %d audited", answers, denied, audited)
+	if denied < answers/10 || audited < answers/50 {
+		t.Error("too few are denied or audited to tell anything")
 	}
 }
 
@@ -118,8 +127,13 @@ func checkHalf(t *testing.T, s said, i int, want why.Half) {
 	t.Helper()
 	got := s.Halves[i]
 	if got.Direction != want.Direction || got.Lets != (want.Verdict == why.Allowed) ||
+		got.WouldDeny != want.WouldDeny || !slices.Equal(got.Audited, want.Audited) ||
 		!slices.Equal(got.By, want.IsolatedBy) {
 		t.Fatalf("%+v, why says %+v", s, want)
+	}
+	// Only a disputed address makes a verdict another than the policies do.
+	if strings.Contains(got.Reason, "do not explain it") {
+		t.Fatalf("%s: %+v", got.Reason, s)
 	}
 	// At an address that several pods claim the policies of all of them decide, which the page does
 	// not explain.

@@ -18,12 +18,13 @@ const kindOf = (w) => (["", "Pod"].includes(data.workloads[w].kind) ? "" : data.
 
 // linkTo is the address of an answer in this page.
 const linkTo = (from, to, port) => "#why=" + [from, to].map((w) => encodeURIComponent(nameOf(w)))
-  .join(",") + (port ? portArgument(port).replace("/icmp", ":icmp") : "");
+  .join(",") + (port ? portArgument(port) : "");
 const linkOf = (w) => "#of=" + encodeURIComponent(nameOf(w));
 
 // A table of more lines than this takes a browser too long.
 const mostLines = 150;
 const unfolded = new Set();
+const anyAudited = data.edges.some((e) => e.audited > 0);
 const glyphs = { all: "●", some: "◐", none: "", self: "·" };
 const words = { all: "reaches", some: "reaches partly", none: "does not reach", self: "is" };
 
@@ -79,14 +80,28 @@ function headOf(line, scope) {
   return make("th", { scope, class: space ? "space" : "member" }, button);
 }
 
+// cellAudit sums up what audited policies would deny between two lines.
+function cellAudit(row, column) {
+  if (row.workload === undefined && column.workload === undefined) {
+    return spaceAudit(row.space, column.space);
+  }
+  return sum(row.members.flatMap((a) => column.members.filter((b) => isOpen([a, b])).map((b) => audit(a, b))));
+}
+
+// What audited policies would deny of what a cell shows.
+const denials = { all: "; audited policies would deny it", some: "; audited policies would deny a part of it" };
+const auditGlyph = "◎";
+
 // cellOf draws one cell.
 function cellOf(row, column) {
   const is = cellState(row, column);
+  const denial = denials[anyAudited && cellAudit(row, column)] ?? "";
   const td = document.createElement("td");
-  td.className = is + (row.workload === undefined || column.workload === undefined ? " wide" : "");
-  td.textContent = glyphs[is];
+  td.className = is + (row.workload === undefined || column.workload === undefined ? " wide" : "") +
+    (denial && " audited");
+  td.textContent = denial ? auditGlyph : glyphs[is];
   td.tabIndex = -1;
-  td.title = `${row.name} ${words[is]} ${column.name === row.name ? "itself" : column.name}`;
+  td.title = `${row.name} ${words[is]} ${column.name === row.name ? "itself" : column.name}${denial}`;
   td.line = [row, column];
   return td;
 }
@@ -158,18 +173,28 @@ function showWhy(from, to, port) {
   const answer = chosen && why(from, to, chosen);
   const title = make("h2", {}, `${nameOf(from)} → ${nameOf(to)}`);
   if (!answer) {
-    show(title, make("p", {}, from === to
-      ? "It has one pod, and a pod always reaches itself." : "Its ports are not part of this report."));
+    show(title, make("p", {}, ports.length === 0
+      ? "Its ports are not part of this report." : "It has one pod, and a pod always reaches itself."));
     return;
   }
   const label = { allowed: "ALLOWED", denied: "DENIED", partly: "PARTLY DENIED" }[answer.verdict];
   const links = ports.map((p) => make("a", {
     href: linkTo(from, to, p), "aria-current": p === chosen ? "true" : undefined,
-  }, { all: "✓ ", none: "✗ ", some: "◐ ", self: "" }[state(from, to, p)] + portText(to, p)));
+  }, (audit(from, to, p) !== "none" ? auditGlyph + " " : portGlyphs[state(from, to, p)]) + portText(to, p)));
   show(title, make("p", { class: "verdict " + answer.verdict }, `${label} ${chosen}`),
-    make("div", { class: "ports" }, ...links), ...pairText(answer),
+    ...auditText(answer), make("div", { class: "ports" }, ...links), ...pairText(answer),
     ...answer.halves.map(drawHalf), make("h3", {}, "In a terminal"),
     make("pre", {}, `picket why ${nameOf(from)} ${nameOf(to)}` + portArgument(chosen)));
+}
+
+const portGlyphs = { all: "✓ ", none: "✗ ", some: "◐ ", self: "" };
+
+// auditText says which audited policies would deny what is shown.
+function auditText(answer) {
+  const names = new Set(answer.halves.filter((h) => h.wouldDeny).flatMap((h) => h.audited)
+    .map((p) => data.policies[p].name));
+  if (answer.verdict !== "allowed" || names.size === 0) return [];
+  return [make("p", {}, make("span", { class: "bad" }, "would be denied"), ` by ${[...names].join(", ")} (audited)`)];
 }
 
 // portText is a port with the name that pods give it.
@@ -189,9 +214,11 @@ function portArgument(port) {
 // pairText says which pods are meant where there are several.
 function pairText(answer) {
   if (answer.noFamily) return [make("p", {}, "They have no IP family in common: one is IPv4 only, the other IPv6 only.")];
-  if (answer.of < 2 || answer.verdict === "allowed") return [];
+  if (answer.of < 2 || answer.denied + answer.audited === 0) return [];
   const { g, t } = answer.shown;
-  return [make("p", { class: "note" }, `${answer.denied} of ${answer.of} pairs of pods are denied; below: ` +
+  const what = answer.denied ? `${answer.denied} of ${answer.of} pairs of pods are denied`
+    : `${answer.audited} of ${answer.of} pairs of pods would be denied`;
+  return [make("p", { class: "note" }, `${what}; below: ` +
     `${data.groups[g].pods[0]} → ${data.groups[data.targets[t].group].pods.at(-1)}`)];
 }
 
@@ -201,6 +228,7 @@ function drawHalf(h) {
   const item = (name, ...value) => list.append(make("dt", {}, name), make("dd", {}, ...value));
   const policyOf = (p) => data.policies[p].name + (data.policies[p].broken ? " (!)" : "");
   if (h.by.length) item("isolated by", h.by.map(policyOf).join(", "));
+  if (h.audited.length) item("audited", h.audited.map((p) => data.policies[p].name).join(", "));
   if (h.by.some((p) => data.policies[p].broken)) item("(!)", "a part of it matches nothing: see ", make("a", { href: "#tab=lint" }, "Lint"));
   if (h.allowedBy.length) item("allowed by", h.allowedBy.map(ruleName).join(", "));
   if (!h.lets && h.rules.length) item("nearest", ...drawRule(h.rules[0]));
@@ -208,7 +236,7 @@ function drawHalf(h) {
     ...h.rules.map((r) => make("p", {}, ...drawRule(r))));
   return make("div", { class: "half" },
     make("h3", {}, `${h.direction.toUpperCase()} of ${nameOf(data.groups[h.own].workload)}`),
-    make("p", { class: h.lets ? "good" : "bad" }, h.reason), list, h.rules.length > 1 ? all : "");
+    make("p", { class: h.wouldDeny ? "part" : h.lets ? "good" : "bad" }, h.reason), list, h.rules.length > 1 ? all : "");
 }
 
 const ruleName = (r) => `${data.policies[r.rule.policy].name} ${r.direction}[${r.rule.index}]`;
@@ -223,10 +251,17 @@ function drawRule(r) {
 // mostListed is how many workloads a list names.
 const mostListed = 300;
 
+// markOf is the mark of a pair of workloads in a list.
+function markOf(a, b) {
+  const is = state(a, b), denial = denials[audit(a, b)];
+  return make("span", { class: denial ? "bad" : { all: "good", some: "part", none: "bad" }[is] ?? "",
+    title: words[is] + (denial ?? "") }, (denial ? auditGlyph : glyphs[is]) + " ");
+}
+
 // listOf lists pairs of workloads with a link each.
 function listOf(list) {
   const shown = list.slice(0, mostListed).map(([a, b, name]) => make("li", {},
-    make("span", { class: { all: "good", some: "part", none: "bad" }[state(a, b)] ?? "" }, glyphs[state(a, b)] + " "),
+    markOf(a, b),
     make("a", { href: linkTo(a, b) }, name)));
   if (list.length > mostListed) shown.push(make("li", {}, `and ${list.length - mostListed} more`));
   return make("ul", { class: "list" }, ...shown);
@@ -240,7 +275,14 @@ function showMany(row, column) {
     .map((b) => [a, b, `${nameOf(a)} → ${nameOf(b)}`]));
   const open = all.filter(isOpen);
   show(make("h2", {}, `${row.name} → ${column.name}`),
-    make("p", {}, `${open.length} of ${all.length} pairs of workloads are open.`), listOf(open));
+    make("p", {}, `${open.length} of ${all.length} pairs of workloads are open.`),
+    ...auditCount(open), listOf(open));
+}
+
+// auditCount says of how many open pairs audited policies would deny something.
+function auditCount(open) {
+  const n = open.filter(([a, b]) => audit(a, b) !== "none").length;
+  return n ? [make("p", {}, `${auditGlyph} Audited policies would deny ${n} of them, or a part of these.`)] : [];
 }
 
 // showWorkload lists who reaches a workload, and whom it reaches.
@@ -251,6 +293,7 @@ function showWorkload(w) {
   const pods = groupsOf[w].flatMap((g) => data.groups[g].pods);
   show(make("h2", {}, nameOf(w)), make("p", { class: "note" },
     outside(w) ? "an address that no policy speaks of" : `${kindOf(w)} ${pods.length} pods`.trim().replace(/^1 pods/, "1 pod")),
-    make("h3", {}, `Is reached by ${into.length}`), listOf(into),
-    make("h3", {}, `Reaches ${out.length}`), listOf(out));
+    ...(targetsOf[w].length === 0 ? [make("p", {}, "Who reaches it is not part of this report.")]
+      : [make("h3", {}, `Is reached by ${into.length}`), listOf(into)]),
+    make("h3", {}, `Reaches ${out.length}${inPart}`), listOf(out));
 }

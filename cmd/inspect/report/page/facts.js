@@ -16,8 +16,12 @@ data.groups.forEach((g, i) => groupsOf[g.workload].push(i));
 data.targets.forEach((t, i) => targetsOf[data.groups[t.group].workload].push(i));
 const edges = new Map(data.edges.map((e) => [e.from + " " + e.to, e]));
 
+// inPart says of which part of the cluster a sentence is; nothing where it is of all.
+const inPart = data.namespace ? ` in namespace ${data.namespace}` : "";
 const outside = (w) => data.spaces[data.workloads[w].space].outside;
 const reaches = (g, t) => has(data.groups[g].out, t) && has(data.targets[t].in, g);
+// audits says whether a group reaches a target, and audited policies would deny that.
+const audits = (g, t) => reaches(g, t) && (has(data.groups[g].outAudited, t) || has(data.targets[t].inAudited, g));
 
 // portsOf returns the ports of a workload: what it declares, then packets without a port.
 function portsOf(w) {
@@ -65,6 +69,27 @@ function spaceState(from, to) {
   return e.all === e.pairs ? "all" : e.all + e.some > 0 ? "some" : "none";
 }
 
+const knownAudits = new Map(); // what audit has found of the ports that the grid shows
+
+// audit sums up how much of what is open between two workloads audited policies would deny: all, some
+// or none.
+function audit(from, to, port) {
+  const key = from * data.workloads.length + to;
+  if (port || !knownAudits.has(key)) {
+    const open = pairs(from, to, port).filter(({ g, t }) => reaches(g, t));
+    const no = open.filter(({ g, t }) => audits(g, t)).length;
+    const found = no === 0 ? "none" : no === open.length ? "all" : "some";
+    if (port) return found;
+    knownAudits.set(key, found);
+  }
+  return knownAudits.get(key);
+}
+
+// spaceAudit sums up two namespaces.
+function spaceAudit(from, to) {
+  return edges.get(from + " " + to)?.audited ? "some" : "none";
+}
+
 // sum joins states of several pairs.
 function sum(states) {
   const real = states.filter((s) => s !== "self");
@@ -72,19 +97,21 @@ function sum(states) {
   return real.every((s) => s === real[0]) ? real[0] : "some";
 }
 
-// why explains a port between two workloads by one pair of pods: one that is denied, if there is one.
+// why explains a port between two workloads by one pair of pods: one that is denied, if there is one,
+// or else one that audited policies would deny.
 function why(from, to, port) {
   const all = pairs(from, to, port);
   if (all.length === 0) return null;
   const count = (list) => list.reduce((n, p) => n + p.pods, 0);
   const denied = all.filter(({ g, t }) => !reaches(g, t));
-  const shown = denied[0] ?? all[0];
+  const audited = all.filter(({ g, t }) => audits(g, t));
+  const shown = denied[0] ?? audited[0] ?? all[0];
   const of = count(all), no = count(denied);
   const common = data.groups[shown.g].families.filter((f) =>
     data.groups[data.targets[shown.t].group].families.includes(f));
   return {
     verdict: no === 0 ? "allowed" : no === of ? "denied" : "partly",
-    of, denied: no, shown, noFamily: common.length === 0,
+    of, denied: no, audited: count(audited), shown, noFamily: common.length === 0,
     halves: common.length ? [half("egress", shown, common), half("ingress", shown, common)] : [],
   };
 }
@@ -94,6 +121,8 @@ function half(direction, { g, t }, families) {
   const own = direction === "egress" ? g : data.targets[t].group;
   const peer = direction === "egress" ? data.targets[t].group : g;
   const lets = direction === "egress" ? has(data.groups[g].out, t) : has(data.targets[t].in, g);
+  const wouldDeny = lets && has(direction === "egress" ? data.groups[g].outAudited : data.targets[t].inAudited,
+    direction === "egress" ? t : g);
   const by = data.groups[own].by[direction] ?? [];
   const fitsOf = (family) => by.flatMap((p) => data.policies[p].rules[direction] ?? [])
     .map((r) => fit(data.rules[r], direction, { peer, t, family }));
@@ -103,21 +132,29 @@ function half(direction, { g, t }, families) {
   const distance = (r) => [r.peer, r.port].reduce((n, m) => n + (m.length && 100 + m.length), 0);
   rules.sort((a, b) => distance(a) - distance(b));
   return {
-    direction, own, lets: Boolean(lets), by, rules, allowedBy: rules.filter(allows),
-    reason: reason(own, { lets, by, allowed: rules.some(allows) }),
+    direction, own, lets: Boolean(lets), wouldDeny: Boolean(wouldDeny), by,
+    audited: data.groups[own].audits[direction] ?? [], rules, allowedBy: rules.filter(allows),
+    reason: reason({ own, peer }, { lets, wouldDeny, by, allowed: rules.some(allows) }),
   };
 }
 
 // reason says in words why a direction was decided as it was.
-function reason(own, { lets, by, allowed }) {
+function reason({ own, peer }, { lets, wouldDeny, by, allowed }) {
   if (outside(data.groups[own].workload)) {
-    return "allowed: it is no pod, and policies judge pods alone";
+    return "allowed: it is no pod, and policies are about pods alone";
   }
   if (Boolean(lets) !== (by.length === 0 || allowed)) {
-    return (lets ? "allowed" : "denied") + ": another pod or node states its address, too";
+    return (lets ? "allowed" : "denied") + ": " + unexplained([own, peer]);
   }
+  if (wouldDeny) return "allowed: the policies that would deny it are audited";
   if (by.length === 0) return "allowed: no policy isolates it in this direction";
   return lets ? "isolated, and a rule allows it" : "isolated, and no rule lets it through";
+}
+
+// unexplained says why a verdict is another than the policies and rules of two groups make it.
+function unexplained(groups) {
+  return groups.some((g) => data.groups[g].disputed) ? "another pod or node states its address, too"
+    : "the policies here do not explain it; ask picket why";
 }
 
 // fit lists what a rule lacks to match: of the peer, and of the port.
@@ -183,13 +220,19 @@ function find(name) {
   return { error: `No workload or pod is named “${name}”.` };
 }
 
-// parse reads a question in words: "a", "a → b", "a -> b:8080", "a b:53/udp", "a,b:http".
+// parse reads a question in words: "a", "a → b", "a -> b:8080", "a b:53/udp", "a,b:http", "a b/icmp",
+// "a b/icmpv6".
 function parse(text) {
   const words = text.trim().split(/\s*(?:→|->|,)\s*|\s+/).filter(Boolean);
   if (words.length === 0 || words.length > 2) return { error: "Ask for a name, or: from → to:port" };
   if (words.length === 1) return question(words[0]);
-  const [, name, port] = words[1].match(/^(.*?)(?::([^:]+))?$/);
-  return question(words[0], name, port);
+  return question(words[0], ...nameAndPort(words[1]));
+}
+
+// nameAndPort parts b:8080, b:53/udp and b/icmp, as picket why does, and b/icmpv6.
+function nameAndPort(text) {
+  const [, name, port, icmp] = text.match(/^(.*?)(?::([^:]+)|\/(icmp(?:v6)?))?$/);
+  return [name, port ?? icmp];
 }
 
 // question finds what is asked about by its names.
@@ -198,6 +241,7 @@ function question(from, to, port) {
   if (sender.error || to === undefined) return { ...sender, from: sender.workload };
   const receiver = find(to);
   if (receiver.error) return receiver;
+  if (targetsOf[receiver.workload].length === 0) return { from: sender.workload, to: receiver.workload };
   const asked = port && portNamed(receiver.workload, port);
   if (port && !asked) {
     return { error: `${data.workloads[receiver.workload].name} declares no port ${port}. ` +
@@ -210,7 +254,7 @@ function question(from, to, port) {
 // tcp where there is such a port.
 function portNamed(w, text) {
   const [port, protocol] = text.split("/");
-  if (port === "icmp" || port === "other") return "other";
+  if (["icmp", "icmpv6", "other"].includes(port)) return "other";
   const targets = targetsOf[w].map((t) => data.targets[t]);
   const is = [
     (t) => t.port === text || t.port === `${protocol ?? "tcp"}/${port}`,

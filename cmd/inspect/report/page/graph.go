@@ -79,7 +79,9 @@ func layout(d report.Data) (nodes []node, radius float64) {
 // class says how a namespace is drawn: open if everybody reaches all of it, shut if all of its pods
 // are isolated for ingress, free if none is.
 func class(d report.Data, space int) string {
-	if d.Spaces[space].Outside {
+	// Of what is not part of the report nothing is known.
+	name := d.Spaces[space].Name
+	if d.Spaces[space].Outside || d.Namespace != "" && name != d.Namespace {
 		return "outside"
 	}
 	if isOpen(d, space) {
@@ -87,7 +89,7 @@ func class(d report.Data, space int) string {
 	}
 	for _, n := range d.Coverage.Namespaces {
 		switch {
-		case n.Name != d.Spaces[space].Name:
+		case n.Name != name:
 		case n.Ingress == n.Pods:
 			return "shut"
 		case n.Ingress == 0:

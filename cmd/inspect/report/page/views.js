@@ -21,13 +21,16 @@ function drawCoverage() {
   const c = data.coverage;
   const deny = (directions) => (directions.length === 2 ? "yes" : directions[0] ?? "no");
   byId("coverage").append(
-    make("p", {}, "Of ", String(c.pods), " pods ", share(c.ingress, c.pods), " are isolated for ingress and ",
+    make("p", {}, "Of ", String(c.pods), " pods", inPart, " ", share(c.ingress, c.pods), " are isolated for ingress and ",
       share(c.egress, c.pods), " for egress."),
     tableOf(["namespace", "pods", "ingress", "egress", "deny all", "not isolated"], c.namespaces.map((n) =>
       [make("a", { href: "#open=" + encodeURIComponent(n.name) }, n.name), n.pods, share(n.ingress, n.pods),
         share(n.egress, n.pods), deny(n.denyAll), few(n.notIsolated)])));
   if (c.hostNetwork.length) {
     byId("coverage").append(make("h3", {}, "Out of reach of any policy (hostNetwork)"), make("p", {}, few(c.hostNetwork)));
+  }
+  if (c.audited.length) {
+    byId("coverage").append(make("h3", {}, "Audited, so that they isolate nobody"), make("p", {}, few(c.audited)));
   }
   if (c.unused.length) {
     byId("coverage").append(make("h3", {}, "Policies that select nobody"), tableOf(["policy", "selects", "meant"],
@@ -40,7 +43,7 @@ const few = (names) => names.slice(0, 12).join(", ") + (names.length > 12 ? ` an
 
 function drawLint() {
   byId("findings").textContent = data.findings.length || "";
-  if (data.findings.length === 0) byId("lint").append(make("p", { class: "good" }, "Nothing was found."));
+  if (data.findings.length === 0) byId("lint").append(make("p", { class: "good" }, `Nothing was found${inPart}.`));
   for (const f of data.findings) {
     const place = f.file && (f.line ? `${f.file}:${f.line}` : f.file);
     byId("lint").append(make("div", { class: "finding " + f.severity },
@@ -106,10 +109,11 @@ function follow() {
   const value = decoded(raw);
   byId("answer").textContent = "";
   byId("why").hidden = true;
+  mark();
   // In a link commas and colons of names are encoded, so that those which are left separate.
   if (what === "why" && raw.includes(",")) {
     const [from, rest] = raw.split(",");
-    const [to, port] = rest.split(":");
+    const [to, port] = nameAndPort(rest);
     answer(question(decoded(from), decoded(to), port && decoded(port)));
   } else if (what === "why" || what === "of") answer(question(value));
   else if (what === "tab") openTab(value);
@@ -179,6 +183,9 @@ function setUp() {
 // Up to this many workloads everything is unfolded at first.
 if (data.workloads.length <= 40) data.spaces.forEach((_, s) => unfolded.add(s));
 byId("names").append(...data.workloads.slice(0, 2000).map((w) => make("option", { value: w.name })));
+byId("audit").hidden = !anyAudited;
+byId("part").textContent = inPart && `Columns, coverage and findings are those of namespace ${data.namespace} alone.`;
+byId("arrows").textContent = inPart && `Arrows to other namespaces than ${data.namespace} are not part of this report.`;
 byId("host").textContent = data.host.length ? `Left out, on their nodes' network: ${few(data.host)}` : "";
 drawGrid();
 drawCoverage();
