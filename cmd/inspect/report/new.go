@@ -67,7 +67,7 @@ type builder struct {
 	policyAt                              map[*policy.Policy]int
 }
 
-// unit is what is judged alike: pods, or the addresses that the internet stands for.
+// unit is what is decided alike: pods, or the addresses that the internet stands for.
 type unit struct {
 	// None: the internet.
 	pods  []ask.Pod
