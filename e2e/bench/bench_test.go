@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +28,8 @@ func TestReport(t *testing.T) {
 	}
 	want := `# What Picket costs
 
-Written by ` + "`make bench`" + ` on 2026-11-23 at commit abc, on 2 cores of abacus, 4 GiB, Linux 6.18, go1.26.
-Before it began 1.5 processes wanted to run (load average), so others used the machine, too, if that is above 0.
+Written by ` + "`make bench`" + ` on 2 cores of abacus, 4 GiB, Linux 6.18, go1.26. Each section says when and at which commit it was run.
+Before the last run 1.5 processes wanted to run (load average), so others used the machine, too, if that is above 0.
 Figures differ by machine; ratios differ less.
 All that is compared was done by turns in one run. A/A is the same thing against itself in that run: a ratio that is
 no further from 1 means nothing.
@@ -46,7 +47,7 @@ Missed, and why:
 
 ## Ways
 
-Two ways. It took 2s.
+Two ways. It took 2s, on 2026-11-23 at commit abc.
 
 | way | took |
 | --- | ---: |
@@ -56,6 +57,37 @@ Two ways. It took 2s.
 `
 	if diff := cmp.Diff(want, b.markdown()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A run of some sections leaves the others of a report as they are.
+func TestOtherSectionsStay(t *testing.T) {
+	run := func(commit string, titles ...string) report {
+		b := report{commit: commit}
+		for _, s := range sections() {
+			if slices.Contains(titles, s.title) {
+				p := part{text: "As ever.", heads: []string{"way"}}
+				p.row("of " + commit)
+				p.targets = []target{timeTarget("one", 1, 2, 1).because("of " + commit)}
+				b.chapters = append(b.chapters, chapter{s, p, time.Second})
+			}
+		}
+		return b
+	}
+	const first, second, third = "The first sync", "A decision", "End to end"
+	all := run("old", first, second, third)
+	if diff := cmp.Diff(all.markdown(), all.onto("")); diff != "" {
+		t.Error(diff)
+	}
+	text := run("new", second).onto(all.markdown())
+	parts := strings.SplitAfter(text, "| of ")
+	var rows []string
+	for _, p := range parts[1:] {
+		rows = append(rows, p[:3])
+	}
+	if got := strings.Join(rows, " "); got != "old new old" || strings.Count(text, "at commit old") != 2 ||
+		strings.Count(text, "of new\n") != 1 || strings.Count(text, "of old\n") != 2 {
+		t.Errorf("%s\n%s", got, text)
 	}
 }
 

@@ -28,8 +28,8 @@ type chapter struct {
 
 const preface = `# What Picket costs
 
-Written by ` + "`make bench`" + ` on %s at commit %s, on %s.
-Before it began %.1f processes wanted to run (load average), so others used the machine, too, if that is above 0.
+Written by ` + "`make bench`" + ` on %s. Each section says when and at which commit it was run.
+Before the last run %.1f processes wanted to run (load average), so others used the machine, too, if that is above 0.
 Figures differ by machine; ratios differ less.
 All that is compared was done by turns in one run. A/A is the same thing against itself in that run: a ratio that is
 no further from 1 means nothing.
@@ -39,7 +39,7 @@ no further from 1 means nothing.
 // markdown prints all of it: the targets first.
 func (b report) markdown() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, preface, b.began.UTC().Format(time.DateOnly), b.commit, b.machine, b.load)
+	fmt.Fprintf(&text, preface, b.machine, b.load)
 	var rows [][]string
 	for _, c := range b.chapters {
 		for _, t := range c.targets {
@@ -50,14 +50,17 @@ func (b report) markdown() string {
 	table(&text, []string{"", "figure", "target", "measured", "A/A", ""}, rows)
 	b.misses(&text)
 	for _, c := range b.chapters {
-		c.markdown(&text)
+		c.markdown(&text, b.began.UTC().Format(time.DateOnly)+" at commit "+b.commit)
 	}
 	return text.String()
 }
 
+// missesHead is above the reasons of what is missed.
+const missesHead = "\nMissed, and why:\n\n"
+
 // misses says why what is missed is.
 func (b report) misses(text *strings.Builder) {
-	head := "\nMissed, and why:\n\n"
+	head := missesHead
 	for _, c := range b.chapters {
 		for _, t := range c.targets {
 			if t.met {
@@ -70,9 +73,10 @@ func (b report) misses(text *strings.Builder) {
 	}
 }
 
-func (c chapter) markdown(text *strings.Builder) {
-	fmt.Fprintf(text, "\n## %s\n\n%s It took %v.\n\n", c.title, strings.TrimSpace(c.text),
-		c.took.Round(time.Second))
+// markdown prints a chapter; when is its day and commit.
+func (c chapter) markdown(text *strings.Builder, when string) {
+	fmt.Fprintf(text, "\n## %s\n\n%s It took %v, on %s.\n\n", c.title, strings.TrimSpace(c.text),
+		c.took.Round(time.Second), when)
 	table(text, c.heads, c.rows)
 	if c.chart != nil {
 		fmt.Fprintf(text, "\n![%s](%s)\n", c.chart.title, c.chart.file)
@@ -94,9 +98,14 @@ func table(text *strings.Builder, heads []string, rows [][]string) {
 	}
 }
 
-// write replaces BENCH.md and the charts in a folder.
+// write replaces the chapters of BENCH.md and the charts in a folder. What was not run stays.
 func (b report) write(folder string) error {
-	errs := []error{os.WriteFile(filepath.Join(folder, "BENCH.md"), []byte(b.markdown()), 0o644)}
+	file := filepath.Join(folder, "BENCH.md")
+	earlier, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	errs := []error{os.WriteFile(file, []byte(b.onto(string(earlier))), 0o644)}
 	for _, c := range b.chapters {
 		if c.chart != nil {
 			errs = append(errs, c.chart.write(folder))
