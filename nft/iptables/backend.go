@@ -33,7 +33,10 @@ type Backend struct {
 	spelling map[string]string
 	spelled  bool                               // spelling is known
 	told     *atomic.Pointer[map[string]string] // spelling, for backends beside this one
-	applied  atomic.Int64                       // how often this backend has changed anything; Watch reads it
+	sketch   sketch                             // of what was read last
+	// intact is the sketch of what the last Observe found, if nothing was wrong with it and nothing
+	// was applied since; else nil. Watch compares with it.
+	intact atomic.Pointer[sketch]
 }
 
 // Open prepares a backend; the kernel is first asked in Observe.
@@ -69,6 +72,9 @@ func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
 	o := c.observed()
 	o.Condition, b.copies = condition(k, c)
 	b.content, b.held, b.read, b.fenced = c, k, true, true
+	if b.intact.Store(nil); o.Condition == ruleset.Intact {
+		b.intact.Store(&sketch{b.sketch.rules, b.sketch.sizes})
+	}
 	return o, nil
 }
 
@@ -106,6 +112,10 @@ func (b *Backend) readKernel(ctx context.Context) (kernel, error) {
 	if k.sets, err = b.saveSets(ctx); err != nil {
 		return k, err
 	}
+	b.sketch = sketch{sizes: map[string]int{}}
+	for name, s := range k.sets {
+		b.sketch.sizes[name] = len(s.elements)
+	}
 	for name := range b.pending {
 		delete(k.sets, name)
 	}
@@ -114,6 +124,9 @@ func (b *Backend) readKernel(ctx context.Context) (kernel, error) {
 			t, err := b.saveRules(ctx, f, name)
 			if err != nil {
 				return k, err
+			}
+			if name == mainTable {
+				b.sketch.rules += fmt.Sprintln(t)
 			}
 			b.respell(t)
 			k.tables[f][name] = t
@@ -242,8 +255,7 @@ func (b *Backend) spread(changed changes, copies map[string]setCopy) map[string]
 
 // carryOut runs the programs for some steps. Steps of sets that follow each other share a process.
 func (b *Backend) carryOut(ctx context.Context, steps []Step) error {
-	b.applied.Add(1)
-	defer b.applied.Add(1)
+	b.intact.Store(nil)
 	var lines []string
 	for _, s := range steps {
 		if lines = append(lines, s.Sets...); len(s.Rules) == 0 {

@@ -3,6 +3,8 @@ package iptables
 import (
 	"context"
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,14 +21,10 @@ func (b *Backend) Owned() bool { return false }
 // Untouched says that it is not sure that nobody has changed any.
 func (b *Backend) Untouched(context.Context) (bool, error) { return false, nil }
 
-// Watch reports when something of ours has changed, until ctx ends: also if this backend may have
-// done it, since others can have changed more in the same seconds. It may be called in a goroutine
+// Watch reports when something of ours may not be as it was when the last Observe found nothing
+// wrong, until ctx ends: also if this backend has changed it since. It may be called in a goroutine
 // of its own.
 func (b *Backend) Watch(ctx context.Context, changed func()) error {
-	before, _, err := b.sketch(ctx)
-	if err != nil {
-		return fmt.Errorf("watch: %w", err)
-	}
 	changed() // nobody told of what came before
 	timer := time.NewTicker(watchEvery)
 	defer timer.Stop()
@@ -36,56 +34,54 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 			return nil
 		case <-timer.C:
 		}
-		now, quiet, err := b.sketch(ctx)
+		now, err := b.look(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("watch: %w", err)
 		}
-		// What was read in the middle of a change says nothing, and there may always be one.
-		if !quiet || now != before {
+		// It is not compared with the look before: what was wrong then can be wrong again, or still.
+		if intact := b.intact.Load(); intact == nil || !intact.equal(now) {
 			changed()
-		}
-		if quiet {
-			before = now
 		}
 	}
 }
 
-// sketch is a text of what is cheap to read; quiet: this backend has changed nothing meanwhile.
-func (b *Backend) sketch(ctx context.Context) (text string, quiet bool, err error) {
-	applied := b.applied.Load()
-	var parts strings.Builder
+// sketch is what is cheap to read: our rules, and how many elements our sets have.
+type sketch struct {
+	rules string
+	sizes map[string]int
+}
+
+func (s sketch) equal(o sketch) bool { return s.rules == o.rules && maps.Equal(s.sizes, o.sizes) }
+
+// look reads a sketch.
+func (b *Backend) look(ctx context.Context) (s sketch, err error) {
 	for _, f := range ruleset.Families {
 		t, err := b.saveRules(ctx, f, mainTable)
 		if err != nil {
-			return "", false, err
+			return s, err
 		}
-		fmt.Fprintln(&parts, t)
+		s.rules += fmt.Sprintln(t)
 	}
 	list, err := b.program(ctx, "", "ipset", "list", "-terse")
-	if err != nil {
-		return "", false, err
-	}
-	for _, set := range strings.Split(list, "\n\n") {
-		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(set), "Name: "), "\n")
-		if isOurs(name) {
-			parts.WriteString(sizeOf(set))
-		}
-	}
-	// While this backend changes anything, the count is odd.
-	return parts.String(), applied%2 == 0 && b.applied.Load() == applied, nil
+	s.sizes = readSizes(list)
+	return s, err
 }
 
-// sizeOf is the name of a set and how many elements it has. How much memory it takes, and how many
-// rules look it up, can change by itself.
-func sizeOf(set string) string {
-	var b strings.Builder
-	for line := range strings.Lines(set) {
-		if strings.HasPrefix(line, "Name:") || strings.HasPrefix(line, "Number of entries:") {
-			b.WriteString(line)
+// readSizes reads how many elements our sets have, as ipset list -terse prints it: Name: n, and
+// Number of entries: 3.
+func readSizes(list string) map[string]int {
+	sizes, name := map[string]int{}, ""
+	for line := range strings.Lines(list) {
+		line = strings.TrimSpace(line)
+		if text, is := strings.CutPrefix(line, "Name: "); is {
+			name = text
+		}
+		if text, is := strings.CutPrefix(line, "Number of entries: "); is && isOurs(name) {
+			sizes[name], _ = strconv.Atoi(text)
 		}
 	}
-	return b.String()
+	return sizes
 }
