@@ -58,8 +58,8 @@ func appendDenials(
 ) []ruleset.DenialCount {
 	for _, r := range rules {
 		if packets, counts := counterOf(r); counts {
-			list = append(list, ruleset.DenialCount{Chain: id, Audited: letsThrough(r), Rule: r.Handle,
-				Packets: packets})
+			of := ruleset.Counted{Chain: id, Audited: letsThrough(r)}
+			list = append(list, ruleset.DenialCount{Counted: of, Rule: r.Handle, Packets: packets})
 		}
 	}
 	return list

@@ -17,8 +17,8 @@ import (
 // How denied packets are logged.
 const (
 	logGroup = nflog.Group
-	logRate  = nflog.Rate // a second and chain
-	logBurst = nflog.Burst
+	logRate  = ruleset.LogRate // a second and chain
+	logBurst = ruleset.LogBurst
 )
 
 // priority puts the base chains behind everybody's own filters (0), so that what those drop is

@@ -28,11 +28,22 @@ func (l Logged) PortText() string {
 	}
 }
 
-// DenialCount is how many packets one rule of a pod's chain has denied, or has let through where
-// audited policies would deny them.
-type DenialCount struct {
+// How many packets the rules of one chain log: so many a second, and at most so many at once.
+const (
+	LogRate  = 10
+	LogBurst = 20
+)
+
+// Counted is which packets of a pod's chain are counted: those that it denies, or those that it lets
+// through where audited policies would deny them.
+type Counted struct {
 	Chain   ChainID
 	Audited bool // they were let through
+}
+
+// DenialCount is how many of these packets one rule has counted.
+type DenialCount struct {
+	Counted
 	// Rule is a number that no other rule of the table ever has. A backend whose kernel numbers no
 	// rules gives the same one to what it can't tell apart.
 	Rule    uint64

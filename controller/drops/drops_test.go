@@ -20,6 +20,9 @@ import (
 
 var start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
+// denied is what a chain denies.
+func denied(chain string) ruleset.Counted { return ruleset.Counted{Chain: ruleset.ChainID(chain)} }
+
 // packet is one that a chain has denied, to a port.
 func packet(chain string, port uint16) ruleset.Logged {
 	return ruleset.Logged{Chain: chain, FromPort: port + 1, Flow: ruleset.Flow{Proto: ruleset.TCP,
@@ -64,18 +67,18 @@ func TestSums(t *testing.T) {
 	for i, step := range []struct {
 		counts counts
 		some   bool
-		want   map[outcome]uint64
+		want   map[ruleset.Counted]uint64
 	}{
-		{counts{{Chain: "a", Rule: 1, Packets: 100}}, false, nil}, // was before the agent
-		{counts{{Chain: "a", Rule: 1, Packets: 103}, {Chain: "b", Rule: 2, Packets: 5}}, false,
-			map[outcome]uint64{{"a", false}: 3, {"b", false}: 5}},
-		{counts{{Chain: "a", Rule: 1, Packets: 104}}, true, map[outcome]uint64{{"a", false}: 1}},
+		{counts{{Counted: denied("a"), Rule: 1, Packets: 100}}, false, nil}, // was before the agent
+		{counts{{Counted: denied("a"), Rule: 1, Packets: 103}, {Counted: denied("b"), Rule: 2, Packets: 5}}, false,
+			map[ruleset.Counted]uint64{denied("a"): 3, denied("b"): 5}},
+		{counts{{Counted: denied("a"), Rule: 1, Packets: 104}}, true, map[ruleset.Counted]uint64{denied("a"): 1}},
 		// Another rule has another number, so its count of more than before is new as a whole.
-		{counts{{Chain: "a", Rule: 9, Packets: 200}, {Chain: "b", Rule: 2, Packets: 5}}, false,
-			map[outcome]uint64{{"a", false}: 200}},
-		{counts{{Chain: "a", Rule: 9, Packets: 7}}, true, map[outcome]uint64{{"a", false}: 7}},
+		{counts{{Counted: denied("a"), Rule: 9, Packets: 200}, {Counted: denied("b"), Rule: 2, Packets: 5}}, false,
+			map[ruleset.Counted]uint64{denied("a"): 200}},
+		{counts{{Counted: denied("a"), Rule: 9, Packets: 7}}, true, map[ruleset.Counted]uint64{denied("a"): 7}},
 		{counts{}, false, nil},
-		{counts{{Chain: "b", Rule: 2, Packets: 6}}, false, map[outcome]uint64{{"b", false}: 6}},
+		{counts{{Counted: denied("b"), Rule: 2, Packets: 6}}, false, map[ruleset.Counted]uint64{denied("b"): 6}},
 	} {
 		take := s.all
 		if step.some {
@@ -234,10 +237,10 @@ func TestRecent(t *testing.T) {
 
 // world is all that a watcher works with.
 type world struct {
-	counted   map[outcome]uint64 // by the kernel
-	meanwhile func()             // what happens when it has been counted; nil: nothing
-	busy      bool               // the loop does not answer
-	metered   map[outcome]uint64
+	counted   map[ruleset.Counted]uint64 // by the kernel
+	meanwhile func()                     // what happens when it has been counted; nil: nothing
+	busy      bool                       // the loop does not answer
+	metered   map[ruleset.Counted]uint64
 	delivered []Drop
 	chains    []ruleset.ChainID // that the loop knows
 }
@@ -263,14 +266,19 @@ func (w *world) Subjects(_ context.Context, chains []ruleset.ChainID) (list []Su
 	return list, nil
 }
 
-func (w *world) Chains(context.Context) ([]ruleset.ChainID, error) { return w.chains, nil }
+func (w *world) Chains(context.Context) ([]ruleset.ChainID, error) {
+	if w.busy {
+		return nil, context.DeadlineExceeded
+	}
+	return w.chains, nil
+}
 
 func (w *world) CountDenied(s Subject, n uint64) {
-	w.metered[outcome{ruleset.ChainID(s.Workload), false}] += n
+	w.metered[denied(s.Workload)] += n
 }
 
 func (w *world) CountAudited(s Subject, n uint64) {
-	w.metered[outcome{ruleset.ChainID(s.Workload), true}] += n
+	w.metered[ruleset.Counted{Chain: ruleset.ChainID(s.Workload), Audited: true}] += n
 }
 
 func (w *world) CountLost(uint64) {}
@@ -279,8 +287,8 @@ func (w *world) Reading(bool)     {}
 // count is what the kernel counts of some chains; nil: of all.
 func (w *world) count(_ context.Context, chains []ruleset.ChainID) (list []ruleset.DenialCount, err error) {
 	for of, n := range w.counted {
-		if chains == nil || slices.Contains(chains, of.chain) {
-			list = append(list, ruleset.DenialCount{Chain: of.chain, Audited: of.audited, Rule: 1, Packets: n})
+		if chains == nil || slices.Contains(chains, of.Chain) {
+			list = append(list, ruleset.DenialCount{Counted: of, Rule: 1, Packets: n})
 		}
 	}
 	if w.meanwhile != nil {
@@ -291,7 +299,7 @@ func (w *world) count(_ context.Context, chains []ruleset.ChainID) (list []rules
 
 // watcher returns one that has looked once.
 func (w *world) watcher(ctx context.Context) *Watcher {
-	w.counted, w.metered = map[outcome]uint64{{"a", false}: 1000}, map[outcome]uint64{}
+	w.counted, w.metered = map[ruleset.Counted]uint64{denied("a"): 1000}, map[ruleset.Counted]uint64{}
 	x := &Watcher{Names: w, Meter: w, Counter: Counter{Every: time.Hour, Some: w.count,
 		All: func(ctx context.Context) ([]ruleset.DenialCount, error) { return w.count(ctx, nil) }},
 		Deliver: func(list []Drop) { w.delivered = append(w.delivered, list...) },
@@ -303,7 +311,7 @@ func (w *world) watcher(ctx context.Context) *Watcher {
 
 // deny has the kernel deny packets of which the log shows some.
 func (w *world) deny(x *Watcher, chain string, packets, shown int) {
-	w.counted[outcome{ruleset.ChainID(chain), false}] += uint64(packets)
+	w.counted[denied(chain)] += uint64(packets)
 	for range shown {
 		x.lines.add(packet(chain, 80), start)
 	}
@@ -330,7 +338,7 @@ func TestMoreIsTold(t *testing.T) {
 	if text := strings.Join(got, ", "); text != "a 2+0, a 20+4980, a 4+696, b 3+0" {
 		t.Error(text)
 	}
-	if w.metered[outcome{chain: "a"}] != 5702 || w.metered[outcome{chain: "b"}] != 3 {
+	if w.metered[denied("a")] != 5702 || w.metered[denied("b")] != 3 {
 		t.Errorf("%v", w.metered)
 	}
 	if len(x.hot)+len(x.waiting)+len(x.uncredited)+len(x.balance) > 0 {
@@ -346,6 +354,11 @@ func TestShortenedNames(t *testing.T) {
 	x.Counter.LogName = func(id ruleset.ChainID) string { return string(id)[:1] + "~" }
 	x.lines.add(packet("b~", 80), start)
 	x.lines.add(packet("others", 80), start)
+	w.busy = true
+	x.tell(t.Context())
+	if w.busy = false; len(w.delivered)+len(x.waiting) > 0 {
+		t.Errorf("told before the names are known: %v, %v", w.delivered, x.waiting)
+	}
 	x.tell(t.Context())
 	if len(w.delivered) != 2 || w.delivered[0].From.Pod+w.delivered[1].From.Pod != "bothers" &&
 		w.delivered[0].From.Pod+w.delivered[1].From.Pod != "othersb" {
@@ -370,20 +383,20 @@ func (q *queue) Close() error { return nil }
 // for: what is told in the end is what was counted, and no packet is told twice.
 func TestAllIsToldOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w, q, sent := &world{}, &queue{}, map[outcome]uint64{}
+		w, q, sent := &world{}, &queue{}, map[ruleset.Counted]uint64{}
 		x := w.watcher(t.Context())
 		x.reader = q
 		// A packet is counted and logged at once; the log shows some, and loses some of these.
 		deny := func() {
 			for range rapid.IntRange(0, 3).Draw(t, "chains") {
-				of := outcome{ruleset.ChainID(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "chain")),
-					rapid.Bool().Draw(t, "audited")}
+				of := ruleset.Counted{Chain: ruleset.ChainID(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "chain")),
+					Audited: rapid.Bool().Draw(t, "audited")}
 				n := rapid.IntRange(1, 100).Draw(t, "packets")
 				sent[of] += uint64(n)
 				w.counted[of] += uint64(n)
 				for range rapid.IntRange(0, min(n, 30)).Draw(t, "shown") {
-					p := packet(string(of.chain), uint16(rapid.IntRange(1, 2000).Draw(t, "port")))
-					p.Audited = of.audited
+					p := packet(string(of.Chain), uint16(rapid.IntRange(1, 2000).Draw(t, "port")))
+					p.Audited = of.Audited
 					q.packets = append(q.packets, p)
 				}
 			}
@@ -404,9 +417,9 @@ func TestAllIsToldOnce(t *testing.T) {
 			x.gather(t.Context(), time.Now())
 			x.tell(t.Context())
 		}
-		told := map[outcome]uint64{}
+		told := map[ruleset.Counted]uint64{}
 		for _, d := range w.delivered {
-			told[outcome{ruleset.ChainID(d.From.Pod), d.Audited}] += uint64(d.Packets) + d.More
+			told[ruleset.Counted{Chain: ruleset.ChainID(d.From.Pod), Audited: d.Audited}] += uint64(d.Packets) + d.More
 		}
 		if !maps.Equal(told, sent) || !maps.Equal(w.metered, sent) {
 			t.Fatalf("told %v, metrics %v; expected %v", told, w.metered, sent)
@@ -426,7 +439,7 @@ func TestBusyLoop(t *testing.T) {
 		for port := range maxLines {
 			x.lines.add(packet("a", uint16(port)), start)
 		}
-		w.counted[outcome{chain: "a"}] += maxLines
+		w.counted[denied("a")] += maxLines
 		x.tell(t.Context())
 		if len(x.waiting) > 2*maxLines {
 			t.Fatalf("%d lines wait", len(x.waiting))
@@ -440,7 +453,7 @@ func TestBusyLoop(t *testing.T) {
 	for _, d := range w.delivered {
 		sum += uint64(d.Packets) + d.More
 	}
-	if sum != 3*maxLines+sampled || w.metered[outcome{chain: "a"}] != sum {
+	if sum != 3*maxLines+sampled || w.metered[denied("a")] != sum {
 		t.Errorf("%d packets are told of, %v counted", sum, w.metered)
 	}
 }

@@ -17,7 +17,7 @@ type Line struct {
 }
 
 // of says whose packets a line has.
-func (l Line) of() outcome { return outcome{l.Chain, l.Logged.Audited} }
+func (l Line) of() ruleset.Counted { return ruleset.Counted{Chain: l.Chain, Audited: l.Logged.Audited} }
 
 // lineKey is what the packets of a line have in common.
 type lineKey struct {

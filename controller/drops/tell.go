@@ -11,8 +11,8 @@ import (
 
 const (
 	// sampled is how many packets of a chain the log shows at least in a second in which it leaves
-	// some out: the rate of the rules' limit.
-	sampled = 10
+	// some out.
+	sampled = ruleset.LogRate
 	// gathered is for how long the kernel gathers packets for the log, and longer.
 	gathered = 300 * time.Millisecond
 	// mostCounted is how many chains are counted beside the looks at all.
@@ -21,7 +21,10 @@ const (
 
 // tell delivers the lines of the last second, with how many packets more there were.
 func (w *Watcher) tell(ctx context.Context) {
-	w.learnNames(ctx)
+	// Under another name a line would be told beside its own packets, so it waits for its chain's.
+	if !w.learnNames(ctx) {
+		return
+	}
 	before := maps.Clone(w.lines.shown)
 	looked := w.count(ctx)
 	// What is counted has been logged, and is on its way. So none of it is missed in the log and told
@@ -88,7 +91,7 @@ func (w *Watcher) countAll(ctx context.Context) look {
 }
 
 // add takes in what chains have denied since they were counted before.
-func (w *Watcher) add(more map[outcome]uint64) {
+func (w *Watcher) add(more map[ruleset.Counted]uint64) {
 	for of, n := range more {
 		w.balance[of] += int64(n)
 		w.uncredited[of] += n
@@ -98,9 +101,9 @@ func (w *Watcher) add(more map[outcome]uint64) {
 // take takes over the lines. What they show is not in what is told as more.
 func (w *Watcher) take(before map[logName]uint64, looked look) {
 	list, shown := w.lines.take()
-	late := map[outcome]int64{}
+	late := map[ruleset.Counted]int64{}
 	for name, n := range shown {
-		of := outcome{w.chain(name.chain), name.audited}
+		of := ruleset.Counted{Chain: w.chain(name.chain), Audited: name.audited}
 		w.balance[of] -= int64(n)
 		late[of] += int64(n - before[name])
 	}
@@ -129,24 +132,25 @@ func (w *Watcher) chain(name string) ruleset.ChainID {
 }
 
 // learnNames asks which chains there are if the log has a name that is not known yet: some names are
-// too long for it.
-func (w *Watcher) learnNames(ctx context.Context) {
+// too long for it. It returns false while the loop does not say.
+func (w *Watcher) learnNames(ctx context.Context) bool {
 	known := func(n logName) bool { _, is := w.ids[n.chain]; return is }
 	names := slices.Collect(maps.Keys(w.lines.shown))
 	if w.Counter.LogName == nil || !slices.ContainsFunc(names, func(n logName) bool { return !known(n) }) {
-		return
+		return true
 	}
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	chains, err := w.Names.Chains(ctx)
 	if err != nil {
-		return
+		return false
 	}
 	// Chains come and go, so all names are made anew.
 	clear(w.ids)
 	for _, id := range chains {
 		w.ids[w.Counter.LogName(id)] = id
 	}
+	return true
 }
 
 // credit has metrics count what was denied. It waits where the loop does not say yet whose it is.
@@ -158,7 +162,7 @@ func (w *Watcher) credit(ctx context.Context) {
 	list := slices.Collect(maps.Keys(w.uncredited))
 	chains := make([]ruleset.ChainID, len(list))
 	for i, of := range list {
-		chains[i] = of.chain
+		chains[i] = of.Chain
 	}
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
@@ -168,7 +172,7 @@ func (w *Watcher) credit(ctx context.Context) {
 	}
 	for i, of := range list {
 		s := w.known.bounded(subjects[i])
-		if of.audited {
+		if of.Audited {
 			w.Meter.CountAudited(s, w.uncredited[of])
 		} else {
 			w.Meter.CountDenied(s, w.uncredited[of])
@@ -179,7 +183,7 @@ func (w *Watcher) credit(ctx context.Context) {
 
 // tellMore adds to the last line of each chain how many packets are in no line.
 func (w *Watcher) tellMore() {
-	last := map[outcome]int{}
+	last := map[ruleset.Counted]int{}
 	for i, line := range w.waiting {
 		last[line.of()] = i
 	}
@@ -192,8 +196,8 @@ func (w *Watcher) tellMore() {
 		// It has a line of its own where the log shows none.
 		if !is {
 			at = len(w.waiting)
-			w.waiting = append(w.waiting, Line{Time: time.Now(), Chain: of.chain,
-				Logged: ruleset.Logged{Audited: of.audited}})
+			w.waiting = append(w.waiting, Line{Time: time.Now(), Chain: of.Chain,
+				Logged: ruleset.Logged{Audited: of.Audited}})
 		}
 		w.waiting[at].More += uint64(more)
 	}

@@ -62,19 +62,19 @@ type Watcher struct {
 	waiting []Line            // for their names
 	sums    sums
 	counted time.Time                  // when all chains were last
-	balance map[outcome]int64          // denied and not in a line; below 0: not counted yet
+	balance map[ruleset.Counted]int64  // denied and not in a line; below 0: not counted yet
 	hot     map[ruleset.ChainID]bool   // may have denied more than the log shows
 	ids     map[string]ruleset.ChainID // by the name in the log
 	known   subjects
 	// uncredited was denied, and is in no metric yet.
-	uncredited map[outcome]uint64
+	uncredited map[ruleset.Counted]uint64
 }
 
 // prepare makes the maps.
 func (w *Watcher) prepare() {
 	w.said, w.lines, w.known = map[string]string{}, newLines(), newSubjects()
-	w.balance, w.hot = map[outcome]int64{}, map[ruleset.ChainID]bool{}
-	w.ids, w.uncredited = map[string]ruleset.ChainID{}, map[outcome]uint64{}
+	w.balance, w.hot = map[ruleset.Counted]int64{}, map[ruleset.ChainID]bool{}
+	w.ids, w.uncredited = map[string]ruleset.ChainID{}, map[ruleset.Counted]uint64{}
 }
 
 // Run works until ctx ends. It looks at what came once a second, at its end.

@@ -11,8 +11,7 @@ import (
 )
 
 // Denials reads how many packets the chains of pods have denied, or have let through in an audit. It
-// costs a process for each family. The rules have no numbers, so those of one chain, family and
-// outcome are one.
+// costs a process for each family. The rules have no numbers, so those of one family count as one.
 func (b *Backend) Denials(ctx context.Context) ([]ruleset.DenialCount, error) {
 	var list []ruleset.DenialCount
 	for i, f := range ruleset.Families {
@@ -26,16 +25,10 @@ func (b *Backend) Denials(ctx context.Context) ([]ruleset.DenialCount, error) {
 	return list, nil
 }
 
-// outcome is the packets of a chain that are denied, or that an audit lets through.
-type outcome struct {
-	chain   ruleset.ChainID
-	audited bool
-}
-
 // readDenials adds up the counters of what denies in the chains of pods, and of what an audit lets
 // through, as iptables-save -c prints them: [packets:bytes] -A chain rule.
 func readDenials(text string, rule uint64) (list []ruleset.DenialCount) {
-	of, sums, last := map[string]ruleset.ChainID{}, map[outcome]uint64{}, ""
+	of, sums, last := map[string]ruleset.ChainID{}, map[ruleset.Counted]uint64{}, ""
 	for line := range strings.Lines(text) {
 		counters, rest, is := strings.Cut(strings.TrimSpace(line), " -A ")
 		chain, rule, _ := strings.Cut(rest, " ")
@@ -45,20 +38,19 @@ func readDenials(text string, rule uint64) (list []ruleset.DenialCount) {
 		// The first rule of each chain says what it is a part of.
 		if id, first := partOf([]string{rule}); first && of[chain] == "" {
 			of[chain] = id
-			sums[outcome{id, false}] += 0 // a chain that has denied nothing is there as well
+			sums[ruleset.Counted{Chain: id}] += 0 // a chain that has denied nothing is there as well
 		}
 		// The rule that logs a sample counts, too, and decides nothing.
 		audited := auditsAfter(last, rule)
 		if id := of[chain]; id != "" && (audited || denies(rule)) {
 			packets, _, _ := strings.Cut(strings.TrimPrefix(counters, "["), ":")
 			n, _ := strconv.ParseUint(packets, 10, 64)
-			sums[outcome{id, audited}] += n
+			sums[ruleset.Counted{Chain: id, Audited: audited}] += n
 		}
 		last = rule
 	}
-	for o, packets := range sums {
-		list = append(list, ruleset.DenialCount{Chain: o.chain, Audited: o.audited, Rule: rule,
-			Packets: packets})
+	for of, packets := range sums {
+		list = append(list, ruleset.DenialCount{Counted: of, Rule: rule, Packets: packets})
 	}
 	return list
 }

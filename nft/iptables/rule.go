@@ -159,8 +159,8 @@ func logged(prefix string) string {
 // How denied packets are logged: as nft does.
 const (
 	logGroup = nflog.Group
-	logRate  = nflog.Rate // a second and chain
-	logBurst = nflog.Burst
+	logRate  = ruleset.LogRate // a second and chain
+	logBurst = ruleset.LogBurst
 )
 
 // logPrefix is what a log shows before a packet that a chain denies.

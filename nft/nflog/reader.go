@@ -16,12 +16,6 @@ import (
 // Group is the NFLOG group that denied packets are logged to.
 const Group = 86
 
-// How many packets the rules of one chain log: so many a second, and at most so many at once.
-const (
-	Rate  = 10
-	Burst = 20
-)
-
 // What the log shows before the name of a chain, of a packet that was denied and of one that was let
 // through by an audit. No chain has the name audit.
 const (
