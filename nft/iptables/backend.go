@@ -33,7 +33,6 @@ type Backend struct {
 	spelling map[string]string
 	spelled  bool                               // spelling is known
 	told     *atomic.Pointer[map[string]string] // spelling, for backends beside this one
-	sketch   sketch                             // of what was read last
 	// intact is the sketch of what the last Observe found, if nothing was wrong with it and nothing
 	// was applied since; else nil. Watch compares with it.
 	intact atomic.Pointer[sketch]
@@ -72,8 +71,9 @@ func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
 	o := c.observed()
 	o.Condition, b.copies = condition(k, c)
 	b.content, b.held, b.read, b.fenced = c, k, true, true
-	if b.intact.Store(nil); o.Condition == ruleset.Intact {
-		b.intact.Store(&sketch{b.sketch.rules, b.sketch.sizes})
+	b.intact.Store(nil)
+	if o.Condition == ruleset.Intact {
+		b.intact.Store(&k.sketch)
 	}
 	return o, nil
 }
@@ -112,9 +112,8 @@ func (b *Backend) readKernel(ctx context.Context) (kernel, error) {
 	if k.sets, err = b.saveSets(ctx); err != nil {
 		return k, err
 	}
-	b.sketch = sketch{sizes: map[string]int{}}
 	for name, s := range k.sets {
-		b.sketch.sizes[name] = len(s.elements)
+		k.sketch.sizes[name] = len(s.elements)
 	}
 	for name := range b.pending {
 		delete(k.sets, name)
@@ -126,7 +125,7 @@ func (b *Backend) readKernel(ctx context.Context) (kernel, error) {
 				return k, err
 			}
 			if name == mainTable {
-				b.sketch.rules += fmt.Sprintln(t)
+				k.sketch.rules += fmt.Sprintln(t)
 			}
 			b.respell(t)
 			k.tables[f][name] = t

@@ -10,6 +10,7 @@ import (
 type kernel struct {
 	tables map[ruleset.Family]map[string]table
 	sets   map[string]ipset
+	sketch sketch // of it as it was read; else empty
 }
 
 // table is one table of iptables.
@@ -28,7 +29,8 @@ type ipset struct {
 
 // newKernel returns an empty one.
 func newKernel() kernel {
-	k := kernel{map[ruleset.Family]map[string]table{}, map[string]ipset{}}
+	k := kernel{map[ruleset.Family]map[string]table{}, map[string]ipset{},
+		sketch{sizes: map[string]int{}}}
 	for _, f := range ruleset.Families {
 		k.tables[f] = map[string]table{}
 		for _, name := range tables {
