@@ -19,19 +19,26 @@ type client[List runtime.Object] interface {
 	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
 }
 
+// listener is told how a resource is listed and watched. Its functions are called by several
+// goroutines.
+type listener struct {
+	result func(error) // of each failure, and nil once the resource is watched
+	heard  func()      // once it is watched, and of each event
+}
+
 // newListWatch returns how a reflector lists and watches a resource: calls are repeated until
 // they succeed. A reflector by itself waits longer after each failure and each watch that is cut
 // soon, up to a minute, while a node must know of changes within 5 seconds of the API server's
-// return. Each failure is reported, and nil once the resource is watched and with each event.
+// return.
 //
 // Whatever version a reflector asks for, the list is of the newest state. One of any version may
 // be very old, from the cache of a server that has fallen behind: an agent that has restarted
 // would then free pods that were isolated since.
 func newListWatch[List runtime.Object](
-	resource string, from client[List], convert convertFunc, report func(error),
+	resource string, from client[List], convert convertFunc, to listener,
 ) *cache.ListWatch {
 	failed := func(verb string) func(error) {
-		return func(err error) { report(fmt.Errorf("%s %s: %w", verb, resource, err)) }
+		return func(err error) { to.result(fmt.Errorf("%s %s: %w", verb, resource, err)) }
 	}
 	ask := func(ctx context.Context, o metav1.ListOptions) (List, error) {
 		return retry(ctx, failed("list"), func() (List, error) { return from.List(ctx, o) })
@@ -49,8 +56,9 @@ func newListWatch[List runtime.Object](
 			if err != nil {
 				return nil, err
 			}
-			report(nil)
-			return newOrderedWatch(ctx, w, startOf(o), func() { report(nil) }), nil
+			to.result(nil)
+			to.heard()
+			return newOrderedWatch(ctx, w, startOf(o), to.heard), nil
 		},
 	}
 }

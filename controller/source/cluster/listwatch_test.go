@@ -117,9 +117,9 @@ func TestCallsAreRepeatedSoon(t *testing.T) {
 			}
 			return nil
 		}}
-		listWatch := newListWatch("pods", s, newConverter().convert, func(err error) {
+		listWatch := newListWatch("pods", s, newConverter().convert, listener{func(err error) {
 			reported = err
-		})
+		}, func() {}})
 		if _, err := listWatch.ListWithContext(t.Context(), metav1.ListOptions{}); err != nil {
 			t.Error(err)
 		}
@@ -158,9 +158,9 @@ func TestSomeCallsAreNotRepeated(t *testing.T) {
 	} {
 		ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 		failing := &server{answer: func() error { return c.err }}
-		listWatch := newListWatch("pods", failing, newConverter().convert, func(err error) {
+		listWatch := newListWatch("pods", failing, newConverter().convert, listener{func(err error) {
 			t.Errorf("reported %v", err)
-		})
+		}, func() {}})
 		if _, err := listWatch.ListWithContext(ctx, metav1.ListOptions{}); err != c.err {
 			t.Errorf("list: got %v, want %v", err, c.err)
 		}
@@ -296,7 +296,7 @@ func TestAStoreResumesItsWatch(t *testing.T) {
 
 // listWatchOf returns how pods of a server are listed and watched. What fails is not reported.
 func listWatchOf(s *server) *cache.ListWatch {
-	return newListWatch("pods", s, newConverter().convert, func(error) {})
+	return newListWatch("pods", s, newConverter().convert, deaf)
 }
 
 func watchOf(ctx context.Context, s *server) (watch.Interface, error) {
@@ -306,7 +306,7 @@ func watchOf(ctx context.Context, s *server) (watch.Interface, error) {
 // newPodStore returns a store of the pods of a server, which passes nothing on.
 func newPodStore(s *server) *store {
 	c := newConverter()
-	return newStore(newListWatch("pods", s, c.convert, func(error) {}), &corev1.Pod{}, c)
+	return newStore(newListWatch("pods", s, c.convert, deaf), &corev1.Pod{}, c)
 }
 
 // eventually waits until a condition holds, and fails the test if it does not within 10 seconds.
@@ -318,3 +318,6 @@ func eventually(t *testing.T, what string, is func() bool) {
 		}
 	}
 }
+
+// deaf is told, and does nothing.
+var deaf = listener{func(error) {}, func() {}}

@@ -94,13 +94,8 @@ func newSourceStore[List runtime.Object](
 ) *store {
 	s.outages.expect(resource)
 	c := newConverter()
-	report := func(err error) {
-		if err == nil {
-			s.heard.note(resource)
-		}
-		s.recordResult(resource, err)
-	}
-	store := newStore(newListWatch(resource, from, c.convert, report), kind, c)
+	to := listener{func(err error) { s.recordResult(resource, err) }, func() { s.heard.note(resource) }}
+	store := newStore(newListWatch(resource, from, c.convert, to), kind, c)
 	store.changed = func(o *object) {
 		s.deliver(source.Mail{Events: []graph.Event{o.event}})
 	}
