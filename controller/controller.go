@@ -38,7 +38,7 @@ type Config struct {
 	Firewall    Firewall
 	Host        Host
 	Addresses   Addresses   // without it, Node objects say which addresses are the node's
-	HostWatcher HostWatcher // without it, changes of the host are noticed when it looks again only
+	HostWatcher HostWatcher // without it, changes of the host are noticed at rechecks only
 	AnyAddress  bool        // addresses of pods can come from outside of all nodes' ranges
 	Connections Connections // without them, or a Cutter, open connections stay as they are
 	Cutter      Cutter

@@ -30,8 +30,8 @@ type Revision struct {
 type revisions struct {
 	mu      sync.Mutex // guards the fields below: the loop writes, any goroutine reads
 	held    map[policy.Key]held
-	waiting map[policy.Key]arrival // what the kernel may not hold yet
-	spaces  map[string]policy.AuditMode
+	waiting map[policy.Key]arrival      // what the kernel may not hold yet
+	spaces  map[string]policy.AuditMode // of namespaces that say anything
 }
 
 // held is a version that the kernel holds, and what it is of.

@@ -130,14 +130,14 @@ type outcome struct {
 	reason  []Origin
 }
 
-// maxCalls is how deep chains may lead to each other; a kernel refuses more (NFT_JUMP_STACK_SIZE),
+// MaxCalls is how deep chains may lead to each other; a kernel refuses more (NFT_JUMP_STACK_SIZE),
 // and chains that lead in circles.
-const maxCalls = 16
+const MaxCalls = 16
 
 // take has a flow take the steps of a chain that so many others have led to, until one decides. What
 // leads too deep is denied.
 func (p *Program) take(id ChainID, peer netip.Addr, f Flow, depth int) outcome {
-	if depth > maxCalls {
+	if depth > MaxCalls {
 		return outcome{decided: true}
 	}
 	c := p.chain(id)

@@ -61,7 +61,7 @@ func usesOf(p *Program) uses {
 
 // reach returns what a chain, and those that it leads to, can do to a packet.
 func (p *Program) reach(id ChainID, depth int) Actions {
-	if depth > maxCalls {
+	if depth > MaxCalls {
 		return anyAction
 	}
 	c := p.chain(id)

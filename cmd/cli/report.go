@@ -94,8 +94,8 @@ func (o *reportOptions) run(cmd *cobra.Command) error {
 }
 
 // writePrivate writes a file that only its owner can read: names of workloads and policies are not
-// for every user of this machine. A file that is there is replaced as a whole, with its mode, or not
-// at all. A link to a file, which somebody else may have put there, is refused.
+// for every user of this machine. A file that is there is replaced as a whole, its mode as well, or
+// not at all. A link to a file, which somebody else may have put there, is refused.
 func writePrivate(path string, content []byte) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return os.WriteFile(path, content, 0o600) // a pipe or a device can't be replaced

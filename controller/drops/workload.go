@@ -1,10 +1,10 @@
 package drops
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Subject is the pod of a chain as metrics name it.
@@ -18,7 +18,10 @@ type Subject struct {
 // give their pods; a pod of its own is its own workload.
 func Workload(pod string, labels map[string]string) string {
 	if job := labels["batch.kubernetes.io/job-name"]; job != "" {
-		return strings.TrimSuffix(job, cronTime.FindString(job))
+		if name, is := policy.CronJobOf(job); is {
+			return name
+		}
+		return job
 	}
 	// The labels are the tenant's own, and can lie about the tenant's own pods only.
 	name := pod
@@ -37,9 +40,6 @@ func Workload(pod string, labels map[string]string) string {
 	}
 	return name
 }
-
-// cronTime ends the name of a Job that a CronJob has made: the minute for which it was due.
-var cronTime = regexp.MustCompile(`-\d{8,10}$`)
 
 // How many subjects metrics tell apart: of the node, and of one namespace.
 const (

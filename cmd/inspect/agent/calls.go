@@ -7,12 +7,9 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// How far chains may lead: as deep as package ruleset follows them, and to as many steps as a node
-// has room for. A few chains that each call the next one ten times are more than anybody can follow.
-const (
-	maxCalls  = 16
-	mostSteps = 1 << 21
-)
+// mostSteps is to how many steps chains may lead: as many as a node has room for. A few chains that
+// each call the next one ten times are more than anybody can follow.
+const mostSteps = 1 << 21
 
 // errCalls refuses a program that no agent makes.
 var errCalls = errors.New("its chains lead in circles, too deep, or to too much; expected the rules of " +
@@ -54,7 +51,7 @@ func checkCalls(p *ruleset.Program) error {
 
 // follow measures a chain that so many others have led to. A circle is one that leads too deep.
 func (c calls) follow(id ruleset.ChainID, depth int) (e extent, err error) {
-	if depth > maxCalls {
+	if depth > ruleset.MaxCalls {
 		return e, errCalls
 	}
 	e, known := c.known[id]
@@ -74,7 +71,7 @@ func (c calls) follow(id ruleset.ChainID, depth int) (e extent, err error) {
 		}
 		c.known[id] = e
 	}
-	if depth+e.depth > maxCalls {
+	if depth+e.depth > ruleset.MaxCalls {
 		return e, errCalls
 	}
 	return e, nil

@@ -35,12 +35,12 @@ func TestCallsOfAHostileAgent(t *testing.T) {
 		refused bool
 	}{
 		"a real one":             {sample().Program, false},
-		"as deep as they may":    {ladder(maxCalls, 1), false},
-		"one too deep":           {ladder(maxCalls+1, 1), true},
+		"as deep as they may":    {ladder(ruleset.MaxCalls, 1), false},
+		"one too deep":           {ladder(ruleset.MaxCalls+1, 1), true},
 		"very deep":              {ladder(100_000, 1), true},
 		"a circle":               {circle, true},
 		"a port that leads back": {self, true},
-		"ten times each":         {ladder(maxCalls, 10), true},
+		"ten times each":         {ladder(ruleset.MaxCalls, 10), true},
 		"twice each":             {ladder(12, 2), false},
 	} {
 		s := sample()

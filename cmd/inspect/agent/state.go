@@ -35,12 +35,12 @@ type State struct {
 	Observed *ruleset.Observed `json:"observed"` // what it holds
 	// Denied is how many packets each chain has denied since it got its rules.
 	Denied map[ruleset.ChainID]uint64 `json:"denied"`
+	// Audited is how many it let through that audited policies would deny.
+	Audited map[ruleset.ChainID]uint64 `json:"audited"`
 	// Backend is what holds the rules, nftables or iptables, and Can names what its kernel can do for
 	// them, as metrics do. Both are empty of an agent of before.
 	Backend string   `json:"backend,omitempty"`
 	Can     []string `json:"can,omitempty"`
-	// Audited is how many it let through that audited policies would deny.
-	Audited map[ruleset.ChainID]uint64 `json:"audited"`
 }
 
 // Check returns an error if this program can't read the state, or nobody can follow its rules.

@@ -2,11 +2,12 @@ package ask
 
 import (
 	"cmp"
-	"regexp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Workload names what makes a pod. A pod that nothing makes is its own workload, of kind Pod.
@@ -29,9 +30,6 @@ func (w Workload) Compare(o Workload) int {
 		strings.Compare(w.Kind, o.Kind))
 }
 
-// cronTime ends the name of a Job that a CronJob has made: the minute for which it was due.
-var cronTime = regexp.MustCompile(`^(.+)-\d{8,10}$`)
-
 // WorkloadOf returns what makes a pod. A ReplicaSet whose name ends with the hash of the pod's
 // template is a Deployment's, a Job whose name ends with a time is a CronJob's.
 func WorkloadOf(p *corev1.Pod) Workload {
@@ -42,12 +40,12 @@ func WorkloadOf(p *corev1.Pod) Workload {
 	}
 	hash := p.Labels["pod-template-hash"]
 	name, isDeployments := strings.CutSuffix(owner.Name, "-"+hash)
-	cron := cronTime.FindStringSubmatch(owner.Name)
+	cron, isCron := policy.CronJobOf(owner.Name)
 	switch {
 	case owner.Kind == "ReplicaSet" && hash != "" && isDeployments:
 		return Workload{"Deployment", p.Namespace, name}
-	case owner.Kind == "Job" && cron != nil:
-		return Workload{"CronJob", p.Namespace, cron[1]}
+	case owner.Kind == "Job" && isCron:
+		return Workload{"CronJob", p.Namespace, cron}
 	default:
 		return Workload{owner.Kind, p.Namespace, owner.Name}
 	}

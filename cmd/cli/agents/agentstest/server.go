@@ -84,7 +84,7 @@ func refuse(w http.ResponseWriter) {
 		APIVersion: "v1"}, Status: "Failure", Reason: "Forbidden", Code: 403, Message: "forbidden here"})
 }
 
-// pod answers for the pod of a name.
+// object answers for the object of a kind and name.
 func (s Server) object(w http.ResponseWriter, kind, name string) {
 	var list unstructured.UnstructuredList
 	_ = json.Unmarshal(s.list(kind, s.Items[kind]), &list)
