@@ -18,13 +18,7 @@ import (
 
 // A verb on the node learns what the agent wants, and finds that the kernel holds it.
 func TestAgentAnswersVerbs(t *testing.T) {
-	here := newNetns(t)
-	must(t, here.Do(podBridge))
-	dir := t.TempDir()
-	put(t, dir, "cluster.yaml", thousands())
-	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health,
-		deny: "drop", own: true})
-	waitReady(t, here)
+	here, _ := thousandsHere(t)
 	state := stateOfAgent(t, here.Do)
 	if d := state.Differences(); !d.Empty() || state.Node != "n1" {
 		t.Errorf("node %s, differs:\n%s", state.Node, d.String())
@@ -53,13 +47,7 @@ func TestKernelAsNft(t *testing.T) {
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skipf("SKIPPED, NOTHING WAS TESTED: %v", err)
 	}
-	here := newNetns(t)
-	must(t, here.Do(podBridge))
-	dir := t.TempDir()
-	put(t, dir, "cluster.yaml", thousands())
-	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health,
-		deny: "drop", own: true})
-	waitReady(t, here)
+	here, _ := thousandsHere(t)
 	state := stateOfAgent(t, here.Do)
 	for _, test := range []struct{ pods, list []string }{
 		{nil, []string{"table", "inet", "picket"}},

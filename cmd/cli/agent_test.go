@@ -26,13 +26,7 @@ const health = "127.0.0.1:9470"
 // the first transaction that the kernel tells of after one file was added is that pod's, and so is
 // the next one.
 func TestAgentAddsOnePodWithOneElement(t *testing.T) {
-	here := newNetns(t)
-	must(t, here.Do(podBridge))
-	dir := t.TempDir()
-	put(t, dir, "cluster.yaml", thousands())
-	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health,
-		deny: "drop", own: true})
-	waitReady(t, here)
+	here, dir := thousandsHere(t)
 	monitor := nftables.NewMonitor()
 	defer monitor.Close()
 	var transactions chan *nftables.MonitorEvents
@@ -129,6 +123,19 @@ func waitReady(t *testing.T, where sandbox.Netns) {
 			return err
 		})
 	}
+}
+
+// thousandsHere runs an agent of these in a network namespace, until it is ready. Its files are in a
+// folder.
+func thousandsHere(t *testing.T) (here sandbox.Netns, dir string) {
+	t.Helper()
+	here, dir = newNetns(t), t.TempDir()
+	must(t, here.Do(podBridge))
+	put(t, dir, "cluster.yaml", thousands())
+	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health,
+		deny: "drop", own: true})
+	waitReady(t, here)
+	return here, dir
 }
 
 // thousands is 10,000 pods of another node and one of this one, which a policy lets all the others

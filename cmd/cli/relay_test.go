@@ -14,13 +14,7 @@ import (
 
 // Through the relay an agent is asked as it is on the node, and the relay ends with who asks.
 func TestRelay(t *testing.T) {
-	here := newNetns(t)
-	must(t, here.Do(podBridge))
-	dir := t.TempDir()
-	put(t, dir, "cluster.yaml", thousands())
-	runAgent(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health,
-		deny: "drop", own: true})
-	waitReady(t, here)
+	here, _ := thousandsHere(t)
 	ended := make(chan error, 1)
 	client := agent.Client{Node: "n1", Version: versionText(),
 		Dial: func(ctx context.Context) (io.ReadWriteCloser, error) {

@@ -82,6 +82,24 @@ func newEndToEnd(ctx context.Context, s *testCluster) (e *endToEnd, err error) {
 	return e, e.watch(ctx)
 }
 
+// withEndToEnd has a function measure in a cluster of a size, of which so many local pods are the
+// benchmark's own.
+func withEndToEnd(ctx context.Context, size samplecluster.Size, own int,
+	measure func(*endToEnd) error) (err error) {
+	size.Local -= min(own, size.Local)
+	cluster, err := newRealCluster(ctx, size)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cluster.end()) }()
+	e, err := newEndToEnd(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.close()) }()
+	return measure(e)
+}
+
 func (e *endToEnd) close() error { return errors.Join(e.datagrams.close(), e.agent.close()) }
 
 // serverPolicy lets the client reach the server while it has the role permitted.

@@ -46,30 +46,12 @@ type reading struct {
 
 // runDrops compares agents that read the log of denied packets with such as do not.
 func runDrops(ctx context.Context, s scale) (p part, err error) {
-	size := samplecluster.Sized(s.pods[0])
-	size.Local -= min(4, size.Local) // room for the pods of the benchmark
-	cluster, err := newRealCluster(ctx, size)
-	if err != nil {
-		return p, err
-	}
-	defer func() { err = errors.Join(err, cluster.end()) }()
-	e, err := newEndToEnd(ctx, cluster)
-	if err != nil {
-		return p, err
-	}
-	defer func() { err = errors.Join(err, e.close()) }()
-	denied, err := e.addDenied(ctx)
-	if err != nil {
-		return p, err
-	}
-	defer func() { err = errors.Join(err, denied.close()) }()
 	ways := []*reading{{name: "read"}, {name: "not read", args: []string{"--read-drops=false"}}}
-	for range 2 {
-		for _, way := range ways {
-			if err := e.read(ctx, s, way, denied); err != nil {
-				return p, fmt.Errorf("%s: %w", way.name, err)
-			}
-		}
+	err = withEndToEnd(ctx, samplecluster.Sized(s.pods[0]), 4, func(e *endToEnd) error {
+		return e.readByTurns(ctx, s, ways)
+	})
+	if err != nil {
+		return p, err
 	}
 	p.text = dropsText
 	p.heads = []string{"the log is", "RSS", "RSS at the end", "denied a second", "of a core",
@@ -79,6 +61,22 @@ func runDrops(ctx context.Context, s scale) (p part, err error) {
 	}
 	p.targets = dropTargets(ways[0], ways[1])
 	return p, nil
+}
+
+// readByTurns runs the agent each way twice.
+func (e *endToEnd) readByTurns(ctx context.Context, s scale, ways []*reading) error {
+	denied, err := e.addDenied(ctx)
+	if err != nil {
+		return err
+	}
+	for range 2 {
+		for _, way := range ways {
+			if err := e.read(ctx, s, way, denied); err != nil {
+				return errors.Join(fmt.Errorf("%s: %w", way.name, err), denied.close())
+			}
+		}
+	}
+	return denied.close()
 }
 
 // addDenied adds the pods and the policy that isolates one of them.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -24,32 +23,27 @@ that its namespace does not end (CVE-2024-7598), and both calls are in its time,
 // runEnd measures changes by packets.
 func runEnd(ctx context.Context, s scale) (p part, err error) {
 	size := samplecluster.Sized(s.pods[len(s.pods)-2])
-	size.Local -= min(2, size.Local) // room for the two pods of the benchmark
-	cluster, err := newRealCluster(ctx, size)
-	if err != nil {
-		return p, err
-	}
-	defer func() { err = errors.Join(err, cluster.end()) }()
-	e, err := newEndToEnd(ctx, cluster)
-	if err != nil {
-		return p, err
-	}
-	defer func() { err = errors.Join(err, e.close()) }()
+	err = withEndToEnd(ctx, size, 2, func(e *endToEnd) error { return p.changes(ctx, s, size, e) })
+	return p, err
+}
+
+// changes makes all changes often, and adds what they took.
+func (p *part) changes(ctx context.Context, s scale, size samplecluster.Size, e *endToEnd) error {
 	const times, warm = 200, 10
 	if err := e.run(ctx, min(warm, s.rounds)); err != nil {
-		return p, err
+		return err
 	}
 	e.forget()
 	before, err := e.agent.histograms()
 	if err != nil {
-		return p, err
+		return err
 	}
 	if err := e.run(ctx, min(times, 2*s.rounds)); err != nil {
-		return p, err
+		return err
 	}
 	after, err := e.agent.histograms()
 	if err != nil {
-		return p, err
+		return err
 	}
 	p.text = fmt.Sprintf(endText, short(e.pauses.median()), short(e.pauses.at(0.99)))
 	p.heads = []string{
@@ -61,7 +55,7 @@ func runEnd(ctx context.Context, s scale) (p part, err error) {
 		p.targets = append(p.targets, c.targets(size)...)
 	}
 	p.histogram(after[latencyMetric].since(before[latencyMetric]))
-	return p, nil
+	return nil
 }
 
 func (c *change) row() []string {
