@@ -8,33 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-)
 
-// entries hands each file of a tar, with its content, to do.
-func entries(t *testing.T, archive io.Reader, do func(*tar.Header, []byte)) {
-	t.Helper()
-	reader := tar.NewReader(archive)
-	for {
-		header, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		do(header, content)
-	}
-}
+	"github.com/picket-project/picket/deploy/tarfile/tartest"
+)
 
 // list describes the files of a tar, a line each.
 func list(t *testing.T, archive io.Reader) []string {
 	t.Helper()
 	var lines []string
-	entries(t, archive, func(h *tar.Header, content []byte) {
+	tartest.Entries(t, archive, func(h *tar.Header, content []byte) {
 		name := h.Name
 		if h.Linkname != "" {
 			name += "→" + h.Linkname
@@ -54,7 +36,7 @@ func unpack(t *testing.T, archive string) string {
 	}
 	defer file.Close()
 	dir := t.TempDir()
-	entries(t, file, func(h *tar.Header, content []byte) {
+	tartest.Entries(t, file, func(h *tar.Header, content []byte) {
 		path := filepath.Join(dir, h.Name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content,
 			0o600)); err != nil {

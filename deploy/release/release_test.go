@@ -7,7 +7,6 @@ import (
 	"compress/gzip"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	spdxjson "github.com/spdx/tools-golang/json"
 	"sigs.k8s.io/yaml"
+
+	"github.com/picket-project/picket/deploy/tarfile/tartest"
 )
 
 // built is a program as Go's linker makes it.
@@ -140,16 +141,13 @@ func tarred(t *testing.T, text []byte) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for reader := tar.NewReader(unpacked); ; {
-		h, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			return names
-		}
-		if err != nil || h.ModTime.Unix() != 1_700_000_000 || h.Uid != 0 {
-			t.Fatalf("%v: %+v", err, h)
+	tartest.Entries(t, unpacked, func(h *tar.Header, _ []byte) {
+		if h.ModTime.Unix() != 1_700_000_000 || h.Uid != 0 {
+			t.Fatalf("%+v", h)
 		}
 		names = append(names, fmt.Sprintf("%s %o", h.Name, h.Mode))
-	}
+	})
+	return names
 }
 
 // The list of parts is valid SPDX, and has the modules that are linked, under the names that

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/picket-project/picket/deploy/tarfile/tartest"
 )
 
 // All that a tar holds is root's and of one time, whoever has made it and when.
@@ -32,21 +34,10 @@ func TestTar(t *testing.T) {
 		"bin/l f Lrwxr-xr-x 0:0 1700000000 \"\"",
 	}
 	var got []string
-	for r := tar.NewReader(&text); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+	tartest.Entries(t, &text, func(h *tar.Header, content []byte) {
 		got = append(got, fmt.Sprintf("%s %s %s %d:%d %d %q", h.Name, h.Linkname,
 			h.FileInfo().Mode(), h.Uid, h.Gid, h.ModTime.Unix(), content))
-	}
+	})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
