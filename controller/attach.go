@@ -28,7 +28,10 @@ func (c *Controller) takeWiring(ctx context.Context, a answer) error {
 		c.warnRefused(a.wiring)
 		if unfiltered {
 			err = c.filter(ctx)
+		} else if c.host.unseen {
+			c.host.opens.Reset(unseenPause) // somebody else made them pass
 		}
+		c.host.unseen = err != nil
 	}
 	switch {
 	case err != nil:
@@ -82,10 +85,10 @@ func (c *Controller) filter(ctx context.Context) error {
 	// The ports are closed first: from then on no isolated pod can reply to a packet that passed
 	// unseen.
 	c.separate(ctx, ruleset.Delta{})
+	c.host.closed = true
 	if err := c.Host.Filter(); err != nil {
 		return err
 	}
-	c.host.closed = true
 	c.host.opens.Reset(unseenPause)
 	c.Log.Warn("packets between the ports of bridges did not pass the firewall; they do now")
 	return nil

@@ -57,6 +57,7 @@ type hostState struct {
 	grace      time.Duration            // for which a pod may be hidden while it starts
 	opens      *time.Timer              // when ports are opened again
 	closed     bool                     // ports of isolated pods are, until then
+	unseen     bool                     // packets between ports do not pass the firewall
 	lines      quota                    // bounds what is logged of ports
 
 	own       []netip.Addr // of the node itself

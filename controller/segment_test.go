@@ -174,10 +174,14 @@ func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {
 		return f.closed() == "veth-10.244.1.5 veth-10.244.1.6" &&
 			strings.Contains(c.Health.Readiness().Reasons["host"], "a switch is off")
 	})
+	began := time.Now()
 	host.change(func(s *surroundings) { s.unfiltered, s.refusal = false, nil })
 	eventually(t, "open again", func() bool {
 		return f.closed() == "" && c.Health.Readiness().Ready
 	})
+	if took := time.Since(began); took < unseenPause {
+		t.Errorf("open again after %v: what was not seen can still be answered", took)
+	}
 	host.change(func(s *surroundings) { s.unfiltered = true })
 	eventually(t, "closed before it is filtered", func() bool { return f.closed() != "" })
 	eventually(t, "open after it is filtered", func() bool { return f.closed() == "" })

@@ -260,6 +260,8 @@ var mutants = []mutant{
 	{"a changed cut chain is not noticed", "nft", "nft/condition.go",
 		"\t\tchains = append(chains, cutFrame()...)\n", "\t\tdelete(l.chains, cutChain)\n"},
 
+	{"what passed unseen can be answered", "controller", "controller/attach.go",
+		"c.host.opens.Reset(unseenPause) // somebody", "c.openPorts() // somebody"},
 	{"members open before rules close", "iptables", "nft/iptables/plan.go",
 		"[]Step{closing, making(have, want), rules, opening,",
 		"[]Step{opening, making(have, want), rules, closing,"},

@@ -95,16 +95,11 @@ func addFou(kind ...string) func(net.IP) error {
 
 // innerDatagram is what a tunnel carries to a/web, from the address of a/far.
 func (r *rig) innerDatagram(six bool, port int) []byte {
-	if !six {
-		return datagram(r.addrsOf("a/far")[0], r.addrsOf("a/web")[0], port)
+	family := 0
+	if six {
+		family = 1
 	}
-	from, to := r.addrsOf("a/far")[1], r.addrsOf("a/web")[1]
-	udp := []byte{0x30, 0x39, byte(port >> 8), byte(port), 0, 8, 0, 0}
-	checksum := sumOf(slices.Concat(from.AsSlice(), to.AsSlice(), []byte{0, 8, 0, unix.IPPROTO_UDP},
-		udp))
-	udp[6], udp[7] = byte(checksum>>8), byte(checksum)
-	return slices.Concat([]byte{0x60, 0, 0, 0, 0, 8, unix.IPPROTO_UDP, 64}, from.AsSlice(),
-		to.AsSlice(), udp)
+	return emptyDatagram(r.addrsOf("a/far")[family], r.addrsOf("a/web")[family], port)
 }
 
 // encapsulate sends a datagram to a/web through a tunnel of n1.

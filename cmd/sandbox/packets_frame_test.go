@@ -55,11 +55,34 @@ func (r *rig) hears(podOrNode, mark string) *sandbox.Sniffer {
 	return s
 }
 
+// Ports of datagrams that tests make.
+const (
+	frameFrom = 12345
+	frameTo   = 81
+)
+
 // marked is a UDP datagram of either family with a mark in it.
 func marked(from, to netip.Addr, mark string) []byte {
-	udp := binary.BigEndian.AppendUint16([]byte{0x30, 0x39, 0, 81}, uint16(8+len(mark)))
-	udp = append(append(udp, 0, 0), mark...)
-	return packetOf(from, to, unix.IPPROTO_UDP, udp)
+	return datagram(netip.AddrPortFrom(from, frameFrom), netip.AddrPortFrom(to, frameTo), mark)
+}
+
+// markedReply is one that answers to a marked one.
+func markedReply(from, to netip.Addr, mark string) []byte {
+	return datagram(netip.AddrPortFrom(from, frameTo), netip.AddrPortFrom(to, frameFrom), mark)
+}
+
+// emptyDatagram is one to a port.
+func emptyDatagram(from, to netip.Addr, port int) []byte {
+	return datagram(netip.AddrPortFrom(from, frameFrom), netip.AddrPortFrom(to, uint16(port)), "")
+}
+
+// datagram is a packet with a UDP datagram.
+func datagram(from, to netip.AddrPort, payload string) []byte {
+	var udp []byte
+	for _, field := range []uint16{from.Port(), to.Port(), uint16(8 + len(payload)), 0} {
+		udp = binary.BigEndian.AppendUint16(udp, field)
+	}
+	return packetOf(from.Addr(), to.Addr(), unix.IPPROTO_UDP, append(udp, payload...))
 }
 
 // packetOf puts a header of the addresses' family before a payload. The checksum of UDP and ICMPv6

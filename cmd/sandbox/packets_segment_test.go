@@ -223,15 +223,6 @@ func (r *rig) sendTagged(from, to string, port, tags int) error {
 // sendFrame sends one by the pod's eth0 that says it comes from an address.
 func (r *rig) sendFrame(from, to string, source netip.Addr, port, tags int) error {
 	f := sandbox.Frame{To: r.macOf(to), Tags: tags,
-		Packet: datagram(source, r.pods[to].Addrs[0], port)}
+		Packet: emptyDatagram(source, r.pods[to].Addrs[0], port)}
 	return r.InPod(from, func() error { return f.Send("eth0") })
-}
-
-// datagram is an IPv4 packet with an empty UDP datagram without checksum.
-func datagram(from, to netip.Addr, port int) []byte {
-	ip := append([]byte{0x45, 0, 0, 28, 0, 1, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}, from.AsSlice()...)
-	ip = append(ip, to.AsSlice()...)
-	checksum := sumOf(ip)
-	ip[10], ip[11] = byte(checksum>>8), byte(checksum)
-	return append(ip, 0x30, 0x39, byte(port>>8), byte(port), 0, 8, 0, 0)
 }

@@ -55,21 +55,9 @@ func TestSwitchIsTurnedOnAgainOnRealPackets(t *testing.T) {
 // switch is off, and within a second isolated pods exchange nothing with their neighbours until it
 // is on again.
 func TestSwitchThatStaysOffOnRealPackets(t *testing.T) {
-	r := newRig(t, rigOptions{idle: true, readOnly: true})
-	set := func(value string) {
-		r.must(r.InNode("n1", func() error {
-			for _, path := range bridgeSwitches {
-				if err := os.WriteFile(path, []byte(value), 0); err != nil {
-					return err
-				}
-			}
-			return nil
-		}))
-	}
-	for _, node := range []string{"n1", "n2", "n3"} {
-		r.must(r.InNode(node, filterBridges))
-	}
-	r.start()
+	needNFTables(t, "nothing closes a port of a bridge")
+	r := newReadOnlyRig(t)
+	set := r.setSwitches
 	w := isolatedNeighbours.world(t)
 	r.become(w)
 	r.check(w, neighbourFlows)
@@ -94,6 +82,68 @@ func TestSwitchThatStaysOffOnRealPackets(t *testing.T) {
 		})
 		r.check(w, neighbourFlows)
 	}
+}
+
+// What a pod answers to a packet that passed while a switch was off would look like the first packet
+// of a connection of its own, by which the other's packets then came in as replies.
+func TestAnswerToUnseenPacketOnRealPackets(t *testing.T) {
+	r := newReadOnlyRig(t)
+	w := isolatedNeighbours.world(t)
+	r.become(w)
+	ready := func() bool { return r.agents["n1"].control.Health.Readiness().Ready }
+	send := func(from, to, mark string, reply bool) {
+		for i, source := range r.pods[from].Addrs {
+			packet := marked(source, r.pods[to].Addrs[i], mark)
+			if reply {
+				packet = markedReply(source, r.pods[to].Addrs[i], mark)
+			}
+			r.sendFrames(from, sandbox.Frame{To: r.macOf(to), Packet: packet})
+		}
+	}
+	const answering = 100 * time.Millisecond
+	for _, way := range [][2]string{{"a/cli", "a/web"}, {"a/caged", "a/friend"}} {
+		client, server := way[0], way[1]
+		r.setSwitches("0")
+		r.agents["n1"].await(t, "not ready", func() bool { return !ready() })
+		send(client, server, "unseen.", false)
+		r.setSwitches("1")
+		for end := time.Now().Add(answering); time.Now().Before(end); {
+			send(server, client, "the answer.", true)
+		}
+		r.agents["n1"].await(t, "ready again", ready)
+		mark := "again, from " + client + "."
+		ear := r.hears(server, mark)
+		send(client, server, mark, false)
+		r.awaitMark("a/cli", "a/friend", int(time.Now().UnixNano()))
+		if got := ear.Count(); got > 0 {
+			t.Errorf("%s > %s: %d packets come in as replies to an answer", client, server, got)
+		}
+		r.check(w, neighbourFlows)
+	}
+}
+
+// newReadOnlyRig starts nodes whose agents may not turn the switches on, which are on.
+func newReadOnlyRig(t *testing.T) *rig {
+	t.Helper()
+	r := newRig(t, rigOptions{idle: true, readOnly: true})
+	for _, node := range []string{"n1", "n2", "n3"} {
+		r.must(r.InNode(node, filterBridges))
+	}
+	r.start()
+	return r
+}
+
+// setSwitches turns both switches of the first node on or off.
+func (r *rig) setSwitches(value string) {
+	r.t.Helper()
+	r.must(r.InNode("n1", func() error {
+		for _, path := range bridgeSwitches {
+			if err := os.WriteFile(path, []byte(value), 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 // leaks counts what arrives of one packet for each way that is forbidden.

@@ -31,7 +31,7 @@ func addVxlan() error {
 func inVxlan(from, to netip.Addr, port int) []byte {
 	packed := append([]byte{8, 0, 0, 0, 0, 0, 1, 0}, vxlanMAC...)
 	packed = append(packed, 2, 0, 0, 0, 0, 9, 8, 0)
-	return append(packed, datagram(from, to, port)...)
+	return append(packed, emptyDatagram(from, to, port)...)
 }
 
 // sendPayload sends a datagram with a payload from a pod.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/picket-project/picket/ruleset"
@@ -13,14 +14,18 @@ import (
 // Where pods share a bridge, a packet that is forwarded tells by which port of the bridge it came.
 // What says that it is from a pod must have come by that pod's port:
 //
-//	picket-ports    tree over the sources that are behind ports: by its own port? return
+//	picket-ports    to another port ───► picket-ports-closed: from or to a closed port? drop
+//	                tree over the sources that are behind ports: by its own port? return
 //	                ├─ by another one ─► picket-ports-known: from a port whose pod is known? drop
 //	                └─ nobody's ───────► picket-ports-other: another pod's or a node's? as above;
 //	                                     from a port that only its pod may send by? drop
 //
-// That is what iptables can see of a bridge. Below the network layer nothing keeps pods apart.
+// That is what iptables can see of a bridge. Below the network layer nothing keeps pods apart, and
+// nothing closes a port while br_netfilter is off. Ports stay closed for a moment after that, for
+// packets that begin a connection: what a pod answers to a packet that nobody saw looks like one.
 const (
 	portsChain  = ownPrefix + "ports"
+	closedChain = portsChain + "-closed"
 	knownChain  = portsChain + "-known"
 	otherChain  = portsChain + "-other"
 	branchPorts = ownPrefix + "p-"
@@ -97,7 +102,7 @@ func (x *frame) fenceChains() {
 		return
 	}
 	owners := map[netip.Addr]string{}
-	known := []string{}
+	closed, known := []string{}, []string{}
 	other := []string{rule(inSet(takenSet(x.family), source.word()), comment("another's address"),
 		goTo(knownChain))}
 	for _, p := range at.segment.Ports {
@@ -105,6 +110,9 @@ func (x *frame) fenceChains() {
 			if ruleset.FamilyOf(a) == x.family {
 				owners[a] = p.Link
 			}
+		}
+		if p.Closed {
+			closed = append(closed, rule(fromPort(p.Link), toDrop), rule(toPort(p.Link), toDrop))
 		}
 		if p.Known() {
 			known = append(known, rule(fromPort(p.Link), toDrop))
@@ -115,10 +123,18 @@ func (x *frame) fenceChains() {
 	}
 	x.made[knownChain], x.made[otherChain] = known, other
 	maps.Copy(x.made, portTree(x.family, owners))
+	if len(closed) > 0 {
+		x.made[closedChain] = closed
+		x.made[portsChain] = slices.Insert(x.made[portsChain], 0,
+			rule("-m physdev --physdev-is-bridged", jump(closedChain)))
+	}
 }
 
 // fromPort matches the port of a bridge by which a packet came.
 func fromPort(link string) string { return "-m physdev --physdev-in " + link }
+
+// toPort matches the port by which a packet leaves a bridge that it only passes.
+func toPort(link string) string { return "-m physdev --physdev-out " + link + " --physdev-is-bridged" }
 
 // portTree returns the chains by which a source finds its port.
 func portTree(f ruleset.Family, owners map[netip.Addr]string) chains {
