@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/picket-project/picket/cmd/sandbox"
@@ -31,6 +32,29 @@ func (s *Server) RegisterPod(
 	for _, a := range p.Addrs {
 		pod.Status.PodIPs = append(pod.Status.PodIPs, corev1.PodIP{IP: a.String()})
 	}
+	if err := s.addHostIPs(ctx, pod); err != nil {
+		return err
+	}
 	_, err = pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{})
 	return err
+}
+
+// addHostIPs gives a pod the addresses of its node, as a kubelet does, where that is registered.
+func (s *Server) addHostIPs(ctx context.Context, pod *corev1.Pod) error {
+	node, err := s.Admin.CoreV1().Nodes().Get(ctx, pod.Spec.NodeName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, a := range node.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP {
+			pod.Status.HostIPs = append(pod.Status.HostIPs, corev1.HostIP{IP: a.Address})
+		}
+	}
+	if len(pod.Status.HostIPs) > 0 {
+		pod.Status.HostIP = pod.Status.HostIPs[0].IP
+	}
+	return nil
 }

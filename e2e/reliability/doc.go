@@ -15,7 +15,8 @@
 //	   e2e/probe in every pod, IPv4 and IPv6: 10 UDP flows of 1,000 packets a second,
 //	   7 of new TCP connections, 2 connections that are held
 //
-// Nodes and pods are network namespaces (cmd/sandbox); there is no cluster and no API server.
+// Nodes and pods are network namespaces (cmd/sandbox); there is no cluster, and no API server but in
+// the rows moving-*, which run other engines as they are published (../rivals).
 // Everything runs inside of namespaces of the program's own and ends with it.
 //
 // # Black box

@@ -18,6 +18,7 @@ import (
 type environment struct {
 	picket, next, probe string
 	nft, strace         string
+	apiServer           string // the program, for rows that need one
 	backend             string // of the agents, unless a row says otherwise
 	source              string // the repository
 	dir                 string // of manifests and logs
@@ -73,7 +74,7 @@ func (s *testbed) run(r row) (err error) {
 		return err
 	}
 	defer s.close()
-	if err := s.selfCheck("open", everyFlow()); err != nil {
+	if err := s.selfCheck("open", s.flows()); err != nil {
 		return err
 	}
 	if r, is := r.(checkedUnfiltered); is {
@@ -81,10 +82,15 @@ func (s *testbed) run(r row) (err error) {
 			return err
 		}
 	}
+	if r, is := r.(prepared); is {
+		if err := r.Prepare(s); err != nil {
+			return err
+		}
+	}
 	if err := s.startAgents(); err != nil {
 		return err
 	}
-	traffic, err := s.startTraffic("", everyFlow())
+	traffic, err := s.startTraffic("", s.flows())
 	if err != nil {
 		return err
 	}

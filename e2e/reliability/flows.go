@@ -42,6 +42,11 @@ func everyFlow() []flow {
 	}
 }
 
+// flows lists the traffic of the row.
+func (s *testbed) flows() []flow {
+	return slices.DeleteFunc(everyFlow(), func(f flow) bool { return s.plan.ipv4 && f.family == six })
+}
+
 // rates are packets, or connections, a second. What happens between two of them goes unseen.
 var rates = map[string]int{"udp": 1000, "udp-new": 1000, "tcp": 50, "tcp-held": 100}
 

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/picket-project/picket/cmd/sandbox"
@@ -27,6 +29,7 @@ type options struct {
 	rows    []row
 	picket  string // the program that is tested
 	backend string // of the agents
+	server  string // the program of an API server, for rows that need one
 	source  string // the repository, for the programs that are built here
 	scratch string // folder of everything else; empty: a new one
 	short   bool
@@ -38,10 +41,12 @@ type options struct {
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("reliability", flag.ContinueOnError)
 	names := flags.String("rows", "",
-		"rows to run, separated by commas, of "+namesOf(rows())+"; without this all but soak")
+		"rows to run, separated by commas, of "+namesOf(rows())+"; without this all but soak and moving-*")
 	flags.StringVar(&o.picket, "picket", "bin/picket", "the program that is tested")
 	flags.StringVar(&o.backend, "backend", nftables,
 		"what holds the agents' rules: "+nftables+" or "+iptables)
+	flags.StringVar(&o.server, "apiserver", "",
+		"a kube-apiserver with etcd beside it, for the rows moving-*")
 	flags.StringVar(&o.source, "source", ".", "folder of the repository")
 	flags.StringVar(&o.scratch, "scratch", "",
 		"folder for what is built here and for logs, which stay; without this they go")
@@ -72,7 +77,14 @@ func (o options) start(ctx context.Context, args []string) (err error) {
 		}
 		defer os.RemoveAll(o.scratch)
 	}
-	if err := build(ctx, o.source, o.scratch); err != nil || o.build {
+	// Programs are built in other folders than this one.
+	if o.scratch, err = filepath.Abs(o.scratch); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.scratch, 0o755); err != nil {
+		return err
+	}
+	if err := o.compile(ctx); err != nil || o.build {
 		return err
 	}
 	inside, code, err := sandbox.Enter(append(args, "-scratch", o.scratch))
@@ -85,6 +97,17 @@ func (o options) start(ctx context.Context, args []string) (err error) {
 	return o.run(ctx, os.Stdout)
 }
 
+// compile builds what all rows need, and what the chosen ones do.
+func (o options) compile(ctx context.Context) error {
+	errs := []error{build(ctx, o.source, o.scratch)}
+	for _, r := range o.rows {
+		if b, is := r.(built); is {
+			errs = append(errs, b.Build(ctx, folders{o.source, o.scratch}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // run runs the rows and prints the table; it fails with exit code 1 unless all went well.
 func (o options) run(ctx context.Context, out io.Writer) error {
 	env, err := newEnvironment(o.picket, o.scratch, o.backend)
@@ -92,6 +115,7 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	env.source, env.short, env.seed, env.soak = o.source, o.short, o.seed, o.soak
+	env.apiServer = o.server
 	var results []*result
 	for _, r := range o.rows {
 		fmt.Fprintf(os.Stderr, "%s ...\n", r.Name())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -83,6 +84,30 @@ func TestPieces(t *testing.T) {
 	}
 	if first := overlapping(slices.Clone(payload))[0].data; first[3] != 80 {
 		t.Errorf("the first piece speaks of port %d", first[3])
+	}
+}
+
+// What is run to remove another engine's rules is what the text for operators has.
+func TestMovingRunsWhatIsDocumented(t *testing.T) {
+	for _, e := range engines() {
+		commands, err := documented("../..", e.name)
+		if err != nil || len(strings.Fields(commands)) < 3 {
+			t.Errorf("%s: %q, %v", e.name, commands, err)
+		}
+	}
+	if commands, err := documented("../..", "none"); err == nil {
+		t.Errorf("an engine that is not there: %q", commands)
+	}
+}
+
+// Rows that take long run by their names only.
+func TestRowsByName(t *testing.T) {
+	all, err := choose(rows(), "")
+	if err != nil || slices.ContainsFunc(all, byName) || len(all) < 30 {
+		t.Errorf("%d rows, %v", len(all), err)
+	}
+	if one, err := choose(rows(), "moving-kube-router"); err != nil || len(one) != 1 {
+		t.Errorf("%v, %v", one, err)
 	}
 }
 

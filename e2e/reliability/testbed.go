@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/e2e/apiserver"
 	"github.com/picket-project/picket/e2e/listing"
 )
 
@@ -44,7 +45,11 @@ func (s *testbed) create(r row) (err error) {
 	if err := errors.Join(s.folder.populate(), s.churn.setState(0)); err != nil {
 		return err
 	}
-	if s.Cluster, err = sandbox.New(nodes()); err != nil {
+	machines := nodes()
+	if s.plan.apiServer {
+		machines = append(machines, apiserver.Node())
+	}
+	if s.Cluster, err = sandbox.New(machines); err != nil {
 		return err
 	}
 	return s.addTestPods()
