@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -177,12 +178,15 @@ func (p *page) why(a why.Answer) {
 	}
 }
 
-// wouldDeny names the audited policies that would deny what is shown, with their namespaces.
+// wouldDeny names the audited policies that would deny what is shown, with their namespaces. One can
+// do so in both directions.
 func wouldDeny(a why.Answer) []string {
 	var names []string
 	for _, h := range a.Directions {
-		if h.WouldDeny {
-			names = append(names, h.Audited...)
+		for _, name := range h.Audited {
+			if h.WouldDeny && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
 	}
 	return names
