@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -27,10 +28,14 @@ func (m *moving) Plan() plan { return plan{apiServer: true, ipv4: m.engine.ipv4}
 // OnlyNftables is said of the agents: the engine may have rules of iptables beside theirs.
 func (m *moving) OnlyNftables() string { return "" }
 
-// Build compiles the engine, from the module proxy.
+// Build compiles the engine, from the module proxy, where it is not there yet.
 func (m *moving) Build(ctx context.Context, f folders) error {
-	return compile(ctx, filepath.Join(f.source, "e2e", m.engine.folder), "-o",
-		filepath.Join(f.scratch, m.engine.name), m.engine.program)
+	program := filepath.Join(f.scratch, m.engine.name)
+	if _, err := os.Stat(program); err == nil {
+		return nil
+	}
+	return compile(ctx, filepath.Join(f.source, "e2e", m.engine.folder), "-o", program,
+		m.engine.program)
 }
 
 // Prepare starts the API server, with the objects that the agents have from manifests otherwise.
