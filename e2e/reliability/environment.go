@@ -20,6 +20,7 @@ type environment struct {
 	nft, strace         string
 	apiServer           string // the program, for rows that need one
 	backend             string // of the agents, unless a row says otherwise
+	slower              int    // how many times fewer packets are sent a second
 	source              string // the repository
 	dir                 string // of manifests and logs
 	short               bool
@@ -33,7 +34,7 @@ func newEnvironment(picket, scratch, backend string) (*environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &environment{dir: scratch, probe: filepath.Join(scratch, probeProgram),
+	l := &environment{dir: scratch, slower: 1, probe: filepath.Join(scratch, probeProgram),
 		next: filepath.Join(scratch, nextProgram), seed: 1, backend: backend}
 	for _, p := range []struct {
 		name string

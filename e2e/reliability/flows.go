@@ -101,13 +101,13 @@ type sender struct {
 func (s *testbed) newSender(f flow, name string) (*sender, error) {
 	to := net.JoinHostPort(podOf(f.to).Addrs[f.family].String(), servicePort)
 	podName, node, onNode := strings.Cut(f.from, "@")
-	rate := rates[f.network]
+	rate := rates[f.network] / s.env.slower
 	if onNode {
 		rate /= onNodes
 	}
 	d := &sender{flow: f, name: name}
 	d.cmd = s.probe("send", "--flow", name, "--network", f.network, "--to", to, "--rate",
-		fmt.Sprint(rate), "--for", "1h")
+		fmt.Sprint(max(1, rate)), "--for", "1h")
 	stdin, err := d.cmd.StdinPipe()
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ type options struct {
 	picket  string // the program that is tested
 	backend string // of the agents
 	server  string // the program of an API server, for rows that need one
+	slower  int    // how many times fewer packets are sent a second
 	source  string // the repository, for the programs that are built here
 	scratch string // folder of everything else; empty: a new one
 	short   bool
@@ -47,6 +48,8 @@ func parse(args []string) (o options, err error) {
 		"what holds the agents' rules: "+nftables+" or "+iptables)
 	flags.StringVar(&o.server, "apiserver", "",
 		"a kube-apiserver with etcd beside it, for the rows moving-*")
+	flags.IntVar(&o.slower, "slower", 1,
+		"send so many times fewer packets a second, for a machine without the processors for them")
 	flags.StringVar(&o.source, "source", ".", "folder of the repository")
 	flags.StringVar(&o.scratch, "scratch", "",
 		"folder for what is built here and for logs, which stay; without this they go")
@@ -63,6 +66,9 @@ func parse(args []string) (o options, err error) {
 	}
 	if o.backend != nftables && o.backend != iptables {
 		return o, fmt.Errorf("-backend: %q; expected %s or %s", o.backend, nftables, iptables)
+	}
+	if o.slower < 1 {
+		return o, fmt.Errorf("-slower: %d; expected 1 or more", o.slower)
 	}
 	o.rows, err = choose(rows(), *names)
 	return o, err
@@ -115,7 +121,7 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	env.source, env.short, env.seed, env.soak = o.source, o.short, o.seed, o.soak
-	env.apiServer = o.server
+	env.apiServer, env.slower = o.server, o.slower
 	var results []*result
 	for _, r := range o.rows {
 		fmt.Fprintf(os.Stderr, "%s ...\n", r.Name())

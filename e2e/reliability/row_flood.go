@@ -146,7 +146,7 @@ func (f *flooding) check(usual metrics, before, during []policyLatency) {
 	}
 	s.note("a change of others counts after %s", spread(tookOf(during)))
 	s.note("before, after %s", spread(tookOf(before)))
-	if was, is := medianOwn(before), medianOwn(during); is > 2*was+slack {
+	if was, is := medianOwn(before), medianOwn(during); is > 2*was+s.slack() {
 		s.fault(
 			"a change of others takes %v, before %v, without what the agent waited for a processor",
 			millis(is), millis(was))
