@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // tracer is strace at a running process: what it does to the system calls ends with it.
@@ -36,8 +37,14 @@ func (s *testbed) trace(a *agent, expressions ...string) (*tracer, error) {
 	return t, nil
 }
 
+// detaching is how long strace has for it. Where a traced process is about to execute a program it
+// waits for ever: its parent stops after that only. The kernel lets all go where strace is killed.
+const detaching = 2 * time.Second
+
 // detach lets the process go on undisturbed.
 func (t *tracer) detach() {
 	_ = t.cmd.Process.Signal(syscall.SIGTERM)
+	kill := time.AfterFunc(detaching, func() { _ = t.cmd.Process.Kill() })
+	defer kill.Stop()
 	_ = t.cmd.Wait()
 }

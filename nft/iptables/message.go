@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -75,9 +76,20 @@ func (b *Backend) sendElements(lines []string) error {
 	return nil
 }
 
+// answering is how long the kernel has for all messages of one socket. Each takes microseconds; an
+// answer that got lost must not hold everything up.
+const answering = 3 * time.Second
+
 // dial opens a socket to the netfilter of the backend's namespace.
 func (b *Backend) dial() (*netlink.Conn, error) {
-	return netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: b.options.NetNS})
+	kernel, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: b.options.NetNS})
+	if err != nil {
+		return nil, err
+	}
+	if err := kernel.SetDeadline(time.Now().Add(answering)); err != nil {
+		return nil, errors.Join(err, kernel.Close())
+	}
+	return kernel, nil
 }
 
 // setMessage is a command of ipset about one set, with more attributes.
