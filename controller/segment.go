@@ -10,6 +10,9 @@ import (
 // Separator keeps pods of one bridge apart on it.
 type Separator interface {
 	PutSegment(context.Context, ruleset.Segment) error
+	// KeepsRouters reports whether a segment alone keeps pods from saying what routers say, on a
+	// bridge that they share with a router.
+	KeepsRouters() bool
 }
 
 // bridgeState is what the loop knows of the rules on bridges.
@@ -42,7 +45,7 @@ func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	c.bridge.unknown, c.bridge.segment = false, segment
 	c.bridge.retry.after(err)
 	// Whether links are treated as shared depends on it, so the wiring is asked for again.
-	if routed := err == nil && len(segment.Routers) > 0; routed != c.bridge.routed {
+	if routed := err == nil && len(segment.Routers) > 0 && c.Separator.KeepsRouters(); routed != c.bridge.routed {
 		c.bridge.routed = routed
 		c.host.attached = -1
 	}

@@ -87,6 +87,8 @@ type fence struct {
 	segment ruleset.Segment
 }
 
+func (f *fence) KeepsRouters() bool { return true }
+
 func (f *fence) PutSegment(_ context.Context, s ruleset.Segment) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

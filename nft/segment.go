@@ -164,6 +164,9 @@ func takenElements(f ruleset.Family, taken []ruleset.Range) []nftables.SetElemen
 	return encodeMembers(ruleset.SetID{Kind: ruleset.Ranges, Family: f}, members)
 }
 
+// KeepsRouters says that a segment refuses what routers say from ports of pods.
+func (b *Backend) KeepsRouters() bool { return true }
+
 // PutSegment makes the kernel hold it, in one transaction where anything must change. Where
 // everything may pass there is no table.
 func (b *Backend) PutSegment(_ context.Context, s ruleset.Segment) error {

@@ -199,6 +199,8 @@ func (p *tap) Flowtables(ctx context.Context) ([]string, error) {
 	return p.kernel.Flowtables(ctx)
 }
 
+func (p *tap) KeepsRouters() bool { return p.kernel.KeepsRouters() }
+
 func (p *tap) PutSegment(ctx context.Context, s ruleset.Segment) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -279,3 +279,30 @@ func TestDuplicateAddressIsFoundOnRealPackets(t *testing.T) {
 		return answer.Count() > 0
 	})
 }
+
+// With iptables, too, a pod that is known sends to its own node, and to what a proxy there passes on,
+// from its own address only.
+func TestForgedSourceToItsNodeOnRealPackets(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	w := subjects.world(t)
+	r.become(w)
+	for i, own := range r.pods["a/cli"].Addrs {
+		node, others := r.addrsOf("n1")[i], r.pods["a/friend"].Addrs[i]
+		var server net.PacketConn
+		r.must(r.InNode("n1", func() (err error) {
+			server, err = net.ListenPacket("udp", netip.AddrPortFrom(node, frameTo).String())
+			return err
+		}))
+		defer server.Close()
+		for n, source := range []netip.Addr{others, own} { // in this order they arrive
+			r.sendFrames("a/cli", sandbox.Frame{To: r.macOfNode("n1"),
+				Packet: marked(source, node, fmt.Sprint("to the node ", n))})
+		}
+		heard := make([]byte, 100)
+		r.must(server.SetReadDeadline(time.Now().Add(patience)))
+		length, from, err := server.ReadFrom(heard)
+		if err != nil || string(heard[:length]) != "to the node 1" {
+			t.Errorf("from %v the node hears %q, %v", from, heard[:length], err)
+		}
+	}
+}

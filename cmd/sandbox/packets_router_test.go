@@ -23,7 +23,6 @@ var lanRouter = netip.MustParseAddr("fe80::77")
 // and no pod is heard that says it is one: with policies and without, also one that nobody has told
 // the agent of.
 func TestRouterOnThePodsBridgeOnRealPackets(t *testing.T) {
-	needNFTables(t, "a table on bridges")
 	for name, policies := range map[string][]string{
 		"no policy": nil,
 		"a policy":  {`a/in {podSelector: {matchLabels: {app: web}}, ingress: []}`},

@@ -130,6 +130,34 @@ func (x *frame) fenceChains() {
 	}
 }
 
+// KeepsRouters says that the rules for all interfaces of pods are needed on shared bridges, too.
+func (b *Backend) KeepsRouters() bool { return false }
+
+// unbound are sources that are nobody's own: of neighbour discovery, and of who has no address yet.
+var unbound = map[ruleset.Family][]string{
+	ruleset.IPv4: {"0.0.0.0/32"}, ruleset.IPv6: {"fe80::/10", "::/128"},
+}
+
+// fenceInput leads what pods send to their own node to the fence: a proxy of the node, such as IPVS,
+// can pass it on with its source.
+func (x *frame) fenceInput() (rules []string) {
+	if !x.content.fence.active() {
+		return nil
+	}
+	for _, source := range unbound[x.family] {
+		rules = append(rules, rule("-s "+source, toReturn))
+	}
+	return append(rules, x.fenceJump()...)
+}
+
+// fromRouters lets pass what came by a port of a bridge that no pod is behind.
+func (x *frame) fromRouters() (rules []string) {
+	for _, link := range x.content.fence.segment.Routers {
+		rules = append(rules, rule(fromPort(link), comment("no pod is behind it"), toReturn))
+	}
+	return rules
+}
+
 // fromPort matches the port of a bridge by which a packet came.
 func fromPort(link string) string { return "-m physdev --physdev-in " + link }
 

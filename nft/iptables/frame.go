@@ -113,7 +113,8 @@ func (x *frame) base() {
 		x.tunnels("-m addrtype --dst-type LOCAL", toDrop),
 		x.tunnels(x.toNode(), toDrop),
 		[]string{rule("-m addrtype --dst-type LOCAL", toReturn)}, x.strangers(), x.decided())
-	x.made[inputChain] = append(x.routers(), x.tunnels("", jump(fromPodsChain))...)
+	x.made[inputChain] = slices.Concat(x.routers(), x.tunnels("", jump(fromPodsChain)),
+		x.fenceInput())
 	x.made[arrivalChain] = append([]string{x.dispatch(ruleset.Ingress)},
 		x.tunnels(x.toNode(), jump(fromPodsChain))...)
 	x.made[fromPodsChain] = x.fromPods()
@@ -131,19 +132,20 @@ func (x *frame) base() {
 // known lets pass what belongs to connections that were allowed.
 func (x *frame) known() []string {
 	related := state("RELATED")
-	rules := []string{
-		rule(state("ESTABLISHED"), comment("replies of what was allowed"), toReturn),
-		rule("-p "+x.icmp, related, comment("errors about what was allowed"), toReturn),
-		rule("-p tcp -m tcp --tcp-flags RST RST", related,
-			comment("the answer to what was rejected"), toReturn),
-	}
-	if x.family == ruleset.IPv4 {
-		rules = slices.Insert(rules, 1,
-			rule(x.ofType(redirect), related, comment("a redirect is no error"), toDrop))
-	}
-	if x.rejects {
+	var rules []string
+	if x.rejects { // what is open already was not rejected either
 		rules = append(rules, "-j MARK --set-xmark 0x0/"+strings.Split(rejectMark, "/")[1])
 	}
+	rules = append(rules,
+		rule(state("ESTABLISHED"), comment("replies of what was allowed"), toReturn))
+	if x.family == ruleset.IPv4 {
+		rules = append(rules,
+			rule(x.ofType(redirect), related, comment("a redirect is no error"), toDrop))
+	}
+	rules = append(rules,
+		rule("-p "+x.icmp, related, comment("errors about what was allowed"), toReturn),
+		rule("-p tcp -m tcp --tcp-flags RST RST", related,
+			comment("the answer to what was rejected"), toReturn))
 	return rules
 }
 
@@ -177,7 +179,7 @@ func (x *frame) routers() []string {
 
 // fromPods drops what came in by an interface that pods are behind.
 func (x *frame) fromPods() []string {
-	var rules []string
+	rules := x.fromRouters()
 	for _, link := range slices.Sorted(maps.Keys(x.content.links)) {
 		rules = append(rules, rule("-i "+link, toDrop))
 	}

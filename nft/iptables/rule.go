@@ -124,7 +124,7 @@ func portMatches(p ruleset.Protocol, ranges []ruleset.PortRange) []string {
 	switch {
 	case len(ranges) == 0, len(ranges) == 1 && ranges[0] == ruleset.PortRange{Last: 65535}:
 		return []string{""}
-	case len(ranges) == 1:
+	case len(ranges) == 1 && p != ruleset.SCTP: // xt_sctp is a module that many kernels lack
 		return []string{fmt.Sprintf("-m %s --dport %s", p, portText(ranges[0]))}
 	}
 	var matches, words []string
