@@ -13,6 +13,7 @@ import (
 	"github.com/picket-project/picket/controller/drops"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/nft/iptables"
+	"github.com/picket-project/picket/ruleset"
 )
 
 // Values of --backend.
@@ -55,7 +56,11 @@ func validateBackend(name string) error {
 // nf_tables, and has what iptables needs: a moment in which the kernel can't be asked is no reason.
 func (o *agentOptions) chooseBackend(ctx context.Context) choice {
 	if o.backend == iptablesBackend {
-		return iptablesChoice("--backend says so")
+		why := "--backend says so"
+		if lack := iptables.Open(iptables.Options{}).Probe(ctx); lack != nil {
+			why += fmt.Sprintf("; it lacks something: %v", lack)
+		}
+		return iptablesChoice(why)
 	}
 	var features *nft.Features // what could not be found out now, the backend tries again
 	found, err := nft.Probe(0)
@@ -88,6 +93,9 @@ func (o *agentOptions) nftables(why string, features *nft.Features) choice {
 // iptablesChoice is the backend of legacy iptables and ipset.
 func iptablesChoice(why string) choice {
 	lock := &nft.Lock{} // the process has it until it ends
+	if version, err := iptables.Version(ruleset.IPv4); err == nil {
+		why += "; iptables " + version
+	}
 	b := iptables.Open(iptables.Options{Claim: func() error {
 		err := lock.Take()
 		if errors.Is(err, nft.ErrHeld) {
@@ -125,10 +133,17 @@ func cleanupNFTables(lock *nft.Lock) (removed bool, err error) {
 }
 
 // cleanupIPTables removes the chains and sets of iptables, if there are any. Without the programs
-// there is no way to.
+// there is no way to, and where there are any that is an error.
 func cleanupIPTables(ctx context.Context) (removed bool, err error) {
-	if !iptables.Installed() {
-		return false, nil
+	b := iptables.Open(iptables.Options{})
+	if iptables.Installed() {
+		return b.Cleanup(ctx)
 	}
-	return iptables.Open(iptables.Options{}).Cleanup(ctx)
+	left, err := b.Left()
+	if left {
+		err = errors.New("ipsets of Picket are in this kernel, and the programs that remove them and " +
+			"their rules (iptables-legacy, ipset) are not here; run cleanup where they are, as in the " +
+			"image picket-iptables")
+	}
+	return false, err
 }

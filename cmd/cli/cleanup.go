@@ -3,9 +3,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/picket-project/picket/nft"
 )
 
 // newCleanupCmd is the verb that removes the tables of Picket from the kernel. The agent leaves
@@ -16,11 +19,16 @@ func newCleanupCmd() *cobra.Command {
 		Short: "Remove everything that the agent left in this node's kernel, and nothing else",
 		Long: `Remove the nftables tables inet picket and bridge picket, and the chains of iptables and the ipsets of Picket
 where the programs of both are there. From then on no policy is enforced on this node.
-Stop the agent first: while it runs, the kernel refuses this.`,
+Stop the agent first: while it runs, this is refused.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// While an agent runs that owns its tables, this fails and changes nothing.
-			removed, err := cleanupNFTables(nil)
+			// While an agent runs this fails and changes nothing. Where it cannot be known whether
+			// one does, none can run either.
+			lock := &nft.Lock{}
+			if err := lock.Take(); errors.Is(err, nft.ErrHeld) {
+				return errors.New("cleanup: an agent runs on this node; stop it first")
+			}
+			removed, err := cleanupNFTables(lock)
 			if err != nil {
 				return fmt.Errorf("cleanup: %w", err)
 			}

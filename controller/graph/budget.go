@@ -20,7 +20,10 @@ type podCounter struct {
 }
 
 // Limit replaces the default budgets. It is for a graph that has not seen any event.
-func (g *Graph) Limit(b compile.Budgets) { g.form.Budgets, g.budgets = b, b }
+func (g *Graph) Limit(b compile.Budgets) {
+	g.form.Budgets = b
+	g.budgets = g.form.Limits()
+}
 
 // Excess returns the policies that are beyond a budget on this node, and whether that
 // is news since it was last called.
@@ -109,7 +112,9 @@ func (g *Graph) applyBudgets() {
 			}
 		}
 	}
-	if len(toCompile)+len(g.toMeasure) == 0 && !g.groupGone {
+	// Where chains are copied, what a group needs depends on how many pods it has.
+	copies := g.form.Copies && len(g.regrouped) > 0
+	if len(toCompile)+len(g.toMeasure) == 0 && !g.groupGone && !copies {
 		return
 	}
 	g.groupGone = false
@@ -152,7 +157,7 @@ func (g *Graph) markGroup(x *policyGroup) {
 func (g *Graph) refuse() {
 	requests := make([]compile.Request, 0, len(g.policyGroups))
 	for _, x := range g.policyGroups {
-		requests = append(requests, x.request)
+		requests = append(requests, x.request.OnPods(len(x.pods), g.form.Form))
 	}
 	refused := g.budgets.Refuse(requests)
 	for _, x := range g.policyGroups {

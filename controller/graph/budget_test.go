@@ -7,6 +7,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/ruleset"
@@ -38,6 +39,33 @@ func TestPolicyThatNeedsTooMuch(t *testing.T) {
 		if counts := g.Counts(); len(excess) != row.beyond || counts.Elements > row.elements+10 ||
 			counts.Elements < row.elements {
 			t.Errorf("%d pods: %d elements, beyond: %v", row.to, counts.Elements, excess)
+		}
+	}
+}
+
+// A backend that copies chains has room for as many pods of a group as fit, whichever way they come and
+// go, and counts a rule with many ports as often as it is written.
+func TestCopiedChainsNeedMore(t *testing.T) {
+	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: "ports"}}
+	p.Spec.Ingress = make([]networkingv1.NetworkPolicyIngressRule, 1)
+	for port := int32(1); port <= 20; port++ { // two rules of fifteen ports
+		number := intstr.FromInt32(2 * port)
+		p.Spec.Ingress[0].Ports = append(p.Spec.Ingress[0].Ports,
+			networkingv1.NetworkPolicyPort{Port: &number})
+	}
+	g := graph.New("n1", ruleset.Drop)
+	g.SetForm(ruleset.Form{RulePorts: 15, Copies: true, MostRules: 12}) // six for a namespace
+	g.Apply(graph.PolicySet{Policy: policy.Parse(p)})
+	for _, row := range []struct{ from, to, beyond int }{{0, 3, 0}, {3, 4, 1}, {4, 2, 0}, {2, 9, 1}} {
+		for i := row.from; i < row.to; i++ {
+			g.Apply(graph.PodSet{Pod: tenantPod("tenant", 1+i)})
+		}
+		for i := row.to; i < row.from; i++ {
+			g.Apply(graph.PodGone{Key: tenantPod("tenant", 1+i).Key})
+		}
+		g.Changes()
+		if excess, _ := g.Excess(); len(excess) != row.beyond {
+			t.Errorf("%d pods: beyond: %v; want %d", row.to, excess, row.beyond)
 		}
 	}
 }

@@ -131,7 +131,10 @@ func (g *Graph) MergeAbove(n int) { g.form.MergeAbove = n }
 
 // SetForm has programs made for a backend that can hold this. It is for a graph that has not
 // seen any event.
-func (g *Graph) SetForm(f ruleset.Form) { g.form.Form = f }
+func (g *Graph) SetForm(f ruleset.Form) {
+	g.form.Form = f
+	g.budgets = g.form.Limits()
+}
 
 // AnyAddress lets pods have addresses outside of all nodes' pod ranges. It is for a
 // graph that has not seen any event.

@@ -156,6 +156,9 @@ func follow(t *testing.T, r *rand.Rand, seed uint64, name string, steps []step) 
 	if r.IntN(2) == 0 {
 		g.Limit(scarce(r))
 	}
+	if r.IntN(3) == 0 { // as for iptables
+		g.SetForm(ruleset.Form{RulePorts: 1 + r.IntN(3), Copies: true, MostRules: r.IntN(40)})
+	}
 	first := ruleset.Delta{Clear: true, Frame: true}
 	if r.IntN(2) == 0 {
 		g.DenyUnknown()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/picket-project/picket/ruleset"
@@ -46,7 +47,12 @@ func Open(o Options) *Backend {
 }
 
 // Form says that ports can't be looked up in a map.
-func (b *Backend) Form() ruleset.Form { return ruleset.Form{} }
+func (b *Backend) Form() ruleset.Form {
+	return ruleset.Form{RulePorts: mostPorts, Copies: true, MostRules: mostRules}
+}
+
+// mostRules are loaded in two seconds, and read in one, each time that a rule changes.
+const mostRules = 1 << 15
 
 // Close leaves the rules as they are.
 func (b *Backend) Close() error { return nil }
@@ -74,6 +80,8 @@ func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
 	b.intact.Store(nil)
 	if o.Condition == ruleset.Intact {
 		b.intact.Store(&k.sketch)
+	} else { // it can be a rule that was never loaded before, and is printed in another way
+		b.spelled = false
 	}
 	return o, nil
 }
@@ -118,6 +126,7 @@ func (b *Backend) readKernel(ctx context.Context) (kernel, error) {
 	for name := range b.pending {
 		delete(k.sets, name)
 	}
+	answers := ""
 	for _, f := range ruleset.Families {
 		for _, name := range tables {
 			t, err := b.saveRules(ctx, f, name)
@@ -126,10 +135,16 @@ func (b *Backend) readKernel(ctx context.Context) (kernel, error) {
 			}
 			if name == mainTable {
 				k.sketch.rules += fmt.Sprintln(t)
+			} else {
+				answers += fmt.Sprintln(t)
+				k.sketch.answers = k.sketch.answers || len(t.chains) > 0
 			}
 			b.respell(t)
 			k.tables[f][name] = t
 		}
+	}
+	if k.sketch.answers {
+		k.sketch.rules += answers
 	}
 	return k, nil
 }
@@ -272,7 +287,7 @@ func (b *Backend) carryOut(ctx context.Context, steps []Step) error {
 				return err
 			}
 		}
-		if err := b.learnSpelling(ctx); err != nil {
+		if err := b.learnSpelling(ctx, s.Rules); err != nil {
 			return err
 		}
 	}
@@ -289,8 +304,9 @@ func (b *Backend) carryOut(ctx context.Context, steps []Step) error {
 }
 
 // learnSpelling compares once how iptables-save prints the rules that were just loaded with how they
-// are written here: versions differ.
-func (b *Backend) learnSpelling(ctx context.Context) error {
+// are written here: versions differ. Of chains that were not loaded nothing is learned: what is
+// different there, somebody has changed.
+func (b *Backend) learnSpelling(ctx context.Context, loaded map[ruleset.Family]string) error {
 	if b.spelled {
 		return nil
 	}
@@ -301,7 +317,9 @@ func (b *Backend) learnSpelling(ctx context.Context) error {
 			return err
 		}
 		for name, rules := range b.held.tables[f][mainTable].chains {
-			b.learn(printed.chains[name], rules)
+			if strings.Contains(loaded[f], emptied(name)+"\n") {
+				b.learn(printed.chains[name], rules)
+			}
 		}
 	}
 	b.tellSpelling()

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/picket-project/picket/ruleset"
 )
 
@@ -29,21 +31,38 @@ const trialChain = ownPrefix + "trial"
 func (b *Backend) Probe(ctx context.Context) error {
 	var errs []error
 	for _, f := range ruleset.Families {
-		if err := b.try(ctx, f); err != nil {
+		_, err := Version(f)
+		if err == nil {
+			err = b.try(ctx, f)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("try what %s can do: %w", f, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// trialRules are rules with all matches and targets that rules have, but those that look up sets.
+func trialRules(f ruleset.Family) []string {
+	x := families[f]
+	rules := []string{
+		rule(state("ESTABLISHED"), toReturn), rule("-m addrtype --src-type LOCAL", toReturn),
+		rule(x.ofType(x.router[0]), toReturn), rule(fromPort("lo"), toReturn),
+		rule("-p udp -m udp --dport 1", toReturn), "-m rpfilter " + toReturn,
+		rule("-p tcp", multiport([]string{"1", "2"}), comment("a trial"), toReturn),
+		rule("-p tcp -m tcp --tcp-flags RST RST", toReturn),
+		logged("picket "), "-j MARK --set-xmark " + rejectMark, rule(marked, toReturn),
+	}
+	if f == ruleset.IPv6 {
+		rules = append(rules, rule(x.ofType(neighbourTypes[0]), "-m hl --hl-eq 255", toReturn))
+	}
+	return rules
+}
+
 // try makes sets of all types and a chain that looks them up, and removes them.
 func (b *Backend) try(ctx context.Context, f ruleset.Family) error {
 	var made, gone []string
-	rules := []string{
-		rule(state("ESTABLISHED"), toReturn), rule("-m addrtype --src-type LOCAL", toReturn),
-		rule("-p tcp", multiport([]string{"1", "2"}), comment("a trial"), toReturn),
-		logged("picket "), "-j MARK --set-xmark " + rejectMark,
-	}
+	rules := trialRules(f)
 	for i, kind := range setKinds {
 		name := fmt.Sprintf("%strial%d-%d", ownPrefix, f, i)
 		made = append(made, setType{kind, f}.create(name))
@@ -68,6 +87,24 @@ func (b *Backend) try(ctx context.Context, f ruleset.Family) error {
 
 // setKinds are the types of ipset that hold the sets of a program.
 var setKinds = []string{"hash:ip", "hash:ip,port", "hash:net", "hash:net,iface", "hash:ip,port,ip"}
+
+// Left reports whether sets of this backend are in the kernel. It needs no program.
+func (b *Backend) Left() (bool, error) {
+	if _, err := os.Stat("/sys/module/ip_set"); err != nil {
+		return false, nil // to ask the kernel would load the module
+	}
+	kernel, err := b.dial()
+	if err != nil {
+		return false, err
+	}
+	defer kernel.Close()
+	// This set is there whatever the program is.
+	_, err = kernel.Execute(setMessage(ipsetHeader, subjectsSet(ruleset.Ingress, ruleset.IPv4)))
+	if errors.Is(err, unix.ENOENT) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // Installed reports whether the programs of iptables and ipset are there, and the kernel has legacy
 // tables by now: without them nothing of ours can be there.

@@ -34,15 +34,20 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 			return nil
 		case <-timer.C:
 		}
-		now, err := b.look(ctx)
+		// It is not compared with the look before: what was wrong then can be wrong again, or still.
+		intact := b.intact.Load()
+		if intact == nil {
+			changed()
+			continue
+		}
+		now, err := b.look(ctx, intact.answers)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("watch: %w", err)
 		}
-		// It is not compared with the look before: what was wrong then can be wrong again, or still.
-		if intact := b.intact.Load(); intact == nil || !intact.equal(now) {
+		if !intact.equal(now) {
 			changed()
 		}
 	}
@@ -50,21 +55,29 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 
 // sketch is what is cheap to read: our rules, and how many elements our sets have.
 type sketch struct {
-	rules string
-	sizes map[string]int
+	rules   string
+	sizes   map[string]int
+	answers bool // some of the rules are in answerTable
 }
 
 func (s sketch) equal(o sketch) bool { return s.rules == o.rules && maps.Equal(s.sizes, o.sizes) }
 
-// look reads a sketch.
-func (b *Backend) look(ctx context.Context) (s sketch, err error) {
-	for _, f := range ruleset.Families {
-		t, err := b.saveRules(ctx, f, mainTable)
-		if err != nil {
-			return s, err
-		}
-		s.rules += fmt.Sprintln(t)
+// look reads a sketch: of answerTable only where there are rules in it.
+func (b *Backend) look(ctx context.Context, answers bool) (s sketch, err error) {
+	read := []string{mainTable}
+	if answers {
+		read = append(read, answerTable)
 	}
+	for _, name := range read {
+		for _, f := range ruleset.Families {
+			t, err := b.saveRules(ctx, f, name)
+			if err != nil {
+				return s, err
+			}
+			s.rules += fmt.Sprintln(t)
+		}
+	}
+	s.answers = answers
 	list, err := b.program(ctx, "", "ipset", "list", "-terse")
 	s.sizes = readSizes(list)
 	return s, err

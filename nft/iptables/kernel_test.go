@@ -3,6 +3,7 @@ package iptables
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -284,6 +285,9 @@ func TestTheFenceStays(t *testing.T) {
 		if k, err := b.readKernel(t.Context()); err != nil ||
 			len(k.tables[ruleset.IPv4][mainTable].chains[portsChain]) == 0 {
 			t.Errorf("the fence is gone: %v", err)
+		} else if input := k.tables[ruleset.IPv4][mainTable].chains[inputChain]; !slices.ContainsFunc(input,
+			func(r string) bool { return strings.HasSuffix(r, jump(portsChain)) }) {
+			t.Errorf("it is not asked about what the node gets: %q", input)
 		}
 	}
 	// What is put before the first look counts, not what is found then.
@@ -301,5 +305,70 @@ func TestTheFenceStays(t *testing.T) {
 	}
 	if d := left(t, b, p); !d.Empty() {
 		t.Errorf("left to do:\n%s", d.String())
+	}
+}
+
+// What somebody does to a rule before the spelling is learned is never taken for a spelling.
+func TestSpellingIsOfLoadedRules(t *testing.T) {
+	newNetns(t)
+	b, p := Open(Options{}), sample(ruleset.Drop)
+	converge(t, b, p)
+	run(t, "", "iptables-legacy", "-t", mainTable, "-R", forwardChain, "1", "-j", "RETURN")
+	b.spelled = false
+	loaded := map[ruleset.Family]string{ruleset.IPv4: emptied(outputChain) + "\n"}
+	if err := b.learnSpelling(t.Context(), loaded); err != nil || len(b.spelling) > 0 {
+		t.Errorf("learned: %q, %v", b.spelling, err)
+	}
+	if have, err := b.Observe(t.Context()); err != nil || have.Condition != ruleset.Damaged {
+		t.Errorf("%v, %v; want it damaged", have.Condition, err)
+	}
+}
+
+// What answers to denied packets is looked at as all else is.
+func TestWatchSeesAnswers(t *testing.T) {
+	newNetns(t)
+	b, p := Open(Options{}), sample(ruleset.Reject)
+	converge(t, b, p)
+	if have, err := b.Observe(t.Context()); err != nil || have.Condition != ruleset.Intact {
+		t.Fatalf("%v, %v", have.Condition, err)
+	}
+	same := func() bool {
+		now, err := b.look(t.Context(), b.intact.Load().answers)
+		return err == nil && b.intact.Load().equal(now)
+	}
+	if !same() {
+		t.Error("it is different right after it was read")
+	}
+	run(t, "", "ip6tables-legacy", "-t", answerTable, "-F", rejectChain)
+	if same() {
+		t.Error("answers are gone, and nobody sees it")
+	}
+}
+
+// Without any program it is known whether sets are left.
+func TestLeftNeedsNoProgram(t *testing.T) {
+	newNetns(t)
+	b := Open(Options{})
+	if left, err := b.Left(); left || err != nil {
+		t.Errorf("before: %t, %v", left, err)
+	}
+	converge(t, b, sample(ruleset.Drop))
+	if left, err := b.Left(); !left || err != nil {
+		t.Errorf("with rules: %t, %v", left, err)
+	}
+	if _, err := b.Cleanup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := b.Left(); left || err != nil {
+		t.Errorf("after: %t, %v", left, err)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	newNetns(t)
+	for _, f := range ruleset.Families {
+		if version, err := Version(f); err != nil || len(version) < 5 {
+			t.Errorf("%q, %v", version, err)
+		}
 	}
 }

@@ -24,6 +24,7 @@ const (
 	ipsetDestroy = 3
 	ipsetAdd     = 9
 	ipsetDel     = 10
+	ipsetHeader  = 12
 
 	attrProtocol = 1 // of a message
 	attrName     = 2

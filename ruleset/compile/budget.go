@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+
+	"github.com/picket-project/picket/ruleset"
 )
 
 // Need is how much of a node's kernel some policies need, at most.
@@ -35,6 +37,17 @@ func DefaultBudgets() Budgets {
 		Node:      Need{Members: 1 << 20, Sets: 1 << 14, Rules: 1 << 20, Longest: 1 << 10},
 		MinPods:   16,
 	}
+}
+
+// Within returns the budgets on a node whose backend holds programs in this form: a namespace can take
+// half of its rules, the policies of one pod a quarter.
+func (b Budgets) Within(f ruleset.Form) Budgets {
+	if f.MostRules > 0 {
+		b.Node.Rules = min(b.Node.Rules, f.MostRules)
+		b.Namespace.Rules = min(b.Namespace.Rules, f.MostRules/2)
+		b.Pod.Rules = min(b.Pod.Rules, f.MostRules/4)
+	}
+	return b
 }
 
 // maxPieces bounds the work of looking ports up: how often a peer stands at a port, or
@@ -88,18 +101,31 @@ func (s *SetSource) need(count PodCount) Need {
 	return n
 }
 
+// rulesOf returns how many rules of a backend some steps become.
+func rulesOf(steps []ruleset.Step, f ruleset.Form) (sum int) {
+	for _, s := range steps {
+		if r, is := s.(ruleset.Rule); is {
+			sum += f.RulesFor(r.Ports)
+		} else {
+			sum++
+		}
+	}
+	return sum
+}
+
 // need returns what the chain in the making needs, with its sets and the chains that it
 // leads to.
-func (b *builder) need(count PodCount) Need {
+func (b *builder) need(form Form) Need {
 	if b.tooLarge {
 		return Need{Rules: math.MaxInt32}
 	}
-	n := Need{Sets: len(b.ranges), Rules: len(b.steps) + len(b.jumps), Longest: len(b.steps)}
+	count, rules := form.RoundedCount(), rulesOf(b.steps, form.Form)
+	n := Need{Sets: len(b.ranges), Rules: rules + len(b.jumps), Longest: rules}
 	for i := range b.ranges {
 		n.Rules += len(b.ranges[i].Jumps)
 	}
 	for _, c := range b.shared {
-		n.Rules += len(c.Steps)
+		n.Rules += rulesOf(c.Steps, form.Form)
 	}
 	for i := range b.sources {
 		n = n.add(b.sources[i].need(count))

@@ -108,7 +108,7 @@ func (x *Cache) assemble(s Subject, allowing []*policy.Policy, form Form) *Templ
 	return &Template{
 		Request: Request{
 			Namespace: s.namespace(), GroupKey: s.GroupKey, Policies: s.Policies, Effect: s.Effect,
-			Need: b.need(form.RoundedCount()), Sources: b.sources,
+			Need: b.need(form), Sources: b.sources,
 		},
 		builder: b,
 	}

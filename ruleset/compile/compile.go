@@ -106,7 +106,7 @@ func (c *compilation) isolateAll() {
 	var requests []Request
 	for key, subjects := range c.subjects {
 		templates[key] = new(Cache).Template(subjects[0], form)
-		requests = append(requests, templates[key].Request)
+		requests = append(requests, templates[key].OnPods(len(subjects), form.Form))
 	}
 	refused := form.Limits().Refuse(requests)
 	c.excess = form.Limits().Excess(requests, refused)

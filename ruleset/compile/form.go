@@ -25,9 +25,9 @@ const defaultMergeAbove = 16
 // Limits returns the budgets that are in force.
 func (f Form) Limits() Budgets {
 	if f.Budgets == (Budgets{}) {
-		return DefaultBudgets()
+		f.Budgets = DefaultBudgets()
 	}
-	return f.Budgets
+	return f.Budgets.Within(f.Form)
 }
 
 // RoundedCount returns the count of pods, rounded as the budgets say.

@@ -42,6 +42,14 @@ func (r *Request) Measure(count PodCount) {
 // Fits reports whether all of the policies keep within the budget of a pod.
 func (r *Request) Fits(b Budgets) bool { return len(r.Excluded) == 0 && r.Need.within(b.Pod) }
 
+// OnPods returns the request with what it needs for so many pods of the node.
+func (r Request) OnPods(pods int, f ruleset.Form) Request {
+	if f.Copies {
+		r.Need.Rules *= pods
+	}
+	return r
+}
+
 // EachDemand hands over the demands whose count of pods decides over the need and over
 // who is excluded.
 func (r *Request) EachDemand(d ruleset.Direction, each func(policy.Demand)) {
