@@ -22,11 +22,11 @@ export GOFLAGS := -buildvcs=false
 export SHOTS CACHE CLUSTER VARIANT VERSION BACKEND WORLDS ROWS SOAK KERNELS CHECKS KERNEL RUN
 
 .DEFAULT_GOAL := help
-.PHONY: help build image manifests demo test tools lint unit race laws packets api page mutants fuzz
-.PHONY: cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak clean
+.PHONY: help build image manifests demo test tools lint unit race laws packets packets-iptables api page mutants
+.PHONY: fuzz cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak clean
 .PHONY: bench bench-compare kernels kernel release reproduce publish sign vulncheck
 help: ## say what there is
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 build: ## bin/picket, one static binary
 	.ci/compile bin/picket
 image: image-amd64 image-arm64 ## bin/image-ARCH.tar, for ctr, k3s ctr or docker load
@@ -53,6 +53,8 @@ laws: ## compiled programs against the oracle, over WORLDS random clusters
 	.ci/suite laws
 packets: tools ## random worlds, and faults under traffic, on real packets
 	.ci/suite packets
+packets-iptables: tools ## all tests of packets with iptables and ipset in place of nftables
+	.ci/suite packets_iptables
 api: build ## the agent against a real kube-apiserver (builds one on the first run: minutes)
 	@.ci/tools nft
 	.ci/suite api

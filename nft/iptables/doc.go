@@ -13,7 +13,8 @@
 //	                      destination in set picket-ingress4 ─► picket-ingress ─► the pod's chain
 //	                      from a pod to where a node unpacks tunnels ─────────────► drop
 //	 mangle OUTPUT ───► picket-output       what a process or IPVS of this node sends: as in nft
-//	 mangle INPUT ────► picket-input        what pods send to this node: as in nft
+//	 mangle INPUT ────► picket-input        what pods send to this node: as in nft, and by which port of
+//	                                        a bridge (fence.go)
 //	 mangle PREROUTING ► picket-prerouting  only where pods have links of their own
 //
 // # Why the table mangle

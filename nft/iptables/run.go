@@ -79,6 +79,9 @@ var missing = []struct{ says, what string }{
 	{"Permission denied", "the capability NET_ADMIN, or access to /run/xtables.lock"},
 }
 
+// extraModules says who has modules that a distribution does not install by itself.
+const extraModules = " (of the package kernel-modules-extra on RHEL, linux-modules-extra on Ubuntu)"
+
 // explained says what a program needs that it has not found.
 func explained(name, problem string, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
@@ -87,9 +90,14 @@ func explained(name, problem string, err error) error {
 	}
 	problem = strings.TrimSpace(problem)
 	for _, m := range missing {
-		if strings.Contains(problem, m.says) {
-			return fmt.Errorf("%s needs %s: %w: %s", name, m.what, err, problem)
+		if !strings.Contains(problem, m.says) {
+			continue
 		}
+		what := m.what
+		if strings.HasPrefix(what, "the kernel module") {
+			what += extraModules
+		}
+		return fmt.Errorf("%s needs %s: %w: %s", name, what, err, problem)
 	}
 	return fmt.Errorf("%s: %w: %s", name, err, problem)
 }
