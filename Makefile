@@ -16,7 +16,7 @@ BACKEND  ?= nftables
 VARIANT  ?= --flannel=host-gw --kube-proxy=nftables --families=IPv4
 CLUSTER  := $(CACHE)/cluster/bin/cluster
 DEBIAN   := $(if $(findstring debian,$(VARIANT)),containerd runc /usr/lib/cni/bridge)
-IMAGE     = image-$(if $(filter iptables,$(BACKEND)),iptables,$(shell go env GOARCH))
+IMAGE     = image-$(if $(filter iptables,$(BACKEND)),iptables-)$(shell go env GOARCH)
 SERVER   := $(wildcard $(CACHE)/cluster/bin/kube-apiserver)
 export GOFLAGS := -buildvcs=false
 export SHOTS CACHE CLUSTER VARIANT VERSION BACKEND WORLDS ROWS SOAK KERNELS CHECKS KERNEL RUN
@@ -33,8 +33,10 @@ image: image-amd64 image-arm64 ## bin/image-ARCH.tar, for ctr, k3s ctr or docker
 image-%:
 	GOARCH=$* .ci/compile bin/agent-$* cmd/agent
 	cd deploy && go run ./image -binary ../bin/agent-$* -arch $* -o ../bin/$@.tar
-image-iptables: ## one for kernels without nf_tables, of this machine's architecture
-	.ci/image-iptables bin/image-iptables.tar
+image-iptables: image-iptables-amd64 image-iptables-arm64 ## the same for kernels without nf_tables
+image-iptables-%:
+	@.ci/tools dpkg-deb
+	.ci/image-iptables bin/$@.tar $*
 manifests: ## deploy/picket.yaml from deploy/base
 	cd deploy && go run ./render
 demo: build ## the three policies everyone starts with, on real packets
