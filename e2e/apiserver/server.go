@@ -161,9 +161,12 @@ func (s *Server) config() *rest.Config {
 	}
 }
 
+// startsWithin is how long an emulated machine may take; a usual one takes seconds.
+const startsWithin = 5 * time.Minute
+
 // Ready waits until the API server works.
 func (s *Server) Ready() error {
-	return Poll(time.Minute, func() error {
+	return Poll(startsWithin, func() error {
 		_, err := s.Admin.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(
 			context.Background())
 		if err != nil {

@@ -87,7 +87,7 @@ func (m *moving) installEngine(s *testbed) error {
 			return err
 		}
 		m.running = append(m.running, o)
-		_, err = s.await(4*patience, m.engine.name+" enforces on "+a.node, func() error {
+		_, err = s.await(patience, m.engine.name+" enforces on "+a.node, func() error {
 			if !o.alive() {
 				return errEnded
 			}
