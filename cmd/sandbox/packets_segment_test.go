@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -75,8 +76,10 @@ var segmentWays = []struct {
 // A pod that is isolated is so on its own segment too, whatever its or a neighbour's packet is
 // addressed to.
 func TestSegmentOnRealPackets(t *testing.T) {
-	needNFTables(t, "a table on bridges")
 	for _, way := range segmentWays {
+		if onIPTables() && strings.HasPrefix(way.name, "VLAN") {
+			continue // iptables sees no frames with tags
+		}
 		t.Run(way.name, func(t *testing.T) {
 			r := newRig(t, rigOptions{idle: true})
 			receiver := setting{pods: trio, policies: []string{

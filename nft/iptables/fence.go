@@ -19,6 +19,9 @@ import (
 //	                ├─ by another one ─► picket-ports-known: from a port whose pod is known? drop
 //	                └─ nobody's ───────► picket-ports-other: another pod's or a node's? as above;
 //	                                     from a port that only its pod may send by? drop
+//	picket-delivery tree over the destinations that are behind ports: by its own port? return
+//	                ├─ by another one ─► picket-delivery-known: by a port whose pod is known? drop
+//	                └─ nobody's ───────► picket-delivery-other: by the port of an isolated pod? drop
 //
 // That is what iptables can see of a bridge. Below the network layer nothing keeps pods apart, and
 // nothing closes a port while br_netfilter is off. Ports stay closed for a moment after that, for
@@ -28,8 +31,14 @@ const (
 	closedChain = portsChain + "-closed"
 	knownChain  = portsChain + "-known"
 	otherChain  = portsChain + "-other"
-	branchPorts = ownPrefix + "p-"
+
+	deliveryChain = ownPrefix + "delivery"
+	mistakenChain = deliveryChain + "-known"
+	nobodysChain  = deliveryChain + "-other"
 )
+
+// branchesOf are the prefixes of the branches of both trees.
+var branchesOf = map[end]string{source: ownPrefix + "p-", destination: ownPrefix + "d-"}
 
 // takenSet names the set of the addresses of pods and nodes.
 func takenSet(f ruleset.Family) string { return fmt.Sprintf("%staken%d", ownPrefix, f) }
@@ -46,7 +55,13 @@ func (x fence) active() bool { return x.kept != nil || !x.segment.Empty() }
 
 // isFence reports whether a chain is of the fence.
 func isFence(chain string) bool {
-	return strings.HasPrefix(chain, portsChain) || strings.HasPrefix(chain, branchPorts)
+	for _, prefix := range []string{portsChain, deliveryChain, branchesOf[source],
+		branchesOf[destination]} {
+		if strings.HasPrefix(chain, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // readFence keeps the fence of a kernel.
@@ -91,18 +106,27 @@ func (x *frame) fenceJump() []string {
 	return []string{rule("-m physdev --physdev-is-in", jump(portsChain))}
 }
 
+// deliveryJump leads what a bridge passes on to the other half of the fence.
+func (x *frame) deliveryJump() []string {
+	if !x.content.fence.active() {
+		return nil
+	}
+	return []string{rule(bridged, jump(deliveryChain))}
+}
+
 // fenceChains makes the chains of the fence.
 func (x *frame) fenceChains() {
 	at := x.content.fence
 	if !at.active() {
 		return
 	}
+	x.made[deliveryChain] = nil // an older version had none
 	if at.kept != nil {
 		maps.Copy(x.made, at.kept[x.family])
 		return
 	}
 	owners := map[netip.Addr]string{}
-	closed, known := []string{}, []string{}
+	closed, known, mistaken, nobodys := []string{}, []string{}, []string{}, []string{}
 	other := []string{rule(inSet(takenSet(x.family), source.word()), comment("another's address"),
 		goTo(knownChain))}
 	for _, p := range at.segment.Ports {
@@ -116,17 +140,23 @@ func (x *frame) fenceChains() {
 		}
 		if p.Known() {
 			known = append(known, rule(fromPort(p.Link), toDrop))
+			mistaken = append(mistaken, rule(toPort(p.Link), comment("for another"), toDrop))
+		}
+		if p.Isolated {
+			nobodys = append(nobodys, rule(toPort(p.Link), comment("not sent to its address"), toDrop))
 		}
 		if p.Bound {
 			other = append(other, rule(fromPort(p.Link), comment("not its address"), toDrop))
 		}
 	}
 	x.made[knownChain], x.made[otherChain] = known, other
-	maps.Copy(x.made, portTree(x.family, owners))
+	x.made[mistakenChain], x.made[nobodysChain] = mistaken, nobodys
+	maps.Copy(x.made, sourceTree(x.family, owners))
+	maps.Copy(x.made, deliveryTree(x.family, owners))
 	if len(closed) > 0 {
 		x.made[closedChain] = closed
 		x.made[portsChain] = slices.Insert(x.made[portsChain], 0,
-			rule("-m physdev --physdev-is-bridged", jump(closedChain)))
+			rule(bridged, jump(closedChain)))
 	}
 }
 
@@ -161,21 +191,42 @@ func (x *frame) fromRouters() (rules []string) {
 // fromPort matches the port of a bridge by which a packet came.
 func fromPort(link string) string { return "-m physdev --physdev-in " + link }
 
+// bridged matches what a bridge passes from port to port.
+const bridged = "-m physdev --physdev-is-bridged"
+
 // toPort matches the port by which a packet leaves a bridge that it only passes.
 func toPort(link string) string { return "-m physdev --physdev-out " + link + " --physdev-is-bridged" }
 
-// portTree returns the chains by which a source finds its port.
-func portTree(f ruleset.Family, owners map[netip.Addr]string) chains {
-	b := branching{family: f, end: source, made: chains{}, last: goTo(otherChain),
-		name: func(bits string) string {
-			return branchPorts + ruleset.Digest(bits)[:maxChain-len(branchPorts)]
-		},
-		leaf: func(a netip.Addr) []string {
-			own := address(single(a), source)
-			return []string{rule(own, fromPort(owners[a]), toReturn), rule(own, goTo(knownChain))}
-		}}
+// sourceTree returns the chains by which a source finds its port.
+func sourceTree(f ruleset.Family, owners map[netip.Addr]string) chains {
+	b := portBranching(f, source)
+	b.last = goTo(otherChain)
+	b.leaf = func(a netip.Addr) []string {
+		own := address(single(a), source)
+		return []string{rule(own, fromPort(owners[a]), toReturn), rule(own, goTo(knownChain))}
+	}
 	b.branch(portsChain, "", sortedAddrs(owners))
 	return b.made
+}
+
+// deliveryTree returns the chains by which a destination finds its port.
+func deliveryTree(f ruleset.Family, owners map[netip.Addr]string) chains {
+	b := portBranching(f, destination)
+	b.last = goTo(nobodysChain)
+	b.leaf = func(a netip.Addr) []string {
+		own := address(single(a), destination)
+		return []string{rule(own, toPort(owners[a]), toReturn), rule(own, goTo(mistakenChain))}
+	}
+	b.branch(deliveryChain, "", sortedAddrs(owners))
+	return b.made
+}
+
+// portBranching is a tree over addresses behind ports, without its leaves.
+func portBranching(f ruleset.Family, e end) branching {
+	prefix := branchesOf[e]
+	return branching{family: f, end: e, made: chains{}, name: func(bits string) string {
+		return prefix + ruleset.Digest(bits)[:maxChain-len(prefix)]
+	}}
 }
 
 // PutSegment has packets that are forwarded between and from the ports of bridges show their own

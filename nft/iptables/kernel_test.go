@@ -270,7 +270,8 @@ func TestTheFenceStays(t *testing.T) {
 	b, p := Open(Options{}), sample(ruleset.Drop)
 	converge(t, b, p)
 	segment := ruleset.Segment{Ports: []ruleset.Port{
-		{Link: "veth1", Addrs: []netip.Addr{addr("10.244.1.5"), addr("fd00:10:244:1::5")}, Bound: true},
+		{Link: "veth1", Addrs: []netip.Addr{addr("10.244.1.5"), addr("fd00:10:244:1::5")}, Bound: true,
+			Isolated: true},
 		{Link: "veth2", Addrs: []netip.Addr{addr("10.244.1.6")}}, {Link: "veth3", Closed: true},
 	}, Taken: []ruleset.Range{{First: addr("10.244.0.0"), Last: addr("10.244.255.255")}}}
 	if err := b.PutSegment(t.Context(), segment); err != nil {
