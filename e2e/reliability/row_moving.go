@@ -88,9 +88,6 @@ func (m *moving) installEngine(s *testbed) error {
 		}
 		m.running = append(m.running, o)
 		_, err = s.await(patience, m.engine.name+" enforces on "+a.node, func() error {
-			if !o.alive() {
-				return errEnded
-			}
 			return m.engine.enforces(s, a.node)
 		})
 		if err != nil {

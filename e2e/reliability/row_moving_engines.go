@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/picket-project/picket/e2e/apiserver"
 )
@@ -108,45 +110,56 @@ func (s *testbed) namesPods(node, text string, commands ...string) error {
 	return nil
 }
 
-// others is the engine on a node.
+// others is the engine on a node. It is started again where it ends by itself, as a kubelet does.
 type others struct {
+	mu    sync.Mutex // guards the fields below
 	cmd   *exec.Cmd
 	log   *bytes.Buffer
-	ended chan struct{}
+	over  bool          // it is not to be started again
+	ended chan struct{} // closed then
 }
+
+// startsAgain is how long a kubelet waits, at first, before it starts a container again.
+const startsAgain = time.Second
 
 // start starts the engine on a node, under the node's name.
 func (m *moving) start(s *testbed, node string) (*others, error) {
 	words := m.engine.command(m, filepath.Join(s.env.dir, m.engine.name),
 		filepath.Join(s.dir, "kubeconfig"))
-	o := &others{cmd: exec.Command(words[0], append(words[1:], "--hostname-override="+node)...),
-		log: &bytes.Buffer{}, ended: make(chan struct{})}
 	host, port, _ := strings.Cut(apiserver.Addr, ":")
-	o.cmd.Env = append(os.Environ(), "NODE_NAME="+node, "KUBERNETES_SERVICE_HOST="+host,
+	env := append(os.Environ(), "NODE_NAME="+node, "KUBERNETES_SERVICE_HOST="+host,
 		"KUBERNETES_SERVICE_PORT="+port)
-	o.cmd.Stdout, o.cmd.Stderr = o.log, o.log
-	if err := s.StartInNode(node, o.cmd); err != nil {
+	o := &others{ended: make(chan struct{})}
+	run := func() error {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.over {
+			return errEnded
+		}
+		o.log = &bytes.Buffer{}
+		o.cmd = exec.Command(words[0], append(words[1:], "--hostname-override="+node)...)
+		o.cmd.Env, o.cmd.Stdout, o.cmd.Stderr = env, o.log, o.log
+		return s.StartInNode(node, o.cmd)
+	}
+	if err := run(); err != nil {
 		return nil, fmt.Errorf("start %s of %s: %w", m.engine.name, node, err)
 	}
 	go func() {
-		_ = o.cmd.Wait()
-		close(o.ended)
+		defer close(o.ended)
+		for err := error(nil); err == nil; err = run() {
+			_ = o.cmd.Wait()
+			time.Sleep(startsAgain)
+		}
 	}()
 	return o, nil
 }
 
-func (o *others) alive() bool {
-	select {
-	case <-o.ended:
-		return false
-	default:
-		return true
-	}
-}
-
 // end ends it as a kubelet ends the container of a deleted pod.
 func (o *others) end() {
+	o.mu.Lock()
+	o.over = true
 	_ = o.cmd.Process.Signal(syscall.SIGTERM)
+	o.mu.Unlock()
 	<-o.ended
 }
 
