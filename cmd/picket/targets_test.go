@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -65,13 +66,32 @@ func workflows(t *testing.T) map[string]workflow {
 	}
 	all := map[string]workflow{}
 	for _, path := range paths {
-		var w workflow
-		if err := yaml.Unmarshal([]byte(readFile(t, path)), &w); err != nil {
+		w, err := parseWorkflow(readFile(t, path))
+		if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
 		all[path] = w
 	}
 	return all
+}
+
+// parseWorkflow reads a workflow. A key that stands twice is an error, as it is for GitHub.
+func parseWorkflow(text string) (w workflow, err error) {
+	data, err := yaml.YAMLToJSONStrict([]byte(text))
+	if err != nil {
+		return w, err
+	}
+	return w, json.Unmarshal(data, &w)
+}
+
+func TestKeyOfAWorkflowStandsOnce(t *testing.T) {
+	const once = "permissions:\n  contents: read\n"
+	if w, err := parseWorkflow(once); err != nil || w.Permissions["contents"] != "read" {
+		t.Errorf("%+v, %v", w, err)
+	}
+	if _, err := parseWorkflow(once + once); err == nil {
+		t.Error("permissions stand twice: no error")
+	}
 }
 
 // What a workflow builds or tests gets no token that writes: jobs have the rights that the file
