@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -85,11 +86,13 @@ func (r relay) executor() (remotecommand.Executor, error) {
 	})
 }
 
-// agentContainer is the container of a pod that the agent runs in: that of this name, or the first.
+// agentContainer is the container of a pod that the agent runs in: the one of flannel's chart, else
+// that of this name, else the first.
 func agentContainer(pod *corev1.Pod) corev1.Container {
-	for _, c := range pod.Spec.Containers {
-		if c.Name == "agent" {
-			return c
+	named := func(c corev1.Container) bool { return c.Name == "agent" }
+	for _, is := range []func(corev1.Container) bool{startsNetpol, named} {
+		if at := slices.IndexFunc(pod.Spec.Containers, is); at >= 0 {
+			return pod.Spec.Containers[at]
 		}
 	}
 	return pod.Spec.Containers[0]
@@ -97,8 +100,9 @@ func agentContainer(pod *corev1.Pod) corev1.Container {
 
 // program is the agent's binary in its image. Without a command it is what the image starts.
 func program(c corev1.Container) string {
-	// Packages that bring their own image start the agent by another name.
-	if len(c.Command) > 0 {
+	// As netpol it knows no relay. In an image of others there is no /picket, so nothing is started.
+	if len(c.Command) > 0 && !startsNetpol(c) {
+		// Packages that bring their own image start the agent by another name.
 		return c.Command[0]
 	}
 	return "/picket"

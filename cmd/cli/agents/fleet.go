@@ -24,6 +24,13 @@ const Label = "app.kubernetes.io/name=picket"
 // component tells agents from other pods with the label.
 const component = "app.kubernetes.io/component"
 
+// flannelLabel is what pods of flannel's chart have. With Picket's image they run the agent beside
+// flannel, in a container that starts netpol.
+const (
+	flannelLabel = "app=flannel"
+	netpol       = "/bin/netpol"
+)
+
 // Fleet is how to reach the agents of a cluster.
 type Fleet struct {
 	Config    *rest.Config
@@ -42,6 +49,9 @@ type Agent struct {
 	Pod *corev1.Pod
 }
 
+// Container is the name of the container that the agent runs in.
+func (a Agent) Container() string { return agentContainer(a.Pod).Name }
+
 // Agents lists the agents, one a node, sorted by node. None is an error.
 func (f Fleet) Agents(ctx context.Context) ([]Agent, error) {
 	list, err := f.list(ctx, "")
@@ -53,8 +63,8 @@ func (f Fleet) Agents(ctx context.Context) ([]Agent, error) {
 
 // none says where agents were looked for.
 func (f Fleet) none(err error) error {
-	return fmt.Errorf("%w: no pod with the label %s in %s; elsewhere: --agent-namespace", err, Label,
-		f.Namespace)
+	return fmt.Errorf("%w: no pod with the label %s in %s; by flannel's chart: --agent-namespace "+
+		"kube-flannel", err, Label, f.Namespace)
 }
 
 // Of returns the agent of one node.
@@ -81,14 +91,21 @@ func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
 		ctx, stop = context.WithTimeout(ctx, f.Patience)
 		defer stop()
 	}
-	// One question finds all agents, wherever they run.
-	pods, err := client.CoreV1().Pods(f.Namespace).List(ctx,
-		metav1.ListOptions{LabelSelector: Label, FieldSelector: fields})
-	if err != nil {
-		return nil, fmt.Errorf("list the agents' pods in %s: %w", f.Namespace, err)
+	var found []*corev1.Pod
+	// Agents of an installation of their own come before those of flannel's chart.
+	for _, label := range []string{Label, flannelLabel} {
+		// One question finds all agents, wherever they run.
+		pods, err := client.CoreV1().Pods(f.Namespace).List(ctx,
+			metav1.ListOptions{LabelSelector: label, FieldSelector: fields})
+		if err != nil {
+			return nil, fmt.Errorf("list the agents' pods in %s: %w", f.Namespace, err)
+		}
+		if found = onePerNode(pods.Items); len(found) > 0 {
+			break
+		}
 	}
 	var list []Agent
-	for _, pod := range onePerNode(pods.Items) {
+	for _, pod := range found {
 		// Nothing is sent before the agent is asked for something.
 		r := relay{f.Config, client, pod}
 		list = append(list, Agent{agent.Client{Node: pod.Spec.NodeName, Version: f.Version,
@@ -102,9 +119,7 @@ func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
 func onePerNode(pods []corev1.Pod) (list []*corev1.Pod) {
 	for i := range pods {
 		p := &pods[i]
-		// The Job that cleans up has the same name, and is no agent.
-		other := p.Labels[component] != "" && p.Labels[component] != "agent"
-		if p.Spec.NodeName != "" && !other && len(p.Spec.Containers) > 0 {
+		if p.Spec.NodeName != "" && hasAgent(p) {
 			list = append(list, p)
 		}
 	}
@@ -117,6 +132,19 @@ func onePerNode(pods []corev1.Pod) (list []*corev1.Pod) {
 		return a.Spec.NodeName == b.Spec.NodeName
 	})
 }
+
+// hasAgent reports whether an agent runs in a pod, as far as its labels and containers say.
+func hasAgent(p *corev1.Pod) bool {
+	if p.Labels["app"] == "flannel" {
+		return slices.ContainsFunc(p.Spec.Containers, startsNetpol)
+	}
+	// The Job that cleans up has the same name, and is no agent.
+	other := p.Labels[component] != "" && p.Labels[component] != "agent"
+	return !other && len(p.Spec.Containers) > 0
+}
+
+// startsNetpol reports whether a container is the one of flannel's chart that enforces policies.
+func startsNetpol(c corev1.Container) bool { return len(c.Command) > 0 && c.Command[0] == netpol }
 
 // rank is lower for pods that are likelier to answer.
 func rank(p *corev1.Pod) int {

@@ -63,3 +63,21 @@ func TestFleet(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Agents in pods of flannel's chart are asked in their container there.
+func TestFleetOfFlannelsChart(t *testing.T) {
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	fleet := fleetOf(t, agentstest.Server{InFlannel: true, Agents: map[string]http.Handler{
+		"n1": saying("one")}})
+	one, err := fleet.Of(ctx, "n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said, err := agent.Ask[string](ctx, one.Client, "/v1/word"); err != nil || said != "one /v1/word" {
+		t.Errorf("%q, %v", said, err)
+	}
+	if name := one.Container(); name != "kube-network-policies" {
+		t.Errorf("container %s", name)
+	}
+}

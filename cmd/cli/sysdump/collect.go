@@ -36,16 +36,16 @@ const largest = 64 << 20
 
 // Agents adds what the agents say, some at a time, and the ends of their logs.
 func (a *Archive) Agents(ctx context.Context, client kubernetes.Interface, list []agents.Agent) {
-	pods := map[string]*corev1.Pod{}
+	byNode := map[string]agents.Agent{}
 	for _, one := range list {
-		pods[one.Node] = one.Pod
+		byNode[one.Node] = one
 		a.YAML(path.Join("nodes", one.Node, "agent-pod.yaml"), []any{agentPod(one.Pod)}, nil)
 	}
 	// Each file goes into the archive when it is read: all agents' answers may be more than memory.
 	for _, read := range []func(context.Context, agent.Client){
 		a.answers,
 		// Logs come from the API server, also of an agent that does not answer, and have their own time.
-		func(ctx context.Context, c agent.Client) { a.log(ctx, client, pods[c.Node]) },
+		func(ctx context.Context, c agent.Client) { a.log(ctx, client, byNode[c.Node]) },
 	} {
 		agent.Each(ctx, agents.Clients(list), func(ctx context.Context, c agent.Client) (none struct{},
 			err error) {
@@ -96,9 +96,10 @@ const (
 )
 
 // log adds the end of the log of an agent: there is what is wrong now.
-func (a *Archive) log(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) {
+func (a *Archive) log(ctx context.Context, client kubernetes.Interface, from agents.Agent) {
 	lines, size := int64(logLines), int64(logBytes+1)
-	text, err := client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name,
-		&corev1.PodLogOptions{TailLines: &lines, LimitBytes: &size}).Stream(ctx)
-	a.stream(path.Join("nodes", pod.Spec.NodeName, "log.txt"), text, err, logBytes)
+	text, err := client.CoreV1().Pods(from.Pod.Namespace).GetLogs(from.Pod.Name,
+		&corev1.PodLogOptions{Container: from.Container(), TailLines: &lines,
+			LimitBytes: &size}).Stream(ctx)
+	a.stream(path.Join("nodes", from.Node, "log.txt"), text, err, logBytes)
 }

@@ -52,7 +52,8 @@ func TestAgentsThatSayTooMuchOrNothing(t *testing.T) {
 		refuse := func(context.Context) (io.ReadWriteCloser, error) { return nil, errors.New("refused") }
 		list = append(list, agents.Agent{Client: agent.Client{Node: node, Dial: refuse,
 			Patience: 2 * time.Second}, Pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-			Namespace: "kube-system", Name: node}, Spec: corev1.PodSpec{NodeName: node}}})
+			Namespace: "kube-system", Name: node}, Spec: corev1.PodSpec{NodeName: node,
+			Containers: []corev1.Container{{Name: "agent"}}}}})
 	}
 	var out bytes.Buffer
 	a := New(&out, "dump", time.Unix(1000, 0))

@@ -20,10 +20,12 @@ import (
 )
 
 // Server answers lists with Items, by the last word of their path; what it has none for it forbids.
-// Agents are the handlers of agents, by node: a nil one cannot be run anything in.
+// Agents are the handlers of agents, by node: a nil one cannot be run anything in. With InFlannel
+// they run in pods of flannel's chart.
 type Server struct {
-	Items  map[string]string
-	Agents map[string]http.Handler
+	Items     map[string]string
+	Agents    map[string]http.Handler
+	InFlannel bool
 }
 
 // Start serves until the test ends, and returns a kubeconfig.
@@ -63,7 +65,9 @@ func (s Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	// Nobody but who looks for agents asks by labels.
 	case r.URL.Query().Get("labelSelector") != "":
-		items = s.agentPods(strings.TrimPrefix(r.URL.Query().Get("fieldSelector"), "spec.nodeName="))
+		if s.InFlannel == (r.URL.Query().Get("labelSelector") == "app=flannel") {
+			items = s.agentPods(strings.TrimPrefix(r.URL.Query().Get("fieldSelector"), "spec.nodeName="))
+		}
 	// One object: the fake has one of each name.
 	case len(words) > 2 && kinds[words[len(words)-2]] != [2]string{}:
 		s.object(w, words[len(words)-2], last)
@@ -107,17 +111,28 @@ func (s Server) list(kind, items string) []byte {
 		kinds[kind][1], items)
 }
 
+// What a pod of an agent has, by the manifests and by flannel's chart.
+const (
+	ownPod     = `"containers":[{"name":"agent","image":"picket:v2"}]`
+	flannelPod = `"containers":[{"name":"kube-flannel"},{"name":"kube-network-policies",` +
+		`"image":"picket:v2","command":["/bin/netpol"]}]`
+)
+
 // agentPods are the pods of agents, those of one node or all.
 func (s Server) agentPods(node string) string {
 	var list []string
+	labels, containers := "", ownPod
+	if s.InFlannel {
+		labels, containers = `"app":"flannel"`, flannelPod
+	}
 	for name := range s.Agents {
 		// A real API server applies the selector of fields itself.
 		if node != "" && node != name {
 			continue
 		}
-		list = append(list, fmt.Sprintf(`{"metadata":{"namespace":"kube-system","name":"picket-%s"},
- "spec":{"nodeName":%q,"containers":[{"name":"agent","image":"picket:v2"}]},"status":{"phase":"Running",
- "containerStatuses":[{"name":"agent","state":{"running":{}}}]}}`, name, name))
+		list = append(list, fmt.Sprintf(`{"metadata":{"namespace":"kube-system","name":"picket-%s",
+ "labels":{%s}},"spec":{"nodeName":%q,%s},"status":{"phase":"Running","containerStatuses":[{"name":"agent",
+ "state":{"running":{}}}]}}`, name, labels, name, containers))
 	}
 	return strings.Join(list, ",")
 }
@@ -125,7 +140,13 @@ func (s Server) agentPods(node string) string {
 // exec runs the relay in a pod, over SPDY: a WebSocket is refused, as by an old API server.
 func (s Server) exec(w http.ResponseWriter, r *http.Request, pod string) {
 	handler := s.Agents[strings.TrimPrefix(pod, "picket-")]
-	if r.Method != http.MethodPost || handler == nil {
+	container := "agent"
+	if s.InFlannel {
+		container = "kube-network-policies"
+	}
+	asked := r.URL.Query()
+	if r.Method != http.MethodPost || handler == nil || asked.Get("container") != container ||
+		asked.Get("command") != "/picket" {
 		refuse(w)
 		return
 	}
