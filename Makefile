@@ -24,7 +24,7 @@ export SHOTS CACHE CLUSTER VARIANT VERSION BACKEND WORLDS ROWS SOAK KERNELS CHEC
 .DEFAULT_GOAL := help
 .PHONY: help build image manifests demo test tools lint unit race laws packets packets-iptables api page mutants
 .PHONY: fuzz cluster cluster-up cluster-down cluster-shell e2e conformance reliability soak clean
-.PHONY: bench bench-compare kernels kernel release reproduce publish sign vulncheck
+.PHONY: bench bench-compare kernels kernel release reproduce publish sign announce vulncheck
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 build: ## bin/picket, one static binary
@@ -74,7 +74,7 @@ cluster-down: ## stop it
 	$(CLUSTER) down
 cluster-shell: ## a shell with kubectl beside it
 	$(CLUSTER) exec control bash
-e2e: cluster build $(IMAGE) ## Picket on a real cluster, from its manifests to its removal
+e2e: cluster build $(IMAGE) ## Picket on a real cluster; RELEASE=bin/release/out: what a release holds
 	e2e/run smoke
 conformance: cluster $(IMAGE) ## Kubernetes' NetworkPolicy suite and cyclonus, every variant (hours)
 	e2e/run conformance
@@ -102,6 +102,7 @@ reproduce: ## the same again from a fresh clone; every digest must be equal
 publish: ## what make release made of a tag; .github/workflows/release.yml does it
 	.ci/publish
 sign: ; .ci/publish sign
+announce: ; .ci/publish announce
 vulncheck: ## known vulnerabilities in what the programs call, where the database can be reached
 	.ci/vulncheck
 clean: ## what was built here

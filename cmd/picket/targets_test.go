@@ -42,6 +42,7 @@ type workflow struct {
 	Permissions map[string]string
 	Jobs        map[string]struct {
 		Permissions map[string]string
+		Needs       []string
 		Strategy    struct {
 			Matrix struct{ Target []string }
 		}
@@ -95,9 +96,9 @@ func TestKeyOfAWorkflowStandsOnce(t *testing.T) {
 }
 
 // What a workflow builds or tests gets no token that writes: jobs have the rights that the file
-// states, checkouts leave no token behind, and what writes calls nothing but publish and sign.
+// states, checkouts leave no token behind, and what writes calls nothing but publish, sign and announce.
 func TestWorkflowsHaveTheRightsTheyNeed(t *testing.T) {
-	mayWrite := map[string]bool{"publish": true, "sign": true}
+	mayWrite := map[string]bool{"publish": true, "sign": true, "announce": true}
 	for path, w := range workflows(t) {
 		if w.Permissions == nil {
 			t.Errorf("%s: permissions are missing; expected those that each job needs", path)
@@ -118,6 +119,24 @@ func TestWorkflowsHaveTheRightsTheyNeed(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What is tested, signed and attested becomes public last.
+func TestReleaseIsPublicLast(t *testing.T) {
+	for path, w := range workflows(t) {
+		if filepath.Base(path) != "release.yml" {
+			continue
+		}
+		steps, needs := w.Jobs["publish"].Steps, w.Jobs["publish"].Needs
+		if len(steps) == 0 || steps[len(steps)-1].Run != "make announce" {
+			t.Errorf("%s: the last step of publish is not make announce", path)
+		}
+		if slices.Sort(needs); !slices.Equal(needs, []string{"build", "test"}) {
+			t.Errorf("%s: publish needs %q; expected build and test", path, needs)
+		}
+		return
+	}
+	t.Error("there is no release.yml")
 }
 
 // Each step of a workflow uses an action or calls make, with a target that exists.
