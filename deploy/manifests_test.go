@@ -110,7 +110,7 @@ func TestManifestsAreValid(t *testing.T) {
 					t.Error(err)
 				}
 			case "config.yaml":
-				testK3sConfig(t, read(t, path))
+				testK3sConfig(t, string(read(t, path)))
 			default:
 				if len(decode(t, path, read(t, path))) == 0 {
 					t.Error("holds no object")
@@ -120,10 +120,19 @@ func TestManifestsAreValid(t *testing.T) {
 	}
 }
 
-// testK3sConfig knows the keys that k3s does not check itself.
-func testK3sConfig(t *testing.T, text []byte) {
+// testK3sConfig knows the keys that k3s does not check itself. The old rules are those of kube-router,
+// so the commands that remove them are the ones that the reliability suite runs.
+func testK3sConfig(t *testing.T, text string) {
+	_, section, _ := strings.Cut(string(read(t, "docs/moving.md")), "\n**kube-router**")
+	_, section, _ = strings.Cut(section, "\n```\n")
+	commands, _, found := strings.Cut(section, "\n```\n")
+	for line := range strings.Lines(commands) {
+		if !found || !strings.Contains(text, "#        "+strings.TrimSpace(line)+"\n") {
+			t.Errorf("the commands of docs/moving.md for kube-router are missing: %q", line)
+		}
+	}
 	var got map[string]any
-	if err := sigsyaml.UnmarshalStrict(text, &got); err != nil {
+	if err := sigsyaml.UnmarshalStrict([]byte(text), &got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]any{"disable-network-policy": true}, got); diff != "" {
