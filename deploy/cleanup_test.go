@@ -67,9 +67,9 @@ func testAsked(t *testing.T, asked string) {
 		"--cascade=foreground") {
 		t.Errorf("first: %s", lines[0])
 	}
-	folder := regexp.MustCompile(`-k (\S+)`).FindStringSubmatch(lines[0])
-	if folder == nil || folder[1] != RenderedFrom {
-		t.Errorf("deleted is %v; expected %s", folder, RenderedFrom)
+	file := regexp.MustCompile(`-f (\S+)`).FindStringSubmatch(lines[0])
+	if file == nil || file[1] != Rendered { // a release has no overlays
+		t.Errorf("deleted is %v; expected %s", file, Rendered)
 	}
 	job := only[*batchv1.Job](t, decode(t, Cleanup, read(t, Cleanup)))
 	for key, value := range job.Labels {

@@ -101,7 +101,7 @@ func (s *story) rollingUpdate(t *testing.T) {
 // removed deletes what was installed; the rules stay.
 func (s *story) removed(t *testing.T) {
 	during(t, "d", s.web, func() {
-		must(t, "delete", "-k", shipped(t, "overlays", "flannel"), "--wait")
+		must(t, "delete", "-f", shipped(t, "picket.yaml"), "--wait")
 		noAgents(t)
 	})
 	s.under().comesTrue(t, s.all()...)
@@ -135,9 +135,15 @@ func (s *story) cleanup(t *testing.T) {
 	must(t, "wait", "-n", "kube-system", "--for=condition=complete", "--timeout=60s",
 		"job", "-l", "app.kubernetes.io/name=picket,app.kubernetes.io/component=cleanup")
 	after := foreign(t)
+	if left := must(t, "get", "daemonset,serviceaccount,clusterrole,clusterrolebinding", "-A", "-o",
+		"name", "-l", "app.kubernetes.io/name=picket"); left != "" {
+		t.Errorf("the API still has\n%s", left)
+	}
 	for _, node := range nodes(t) {
-		if out, err := onNode(node, "nft", "list", "table", "inet", "picket"); err == nil {
-			t.Errorf("%s still has the table:\n%s", node, out)
+		for _, table := range tables(t, node) {
+			if isOurs(table) {
+				t.Errorf("%s still has %s", node, table)
+			}
 		}
 		if before[node] == "" || before[node] != after[node] {
 			t.Errorf("cleanup on %s changed what others made:\n%s\nwas:\n%s", node, after[node],
@@ -152,15 +158,11 @@ func foreign(t *testing.T) map[string]string {
 	t.Helper()
 	rules := map[string]string{}
 	for _, node := range nodes(t) {
-		tables, err := onNode(node, "nft", "list", "tables")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, line := range strings.Split(strings.TrimSpace(tables), "\n") {
-			if strings.HasSuffix(line, " picket") {
+		for _, table := range tables(t, node) {
+			if isOurs(table) {
 				continue
 			}
-			list := append([]string{"nft", "--stateless", "list"}, strings.Fields(line)...)
+			list := append([]string{"nft", "--stateless", "list"}, strings.Fields(table)...)
 			text, err := onNode(node, list...)
 			if err != nil {
 				t.Fatal(err)
@@ -170,3 +172,16 @@ func foreign(t *testing.T) map[string]string {
 	}
 	return rules
 }
+
+// tables are those of nftables on a node, as nft names them: table FAMILY NAME.
+func tables(t *testing.T, node string) []string {
+	t.Helper()
+	list, err := onNode(node, "nft", "list", "tables")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.FieldsFunc(list, func(r rune) bool { return r == '\n' })
+}
+
+// isOurs reports whether a table is Picket's, of whatever family.
+func isOurs(table string) bool { return strings.HasSuffix(table, " picket") }

@@ -3,25 +3,38 @@ package smoke
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 )
 
-// chart installs what the Helm chart renders, with agents that answer on their node's address, and
+// helm runs the program of Helm.
+func helm(t *testing.T, args ...string) {
+	t.Helper()
+	program := os.Getenv("HELM")
+	if program == "" {
+		t.Fatal("HELM is missing; expected the path of Helm's program, run: make e2e")
+	}
+	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
+		t.Fatalf("helm %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// chart installs the Helm chart by Helm, with agents that answer on their node's address, and
 // removes it.
 func (s *story) chart(t *testing.T) {
-	manifest := os.Getenv("CHART_MANIFEST")
-	if manifest == "" {
-		t.Fatal("CHART_MANIFEST is missing; expected what deploy/helm renders, run: make e2e")
-	}
-	must(t, "apply", "-f", manifest)
+	helm(t, "install", "picket", os.Getenv("CHART"), "-n", "kube-system", "--set",
+		"metrics.nodeAddress=true")
 	must(t, "rollout", "status", "-n", "kube-system", "daemonset/picket", "--timeout=90s")
 	s.under().comesTrue(t, s.all()...)
-	must(t, "delete", "-f", manifest, "--wait")
+	helm(t, "uninstall", "picket", "-n", "kube-system")
 	noAgents(t)
 	s.cleanup(t)
+	if left := must(t, "get", "secrets", "-A", "-l", "owner=helm", "-o", "name"); left != "" {
+		t.Errorf("Helm has left %s", left)
+	}
 }
 
 var shippedImage = regexp.MustCompile(`image: (\S+)`)
@@ -44,6 +57,7 @@ func (s *story) netpol(t *testing.T) {
 	create(t, "apply", strings.ReplaceAll(string(text), "PICKET_IMAGE", string(image[1])))
 	must(t, "rollout", "status", "-n", "kube-flannel", "daemonset/kube-flannel-ds", "--timeout=90s")
 	s.under().comesTrue(t, s.all()...)
+	s.answersOfFlannelsPods(t)
 	must(t, "apply", "-f", "testdata/bad.yaml")
 	eventually(t, 45*time.Second, warnsOfEvents)
 	s.under().comesTrue(t, s.all()...)
@@ -51,6 +65,22 @@ func (s *story) netpol(t *testing.T) {
 	must(t, "delete", "-n", "kube-flannel", "daemonset/kube-flannel-ds", "--cascade=foreground")
 	must(t, "delete", "namespace/kube-flannel", "clusterrole/flannel", "clusterrolebinding/flannel")
 	s.cleanup(t)
+}
+
+// answersOfFlannelsPods asks the agents in the pods of flannel's chart.
+func (s *story) answersOfFlannelsPods(t *testing.T) {
+	t.Helper()
+	eventually(t, 20*time.Second, func() error {
+		code, out, err := picket("status", "--agent-namespace", "kube-flannel")
+		if err == nil && (code != 0 || strings.Contains(out, "could not be asked")) {
+			err = fmt.Errorf("exit code %d\n%s", code, out)
+		}
+		return err
+	})
+	code, out, err := picket("kernel", "shop/web", "--agent-namespace", "kube-flannel")
+	if err != nil || code != 0 || !strings.Contains(out, "as it should be") {
+		t.Errorf("picket kernel: exit code %d, %v\n%s", code, err, out)
+	}
 }
 
 // warnsOfEvents wants one line about Events from each agent that has one to write.
