@@ -21,7 +21,7 @@ type kernel struct {
 var kernels = []kernel{
 	{"5.10", "bullseye-security", "bullseye", "5.10.", "Debian 11, Android, boards"},
 	{"6.1", "bookworm", "bookworm", "6.1.", "Debian 12, Amazon Linux 2023"},
-	{"6.12", "trixie", "trixie", "6.12.", "Debian 13, RHEL 10, Talos"},
+	{"6.12", "trixie", "trixie", "6.12.", "Debian 13, RHEL 10"},
 	{"newest", "trixie-backports", "trixie", "", "Debian's newest"},
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -133,12 +134,20 @@ func TestPagesAreWritten(t *testing.T) {
 	}
 	deploy := read(t, root, deployFile)
 	if !strings.HasPrefix(deploy, "before\n") || !strings.HasSuffix(deploy, "after\n") ||
-		strings.Contains(deploy, "old") || !strings.Contains(deploy, "| 1 | 4 | 0 | 2026-11-02 |") {
+		strings.Contains(deploy, "old") || !strings.Contains(deploy, fmt.Sprintf("| 1 | %d | 4 | 0 | 2026-11-02 |", checks()-1)) {
 		t.Errorf("%s", deploy)
 	}
 	if err := write(t.TempDir(), nil); err == nil {
 		t.Error("written without a page for operators")
 	}
+}
+
+// checks counts all of them.
+func checks() (count int) {
+	for _, b := range boots() {
+		count += len(b.checks)
+	}
+	return count
 }
 
 func read(t *testing.T, root, file string) string {

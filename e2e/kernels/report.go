@@ -258,7 +258,8 @@ func (os outcomes) reasons(of func(outcome) map[string]string) string {
 
 // deployTable says for operators how much of what was tried went well.
 func (os outcomes) deployTable() string {
-	text := "| kernel | who has it | checks | tests | failed | tried |\n|---|---|---:|---:|---:|---|\n"
+	text := "| kernel | who has it | checks | not run | tests | failed | tried |\n" +
+		"|---|---|---:|---:|---:|---:|---|\n"
 	for _, k := range os.tried() {
 		checks, tests, failed := 0, 0, 0
 		for _, o := range os {
@@ -267,8 +268,20 @@ func (os outcomes) deployTable() string {
 			}
 		}
 		last := os.last(k.name)
-		text += fmt.Sprintf("| %s | %s | %d | %d | %d | %s |\n", last.Release, k.who, checks, tests,
-			failed, last.Date)
+		text += fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %s |\n", last.Release, k.who, checks,
+			os.notRun(k.name), tests, failed, last.Date)
 	}
 	return text
+}
+
+// notRun counts the checks that were never run under a kernel.
+func (os outcomes) notRun(kernel string) (count int) {
+	for _, b := range boots() {
+		for _, c := range b.checks {
+			if _, ok := os.of(kernel, c.name); !ok {
+				count++
+			}
+		}
+	}
+	return count
 }
