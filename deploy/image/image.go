@@ -70,6 +70,26 @@ func newImage(from contents, arch string, ref name.Tag) (v1.Image, error) {
 	return mutate.ConfigFile(img, config)
 }
 
+// fits is an error if the layers of an image are larger than they may be.
+func (c contents) fits(img v1.Image) error {
+	layers, err := img.Layers()
+	if err != nil {
+		return err
+	}
+	total := int64(0)
+	for _, layer := range layers {
+		size, err := layer.Size() // compressed
+		if err != nil {
+			return err
+		}
+		total += size
+	}
+	if c.most > 0 && total > c.most {
+		return fmt.Errorf("%d bytes compressed; expected at most %d", total, c.most)
+	}
+	return nil
+}
+
 // addendum is a layer and how it would be made by hand.
 func addendum(layer v1.Layer, by string) mutate.Addendum {
 	return mutate.Addendum{Layer: layer,

@@ -66,6 +66,20 @@ func build(t *testing.T, path, arch string) string {
 	return out
 }
 
+// An image that is larger than it may be is refused, with the sizes.
+func TestSizeOfAnImage(t *testing.T) {
+	from := contents{binary: program(t, machines["amd64"], elf.PT_LOAD), most: 10_000}
+	out := filepath.Join(t.TempDir(), "out.tar")
+	if err := makeArchive(from, "amd64", tag, out); err != nil {
+		t.Fatal(err)
+	}
+	from.most = 10
+	err := makeArchive(from, "amd64", tag, out)
+	if err == nil || !strings.Contains(err.Error(), "bytes compressed; expected at most 10") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestImage reads both kinds of archive back, for both architectures.
 func TestImage(t *testing.T) {
 	for arch, machine := range machines {

@@ -41,6 +41,8 @@ func run(args []string) error {
 	flags.StringVar(&from.sbom, "sbom", "", "file that says what the program is made of (SPDX), "+
 		"with ARCH as above")
 	flags.StringVar(&from.revision, "revision", "", "commit that the program was built from")
+	flags.Int64Var(&from.most, "most", 0,
+		"how many bytes the compressed layers of one architecture may take together; 0: any")
 	out := flags.String("o", "", "archive to write (default picket-ARCH.tar)")
 	_ = flags.Parse(args) // ends the program by itself
 	if flags.NArg() > 0 {
@@ -59,8 +61,12 @@ func run(args []string) error {
 }
 
 // contents is what an image holds: the program, what that is made of if it is known, and the files
-// of a folder, if there is one. It was built from the revision.
-type contents struct{ binary, root, sbom, revision string }
+// of a folder, if there is one. It was built from the revision. Compressed it has at most so many
+// bytes, if that is not 0.
+type contents struct {
+	binary, root, sbom, revision string
+	most                         int64
+}
 
 // of returns the contents for one architecture.
 func (c contents) of(arch string) contents {
@@ -84,6 +90,9 @@ func makeArchive(from contents, archs, tag, out string) error {
 		img, err := newImage(one, arch, ref)
 		if err != nil {
 			return fmt.Errorf("image of %s: %w", one.binary, err)
+		}
+		if err := one.fits(img); err != nil {
+			return fmt.Errorf("image for %s: %w", arch, err)
 		}
 		images = append(images, img)
 	}
