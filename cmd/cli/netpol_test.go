@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"flag"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -106,6 +108,45 @@ func TestNetpolHelp(t *testing.T) {
 	for _, flag := range []string{"-hostname-override", "-fail-open", "-nfqueue-id"} {
 		if code != 0 || !strings.Contains(out.String(), flag) || complaints.Len() > 0 {
 			t.Errorf("exit code %d, no %s:\n%s%s", code, flag, out.String(), complaints.String())
+		}
+	}
+}
+
+// The operators' page has each flag that is understood, and no other.
+func TestNetpolFlagsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../deploy/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## In flannel's chart\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var documented []string
+	for _, row := range regexp.MustCompile(`(?m)^\| .*$`).FindAllString(section, -1) {
+		first, _, _ := strings.Cut(row[2:], " | ")
+		for _, m := range regexp.MustCompile("`--([a-z0-9-]+\\*?)`").FindAllStringSubmatch(first, -1) {
+			documented = append(documented, m[1])
+		}
+	}
+	flags := flag.NewFlagSet(netpolName, flag.ContinueOnError)
+	(&netpolFlags{}).bind(flags)
+	for _, n := range noEffects {
+		n.bind(flags, func(string) {})
+	}
+	used := map[string]bool{}
+	flags.VisitAll(func(f *flag.Flag) {
+		at := slices.IndexFunc(documented, func(d string) bool {
+			start, many := strings.CutSuffix(d, "*")
+			return d == f.Name || many && strings.HasPrefix(f.Name, start)
+		})
+		if at < 0 {
+			t.Errorf("deploy/README.md does not have --%s", f.Name)
+			return
+		}
+		used[documented[at]] = true
+	})
+	for _, d := range documented {
+		if !used[d] {
+			t.Errorf("deploy/README.md has --%s, which is not understood", d)
 		}
 	}
 }

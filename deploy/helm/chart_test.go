@@ -366,3 +366,40 @@ func TestCommands(t *testing.T) {
 		}
 	}
 }
+
+// Values that the operators' page names are those of the chart.
+func TestDocumentedValuesExist(t *testing.T) {
+	page, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## Helm\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var schema object
+	if err := yaml.Unmarshal(loaded(t).Schema, &schema); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, row := range regexp.MustCompile(`(?m)^\| .*$`).FindAllString(section, -1) {
+		first, _, _ := strings.Cut(row[2:], " | ")
+		for _, span := range regexp.MustCompile("`([^`=]+)[^`]*`").FindAllStringSubmatch(first, -1) {
+			found++
+			if !hasValue(schema, strings.Split(span[1], ".")) {
+				t.Errorf("README.md names the value %s; the chart has none", span[1])
+			}
+		}
+	}
+	if found < 8 {
+		t.Errorf("%d values in\n%s", found, section)
+	}
+}
+
+// hasValue reports whether a schema has a value; NAME is any.
+func hasValue(schema object, path []string) bool {
+	properties, _ := schema["properties"].(object)
+	if path[0] == "NAME" {
+		return len(properties) > 0
+	}
+	next, ok := properties[path[0]].(object)
+	return ok && (len(path) == 1 || hasValue(next, path[1:]))
+}
