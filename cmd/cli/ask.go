@@ -28,7 +28,7 @@ type agentReach struct {
 // bind adds the flags to those of a verb.
 func (r *agentReach) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&r.namespace, "agent-namespace", "kube-system",
-		"namespace of the agents; what its pods say is believed")
+		"namespace of the agents, with flannel's chart kube-flannel; what its pods say is believed")
 	cmd.Flags().DurationVar(&r.patience, "agent-timeout", 10*time.Second,
 		"how long agents may take to answer")
 }

@@ -71,9 +71,10 @@ func (s *story) answers(t *testing.T) {
 	s.fleet(t)
 }
 
-// fleet is what the command line says of all nodes.
-func (s *story) fleet(t *testing.T) {
-	_, out, err := picket("status", "-o", "json")
+// fleet is what the command line says of all nodes, with flags that say where the agents are.
+func (s *story) fleet(t *testing.T, flags ...string) {
+	t.Helper()
+	_, out, err := picket(append([]string{"status", "-o", "json"}, flags...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

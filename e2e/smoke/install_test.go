@@ -70,13 +70,7 @@ func (s *story) netpol(t *testing.T) {
 // answersOfFlannelsPods asks the agents in the pods of flannel's chart.
 func (s *story) answersOfFlannelsPods(t *testing.T) {
 	t.Helper()
-	eventually(t, 20*time.Second, func() error {
-		code, out, err := picket("status", "--agent-namespace", "kube-flannel")
-		if err == nil && (code != 0 || strings.Contains(out, "could not be asked")) {
-			err = fmt.Errorf("exit code %d\n%s", code, out)
-		}
-		return err
-	})
+	s.fleet(t, "--agent-namespace", "kube-flannel")
 	code, out, err := picket("kernel", "shop/web", "--agent-namespace", "kube-flannel")
 	if err != nil || code != 0 || !strings.Contains(out, "as it should be") {
 		t.Errorf("picket kernel: exit code %d, %v\n%s", code, err, out)

@@ -63,8 +63,8 @@ func (f Fleet) Agents(ctx context.Context) ([]Agent, error) {
 
 // none says where agents were looked for.
 func (f Fleet) none(err error) error {
-	return fmt.Errorf("%w: no pod with the label %s in %s; by flannel's chart: --agent-namespace "+
-		"kube-flannel", err, Label, f.Namespace)
+	return fmt.Errorf("%w: no pod with the label %s in %s; elsewhere: --agent-namespace, with "+
+		"flannel's chart kube-flannel", err, Label, f.Namespace)
 }
 
 // Of returns the agent of one node.
