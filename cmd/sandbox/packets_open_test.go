@@ -65,7 +65,7 @@ func goOn(t *testing.T, streams []*stream) {
 }
 
 // cutWithin is more than any machine takes that runs tests. What it takes is measured elsewhere.
-var cutWithin = sandbox.Scaled(5 * time.Second)
+var cutWithin = speed.Wait(5 * time.Second)
 
 // stayCut waits until the streams are silent, which they then stay though everybody talks on.
 func stayCut(t *testing.T, streams []*stream) {
