@@ -82,6 +82,7 @@ func TestOutcomesAreRead(t *testing.T) {
 		"one command":        {"0 1499\n", "hello\n", 1, false},
 		"tests":              {"1 2000\n", log, 1, false}, // its failures are in the log
 		"no word":            {"124 2000\n", "", 0, true},
+		"no test":            {"0 100\n", noTests + "\nPASS\n", 0, true},
 		"not run to its end": {"", "", 0, true},
 	} {
 		dir := t.TempDir()
@@ -116,9 +117,13 @@ func TestPagesAreWritten(t *testing.T) {
 	early := outcome{Kernel: "6.1", Release: "6.1.0-49-amd64", Date: "2026-11-01", Check: "nft", OK: 3,
 		Failed: []string{"TestX"}, Seconds: 10}
 	late := outcome{Kernel: "6.1", Release: "6.1.0-50-amd64", Date: "2026-11-02", Check: "nft", OK: 4,
-		Skipped: map[string]string{"TestY": "no owner"}, Seconds: 20,
+		Skipped: map[string]string{"TestY": "no owner"}, Seconds: 20, Commit: "bbb", Missing: []string{},
 		Features: map[string]bool{"table_owner": false, "bridge_hooks": true}}
-	for _, o := range []outcome{early, late} {
+	older := outcome{Kernel: "6.1", Release: "6.1.0-50-amd64", Date: "2026-11-01", Check: "demo", OK: 1,
+		Commit: "aaa"}
+	silent := outcome{Kernel: "newest", Release: "7.3", Date: "2026-11-02", Check: "demo", OK: 1,
+		Commit: "bbb", Missing: []string{"sctp"}}
+	for _, o := range []outcome{early, late, older, silent} {
 		if err := write(root, []outcome{o}); err != nil {
 			t.Fatal(err)
 		}
@@ -126,14 +131,15 @@ func TestPagesAreWritten(t *testing.T) {
 	page := read(t, root, pageFile)
 	for _, line := range []string{"| nft | the tables are made, read and repaired | 4 (1), 20 s |\n",
 		"- 6.1: table_owner\n", "- nft, on 6.1, no owner: TestY\n", "## Failed\n\nNone.\n",
-		"| 6.1 | 6.1.0-50-amd64 | bookworm |"} {
+		"| 6.1 | 6.1.0-50-amd64 | bookworm |", "| 2026-11-01 to 2026-11-02 | aaa, bbb |\n",
+		"- newest: not asked\n", "- 6.1: nothing\n- newest: sctp\n"} {
 		if !strings.Contains(page, line) {
 			t.Errorf("no %q in\n%s", line, page)
 		}
 	}
 	deploy := read(t, root, deployFile)
 	if !strings.HasPrefix(deploy, "before\n") || !strings.HasSuffix(deploy, "after\n") ||
-		strings.Contains(deploy, "old") || !strings.Contains(deploy, "| 1 | 4 | 0 | 2026-11-02 |") {
+		strings.Contains(deploy, "old") || !strings.Contains(deploy, "| 2 | 5 | 0 | 2026-11-01 to 2026-11-02 |") {
 		t.Errorf("%s", deploy)
 	}
 	if err := write(t.TempDir(), nil); err == nil {
