@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 

@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,7 +131,7 @@ func TestPagesAreWritten(t *testing.T) {
 		}
 	}
 	page := read(t, root, pageFile)
-	for _, line := range []string{"| nft | the tables are made, read and repaired | 4 (1), 20 s |\n",
+	for _, line := range []string{"| nft | the tables are made, read and repaired | 4 (1), 20 s | – |\n",
 		"- 6.1: table_owner\n", "- nft, on 6.1, no owner: TestY\n", "## Failed\n\nNone.\n",
 		"| 6.1 | 6.1.0-50-amd64 | bookworm |", "| 2026-11-01 to 2026-11-02 | aaa, bbb |\n",
 		"- newest: not asked\n", "- 6.1: nothing\n- newest: sctp\n"} {
@@ -169,4 +171,43 @@ func TestPagesAreThoseOfTheData(t *testing.T) {
 	if again, err := replaced(deploy, all.deployTable()); err != nil || again != deploy {
 		t.Errorf("%s is not what %s says (%v); run make kernels", deployFile, dataFile, err)
 	}
+}
+
+// runPattern is which tests a check runs.
+var runPattern = regexp.MustCompile(`-test\.run '([^']*)'`)
+
+// testName is the head of a test.
+var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+
+// Each of the patterns of a check is that of a test: one that was renamed is missed.
+func TestPatternsAreThoseOfTests(t *testing.T) {
+	for _, b := range boots() {
+		for _, c := range b.checks {
+			m := runPattern.FindStringSubmatch(c.run)
+			if m == nil {
+				continue
+			}
+			for pattern := range strings.SplitSeq(m[1], "|") {
+				is := regexp.MustCompile(pattern)
+				if !slices.ContainsFunc(testsIn(t, c.dir), is.MatchString) {
+					t.Errorf("%s: no test in %s is called like %s", c.name, c.dir, pattern)
+				}
+			}
+		}
+	}
+}
+
+// testsIn lists the tests of a folder of the repository.
+func testsIn(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("../..", dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		for _, m := range testName.FindAllStringSubmatch(read(t, ".", file), -1) {
+			names = append(names, m[1])
+		}
+	}
+	return names
 }
