@@ -108,8 +108,8 @@ func (c *Controller) Run(ctx context.Context) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	c.graph.SetForm(c.Firewall.Form())
-	c.listFeatures()
 	c.close(ctx) // also where the source fails at once
+	c.listFeatures()
 	// The channel has room for the result, so that the source can end before the loop.
 	failed := make(chan error, 1)
 	go func() {
