@@ -29,6 +29,7 @@ type machine struct {
 	memory int           // MiB
 	append string        // more for the kernel's command line
 	limit  time.Duration // to its end
+	by     accelerator   // run chooses it
 }
 
 // errUnfinished says that a machine did not run its command to the end.
@@ -62,22 +63,23 @@ var (
 // be used, as in some virtual machines, instructions are translated.
 func (m machine) run(ctx context.Context, command, out string, printed io.Writer) (int, error) {
 	if hasKVM() {
-		code, err := m.runBy(ctx, kvm, command, out, printed)
+		m.by = kvm
+		code, err := m.runOnce(ctx, command, out, printed)
 		if !errors.Is(err, errNotBegun) {
 			return code, err
 		}
 		fmt.Fprintf(os.Stderr, "without KVM, ten times slower: %v\n", err)
 	}
-	code, err := m.runBy(ctx, tcg, command, out, printed)
+	m.by = tcg
+	code, err := m.runOnce(ctx, command, out, printed)
 	if errors.Is(err, errNotBegun) {
 		err = fmt.Errorf("%w; expected a machine on which qemu can run one for amd64", err)
 	}
 	return code, err
 }
 
-// runBy is run with one accelerator.
-func (m machine) runBy(ctx context.Context, by accelerator, command, out string,
-	printed io.Writer) (int, error) {
+// runOnce is run with the machine's accelerator.
+func (m machine) runOnce(ctx context.Context, command, out string, printed io.Writer) (int, error) {
 	work, err := os.MkdirTemp("", "kernel-")
 	if err != nil {
 		return 0, err
@@ -97,7 +99,7 @@ func (m machine) runBy(ctx context.Context, by accelerator, command, out string,
 	console := filepath.Join(work, "console")
 	ctx, cancel := context.WithTimeout(ctx, m.limit)
 	defer cancel()
-	flags := m.flags(by, initrd, console)
+	flags := m.flags(initrd, console)
 	flags = append(flags, shares(control, out)...)
 	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", flags...)
 	var complaint strings.Builder
@@ -234,11 +236,11 @@ func hasKVM() bool {
 }
 
 // flags are qemu's. One processor is twice as fast as two where instructions are translated.
-func (m machine) flags(by accelerator, initrd, console string) []string {
-	return []string{"-accel", by.name, "-cpu", "max", "-smp", "1", "-m", strconv.Itoa(m.memory),
+func (m machine) flags(initrd, console string) []string {
+	return []string{"-accel", m.by.name, "-cpu", "max", "-smp", "1", "-m", strconv.Itoa(m.memory),
 		"-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:" + console,
 		"-kernel", filepath.Join(m.image.dir, "boot", "vmlinuz-"+m.image.release), "-initrd", initrd,
-		"-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on" + by.append + " " + m.append}
+		"-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on" + m.by.append + " " + m.append}
 }
 
 // shares are qemu's flags for the folders that a machine shares with this one.
