@@ -26,6 +26,7 @@ func (c *Controller) takeWiring(ctx context.Context, a answer) error {
 		c.graph.Apply(graph.LinksSet{Links: c.links()})
 		c.graph.Apply(graph.TunnelsSet{Tunnels: a.wiring.Tunnels})
 		c.warnRefused(a.wiring)
+		c.warnAbsent(a.wiring)
 		if unfiltered {
 			err = c.filter(ctx)
 		} else if c.host.unseen {
@@ -73,6 +74,19 @@ func (c *Controller) warnRefused(w ruleset.Wiring) {
 			c.Log.Warn("pods are not bound to their addresses at some ports of bridges",
 				"ports", list, "and others", more)
 		})
+	}
+}
+
+// warnAbsent says which family the kernel does not have, though pods have addresses of it in their
+// status.
+func (c *Controller) warnAbsent(w ruleset.Wiring) {
+	list := map[string]string{}
+	for _, f := range w.Absent {
+		list[f.String()] = fmt.Sprintf("this kernel has no %s, so no packet of it reaches the addresses of "+
+			"it that pods have in their status; see its command line (ipv6.disable) and modules", f)
+	}
+	if c.Health.warn("family", list) {
+		c.Log.Warn("pods have addresses of a family that this kernel does not have", "families", w.Absent)
 	}
 }
 

@@ -18,7 +18,7 @@ type kernelState struct {
 	retry    *time.Timer   // is due then
 	touched  chan struct{} // holds one token when somebody else may have changed the rules
 	watching bool          // for that
-	listed   bool          // what the kernel can do is known
+	listed   bool          // what the kernel can do is known, and will not change
 	said     bool          // that all is in force
 	lines    quota         // bounds what is logged of commits
 	unclosed bool          // it may not deny unknown pods yet, and nobody has said which there are
@@ -152,4 +152,5 @@ func (c *Controller) failed(ctx context.Context, err error) {
 		c.Log.Error("the kernel does not hold what it should; the last rules stay", "error", err)
 	}
 	c.Health.failed()
+	c.listFeatures()
 }

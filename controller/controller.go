@@ -109,6 +109,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer stop()
 	c.graph.SetForm(c.Firewall.Form())
 	c.close(ctx) // also where the source fails at once
+	c.listFeatures()
 	// The channel has room for the result, so that the source can end before the loop.
 	failed := make(chan error, 1)
 	go func() {

@@ -8,14 +8,15 @@ type FeatureLister interface {
 	Features() ([]ruleset.Feature, error)
 }
 
-// listFeatures takes over what the kernel can do. The rules are in force by then, so an error is one
-// of a moment, after which the next commit asks again.
+// listFeatures takes over what the kernel can do: at the start, so that a node says it that never
+// gets ready, and after each commit and each failure until rules were in force once: modules can be
+// loaded meanwhile. An error is one of a moment.
 func (c *Controller) listFeatures() {
 	if c.Features == nil || c.kernel.listed {
 		return
 	}
 	if list, err := c.Features.Features(); err == nil {
-		c.kernel.listed = true
+		c.kernel.listed = c.Health.started()
 		c.Health.features(list)
 	}
 }

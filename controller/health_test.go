@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -67,13 +68,11 @@ func TestLoopIsBusyWhileTheKernelIsMute(t *testing.T) {
 	eventually(t, "waiting", func() bool { return busySince(c).IsZero() })
 }
 
-// What a kernel lacks is said by /readyz, and by a metric, once the rules are in force.
+// What a kernel lacks is said by /readyz, and by a metric, though nothing was heard of the cluster yet.
 func TestWhatTheKernelLacksIsSaid(t *testing.T) {
 	lister := features{{Name: "bridge_hooks", Since: "3.14", Here: true, Otherwise: "nothing"},
 		{Name: "table_owner", Since: "6.9", Otherwise: "repaired, not refused"}}
-	mail := make(script)
-	c := start(t, Config{Source: mail, Firewall: &kernel{}, Features: lister})
-	mail <- Mail{Events: cluster(), Synced: true}
+	c := start(t, Config{Source: make(script), Firewall: &kernel{}, Features: lister})
 	eventually(t, "said", func() bool { return len(c.Health.Readiness().KernelLacks) > 0 })
 	want := []string{"table_owner (Linux 6.9): repaired, not refused"}
 	if got := c.Health.Readiness().KernelLacks; !slices.Equal(got, want) {
@@ -117,3 +116,35 @@ func TestMetricsOfReadiness(t *testing.T) {
 type features []ruleset.Feature
 
 func (f features) Features() ([]ruleset.Feature, error) { return f, nil }
+
+// loading is a kernel whose module is loaded after it was asked some times, and that holds no rule
+// before.
+type loading struct {
+	kernel
+	asked int
+}
+
+func (l *loading) Features() ([]ruleset.Feature, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked++
+	return []ruleset.Feature{{Name: "nf_tables", Since: "3.13", Here: l.asked > 2}}, nil
+}
+
+// What a node lacks that is not ready is asked for again: somebody may load what is missing.
+func TestWhatIsLoadedLateIsNoLongerLacking(t *testing.T) {
+	l, mail := &loading{}, make(script)
+	l.fail = func(int) error {
+		if l.asked > 2 {
+			return nil
+		}
+		return errors.New("no nf_tables")
+	}
+	c := start(t, Config{Source: mail, Firewall: l, Features: l})
+	eventually(t, "it lacks", func() bool { return len(c.Health.Readiness().KernelLacks) == 1 })
+	mail <- Mail{Events: cluster(), Synced: true}
+	eventually(t, "it lacks nothing, and is ready", func() bool {
+		r := c.Health.Readiness()
+		return r.Ready && len(r.KernelLacks) == 0
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,4 +165,31 @@ func TestReusedAddressIsNotBoundToItsFormerInterface(t *testing.T) {
 	}
 	h.gate.Unlock()
 	eventually(t, "bound anew", func() bool { return bound("veth-new", "10.244.1.5") })
+}
+
+// lesserHost has no IPv6, until it does.
+type lesserHost struct {
+	countingHost
+	absent atomic.Bool
+}
+
+func (h *lesserHost) Prepare([]netip.Addr) (ruleset.Wiring, error) {
+	if h.absent.Load() {
+		return ruleset.Wiring{Absent: []ruleset.Family{ruleset.IPv6}}, nil
+	}
+	return ruleset.Wiring{}, nil
+}
+
+// A family that the kernel does not have is warned of, and keeps the node from nothing.
+func TestAbsentFamilyIsWarnedOf(t *testing.T) {
+	h, mail := &lesserHost{}, make(script)
+	h.absent.Store(true)
+	c := start(t, Config{Source: mail, Firewall: &kernel{}, Host: h, Recheck: 10 * time.Millisecond})
+	mail <- Mail{Events: cluster(), Synced: true}
+	warned := func() bool {
+		return strings.HasPrefix(c.Health.Readiness().Warnings["family IPv6"], "this kernel has no IPv6")
+	}
+	eventually(t, "ready, and warned", func() bool { return c.Health.Readiness().Ready && warned() })
+	h.absent.Store(false)
+	eventually(t, "no longer warned", func() bool { return !warned() })
 }

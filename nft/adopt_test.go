@@ -110,10 +110,26 @@ func TestForeignChangeBetweenTwoApplies(t *testing.T) {
 	wantHeld(t, b, first)
 }
 
-// Whatever the kernel refuses, it refuses as a whole; afterwards the backend works on.
+// Whatever the kernel refuses, it refuses as a whole; afterwards the backend works on. Where
+// deletions have a transaction of their own (before 6.2), only that one is undone when it is refused.
 func TestRefusedDeltaChangesNothing(t *testing.T) {
+	for _, atOnce := range []bool{true, false} {
+		newNetns(t)
+		features := probed(t)
+		if atOnce && !features.DeleteAtOnce {
+			continue // what is not there can't be pretended
+		}
+		features.DeleteAtOnce = atOnce
+		for _, d := range refused() {
+			wantRefused(t, d, features)
+		}
+	}
+}
+
+// refused are deltas that the kernel refuses. Each adds something before.
+func refused() []ruleset.Delta {
 	nowhere := ruleset.SetID{Kind: ruleset.Addresses, Family: ruleset.IPv4, Key: "nowhere"}
-	for _, d := range []ruleset.Delta{
+	return []ruleset.Delta{
 		// in use
 		{AddLinks: []string{"eth1"}, DelSets: []ruleset.SetID{setID(ruleset.Addresses,
 			ruleset.IPv4)}},
@@ -128,19 +144,30 @@ func TestRefusedDeltaChangesNothing(t *testing.T) {
 			Chain: "ingress/no/where"}}},
 		{AddLinks: []string{"eth1"}, PutChains: []ruleset.PutChain{{New: true, Chain: ruleset.Chain{
 			ID: "ingress/a/b", Steps: ruleset.Steps{ruleset.Rule{Peer: ruleset.InSet(nowhere)}}}}}}, // absent
-	} {
-		newNetns(t)
-		b := open(t, Options{NoOwner: true})
-		converge(t, b, sample(ruleset.Drop))
-		before := handles(t)
-		if err := b.Apply(t.Context(), d); err == nil {
-			t.Errorf("carried out:\n%s", d.String())
-		}
-		if diff := cmp.Diff(before, handles(t)); diff != "" {
-			t.Errorf("changed:\n%s", diff)
-		}
-		converge(t, b, sample(ruleset.Reject))
 	}
+}
+
+// wantRefused demands that nothing of a delta is carried out or, with two transactions, all but its
+// deletions.
+func wantRefused(t *testing.T, d ruleset.Delta, features Features) {
+	t.Helper()
+	newNetns(t)
+	b := open(t, Options{NoOwner: true, Features: &features})
+	held := sample(ruleset.Drop)
+	converge(t, b, held)
+	before := handles(t)
+	if err := b.Apply(t.Context(), d); err == nil {
+		t.Errorf("carried out:\n%s", d.String())
+	}
+	half := !features.DeleteAtOnce && len(d.DelSets)+len(d.DelChains) > 0
+	if diff := cmp.Diff(before, handles(t)); diff != "" && !half {
+		t.Errorf("changed:\n%s", diff)
+	}
+	if half {
+		held.Links = append(held.Links, d.AddLinks...)
+	}
+	wantHeld(t, b, held)
+	converge(t, b, sample(ruleset.Reject))
 }
 
 // Kernels before 6.2 get the deletions in a transaction of their own, after that in which

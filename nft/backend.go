@@ -24,6 +24,9 @@ type Options struct {
 	Look    bool // only observe, whoever has the table; nothing can be changed
 	// Features is what the kernel is taken to be able to do; nil: what Probe finds.
 	Features *Features
+	// Probe finds out what the kernel can do; nil: the function Probe. Tests pretend other kernels
+	// with it.
+	Probe Prober
 	// Lock is one that the process has already; nil: the backend takes one where it needs it.
 	Lock *Lock
 }
@@ -64,9 +67,14 @@ func Open(o Options) *Backend {
 		longest: longest, nudged: nudgeEvery, features: o.Features, locked: locked}
 }
 
-// Features lists what the kernel can do. An error says why it can't be asked.
+// Features lists what the kernel can do. An error says why it can't be asked. That it has no
+// nf_tables is none: the module may be loaded later, so the next call asks again.
 func (b *Backend) Features() ([]ruleset.Feature, error) {
-	if _, err := b.dial(); err != nil {
+	_, err := b.dial()
+	if errors.Is(err, ErrNoNfTables) {
+		return Features{}.List(), nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	return b.features.List(), nil
@@ -114,7 +122,8 @@ func (b *Backend) apply(d ruleset.Delta) error {
 
 // steps splits a delta like Steps. A kernel that can't delete them at once (before Linux 6.2) gets
 // the deletions of chains and sets in a transaction of their own, after the one in which the
-// references to them go.
+// references to them go. Where it refuses that one, they stay, and nothing leads to them: what is
+// decided is what it would be without them.
 func (b *Backend) steps(d ruleset.Delta) (steps []ruleset.Delta) {
 	for _, step := range Steps(d) {
 		deletions := ruleset.Delta{DelChains: step.DelChains, DelSets: step.DelSets}

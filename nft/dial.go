@@ -51,11 +51,14 @@ func (b *Backend) findFeatures() error {
 	if b.features != nil {
 		return nil
 	}
-	find := func() (Features, error) { return Probe(b.options.NetNS) }
-	if b.options.Look {
-		find = featuresOfVersion
+	probe := b.options.Probe
+	switch {
+	case b.options.Look:
+		probe = featuresOfVersion
+	case probe == nil:
+		probe = Probe
 	}
-	features, err := find()
+	features, err := probe(b.options.NetNS)
 	if err == nil {
 		b.features = &features
 	}

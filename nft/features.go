@@ -17,6 +17,8 @@ import (
 // Features is what the nf_tables of the running kernel can do. It is found out by trying, since
 // distributions leave parts out and put newer ones in, whatever the version is.
 type Features struct {
+	// NfTables: there is nf_tables. Without it there is nothing of what follows.
+	NfTables bool
 	// Owner: a table can belong to one process, which nobody else may change, and outlive it.
 	Owner bool
 	// DeleteAtOnce: a chain can go in the same transaction as the last element that leads to it.
@@ -30,6 +32,7 @@ type Features struct {
 // The versions of Linux from which on each is there. Distributions and updates of older versions
 // have some of them earlier.
 const (
+	nfTablesSince        = "3.13"
 	ownerSince           = "6.9"
 	deleteAtOnceSince    = "6.2"
 	sourceInForwardSince = "5.17"
@@ -37,11 +40,17 @@ const (
 )
 
 // Newest is what the newest kernels can do.
-func Newest() Features { return Features{true, true, true, true} }
+func Newest() Features { return Features{true, true, true, true, true} }
 
-// List returns all of them in words, in a fixed order.
+// List returns all of them in words, in a fixed order; without nf_tables, that alone.
 func (f Features) List() []ruleset.Feature {
+	tables := ruleset.Feature{Name: "nf_tables", Since: nfTablesSince, Here: f.NfTables,
+		Otherwise: "nftables can hold no rule, and the node is not ready"}
+	if !f.NfTables {
+		return []ruleset.Feature{tables}
+	}
 	return []ruleset.Feature{
+		tables,
 		{Name: "table_owner", Since: ownerSince, Here: f.Owner,
 			Otherwise: "changes of the tables by others are repaired, not refused"},
 		{Name: "deletion_at_once", Since: deleteAtOnceSince, Here: f.DeleteAtOnce,
@@ -56,7 +65,7 @@ func (f Features) List() []ruleset.Feature {
 // FeaturesNamed returns those that are in a list of the names of List.
 func FeaturesNamed(names []string) Features {
 	has := func(name string) bool { return slices.Contains(names, name) }
-	return Features{Owner: has("table_owner"), DeleteAtOnce: has("deletion_at_once"),
+	return Features{NfTables: has("nf_tables"), Owner: has("table_owner"), DeleteAtOnce: has("deletion_at_once"),
 		SourceInForward: has("source_in_forward"), Bridge: has("bridge_hooks")}
 }
 
@@ -71,12 +80,13 @@ func FeaturesOf(version string) (f Features, err error) {
 		first, _ := parseVersion(version) // one of this file
 		return slices.Compare(have[:], first[:]) >= 0
 	}
-	return Features{Owner: since(ownerSince), DeleteAtOnce: since(deleteAtOnceSince),
-		SourceInForward: since(sourceInForwardSince), Bridge: since(bridgeSince)}, nil
+	return Features{NfTables: since(nfTablesSince), Owner: since(ownerSince),
+		DeleteAtOnce: since(deleteAtOnceSince), SourceInForward: since(sourceInForwardSince),
+		Bridge: since(bridgeSince)}, nil
 }
 
 // featuresOfVersion returns what the running kernel can do by its version.
-func featuresOfVersion() (Features, error) {
+func featuresOfVersion(int) (Features, error) {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		return Features{}, os.NewSyscallError("uname", err)
@@ -96,6 +106,9 @@ func parseVersion(text string) (version [2]int, err error) {
 // chain, so no packet meets it. One trial after another makes it and deletes it.
 const trialTable = "picket-trial"
 
+// Prober finds out what the kernel can do in a network namespace, as Probe does.
+type Prober func(netns int) (Features, error)
+
 // Probe finds out what the kernel can do. An error says that nothing can be said, or that it has no
 // nf_tables at all.
 func Probe(netns int) (f Features, err error) {
@@ -110,6 +123,7 @@ func Probe(netns int) (f Features, err error) {
 		return f, fmt.Errorf("open netlink socket: %w", err)
 	}
 	defer conn.CloseLasting()
+	f.NfTables = true // else the socket had answered so
 	for _, trial := range []struct {
 		here *bool
 		try  func(*nftables.Conn) error

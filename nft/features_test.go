@@ -56,10 +56,10 @@ func probed(t testing.TB) Features {
 // What a version of Linux can do is known without asking it.
 func TestFeaturesOf(t *testing.T) {
 	for version, want := range map[string]Features{
-		"3.13":            {},
-		"5.10.0-46-amd64": {Bridge: true},
-		"5.17-rc3":        {Bridge: true, SourceInForward: true},
-		"6.2":             {Bridge: true, SourceInForward: true, DeleteAtOnce: true},
+		"3.12":            {},
+		"5.10.0-46-amd64": {NfTables: true, Bridge: true},
+		"5.17-rc3":        {NfTables: true, Bridge: true, SourceInForward: true},
+		"6.2":             {NfTables: true, Bridge: true, SourceInForward: true, DeleteAtOnce: true},
 		"6.10":            Newest(),
 		"7.3.1+deb14":     Newest(),
 	} {
@@ -94,6 +94,7 @@ func TestEveryKernelHoldsThePrograms(t *testing.T) {
 	for _, features := range []Features{{}, {Owner: true}, {SourceInForward: true},
 		{DeleteAtOnce: true}} {
 		newNetns(t)
+		features.NfTables = true
 		here := probed(t)
 		// What is really not there can't be pretended.
 		if features.Owner && !here.Owner || features.SourceInForward && !here.SourceInForward ||
@@ -137,8 +138,9 @@ func TestNoBridgeHooks(t *testing.T) {
 
 // A list of names is read as what it was made from.
 func TestFeaturesNamed(t *testing.T) {
-	for _, f := range []Features{{}, Newest(), {Owner: true}, {DeleteAtOnce: true},
-		{SourceInForward: true}, {Bridge: true}} {
+	for _, f := range []Features{{}, Newest(), {NfTables: true, Owner: true},
+		{NfTables: true, DeleteAtOnce: true}, {NfTables: true, SourceInForward: true},
+		{NfTables: true, Bridge: true}} {
 		var names []string
 		for _, one := range f.List() {
 			if one.Here {
@@ -148,5 +150,30 @@ func TestFeaturesNamed(t *testing.T) {
 		if got := FeaturesNamed(names); got != f {
 			t.Errorf("%v: %+v; expected %+v", names, got, f)
 		}
+	}
+}
+
+// A kernel without nf_tables is said to lack that alone, by a list and by no error, until it is
+// there.
+func TestNoNfTables(t *testing.T) {
+	newNetns(t)
+	loaded := false
+	b := open(t, Options{Probe: func(netns int) (Features, error) {
+		if !loaded {
+			return Features{}, ErrNoNfTables
+		}
+		return Probe(netns)
+	}})
+	list, err := b.Features()
+	if err != nil || len(list) != 1 || list[0].Name != "nf_tables" || list[0].Here {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if _, err := b.Observe(t.Context()); !errors.Is(err, ErrNoNfTables) {
+		t.Errorf("Observe = %v", err)
+	}
+	loaded = true
+	converge(t, b, sample(ruleset.Drop))
+	if list, err := b.Features(); err != nil || !list[0].Here || len(list) < 2 {
+		t.Errorf("once it is loaded: %+v, %v", list, err)
 	}
 }

@@ -10,7 +10,11 @@ import (
 	"github.com/vishvananda/netns"
 
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/pace"
 )
+
+// speed scales limits, so that a slow machine is not taken for a fault.
+var speed = pace.Measure()
 
 // watch counts the reports of a backend's watch until the test ends.
 func watch(t *testing.T, b *Backend) (reports chan bool) {
@@ -33,7 +37,7 @@ func wantReport(t *testing.T, reports chan bool, what string) {
 	t.Helper()
 	select {
 	case <-reports:
-	case <-time.After(10 * time.Second):
+	case <-time.After(speed.Limit(10 * time.Second)):
 		t.Fatalf("no report %s", what)
 	}
 }
@@ -44,7 +48,7 @@ func wantNoReport(t *testing.T, reports chan bool, what string) {
 	select {
 	case <-reports:
 		t.Errorf("a report %s", what)
-	case <-time.After(300 * time.Millisecond):
+	case <-time.After(speed.Wait(300 * time.Millisecond)):
 	}
 }
 

@@ -34,7 +34,7 @@ func interrupted(c *netlink.Conn, calls int) error {
 func TestInterruptedReadGoesOn(t *testing.T) {
 	newNetns(t)
 	b := openDialled(t)
-	if err := b.socket.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := b.socket.SetDeadline(time.Now().Add(speed.Limit(10 * time.Second))); err != nil {
 		t.Fatal(err)
 	}
 	go nudge(b.socket, time.Millisecond)
@@ -62,7 +62,7 @@ func TestSocketsAreNudged(t *testing.T) {
 	if _, err := b.socket.Send(getGeneration()); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(b.socket.SetDeadline(time.Now().Add(10*time.Second)),
+	if err := errors.Join(b.socket.SetDeadline(time.Now().Add(speed.Limit(10*time.Second))),
 		interrupted(b.socket, 5)); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestNudgesEnd(t *testing.T) {
 	}
 	select {
 	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(speed.Limit(10 * time.Second)):
 		t.Error("it goes on")
 	}
 }

@@ -21,6 +21,8 @@ type Wiring struct {
 	// Incomplete says what the kernel did not tell in time; it is to be asked again. Pods of which it
 	// did not tell are bound to nothing, as if they had just started.
 	Incomplete string
+	// Absent has the families that pods have addresses of and the kernel does not; sorted.
+	Absent []Family
 }
 
 // Segment is what holds on the bridges that pods of a node share. There a pod can put any address

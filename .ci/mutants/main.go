@@ -33,6 +33,7 @@ var suites = map[string][]string{
 	"frame": {"./cmd/sandbox",
 		"-run=^Test(Output|Tunnels|RejectThroughServices|LinkLocalIsNoWayAround)OnRealPackets$"},
 	"bridges": {"./cmd/sandbox", "-run=^Test(Thief|Flood)OnRealPackets$"},
+	"lesser":  {"./cmd/sandbox", "-run=^TestLesserKernelsOnRealPackets$"},
 }
 
 // packets are the tests of what policies mean on real packets.

@@ -28,6 +28,7 @@ import (
 	"github.com/picket-project/picket/controller/source/cluster"
 	"github.com/picket-project/picket/controller/source/folder"
 	"github.com/picket-project/picket/controller/source/manifests"
+	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/ruleset"
 )
 
@@ -40,6 +41,7 @@ type agentOptions struct {
 	unknown, addresses             string
 	backend                        string
 	own                            bool
+	probe                          nft.Prober // what the kernel can do; nil: nft.Probe
 	drops                          dropOptions
 	log                            logOptions
 }
@@ -159,6 +161,11 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	go func() { _ = server.Serve(listener) }()
+	// It is the first line of the log: what follows is read with it.
+	log.Info("agent started",
+		"version", versionText(), "node", o.node, "health", listener.Addr().String(),
+		"kernel", kernelRelease(), "lacks", lacks(backend),
+		"backend", backend.name, "because", backend.why)
 	// Without this socket everything is enforced, and verbs on the node get no answer.
 	events, _ := reporter.(deniedWriter) // files take no Events
 	denied := o.drops.watch(ctx, c, backend, events)
@@ -169,22 +176,18 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 	if err := answers.answerVerbs(ctx, log); err != nil {
 		log.Warn("verbs on this node get no answer", "error", err)
 	}
-	log.Info("agent started",
-		"version", versionText(), "node", o.node, "health", listener.Addr().String(),
-		"kernel", kernelRelease(), "lacks", lacks(backend),
-		"backend", backend.name, "because", backend.why)
 	// Run returns at the end of ctx, or if the source cannot go on. Either way the rules stay.
 	err = c.Run(ctx)
 	log.Info("agent stopped; the rules stay")
 	return errors.Join(err, server.Close(), backend.Close())
 }
 
-// lacks names what the kernel can't do for the rules. Why it can't be asked is said by the
-// controller, which tries again.
+// lacks names what the kernel can't do for the rules, or says why that is not known: the controller
+// asks again.
 func lacks(kernel controller.FeatureLister) []string {
 	list, err := kernel.Features()
 	if err != nil {
-		return []string{"nf_tables"}
+		return []string{"not known: " + err.Error()}
 	}
 	missing := []string{}
 	for _, f := range list {

@@ -87,12 +87,18 @@ func checkElement(t *testing.T, got *nftables.MonitorEvents, want []byte) {
 // runAgent runs an agent in a network namespace until the test ends.
 func runAgent(t *testing.T, where sandbox.Netns, o agentOptions) {
 	t.Helper()
+	runLogged(t, where, o, io.Discard)
+}
+
+// runLogged is runAgent with a place for the log.
+func runLogged(t *testing.T, where sandbox.Netns, o agentOptions, log io.Writer) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
 		done <- where.Do(func() error {
 			return o.run(ctx,
-				slog.New(slog.NewTextHandler(io.Discard, nil)))
+				slog.New(slog.NewTextHandler(log, nil)))
 		})
 	}()
 	t.Cleanup(func() {
@@ -146,7 +152,12 @@ func thousands() string {
 		b.WriteString(manifestOf(fmt.Sprintf("pod-%d", i),
 			fmt.Sprintf("10.1.%d.%d", i/250, 1+i%250)))
 	}
-	b.WriteString(`---
+	b.WriteString(ownPod)
+	return b.String()
+}
+
+// ownPod is the pod of this node, and its policy.
+const ownPod = `---
 apiVersion: v1
 kind: Pod
 metadata: {name: own, labels: {app: own}}
@@ -157,9 +168,7 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: p}
 spec: {podSelector: {matchLabels: {app: own}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}
-`)
-	return b.String()
-}
+`
 
 func manifestOf(name, addr string) string {
 	return fmt.Sprintf("---\napiVersion: v1\nkind: Pod\n"+

@@ -63,7 +63,11 @@ func (o *agentOptions) chooseBackend(ctx context.Context) choice {
 		return iptablesChoice(why)
 	}
 	var features *nft.Features // what could not be found out now, the backend tries again
-	found, err := nft.Probe(0)
+	probe := o.probe
+	if probe == nil {
+		probe = nft.Probe
+	}
+	found, err := probe(0)
 	if err == nil {
 		features = &found
 	}
@@ -81,7 +85,7 @@ func (o *agentOptions) chooseBackend(ctx context.Context) choice {
 
 // nftables is the backend of nf_tables.
 func (o *agentOptions) nftables(why string, features *nft.Features) choice {
-	b := nft.Open(nft.Options{NoOwner: !o.own, Features: features})
+	b := nft.Open(nft.Options{NoOwner: !o.own, Features: features, Probe: o.probe})
 	look := func(netns int) nftLooker {
 		return nftLooker{nft.Open(nft.Options{Look: true, NetNS: netns, Features: features})}
 	}

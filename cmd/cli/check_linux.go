@@ -19,6 +19,7 @@ import (
 	"github.com/picket-project/picket/cmd/inspect/agent"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/nft/iptables"
+	"github.com/picket-project/picket/ruleset"
 )
 
 // lookAtNode looks at this node, in the calling thread's network namespace.
@@ -27,7 +28,7 @@ func lookAtNode(ctx context.Context, packets bool) ([]looked, error) {
 		return nil, errOnNode
 	}
 	// The order is that in which one thing rests on another.
-	parts := lookAtKernel(ctx)
+	parts := lookAtKernel(ctx, nft.Probe)
 	parts = append(parts, lookAtBridges()...)
 	parts = append(parts, lookAtProxy(ctx, proxyURL), lookAtAgent(ctx))
 	parts = append(parts, lookAtOthers(ctx)...)
@@ -40,22 +41,30 @@ func lookAtNode(ctx context.Context, packets bool) ([]looked, error) {
 }
 
 // lookAtKernel says what the kernel can do for the rules.
-func lookAtKernel(ctx context.Context) []looked {
+func lookAtKernel(ctx context.Context, probe nft.Prober) []looked {
 	kernel := "kernel " + kernelRelease()
-	features, err := nft.Probe(0)
+	features, err := probe(0)
 	switch {
 	// What the agent would do then is said, as it is found out in the same way.
 	case errors.Is(err, nft.ErrNoNfTables):
-		if lack := iptables.Open(iptables.Options{}).Probe(ctx); lack != nil {
+		other := iptables.Open(iptables.Options{})
+		if lack := other.Probe(ctx); lack != nil {
 			return []looked{{kernel, amiss, joined(err) + "; iptables does not do either: " + joined(lack)}}
 		}
-		return []looked{{kernel, warned, joined(err) + "; iptables and ipset will hold the rules"}}
+		instead := looked{kernel, warned, joined(err) + "; iptables and ipset will hold the rules"}
+		list, _ := other.Features() // it asks nobody
+		return append([]looked{instead}, lackedBy(kernel, list)...)
 	case err != nil:
 		return []looked{{kernel, unclear, joined(err)}}
 	}
 	// What the kernel lacks is done otherwise, so that nothing of it is wrong.
-	parts := []looked{{kernel, fine, "it has nf_tables, which will hold the rules"}}
-	for _, f := range features.List() {
+	holds := looked{kernel, fine, "it has nf_tables, which will hold the rules"}
+	return append([]looked{holds}, lackedBy(kernel, features.List())...)
+}
+
+// lackedBy warns of each feature that is not there.
+func lackedBy(kernel string, list []ruleset.Feature) (parts []looked) {
+	for _, f := range list {
 		if !f.Here {
 			parts = append(parts, looked{kernel, warned, f.Lack()})
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/nftables"
 
 	"github.com/picket-project/picket/cmd/cli/sandbox"
+	"github.com/picket-project/picket/nft"
 )
 
 // Packets count as right only if all arrive without a policy, and what the policy says with one.
@@ -74,6 +75,41 @@ func TestLookAtProxy(t *testing.T) {
 	proxy.Close()
 	if got := lookAtProxy(t.Context(), proxy.URL); got.Grade != fine || !strings.HasPrefix(got.Text, "none") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What a kernel lacks is warned of, one thing a line; without nf_tables, what iptables lacks, too.
+func TestLookAtKernel(t *testing.T) {
+	here := newNetns(t)
+	for feature, remove := range map[string]func(*nft.Features){
+		"table_owner":       func(f *nft.Features) { f.Owner = false },
+		"deletion_at_once":  func(f *nft.Features) { f.DeleteAtOnce = false },
+		"source_in_forward": func(f *nft.Features) { f.SourceInForward = false },
+		"bridge_hooks":      func(f *nft.Features) { f.Bridge = false },
+		"nf_tables":         func(f *nft.Features) { f.NfTables = false },
+	} {
+		var parts []looked
+		must(t, here.Do(func() error {
+			parts = lookAtKernel(t.Context(), lacking(remove))
+			return nil
+		}))
+		lacks := map[string]bool{}
+		for _, p := range parts {
+			name, _, _ := strings.Cut(p.Text, " (")
+			lacks[name] = p.Grade == warned
+		}
+		switch {
+		case feature != "nf_tables":
+			if !lacks[feature] || parts[0].Grade != fine {
+				t.Errorf("%s: %+v", feature, parts)
+			}
+		case parts[0].Grade == amiss: // this machine has no legacy iptables
+			if len(parts) != 1 || !strings.Contains(parts[0].Text, "iptables does not do either") {
+				t.Errorf("%+v", parts)
+			}
+		case parts[0].Grade != warned || !lacks["table_owner"] || !lacks["bridge_hooks"]:
+			t.Errorf("%+v", parts)
+		}
 	}
 }
 

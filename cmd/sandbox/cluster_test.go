@@ -237,7 +237,7 @@ func TestChildrenDieWithTheCluster(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "killed") {
 			t.Errorf("the child ended by: %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(speed.Limit(10 * time.Second)):
 		_ = cmd.Process.Kill()
 		t.Fatal("the child lives on")
 	}

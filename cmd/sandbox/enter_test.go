@@ -172,7 +172,7 @@ func startWaiting(t *testing.T, adapt func(*exec.Cmd)) (*exec.Cmd, *os.File) {
 	}
 	input.Close()
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	_ = output.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = output.SetReadDeadline(time.Now().Add(speed.Limit(20 * time.Second)))
 	var text []byte
 	for buffer := make([]byte, 512); !bytes.Contains(text, []byte("ready\n")); {
 		n, err := output.Read(buffer)
@@ -187,7 +187,7 @@ func startWaiting(t *testing.T, adapt func(*exec.Cmd)) (*exec.Cmd, *os.File) {
 // endOf demands that everybody who holds the other end of the pipe goes.
 func endOf(t *testing.T, output *os.File) {
 	t.Helper()
-	_ = output.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = output.SetReadDeadline(time.Now().Add(speed.Limit(20 * time.Second)))
 	if rest, err := io.ReadAll(output); err != nil {
 		t.Fatalf("somebody lives on: %v, output %q", err, rest)
 	}

@@ -10,7 +10,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/picket-project/picket/ruleset/pace"
 )
+
+// speed scales limits, so that a slow machine is not taken for a fault.
+var speed = pace.Measure()
 
 // needKernel skips a test where network namespaces are not permitted.
 func needKernel(t testing.TB) {
@@ -43,8 +48,8 @@ const (
 // Only probes that are silent cost their timeout, so those that are to be open may have one that
 // the slowest machine keeps.
 var (
-	timeout     = Scaled(500 * time.Millisecond)
-	openTimeout = Scaled(5 * time.Second)
+	timeout     = speed.Wait(500 * time.Millisecond)
+	openTimeout = speed.Limit(5 * time.Second)
 )
 
 func addrs(texts ...string) []netip.Addr {
@@ -173,9 +178,10 @@ func want(t testing.TB, c *Cluster, outcome Outcome, probes ...Probe) {
 // eventually polls until the condition holds.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+	limit := speed.Limit(10 * time.Second)
+	for deadline := time.Now().Add(limit); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
+			t.Fatalf("not within %v: %s", limit, what)
 		}
 	}
 }

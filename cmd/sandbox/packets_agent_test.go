@@ -67,7 +67,7 @@ func (a *agent) start(t testing.TB) {
 		Node: a.node, Denial: a.options.denial, DenyUnknown: a.options.strict, Source: source,
 		Firewall: a.tap, Host: around, Addresses: machine, HostWatcher: machine,
 		Connections: connections, Cutter: a.tap, Guard: a.tap, Flowtables: a.tap, Separator: a.tap,
-		Log: errorLog(t),
+		Features: a.tap, Log: errorLog(t),
 	})
 	a.run(t, connections)
 	a.deliver = <-source
@@ -139,6 +139,7 @@ type kernel interface {
 	controller.Guard
 	controller.FlowtableLister
 	controller.Separator
+	controller.FeatureLister
 	Close() error
 }
 
@@ -205,6 +206,12 @@ func (p *tap) PutSegment(ctx context.Context, s ruleset.Segment) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.kernel.PutSegment(ctx, s)
+}
+
+func (p *tap) Features() ([]ruleset.Feature, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.kernel.Features()
 }
 
 // look says what the kernel holds and leaves the backend as if nobody had looked.

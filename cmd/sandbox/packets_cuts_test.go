@@ -13,8 +13,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"github.com/picket-project/picket/cmd/sandbox"
 )
 
 // chatter is a client that speaks to many ports of a server once, from one of its own, and counts
@@ -51,7 +49,7 @@ func (r *rig) chat(t *testing.T, client string, server netip.Addr, serverPod str
 		return nil
 	}))
 	// The machine has other things to do than to carry all of this.
-	pause := max(beat, sandbox.Scaled(time.Duration(ports)*50*time.Microsecond))
+	pause := max(beat, speed.Wait(time.Duration(ports)*50*time.Microsecond))
 	go func() {
 		for t.Context().Err() == nil {
 			for _, s := range servers {

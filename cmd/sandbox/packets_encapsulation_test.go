@@ -82,7 +82,8 @@ func addSIT(node net.IP) error {
 }
 
 // addFou uses the program, because the library says of gue that it carries the protocol 0, which
-// Linux 6.1 refuses.
+// Linux 6.19 refuses, and updates of older ones (CVE-2026-23083). Releases of the library of 2026-05 and
+// later don't.
 func addFou(kind ...string) func(net.IP) error {
 	return func(node net.IP) error {
 		add := append([]string{"fou", "add", "port", fmt.Sprint(fouPort)}, kind...)

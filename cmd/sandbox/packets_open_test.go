@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/ruleset/oracle"
 )
 
@@ -65,7 +64,7 @@ func goOn(t *testing.T, streams []*stream) {
 }
 
 // cutWithin is more than any machine takes that runs tests. What it takes is measured elsewhere.
-var cutWithin = sandbox.Scaled(5 * time.Second)
+var cutWithin = speed.Wait(5 * time.Second)
 
 // stayCut waits until the streams are silent, which they then stay though everybody talks on.
 func stayCut(t *testing.T, streams []*stream) {

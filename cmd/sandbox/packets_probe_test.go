@@ -19,8 +19,8 @@ import (
 )
 
 var (
-	quick = sandbox.Scaled(100 * time.Millisecond) // for a probe that must not arrive
-	long  = sandbox.Scaled(2 * time.Second)        // for one that must
+	quick = speed.Wait(100 * time.Millisecond) // for a probe that must not arrive
+	long  = speed.Limit(2 * time.Second)       // for one that must
 )
 
 // question is a flow, who sends it and who must answer, and whether it may pass.

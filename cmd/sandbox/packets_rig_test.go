@@ -15,7 +15,11 @@ import (
 	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/oracle"
+	"github.com/picket-project/picket/ruleset/pace"
 )
+
+// speed scales limits, so that a slow machine is not taken for a fault.
+var speed = pace.Measure()
 
 // rig is a sandbox whose nodes the product runs: a controller each, over the nftables of the node's
 // own namespace. A test tells it worlds; what comes of them is asked with packets.
@@ -183,12 +187,12 @@ func eventually(t testing.TB, what string, condition func() bool) {
 }
 
 // patience is for what takes milliseconds on a machine that has nothing else to do.
-var patience = sandbox.Scaled(20 * time.Second)
+var patience = speed.Limit(20 * time.Second)
 
 func poll(condition func() bool) bool { return holdsWithin(patience, condition) }
 
 // silence is how long what should not arrive is waited for.
-var silence = sandbox.Scaled(50 * time.Millisecond)
+var silence = speed.Wait(50 * time.Millisecond)
 
 func holdsWithin(span time.Duration, condition func() bool) bool {
 	for deadline := time.Now().Add(span); !condition(); time.Sleep(200 * time.Microsecond) {

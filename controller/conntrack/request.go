@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attributes of a filter (enum ctattr_type, enum ctattr_filter, Linux 5.8). Older kernels pass by
-// what they do not know and list everything.
+// Attributes of a filter (enum ctattr_type, enum ctattr_filter, Linux 5.8, older than all that are
+// supported: a kernel that does not know them would list everything).
 const (
 	ctaFilter           = 25
 	ctaFilterOrigFlags  = 1

@@ -119,6 +119,9 @@ func (h *Host) wiring(net bridges, pods []netip.Addr) ruleset.Wiring {
 		if on == nil && way.kind == bridgeKind {
 			on = net.byIndex[way.index]
 		}
+		if family := ruleset.FamilyOf(a); way.absent && !slices.Contains(w.Absent, family) {
+			w.Absent = append(w.Absent, family)
+		}
 		if reason := hiding(way, on); reason != "" {
 			w.Hidden[a] = reason
 			delete(h.ways, a) // it is looked for again
@@ -140,6 +143,7 @@ func (h *Host) wiring(net bridges, pods []netip.Addr) ruleset.Wiring {
 		w.Links = append(w.Links, ruleset.Link{Name: name, Addrs: bound[name],
 			Shared: net.shared(index)})
 	}
+	slices.Sort(w.Absent)
 	slices.SortFunc(w.Links, func(a, b ruleset.Link) int { return cmp.Compare(a.Name, b.Name) })
 	// Only bridged packets need the switches; routed ones pass the hook anyway.
 	w.Unfiltered = len(used) > 0 && !switchedOn()

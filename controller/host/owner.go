@@ -86,8 +86,8 @@ func (p *port) delay(a netip.Addr) time.Duration {
 }
 
 // askJoined returns when a port came to its bridge: the bridge made the entry for its own end of
-// the veth then, which no frame changes. Where the kernel does not tell (before 5.0), it is the
-// kernel's start.
+// the veth then, which no frame changes (Linux 5.0, older than all that are supported). Without an
+// answer it is the kernel's start.
 func (p *port) askJoined() time.Duration {
 	message := make([]byte, unix.SizeofNdMsg)
 	// struct ndmsg: family in byte 0, index from byte 4 on, flags in byte 10.

@@ -47,6 +47,7 @@ func (c *Client) Get(path string) (status int, body []byte, err error) {
 type Readiness struct {
 	Ready                      bool
 	Reasons, Warnings, Pending map[string]string
+	KernelLacks                []string
 }
 
 // Readiness asks for it. The status of the answer must say the same as its body.

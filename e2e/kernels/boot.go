@@ -29,14 +29,57 @@ type machine struct {
 	memory int           // MiB
 	append string        // more for the kernel's command line
 	limit  time.Duration // to its end
+	by     accelerator   // run chooses it
 }
 
 // errUnfinished says that a machine did not run its command to the end.
 var errUnfinished = errors.New("the virtual machine did not run the command to its end")
 
+// errNotBegun says that it did not even begin.
+var errNotBegun = fmt.Errorf("%w: it did not start", errUnfinished)
+
+// unended is which of them happened. The first that a machine does with its command is to make the
+// file begun.
+func unended(control string) error {
+	if _, err := os.Stat(filepath.Join(control, "begun")); err != nil {
+		return errNotBegun
+	}
+	return errUnfinished
+}
+
+// accelerator is how qemu runs a machine's instructions.
+type accelerator struct{ name, append string }
+
+// The accelerators: the processor itself, and a translation, for which the kernel is told to leave out
+// what costs time.
+var (
+	kvm = accelerator{name: "kvm"}
+	tcg = accelerator{"tcg,thread=multi,tb-size=512", " mitigations=off nopti clocksource=tsc " +
+		"tsc=reliable rcupdate.rcu_expedited=1"}
+)
+
 // run boots the machine, runs a shell command there, copies what it prints and
-// returns its exit code. What the command writes to the folder out stays.
+// returns its exit code. What the command writes to the folder out stays. Where KVM is there and can't
+// be used, as in some virtual machines, instructions are translated.
 func (m machine) run(ctx context.Context, command, out string, printed io.Writer) (int, error) {
+	if hasKVM() {
+		m.by = kvm
+		code, err := m.runOnce(ctx, command, out, printed)
+		if !errors.Is(err, errNotBegun) {
+			return code, err
+		}
+		fmt.Fprintf(os.Stderr, "without KVM, ten times slower: %v\n", err)
+	}
+	m.by = tcg
+	code, err := m.runOnce(ctx, command, out, printed)
+	if errors.Is(err, errNotBegun) {
+		err = fmt.Errorf("%w; expected a machine on which qemu can run one for amd64", err)
+	}
+	return code, err
+}
+
+// runOnce is run with the machine's accelerator.
+func (m machine) runOnce(ctx context.Context, command, out string, printed io.Writer) (int, error) {
 	work, err := os.MkdirTemp("", "kernel-")
 	if err != nil {
 		return 0, err
@@ -56,7 +99,9 @@ func (m machine) run(ctx context.Context, command, out string, printed io.Writer
 	console := filepath.Join(work, "console")
 	ctx, cancel := context.WithTimeout(ctx, m.limit)
 	defer cancel()
-	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", m.flags(initrd, console, control, out)...)
+	flags := m.flags(initrd, console)
+	flags = append(flags, shares(control, out)...)
+	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", flags...)
 	var complaint strings.Builder
 	qemu.Stderr = &complaint
 	// It ends with the thread that starts it, however this process ends.
@@ -75,7 +120,7 @@ func (m machine) run(ctx context.Context, command, out string, printed io.Writer
 	}
 	if readErr != nil {
 		last, _ := os.ReadFile(console)
-		return 0, fmt.Errorf("%w: %v: %s%s", errUnfinished, err, complaint.String(), tail(last, 2000))
+		return 0, fmt.Errorf("%w: %v: %s%s", unended(control), err, complaint.String(), tail(last, 2000))
 	}
 	return strconv.Atoi(strings.TrimSpace(string(status)))
 }
@@ -108,7 +153,8 @@ func (m machine) settings(control, command, out string) error {
 	settings := fmt.Sprintf("OUT=%s\nIMAGE=%s\nRELEASE=%s\n", quote(out), quote(m.image.dir),
 		quote(m.image.release))
 	// As process 1, so that the kernel finds modprobe in the same root.
-	run := fmt.Sprintf(`exec >/mnt/output 2>&1 </dev/null
+	run := fmt.Sprintf(`: >/mnt/begun
+exec >/mnt/output 2>&1 </dev/null
 export HOME=/root PATH=%s OUT=%s NFT=%s PICKET_VM=1
 hostname picket; ip link set lo up; ulimit -n 65536
 cd %s && bash -c %s
@@ -190,19 +236,18 @@ func hasKVM() bool {
 }
 
 // flags are qemu's. One processor is twice as fast as two where instructions are translated.
-func (m machine) flags(initrd, console, control, out string) []string {
-	accel, more := "kvm", ""
-	if !hasKVM() {
-		accel = "tcg,thread=multi,tb-size=512"
-		more = " mitigations=off nopti clocksource=tsc tsc=reliable rcupdate.rcu_expedited=1"
-	}
-	flags := []string{"-accel", accel, "-cpu", "max", "-smp", "1", "-m", strconv.Itoa(m.memory),
+func (m machine) flags(initrd, console string) []string {
+	return []string{"-accel", m.by.name, "-cpu", "max", "-smp", "1", "-m", strconv.Itoa(m.memory),
 		"-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:" + console,
 		"-kernel", filepath.Join(m.image.dir, "boot", "vmlinuz-"+m.image.release), "-initrd", initrd,
-		"-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on" + more + " " + m.append}
-	shares := []struct{ tag, path, options string }{
+		"-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on" + m.by.append + " " + m.append}
+}
+
+// shares are qemu's flags for the folders that a machine shares with this one.
+func shares(control, out string) (flags []string) {
+	list := []struct{ tag, path, options string }{
 		{"root", "/", ",readonly=on"}, {"control", control, ""}, {"out", out, ""}}
-	for _, share := range shares {
+	for _, share := range list {
 		flags = append(flags,
 			"-fsdev", fmt.Sprintf("local,id=%s,path=%s,security_model=none,multidevs=remap%s", share.tag,
 				share.path, share.options),

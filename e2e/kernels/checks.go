@@ -62,7 +62,9 @@ func surroundings(name, shows, test string) check {
 		run: "$BIN/surroundings.test -test.v -test.run '^" + test + "$'"}
 }
 
-// boots are all checks, by how the machine is started.
+// boots are all checks, by how the machine is started. None is without hooks for bridges: they are no
+// module, but a part of nf_tables (CONFIG_NF_TABLES_BRIDGE) that all of these kernels have. That they are
+// missing is pretended, by the check "lesser kernels".
 func boots() []boot {
 	return []boot{
 		{memory: 3072, checks: slices.Concat(basics(), packets(), faults())},
@@ -125,6 +127,8 @@ func packets() []check {
 			"TestSegment|TestLinkLocal|TestForgedSource|TestThief|TestSourceIsItsOwn|TestOtherFrames", 40),
 		sandboxTests("macvlan and ipvlan", "what passes no hook is named, and not ready",
 			"TestHiddenPod", 20),
+		sandboxTests("lesser kernels", "what is taken for missing, even hooks for bridges, is said and done otherwise",
+			"TestLesserKernels", 20),
 		sandboxTests("output", "what the node sends on behalf of others", "TestOutput", 20),
 	}
 }

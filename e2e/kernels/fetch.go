@@ -108,28 +108,62 @@ func (d debian) newest(ctx context.Context, prefix string) (string, error) {
 	return words[len(words)-1], err
 }
 
-// fetch returns the kernel's image, which it downloads and unpacks unless it is in the cache.
+// fetch returns the kernel's image, which it downloads and unpacks unless it is in the cache. Where
+// nobody can be asked which is the newest, it is the one that was the last time.
 func (k kernel) fetch(ctx context.Context, cache string) (image, error) {
-	d, err := newDebian(ctx, cache, k.suite)
+	d, release, err := k.newest(ctx, cache)
 	if err != nil {
-		return image{}, fmt.Errorf("kernel %s: %w", k.name, err)
-	}
-	release, err := d.newest(ctx, k.prefix)
-	if err != nil {
-		return image{}, fmt.Errorf("kernel %s: suite %s: %w", k.name, k.suite, err)
+		last := k.last(cache)
+		if last == "" {
+			return image{}, err
+		}
+		fmt.Fprintf(os.Stderr, "%v; taking %s, which was the newest the last time\n", err, last)
+		release = last
 	}
 	i := image{dir: filepath.Join(cache, "images", release), release: release}
 	if i.nft, err = k.fetchNft(ctx, cache); err != nil {
 		return image{}, err
 	}
 	if _, err := os.Stat(filepath.Join(i.dir, "complete")); err == nil {
-		return i, nil
+		return i, k.remember(cache, release)
 	}
 	err = d.unpack(ctx, i.dir, d.packages(ctx, release))
 	if err = errors.Join(err, i.complete(ctx)); err != nil {
 		return image{}, fmt.Errorf("kernel %s: %w", k.name, err)
 	}
-	return i, nil
+	return i, k.remember(cache, release)
+}
+
+// newest returns the release of the kernel's newest image, and whom to ask for it.
+func (k kernel) newest(ctx context.Context, cache string) (d debian, release string, err error) {
+	if d, err = newDebian(ctx, cache, k.suite); err != nil {
+		return d, "", fmt.Errorf("kernel %s: %w", k.name, err)
+	}
+	if release, err = d.newest(ctx, k.prefix); err != nil {
+		return d, "", fmt.Errorf("kernel %s: suite %s: %w", k.name, k.suite, err)
+	}
+	return d, release, nil
+}
+
+// note is the file that has the release of the image that was the kernel's newest.
+func (k kernel) note(cache string) string { return filepath.Join(cache, "images", k.name+".newest") }
+
+// remember writes the release down.
+func (k kernel) remember(cache, release string) error {
+	return os.WriteFile(k.note(cache), []byte(release), 0o644)
+}
+
+// last returns the release that was the kernel's newest, if its image is whole in the cache; else
+// nothing.
+func (k kernel) last(cache string) string {
+	release, err := os.ReadFile(k.note(cache))
+	if err != nil {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(cache, "images", string(release), "complete")); err != nil {
+		return ""
+	}
+	return string(release)
 }
 
 // packages are those of an image. Since 7.3 an image is several.

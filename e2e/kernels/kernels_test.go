@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +85,7 @@ func TestOutcomesAreRead(t *testing.T) {
 		"one command":        {"0 1499\n", "hello\n", 1, false},
 		"tests":              {"1 2000\n", log, 1, false}, // its failures are in the log
 		"no word":            {"124 2000\n", "", 0, true},
+		"no test":            {"0 100\n", noTests + "\nPASS\n", 0, true},
 		"not run to its end": {"", "", 0, true},
 	} {
 		dir := t.TempDir()
@@ -117,24 +120,30 @@ func TestPagesAreWritten(t *testing.T) {
 	early := outcome{Kernel: "6.1", Release: "6.1.0-49-amd64", Date: "2026-11-01", Check: "nft", OK: 3,
 		Failed: []string{"TestX"}, Seconds: 10}
 	late := outcome{Kernel: "6.1", Release: "6.1.0-50-amd64", Date: "2026-11-02", Check: "nft", OK: 4,
-		Skipped: map[string]string{"TestY": "no owner"}, Seconds: 20,
+		Skipped: map[string]string{"TestY": "no owner"}, Seconds: 20, Commit: "bbb", Missing: []string{},
 		Features: map[string]bool{"table_owner": false, "bridge_hooks": true}}
-	for _, o := range []outcome{early, late} {
+	older := outcome{Kernel: "6.1", Release: "6.1.0-50-amd64", Date: "2026-11-01", Check: "demo", OK: 1,
+		Commit: "aaa"}
+	silent := outcome{Kernel: "newest", Release: "7.3", Date: "2026-11-02", Check: "demo", OK: 1,
+		Commit: "bbb", Missing: []string{"sctp"}}
+	for _, o := range []outcome{early, late, older, silent} {
 		if err := write(root, []outcome{o}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	page := read(t, root, pageFile)
-	for _, line := range []string{"| nft | the tables are made, read and repaired | 4 (1), 20 s |\n",
+	for _, line := range []string{"| nft | the tables are made, read and repaired | 4 (1), 20 s | – |\n",
 		"- 6.1: table_owner\n", "- nft, on 6.1, no owner: TestY\n", "## Failed\n\nNone.\n",
-		"| 6.1 | 6.1.0-50-amd64 | bookworm |"} {
+		"| 6.1 | 6.1.0-50-amd64 | bookworm |", "| 2026-11-01 to 2026-11-02 | aaa, bbb |\n",
+		"- newest: not asked\n", "- 6.1: nothing\n- newest: sctp\n"} {
 		if !strings.Contains(page, line) {
 			t.Errorf("no %q in\n%s", line, page)
 		}
 	}
 	deploy := read(t, root, deployFile)
 	if !strings.HasPrefix(deploy, "before\n") || !strings.HasSuffix(deploy, "after\n") ||
-		strings.Contains(deploy, "old") || !strings.Contains(deploy, fmt.Sprintf("| 1 | %d | 4 | 0 | 2026-11-02 |", checks()-1)) {
+		strings.Contains(deploy, "old") ||
+		!strings.Contains(deploy, fmt.Sprintf("| 2 | %d | 5 | 0 | 2026-11-01 to 2026-11-02 |", checks()-2)) {
 		t.Errorf("%s", deploy)
 	}
 	if err := write(t.TempDir(), nil); err == nil {
@@ -172,4 +181,43 @@ func TestPagesAreThoseOfTheData(t *testing.T) {
 	if again, err := replaced(deploy, all.deployTable()); err != nil || again != deploy {
 		t.Errorf("%s is not what %s says (%v); run make kernels", deployFile, dataFile, err)
 	}
+}
+
+// runPattern is which tests a check runs.
+var runPattern = regexp.MustCompile(`-test\.run '([^']*)'`)
+
+// testName is the head of a test.
+var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+
+// Each of the patterns of a check is that of a test: one that was renamed is missed.
+func TestPatternsAreThoseOfTests(t *testing.T) {
+	for _, b := range boots() {
+		for _, c := range b.checks {
+			m := runPattern.FindStringSubmatch(c.run)
+			if m == nil {
+				continue
+			}
+			for pattern := range strings.SplitSeq(m[1], "|") {
+				is := regexp.MustCompile(pattern)
+				if !slices.ContainsFunc(testsIn(t, c.dir), is.MatchString) {
+					t.Errorf("%s: no test in %s is called like %s", c.name, c.dir, pattern)
+				}
+			}
+		}
+	}
+}
+
+// testsIn lists the tests of a folder of the repository.
+func testsIn(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("../..", dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		for _, m := range testName.FindAllStringSubmatch(read(t, ".", file), -1) {
+			names = append(names, m[1])
+		}
+	}
+	return names
 }

@@ -6,8 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,6 +91,12 @@ func (o options) start(ctx context.Context) (err error) {
 	if o.pages {
 		return write(o.root, nil)
 	}
+	// The machines run programs and files of this one, under kernels for amd64.
+	if runtime.GOARCH != "amd64" {
+		return fmt.Errorf("this machine is %s, and the kernels are for amd64; expected an amd64 machine",
+			runtime.GOARCH)
+	}
+	o.commit = o.committed(ctx)
 	if o.out == "" {
 		if o.out, err = os.MkdirTemp("", "kernels-"); err != nil {
 			return err
@@ -108,6 +117,19 @@ func (o options) start(ctx context.Context) (err error) {
 		return o.runEach(ctx, images)
 	}
 	return o.checkEach(ctx, images)
+}
+
+// committed is the commit that is checked. Where only the files that this program writes differ from
+// it, it is no less that commit.
+func (o options) committed(ctx context.Context) string {
+	args := []string{"-C", o.root, "diff", "--quiet", "HEAD", "--", "."}
+	for _, own := range []string{dataFile, pageFile, deployFile} {
+		args = append(args, ":(exclude)"+own)
+	}
+	if exec.CommandContext(ctx, "git", args...).Run() != nil {
+		return o.commit
+	}
+	return strings.TrimSuffix(o.commit, "-dirty")
 }
 
 // runEach runs one command under each kernel, up to the first that fails.

@@ -113,12 +113,18 @@ processor; where it is translated in software they are ten times slower than the
 
 `
 
+const modulesHead = `Of those that a node has loaded or loads when they are asked for. What needs one of these is not
+played.
+
+`
+
 // page is KERNELS.md.
 func (os outcomes) page() string {
 	var b strings.Builder
 	b.WriteString(pageHead)
 	b.WriteString(os.checkTable() + "\n" + os.kernelTable())
 	b.WriteString("\n## What each lacks\n\n" + os.lacks())
+	b.WriteString("\n## Modules that did not load\n\n" + modulesHead + os.missing())
 	b.WriteString("\n## Failed\n\n" + os.reasons(func(o outcome) map[string]string {
 		failed := map[string]string{}
 		for _, name := range o.Failed {
@@ -181,39 +187,92 @@ func (o outcome) cell() string {
 func (os outcomes) kernelTable() string {
 	text := "| | release | Debian's suite | who has it | tried | commit |\n|---|---|---|---|---|---|\n"
 	for _, k := range os.tried() {
-		last := os.last(k.name)
-		text += fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", k.name, last.Release, k.suite, k.who,
-			last.Date, last.Commit)
+		all := os.under(k.name)
+		text += fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", k.name, all.releases(), k.suite, k.who,
+			all.dates(), all.commits())
 	}
 	return text
 }
 
-// last is the latest outcome of a kernel.
-func (os outcomes) last(kernel string) (last outcome) {
+// under are the outcomes of a kernel, the oldest first.
+func (os outcomes) under(kernel string) (list outcomes) {
 	for _, o := range os {
-		if o.Kernel == kernel && o.Date >= last.Date {
-			last = o
+		if o.Kernel == kernel {
+			list = append(list, o)
 		}
 	}
-	return last
+	slices.SortStableFunc(list, func(a, b outcome) int { return strings.Compare(a.Date, b.Date) })
+	return list
+}
+
+// dates says when the first and the last of them were, which need not be of one day.
+func (os outcomes) dates() string {
+	first, last := os[0].Date, os[len(os)-1].Date
+	if first == last {
+		return first
+	}
+	return first + " to " + last
+}
+
+// commits are all that were checked, in the order of their outcomes.
+func (os outcomes) commits() string {
+	return distinct(os, func(o outcome) string { return o.Commit })
+}
+
+// releases are all that were booted, in the order of their outcomes.
+func (os outcomes) releases() string {
+	return distinct(os, func(o outcome) string { return o.Release })
+}
+
+// distinct lists a part of each outcome, once.
+func distinct(os outcomes, part func(outcome) string) string {
+	var list []string
+	for _, o := range os {
+		if text := part(o); !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // lacks lists what each kernel was found not to be able to do.
-func (os outcomes) lacks() (text string) {
-	for _, k := range os.tried() {
-		missing := map[string]bool{}
-		for _, o := range os {
-			for name, here := range o.Features {
-				if o.Kernel == k.name && !here {
-					missing[name] = true
-				}
+func (os outcomes) lacks() string {
+	return os.eachKernel(func(o outcome) ([]string, bool) {
+		var lacks []string
+		for name, here := range o.Features {
+			if !here {
+				lacks = append(lacks, name)
 			}
 		}
-		list := "nothing"
-		if len(missing) > 0 {
-			list = strings.Join(slices.Sorted(maps.Keys(missing)), ", ")
+		return lacks, len(o.Features) > 0
+	})
+}
+
+// missing lists the modules that did not load.
+func (os outcomes) missing() string {
+	return os.eachKernel(func(o outcome) ([]string, bool) { return o.Missing, o.Missing != nil })
+}
+
+// eachKernel has a line a kernel with all that its outcomes name. known says whether an outcome can
+// tell; where none can, nothing is known of the kernel.
+func (os outcomes) eachKernel(of func(outcome) (list []string, known bool)) (text string) {
+	for _, k := range os.tried() {
+		all, asked := map[string]bool{}, false
+		for _, o := range os.under(k.name) {
+			list, known := of(o)
+			asked = asked || known
+			for _, name := range list {
+				all[name] = true
+			}
 		}
-		text += fmt.Sprintf("- %s: %s\n", k.name, list)
+		line := strings.Join(slices.Sorted(maps.Keys(all)), ", ")
+		switch {
+		case !asked:
+			line = "not asked"
+		case line == "":
+			line = "nothing"
+		}
+		text += fmt.Sprintf("- %s: %s\n", k.name, line)
 	}
 	return text
 }
@@ -261,15 +320,12 @@ func (os outcomes) deployTable() string {
 	text := "| kernel | who has it | checks | not run | tests | failed | tried |\n" +
 		"|---|---|---:|---:|---:|---:|---|\n"
 	for _, k := range os.tried() {
-		checks, tests, failed := 0, 0, 0
-		for _, o := range os {
-			if o.Kernel == k.name {
-				checks, tests, failed = checks+1, tests+o.OK, failed+len(o.Failed)
-			}
+		tests, failed, all := 0, 0, os.under(k.name)
+		for _, o := range all {
+			tests, failed = tests+o.OK, failed+len(o.Failed)
 		}
-		last := os.last(k.name)
-		text += fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %s |\n", last.Release, k.who, checks,
-			os.notRun(k.name), tests, failed, last.Date)
+		text += fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %s |\n", all.releases(), k.who, len(all),
+			os.notRun(k.name), tests, failed, all.dates())
 	}
 	return text
 }

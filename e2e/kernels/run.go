@@ -28,6 +28,8 @@ type outcome struct {
 	Skipped map[string]string `json:"skipped,omitempty"`
 	// Features are what the kernel can do, where that was asked.
 	Features map[string]bool `json:"features,omitempty"`
+	// Missing are modules of wanted that did not load where nothing is taken away; nil: not known.
+	Missing []string `json:"missing,omitzero"`
 }
 
 // Passed reports whether nothing failed.
@@ -51,7 +53,13 @@ func (o options) runBoot(ctx context.Context, k kernel, i image, b boot) ([]outc
 	}
 	name := k.name + b.suffix()
 	fmt.Printf("%s: %s\n", name, i.release)
-	lines := &lineWriter{show: func(line string) { showProgress(name, line, checks) }}
+	missing := []string{}
+	lines := &lineWriter{show: func(line string) {
+		if module, is := strings.CutPrefix(line, noModule); is {
+			missing = append(missing, module)
+		}
+		showProgress(name, line, checks)
+	}}
 	_, runErr := m.run(ctx, script, out, lines)
 	if runErr != nil && !errors.Is(runErr, errUnfinished) {
 		return nil, runErr
@@ -60,6 +68,9 @@ func (o options) runBoot(ctx context.Context, k kernel, i image, b boot) ([]outc
 	for n, c := range checks {
 		found := outcome{Kernel: k.name, Release: i.release, Date: time.Now().Format(time.DateOnly),
 			Commit: o.commit, Check: c.name}
+		if b.name == "" && runErr == nil {
+			found.Missing = missing
+		}
 		if err := found.read(out, n); err != nil {
 			fmt.Printf("%s %s: %v\n", name, c.name, errors.Join(runErr, err))
 			found.Failed = append(found.Failed, fmt.Sprintf("%s: %v", c.name, err))
@@ -88,18 +99,21 @@ func (o options) chosen(b boot) (list []check) {
 	return list
 }
 
+// noModule is before the name of a module that does not load.
+const noModule = "no module "
+
 // prelude is the shell's function check NUMBER DIR SECONDS COMMAND, which keeps what a command
 // prints, how it ends, and how long it takes in milliseconds.
 func (o options) prelude() string {
 	return fmt.Sprintf(`export BIN=%s
-for m in %s; do modprobe $m 2>/dev/null || echo "no module $m"; done
+for m in %s; do modprobe $m 2>/dev/null || echo "%s$m"; done
 check() {
 	local began=$(date +%%s%%3N)
 	(cd "$2" && timeout -k 5 "$3" bash -c "$4") >$OUT/$1.log 2>&1
 	echo "$? $(($(date +%%s%%3N) - began))" >$OUT/$1.status
 	echo "check $1 $(cat $OUT/$1.status)"
 }
-`, quote(filepath.Join(o.root, "bin", "kernels")), wanted)
+`, quote(filepath.Join(o.root, "bin", "kernels")), wanted, noModule)
 }
 
 // showProgress prints what a machine said. That a check has ended is told later, with its tests.
@@ -166,13 +180,19 @@ var reasonLine = regexp.MustCompile(`^ +\S+_test\.go:\d+: (.*)`)
 // featureLine is how a test says whether the kernel has a feature.
 var featureLine = regexp.MustCompile(`^ +features_test\.go:\d+: (\w+): (true|false)$`)
 
-// count reads what tests of Go print.
+// noTests is what a program of tests says whose patterns are no test's.
+const noTests = "testing: warning: no tests to run"
+
+// count reads what tests of Go print. That there is no test is an error.
 func (o *outcome) count(log io.Reader) error {
 	o.Skipped, o.Features = map[string]string{}, map[string]bool{}
 	lines := bufio.NewScanner(log)
 	lines.Buffer(nil, 16<<20)
 	said := "" // last by a test
 	for lines.Scan() {
+		if lines.Text() == noTests {
+			return errors.New("no test is called as the check says")
+		}
 		if m := featureLine.FindStringSubmatch(lines.Text()); m != nil {
 			o.Features[m[1]] = m[2] == "true"
 		}

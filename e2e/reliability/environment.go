@@ -20,7 +20,7 @@ type environment struct {
 	nft, strace         string
 	apiServer           string // the program, for rows that need one
 	backend             string // of the agents, unless a row says otherwise
-	slower              int    // how many times fewer packets are sent a second
+	slower              int    // how many times fewer packets are sent a second, and repairs take longer
 	source              string // the repository
 	dir                 string // of manifests and logs
 	short               bool

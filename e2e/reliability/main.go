@@ -49,7 +49,8 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.server, "apiserver", "",
 		"a kube-apiserver with etcd beside it, for the rows moving-*")
 	flags.IntVar(&o.slower, "slower", 1,
-		"send so many times fewer packets a second, for a machine without the processors for them")
+		"for a slower machine: send so many times fewer packets a second, and give repairs as many times "+
+			"longer")
 	flags.StringVar(&o.source, "source", ".", "folder of the repository")
 	flags.StringVar(&o.scratch, "scratch", "",
 		"folder for what is built here and for logs, which stay; without this they go")

@@ -123,8 +123,10 @@ func (t *tampering) repair(script string) error {
 	return err
 }
 
-// isLate reports whether a time is over a limit, not by what the machine held the agent up alone.
+// isLate reports whether a time is over a limit, not by what the machine held the agent up alone, or
+// by being as slow as is said of it.
 func (t *tampering) isLate(took, limit time.Duration, s span) bool {
+	limit *= time.Duration(t.testbed.env.slower)
 	if took <= limit {
 		return false
 	}

@@ -18,7 +18,7 @@ func (b *Backend) Features() ([]ruleset.Feature, error) {
 	return []ruleset.Feature{
 		{Name: "table_owner", Since: "6.9", Otherwise: "iptables has no owner; what others change " +
 			"in our rules is looked for every 3 s"},
-		{Name: "bridge_table", Since: "3.18", Otherwise: "a pod can pass for another one of its " +
+		{Name: "bridge_hooks", Since: "3.14", Otherwise: "a pod can pass for another one of its " +
 			"bridge: there is no table that keeps pods apart below the network layer"},
 	}, nil
 }
