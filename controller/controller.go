@@ -49,6 +49,7 @@ type Config struct {
 	Separator Separator
 	Reporter  Reporter
 	Backend   string        // what Firewall is, for people: /readyz and a metric say it
+	Because   string        // why it is that one
 	Log       *slog.Logger  // nil: slog.Default()
 	Recheck   time.Duration // between looks at the kernel and the host; 0: 30 s
 	// InForce is called once, from a goroutine of its own, when the kernel holds all that there
@@ -95,7 +96,7 @@ func New(c Config) *Controller {
 	if c.AnyAddress {
 		controller.graph.AnyAddress()
 	}
-	controller.Health.backendIs(c.Backend)
+	controller.Health.backendIs(c.Backend, c.Because)
 	// Without a word of the kernel the address of a deleted pod could stay isolated for ever.
 	if c.Addresses != nil {
 		controller.graph.KeepDeparted()

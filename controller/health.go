@@ -29,6 +29,7 @@ type Health struct {
 	table    string // who can change the rules; empty: not known yet
 	lacks    []string
 	backend  string // what holds the rules
+	because  string // why it does
 	counted  time.Time
 	busy     time.Time // since when the loop has been at one thing; zero: it waits
 	metrics  *metrics
@@ -135,12 +136,12 @@ func (h *Health) guarded(owned bool) {
 	}
 }
 
-// backendIs takes over what holds the rules.
-func (h *Health) backendIs(name string) {
+// backendIs takes over what holds the rules, and why.
+func (h *Health) backendIs(name, because string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.backend = name; name != "" {
-		h.metrics.backend.WithLabelValues(name).Set(1)
+	if h.backend, h.because = name, because; name != "" {
+		h.metrics.backend.WithLabelValues(name, because).Set(1)
 	}
 }
 
@@ -251,6 +252,7 @@ type Readiness struct {
 	// owned: the kernel refuses changes by others; watched: they are repaired
 	Table   string `json:"table,omitempty"`
 	Backend string `json:"backend,omitempty"` // what holds the rules: nftables or iptables
+	Because string `json:"because,omitempty"` // why that one does
 	// what the kernel can't do for the rules, and what is done instead
 	KernelLacks []string `json:"kernelLacks,omitempty"`
 }
@@ -268,7 +270,7 @@ func (h *Health) Readiness() Readiness {
 	warnings := maps.Clone(h.warnings)
 	policyWarnings(warnings, h.bad)
 	return Readiness{Ready: len(reasons) == 0, Reasons: reasons, Warnings: warnings,
-		Pending: maps.Clone(h.pending), Table: h.table, Backend: h.backend,
+		Pending: maps.Clone(h.pending), Table: h.table, Backend: h.backend, Because: h.because,
 		KernelLacks: slices.Clone(h.lacks)}
 }
 

@@ -51,7 +51,7 @@ func documentedMetrics(t *testing.T) (own map[string]string, others []string) {
 func servedMetrics(t *testing.T) map[string]string {
 	t.Helper()
 	mail := make(script)
-	c := start(t, Config{Source: mail, Firewall: &kernel{}, Backend: "nftables",
+	c := start(t, Config{Source: mail, Firewall: &kernel{}, Backend: "nftables", Because: "it is there",
 		Features: features{{Name: "table_owner", Since: "6.9", Here: true}}})
 	mail <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 )
 
@@ -90,5 +91,23 @@ func TestCleanupEnds(t *testing.T) {
 	}
 	if policy := spec.Template.Spec.RestartPolicy; policy != "Never" {
 		t.Errorf("restartPolicy %s; expected Never: the logs of each attempt stay", policy)
+	}
+}
+
+// The Job of the overlay for iptables is the same but for the image, NET_RAW and the lock, which the
+// agents of that overlay have.
+func TestCleanupOfIPTables(t *testing.T) {
+	const path = "overlays/iptables/cleanup.yaml"
+	want := only[*batchv1.Job](t, decode(t, Cleanup, read(t, Cleanup)))
+	have := only[*batchv1.Job](t, decode(t, path, read(t, path)))
+	agents := only[*appsv1.DaemonSet](t, decode(t, "overlays/iptables/daemonset.yaml",
+		read(t, "overlays/iptables/daemonset.yaml")))
+	with, pod := &want.Spec.Template.Spec, agents.Spec.Template.Spec
+	c := &with.Containers[0]
+	c.Image = strings.Replace(c.Image, "/picket:", "/picket-iptables:", 1)
+	c.SecurityContext.Capabilities = pod.Containers[0].SecurityContext.Capabilities
+	c.VolumeMounts, with.Volumes = pod.Containers[0].VolumeMounts, pod.Volumes
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("wanted - have +\n%s", diff)
 	}
 }

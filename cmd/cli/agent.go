@@ -147,7 +147,8 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 		Host: machine, HostWatcher: machine, Addresses: machine, Connections: connections,
 		Firewall: backend, Cutter: backend, Guard: backend,
 		Features: backend, Flowtables: backend.flowtables, Separator: backend.separator,
-		Backend: backend.name, Log: log, InForce: func() { backend.inForce(ctx, log) },
+		Backend: backend.name, Because: backend.why, Log: log,
+		InForce: func() { backend.inForce(ctx, log) },
 	})
 	// An address that is in use ends the agent before it changes any rule.
 	listener, err := net.Listen("tcp", o.health)
