@@ -132,8 +132,12 @@ func (p *page) node(n nodeReport) {
 	if len(a.Others)+len(a.OthersUnknown) == 0 {
 		p.part("ok", "others", "no sign of another program that enforces policies")
 	}
+	holder := cmp.Or(a.Readiness.Backend, "nothing yet")
+	if a.Readiness.Because != "" {
+		holder += ": " + a.Readiness.Because
+	}
 	p.part("ok", "agent", fmt.Sprintf("version %s for %s, rules held by %s", a.Version,
-		span(n.now.Sub(a.Started)), cmp.Or(a.Readiness.Backend, "nothing yet")))
+		span(n.now.Sub(a.Started)), holder))
 	p.silence(a.Silence)
 	p.part("ok", "rules", ownership(a))
 	p.part("ok", "policies", inForce(a))

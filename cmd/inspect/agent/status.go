@@ -43,6 +43,7 @@ type Readiness struct {
 	Pending     map[string]string `json:"pending,omitempty"`
 	Table       string            `json:"table,omitempty"`
 	Backend     string            `json:"backend,omitempty"`
+	Because     string            `json:"because,omitempty"`
 	KernelLacks []string          `json:"kernelLacks,omitempty"`
 }
 

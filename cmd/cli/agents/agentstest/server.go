@@ -65,6 +65,7 @@ func (s Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	// Nobody but who looks for agents asks by labels.
 	case r.URL.Query().Get("labelSelector") != "":
+		items = ""
 		if s.InFlannel == (r.URL.Query().Get("labelSelector") == "app=flannel") {
 			items = s.agentPods(strings.TrimPrefix(r.URL.Query().Get("fieldSelector"), "spec.nodeName="))
 		}
