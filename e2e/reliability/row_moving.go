@@ -82,20 +82,38 @@ func (m *moving) Inject(s *testbed) error {
 func (m *moving) installEngine(s *testbed) error {
 	m.running = nil
 	for _, a := range s.agents {
-		o, err := m.start(s, a.node)
+		o, err := m.enforcing(s, a.node)
 		if err != nil {
 			return err
 		}
 		m.running = append(m.running, o)
-		_, err = s.await(patience, m.engine.name+" enforces on "+a.node, func() error {
-			return m.engine.enforces(s, a.node)
-		})
-		if err != nil {
-			o.end()
-			return fmt.Errorf("%w; its log:\n%s", err, o.log)
-		}
 	}
 	return nil
+}
+
+// engineStarts is how often an engine is started that does not enforce: one can hang where packets come in
+// while it begins, and has to be started anew then.
+const engineStarts = 6
+
+// enforcing starts the engine on a node and waits until it enforces.
+func (m *moving) enforcing(s *testbed, node string) (*others, error) {
+	for n := 1; ; n++ {
+		o, err := m.start(s, node)
+		if err != nil {
+			return nil, err
+		}
+		_, err = s.await(patience/4, m.engine.name+" enforces on "+node, func() error {
+			return m.engine.enforces(s, node)
+		})
+		if err == nil {
+			return o, nil
+		}
+		o.end()
+		if n == engineStarts {
+			return nil, fmt.Errorf("%w, in %d starts; its log:\n%s", err, n, o.log)
+		}
+		s.note("%s had to be started anew on %s", m.engine.name, node)
+	}
 }
 
 // removePicket ends the agents and removes their rules: the engine is alone.

@@ -119,6 +119,9 @@ type others struct {
 	ended chan struct{} // closed then
 }
 
+// gracePeriod is how long a container has to end.
+const gracePeriod = 30 * time.Second
+
 // startsAgain is how long a kubelet waits, at first, before it starts a container again.
 const startsAgain = time.Second
 
@@ -158,8 +161,11 @@ func (m *moving) start(s *testbed, node string) (*others, error) {
 func (o *others) end() {
 	o.mu.Lock()
 	o.over = true
-	_ = o.cmd.Process.Signal(syscall.SIGTERM)
+	process := o.cmd.Process
+	_ = process.Signal(syscall.SIGTERM)
 	o.mu.Unlock()
+	kill := time.AfterFunc(gracePeriod, func() { _ = process.Kill() })
+	defer kill.Stop()
 	<-o.ended
 }
 
