@@ -102,7 +102,7 @@ func (m *moving) enforcing(s *testbed, node string) (*others, error) {
 		if err != nil {
 			return nil, err
 		}
-		_, err = s.await(patience/4, m.engine.name+" enforces on "+node, func() error {
+		_, err = s.await(patience/8, m.engine.name+" enforces on "+node, func() error {
 			return m.engine.enforces(s, node)
 		})
 		if err == nil {

@@ -129,7 +129,7 @@ func (s *testbed) await(within time.Duration, what string, holds func() error) (
 
 // patience is for what takes well under a second on a machine that has nothing else to do. Emulated
 // ones take a hundred times as long.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
 // idleRuleset returns what the kernel holds once the agent has nothing left to find out.
 func (s *testbed) idleRuleset(a *agent) (string, error) {
