@@ -37,9 +37,6 @@ const (
 	nobodysChain  = deliveryChain + "-other"
 )
 
-// branchesOf are the prefixes of the branches of both trees.
-var branchesOf = map[end]string{source: ownPrefix + "p-", destination: ownPrefix + "d-"}
-
 // takenSet names the set of the addresses of pods and nodes.
 func takenSet(f ruleset.Family) string { return fmt.Sprintf("%staken%d", ownPrefix, f) }
 
@@ -55,13 +52,9 @@ func (x fence) active() bool { return x.kept != nil || !x.segment.Empty() }
 
 // isFence reports whether a chain is of the fence.
 func isFence(chain string) bool {
-	for _, prefix := range []string{portsChain, deliveryChain, branchesOf[source],
-		branchesOf[destination]} {
-		if strings.HasPrefix(chain, prefix) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(portTrees, func(t portTree) bool {
+		return strings.HasPrefix(chain, t.root) || strings.HasPrefix(chain, t.branches)
+	})
 }
 
 // readFence keeps the fence of a kernel.
@@ -98,20 +91,15 @@ func (x fence) sets(f ruleset.Family) map[string]ipset {
 	return map[string]ipset{takenSet(f): taken}
 }
 
-// fenceJump leads what came by a port of a bridge to the fence.
-func (x *frame) fenceJump() []string {
-	if !x.content.fence.active() {
-		return nil
-	}
-	return []string{rule("-m physdev --physdev-is-in", jump(portsChain))}
-}
+// cameByPort leads what came by a port of a bridge to the fence.
+const cameByPort = "-m physdev --physdev-is-in -j " + portsChain
 
-// deliveryJump leads what a bridge passes on to the other half of the fence.
-func (x *frame) deliveryJump() []string {
+// fenceForward leads what is forwarded to the fence, by where it came from and by where it goes.
+func (x *frame) fenceForward() []string {
 	if !x.content.fence.active() {
 		return nil
 	}
-	return []string{rule(bridged, jump(deliveryChain))}
+	return []string{cameByPort, rule(bridged, jump(deliveryChain))}
 }
 
 // fenceChains makes the chains of the fence.
@@ -151,8 +139,9 @@ func (x *frame) fenceChains() {
 	}
 	x.made[knownChain], x.made[otherChain] = known, other
 	x.made[mistakenChain], x.made[nobodysChain] = mistaken, nobodys
-	maps.Copy(x.made, sourceTree(x.family, owners))
-	maps.Copy(x.made, deliveryTree(x.family, owners))
+	for _, t := range portTrees {
+		maps.Copy(x.made, t.chains(x.family, owners))
+	}
 	if len(closed) > 0 {
 		x.made[closedChain] = closed
 		x.made[portsChain] = slices.Insert(x.made[portsChain], 0,
@@ -177,7 +166,7 @@ func (x *frame) fenceInput() (rules []string) {
 	for _, source := range unbound[x.family] {
 		rules = append(rules, rule("-s "+source, toReturn))
 	}
-	return append(rules, x.fenceJump()...)
+	return append(rules, cameByPort)
 }
 
 // fromRouters lets pass what came by a port of a bridge that no pod is behind.
@@ -197,36 +186,32 @@ const bridged = "-m physdev --physdev-is-bridged"
 // toPort matches the port by which a packet leaves a bridge that it only passes.
 func toPort(link string) string { return "-m physdev --physdev-out " + link + " --physdev-is-bridged" }
 
-// sourceTree returns the chains by which a source finds its port.
-func sourceTree(f ruleset.Family, owners map[netip.Addr]string) chains {
-	b := portBranching(f, source)
-	b.last = goTo(otherChain)
-	b.leaf = func(a netip.Addr) []string {
-		own := address(single(a), source)
-		return []string{rule(own, fromPort(owners[a]), toReturn), rule(own, goTo(knownChain))}
-	}
-	b.branch(portsChain, "", sortedAddrs(owners))
-	return b.made
+// portTree is how an address of a packet finds its port.
+type portTree struct {
+	end                       // of the packet
+	root, known, other string // chains: where it begins, for another's port, and for nobody's address
+	branches           string // the prefix of the other chains
+	byPort             func(link string) string
 }
 
-// deliveryTree returns the chains by which a destination finds its port.
-func deliveryTree(f ruleset.Family, owners map[netip.Addr]string) chains {
-	b := portBranching(f, destination)
-	b.last = goTo(nobodysChain)
-	b.leaf = func(a netip.Addr) []string {
-		own := address(single(a), destination)
-		return []string{rule(own, toPort(owners[a]), toReturn), rule(own, goTo(mistakenChain))}
-	}
-	b.branch(deliveryChain, "", sortedAddrs(owners))
-	return b.made
+// portTrees are those of both ends.
+var portTrees = []portTree{
+	{source, portsChain, knownChain, otherChain, ownPrefix + "p-", fromPort},
+	{destination, deliveryChain, mistakenChain, nobodysChain, ownPrefix + "d-", toPort},
 }
 
-// portBranching is a tree over addresses behind ports, without its leaves.
-func portBranching(f ruleset.Family, e end) branching {
-	prefix := branchesOf[e]
-	return branching{family: f, end: e, made: chains{}, name: func(bits string) string {
-		return prefix + ruleset.Digest(bits)[:maxChain-len(prefix)]
-	}}
+// chains makes the chains of the tree over the addresses behind ports.
+func (t portTree) chains(f ruleset.Family, owners map[netip.Addr]string) chains {
+	b := branching{family: f, end: t.end, made: chains{}, last: goTo(t.other),
+		name: func(bits string) string {
+			return t.branches + ruleset.Digest(bits)[:maxChain-len(t.branches)]
+		},
+		leaf: func(a netip.Addr) []string {
+			own := address(single(a), t.end)
+			return []string{rule(own, t.byPort(owners[a]), toReturn), rule(own, goTo(t.known))}
+		}}
+	b.branch(t.root, "", sortedAddrs(owners))
+	return b.made
 }
 
 // PutSegment has packets that are forwarded between and from the ports of bridges show their own

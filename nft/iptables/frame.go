@@ -165,7 +165,7 @@ func (x *frame) forwarded() []string {
 				comment("a link-local address is no pod's"), jump(fromPodsChain)))
 		}
 	}
-	return slices.Concat(rules, x.ownLink(), x.fenceJump(), x.deliveryJump(), x.strangers())
+	return slices.Concat(rules, x.ownLink(), x.fenceForward(), x.strangers())
 }
 
 // routers asks whether a pod has sent what only a router may say (CVE-2020-10749).
