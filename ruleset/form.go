@@ -14,18 +14,20 @@ type Form struct {
 	MostRules int
 }
 
-// RulesFor returns how many rules of a backend a rule with these ports becomes.
-func (f Form) RulesFor(ports []PortRange) int {
-	if f.RulePorts == 0 || len(ports) == 0 {
-		return 1
-	}
-	sum := 0
-	for _, p := range ports {
-		if sum++; p.First < p.Last {
-			sum++
+// Split returns the ports of each rule that a rule with these ports becomes: at least one.
+func (f Form) Split(ports []PortRange) (rules [][]PortRange) {
+	room, rest := f.RulePorts, 0 // of the rule in the making, and where its ports begin
+	for i, p := range ports {
+		need := 1
+		if p.First < p.Last {
+			need = 2
 		}
+		if f.RulePorts > 0 && room < need && rest < i {
+			rules, rest, room = append(rules, ports[rest:i]), i, f.RulePorts
+		}
+		room -= need
 	}
-	return (sum + f.RulePorts - 1) / f.RulePorts
+	return append(rules, ports[rest:])
 }
 
 // FullForm returns the form of a backend that can hold every program.

@@ -127,19 +127,15 @@ func portMatches(p ruleset.Protocol, ranges []ruleset.PortRange) []string {
 	case len(ranges) == 1 && p != ruleset.SCTP: // xt_sctp is a module that many kernels lack
 		return []string{fmt.Sprintf("-m %s --dport %s", p, portText(ranges[0]))}
 	}
-	var matches, words []string
-	room := mostPorts
-	for _, r := range ranges {
-		need := 1
-		if r.First < r.Last {
-			need = 2
+	var matches []string
+	for _, some := range (ruleset.Form{RulePorts: mostPorts}).Split(ranges) {
+		words := make([]string, len(some))
+		for i, r := range some {
+			words[i] = portText(r)
 		}
-		if room < need {
-			matches, words, room = append(matches, multiport(words)), nil, mostPorts
-		}
-		words, room = append(words, portText(r)), room-need
+		matches = append(matches, multiport(words))
 	}
-	return append(matches, multiport(words))
+	return matches
 }
 
 // multiport matches one of several ranges of destination ports.

@@ -105,7 +105,7 @@ func (s *SetSource) need(count PodCount) Need {
 func rulesOf(steps []ruleset.Step, f ruleset.Form) (sum int) {
 	for _, s := range steps {
 		if r, is := s.(ruleset.Rule); is {
-			sum += f.RulesFor(r.Ports)
+			sum += len(f.Split(r.Ports))
 		} else {
 			sum++
 		}
