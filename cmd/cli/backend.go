@@ -13,7 +13,6 @@ import (
 	"github.com/picket-project/picket/controller/drops"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/nft/iptables"
-	"github.com/picket-project/picket/ruleset"
 )
 
 // Values of --backend.
@@ -56,11 +55,12 @@ func validateBackend(name string) error {
 // nf_tables, and has what iptables needs: a moment in which the kernel can't be asked is no reason.
 func (o *agentOptions) chooseBackend(ctx context.Context) choice {
 	if o.backend == iptablesBackend {
+		version, lack := iptables.Open(iptables.Options{}).Probe(ctx)
 		why := "--backend says so"
-		if lack := iptables.Open(iptables.Options{}).Probe(ctx); lack != nil {
-			why += fmt.Sprintf("; it lacks something: %v", lack)
+		if lack != nil {
+			return iptablesChoice(fmt.Sprintf("%s; it lacks something: %v", why, lack))
 		}
-		return iptablesChoice(why)
+		return iptablesChoice(why + "; iptables " + version)
 	}
 	var features *nft.Features // what could not be found out now, the backend tries again
 	probe := o.probe
@@ -77,10 +77,11 @@ func (o *agentOptions) chooseBackend(ctx context.Context) choice {
 	case !errors.Is(err, nft.ErrNoNfTables):
 		return o.nftables("the kernel has nf_tables", features)
 	}
-	if lack := iptables.Open(iptables.Options{}).Probe(ctx); lack != nil {
+	version, lack := iptables.Open(iptables.Options{}).Probe(ctx)
+	if lack != nil {
 		return o.nftables(fmt.Sprintf("%v; iptables does not do either: %v", err, lack), nil)
 	}
-	return iptablesChoice(err.Error())
+	return iptablesChoice(err.Error() + "; iptables " + version)
 }
 
 // nftables is the backend of nf_tables.
@@ -97,9 +98,6 @@ func (o *agentOptions) nftables(why string, features *nft.Features) choice {
 // iptablesChoice is the backend of legacy iptables and ipset.
 func iptablesChoice(why string) choice {
 	lock := &nft.Lock{} // the process has it until it ends
-	if version, err := iptables.Version(ruleset.IPv4); err == nil {
-		why += "; iptables " + version
-	}
 	b := iptables.Open(iptables.Options{Claim: func() error {
 		err := lock.Take()
 		if errors.Is(err, nft.ErrHeld) {
@@ -145,9 +143,9 @@ func cleanupIPTables(ctx context.Context) (removed bool, err error) {
 	}
 	left, err := b.Left()
 	if left {
-		err = errors.New("ipsets of Picket are in this kernel, and the programs that remove them and " +
-			"their rules (iptables-legacy, ipset) are not here; run cleanup where they are, as in the " +
-			"image picket-iptables")
+		err = errors.New("ipsets of Picket are in this kernel, and what removes them and their rules is " +
+			"not here (the programs iptables-legacy and ipset, and the module iptable_mangle); run " +
+			"cleanup where it is, as in the image picket-iptables")
 	}
 	return false, err
 }

@@ -48,7 +48,7 @@ func lookAtKernel(ctx context.Context, probe nft.Prober) []looked {
 	// What the agent would do then is said, as it is found out in the same way.
 	case errors.Is(err, nft.ErrNoNfTables):
 		other := iptables.Open(iptables.Options{})
-		if lack := other.Probe(ctx); lack != nil {
+		if _, lack := other.Probe(ctx); lack != nil {
 			return []looked{{kernel, amiss, joined(err) + "; iptables does not do either: " + joined(lack)}}
 		}
 		instead := looked{kernel, warned, joined(err) + "; iptables and ipset will hold the rules"}

@@ -126,25 +126,22 @@ func (b *Backend) readKernel(ctx context.Context) (kernel, error) {
 	for name := range b.pending {
 		delete(k.sets, name)
 	}
-	answers := ""
+	answers := 0
 	for _, f := range ruleset.Families {
 		for _, name := range tables {
 			t, err := b.saveRules(ctx, f, name)
 			if err != nil {
 				return k, err
 			}
-			if name == mainTable {
-				k.sketch.rules += fmt.Sprintln(t)
-			} else {
-				answers += fmt.Sprintln(t)
-				k.sketch.answers = k.sketch.answers || len(t.chains) > 0
+			if k.sketch.rules[name] += fmt.Sprintln(t); name == answerTable {
+				answers += len(t.chains)
 			}
 			b.respell(t)
 			k.tables[f][name] = t
 		}
 	}
-	if k.sketch.answers {
-		k.sketch.rules += answers
+	if answers == 0 {
+		delete(k.sketch.rules, answerTable)
 	}
 	return k, nil
 }

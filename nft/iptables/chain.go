@@ -71,13 +71,11 @@ func (w *writing) write(c ruleset.Chain, to, after string) {
 	w.add(to, w.end(c, after)...)
 }
 
-// maxDepth is how deep chains may call each other, as in ruleset; what is deeper is denied.
-const maxDepth = 16
-
-// call ends a chain with the copy of another one, and goes on in the rest of it behind that copy.
+// call ends a chain with the copy of another one, and goes on in the rest of it behind that copy. What
+// leads too deep is denied.
 func (w *writing) call(id ruleset.ChainID, rest ruleset.Chain, to, after string) {
 	called, known := w.content.chains[id]
-	if w.depth++; w.depth > maxDepth || !known {
+	if w.depth++; w.depth > ruleset.MaxCalls || !known {
 		w.add(to, w.denial("")...)
 		return
 	}

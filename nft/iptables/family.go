@@ -1,25 +1,28 @@
 package iptables
 
 import (
+	goiptables "github.com/coreos/go-iptables/iptables"
+
 	"github.com/picket-project/picket/ruleset"
 )
 
 // facts is what differs between the families.
 type facts struct {
-	program    string // begins the names of its iptables programs
-	set        string // the word for it that ipset has
-	icmp       string // the name of its ICMP
-	icmpMatch  string // the match for a message of it, with the option for its type
-	prohibited string // how an administrator's denial is answered
+	program    string              // begins the names of its iptables programs
+	protocol   goiptables.Protocol // what go-iptables calls the family
+	set        string              // the word for it that ipset has
+	icmp       string              // the name of its ICMP
+	icmpMatch  string              // the match for a message of it, with the option for its type
+	prohibited string              // how an administrator's denial is answered
 	// the types of the messages that only a router sends
 	router []string
 }
 
 // families is the facts of both.
 var families = map[ruleset.Family]facts{
-	ruleset.IPv4: {"iptables-legacy", "inet", "icmp", "-m icmp --icmp-type ",
+	ruleset.IPv4: {"iptables-legacy", goiptables.ProtocolIPv4, "inet", "icmp", "-m icmp --icmp-type ",
 		"icmp-admin-prohibited", []string{redirect}},
-	ruleset.IPv6: {"ip6tables-legacy", "inet6", "ipv6-icmp", "-m icmp6 --icmpv6-type ",
+	ruleset.IPv6: {"ip6tables-legacy", goiptables.ProtocolIPv6, "inet6", "ipv6-icmp", "-m icmp6 --icmpv6-type ",
 		"icmp6-adm-prohibited", []string{"134", "137"}},
 }
 

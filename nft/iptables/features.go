@@ -26,12 +26,12 @@ func (b *Backend) Features() ([]ruleset.Feature, error) {
 // trialChain is a chain that no packet meets, with every match and target that rules need.
 const trialChain = ownPrefix + "trial"
 
-// Probe finds out whether the kernel and the programs have all that this backend needs. An error
-// names what is missing, and who has it.
-func (b *Backend) Probe(ctx context.Context) error {
+// Probe finds out whether the kernel and the programs have all that this backend needs, and which
+// version the programs are. An error names what is missing, and who has it.
+func (b *Backend) Probe(ctx context.Context) (version string, err error) {
 	var errs []error
 	for _, f := range ruleset.Families {
-		_, err := Version(f)
+		version, err = versionOf(f)
 		if err == nil {
 			err = b.try(ctx, f)
 		}
@@ -39,7 +39,7 @@ func (b *Backend) Probe(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("try what %s can do: %w", f, err))
 		}
 	}
-	return errors.Join(errs...)
+	return version, errors.Join(errs...)
 }
 
 // trialRules are rules with all matches and targets that rules have, but those that look up sets.

@@ -40,7 +40,7 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 			changed()
 			continue
 		}
-		now, err := b.look(ctx, intact.answers)
+		now, err := b.look(ctx, *intact)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -53,31 +53,29 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 	}
 }
 
-// sketch is what is cheap to read: our rules, and how many elements our sets have.
+// sketch is what is cheap to read: our rules, by table, and how many elements our sets have. It has
+// answerTable only where there are rules of ours in it.
 type sketch struct {
-	rules   string
-	sizes   map[string]int
-	answers bool // some of the rules are in answerTable
+	rules map[string]string
+	sizes map[string]int
 }
 
-func (s sketch) equal(o sketch) bool { return s.rules == o.rules && maps.Equal(s.sizes, o.sizes) }
+func (s sketch) equal(o sketch) bool {
+	return maps.Equal(s.rules, o.rules) && maps.Equal(s.sizes, o.sizes)
+}
 
-// look reads a sketch: of answerTable only where there are rules in it.
-func (b *Backend) look(ctx context.Context, answers bool) (s sketch, err error) {
-	read := []string{mainTable}
-	if answers {
-		read = append(read, answerTable)
-	}
-	for _, name := range read {
+// look reads a sketch of the tables that another one has.
+func (b *Backend) look(ctx context.Context, like sketch) (s sketch, err error) {
+	s.rules = map[string]string{}
+	for name := range like.rules {
 		for _, f := range ruleset.Families {
 			t, err := b.saveRules(ctx, f, name)
 			if err != nil {
 				return s, err
 			}
-			s.rules += fmt.Sprintln(t)
+			s.rules[name] += fmt.Sprintln(t)
 		}
 	}
-	s.answers = answers
 	list, err := b.program(ctx, "", "ipset", "list", "-terse")
 	s.sizes = readSizes(list)
 	return s, err

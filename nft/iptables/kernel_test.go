@@ -334,7 +334,7 @@ func TestWatchSeesAnswers(t *testing.T) {
 		t.Fatalf("%v, %v", have.Condition, err)
 	}
 	same := func() bool {
-		now, err := b.look(t.Context(), b.intact.Load().answers)
+		now, err := b.look(t.Context(), *b.intact.Load())
 		return err == nil && b.intact.Load().equal(now)
 	}
 	if !same() {
@@ -368,7 +368,7 @@ func TestLeftNeedsNoProgram(t *testing.T) {
 func TestVersion(t *testing.T) {
 	newNetns(t)
 	for _, f := range ruleset.Families {
-		if version, err := Version(f); err != nil || len(version) < 5 {
+		if version, err := versionOf(f); err != nil || len(version) < 5 {
 			t.Errorf("%q, %v", version, err)
 		}
 	}

@@ -13,16 +13,11 @@ import (
 // a time that is given.
 var oldest = []int{1, 6, 2}
 
-// protocols are the families in the words of the library.
-var protocols = map[ruleset.Family]goiptables.Protocol{
-	ruleset.IPv4: goiptables.ProtocolIPv4, ruleset.IPv6: goiptables.ProtocolIPv6,
-}
-
-// Version returns which version the legacy program of a family is, such as 1.8.9. An error says that
+// versionOf returns which version the legacy program of a family is, such as 1.8.9. An error says that
 // it is not there, or older than what is needed.
-func Version(f ruleset.Family) (string, error) {
+func versionOf(f ruleset.Family) (string, error) {
 	name := families[f].program
-	program, err := goiptables.New(goiptables.IPFamily(protocols[f]), goiptables.Path(name))
+	program, err := goiptables.New(goiptables.IPFamily(families[f].protocol), goiptables.Path(name))
 	if err != nil {
 		return "", explained(name, "", err)
 	}
