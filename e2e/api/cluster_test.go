@@ -147,19 +147,7 @@ func (w *testCluster) addNamespace(name string) {
 
 func (w *testCluster) addNode(spec sandbox.Node) {
 	w.Helper()
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: spec.Name}}
-	for _, p := range spec.PodCIDRs {
-		node.Spec.PodCIDRs = append(node.Spec.PodCIDRs, p.String())
-	}
-	node.Spec.PodCIDR = node.Spec.PodCIDRs[0]
-	ctx, nodes := context.Background(), w.Admin.CoreV1().Nodes()
-	node, err := nodes.Create(ctx, node, metav1.CreateOptions{})
-	w.must(node, err)
-	for _, a := range spec.Addrs {
-		node.Status.Addresses = append(node.Status.Addresses,
-			corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
-	}
-	w.must(nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{}))
+	w.must(nil, w.RegisterNode(context.Background(), spec))
 }
 
 // addPod makes a pod that has the label app, in the API and on its node.

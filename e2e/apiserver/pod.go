@@ -39,6 +39,26 @@ func (s *Server) RegisterPod(
 	return err
 }
 
+// RegisterNode tells the API server of a node, with the ranges of its pods and its addresses.
+func (s *Server) RegisterNode(ctx context.Context, n sandbox.Node) error {
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name}}
+	for _, p := range n.PodCIDRs {
+		node.Spec.PodCIDRs = append(node.Spec.PodCIDRs, p.String())
+	}
+	node.Spec.PodCIDR = node.Spec.PodCIDRs[0]
+	nodes := s.Admin.CoreV1().Nodes()
+	node, err := nodes.Create(ctx, node, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	for _, a := range n.Addrs {
+		node.Status.Addresses = append(node.Status.Addresses,
+			corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
+	}
+	_, err = nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{})
+	return err
+}
+
 // addHostIPs gives a pod the addresses of its node, as a kubelet does, where that is registered.
 func (s *Server) addHostIPs(ctx context.Context, pod *corev1.Pod) error {
 	node, err := s.Admin.CoreV1().Nodes().Get(ctx, pod.Spec.NodeName, metav1.GetOptions{})

@@ -91,8 +91,8 @@ func (m *moving) installEngine(s *testbed) error {
 	return nil
 }
 
-// engineStarts is how often an engine is started that does not enforce: one can hang where packets come in
-// while it begins, and has to be started anew then.
+// engineStarts is how often an engine is started that does not enforce: one can hang where packets
+// come in while it begins, and has to be started anew then.
 const engineStarts = 6
 
 // enforcing starts the engine on a node and waits until it enforces.
@@ -102,7 +102,10 @@ func (m *moving) enforcing(s *testbed, node string) (*others, error) {
 		if err != nil {
 			return nil, err
 		}
-		_, err = s.await(patience/8, m.engine.name+" enforces on "+node, func() error {
+		_, err = s.await(patience, m.engine.name+" enforces on "+node, func() error {
+			if !o.alive() {
+				return errEnded
+			}
 			return m.engine.enforces(s, node)
 		})
 		if err == nil {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -110,61 +109,49 @@ func (s *testbed) namesPods(node, text string, commands ...string) error {
 	return nil
 }
 
-// others is the engine on a node. It is started again where it ends by itself, as a kubelet does.
+// others is the engine on a node.
 type others struct {
-	mu    sync.Mutex // guards the fields below
 	cmd   *exec.Cmd
 	log   *bytes.Buffer
-	over  bool          // it is not to be started again
-	ended chan struct{} // closed then
+	ended chan struct{}
 }
 
-// gracePeriod is how long a container has to end.
+// gracePeriod is how long a kubelet lets a container end by itself.
 const gracePeriod = 30 * time.Second
-
-// startsAgain is how long a kubelet waits, at first, before it starts a container again.
-const startsAgain = time.Second
 
 // start starts the engine on a node, under the node's name.
 func (m *moving) start(s *testbed, node string) (*others, error) {
 	words := m.engine.command(m, filepath.Join(s.env.dir, m.engine.name),
 		filepath.Join(s.dir, "kubeconfig"))
+	o := &others{cmd: exec.Command(words[0], append(words[1:], "--hostname-override="+node)...),
+		log: &bytes.Buffer{}, ended: make(chan struct{})}
 	host, port, _ := strings.Cut(apiserver.Addr, ":")
-	env := append(os.Environ(), "NODE_NAME="+node, "KUBERNETES_SERVICE_HOST="+host,
+	o.cmd.Env = append(os.Environ(), "NODE_NAME="+node, "KUBERNETES_SERVICE_HOST="+host,
 		"KUBERNETES_SERVICE_PORT="+port)
-	o := &others{ended: make(chan struct{})}
-	run := func() error {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		if o.over {
-			return errEnded
-		}
-		o.log = &bytes.Buffer{}
-		o.cmd = exec.Command(words[0], append(words[1:], "--hostname-override="+node)...)
-		o.cmd.Env, o.cmd.Stdout, o.cmd.Stderr = env, o.log, o.log
-		return s.StartInNode(node, o.cmd)
-	}
-	if err := run(); err != nil {
+	o.cmd.Stdout, o.cmd.Stderr = o.log, o.log
+	if err := s.StartInNode(node, o.cmd); err != nil {
 		return nil, fmt.Errorf("start %s of %s: %w", m.engine.name, node, err)
 	}
 	go func() {
-		defer close(o.ended)
-		for err := error(nil); err == nil; err = run() {
-			_ = o.cmd.Wait()
-			time.Sleep(startsAgain)
-		}
+		_ = o.cmd.Wait()
+		close(o.ended)
 	}()
 	return o, nil
 }
 
+func (o *others) alive() bool {
+	select {
+	case <-o.ended:
+		return false
+	default:
+		return true
+	}
+}
+
 // end ends it as a kubelet ends the container of a deleted pod.
 func (o *others) end() {
-	o.mu.Lock()
-	o.over = true
-	process := o.cmd.Process
-	_ = process.Signal(syscall.SIGTERM)
-	o.mu.Unlock()
-	kill := time.AfterFunc(gracePeriod, func() { _ = process.Kill() })
+	_ = o.cmd.Process.Signal(syscall.SIGTERM)
+	kill := time.AfterFunc(gracePeriod, func() { _ = o.cmd.Process.Kill() })
 	defer kill.Stop()
 	<-o.ended
 }

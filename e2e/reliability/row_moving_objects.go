@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/e2e/apiserver"
 )
 
@@ -22,7 +21,7 @@ func register(ctx context.Context, server *apiserver.Server) error {
 		return err
 	}
 	for _, n := range nodes() {
-		if err := registerNode(ctx, server, n); err != nil {
+		if err := server.RegisterNode(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -32,25 +31,6 @@ func register(ctx context.Context, server *apiserver.Server) error {
 		}
 	}
 	return registerPolicies(ctx, server)
-}
-
-func registerNode(ctx context.Context, server *apiserver.Server, n sandbox.Node) error {
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name}}
-	for _, p := range n.PodCIDRs {
-		node.Spec.PodCIDRs = append(node.Spec.PodCIDRs, p.String())
-	}
-	node.Spec.PodCIDR = node.Spec.PodCIDRs[0]
-	all := server.Admin.CoreV1().Nodes()
-	node, err := all.Create(ctx, node, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	for _, a := range n.Addrs {
-		node.Status.Addresses = append(node.Status.Addresses,
-			corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
-	}
-	_, err = all.UpdateStatus(ctx, node, metav1.UpdateOptions{})
-	return err
 }
 
 func registerPolicies(ctx context.Context, server *apiserver.Server) error {

@@ -112,6 +112,7 @@ var errEnded = errors.New("the process has ended")
 // await polls until something holds, and returns how long that took.
 func (s *testbed) await(within time.Duration, what string, holds func() error) (time.Duration,
 	error) {
+	within *= time.Duration(s.env.slower)
 	began := time.Now()
 	for {
 		err := holds()
@@ -127,9 +128,8 @@ func (s *testbed) await(within time.Duration, what string, holds func() error) (
 	}
 }
 
-// patience is for what takes well under a second on a machine that has nothing else to do. Emulated
-// ones take a hundred times as long.
-const patience = 4 * time.Minute
+// patience is for what takes well under a second on a machine that has nothing else to do.
+const patience = 30 * time.Second
 
 // idleRuleset returns what the kernel holds once the agent has nothing left to find out.
 func (s *testbed) idleRuleset(a *agent) (string, error) {

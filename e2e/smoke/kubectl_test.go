@@ -84,18 +84,15 @@ func eventually(t *testing.T, within time.Duration, ask func() error) {
 	}
 }
 
-// shipped is a file or folder of deploy, or of a release that has it.
-func shipped(t *testing.T, parts ...string) string {
+// shipped is a file of deploy, or of the release that is installed.
+func shipped(t *testing.T, file string) string {
 	t.Helper()
 	dir := os.Getenv("PICKET_ROOT")
 	if dir == "" {
 		t.Fatal("PICKET_ROOT is missing; expected the folder of the project, run: make e2e")
 	}
 	if release := os.Getenv("RELEASE"); release != "" {
-		path := filepath.Join(append([]string{release}, parts...)...)
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
+		return filepath.Join(release, file)
 	}
-	return filepath.Join(append([]string{dir, "deploy"}, parts...)...)
+	return filepath.Join(dir, "deploy", file)
 }
