@@ -79,8 +79,7 @@ func newMetrics(readiness func() Readiness) *metrics {
 			Name: "picket_kernel_feature", Help: "1 if the kernel has the feature, else 0: " +
 				"then something else is done in its place."}, []string{"feature"}),
 		backend: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "picket_backend",
-			Help: "1 for what holds the rules, nftables or iptables, and why."},
-			[]string{"backend", "because"}),
+			Help: "1 for what holds the rules, and why that does."}, []string{"backend", "because"}),
 	}
 	m.denied = newDenialMetrics()
 	// Both results are there from the start, with 0, so that their rates have a beginning.

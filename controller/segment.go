@@ -45,7 +45,8 @@ func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	c.bridge.unknown, c.bridge.segment = false, segment
 	c.bridge.retry.after(err)
 	// Whether links are treated as shared depends on it, so the wiring is asked for again.
-	if routed := err == nil && len(segment.Routers) > 0 && c.Separator.KeepsRouters(); routed != c.bridge.routed {
+	routed := err == nil && len(segment.Routers) > 0 && c.Separator.KeepsRouters()
+	if routed != c.bridge.routed {
 		c.bridge.routed = routed
 		c.host.attached = -1
 	}

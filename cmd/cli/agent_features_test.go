@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -51,13 +52,18 @@ func TestAgentSaysWhatItsKernelLacks(t *testing.T) {
 			`lacks="[not known: too many open files]"`, []string{" 503 ", "too many open files"}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			here, dir, log := newNetns(t), t.TempDir(), &lockedLog{}
+			here, dir := newNetns(t), t.TempDir()
+			log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+			must(t, err)
+			t.Cleanup(func() { log.Close() })
 			must(t, here.Do(podBridge))
 			put(t, dir, "cluster.yaml", ownPod)
 			runLogged(t, here, agentOptions{node: "n1", manifests: []string{dir}, health: health,
 				deny: "drop", own: true, backend: test.backend, probe: test.probe}, log)
 			waitSaid(t, here, "/readyz", test.health...)
-			first, _, _ := strings.Cut(log.String(), "\n")
+			text, err := os.ReadFile(log.Name())
+			must(t, err)
+			first, _, _ := strings.Cut(string(text), "\n")
 			if !strings.Contains(first, `msg="agent started"`) || !strings.Contains(first, test.first) {
 				t.Errorf("the first line of the log: %s; expected %s", first, test.first)
 			}
@@ -102,22 +108,4 @@ func waitSaid(t *testing.T, where sandbox.Netns, path string, texts ...string) {
 			}
 		}
 	}
-}
-
-// lockedLog is written by one goroutine and read by another.
-type lockedLog struct {
-	mu   sync.Mutex // guards the field below
-	text strings.Builder
-}
-
-func (l *lockedLog) Write(text []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(text)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
