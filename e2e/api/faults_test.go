@@ -78,9 +78,9 @@ func TestFaults(t *testing.T) {
 // checkRecovery waits until what has changed is in force, just after the fault was over.
 func (w *testCluster) checkRecovery(f fault) {
 	w.Helper()
-	over := time.Now()
-	w.reachesWithin(recoveryLimit, "late", "steady")
-	eventually(w.T, recoveryLimit-time.Since(over), w.isUpToDate)
+	over, limit := time.Now(), recoveryLimit()
+	w.reachesWithin(limit, "late", "steady")
+	eventually(w.T, limit-time.Since(over), w.isUpToDate)
 	took := time.Since(over).Round(time.Millisecond)
 	for _, a := range w.agents {
 		a.waitReady()

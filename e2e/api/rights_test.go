@@ -117,7 +117,7 @@ func TestRightsAreRevoked(t *testing.T) {
 	}
 	w.reaches("near")
 	w.must(nil, account.grant(w.Admin, w.shipped.rights()))
-	w.reachesWithin(recoveryLimit)
+	w.reachesWithin(recoveryLimit())
 	for _, a := range w.agents {
 		w.waitWithoutWarnings(a)
 	}

@@ -34,7 +34,7 @@ func TestStartsDuringAFault(t *testing.T) {
 			forbidden, permitted := w.stream("far", "web"), w.stream("steady", "web")
 			began := w.now()
 			w.startsDuring(row.fault, row.reason)
-			w.reachesWithin(recoveryLimit, "gone", "steady")
+			w.reachesWithin(recoveryLimit(), "gone", "steady")
 			w.endUninterrupted(permitted)
 			w.endForbidden(forbidden)
 			w.asksForNow(began)
