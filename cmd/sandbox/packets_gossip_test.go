@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,9 +17,10 @@ type speaker struct {
 	name   string
 	conn   net.PacketConn
 	to     net.Addr
-	speaks atomic.Bool
 	heard  atomic.Int64
 	last   atomic.Int64 // when it heard one, in nanoseconds since 1970
+	mu     sync.Mutex   // is held while it sends
+	speaks bool
 }
 
 // transport is a protocol with one port at both ends, or without any.
@@ -72,11 +74,20 @@ func network(x transport, a netip.Addr) string {
 
 func (s *speaker) talk(ctx context.Context) {
 	for ; ctx.Err() == nil; time.Sleep(beat) {
-		if s.speaks.Load() {
+		s.mu.Lock()
+		if s.speaks {
 			gre := []byte{0, 0, 0x88, 0xb5, 0, 0, 0, 1} // a header without options (RFC 2784)
 			_, _ = s.conn.WriteTo(gre, s.to)
 		}
+		s.mu.Unlock()
 	}
+}
+
+// speak lets it speak or not: in the end it has sent its last packet.
+func (s *speaker) speak(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.speaks = on
 }
 
 func (s *speaker) hear() {
@@ -197,7 +208,7 @@ func (r *rig) take(t testing.TB, in, out []*speaker, outFirst bool) {
 	}
 	for _, side := range [][]*speaker{first, second} {
 		for i, s := range side {
-			s.speaks.Store(true)
+			s.speak(true)
 			listeners := out
 			if &side[0] == &out[0] {
 				listeners = in
@@ -212,14 +223,15 @@ func (r *rig) onlyInBegins(t *testing.T, in, out []*speaker) {
 		s.hears(t)
 	}
 	for _, s := range in {
-		s.speaks.Store(false)
+		s.speak(false)
 	}
+	time.Sleep(silence) // what was said last is still on its way, and would begin again
 	r.forgetConnections()
 	for _, s := range in {
 		s.silent(t)
 	}
 	for i, s := range in {
-		s.speaks.Store(true)
+		s.speak(true)
 		out[i].hears(t)
 		s.hears(t)
 	}

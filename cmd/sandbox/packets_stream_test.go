@@ -53,11 +53,24 @@ func (r *rig) openStreams(client, server string, firstPort uint16) []*stream {
 	r.t.Helper()
 	streams := r.newStreams(client, server, firstPort)
 	if sandbox.SCTP.Supported() == nil {
+		r.keepAssociations(client, server)
 		streams = append(streams,
 			r.newStreams(client, server, firstPort+uint16(len(streams)), ruleset.SCTP)...)
 	}
 	r.openAll(streams)
 	return streams
+}
+
+// keepAssociations has pods send for hours what nobody answers, every two seconds. SCTP by itself gives
+// up after five minutes, which a slow machine takes for less.
+func (r *rig) keepAssociations(pods ...string) {
+	r.t.Helper()
+	for _, pod := range pods {
+		r.must(r.InPod(pod, func() error {
+			return errors.Join(os.WriteFile("/proc/sys/net/sctp/rto_max", []byte("2000"), 0),
+				os.WriteFile("/proc/sys/net/sctp/association_max_retrans", []byte("10000"), 0))
+		}))
+	}
 }
 
 func (r *rig) openAll(streams []*stream) {
