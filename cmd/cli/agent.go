@@ -17,7 +17,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
@@ -25,6 +24,7 @@ import (
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/conntrack"
 	"github.com/picket-project/picket/controller/host"
+	"github.com/picket-project/picket/controller/source/client"
 	"github.com/picket-project/picket/controller/source/cluster"
 	"github.com/picket-project/picket/controller/source/folder"
 	"github.com/picket-project/picket/controller/source/manifests"
@@ -223,12 +223,12 @@ func (o *agentOptions) source() (controller.Source, controller.Reporter, error) 
 	config.UserAgent = "picket/" + versionText()
 	config.QPS, config.Burst = 50, 100 // client-go has 5 a second for all requests together
 	config.Dial = newAPIDialer().DialContext
-	client, err := kubernetes.NewForConfig(config)
+	api, err := client.New(config)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cluster client: %w", err)
+		return nil, nil, err
 	}
 	// One source both reads the cluster and writes Events to it.
-	source := &cluster.Source{Client: client, Node: o.node}
+	source := &cluster.Source{Client: api, Node: o.node}
 	return source, source, nil
 }
 

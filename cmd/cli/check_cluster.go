@@ -7,31 +7,32 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/picket-project/picket/controller/source/client"
 )
 
 // lookAtCluster asks an API server what concerns Picket.
 func lookAtCluster(ctx context.Context, config *rest.Config) ([]looked, error) {
-	client, err := kubernetes.NewForConfig(config)
+	api, err := client.New(config)
 	if err != nil {
-		return nil, fmt.Errorf("cluster client: %w", err)
+		return nil, err
 	}
 	// If this goes well, there is an API server and it knows the user.
-	version, err := client.Discovery().ServerVersion()
+	version, err := api.Version(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask the API server: %w", err)
 	}
 	parts := []looked{{"API server", fine, version.GitVersion}}
 	// A right that is missing is nothing wrong with the cluster: somebody else may have it.
 	for _, r := range neededRights {
-		part, err := r.look(ctx, client)
+		part, err := r.look(ctx, api)
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, part)
 	}
-	return append(parts, lookAtRanges(ctx, client)), nil
+	return append(parts, lookAtRanges(ctx, api)), nil
 }
 
 // right is something that a user may have to be allowed to do.
@@ -49,10 +50,10 @@ var neededRights = []right{
 }
 
 // look asks whether the user has the right.
-func (r right) look(ctx context.Context, client kubernetes.Interface) (looked, error) {
+func (r right) look(ctx context.Context, api *client.Client) (looked, error) {
 	// pods/exec is a part of pods.
 	resource, sub, _ := strings.Cut(r.resource, "/")
-	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx,
+	review, err := api.Reviews.Create(ctx,
 		&authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: r.verb, Group: r.group,
 				Resource: resource, Subresource: sub, Namespace: r.namespace}}}, metav1.CreateOptions{})
@@ -71,9 +72,9 @@ func (r right) look(ctx context.Context, client kubernetes.Interface) (looked, e
 }
 
 // lookAtRanges says which nodes have no range for their pods.
-func lookAtRanges(ctx context.Context, client kubernetes.Interface) looked {
+func lookAtRanges(ctx context.Context, api *client.Client) looked {
 	// What the API server has in memory is new enough.
-	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	nodes, err := api.Nodes.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		return looked{"pod ranges", unclear, err.Error()}
 	}

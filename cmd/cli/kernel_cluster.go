@@ -8,11 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/picket-project/picket/cmd/cli/agents"
 	"github.com/picket-project/picket/cmd/cli/exit"
 	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/controller/source/client"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -94,11 +94,11 @@ func (o *kernelOptions) nodeAsNft(cmd *cobra.Command, fleet agents.Fleet) error 
 
 // stateOfPod asks the agent of a pod's node.
 func stateOfPod(ctx context.Context, fleet agents.Fleet, key policy.Key) (*agent.State, error) {
-	client, err := kubernetes.NewForConfig(fleet.Config)
+	api, err := client.New(fleet.Config)
 	if err != nil {
-		return nil, fmt.Errorf("cluster client: %w", err)
+		return nil, err
 	}
-	pod, err := client.CoreV1().Pods(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+	pod, err := api.Pods(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("pod %s: %w", key, err)
 	}

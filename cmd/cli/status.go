@@ -11,13 +11,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/picket-project/picket/cmd/cli/agents"
 	"github.com/picket-project/picket/cmd/cli/exit"
 	"github.com/picket-project/picket/cmd/cli/input"
 	"github.com/picket-project/picket/cmd/inspect/agent"
 	"github.com/picket-project/picket/cmd/inspect/status"
+	"github.com/picket-project/picket/controller/source/client"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -196,9 +196,9 @@ const again = 500 * time.Millisecond
 
 // ofPolicy says where a policy is in force, and waits for that.
 func (o *statusOptions) ofPolicy(cmd *cobra.Command, q question) error {
-	client, err := kubernetes.NewForConfig(q.fleet.Config)
+	api, err := client.New(q.fleet.Config)
 	if err != nil {
-		return fmt.Errorf("cluster client: %w", err)
+		return err
 	}
 	// Without --wait one look is all.
 	deadline := time.Now().Add(o.timeout)
@@ -207,7 +207,7 @@ func (o *statusOptions) ofPolicy(cmd *cobra.Command, q question) error {
 	open := everyNode
 	for {
 		// The policy is that of now, and no older one that the API server has in memory.
-		want, err := q.wanted(cmd.Context(), client)
+		want, err := q.wanted(cmd.Context(), api)
 		if err != nil {
 			return err
 		}
@@ -252,9 +252,9 @@ func notWell(p status.Policy) func(string) bool {
 }
 
 // wanted is the policy as the API server has it, and the pods that it was about when they were read.
-func (q question) wanted(ctx context.Context, client kubernetes.Interface) (status.Wanted, error) {
+func (q question) wanted(ctx context.Context, api *client.Client) (status.Wanted, error) {
 	w := status.Wanted{Policy: q.about.String(), Pods: map[string]int{}}
-	np, err := client.NetworkingV1().NetworkPolicies(q.about.Namespace).Get(ctx, q.about.Name,
+	np, err := api.Policies(q.about.Namespace).Get(ctx, q.about.Name,
 		metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/picket-project/picket/cmd/cli/exit"
 	"github.com/picket-project/picket/cmd/cli/input"
 	"github.com/picket-project/picket/cmd/cli/sysdump"
 	"github.com/picket-project/picket/cmd/inspect"
+	"github.com/picket-project/picket/controller/source/client"
 )
 
 // sysdumpOptions are the flags of sysdump.
@@ -90,13 +90,13 @@ func (o *sysdumpOptions) write(cmd *cobra.Command, out io.Writer, name string) (
 	if err != nil {
 		return nil, err
 	}
-	client, err := kubernetes.NewForConfig(fleet.Config)
+	api, err := client.New(fleet.Config)
 	if err != nil {
-		return nil, fmt.Errorf("cluster client: %w", err)
+		return nil, err
 	}
 	a := sysdump.New(out, name, time.Now())
 	// What cannot be had from here on is noted, and the rest goes on.
-	version, err := client.Discovery().ServerVersion()
+	version, err := api.Version(cmd.Context())
 	a.JSON("cluster/version.json", version, err)
 	a.Text("version.txt", []byte(versionLine()), nil)
 	a.Objects(l.Objects, l.Services)
@@ -105,6 +105,6 @@ func (o *sysdumpOptions) write(cmd *cobra.Command, out io.Writer, name string) (
 	if err != nil {
 		a.Text("nodes", nil, err)
 	}
-	a.Agents(cmd.Context(), client, list)
+	a.Agents(cmd.Context(), api, list)
 	return a, a.Close()
 }

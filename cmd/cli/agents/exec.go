@@ -11,20 +11,19 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/klog/v2"
 	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/controller/source/client"
 )
 
 // relay says how to reach the agent of one pod.
 type relay struct {
 	config *rest.Config
-	client kubernetes.Interface
+	api    *client.Client
 	pod    *corev1.Pod
 }
 
@@ -68,10 +67,9 @@ func (r relay) dial(ctx context.Context) (io.ReadWriteCloser, error) {
 func (r relay) executor() (remotecommand.Executor, error) {
 	// Standard error is asked for, too: there the relay says what went wrong.
 	container := agentContainer(r.pod)
-	url := r.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(r.pod.Namespace).
-		Name(r.pod.Name).SubResource("exec").VersionedParams(&corev1.PodExecOptions{
+	url := r.api.ExecURL(r.pod.Namespace, r.pod.Name, &corev1.PodExecOptions{
 		Container: container.Name, Command: []string{program(container), agent.RelayVerb},
-		Stdin: true, Stdout: true, Stderr: true}, scheme.ParameterCodec).URL()
+		Stdin: true, Stdout: true, Stderr: true})
 	socket, err := remotecommand.NewWebSocketExecutor(r.config, "GET", url.String())
 	if err != nil {
 		return nil, err

@@ -11,10 +11,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/controller/source/client"
 )
 
 // Label is what pods of agents are found by, in the one namespace that is looked at: a label alone
@@ -82,9 +82,9 @@ func (f Fleet) Of(ctx context.Context, node string) (Agent, error) {
 
 // list lists agents of the nodes that a selector of fields names.
 func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
-	client, err := kubernetes.NewForConfig(f.Config)
+	api, err := client.New(f.Config)
 	if err != nil {
-		return nil, fmt.Errorf("cluster client: %w", err)
+		return nil, err
 	}
 	if f.Patience > 0 {
 		var stop context.CancelFunc
@@ -95,7 +95,7 @@ func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
 	// Agents of an installation of their own come before those of flannel's chart.
 	for _, label := range []string{Label, flannelLabel} {
 		// One question finds all agents, wherever they run.
-		pods, err := client.CoreV1().Pods(f.Namespace).List(ctx,
+		pods, err := api.Pods(f.Namespace).List(ctx,
 			metav1.ListOptions{LabelSelector: label, FieldSelector: fields})
 		if err != nil {
 			return nil, fmt.Errorf("list the agents' pods in %s: %w", f.Namespace, err)
@@ -107,7 +107,7 @@ func (f Fleet) list(ctx context.Context, fields string) ([]Agent, error) {
 	var list []Agent
 	for _, pod := range found {
 		// Nothing is sent before the agent is asked for something.
-		r := relay{f.Config, client, pod}
+		r := relay{f.Config, api, pod}
 		list = append(list, Agent{agent.Client{Node: pod.Spec.NodeName, Version: f.Version,
 			Patience: f.Patience, Dial: r.dial}, pod})
 	}

@@ -8,14 +8,15 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/picket-project/picket/controller/source/client"
 )
 
 // reader lists the objects of a cluster once.
 type reader struct {
 	ctx    context.Context
-	client kubernetes.Interface
+	api    *client.Client
 	notes  []string // what could not be read, and can be done without
 	errors []error
 }
@@ -24,38 +25,38 @@ type reader struct {
 func newReader(ctx context.Context, config *rest.Config) (*reader, error) {
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.QPS, config.Burst = 50, 100
-	client, err := kubernetes.NewForConfig(config)
+	api, err := client.New(config)
 	if err != nil {
-		return nil, fmt.Errorf("cluster client: %w", err)
+		return nil, err
 	}
-	return &reader{ctx: ctx, client: client}, nil
+	return &reader{ctx: ctx, api: api}, nil
 }
 
 // cached asks for what the API server has in memory.
 func cached() metav1.ListOptions { return metav1.ListOptions{ResourceVersion: "0"} }
 
 func (r *reader) pods() ([]corev1.Pod, error) {
-	l, err := r.client.CoreV1().Pods("").List(r.ctx, cached())
+	l, err := r.api.Pods("").List(r.ctx, cached())
 	return l.Items, err
 }
 
 func (r *reader) namespaces() ([]corev1.Namespace, error) {
-	l, err := r.client.CoreV1().Namespaces().List(r.ctx, cached())
+	l, err := r.api.Namespaces.List(r.ctx, cached())
 	return l.Items, err
 }
 
 func (r *reader) nodes() ([]corev1.Node, error) {
-	l, err := r.client.CoreV1().Nodes().List(r.ctx, cached())
+	l, err := r.api.Nodes.List(r.ctx, cached())
 	return l.Items, err
 }
 
 func (r *reader) services() ([]corev1.Service, error) {
-	l, err := r.client.CoreV1().Services("").List(r.ctx, cached())
+	l, err := r.api.Services("").List(r.ctx, cached())
 	return l.Items, err
 }
 
 func (r *reader) policies() ([]networkingv1.NetworkPolicy, error) {
-	l, err := r.client.NetworkingV1().NetworkPolicies("").List(r.ctx, cached())
+	l, err := r.api.Policies("").List(r.ctx, cached())
 	return l.Items, err
 }
 

@@ -7,10 +7,10 @@ import (
 	"path"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/picket-project/picket/cmd/cli/agents"
 	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/controller/source/client"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
@@ -35,7 +35,7 @@ func each[T any](all []*T, keep func(*T) *T) (kept []any) {
 const largest = 64 << 20
 
 // Agents adds what the agents say, some at a time, and the ends of their logs.
-func (a *Archive) Agents(ctx context.Context, client kubernetes.Interface, list []agents.Agent) {
+func (a *Archive) Agents(ctx context.Context, api *client.Client, list []agents.Agent) {
 	byNode := map[string]agents.Agent{}
 	for _, one := range list {
 		byNode[one.Node] = one
@@ -45,7 +45,7 @@ func (a *Archive) Agents(ctx context.Context, client kubernetes.Interface, list 
 	for _, read := range []func(context.Context, agent.Client){
 		a.answers,
 		// Logs come from the API server, also of an agent that does not answer, and have their own time.
-		func(ctx context.Context, c agent.Client) { a.log(ctx, client, byNode[c.Node]) },
+		func(ctx context.Context, c agent.Client) { a.log(ctx, api, byNode[c.Node]) },
 	} {
 		agent.Each(ctx, agents.Clients(list), func(ctx context.Context, c agent.Client) (none struct{},
 			err error) {
@@ -96,10 +96,9 @@ const (
 )
 
 // log adds the end of the log of an agent: there is what is wrong now.
-func (a *Archive) log(ctx context.Context, client kubernetes.Interface, from agents.Agent) {
+func (a *Archive) log(ctx context.Context, api *client.Client, from agents.Agent) {
 	lines, size := int64(logLines), int64(logBytes+1)
-	text, err := client.CoreV1().Pods(from.Pod.Namespace).GetLogs(from.Pod.Name,
-		&corev1.PodLogOptions{Container: from.Container(), TailLines: &lines,
-			LimitBytes: &size}).Stream(ctx)
+	text, err := api.Log(ctx, from.Pod.Namespace, from.Pod.Name, &corev1.PodLogOptions{
+		Container: from.Container(), TailLines: &lines, LimitBytes: &size})
 	a.stream(path.Join("nodes", from.Node, "log.txt"), text, err, logBytes)
 }

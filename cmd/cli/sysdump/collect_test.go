@@ -13,11 +13,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/picket-project/picket/cmd/cli/agents"
 	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/controller/source/client"
 )
 
 // answerLogs has the API server send the whole log of a pod, too much of another's, and of a third
@@ -46,7 +46,10 @@ func (endless) Read(b []byte) (int, error) {
 func TestAgentsThatSayTooMuchOrNothing(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(answerLogs))
 	defer server.Close()
-	client := kubernetes.NewForConfigOrDie(&rest.Config{Host: server.URL})
+	api, err := client.New(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var list []agents.Agent
 	for _, node := range []string{"hangs", "long", "well"} {
 		refuse := func(context.Context) (io.ReadWriteCloser, error) { return nil, errors.New("refused") }
@@ -57,7 +60,7 @@ func TestAgentsThatSayTooMuchOrNothing(t *testing.T) {
 	}
 	var out bytes.Buffer
 	a := New(&out, "dump", time.Unix(1000, 0))
-	a.Agents(t.Context(), client, list)
+	a.Agents(t.Context(), api, list)
 	a.stream("answer", io.NopCloser(strings.NewReader("12345")), nil, 4)
 	a.stream("fits", io.NopCloser(strings.NewReader("1234")), nil, 4)
 	if err := a.Close(); err != nil {

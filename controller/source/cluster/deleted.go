@@ -49,8 +49,7 @@ func (d *deletedPolicies) askNamespace(ctx context.Context, name string) error {
 	d.source.mu.Lock()
 	count := len(d.byNamespace[name])
 	d.source.mu.Unlock()
-	namespaces := d.source.Client.CoreV1().Namespaces()
-	namespace, err := namespaces.Get(ctx, name, metav1.GetOptions{})
+	namespace, err := d.source.Client.Namespaces.Get(ctx, name, metav1.GetOptions{})
 	var events []graph.Event
 	switch {
 	case err == nil:

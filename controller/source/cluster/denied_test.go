@@ -13,8 +13,8 @@ import (
 
 // A pod of this node gets an Event with its identity; another one, or one that is gone, gets none.
 func TestAnEventAboutDeniedPackets(t *testing.T) {
-	client := fake.NewClientset()
-	s, _ := idle(t, client)
+	objects := fake.NewClientset()
+	s, _ := idle(t, objects)
 	pods := s.stores[2]
 	pod := func(name, node string) *corev1.Pod {
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name,
@@ -33,7 +33,7 @@ func TestAnEventAboutDeniedPackets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list, err := client.CoreV1().Events("").List(t.Context(), metav1.ListOptions{})
+	list, err := objects.CoreV1().Events("").List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(list.Items) != 1 {
 		t.Fatalf("%v, %v", list, err)
 	}

@@ -70,8 +70,7 @@ func (w *eventWriter) create(ctx context.Context, e *corev1.Event) error {
 	if e == nil {
 		return nil
 	}
-	events := w.source.Client.CoreV1().Events(e.Namespace)
-	_, err := events.Create(ctx, e, metav1.CreateOptions{})
+	_, err := w.source.Client.Events(e.Namespace).Create(ctx, e, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) ||
 		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return nil

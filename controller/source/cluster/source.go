@@ -10,17 +10,17 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/controller/source"
+	"github.com/picket-project/picket/controller/source/client"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Source reads the API of a cluster: it lists and watches namespaces, nodes, network policies and
 // pods. It implements the controller's Source and Reporter. Client and Node must be set.
 type Source struct {
-	Client kubernetes.Interface
+	Client *client.Client
 	Node   string // the node of this agent, in whose name Events are written
 
 	stores   []*store // one for each kind
@@ -60,17 +60,16 @@ func (s *Source) prepare(deliver func(source.Mail)) {
 	s.deliver, s.outages = deliver, outages{}
 	s.revisions, s.problems = map[policy.Key]revision{}, map[policy.Key][]policy.Problem{}
 	s.deleted, s.events = newDeletedPolicies(s), newEventWriter(s)
-	core, networking := s.Client.CoreV1(), s.Client.NetworkingV1()
 	s.policies = newSourceStore(s, "networkpolicies", &networkingv1.NetworkPolicy{},
-		networking.NetworkPolicies(""))
+		s.Client.Policies(""))
 	s.policies.changed, s.policies.gone = s.reportedChanged, s.policyGone
-	pods := newSourceStore(s, "pods", &corev1.Pod{}, core.Pods(""))
+	pods := newSourceStore(s, "pods", &corev1.Pod{}, s.Client.Pods(""))
 	s.notePods(pods)
-	namespaces := newSourceStore(s, "namespaces", &corev1.Namespace{}, core.Namespaces())
+	namespaces := newSourceStore(s, "namespaces", &corev1.Namespace{}, s.Client.Namespaces)
 	namespaces.changed, namespaces.gone = s.reportedChanged, s.namespaceGone
 	s.stores = []*store{
 		namespaces,
-		newSourceStore(s, "nodes", &corev1.Node{}, core.Nodes()),
+		newSourceStore(s, "nodes", &corev1.Node{}, s.Client.Nodes),
 		pods, s.policies,
 	}
 }
@@ -90,7 +89,7 @@ func (s *Source) listed(ctx context.Context) bool {
 // newSourceStore returns the store of one resource, whose changes the source delivers. The kind is
 // an empty object of the resource.
 func newSourceStore[List runtime.Object](
-	s *Source, resource string, kind runtime.Object, from client[List],
+	s *Source, resource string, kind runtime.Object, from kind[List],
 ) *store {
 	s.outages.expect(resource)
 	c := newConverter()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
@@ -16,12 +17,13 @@ import (
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/controller/source"
+	"github.com/picket-project/picket/controller/source/client"
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // idle returns a Source that has a policy with a problem and reads nothing, and what it delivers.
-func idle(t *testing.T, client *fake.Clientset) (*Source, *[]source.Mail) {
-	s, mail := &Source{Client: client, Node: "n1"}, &[]source.Mail{}
+func idle(t *testing.T, objects *fake.Clientset) (*Source, *[]source.Mail) {
+	s, mail := &Source{Client: clientOf(objects), Node: "n1"}, &[]source.Mail{}
 	s.prepare(func(m source.Mail) { *mail = append(*mail, m) })
 	t.Cleanup(s.deleted.queue.ShutDown)
 	t.Cleanup(s.events.queue.ShutDown)
@@ -31,9 +33,25 @@ func idle(t *testing.T, client *fake.Clientset) (*Source, *[]source.Mail) {
 	return s, mail
 }
 
+// clientOf is a client of objects in memory.
+func clientOf(objects *fake.Clientset) *client.Client {
+	core, networking := objects.CoreV1(), objects.NetworkingV1()
+	return &client.Client{
+		Namespaces: core.Namespaces(), Nodes: core.Nodes(),
+		Pods: func(namespace string) client.Reader[corev1.Pod, corev1.PodList] {
+			return core.Pods(namespace)
+		},
+		Policies: func(namespace string) client.Reader[networkingv1.NetworkPolicy,
+			networkingv1.NetworkPolicyList] {
+			return networking.NetworkPolicies(namespace)
+		},
+		Events: func(namespace string) client.Creator[corev1.Event] { return core.Events(namespace) },
+	}
+}
+
 // react lets an answer replace that of the client, where handled is true.
-func react(client *fake.Clientset, verb, resource string, answer func() (handled bool, err error)) {
-	client.PrependReactor(verb, resource, func(clienttesting.Action) (bool, runtime.Object, error) {
+func react(objects *fake.Clientset, verb, resource string, answer func() (handled bool, err error)) {
+	objects.PrependReactor(verb, resource, func(clienttesting.Action) (bool, runtime.Object, error) {
 		handled, err := answer()
 		return handled, nil, err
 	})
@@ -54,10 +72,10 @@ func gone(mail []source.Mail) (names []string) {
 // A policy that is deleted while the server is asked for its namespace waits for the next answer:
 // this one may be from before the namespace terminated.
 func TestAnAnswerCountsForEarlierDeletions(t *testing.T) {
-	client := fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
-	s, mail := idle(t, client)
+	objects := fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
+	s, mail := idle(t, objects)
 	key := func(name string) policy.Key { return policy.Key{Namespace: "default", Name: name} }
-	react(client, "get", "namespaces", func() (bool, error) {
+	react(objects, "get", "namespaces", func() (bool, error) {
 		if len(*mail) == 0 {
 			s.deleted.add(key("second"))
 		}
@@ -78,10 +96,10 @@ func TestAnAnswerCountsForEarlierDeletions(t *testing.T) {
 // is a complaint.
 func TestNoAnswerAboutANamespace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
-		s, mail := idle(t, client)
+		objects := fake.NewClientset()
+		s, mail := idle(t, objects)
 		var works atomic.Bool
-		react(client, "get", "namespaces", func() (bool, error) {
+		react(objects, "get", "namespaces", func() (bool, error) {
 			return !works.Load(), errors.New("forbidden")
 		})
 		go s.deleted.run(t.Context())
@@ -108,17 +126,17 @@ func TestNoAnswerAboutANamespace(t *testing.T) {
 // An Event that cannot be written now is written later, once.
 func TestAnEventIsWrittenLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
-		s, mail := idle(t, client)
+		objects := fake.NewClientset()
+		s, mail := idle(t, objects)
 		start := time.Now()
-		react(client, "create", "events", func() (bool, error) {
+		react(objects, "create", "events", func() (bool, error) {
 			return time.Since(start) < time.Minute, errors.New("refused")
 		})
 		go s.events.run(t.Context())
 		s.Report(policy.Parse(badPolicy).Problems)
 		time.Sleep(time.Minute + 5*time.Second)
 		synctest.Wait()
-		events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
+		events, err := objects.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
 		if err != nil || len(events.Items) != 1 {
 			t.Errorf("%d Events, %v", len(events.Items), err)
 		}
@@ -136,13 +154,13 @@ func TestAnEventIsWrittenLater(t *testing.T) {
 // A problem of the node is an Event about it, where kubectl looks for it.
 func TestAWarningAboutTheNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
-		s, _ := idle(t, client)
+		objects := fake.NewClientset()
+		s, _ := idle(t, objects)
 		go s.events.run(t.Context())
 		s.Warn("no range")
 		s.Warn("no range")
 		synctest.Wait()
-		events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
+		events, err := objects.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
 		if err != nil || len(events.Items) != 1 {
 			t.Fatalf("%d Events, %v", len(events.Items), err)
 		}
@@ -159,9 +177,9 @@ func TestAWarningAboutTheNode(t *testing.T) {
 // An Event that cannot be written is no complaint any more once its policy is deleted.
 func TestAnEventIsNotNeededAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
-		s, mail := idle(t, client)
-		react(client, "create", "events", func() (bool, error) {
+		objects := fake.NewClientset()
+		s, mail := idle(t, objects)
+		react(objects, "create", "events", func() (bool, error) {
 			return true, errors.New("refused")
 		})
 		go s.events.run(t.Context())
