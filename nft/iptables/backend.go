@@ -34,6 +34,9 @@ type Backend struct {
 	spelling map[string]string
 	spelled  bool                               // spelling is known
 	told     *atomic.Pointer[map[string]string] // spelling, for backends beside this one
+	// bridges says that ebtables was found to have all that is needed, also to backends beside this one
+	bridges   *atomic.Bool
+	noBridges bool // it was missing, in whole or in part, when the segment was put
 	// intact is the sketch of what the last Observe found, if nothing was wrong with it and nothing
 	// was applied since; else nil. Watch compares with it.
 	intact atomic.Pointer[sketch]
@@ -43,7 +46,7 @@ type Backend struct {
 func Open(o Options) *Backend {
 	return &Backend{options: o, content: newContent(), held: newKernel(),
 		pending: map[string]bool{}, spelling: map[string]string{},
-		told: new(atomic.Pointer[map[string]string])}
+		told: new(atomic.Pointer[map[string]string]), bridges: new(atomic.Bool)}
 }
 
 // Form says that ports can't be looked up in a map.
@@ -77,6 +80,13 @@ func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
 	o := c.observed()
 	o.Condition, b.copies = condition(k, c)
 	b.content, b.held, b.read, b.fenced = c, k, true, true
+	bridges, same, err := b.bridgeCondition()
+	if err != nil {
+		return ruleset.Observed{}, fmt.Errorf("observe: %w", err)
+	}
+	if k.sketch.bridges = bridges; !same && o.Condition == ruleset.Intact {
+		o.Condition = ruleset.Damaged
+	}
 	b.intact.Store(nil)
 	if o.Condition == ruleset.Intact {
 		b.intact.Store(&k.sketch)
@@ -349,9 +359,13 @@ func (b *Backend) respell(t table) {
 
 // Cleanup removes everything that any backend of this package has made.
 func (b *Backend) Cleanup(ctx context.Context) (removed bool, err error) {
+	removed, err = b.cleanupBridges()
+	if err != nil {
+		return removed, err
+	}
 	k, err := b.readKernel(ctx)
 	if err != nil || k.empty() {
-		return false, err
+		return removed, err
 	}
 	err = b.carryOut(ctx, plan(k, newKernel(), nil, nil))
 	if err == nil && len(b.pending) > 0 {

@@ -12,7 +12,7 @@ import (
 func (b *Backend) Beside(netns int) *Backend {
 	// It claims nothing: the rules stay in the hands of this one.
 	beside := Open(Options{NetNS: netns})
-	beside.told = b.told
+	beside.told, beside.bridges = b.told, b.bridges
 	return beside
 }
 

@@ -16,6 +16,8 @@
 //	 mangle INPUT ────► picket-input        what pods send to this node: as in nft, and by which port of
 //	                                        a bridge (fence.go)
 //	 mangle PREROUTING ► picket-prerouting  only where pods have links of their own
+//	 ebtables                               where there is one and pods share a bridge: what is
+//	                                        below the network layer (bridge.go)
 //
 // # Why the table mangle
 //
@@ -71,6 +73,9 @@
 // has a rule for each set with its ID for a comment, so that no one else can destroy it. An agent
 // that starts reads who is dispatched where, and what is in the sets. It asks for the rules of all
 // chains anew and compares their texts with those of the kernel: what is the same stays untouched.
+//
+// Tables of ebtables are read and replaced as a whole (package ebtables). They hold what the segment
+// needs that was put last, whatever the program is, so no step of a delta depends on them.
 //
 // README.md says how to read the rules, and in which points nftables is better.
 package iptables

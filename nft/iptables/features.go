@@ -13,13 +13,17 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// Features says that the rules are not in nf_tables, and what that means.
+// Features says that the rules are not in nf_tables, what that means, and whether there is ebtables.
 func (b *Backend) Features() ([]ruleset.Feature, error) {
+	bridges := ruleset.Feature{Name: "bridge_hooks", Since: "2.6"}
+	if err := b.tryBridges(); err != nil {
+		bridges.Otherwise = fmt.Sprintf("a pod can pass for another one of its bridge: there is no "+
+			"table that keeps pods apart below the network layer (%v)", err)
+	}
+	bridges.Here = bridges.Otherwise == ""
 	return []ruleset.Feature{
 		{Name: "table_owner", Since: "6.9", Otherwise: "iptables has no owner; what others change " +
-			"in our rules is looked for every 3 s"},
-		{Name: "bridge_hooks", Since: "3.14", Otherwise: "a pod can pass for another one of its " +
-			"bridge: there is no table that keeps pods apart below the network layer"},
+			"in our rules is looked for every 3 s"}, bridges,
 	}, nil
 }
 

@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -23,9 +22,10 @@ import (
 //	                ├─ by another one ─► picket-delivery-known: by a port whose pod is known? drop
 //	                └─ nobody's ───────► picket-delivery-other: by the port of an isolated pod? drop
 //
-// That is what iptables can see of a bridge. Below the network layer nothing keeps pods apart, and
-// nothing closes a port while br_netfilter is off. Ports stay closed for a moment after that, for
-// packets that begin a connection: what a pod answers to a packet that nobody saw looks like one.
+// That is what iptables can see of a bridge. Below the network layer ebtables keeps pods apart, and
+// closes ports while br_netfilter is off, where the kernel has it (bridge.go). Ports stay closed for a
+// moment after that, for packets that begin a connection: what a pod answers to a packet that nobody
+// saw looks like one.
 const (
 	portsChain  = ownPrefix + "ports"
 	closedChain = portsChain + "-closed"
@@ -212,14 +212,4 @@ func (t portTree) chains(f ruleset.Family, owners map[netip.Addr]string) chains 
 		}}
 	b.branch(t.root, "", sortedAddrs(owners))
 	return b.made
-}
-
-// PutSegment has packets that are forwarded between and from the ports of bridges show their own
-// pods' sources only.
-func (b *Backend) PutSegment(ctx context.Context, s ruleset.Segment) error {
-	b.content.fence, b.fenced = fence{segment: s}, true
-	if b.held.empty() {
-		return nil // there are no rules yet that it could stand among, or none was looked for
-	}
-	return b.renew(ctx, "filter on bridges")
 }

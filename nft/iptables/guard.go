@@ -54,14 +54,16 @@ func (b *Backend) Watch(ctx context.Context, changed func()) error {
 }
 
 // sketch is what is cheap to read: our rules, by table, and how many elements our sets have. It has
-// answerTable only where there are rules of ours in it.
+// answerTable only where there are rules of ours in it, and those of ebtables only where pods share a
+// bridge.
 type sketch struct {
-	rules map[string]string
-	sizes map[string]int
+	rules   map[string]string
+	sizes   map[string]int
+	bridges string
 }
 
 func (s sketch) equal(o sketch) bool {
-	return maps.Equal(s.rules, o.rules) && maps.Equal(s.sizes, o.sizes)
+	return maps.Equal(s.rules, o.rules) && maps.Equal(s.sizes, o.sizes) && s.bridges == o.bridges
 }
 
 // look reads a sketch of the tables that another one has.
@@ -74,6 +76,11 @@ func (b *Backend) look(ctx context.Context, like sketch) (s sketch, err error) {
 				return s, err
 			}
 			s.rules[name] += fmt.Sprintln(t)
+		}
+	}
+	if like.bridges != "" {
+		if s.bridges, err = b.sketchBridges(); err != nil {
+			return s, err
 		}
 	}
 	list, err := b.program(ctx, "", "ipset", "list", "-terse")

@@ -30,7 +30,7 @@ type ipset struct {
 // newKernel returns an empty one.
 func newKernel() kernel {
 	k := kernel{map[ruleset.Family]map[string]table{}, map[string]ipset{},
-		sketch{map[string]string{}, map[string]int{}}}
+		sketch{rules: map[string]string{}, sizes: map[string]int{}}}
 	for _, f := range ruleset.Families {
 		k.tables[f] = map[string]table{}
 		for _, name := range tables {
