@@ -26,6 +26,32 @@ func needNFTables(t *testing.T, what string) {
 	}
 }
 
+// needBridges skips a test of what holds below the network layer where there is nothing for it: with
+// iptables that is ebtables, which not every kernel has.
+func needBridges(t *testing.T) {
+	t.Helper()
+	if lack := bridgesLack(t); lack != "" {
+		t.Skip(lack)
+	}
+}
+
+// bridgesLack says why nothing below the network layer holds; empty: it does.
+func bridgesLack(t *testing.T) string {
+	if !onIPTables() {
+		return ""
+	}
+	list, err := iptables.Open(iptables.Options{}).Features()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list {
+		if f.Name == "bridge_hooks" && !f.Here {
+			return f.Lack()
+		}
+	}
+	return ""
+}
+
 // openBackend returns the backend of one node. shared: others may change its rules.
 func openBackend(netNS int, shared bool) kernel {
 	if onIPTables() {

@@ -182,7 +182,7 @@ func (f forgery) send(r *rig, mark string) {
 // What a subject of egress sends has one of its own sources, or goes nowhere; so has what any pod
 // sends that is known where unknown ones are denied. The node itself may hear who has no address.
 func TestSourceIsItsOwnOnRealPackets(t *testing.T) {
-	needNFTables(t, "a table on bridges")
+	needBridges(t)
 	for name, o := range map[string]rigOptions{"subject of egress": {idle: true},
 		"no subject, unknown pods are denied": {idle: true, strict: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestSourceIsItsOwnOnRealPackets(t *testing.T) {
 // What is no IP packet passes neither to a pod that is isolated nor from one whose sources are its
 // own.
 func TestOtherFramesOnRealPackets(t *testing.T) {
-	needNFTables(t, "a table on bridges")
+	needBridges(t)
 	for isolated, policy := range map[string]string{
 		"sender":   subjects.policies[0],
 		"receiver": `a/in {podSelector: {matchLabels: {app: friend}}, ingress: []}`,

@@ -76,9 +76,10 @@ var segmentWays = []struct {
 // A pod that is isolated is so on its own segment too, whatever its or a neighbour's packet is
 // addressed to.
 func TestSegmentOnRealPackets(t *testing.T) {
+	blind := bridgesLack(t) != ""
 	for _, way := range segmentWays {
-		if onIPTables() && strings.HasPrefix(way.name, "VLAN") {
-			continue // iptables sees no frames with tags
+		if blind && strings.HasPrefix(way.name, "VLAN") {
+			continue // iptables alone sees no frames with tags
 		}
 		t.Run(way.name, func(t *testing.T) {
 			r := newRig(t, rigOptions{idle: true})

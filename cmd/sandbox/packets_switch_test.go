@@ -55,7 +55,7 @@ func TestSwitchIsTurnedOnAgainOnRealPackets(t *testing.T) {
 // switch is off, and within a second isolated pods exchange nothing with their neighbours until it
 // is on again.
 func TestSwitchThatStaysOffOnRealPackets(t *testing.T) {
-	needNFTables(t, "nothing closes a port of a bridge")
+	needBridges(t)
 	r := newReadOnlyRig(t)
 	set := r.setSwitches
 	w := isolatedNeighbours.world(t)

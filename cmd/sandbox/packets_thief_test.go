@@ -48,7 +48,7 @@ var thieves = []struct {
 // What is for a pod does not reach another one, whatever that has sent, and the pod goes on
 // receiving; but who forges neighbour advertisements can keep IPv6 from its neighbours.
 func TestThiefOnRealPackets(t *testing.T) {
-	needNFTables(t, "MAC addresses")
+	needBridges(t)
 	for _, thief := range thieves {
 		t.Run(thief.name, func(t *testing.T) {
 			r := newRig(t, rigOptions{idle: true})
