@@ -13,6 +13,7 @@ import (
 // root, by the names of their programs.
 var binaries = map[string]string{
 	"nft.test":          "nft",
+	"iptables.test":     "nft/iptables",
 	"host.test":         "controller/host",
 	"conntrack.test":    "controller/conntrack",
 	"sandbox.test":      "cmd/sandbox",

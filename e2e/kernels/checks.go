@@ -67,7 +67,7 @@ func surroundings(name, shows, test string) check {
 // missing is pretended, by the check "lesser kernels".
 func boots() []boot {
 	return []boot{
-		{memory: 3072, checks: slices.Concat(basics(), packets(), faults())},
+		{memory: 3072, checks: slices.Concat(basics(), packets(), onBridges(), faults())},
 		{name: "small", memory: 512, checks: []check{
 			surroundings("small machine", "enforces with 512 MiB", "TestSmallMachine")}},
 		{name: "no IPv6", memory: 2048, append: "ipv6.disable=1", checks: []check{
@@ -131,6 +131,19 @@ func packets() []check {
 			"TestLesserKernels", 20),
 		sandboxTests("output", "what the node sends on behalf of others", "TestOutput", 20),
 	}
+}
+
+// ebtables loads its modules, for the checks of it only: a kernel makes its tables for each namespace.
+const ebtables = "modprobe -a ebtables ebtable_nat ebtable_filter ebt_arp ebt_ip ebt_ip6 ebt_vlan; "
+
+// onBridges are about what legacy ebtables holds for the backend iptables.
+func onBridges() []check {
+	packets := sandboxTests("bridges, iptables", "no way around by MAC addresses, ARP, tags or other frames",
+		"TestThief|TestOtherFrames|TestSegmentOnRealPackets/VLAN", 40)
+	packets.run = ebtables + "PICKET_TEST_BACKEND=iptables " + packets.run
+	return []check{packets, {name: "ebtables", shows: "rules are made, read and repaired, beside others'",
+		dir: "nft/iptables", limit: 10 * time.Minute,
+		run: ebtables + "$BIN/iptables.test -test.v -test.run 'TestBridges'"}}
 }
 
 // faults are about what happens while packets flow.

@@ -198,7 +198,8 @@ func TestPatternsAreThoseOfTests(t *testing.T) {
 				continue
 			}
 			for pattern := range strings.SplitSeq(m[1], "|") {
-				is := regexp.MustCompile(pattern)
+				test, _, _ := strings.Cut(pattern, "/") // what follows is a part of it
+				is := regexp.MustCompile(test)
 				if !slices.ContainsFunc(testsIn(t, c.dir), is.MatchString) {
 					t.Errorf("%s: no test in %s is called like %s", c.name, c.dir, pattern)
 				}
