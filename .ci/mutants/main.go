@@ -23,6 +23,7 @@ var suites = map[string][]string{
 	"steps":      {"./nft", "-run", "Groundwork|LargeSets|Passes"},
 	"nft":        {"./nft"},
 	"iptables":   {"./nft/iptables"},
+	"ebtables":   {"./nft/iptables/ebtables"},
 	"host":       {"./controller/host"},
 	"controller": {"./controller"},
 	"cluster":    {"./controller/source/cluster"},
