@@ -49,7 +49,7 @@ func (r *rig) chat(t *testing.T, client string, server netip.Addr, serverPod str
 		return nil
 	}))
 	// The machine has other things to do than to carry all of this.
-	pause := max(beat, speed.Wait(time.Duration(ports)*50*time.Microsecond))
+	pause := max(beat, speed.Wait(time.Duration(ports)*100*time.Microsecond))
 	go func() {
 		for t.Context().Err() == nil {
 			for _, s := range servers {

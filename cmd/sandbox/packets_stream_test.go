@@ -38,7 +38,7 @@ type stream struct {
 	ends     [2]io.Closer
 }
 
-const beat = 3 * time.Millisecond
+var beat = speed.Limit(3 * time.Millisecond)
 
 func (s *stream) String() string {
 	talker := "client"
