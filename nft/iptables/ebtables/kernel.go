@@ -70,11 +70,12 @@ func (c *Conn) Read(table string) (Table, error) {
 // changed it between the two.
 func (c *Conn) read(name string) (t Table, err error) {
 	for range tries {
-		info, entries := make([]byte, sizeOfReplace), []byte{}
+		info := make([]byte, sizeOfReplace)
 		copy(info[:maxName], name)
 		if err = c.get(getInfo, info, len(info)); err != nil {
 			break
 		}
+		var entries []byte
 		if entries, err = c.entries(info); err == nil {
 			return decode(name, u32(info[hooksAt:]), entries)
 		}
