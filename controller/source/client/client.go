@@ -3,6 +3,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,10 +51,10 @@ func New(config *rest.Config) (*Client, error) {
 		Policies: readerOf[networkingv1.NetworkPolicy, networkingv1.NetworkPolicyList](networking,
 			"networkpolicies"),
 		Events: func(namespace string) Creator[corev1.Event] {
-			return creator[corev1.Event, *corev1.Event]{place{core, "events", namespace}}
+			return creator[corev1.Event, *corev1.Event]{collection{core, "events", namespace}}
 		},
 		Reviews: creator[authorizationv1.SelfSubjectAccessReview,
-			*authorizationv1.SelfSubjectAccessReview]{place{groups[authorizationv1.GroupName],
+			*authorizationv1.SelfSubjectAccessReview]{collection{groups[authorizationv1.GroupName],
 			"selfsubjectaccessreviews", ""}},
 		core: core,
 	}, nil
@@ -80,22 +81,23 @@ func newGroups(config *rest.Config) (map[string]group, error) {
 		config.UserAgent = rest.DefaultKubernetesUserAgent()
 	}
 	if config.RateLimiter == nil && config.QPS > 0 {
-		config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(config.QPS, config.Burst)
+		config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(config.QPS,
+			cmp.Or(config.Burst, rest.DefaultBurst))
 	}
 	connections, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
 	}
 	groups, parameters := map[string]group{}, runtime.NewParameterCodec(known)
-	for version, path := range map[schema.GroupVersion]string{corev1.SchemeGroupVersion: "/api",
+	for of, path := range map[schema.GroupVersion]string{corev1.SchemeGroupVersion: "/api",
 		networkingv1.SchemeGroupVersion: "/apis", authorizationv1.SchemeGroupVersion: "/apis"} {
 		one := rest.CopyConfig(config)
-		one.GroupVersion, one.APIPath = &version, path
+		one.GroupVersion, one.APIPath = &of, path
 		c, err := rest.RESTClientForConfigAndClient(one, connections)
 		if err != nil {
 			return nil, err
 		}
-		groups[version.Group] = group{c, parameters}
+		groups[of.Group] = group{c, parameters}
 	}
 	return groups, nil
 }
@@ -112,12 +114,12 @@ func (c *Client) Version(ctx context.Context) (v version.Info, err error) {
 // Log returns what a pod has written.
 func (c *Client) Log(ctx context.Context, namespace, pod string, o *corev1.PodLogOptions) (
 	io.ReadCloser, error) {
-	return place{c.core, "pods", namespace}.of(c.core.Get()).Name(pod).SubResource("log").
+	return collection{c.core, "pods", namespace}.of(c.core.Get()).Name(pod).SubResource("log").
 		VersionedParams(o, c.core.parameters).Stream(ctx)
 }
 
 // ExecURL is where the API server runs a command in a pod.
 func (c *Client) ExecURL(namespace, pod string, o *corev1.PodExecOptions) *url.URL {
-	return place{c.core, "pods", namespace}.of(c.core.Post()).Name(pod).SubResource("exec").
+	return collection{c.core, "pods", namespace}.of(c.core.Post()).Name(pod).SubResource("exec").
 		VersionedParams(o, c.core.parameters).URL()
 }

@@ -29,24 +29,24 @@ type object[T any] interface {
 	runtime.Object
 }
 
-// place is where the API server has the objects of one kind: in one namespace, or in all.
-type place struct {
+// collection is all objects of one kind in one namespace, or in all of them.
+type collection struct {
 	group
 	resource, namespace string
 }
 
 // of completes a request about these objects.
-func (p place) of(r *rest.Request) *rest.Request {
-	return r.NamespaceIfScoped(p.namespace, p.namespace != "").Resource(p.resource)
+func (c collection) of(r *rest.Request) *rest.Request {
+	return r.NamespaceIfScoped(c.namespace, c.namespace != "").Resource(c.resource)
 }
 
 // reader implements Reader.
-type reader[T, L any, O object[T], Os object[L]] struct{ place }
+type reader[T, L any, O object[T], Os object[L]] struct{ collection }
 
 // readerOf returns how to read a kind in a namespace.
 func readerOf[T, L any, O object[T], Os object[L]](g group, resource string) func(string) Reader[T, L] {
 	return func(namespace string) Reader[T, L] {
-		return reader[T, L, O, Os]{place{g, resource, namespace}}
+		return reader[T, L, O, Os]{collection{g, resource, namespace}}
 	}
 }
 
@@ -76,7 +76,7 @@ func (r reader[T, L, O, Os]) all(o metav1.ListOptions) *rest.Request {
 }
 
 // creator implements Creator.
-type creator[T any, O object[T]] struct{ place }
+type creator[T any, O object[T]] struct{ collection }
 
 func (c creator[T, O]) Create(ctx context.Context, given *T, o metav1.CreateOptions) (*T, error) {
 	made := new(T)

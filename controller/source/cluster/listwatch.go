@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// kind is how to read all objects of one resource.
-type kind[List runtime.Object] interface {
+// lister reads all objects of one resource.
+type lister[List runtime.Object] interface {
 	List(context.Context, metav1.ListOptions) (List, error)
 	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
 }
@@ -35,7 +35,7 @@ type listener struct {
 // be very old, from the cache of a server that has fallen behind: an agent that has restarted
 // would then free pods that were isolated since.
 func newListWatch[List runtime.Object](
-	resource string, from kind[List], convert convertFunc, to listener,
+	resource string, from lister[List], convert convertFunc, to listener,
 ) *cache.ListWatch {
 	failed := func(verb string) func(error) {
 		return func(err error) { to.result(fmt.Errorf("%s %s: %w", verb, resource, err)) }

@@ -89,7 +89,7 @@ func (s *Source) listed(ctx context.Context) bool {
 // newSourceStore returns the store of one resource, whose changes the source delivers. The kind is
 // an empty object of the resource.
 func newSourceStore[List runtime.Object](
-	s *Source, resource string, kind runtime.Object, from kind[List],
+	s *Source, resource string, kind runtime.Object, from lister[List],
 ) *store {
 	s.outages.expect(resource)
 	c := newConverter()
