@@ -36,6 +36,7 @@ type Backend struct {
 	told     *atomic.Pointer[map[string]string] // spelling, for backends beside this one
 	// bridges says that ebtables was found to have all that is needed, also to backends beside this one
 	bridges   *atomic.Bool
+	looks     bool // it changes nothing, and tries nothing out
 	noBridges bool // it was missing, in whole or in part, when the segment was put
 	// intact is the sketch of what the last Observe found, if nothing was wrong with it and nothing
 	// was applied since; else nil. Watch compares with it.

@@ -12,7 +12,7 @@ import (
 func (b *Backend) Beside(netns int) *Backend {
 	// It claims nothing: the rules stay in the hands of this one.
 	beside := Open(Options{NetNS: netns})
-	beside.told, beside.bridges = b.told, b.bridges
+	beside.told, beside.bridges, beside.looks = b.told, b.bridges, true
 	return beside
 }
 

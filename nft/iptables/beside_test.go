@@ -1,10 +1,24 @@
 package iptables
 
 import (
+	"errors"
 	"testing"
 
+	"github.com/picket-project/picket/nft/iptables/ebtables"
 	"github.com/picket-project/picket/ruleset"
 )
+
+// A backend that only looks makes no chains to find out what ebtables can do.
+func TestBesideTriesNothing(t *testing.T) {
+	b := Open(Options{})
+	if err := b.Beside(0).tryBridges(); !errors.Is(err, ebtables.ErrMissing) {
+		t.Error(err)
+	}
+	b.bridges.Store(true)
+	if err := b.Beside(0).tryBridges(); err != nil {
+		t.Error(err)
+	}
+}
 
 // A backend beside the one that applies finds all as it should be, and what somebody has changed.
 func TestLookBeside(t *testing.T) {
