@@ -52,7 +52,7 @@ func lookAtKernel(ctx context.Context, probe nft.Prober) []looked {
 			return []looked{{kernel, amiss, joined(err) + "; iptables does not do either: " + joined(lack)}}
 		}
 		instead := looked{kernel, warned, joined(err) + "; iptables and ipset will hold the rules"}
-		list, _ := other.Features() // of these nothing is amiss that is not there
+		list, _ := other.Features() // what is not there is in the list, and no error
 		return append([]looked{instead}, lackedBy(kernel, list)...)
 	case err != nil:
 		return []looked{{kernel, unclear, joined(err)}}

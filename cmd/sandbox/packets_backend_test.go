@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/nft/iptables"
+	"github.com/picket-project/picket/ruleset"
 )
 
 // backendVariable names the backend that the packet tests are run with: nftables (or nothing), or
@@ -40,7 +42,16 @@ func bridgesLack(t *testing.T) string {
 	if !onIPTables() {
 		return ""
 	}
-	list, err := iptables.Open(iptables.Options{}).Features()
+	ns, err := sandbox.NewNetns() // to find out changes tables
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	var list []ruleset.Feature
+	err = ns.Do(func() (err error) {
+		list, err = iptables.Open(iptables.Options{}).Features()
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,17 +133,18 @@ func packets() []check {
 	}
 }
 
-// ebtables loads its modules, for the checks of it only: a kernel makes its tables for each namespace.
-const ebtables = "modprobe -a ebtables ebtable_nat ebtable_filter ebt_arp ebt_ip ebt_ip6 ebt_vlan; "
+// loadEbtables loads the modules of legacy ebtables, which only checks of it have: where others find
+// them, the backend iptables holds more.
+const loadEbtables = "modprobe -a ebtables ebtable_nat ebtable_filter ebt_arp ebt_ip ebt_ip6 ebt_vlan; "
 
 // onBridges are about what legacy ebtables holds for the backend iptables.
 func onBridges() []check {
 	packets := sandboxTests("bridges, iptables", "no way around by MAC addresses, ARP, tags or other frames",
 		"TestThief|TestOtherFrames|TestSegmentOnRealPackets/VLAN", 40)
-	packets.run = ebtables + "PICKET_TEST_BACKEND=iptables " + packets.run
+	packets.run = loadEbtables + "PICKET_TEST_BACKEND=iptables " + packets.run
 	return []check{packets, {name: "ebtables", shows: "rules are made, read and repaired, beside others'",
 		dir: "nft/iptables", limit: 10 * time.Minute,
-		run: ebtables + "$BIN/iptables.test -test.v -test.run 'TestBridges'"}}
+		run: loadEbtables + "$BIN/iptables.test -test.v -test.run 'TestBridges'"}}
 }
 
 // faults are about what happens while packets flow.
