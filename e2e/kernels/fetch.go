@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -109,8 +110,34 @@ func (d debian) newest(ctx context.Context, prefix string) (string, error) {
 }
 
 // fetch returns the kernel's image, which it downloads and unpacks unless it is in the cache. Where
-// nobody can be asked which is the newest, it is the one that was the last time.
+// nobody can be asked which is the newest, it is the one that was the last time. One process at a time
+// does that; others that use the cache wait.
 func (k kernel) fetch(ctx context.Context, cache string) (image, error) {
+	release, err := lockCache(cache)
+	if err != nil {
+		return image{}, err
+	}
+	defer release()
+	return k.fetchAlone(ctx, cache)
+}
+
+// lockCache waits until no other process has the cache's lock, and takes it until release.
+func lockCache(cache string) (release func() error, err error) {
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(cache, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(os.NewSyscallError("flock", err), lock.Close())
+	}
+	return lock.Close, nil
+}
+
+// fetchAlone is fetch while nobody else changes the cache.
+func (k kernel) fetchAlone(ctx context.Context, cache string) (image, error) {
 	d, release, err := k.newest(ctx, cache)
 	if err != nil {
 		last := k.last(cache)
@@ -231,6 +258,7 @@ var nftPackages = []string{"nftables", "libc6", "libnftables1", "libnftnl11", "l
 
 // nftScript runs the nft program of a folder with the folder's own libraries.
 const nftScript = `#!/bin/sh
+set -e
 root=$(dirname "$(readlink -f "$0")")
 for loader in "$root"/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 \
 	"$root"/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 "$root"/lib/x86_64-linux-gnu/ld-2.*.so; do
@@ -240,11 +268,12 @@ done
 exit 1
 `
 
-// fetchNft returns a program that is the nft of the kernel's release of Debian.
+// fetchNft returns a program that is the nft of the kernel's release of Debian. One in the cache that
+// does not run is fetched again.
 func (k kernel) fetchNft(ctx context.Context, cache string) (program string, err error) {
 	dir := filepath.Join(cache, "nft", k.nft)
 	program = filepath.Join(dir, "nft")
-	if _, err := os.Stat(program); err == nil {
+	if _, err := output(ctx, "", program, "--version"); err == nil {
 		return program, nil
 	}
 	d, err := newDebian(ctx, cache, k.nft)
@@ -260,7 +289,11 @@ func (k kernel) fetchNft(ctx context.Context, cache string) (program string, err
 	if err := d.unpack(ctx, dir, packages); err != nil {
 		return "", fmt.Errorf("nft of %s: %w", k.nft, err)
 	}
-	return program, os.WriteFile(program, []byte(nftScript), 0o755)
+	if err := os.WriteFile(program, []byte(nftScript), 0o755); err != nil {
+		return "", err
+	}
+	_, err = output(ctx, "", program, "--version")
+	return program, err
 }
 
 // output runs a program with text for its standard input, and returns what it printed. Its error

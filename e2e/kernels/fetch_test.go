@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // Without anybody to ask, the kernel is the one that was the newest the last time, if it is whole.
@@ -20,7 +21,10 @@ func TestFetchWithoutNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put(t, filepath.Join(cache, "nft", k.nft, "nft"), nftScript)
+	program := filepath.Join(cache, "nft", k.nft, "nft")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if err := k.remember(cache, release); err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +34,50 @@ func TestFetchWithoutNetwork(t *testing.T) {
 	put(t, filepath.Join(cache, "images", release, "complete"), "")
 	if i, err := k.fetch(context.Background(), cache); err != nil || i.release != release || i.nft == "" {
 		t.Errorf("%+v, %v", i, err)
+	}
+}
+
+// A program of nft in the cache that has lost its libraries is not taken.
+func TestFetchNftThatDoesNotRun(t *testing.T) {
+	cache, k := t.TempDir(), kernel{nft: "bookworm"}
+	dir := filepath.Join(cache, "nft", k.nft)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "nft"), []byte(nftScript), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir()) // without apt
+	if program, err := k.fetchNft(context.Background(), cache); err == nil {
+		t.Error(program)
+	}
+}
+
+// Two at once do not use the cache together.
+func TestLockCache(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	release, err := lockCache(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan error)
+	go func() {
+		release, err := lockCache(cache)
+		if err == nil {
+			err = release()
+		}
+		taken <- err
+	}()
+	select {
+	case err := <-taken:
+		t.Fatalf("taken twice: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-taken; err != nil {
+		t.Error(err)
 	}
 }
 
