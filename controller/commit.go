@@ -55,8 +55,10 @@ func (c *Controller) commit(ctx context.Context) {
 		err = c.Firewall.Apply(ctx, delta)
 	}
 	if err != nil {
-		// It may be in force for all that, and is not seen as a difference then.
+		// It may be in force for all that, and is not seen as a difference then: whatever follows from
+		// a change has to follow from it, too.
 		c.reviewLater(delta)
+		c.bridge.unknown = true
 		c.failed(ctx, err)
 		return
 	}

@@ -29,6 +29,14 @@ type kernel struct {
 	deltas []ruleset.Delta
 	fail   func(call int) error // asked at each call; nil: never
 	calls  int
+	lost   int // so many answers of Apply still get lost: it is carried out, and fails
+}
+
+// lose has the next answer of Apply get lost.
+func (k *kernel) lose() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lost++
 }
 
 func (k *kernel) Form() ruleset.Form { return k.memory.Form() }
@@ -53,6 +61,10 @@ func (k *kernel) Apply(ctx context.Context, d ruleset.Delta) error {
 	}
 	if !d.Empty() {
 		k.deltas = append(k.deltas, d)
+	}
+	if k.lost > 0 {
+		k.lost--
+		return unix.ENOBUFS
 	}
 	return nil
 }

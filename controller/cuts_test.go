@@ -52,7 +52,7 @@ func TestCutsAreBounded(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newWire()
-			c, source := reviewing(t, w, time.Hour)
+			c, source := reviewing(t, w, &kernel{}, time.Hour)
 			w.change(func() {
 				for n := range 50_000 {
 					w.open = append(w.open, row.open(n))
@@ -137,7 +137,7 @@ func TestEitherEndIsReviewed(t *testing.T) {
 // What waits for a policy of another node's pod is looked at when one changes.
 func TestAPolicyElsewhereIsReasonToLook(t *testing.T) {
 	w := newWire()
-	_, source := reviewing(t, w, time.Hour)
+	_, source := reviewing(t, w, &kernel{}, time.Hour)
 	out := pod("out", "10.244.2.1")
 	out.Namespace, out.Node = "other", "n2"
 	w.change(func() {
@@ -158,7 +158,7 @@ func TestHandOverComesBeforeTheRules(t *testing.T) {
 	w, crowd := newWire(), ruleset.Client{Addr: netip.MustParseAddr("10.244.1.6"),
 		Proto: ruleset.UDP}
 	w.named[crowd] = true
-	c, source := reviewing(t, w, time.Hour)
+	c, source := reviewing(t, w, &kernel{}, time.Hour)
 	old, next := pod("old", "10.244.1.6"), pod("next", "10.244.1.6")
 	old.Labels, next.Labels = map[string]string{"app": "old"}, map[string]string{"app": "next"}
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: old}}}

@@ -62,7 +62,7 @@ func TestWhatAPodLeftEnds(t *testing.T) {
 // Without the denial of unknown pods, a pod that nobody knows yet may have opened it.
 func TestWhatAPodLeftStaysWhereUnknownPodsMaySend(t *testing.T) {
 	w := newWire("10.244.2.1")
-	_, source := reviewing(t, w, time.Hour)
+	_, source := reviewing(t, w, &kernel{}, time.Hour)
 	source <- Mail{Events: []graph.Event{thisNode}}
 	source <- webGone
 	time.Sleep(leftoverDelay + 4*reviewDelay)

@@ -56,6 +56,9 @@ type review struct {
 	left      leftovers
 	looked    bool          // all that was open at the start has been looked at
 	took      time.Duration // by the last look
+	// unlifted says that a commit failed which may be in force for all that, so any cut can be of what
+	// is allowed by now.
+	unlifted bool
 }
 
 // look is what one look at conntrack was for, and what came of it.
@@ -97,7 +100,7 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	}
 	c.scheduleLeftovers()
 	moved := c.movedOwn()
-	if delta.Empty() && len(moved) == 0 && c.review.begun {
+	if delta.Empty() && len(moved) == 0 && c.review.begun && !c.review.unlifted {
 		return
 	}
 	c.review.begun = true
@@ -120,8 +123,9 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 }
 
 // reviewLater takes into the next review what a delta can have forbidden, though it is not known
-// whether the kernel holds it.
+// whether the kernel holds it. What it can have allowed is lifted after the next commit.
 func (c *Controller) reviewLater(delta ruleset.Delta) {
+	c.review.unlifted = true
 	c.review.scope = c.review.scope.Union(ruleset.ScopeOf(delta, c.graph.Subjects))
 	if c.reviews() && c.review.begun && !c.review.scope.Empty() {
 		c.review.schedule(retryReview)

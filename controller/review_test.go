@@ -146,10 +146,9 @@ func (w *wire) cut(clients ...string) func() bool {
 }
 
 // reviewing is a controller that knows of a pod that everybody may reach.
-func reviewing(t *testing.T, w *wire, recheck time.Duration) (*Controller, script) {
+func reviewing(t *testing.T, w *wire, k *kernel, recheck time.Duration) (*Controller, script) {
 	source := script(make(chan Mail))
-	c := start(t, Config{Source: source, Firewall: &kernel{}, Connections: w, Cutter: w,
-		Recheck: recheck})
+	c := start(t, Config{Source: source, Firewall: k, Connections: w, Cutter: w, Recheck: recheck})
 	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
 	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
 	eventually(t, "the first look", func() bool {
@@ -172,7 +171,7 @@ func TestWhatIsForbiddenIsCutAndLiftedAgain(t *testing.T) {
 	w.open = append(w.open, ruleset.Connection{ // the pod's own
 		From: netip.MustParseAddrPort("10.244.1.5:40000"),
 		To:   netip.MustParseAddrPort("10.244.2.1:80"), Proto: ruleset.TCP})
-	_, source := reviewing(t, w, time.Hour)
+	_, source := reviewing(t, w, &kernel{}, time.Hour)
 	for range 3 {
 		source <- isolate
 		eventually(t, "cut", w.cut("10.244.2.1", "10.244.2.2"))
@@ -181,10 +180,24 @@ func TestWhatIsForbiddenIsCutAndLiftedAgain(t *testing.T) {
 	}
 }
 
+// So it is where the kernel carries the change out and the answer gets lost.
+func TestAnAnswerThatWasLostCutsAndLifts(t *testing.T) {
+	w, k := newWire("10.244.2.1", "10.244.2.2"), &kernel{}
+	_, source := reviewing(t, w, k, time.Hour)
+	for range 2 {
+		k.lose()
+		source <- isolate
+		eventually(t, "cut", w.cut("10.244.2.1", "10.244.2.2"))
+		k.lose()
+		source <- free
+		eventually(t, "lifted", w.cut())
+	}
+}
+
 // What only allows more, or concerns none of the node's pods, is no reason to look at conntrack.
 func TestNoLookWithoutNeed(t *testing.T) {
 	w := newWire("10.244.2.1")
-	_, source := reviewing(t, w, time.Hour)
+	_, source := reviewing(t, w, &kernel{}, time.Hour)
 	elsewhere := pod("far", "10.244.2.9")
 	elsewhere.Node = "n2"
 	for range 3 {
@@ -201,7 +214,7 @@ func TestNoLookWithoutNeed(t *testing.T) {
 // However many changes come while a look is under way, they share the next one.
 func TestABurstSharesALook(t *testing.T) {
 	w := newWire("10.244.2.1")
-	_, source := reviewing(t, w, time.Hour)
+	_, source := reviewing(t, w, &kernel{}, time.Hour)
 	w.change(func() { w.slow = make(chan bool) })
 	source <- isolate
 	eventually(t, "a look", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.looks == 2 })
@@ -255,7 +268,7 @@ func TestARepairIsLookedAtWithoutARest(t *testing.T) {
 // A look that fails is a warning, not a reason to be not ready, and is made up for.
 func TestAFailedReviewIsSaidAndMadeUpFor(t *testing.T) {
 	w := newWire("10.244.2.1")
-	c, source := reviewing(t, w, time.Hour)
+	c, source := reviewing(t, w, &kernel{}, time.Hour)
 	w.change(func() { w.fail = errors.New("no conntrack") })
 	source <- isolate
 	eventually(t, "a warning", func() bool {
@@ -271,7 +284,7 @@ func TestAFailedReviewIsSaidAndMadeUpFor(t *testing.T) {
 func TestCutsOfOthers(t *testing.T) {
 	w := newWire("10.244.2.1", "10.244.2.2")
 	w.held[toWeb("10.244.2.3").Flow()] = true // allowed by now, and conntrack has forgotten it
-	_, source := reviewing(t, w, 20*time.Millisecond)
+	_, source := reviewing(t, w, &kernel{}, 20*time.Millisecond)
 	eventually(t, "lifted", w.cut())
 	source <- isolate
 	eventually(t, "cut", w.cut("10.244.2.1", "10.244.2.2"))

@@ -158,6 +158,28 @@ func TestSegmentFollows(t *testing.T) {
 	eventually(t, "a policy anywhere", func() bool { return f.ports() == 2 && f.isolated() == "" })
 }
 
+// Pods are kept apart, too, where the kernel carries a change out and the answer gets lost.
+func TestSegmentFollowsALostAnswer(t *testing.T) {
+	source, f, k := script(make(chan Mail)), &fence{}, &kernel{}
+	start(t, Config{Source: source, Firewall: k, Host: bridged{&surroundings{}}, Separator: f,
+		Recheck: time.Hour})
+	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")},
+		graph.PolicySet{Policy: deny("elsewhere", "deny")}}, Synced: true}
+	eventually(t, "a port", func() bool { return f.ports() == 1 })
+	for _, lost := range []bool{false, true} {
+		if lost {
+			k.lose()
+		}
+		source <- isolate
+		eventually(t, "isolated", func() bool { return f.isolated() == "veth-10.244.1.5" })
+		if lost {
+			k.lose()
+		}
+		source <- free
+		eventually(t, "not isolated", func() bool { return f.isolated() == "" })
+	}
+}
+
 // While bridged packets pass no hook, the ports of isolated pods are closed, and the node is not
 // ready.
 func TestPortsAreClosedWhileBridgesAreUnfiltered(t *testing.T) {

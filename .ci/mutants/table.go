@@ -206,6 +206,10 @@ var mutants = []mutant{
 	{"what a departed pod has open ends", "controller", "controller/graph/query.go",
 		"return len(g.claims[a]) == 0 && !departed &&",
 		"_ = departed\n\treturn len(g.claims[a]) == 0 &&"},
+	{"what an answer that was lost allowed stays cut", "controller", "controller/decide.go",
+		"if c.review.unlifted {", "if false {"},
+	{"a port stays open where an answer was lost", "controller", "controller/commit.go",
+		"\t\tc.bridge.unknown = true\n", ""},
 	{"every commit puts the look off", "controller", "controller/review.go",
 		"(r.at.IsZero() || at.Before(r.at))", "true"},
 
