@@ -56,6 +56,13 @@ func TestFailedTransactionOnRealPackets(t *testing.T) {
 	}
 }
 
+// loseAnswers has the next transaction of each node carried out and fail.
+func (r *rig) loseAnswers() {
+	for _, a := range r.agents {
+		a.tap.breakdown(inTurn(a, []func(func() error) error{carryOut}))
+	}
+}
+
 // inTurn breaks the next transactions of a node, one way after the other.
 func inTurn(a *agent, ways []func(func() error) error) func(func() error) error {
 	return func(apply func() error) error {

@@ -125,6 +125,15 @@ func TestOpenConnectionsOnRealPackets(t *testing.T) {
 				permitted)
 		})
 	}
+	t.Run("and answers of the kernel are lost", func(t *testing.T) {
+		r.loseAnswers()
+		r.tell(changedWorld(t, first, narrowings[0].do))
+		stayCut(t, forbidden)
+		r.loseAnswers()
+		r.tell(first)
+		goOn(t, forbidden)
+		undisturbed(t, permitted)
+	})
 	t.Run("and conntrack forgets", func(t *testing.T) {
 		r.tell(changedWorld(t, first, narrowings[0].do))
 		stayCut(t, forbidden)
