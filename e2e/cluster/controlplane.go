@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/picket-project/picket/ruleset/pace"
 )
 
 // serverURL is where the API server listens, for all hosts.
@@ -32,7 +34,7 @@ func startControlPlane(ctx context.Context, h home, s *state) error {
 	if err != nil {
 		return err
 	}
-	err = poll(ctx, time.Minute, func() error {
+	err = poll(ctx, pace.Measure().Limit(time.Minute), func() error {
 		_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 		return err
 	})
@@ -121,7 +123,7 @@ func waitNodes(ctx context.Context, h home, s *state) error {
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	return poll(ctx, 3*time.Minute, func() error {
+	return poll(ctx, pace.Measure().Limit(3*time.Minute), func() error {
 		if err := ended(h, s); err != nil {
 			stop(err)
 			return err

@@ -18,8 +18,9 @@ type cyclonus struct {
 	binary string
 	// dir takes its log and its report.
 	dir string
-	// noSCTP is the reason to leave SCTP out, or empty.
-	noSCTP string
+	// onlySCTP has only the cases of SCTP run, and noSCTP is the reason to leave SCTP out, or empty.
+	onlySCTP bool
+	noSCTP   string
 }
 
 // cyclonusNamespaces are those of its pods. It cannot be told others: its cases select them by
@@ -39,7 +40,7 @@ func (s cyclonus) protocols() string {
 // Plan asks for all cases: by default cyclonus leaves out more than half of them.
 func (s cyclonus) Plan(ctx context.Context) (Plan, error) {
 	out, err := exec.CommandContext(ctx, s.binary, "generate", "--mock", "--dry-run", "--exclude=",
-		"--server-protocol="+s.protocols()).Output()
+		"--include="+s.include(), "--server-protocol="+s.protocols()).Output()
 	if err != nil {
 		return Plan{}, fmt.Errorf("list the cases of cyclonus: %w", err)
 	}
@@ -50,9 +51,20 @@ func (s cyclonus) Plan(ctx context.Context) (Plan, error) {
 	return plan, nil
 }
 
+// tagSCTP is that of the cases of SCTP.
+const tagSCTP = "sctp"
+
+// include is the tag of the cases to list and to run; empty: all.
+func (s cyclonus) include() string {
+	if s.onlySCTP {
+		return tagSCTP
+	}
+	return ""
+}
+
 // skip says why a case cannot run here.
 func (s cyclonus) skip(c listed) string {
-	if slices.Contains(c.tags, "sctp") {
+	if slices.Contains(c.tags, tagSCTP) {
 		return s.noSCTP
 	}
 	return ""
@@ -100,15 +112,15 @@ func (s cyclonus) generate(ctx context.Context, file io.Writer, log *caseLog) er
 // flags of a run. By address, because where there is no DNS a probe by name is always denied, and
 // every denial looks right.
 func (s cyclonus) flags() []string {
-	flags := []string{
-		"--exclude=", "--destination-type=pod-ip", "--server-protocol=" + s.protocols(),
-		"--perturbation-wait-seconds=2", "--pod-creation-timeout-seconds=300", "--retries=1",
-		"--junit-results-file=" + s.reportFile(),
-	}
+	exclude := ""
 	if s.noSCTP != "" {
-		flags[0] = "--exclude=sctp"
+		exclude = tagSCTP
 	}
-	return flags
+	return []string{
+		"--exclude=" + exclude, "--include=" + s.include(), "--destination-type=pod-ip",
+		"--server-protocol=" + s.protocols(), "--perturbation-wait-seconds=2",
+		"--pod-creation-timeout-seconds=300", "--retries=1", "--junit-results-file=" + s.reportFile(),
+	}
 }
 
 func (s cyclonus) reportFile() string { return filepath.Join(s.dir, "cyclonus.xml") }

@@ -163,12 +163,18 @@ func TestReportThatDisagrees(t *testing.T) {
 }
 
 func TestFlagsOfCyclonus(t *testing.T) {
-	for noSCTP, want := range map[string]string{"": "--exclude= --server-protocol=TCP,UDP,SCTP",
-		"none": "--exclude=sctp --server-protocol=TCP,UDP"} {
-		flags := strings.Join(cyclonus{noSCTP: noSCTP}.flags(), " ")
-		for part := range strings.FieldsSeq(want + " --destination-type=pod-ip") {
+	for _, test := range []struct {
+		of   cyclonus
+		want string
+	}{
+		{cyclonus{}, "--exclude= --include= --server-protocol=TCP,UDP,SCTP"},
+		{cyclonus{noSCTP: "none"}, "--exclude=sctp --include= --server-protocol=TCP,UDP"},
+		{cyclonus{onlySCTP: true}, "--exclude= --include=sctp --server-protocol=TCP,UDP,SCTP"},
+	} {
+		flags := strings.Join(test.of.flags(), " ")
+		for part := range strings.FieldsSeq(test.want + " --destination-type=pod-ip") {
 			if !strings.Contains(flags+" ", part+" ") {
-				t.Errorf("without SCTP (%q): %s; expected %s", noSCTP, flags, part)
+				t.Errorf("%+v: %s; expected %s", test.of, flags, part)
 			}
 		}
 	}

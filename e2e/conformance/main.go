@@ -110,7 +110,7 @@ func (o options) suites(dir string) []Suite {
 			noSCTP: noSCTP})
 	}
 	if o.cyclonus != "" && !o.partial() {
-		all = append(all, cyclonus{binary: o.cyclonus, dir: dir, noSCTP: noSCTP})
+		all = append(all, cyclonus{binary: o.cyclonus, dir: dir, onlySCTP: o.sctp, noSCTP: noSCTP})
 	}
 	return all
 }

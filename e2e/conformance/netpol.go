@@ -53,11 +53,14 @@ func (s netpol) Plan(ctx context.Context) (Plan, error) {
 
 // skip says why a spec cannot run here.
 func (s netpol) skip(name string) string {
-	if strings.Contains(name, "[Feature:SCTPConnectivity]") {
+	if needsSCTP(name) {
 		return s.noSCTP
 	}
 	return ""
 }
+
+// needsSCTP reports whether a spec is one of SCTP.
+func needsSCTP(name string) bool { return strings.Contains(name, "[Feature:SCTPConnectivity]") }
 
 // specName is a spec's full text, without what a report puts around it: the kind of node, and its
 // labels, which are the last pair of brackets.

@@ -16,7 +16,7 @@ type options struct {
 	netpol, cyclonus string
 	results, logs    string
 	focus            string
-	smoke            bool
+	smoke, sctp      bool
 	jobs             int
 }
 
@@ -38,6 +38,7 @@ func parse(args []string) (options, error) {
 		"suite, and no cyclonus")
 	flags.BoolVar(&o.smoke, "smoke", false, "only ten fast specs of Kubernetes' suite that touch "+
 		"everything, and no cyclonus")
+	flags.BoolVar(&o.sctp, "sctp", false, "only what is about SCTP, of both suites")
 	flags.IntVar(&o.jobs, "jobs", 3, "how many of Kubernetes' specs run at a time")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -73,6 +74,7 @@ func (o options) partial() bool { return o.smoke || o.focus != "" }
 func (o options) want() func(name string) bool {
 	focus := regexp.MustCompile(o.focus)
 	return func(name string) bool {
-		return focus.MatchString(name) && (!o.smoke || slices.Contains(smoke, name))
+		return focus.MatchString(name) && (!o.smoke || slices.Contains(smoke, name)) &&
+			(!o.sctp || needsSCTP(name))
 	}
 }

@@ -37,6 +37,7 @@ type options struct {
 	quick   bool
 	run     string // one command instead of the checks
 	append  string // to the kernel's command line, with run
+	memory  int    // MiB, with run
 	root    string // of the repository
 	cache   string
 	out     string // folder of logs
@@ -57,6 +58,7 @@ func parse(args []string) (o options, err error) {
 		"instead of the checks")
 	flags.StringVar(&o.append, "append", "", "with -run, more for the kernel's command line, such as "+
 		"ipv6.disable=1 or module_blacklist=nf_tables")
+	flags.IntVar(&o.memory, "memory", 3072, "with -run, the machine's, in MiB")
 	flags.StringVar(&o.root, "root", "..", "folder of the repository")
 	flags.StringVar(&o.cache, "cache", os.Getenv("CACHE"), "folder for what is downloaded")
 	flags.StringVar(&o.out, "out", "", "folder for logs; without this a new one")
@@ -135,7 +137,7 @@ func (o options) committed(ctx context.Context) string {
 // runEach runs one command under each kernel, up to the first that fails.
 func (o options) runEach(ctx context.Context, images []image) error {
 	for n, k := range o.kernels {
-		m := machine{image: images[n], dir: o.root, memory: 3072, limit: time.Hour,
+		m := machine{image: images[n], dir: o.root, memory: o.memory, limit: 2 * time.Hour,
 			append: o.append}
 		code, err := m.run(ctx, o.run, filepath.Join(o.out, k.name), os.Stdout)
 		if err != nil {
