@@ -52,7 +52,7 @@ func sandboxTests(name, shows, pattern string, minutes int) check {
 // rows is a check by rows of the reliability suite.
 func rows(name, shows, list string, minutes int) check {
 	return check{name: name, shows: shows, dir: "e2e", limit: time.Duration(minutes) * time.Minute,
-		run: "$BIN/reliability -short -slower 10 -scratch $BIN/_scratch -source .. " +
+		run: "$BIN/reliability -short -slower 10 -fewer 5 -scratch $BIN/_scratch -source .. " +
 			"-picket ../bin/picket -rows " + list}
 }
 

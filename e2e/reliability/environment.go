@@ -21,6 +21,7 @@ type environment struct {
 	apiServer           string // the program, for rows that need one
 	backend             string // of the agents, unless a row says otherwise
 	slower              int    // how many times fewer packets are sent a second, and repairs take longer
+	fewer               int    // how many times fewer packets again
 	source              string // the repository
 	dir                 string // of manifests and logs
 	short               bool
@@ -34,7 +35,7 @@ func newEnvironment(picket, scratch, backend string) (*environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &environment{dir: scratch, slower: 1, probe: filepath.Join(scratch, probeProgram),
+	l := &environment{dir: scratch, slower: 1, fewer: 1, probe: filepath.Join(scratch, probeProgram),
 		next: filepath.Join(scratch, nextProgram), seed: 1, backend: backend}
 	for _, p := range []struct {
 		name string

@@ -101,7 +101,7 @@ type sender struct {
 func (s *testbed) newSender(f flow, name string) (*sender, error) {
 	to := net.JoinHostPort(podOf(f.to).Addrs[f.family].String(), servicePort)
 	podName, node, onNode := strings.Cut(f.from, "@")
-	rate := rates[f.network] / s.env.slower
+	rate := rates[f.network] / (s.env.slower * s.env.fewer)
 	if onNode {
 		rate /= onNodes
 	}

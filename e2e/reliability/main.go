@@ -31,6 +31,7 @@ type options struct {
 	backend string // of the agents
 	server  string // the program of an API server, for rows that need one
 	slower  int    // how many times fewer packets are sent a second
+	fewer   int    // and how many times fewer again
 	source  string // the repository, for the programs that are built here
 	scratch string // folder of everything else; empty: a new one
 	short   bool
@@ -51,6 +52,8 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.slower, "slower", 1,
 		"for a slower machine: send so many times fewer packets a second, and give repairs as many times "+
 			"longer")
+	flags.IntVar(&o.fewer, "fewer", 1,
+		"for a machine that -slower does not leave idle between them: so many times fewer packets again")
 	flags.StringVar(&o.source, "source", ".", "folder of the repository")
 	flags.StringVar(&o.scratch, "scratch", "",
 		"folder for what is built here and for logs, which stay; without this they go")
@@ -68,8 +71,8 @@ func parse(args []string) (o options, err error) {
 	if o.backend != nftables && o.backend != iptables {
 		return o, fmt.Errorf("-backend: %q; expected %s or %s", o.backend, nftables, iptables)
 	}
-	if o.slower < 1 {
-		return o, fmt.Errorf("-slower: %d; expected 1 or more", o.slower)
+	if o.slower < 1 || o.fewer < 1 {
+		return o, fmt.Errorf("-slower: %d, -fewer: %d; expected 1 or more", o.slower, o.fewer)
 	}
 	o.rows, err = choose(rows(), *names)
 	return o, err
@@ -122,7 +125,7 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	env.source, env.short, env.seed, env.soak = o.source, o.short, o.seed, o.soak
-	env.apiServer, env.slower = o.server, o.slower
+	env.apiServer, env.slower, env.fewer = o.server, o.slower, o.fewer
 	var results []*result
 	for _, r := range o.rows {
 		fmt.Fprintf(os.Stderr, "%s ...\n", r.Name())

@@ -151,7 +151,7 @@ func TestRowsAreChosenByName(t *testing.T) {
 func TestInterruptedRunFails(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s := testbed{ctx: ctx, env: &environment{slower: 1}}
+	s := testbed{ctx: ctx, env: &environment{slower: 1, fewer: 1}}
 	if _, err := s.await(time.Minute, "never",
 		func() error { return errors.New("no") }); !errors.Is(err, context.Canceled) {
 		t.Error(err)
