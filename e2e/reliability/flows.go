@@ -50,6 +50,9 @@ func (s *testbed) flows() []flow {
 // rates are packets, or connections, a second. What happens between two of them goes unseen.
 var rates = map[string]int{"udp": 1000, "udp-new": 1000, "tcp": 50, "tcp-held": 100}
 
+// answerWithin is how long a sender waits for an answer.
+const answerWithin = 3 * time.Second
+
 // onNodes is how many times less a process of a node sends: there is other traffic, too.
 const onNodes = 5
 
@@ -107,7 +110,8 @@ func (s *testbed) newSender(f flow, name string) (*sender, error) {
 	}
 	d := &sender{flow: f, name: name}
 	d.cmd = s.probe("send", "--flow", name, "--network", f.network, "--to", to, "--rate",
-		fmt.Sprint(max(1, rate)), "--for", "1h")
+		fmt.Sprint(max(1, rate)), "--for", "1h", "--patience",
+		fmt.Sprint(time.Duration(s.env.slower)*answerWithin))
 	stdin, err := d.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
