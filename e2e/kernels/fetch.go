@@ -113,16 +113,16 @@ func (d debian) newest(ctx context.Context, prefix string) (string, error) {
 // nobody can be asked which is the newest, it is the one that was the last time. One process at a time
 // does that; others that use the cache wait.
 func (k kernel) fetch(ctx context.Context, cache string) (image, error) {
-	release, err := lockCache(cache)
+	unlock, err := lockCache(cache)
 	if err != nil {
 		return image{}, err
 	}
-	defer release()
+	defer unlock()
 	return k.fetchAlone(ctx, cache)
 }
 
-// lockCache waits until no other process has the cache's lock, and takes it until release.
-func lockCache(cache string) (release func() error, err error) {
+// lockCache waits until no other process has the cache's lock, and takes it until unlock.
+func lockCache(cache string) (unlock func() error, err error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return nil, err
 	}

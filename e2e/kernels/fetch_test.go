@@ -56,15 +56,15 @@ func TestFetchNftThatDoesNotRun(t *testing.T) {
 // Two at once do not use the cache together.
 func TestLockCache(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "cache")
-	release, err := lockCache(cache)
+	unlock, err := lockCache(cache)
 	if err != nil {
 		t.Fatal(err)
 	}
 	taken := make(chan error)
 	go func() {
-		release, err := lockCache(cache)
+		unlock, err := lockCache(cache)
 		if err == nil {
-			err = release()
+			err = unlock()
 		}
 		taken <- err
 	}()
@@ -73,7 +73,7 @@ func TestLockCache(t *testing.T) {
 		t.Fatalf("taken twice: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
-	if err := release(); err != nil {
+	if err := unlock(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-taken; err != nil {
