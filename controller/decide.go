@@ -201,14 +201,15 @@ func (c *Controller) loadCuts(ctx context.Context) error {
 // liftAllowed lets go on what is cut and allowed by a delta, or by one before it that failed and is in
 // force for all that.
 func (c *Controller) liftAllowed(ctx context.Context, delta ruleset.Delta) error {
-	touched := ruleset.TouchedBy(delta, c.graph.Subjects)
-	if c.review.unlifted {
-		touched = ruleset.Everything()
-	}
+	all := c.review.unlifted
 	// Where this fails the cuts are read anew, and all that are allowed are lifted then.
 	c.review.unlifted = false
 	if c.review.cuts.len() == 0 {
 		return nil
+	}
+	touched := ruleset.Everything()
+	if !all {
+		touched = ruleset.TouchedBy(delta, c.graph.Subjects)
 	}
 	return c.lift(ctx, c.review.cuts.flowsIn(touched))
 }
