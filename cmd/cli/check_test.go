@@ -114,7 +114,8 @@ func TestLookAtKernel(t *testing.T) {
 	}
 }
 
-// ebtablesIn reports whether there is legacy ebtables where do does something, which iptables takes for what is on bridges.
+// ebtablesIn reports whether there is legacy ebtables where do does something: the backend iptables uses
+// it for what is on bridges.
 func ebtablesIn(do func(func() error) error) bool {
 	return do(func() error {
 		kernel, err := ebtables.Dial()
