@@ -18,6 +18,14 @@ import (
 // A pod that a policy isolates, but whose packets pass no hook of its node, keeps the node from
 // being ready, until it is attached as others are.
 func TestHiddenPodOnRealPackets(t *testing.T) {
+	for _, link := range []netlink.Link{&netlink.Macvlan{Mode: netlink.MACVLAN_MODE_BRIDGE},
+		&netlink.IPVlan{Mode: netlink.IPVLAN_MODE_L2}} {
+		t.Run(link.Type(), func(t *testing.T) { hideAndAttach(t, link) })
+	}
+}
+
+// hideAndAttach has a pod with a link on its node's, and then with a veth.
+func hideAndAttach(t *testing.T, link netlink.Link) {
 	r := newRig(t, rigOptions{})
 	odd := netip.MustParseAddr("10.77.0.200")
 	w := setting{
@@ -25,13 +33,13 @@ func TestHiddenPodOnRealPackets(t *testing.T) {
 		policies: []string{`a/out {podSelector: {matchLabels: {app: odd}}, policyTypes: [Egress]}`},
 	}.world(t)
 	r.build(changedWorld(t, w, func(s *stage) { s.dropPod("a/odd") }))
-	inside := r.macvlan("n1", netip.PrefixFrom(odd, 24))
+	inside := r.onLink("n1", link, netip.PrefixFrom(odd, 24))
 	r.send(r.news(w)...)
 	health := r.agents["n1"].control.Health
 	r.agents["n1"].await(t, "not ready, with the pod and what it is behind", func() bool {
 		reason := health.Readiness().Reasons["hidden"]
 		return strings.Contains(reason, "a/odd 10.77.0.200") &&
-			strings.Contains(reason, "macvlan") && strings.Contains(reason, "eth0")
+			strings.Contains(reason, link.Type()) && strings.Contains(reason, "eth0")
 	})
 	ear := r.hears("n2", "hidden")
 	eventually(t, "its packets pass by the rules", func() bool {
@@ -51,8 +59,8 @@ func TestHiddenPodOnRealPackets(t *testing.T) {
 		byHand(true, "a/odd", hostOf("n1"), corev1.ProtocolTCP, 10250, "10.77.0.11")...))
 }
 
-// macvlan makes a namespace whose eth0 is a macvlan on a node's.
-func (r *rig) macvlan(node string, addr netip.Prefix) sandbox.Netns {
+// onLink makes a namespace whose eth0 is the link, on a node's.
+func (r *rig) onLink(node string, link netlink.Link, addr netip.Prefix) sandbox.Netns {
 	r.t.Helper()
 	inside, err := sandbox.NewNetns()
 	r.must(err)
@@ -67,15 +75,14 @@ func (r *rig) macvlan(node string, addr netip.Prefix) sandbox.Netns {
 		if err != nil {
 			return err
 		}
-		link := &netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Name: "moved",
-			ParentIndex: eth0.Attrs().Index}, Mode: netlink.MACVLAN_MODE_BRIDGE}
+		link.Attrs().Name, link.Attrs().ParentIndex = "moved", eth0.Attrs().Index
 		if err := netlink.LinkAdd(link); err != nil {
 			return err
 		}
 		return netlink.LinkSetNsFd(link, int(ns.Fd()))
 	})
 	if errors.Is(err, unix.EOPNOTSUPP) {
-		r.t.Skip("SKIPPED, NOTHING WAS TESTED: this kernel has no macvlan")
+		r.t.Skipf("SKIPPED, NOTHING WAS TESTED: this kernel has no %s", link.Type())
 	}
 	r.must(err)
 	r.must(inside.Do(func() error {

@@ -38,6 +38,10 @@ var errUnfinished = errors.New("the virtual machine did not run the command to i
 // errNotBegun says that it did not even begin.
 var errNotBegun = fmt.Errorf("%w: it did not start", errUnfinished)
 
+// beginLimit is how long a machine may take until it begins: some thirty times as long as one that is
+// translated in software does.
+const beginLimit = 5 * time.Minute
+
 // unended is which of them happened. The first that a machine does with its command is to make the
 // file begun.
 func unended(control string) error {
@@ -65,7 +69,7 @@ func (m machine) run(ctx context.Context, command, out string, printed io.Writer
 	if hasKVM() {
 		m.by = kvm
 		code, err := m.runOnce(ctx, command, out, printed)
-		if !errors.Is(err, errNotBegun) {
+		if !errors.Is(err, errNotBegun) || ctx.Err() != nil {
 			return code, err
 		}
 		fmt.Fprintf(os.Stderr, "without KVM, ten times slower: %v\n", err)
@@ -97,8 +101,16 @@ func (m machine) runOnce(ctx context.Context, command, out string, printed io.Wr
 		return 0, err
 	}
 	console := filepath.Join(work, "console")
-	ctx, cancel := context.WithTimeout(ctx, m.limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, m.limit, fmt.Errorf("it took more than %s", m.limit))
 	defer cancel()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	late := time.AfterFunc(beginLimit, func() {
+		if errors.Is(unended(control), errNotBegun) {
+			giveUp(fmt.Errorf("it said nothing for %s", beginLimit))
+		}
+	})
+	defer late.Stop()
 	flags := m.flags(initrd, console)
 	flags = append(flags, shares(control, out)...)
 	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", flags...)
@@ -116,7 +128,7 @@ func (m machine) runOnce(ctx context.Context, command, out string, printed io.Wr
 	err = follow(filepath.Join(control, "output"), printed, ended)
 	status, readErr := os.ReadFile(filepath.Join(control, "status"))
 	if ctx.Err() != nil {
-		return 0, fmt.Errorf("%w: %w after %s", errUnfinished, ctx.Err(), m.limit)
+		return 0, fmt.Errorf("%w: %w", unended(control), context.Cause(ctx))
 	}
 	if readErr != nil {
 		last, _ := os.ReadFile(console)
@@ -155,7 +167,7 @@ func (m machine) settings(control, command, out string) error {
 	// As process 1, so that the kernel finds modprobe in the same root.
 	run := fmt.Sprintf(`: >/mnt/begun
 exec >/mnt/output 2>&1 </dev/null
-export HOME=/root PATH=%s OUT=%s NFT=%s PICKET_VM=1
+export HOME=/root PATH=%s OUT=%s NFT=%s PICKET_VM=1 REQUIRE_KERNEL=1
 hostname picket; ip link set lo up; ulimit -n 65536
 cd %s && bash -c %s
 echo $? >/mnt/status

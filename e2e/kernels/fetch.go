@@ -59,18 +59,21 @@ func newDebian(ctx context.Context, cache, suite string) (debian, error) {
 	return d, d.update(ctx)
 }
 
-// mirrorOf returns the address of the mirror that this machine uses, up to "/debian".
+// publicMirror is for machines that have apt, but not from Debian.
+const publicMirror = "http://deb.debian.org"
+
+// mirrorOf returns the address of the mirror of Debian that this machine uses, up to "/debian".
 func mirrorOf(ctx context.Context) (string, error) {
-	text, err := output(ctx, "", "apt-get", "indextargets", "--format", "$(REPO_URI)")
+	text, err := output(ctx, "", "apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)")
 	if err != nil {
-		return "", fmt.Errorf("%w; expected a Debian machine", err)
+		return "", fmt.Errorf("%w; expected a machine with apt, such as Debian's or Ubuntu's", err)
 	}
 	for line := range strings.Lines(text) {
-		if mirror, _, is := strings.Cut(line, "/debian/"); is {
-			return mirror, nil
+		if mirror, _, is := strings.Cut(line, "/debian/"); is && strings.HasPrefix(mirror, "Debian ") {
+			return strings.TrimPrefix(mirror, "Debian "), nil
 		}
 	}
-	return "", errors.New("apt-get indextargets: no mirror of Debian in apt's sources")
+	return publicMirror, nil
 }
 
 // update downloads the suite's lists, unless they are fresh.

@@ -75,6 +75,32 @@ func TestTestsAreCounted(t *testing.T) {
 	}
 }
 
+const rowsLog = `tamper-owned ...
+ROW           DONE     LEAK  BREAK  RESETS  LONGEST HOLE  FLOOR  LOST BY THE MACHINE  REPAIR  TIME
+tamper-owned  SKIPPED  0     0      0       0s            0s     0                            0s
+tamper-owned: skipped: the table has no owner on this kernel; Linux 6.9 is needed
+ROW           DONE                 LEAK  BREAK  RESETS  LONGEST HOLE  FLOOR  LOST BY THE MACHINE  REPAIR  TIME
+tamper-owned  SKIPPED              0     0      0       0s            0s     0                            0s
+tamper-free   10 random mutations  0     0      0       1.6s          0s     0                    1.2s    9s
+restart       10 kills             1     0      0       1.6s          0s     0                            9s    FAILED
+tamper-owned: skipped: the table has no owner on this kernel; Linux 6.9 is needed
+tamper-free: note: near > web udp IPv6: sent 576, received 476
+    restart   of a longer note        FAILED
+`
+
+// A row that was not run is no row that went well.
+func TestRowsAreCounted(t *testing.T) {
+	got := outcome{Skipped: map[string]string{}}
+	if err := got.countRows(strings.NewReader(rowsLog)); err != nil {
+		t.Fatal(err)
+	}
+	want := outcome{OK: 1, Failed: []string{"restart"}, Skipped: map[string]string{
+		"tamper-owned": "the table has no owner on this kernel; Linux 6.9 is needed"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // What was not run to its end, or ended badly without a word, is no pass.
 func TestOutcomesAreRead(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -143,7 +169,7 @@ func TestPagesAreWritten(t *testing.T) {
 	deploy := read(t, root, deployFile)
 	if !strings.HasPrefix(deploy, "before\n") || !strings.HasSuffix(deploy, "after\n") ||
 		strings.Contains(deploy, "old") ||
-		!strings.Contains(deploy, fmt.Sprintf("| 2 | %d | 5 | 0 | 2026-11-01 to 2026-11-02 |", checks()-2)) {
+		!strings.Contains(deploy, fmt.Sprintf("| 2 | %d | 5 | 1 | 0 | 2026-11-01 to 2026-11-02 |", checks()-2)) {
 		t.Errorf("%s", deploy)
 	}
 	if err := write(t.TempDir(), nil); err == nil {

@@ -43,7 +43,7 @@ type options struct {
 	out     string // folder of logs
 	commit  string
 	jobs    int  // kernels at once
-	write   bool // KERNELS.json, KERNELS.md and the README
+	write   bool // KERNELS.json, KERNELS.md and deploy/README.md
 	pages   bool // only that, from what KERNELS.json has
 }
 
@@ -64,7 +64,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.out, "out", "", "folder for logs; without this a new one")
 	flags.StringVar(&o.commit, "commit", os.Getenv("VERSION"), "what is checked, for KERNELS.md")
 	flags.IntVar(&o.jobs, "jobs", 3, "kernels at once")
-	flags.BoolVar(&o.write, "write", false, "write KERNELS.json, KERNELS.md and the README")
+	flags.BoolVar(&o.write, "write", false, "write KERNELS.json, KERNELS.md and deploy/README.md")
 	flags.BoolVar(&o.pages, "pages", false, "only make the pages anew from KERNELS.json")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -108,6 +108,10 @@ func (o options) start(ctx context.Context) (err error) {
 		if err := o.build(ctx); err != nil {
 			return err
 		}
+	}
+	if !hasKVM() {
+		fmt.Fprintln(os.Stderr, "no KVM here: instructions are translated, which is ten times slower; "+
+			"all checks take some hours a kernel")
 	}
 	images := make([]image, len(o.kernels))
 	for n, k := range o.kernels {
@@ -187,5 +191,11 @@ func (o options) keep(writing *sync.Mutex, list []outcome) error {
 	}
 	writing.Lock()
 	defer writing.Unlock()
+	// Another process may be at the same files.
+	unlock, err := lockCache(o.cache)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	return write(o.root, list)
 }

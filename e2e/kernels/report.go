@@ -317,15 +317,15 @@ func (os outcomes) reasons(of func(outcome) map[string]string) string {
 
 // deployTable says for operators how much of what was tried went well.
 func (os outcomes) deployTable() string {
-	text := "| kernel | who has it | checks | not run | tests | failed | tried |\n" +
-		"|---|---|---:|---:|---:|---:|---|\n"
+	text := "| kernel | who has it | checks | not run | passed | skipped | failed | tried |\n" +
+		"|---|---|---:|---:|---:|---:|---:|---|\n"
 	for _, k := range os.tried() {
-		tests, failed, all := 0, 0, os.under(k.name)
+		passed, skipped, failed, all := 0, 0, 0, os.under(k.name)
 		for _, o := range all {
-			tests, failed = tests+o.OK, failed+len(o.Failed)
+			passed, skipped, failed = passed+o.OK, skipped+len(o.Skipped), failed+len(o.Failed)
 		}
-		text += fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %s |\n", all.releases(), k.who, len(all),
-			os.notRun(k.name), tests, failed, all.dates())
+		text += fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %d | %s |\n", all.releases(), k.who, len(all),
+			os.notRun(k.name), passed, skipped, failed, all.dates())
 	}
 	return text
 }

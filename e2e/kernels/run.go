@@ -154,12 +154,11 @@ func (o *outcome) read(out string, number int) error {
 		return fmt.Errorf("status %q: %w", status, err)
 	}
 	o.Seconds = (took + 500) / 1000
-	log, err := os.Open(filepath.Join(out, fmt.Sprintf("%d.log", number)))
+	log, err := os.ReadFile(filepath.Join(out, fmt.Sprintf("%d.log", number)))
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	if err := o.count(log); err != nil {
+	if err := errors.Join(o.count(bytes.NewReader(log)), o.countRows(bytes.NewReader(log))); err != nil {
 		return err
 	}
 	if code == 0 && o.OK == 0 && len(o.Skipped) == 0 {
@@ -183,11 +182,47 @@ var featureLine = regexp.MustCompile(`^ +features_test\.go:\d+: (\w+): (true|fal
 // noTests is what a program of tests says whose patterns are no test's.
 const noTests = "testing: warning: no tests to run"
 
+// longestLine is how long a line of a log may be, in bytes.
+const longestLine = 16 << 20
+
+// The table of reliability has a line a row between its head and what the rows say. A line says first
+// that a row was not run, and last that it failed.
+var (
+	tableHead = regexp.MustCompile(`^ROW +DONE `)
+	tableLine = regexp.MustCompile(`^(\S+)  +(SKIPPED)?.*?(FAILED)?\s*$`)
+	rowReason = regexp.MustCompile(`^(\S+): skipped: (.*)`)
+)
+
+// countRows reads what reliability prints: each row is a test.
+func (o *outcome) countRows(log io.Reader) error {
+	inTable := false
+	lines := bufio.NewScanner(log)
+	lines.Buffer(nil, longestLine)
+	for lines.Scan() {
+		if m := rowReason.FindStringSubmatch(lines.Text()); m != nil {
+			o.Skipped[m[1]] = m[2]
+		}
+		m := tableLine.FindStringSubmatch(lines.Text())
+		switch {
+		case tableHead.MatchString(lines.Text()):
+			// The table is printed after each row, the last time with all.
+			inTable, o.OK, o.Failed = true, 0, nil
+		case m == nil:
+			inTable = false
+		case inTable && m[3] != "":
+			o.Failed = append(o.Failed, m[1])
+		case inTable && m[2] == "":
+			o.OK++
+		}
+	}
+	return lines.Err()
+}
+
 // count reads what tests of Go print. That there is no test is an error.
 func (o *outcome) count(log io.Reader) error {
 	o.Skipped, o.Features = map[string]string{}, map[string]bool{}
 	lines := bufio.NewScanner(log)
-	lines.Buffer(nil, 16<<20)
+	lines.Buffer(nil, longestLine)
 	said := "" // last by a test
 	for lines.Scan() {
 		if lines.Text() == noTests {

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/e2e/agenthttp"
 )
@@ -101,9 +104,25 @@ func needNoNfTables(t *testing.T) {
 	}
 }
 
-// A small machine is as good as another one.
+// A small machine is as good as another one, and its agent says first what its kernel lacks.
 func TestSmallMachine(t *testing.T) {
+	var memory unix.Sysinfo_t
+	if err := unix.Sysinfo(&memory); err != nil {
+		t.Fatal(err)
+	}
+	if has := memory.Totalram * uint64(memory.Unit) >> 20; has > 512 || runtime.NumCPU() > 1 {
+		t.Fatalf("%d MiB and %d processors; expected a machine with 512 MiB and one", has, runtime.NumCPU())
+	}
 	n := newNode(t)
-	n.await("ready", ready)
+	r := n.await("ready", ready)
 	n.wantEnforced()
+	lacks := []string{}
+	for _, feature := range r.KernelLacks {
+		name, _, _ := strings.Cut(feature, " ")
+		lacks = append(lacks, name)
+	}
+	first, _, _ := strings.Cut(n.log.String(), "\n")
+	if _, said, _ := strings.Cut(first, " lacks="); !strings.Contains(said, fmt.Sprint(lacks)) {
+		t.Errorf("the first line of the log, with a kernel that lacks %v: %s", lacks, first)
+	}
 }
