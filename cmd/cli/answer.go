@@ -82,7 +82,15 @@ func (o *answerOptions) load(cmd *cobra.Command) (*input.Loaded, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	return o.Cluster(cmd)
+	l, err := o.Cluster(cmd)
+	if l == nil || err != nil || l.Shown == "" {
+		return l, err
+	}
+	// Else nothing would be looked at, and all be well.
+	if err := l.CheckNamespace(l.Shown); err != nil {
+		return nil, fmt.Errorf("--namespace: %w", err)
+	}
+	return l, nil
 }
 
 // complete returns names for the shell; none if nothing can be read.

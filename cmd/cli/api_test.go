@@ -72,7 +72,8 @@ func TestAnswersFromACluster(t *testing.T) {
 	for line, want := range map[string]string{
 		"coverage":                          "a             2      1/2     0/2",
 		"matrix -A":                         "db (StatefulSet)",
-		"coverage --context one -n b":       "NAMESPACE",
+		"coverage --context one -n a":       "NAMESPACE",
+		"coverage -n b":                     "!--namespace: namespace b: not found; meant a?",
 		"diff --delete a/db":                "OPENS",
 		"who-can a/db-0:5432 --user u":      "1 of 2 workloads",
 		"why a/web b/db:1 -n a":             "!namespace b: not found",

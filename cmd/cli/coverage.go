@@ -44,7 +44,7 @@ for egress; 2 after an error.`,
 func runCoverage(cmd *cobra.Command, o *answerOptions, failUnder string) error {
 	// Without the flag nothing is demanded, and the number is not looked at.
 	least, err := strconv.ParseFloat(strings.TrimSuffix(failUnder, "%"), 64)
-	if failUnder != "" && (err != nil || least < 0 || least > 100) {
+	if failUnder != "" && (err != nil || !(least >= 0 && least <= 100)) {
 		return fmt.Errorf("--fail-under %q: expected 0%% to 100%%", failUnder)
 	}
 	l, err := o.load(cmd)

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/picket-project/picket/cmd/cli/exit"
@@ -33,10 +32,10 @@ func newDiffCmd() *cobra.Command {
 		Use:   "diff -f NEW",
 		Short: "Say what a change of policies would cut and open, by workload",
 		Long: `Say what would be cut and opened if the policies and namespaces of NEW were applied over the
-cluster, or over the files of --base: between workloads, on the ports that they declare and without
-a port ("other", such as ICMP), and between them and the internet. Pods are those of the cluster or
-of --base. Where a cluster is asked, so are its agents: which connections that the change would cut
-are open now.
+cluster, or over the files of --base: between workloads, on the ports that they declare or a changed
+policy names and without a port ("other", such as ICMP), and between them and the internet or the
+addresses that a changed policy names. Pods are those of the cluster or of --base. Where a cluster is
+asked, so are its agents: which connections that the change would cut are open now.
 
 The exit code is 0 if nothing changes for any pod, 1 if something does, 2 after an error.`,
 		Example: `  picket diff -f new-policy.yaml
@@ -68,13 +67,24 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	if !o.Given() && len(o.deleted) == 0 {
 		return errors.New("-f is missing; expected files with the new policies, or --delete")
 	}
-	change := input.Flags{Paths: o.Paths, Kustomizations: o.Kustomizations, Recursive: o.Recursive}
+	change := o.Flags
 	// A change can be deletions alone.
 	over := &inspect.Input{}
 	if change.Given() {
 		var err error
 		if over, err = change.Read(cmd.InOrStdin()); err != nil {
 			return err
+		}
+		// What is wrong with the new files is told, and the rest is compared.
+		wrong := problemsOf(over)
+		for _, p := range wrong {
+			input.Tell(cmd.ErrOrStderr(), "warning", p)
+		}
+		if err := change.Refuse(len(wrong), cmd.ErrOrStderr()); err != nil {
+			return err
+		}
+		if len(over.Objects.Policies)+len(over.Objects.Namespaces) == 0 {
+			return errors.New("-f: no NetworkPolicy and no Namespace there; expected files with the new policies")
 		}
 	}
 	// From here on the files are those that the change is applied over.
@@ -83,16 +93,12 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	// What is wrong with the new files is told, and the rest is compared.
-	for _, p := range slices.Concat(over.Unclear, wrongTexts(over)) {
-		input.Tell(cmd.ErrOrStderr(), "warning", p)
-	}
 	base := l.Objects
 	// Applying leaves the policies that the files do not name.
 	if o.replace {
 		base.Policies = nil
 	}
-	after := applied(base, over.Objects)
+	after := applied(base, over.Objects, !o.replace)
 	if err := o.remove(&after); err != nil {
 		return err
 	}
@@ -107,43 +113,19 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	// A script learns by the code that something changes.
-	if !d.Empty() {
+	if !d.Empty() || d.Live != nil && len(d.Live.Cuts) > 0 {
 		return exit.Code(1)
 	}
 	return nil
 }
 
-// wrongTexts are the problems of files, as lines.
-func wrongTexts(in *inspect.Input) []string {
-	var lines []string
-	for _, p := range in.Wrong {
+// problemsOf are the problems of files that state a change, as lines. That they state no pods is none.
+func problemsOf(in *inspect.Input) []string {
+	lines := slices.Clone(in.Unclear)
+	for _, p := range slices.Concat(in.Wrong, in.Empty) {
 		lines = append(lines, p.Error())
 	}
 	return lines
-}
-
-// applied returns the objects with others applied over them.
-func applied(base, over policy.Objects) policy.Objects {
-	after := base
-	after.Policies = slices.Clone(base.Policies)
-	for _, np := range over.Policies {
-		// A policy of the same name is replaced, as kubectl apply does.
-		after.Policies = slices.DeleteFunc(after.Policies, func(old *networkingv1.NetworkPolicy) bool {
-			return old.Namespace == np.Namespace && old.Name == np.Name
-		})
-		after.Policies = append(after.Policies, np)
-	}
-	// Labels of namespaces decide which peers a policy has.
-	after.Namespaces = slices.Clone(base.Namespaces)
-	for _, ns := range over.Namespaces {
-		i := slices.IndexFunc(after.Namespaces, func(old *corev1.Namespace) bool { return old.Name == ns.Name })
-		if i < 0 {
-			after.Namespaces = append(after.Namespaces, ns)
-		} else {
-			after.Namespaces[i] = ns
-		}
-	}
-	return after
 }
 
 // remove takes the policies of --delete out.
@@ -171,7 +153,11 @@ func (p *page) diff(d reach.Diff) {
 	p.isolations(d.Isolates, "would isolate", "that %s free today")
 	p.isolations(d.Frees, "would free", "that %s isolated today")
 	if d.Empty() {
-		p.line("", "nothing changes for any pod")
+		asked := ""
+		if len(d.Policies) > 0 {
+			asked = ", at a port that one declares or a changed policy names"
+		}
+		p.line("", "nothing changes for any pod%s", asked)
 		return
 	}
 	p.links("CUTS", d.Cuts, terminal.Bad)
@@ -194,6 +180,14 @@ func (p *page) isolations(all []reach.Isolation, verb, today string) {
 	}
 }
 
+// only says that something is of one family, if it is.
+func only(family string) string {
+	if family == "" {
+		return ""
+	}
+	return " over " + family + " only"
+}
+
 // shownLinks is how many links are shown without -o wide.
 const shownLinks = 20
 
@@ -210,7 +204,8 @@ func (p *page) links(title string, all []reach.Link, c terminal.Colour) {
 			break
 		}
 		t.Rows = append(t.Rows, []string{
-			fmt.Sprintf("%s %s %s %s", l.From, p.arrow, l.To, l.Port), fmt.Sprint(l.Pairs)})
+			fmt.Sprintf("%s %s %s %s%s", l.From, p.arrow, l.To, l.Port, only(l.Family)),
+			fmt.Sprint(l.Pairs)})
 	}
 	p.table(t)
 	if more := len(all) - len(t.Rows); more > 0 {

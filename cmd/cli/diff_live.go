@@ -20,10 +20,10 @@ type liveReport struct {
 	NotAsked []unasked `json:"notAsked"`
 }
 
-// live asks the agents which connections are open, where a cluster was read and something is cut.
+// live asks the agents which connections are open, where a cluster was read and a change can cut them.
 func (o *diffOptions) live(ctx context.Context, d reach.Diff, before, after *ask.Cluster) *liveReport {
-	// Over --base nothing is live, and where nothing is cut nothing has to be asked.
-	if o.noLive || o.Given() || len(d.Cuts) == 0 {
+	// Over --base nothing is live. What is open can be to a port that nobody declares.
+	if o.noLive || o.Given() || len(d.Policies) == 0 && d.Empty() {
 		return nil
 	}
 	ctx, stop := context.WithTimeout(ctx, o.reach.patience)

@@ -46,8 +46,14 @@ func (o *matrixOptions) Validate(cmd *cobra.Command) error {
 	if o.family != 0 && !o.grid {
 		return errors.New("--family: expected it with --grid")
 	}
+	if o.grid && cmd.Flags().Changed("namespace") {
+		return errors.New("--namespace: expected it without --grid, which has every pod")
+	}
 	if _, err := ruleset.ParseProtocol(o.protocol); err != nil {
 		return fmt.Errorf("--protocol: %w", err)
+	}
+	if o.port == 0 && !o.grid && cmd.Flags().Changed("protocol") {
+		return errors.New("--protocol: expected it with --port or --grid")
 	}
 	return o.answerOptions.Validate()
 }

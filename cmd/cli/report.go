@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -151,10 +150,10 @@ func (o *reportOptions) collect(cmd *cobra.Command, l *input.Loaded) (report.Inp
 		return in, fmt.Errorf("--change: %w", err)
 	}
 	// What is wrong with the new files is told, and the rest is compared.
-	for _, p := range slices.Concat(over.Unclear, wrongTexts(over)) {
+	for _, p := range problemsOf(over) {
 		input.Tell(cmd.ErrOrStderr(), "warning", p)
 	}
-	after := applied(l.Objects, over.Objects)
+	after := applied(l.Objects, over.Objects, true)
 	d := reach.Compare(l.Cluster, ask.New(after, l.Services))
 	in.Diff = &d
 	return in, nil

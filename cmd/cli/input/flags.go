@@ -88,12 +88,17 @@ func (f *Flags) tell(in *inspect.Input, stderr io.Writer) error {
 	for _, n := range in.Notes {
 		Tell(stderr, "note", n)
 	}
-	// It is an answer, not an error: what was to be found was found.
-	if n := len(in.Problems); f.strict && n > 0 {
-		fmt.Fprintf(stderr, "picket: --strict: %s in the manifests\n", inspect.Count(n, "problem"))
-		return exit.Code(1)
+	return f.Refuse(len(in.Problems), stderr)
+}
+
+// Refuse ends the verb where there are problems, with --strict. It is an answer, not an error: what
+// was to be found was found.
+func (f *Flags) Refuse(problems int, stderr io.Writer) error {
+	if !f.strict || problems == 0 {
+		return nil
 	}
-	return nil
+	fmt.Fprintf(stderr, "picket: --strict: %s in the manifests\n", inspect.Count(problems, "problem"))
+	return exit.Code(1)
 }
 
 // Tell prints a line about the manifests: a warning or a note.

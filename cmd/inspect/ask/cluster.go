@@ -87,8 +87,7 @@ func (c *Cluster) addPods() {
 func (c *Cluster) addPolicies() {
 	c.ranges = policy.NewPodRanges(c.snapshot.Nodes)
 	// The first address of a range can be a pod's instead of the tunnel's.
-	isPods := func(a netip.Addr) bool { return len(c.claims[a]) > 0 }
-	aliases := policy.NodeAliases(c.snapshot.Nodes, c.ranges, isPods)
+	aliases := policy.NodeAliases(c.snapshot.Nodes, c.ranges, c.HasPodAt)
 	for _, p := range c.snapshot.Policies {
 		c.Policies = append(c.Policies, p.WithAliases(aliases))
 	}
@@ -132,6 +131,9 @@ func (c *Cluster) Pod(k policy.Key) (Pod, bool) {
 	}
 	return c.Pods[i], true
 }
+
+// HasPodAt reports whether a pod that is not on its node's network states an address.
+func (c *Cluster) HasPodAt(a netip.Addr) bool { return len(c.claims[a]) > 0 }
 
 // Spec returns a policy as it is written.
 func (c *Cluster) Spec(k policy.Key) *networkingv1.NetworkPolicy { return c.specs[k] }

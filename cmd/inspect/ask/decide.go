@@ -1,6 +1,7 @@
 package ask
 
 import (
+	"math"
 	"net/netip"
 
 	"github.com/picket-project/picket/ruleset"
@@ -63,12 +64,19 @@ func (c *Cluster) program(node string) *ruleset.Program {
 	return p
 }
 
+// unlimited is more than any policies need.
+var unlimited = compile.Need{Members: math.MaxInt, Sets: math.MaxInt, Rules: math.MaxInt,
+	Longest: math.MaxInt}
+
 // together returns the snapshot of one node that has all pods whose addresses nobody doubts, and
 // the ranges of all nodes. It has no address, so that nothing is allowed because it is the node.
 func (c *Cluster) together() compile.Snapshot {
 	s := c.snapshot
 	// Addresses outside of all ranges were looked at when disputes were found.
 	s.Node, s.Anywhere = everyNode, true
+	// What one tenant may take of a node does not hold of all of them together.
+	s.Budgets = compile.DefaultBudgets()
+	s.Budgets.Namespace, s.Budgets.Node = unlimited, unlimited
 	s.Nodes = append(s.Nodes[:len(s.Nodes):len(s.Nodes)],
 		policy.Node{Name: everyNode, CIDRs: c.PodRanges()})
 	s.Pods = nil

@@ -129,9 +129,8 @@ func (c *Cluster) PodsOf(s *corev1.Service) []Pod {
 
 // unknown says that nothing has a name, and which names are like it.
 func (c *Cluster) unknown(kind string, k policy.Key) error {
-	if !c.hasNamespace(k.Namespace) {
-		return fmt.Errorf("namespace %s: %w%s", k.Namespace, ErrUnknown,
-			meant(k.Namespace, c.NamespaceNames()))
+	if err := c.CheckNamespace(k.Namespace); err != nil {
+		return err
 	}
 	var names []string
 	for _, p := range c.Pods {
@@ -144,6 +143,22 @@ func (c *Cluster) unknown(kind string, k policy.Key) error {
 		what = kinds[strings.ToLower(kind)]
 	}
 	return fmt.Errorf("%s %s: %w%s", what, k, ErrUnknown, meant(k.Name, names))
+}
+
+// CheckNamespace returns ErrUnknown, with the name that was probably meant, unless something is in the
+// namespace, or it is an object.
+func (c *Cluster) CheckNamespace(name string) error {
+	known := slices.Clone(c.NamespaceNames())
+	for _, p := range c.Policies {
+		known = append(known, p.Namespace)
+	}
+	for _, s := range c.Services {
+		known = append(known, s.Namespace)
+	}
+	if slices.Contains(known, name) {
+		return nil
+	}
+	return fmt.Errorf("namespace %s: %w%s", name, ErrUnknown, meant(name, known))
 }
 
 // meant suggests the name that was probably meant, if one is like it.

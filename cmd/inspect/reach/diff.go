@@ -33,11 +33,13 @@ type Isolation struct {
 }
 
 // Link is a port between two workloads that is cut or opened, between all or some of their pods.
+// One of them can be the internet, or addresses that a changed policy names.
 type Link struct {
-	From  string `json:"from"`
-	To    string `json:"to"`
-	Port  string `json:"port"`
-	Pairs int    `json:"pairs"` // of pods, or of pods and internet
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Port   string `json:"port"`
+	Family string `json:"family,omitempty"` // IPv4 or IPv6, where they have both and one changes
+	Pairs  int    `json:"pairs"`            // of pods, or of pods and what is outside
 }
 
 // Empty reports whether nothing changes for any pod.
@@ -56,8 +58,8 @@ func Compare(before, after *ask.Cluster) Diff {
 	for _, w := range all {
 		d.addIsolation(s, w)
 	}
-	// A workload without pods stands for the internet.
-	all = append(all, workload{name: ask.Internet})
+	s.findAsked()
+	all = append(all, s.outside...)
 	for _, to := range all {
 		for _, from := range all {
 			d.addLinks(s, from, to)
@@ -97,6 +99,8 @@ type states struct {
 	changed       []string               // policies, namespace/name
 	everything    bool                   // other namespaces: any selector can mean others
 	touched       [2]map[policy.Key]bool // by direction: pods that a changed policy selects
+	ports         []ask.Port             // by number, that rules of changed policies name, sorted
+	outside       []workload             // without pods: the internet, and what ipBlocks name
 }
 
 // sameNamespaces reports whether the namespaces are the same, with the same labels.
@@ -182,83 +186,4 @@ func names[T interface{ String() string }](have []string, more []T) []string {
 		}
 	}
 	return have
-}
-
-// addLinks adds the ports between two workloads that are cut or opened.
-func (d *Diff) addLinks(s states, from, to workload) {
-	if len(from.groups)+len(to.groups) == 0 {
-		return // internet to itself
-	}
-	// The last port is what has none, ICMP for instance.
-	for _, port := range append(to.ports(), ask.Port{}) {
-		cut := Link{From: from.name, To: to.name, Port: portName(port)}
-		opened := cut
-		s.eachPair(from, to, port, func(was, is bool, pairs int) {
-			if was && !is {
-				cut.Pairs += pairs
-			}
-			if is && !was {
-				opened.Pairs += pairs
-			}
-		})
-		if cut.Pairs > 0 {
-			d.Cuts = append(d.Cuts, cut)
-		}
-		if opened.Pairs > 0 {
-			d.Opens = append(d.Opens, opened)
-		}
-	}
-}
-
-// eachPair hands over whether pairs of pods, or of pods and internet, were and are allowed.
-func (s states) eachPair(
-	from, to workload, port ask.Port, each func(was, is bool, pairs int),
-) {
-	switch {
-	case len(from.groups) == 0:
-		for _, g := range to.groups {
-			if serves(g, port) {
-				each(fromOutside(s.before, g, port), fromOutside(s.after, g, port), len(g.Pods))
-			}
-		}
-	case len(to.groups) == 0:
-		for _, g := range from.groups {
-			each(toOutside(s.before, g, port), toOutside(s.after, g, port), len(g.Pods))
-		}
-	default:
-		s.eachPodPair(from, to, port, each)
-	}
-}
-
-// eachPodPair is eachPair of two workloads with pods.
-func (s states) eachPodPair(
-	from, to workload, port ask.Port, each func(was, is bool, pairs int),
-) {
-	for _, a := range from.groups {
-		for _, b := range to.groups {
-			can := s.canChange(ruleset.Egress, a) || s.canChange(ruleset.Ingress, b)
-			if !can || !serves(b, port) {
-				continue
-			}
-			was, ok := allowed(s.before, a, b, port)
-			if is, _ := allowed(s.after, a, b, port); ok && was != is {
-				each(was, is, countPairs(a, b))
-			}
-		}
-	}
-}
-
-// fromOutside reports whether internet reaches the pods of a group.
-func fromOutside(c *ask.Cluster, g ask.Group, port ask.Port) bool {
-	return anyAllowed(c, ask.Flows(c.Outside(), g.Rep().Addrs, port))
-}
-
-// toOutside reports whether the pods of a group reach internet.
-func toOutside(c *ask.Cluster, g ask.Group, port ask.Port) bool {
-	return anyAllowed(c, ask.Flows(g.Rep().Addrs, c.Outside(), port))
-}
-
-// anyAllowed reports whether one of the flows gets all the way.
-func anyAllowed(c *ask.Cluster, flows []ruleset.Flow) bool {
-	return slices.ContainsFunc(flows, c.Allowed)
 }

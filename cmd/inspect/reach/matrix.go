@@ -54,7 +54,7 @@ func Workloads(c *ask.Cluster, limits Limits) Matrix {
 		for _, port := range to.asked(limits.Port) {
 			s := Served{To: to.name, Port: portName(port), From: []Sender{}}
 			for _, from := range all {
-				if sender := senders(c, from, to, port); sender.Pairs > 0 {
+				if sender := senders(c, from, to, port, limits.Port.Number != 0); sender.Pairs > 0 {
 					s.From = append(s.From, sender)
 				}
 			}
@@ -77,15 +77,18 @@ func (w workload) asked(only ask.Port) []ask.Port {
 	}
 }
 
-// senders counts the pairs of pods of two workloads that a port is allowed between.
-func senders(c *ask.Cluster, from, to workload, port ask.Port) Sender {
+// senders counts the pairs of pods of two workloads that a port is allowed between; without every, of
+// those that can have the port.
+func senders(c *ask.Cluster, from, to workload, port ask.Port, every bool) Sender {
 	s := Sender{Workload: from.name}
 	for _, a := range from.groups {
 		for _, b := range to.groups {
-			// There is no pair of a pod with itself.
-			is, ok := allowed(c, a, b, port)
-			if !ok || !serves(b, port) {
+			if !every && !serves(b, port) {
 				continue
+			}
+			is, ok := allowed(c, a, b, port)
+			if !ok {
+				continue // there is no pair of a pod with itself
 			}
 			s.Of += countPairs(a, b)
 			if is {

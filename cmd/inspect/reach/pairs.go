@@ -5,17 +5,23 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// allowed asks about one pair of pods of two groups; two different pods of one group. ok is false
-// if there is no such pair.
+// allowed asks about one pair of pods of two groups. ok is false if there is no such pair.
 func allowed(c *ask.Cluster, from, to ask.Group, port ask.Port) (is, ok bool) {
+	flows, ok := flowsBetween(from, to, port)
+	return ok && c.AllAllowed(flows), ok
+}
+
+// flowsBetween returns the flows of one pair of pods of two groups; two different pods of one group.
+// ok is false if there is no such pair.
+func flowsBetween(from, to ask.Group, port ask.Port) (flows []ruleset.Flow, ok bool) {
 	a, b := from.Rep(), to.Rep()
 	if a.Key == b.Key {
 		if len(to.Pods) < 2 {
-			return false, false
+			return nil, false
 		}
 		b = to.Pods[1]
 	}
-	return c.AllAllowed(ask.Flows(a.Addrs, b.Addrs, port)), true
+	return ask.Flows(a.Addrs, b.Addrs, port), true
 }
 
 // countPairs counts the pairs of pods of two groups, none of a pod with itself.
@@ -32,8 +38,11 @@ const Other = "other"
 
 // portName is the name of a port in a list of ports.
 func portName(p ask.Port) string {
-	if p.Protocol == ruleset.AnyProtocol {
+	switch {
+	case p.Protocol == ruleset.AnyProtocol:
 		return Other
+	case p.Number == 0:
+		return p.Protocol.String() + "/" + Other
 	}
 	return p.String()
 }

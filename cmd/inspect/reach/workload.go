@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/picket-project/picket/cmd/inspect/ask"
@@ -13,6 +14,7 @@ type workload struct {
 	pods   int
 	host   bool // all of them are on their nodes' network
 	groups []ask.Group
+	addrs  []netip.Addr // of what is outside, and has no groups
 }
 
 // workloads returns the workloads of pods, sorted.
@@ -30,8 +32,8 @@ func workloads(c *ask.Cluster, pods []ask.Pod) []workload {
 	for _, k := range keys {
 		own := byKey[k]
 		isFree := func(p ask.Pod) bool { return !p.Host }
-		all = append(all, workload{k, k.String(), len(own), !slices.ContainsFunc(own, isFree),
-			c.Groups(own)})
+		all = append(all, workload{key: k, name: k.String(), pods: len(own),
+			host: !slices.ContainsFunc(own, isFree), groups: c.Groups(own)})
 	}
 	return all
 }

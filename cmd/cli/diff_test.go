@@ -1,0 +1,79 @@
+package cli_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What only the cluster has of labels and annotations stays, as with kubectl apply, unless it was
+// applied the last time; with --replace it goes.
+func TestDiffAppliesAsKubectlDoes(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	const pods = `
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: data, labels: {app: db}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: data}
+spec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: shop}}}]}]}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: data}}
+---
+`
+	const plain = `{apiVersion: v1, kind: Namespace, metadata: {name: shop}}`
+	const labelled = `{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: shop}`
+	applied := labelled + `, annotations: {kubectl.kubernetes.io/last-applied-configuration: ` +
+		`'{"metadata":{"name":"shop","labels":{"team":"shop"}}}'}}}`
+	for name, c := range map[string]struct {
+		base, flags string
+		cuts        bool
+	}{
+		"a label by kubectl label":      {labelled + "}}", "", false},
+		"a label that was applied once": {applied, "", true},
+		"all there will be":             {labelled + "}}", "--replace", true},
+	} {
+		dir := t.TempDir()
+		base, change := filepath.Join(dir, "base.yaml"), filepath.Join(dir, "new.yaml")
+		write(t, base, pods+c.base)
+		write(t, change, plain+pods[strings.Index(pods, "\n---\napiVersion"):])
+		args := append([]string{"diff", "--base", base, "-f", change}, strings.Fields(c.flags)...)
+		code, stdout, stderr := picket(args...)
+		if cuts := strings.Contains(stdout, "shop/web -> data/db"); cuts != c.cuts || (code == 1) != cuts {
+			t.Errorf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
+		}
+	}
+}
+
+// With --strict what is wrong in the new files is an answer.
+func TestDiffIsStrict(t *testing.T) {
+	dir := t.TempDir()
+	base, change := filepath.Join(dir, "base.yaml"), filepath.Join(dir, "new.yaml")
+	write(t, base, `{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}`)
+	write(t, change, `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: shop}
+spec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/33}}]}]}
+`)
+	if code, stdout, stderr := picket("diff", "--base", base, "-f", change, "--strict"); code != 1 ||
+		stdout != "" || !strings.Contains(stderr, "--strict: 1 problem in the manifests") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// Files without a policy are no change that changes nothing: a template that failed states nothing.
+func TestDiffOfNothing(t *testing.T) {
+	dir := t.TempDir()
+	base, change := filepath.Join(dir, "base.yaml"), filepath.Join(dir, "new.yaml")
+	write(t, base, `{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}`)
+	write(t, change, "")
+	if code, stdout, stderr := picket("diff", "--base", base, "-f", change); code != 2 || stdout != "" ||
+		!strings.Contains(stderr, "new.yaml: states no object") ||
+		!strings.Contains(stderr, "-f: no NetworkPolicy and no Namespace there") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
