@@ -64,7 +64,11 @@ func (c *Controller) decideOpen(
 	c.endCut(all)
 	c.review.full = c.review.full || d.full
 	c.review.waiting = c.review.waiting.Union(ruleset.ScopeOfAddrs(d.waiting...))
-	return all, c.changeCuts(ctx, ruleset.CutChange{Add: d.added})
+	// Without its cut, what ends could be taken up again by the other end.
+	if err := c.changeCuts(ctx, ruleset.CutChange{Add: d.added}); err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // denials returns what the program denies between some addresses.

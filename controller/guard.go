@@ -63,4 +63,5 @@ func (c *Controller) checkKernel(ctx context.Context) {
 		}
 	}
 	c.kernel.known, c.bridge.unknown, c.kernel.unclosed = false, true, true
+	c.review.touched = true
 }

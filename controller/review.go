@@ -59,6 +59,8 @@ type review struct {
 	// unlifted says that a commit failed which may be in force for all that, so any cut can be of what
 	// is allowed by now.
 	unlifted bool
+	lost     bool // such a commit made the table or its frame anew, without what is cut
+	touched  bool // somebody else may have changed what is cut
 }
 
 // look is what one look at conntrack was for, and what came of it.
@@ -100,14 +102,11 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 	}
 	c.scheduleLeftovers()
 	moved := c.movedOwn()
+	c.doubtCuts(ctx, delta)
 	if delta.Empty() && len(moved) == 0 && c.review.begun && !c.review.unlifted {
 		return
 	}
 	c.review.begun = true
-	// A table that was cleared may have lost them, so they are read anew.
-	if delta.Clear {
-		c.review.cuts = nil
-	}
 	forbidden := ruleset.ScopeOf(delta, c.graph.Subjects).Union(ruleset.ScopeOfAddrs(moved...))
 	c.review.scope = c.review.scope.Union(forbidden)
 	// While somebody else's rules were in force, anything may have come in.
@@ -126,9 +125,23 @@ func (c *Controller) scheduleReview(ctx context.Context, delta ruleset.Delta) {
 // whether the kernel holds it. What it can have allowed is lifted after the next commit.
 func (c *Controller) reviewLater(delta ruleset.Delta) {
 	c.review.unlifted = true
+	c.review.lost = c.review.lost || delta.Clear || delta.Frame
 	c.review.scope = c.review.scope.Union(ruleset.ScopeOf(delta, c.graph.Subjects))
 	if c.reviews() && c.review.begun && !c.review.scope.Empty() {
 		c.review.schedule(retryReview)
+	}
+}
+
+// doubtCuts has the cuts read anew where they may be gone from the kernel: with a table or a frame that
+// was made anew, or by somebody else's hand.
+func (c *Controller) doubtCuts(ctx context.Context, delta ruleset.Delta) {
+	if delta.Clear || delta.Frame || c.review.lost {
+		c.review.cuts = nil
+	}
+	touched := c.review.touched
+	c.review.lost, c.review.touched = false, false
+	if touched {
+		c.recheckCuts(ctx)
 	}
 }
 

@@ -292,6 +292,45 @@ func TestCutsOfOthers(t *testing.T) {
 	eventually(t, "cut again", w.cut("10.244.2.1", "10.244.2.2"))
 }
 
+// What somebody else takes out of what is cut is cut again once it is noticed, as is what goes with a
+// table, also where the answer gets lost that it was made anew.
+func TestCutsThatAreGoneAreMadeAnew(t *testing.T) {
+	for name, lost := range map[string]bool{"taken out": false, "with the table": true} {
+		t.Run(name, func(t *testing.T) {
+			w, k := newWire("10.244.2.1", "10.244.2.2"), &kernel{}
+			c, source := reviewing(t, w, k, time.Hour)
+			source <- isolate
+			eventually(t, "cut", w.cut("10.244.2.1", "10.244.2.2"))
+			if lost {
+				k.mu.Lock()
+				k.memory = ruleset.Memory{}
+				k.mu.Unlock()
+				k.lose()
+			}
+			w.change(func() { clear(w.held) })
+			c.touch()
+			eventually(t, "cut again", w.cut("10.244.2.1", "10.244.2.2"))
+		})
+	}
+}
+
+// A connection whose cut did not reach the kernel does not end: its server would take it up again, and
+// that is allowed.
+func TestNothingEndsWithoutItsCut(t *testing.T) {
+	w := newWire("10.244.2.1")
+	c := withoutLoop(w)
+	c.kernel.bypassed, c.review.cuts = true, newCuts(ruleset.Cuts{}, time.Now())
+	if list, err := c.decideOpen(t.Context(), w.open); err != nil || !slices.Equal(list,
+		[]ruleset.Fate{ruleset.Ended}) {
+		t.Fatalf("%v, %v", list, err)
+	}
+	w.fail = errors.New("no memory")
+	c.review.cuts = newCuts(ruleset.Cuts{}, time.Now())
+	if list, err := c.decideOpen(t.Context(), w.open); err == nil || len(list) > 0 {
+		t.Errorf("without the cut: %v, %v", list, err)
+	}
+}
+
 // withoutLoop is a controller over a wire that knows a cluster, without its loop.
 func withoutLoop(w *wire, events ...graph.Event) *Controller {
 	c := New(Config{Node: "n1", Firewall: &kernel{}, Connections: w, Cutter: w})

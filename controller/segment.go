@@ -21,18 +21,21 @@ type bridgeState struct {
 	unknown bool            // it may not hold any more
 	retry   retryTimer
 	policed bool // there was a policy when it was last looked at
+	nodes   int  // how often nodes had changed by then
 	routed  bool // it keeps pods of shared bridges from saying what routers say
 }
 
 // newBridgeState returns the state before anything was put on bridges.
 func newBridgeState() bridgeState { return bridgeState{retry: newRetryTimer()} }
 
-// separate does so after each change that it can depend on. Where it fails the node is ready: it is
+// separate does so after each change that it can depend on: of policies, nodes, and what the host says. Where it fails the node is ready: it is
 // a second fence.
 func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	c.bridge.unknown = c.bridge.unknown || d.Frame
-	if c.Separator == nil || c.Host == nil || !c.source.whole || !c.bridge.unknown &&
-		!c.host.fresh && !c.remarked(d) {
+	if c.Separator == nil || c.Host == nil || !c.source.whole {
+		return
+	}
+	if changed := c.remarked(d); !changed && !c.bridge.unknown && !c.host.fresh {
 		return
 	}
 	c.host.fresh = false
@@ -61,9 +64,13 @@ func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 
 // remarked reports whether what must hold at any port can have changed.
 func (c *Controller) remarked(d ruleset.Delta) bool {
-	policed := c.graph.HasPolicies()
-	toggled := policed != c.bridge.policed
-	c.bridge.policed = policed
+	policed, nodes := c.graph.HasPolicies(), c.graph.NodeChanges()
+	toggled, moved := policed != c.bridge.policed, nodes != c.bridge.nodes
+	c.bridge.policed, c.bridge.nodes = policed, nodes
+	// Nobody may pretend to be a node, or to have an address of its pods.
+	if moved {
+		return true
+	}
 	// To compare all ports costs more than to see that nothing they depend on has changed.
 	if !toggled && len(d.AddDispatch)+len(d.DelDispatch)+len(d.PutChains) == 0 {
 		return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/picket-project/picket/controller/graph"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // bridged is a host with one bridge, on which every pod has a port called by its address.
@@ -177,6 +179,28 @@ func TestSegmentFollowsALostAnswer(t *testing.T) {
 		}
 		source <- free
 		eventually(t, "not isolated", func() bool { return f.isolated() == "" })
+	}
+}
+
+// Nobody may pretend to have an address of a node that has just joined, or moved, whatever the host
+// says of it.
+func TestSegmentFollowsNodes(t *testing.T) {
+	source, f := script(make(chan Mail)), &fence{}
+	start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{&surroundings{}}, Separator: f,
+		Recheck: time.Hour})
+	source <- Mail{Events: cluster(), Synced: true}
+	eventually(t, "a port", func() bool { return f.ports() == 1 })
+	for _, cidr := range []string{"10.244.9.0/24", "10.244.10.0/24"} {
+		source <- Mail{Events: []graph.Event{graph.NodeSet{Node: policy.Node{Name: "n9",
+			CIDRs: []netip.Prefix{netip.MustParsePrefix(cidr)}}}}}
+		eventually(t, cidr+" is taken", func() bool {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			taken := func(p string) bool {
+				return slices.Contains(f.segment.Taken, ruleset.RangeOf(netip.MustParsePrefix(p)))
+			}
+			return taken(cidr) && (cidr == "10.244.9.0/24" || !taken("10.244.9.0/24"))
+		})
 	}
 }
 

@@ -166,7 +166,9 @@ func (b *openEntries) handOver() {
 		list[i] = e.Connection
 	}
 	fates, err := b.decide(list)
-	b.err = err
+	if b.err = err; err != nil {
+		return
+	}
 	for i, fate := range fates {
 		if e := b.entries[i]; fate == ruleset.Ended || fate == ruleset.Cut && e.offloaded {
 			b.err = errors.Join(b.err, b.asker.end(e))

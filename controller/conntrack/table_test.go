@@ -214,7 +214,7 @@ func TestAfterAnErrorOfTheReview(t *testing.T) {
 	fault := errors.New("no")
 	err := table.Review(t.Context(), everything, func([]ruleset.Connection) ([]ruleset.Fate,
 		error) {
-		return nil, fault
+		return []ruleset.Fate{ruleset.Ended}, fault
 	})
 	if !errors.Is(err, fault) {
 		t.Errorf("got %v", err)

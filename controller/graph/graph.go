@@ -18,14 +18,15 @@ type Graph struct {
 	keepDeparted bool // see KeepDeparted
 
 	// Nodes.
-	nodes     map[string]policy.Node
-	nodeAddrs map[netip.Addr]int             // how many nodes state an address
-	reached   map[netip.Addr]map[string]bool // the nodes that are reached at an address
-	chosen    map[uint8]string               // see ChosenNode
-	podRanges policy.PodRanges
-	aliases   []policy.NodeAlias
-	host      host
-	pending   pending
+	nodes       map[string]policy.Node
+	nodeAddrs   map[netip.Addr]int             // how many nodes state an address
+	nodeChanges int                            // see NodeChanges
+	reached     map[netip.Addr]map[string]bool // the nodes that are reached at an address
+	chosen      map[uint8]string               // see ChosenNode
+	podRanges   policy.PodRanges
+	aliases     []policy.NodeAlias
+	host        host
+	pending     pending
 
 	// Namespaces, policies and pods.
 	namespaces  map[string]*namespace

@@ -20,6 +20,9 @@ type pending struct {
 // for doPending.
 func (g *Graph) setNode(n policy.Node) {
 	old := g.nodes[n.Name]
+	if !old.Equal(n) {
+		g.nodeChanges++
+	}
 	for _, a := range old.Addrs {
 		if g.nodeAddrs[a]--; g.nodeAddrs[a] == 0 {
 			delete(g.nodeAddrs, a)
@@ -65,6 +68,7 @@ func (g *Graph) setRanges(n policy.Node) {
 	if slices.Equal(before, now) {
 		return
 	}
+	g.nodeChanges++
 	g.podRanges.Set(n.Name, now)
 	g.pending.outsideRanges = true
 	g.pending.allPods = g.pending.allPods || len(before) > 0
@@ -76,6 +80,9 @@ func (g *Graph) KnowsNode() bool {
 	_, known := g.nodes[g.node]
 	return known
 }
+
+// NodeChanges counts how often a node, or what is known of this one, has changed.
+func (g *Graph) NodeChanges() int { return g.nodeChanges }
 
 // NodeNames returns the names of all nodes, sorted.
 func (g *Graph) NodeNames() []string { return slices.Sorted(maps.Keys(g.nodes)) }
