@@ -19,6 +19,10 @@ type PodGone struct{ Key policy.Key }
 // NamespaceSet says that a namespace is there, new or changed.
 type NamespaceSet struct{ Namespace policy.Namespace }
 
+// NamespaceAsked says what a namespace was when a server was asked for it, which can be older or newer
+// than what NamespaceSet has said.
+type NamespaceAsked struct{ Namespace policy.Namespace }
+
 // NamespaceGone says that a namespace is deleted.
 type NamespaceGone struct{ Name string }
 
@@ -53,15 +57,16 @@ type BehindSet struct{ Addrs []netip.Addr }
 
 // Each kind of event is one call of the graph.
 
-func (e PodSet) apply(g *Graph)        { g.setPod(e.Pod) }
-func (e PodGone) apply(g *Graph)       { g.deletePod(e.Key) }
-func (e NamespaceSet) apply(g *Graph)  { g.setNamespace(e.Namespace, true) }
-func (e NamespaceGone) apply(g *Graph) { g.deleteNamespace(e.Name) }
-func (e NodeSet) apply(g *Graph)       { g.setNode(e.Node) }
-func (e NodeGone) apply(g *Graph)      { g.deleteNode(e.Name) }
-func (e PolicySet) apply(g *Graph)     { g.setPolicy(e.Policy) }
-func (e PolicyGone) apply(g *Graph)    { g.deletePolicy(e.Key) }
-func (e LinksSet) apply(g *Graph)      { g.setLinks(e.Links) }
-func (e TunnelsSet) apply(g *Graph)    { g.setTunnelPorts(e.Tunnels) }
-func (e HostSet) apply(g *Graph)       { g.setHost(e.Own, e.Ranges) }
-func (e BehindSet) apply(g *Graph)     { g.setBehind(e.Addrs) }
+func (e PodSet) apply(g *Graph)         { g.setPod(e.Pod) }
+func (e PodGone) apply(g *Graph)        { g.deletePod(e.Key) }
+func (e NamespaceSet) apply(g *Graph)   { g.setNamespace(e.Namespace, true) }
+func (e NamespaceAsked) apply(g *Graph) { g.askedNamespace(e.Namespace) }
+func (e NamespaceGone) apply(g *Graph)  { g.deleteNamespace(e.Name) }
+func (e NodeSet) apply(g *Graph)        { g.setNode(e.Node) }
+func (e NodeGone) apply(g *Graph)       { g.deleteNode(e.Name) }
+func (e PolicySet) apply(g *Graph)      { g.setPolicy(e.Policy) }
+func (e PolicyGone) apply(g *Graph)     { g.deletePolicy(e.Key) }
+func (e LinksSet) apply(g *Graph)       { g.setLinks(e.Links) }
+func (e TunnelsSet) apply(g *Graph)     { g.setTunnelPorts(e.Tunnels) }
+func (e HostSet) apply(g *Graph)        { g.setHost(e.Own, e.Ranges) }
+func (e BehindSet) apply(g *Graph)      { g.setBehind(e.Addrs) }

@@ -69,6 +69,8 @@ func indexUnder[K comparable](lists map[K]map[*namespace]bool, key K, ns *namesp
 // once nothing is in it.
 func (g *Graph) setNamespace(n policy.Namespace, hasObject bool) {
 	ns := g.namespace(n.Name)
+	// Once it terminates it does so to its end, also where that was said before an older state of it.
+	n.Terminating = n.Terminating || hasObject && n.UID != "" && n.UID == ns.UID && ns.Terminating
 	g.indexLabels(ns, false)
 	g.countPods(nil, ns.Namespace, -len(ns.pods))
 	if ns.Audit != n.Audit {
@@ -85,6 +87,19 @@ func (g *Graph) setNamespace(n policy.Namespace, hasObject bool) {
 	}
 	if !hasObject {
 		g.dropIfEmpty(ns)
+	}
+}
+
+// askedNamespace takes over what a server has said of a namespace. Of one that is known, only that it
+// terminates: the rest may be older.
+func (g *Graph) askedNamespace(n policy.Namespace) {
+	known := g.namespace(n.Name).Namespace
+	switch {
+	case known.Implied || known.UID != n.UID:
+		g.setNamespace(n, true)
+	case n.Terminating && !known.Terminating:
+		known.Terminating = true
+		g.setNamespace(known, true)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // Namespace is what policies need to know of a namespace.
 type Namespace struct {
 	Name    string
+	UID     string            // metadata.uid: one of the same name that comes later has another
 	Labels  map[string]string // with kubernetes.io/metadata.name
 	Implied bool              // no object says yet which other labels it has
 
@@ -24,7 +25,7 @@ type Namespace struct {
 // NewNamespace converts an API object.
 func NewNamespace(n *corev1.Namespace) Namespace {
 	ns := ImpliedNamespace(n.Name)
-	ns.Implied = false
+	ns.Implied, ns.UID = false, string(n.UID)
 	maps.Copy(ns.Labels, n.Labels)
 	ns.Labels[corev1.LabelMetadataName] = n.Name // an API server lets nobody say otherwise
 	ns.Terminating = n.DeletionTimestamp != nil

@@ -22,12 +22,16 @@ type deletedPolicies struct {
 	source      *Source
 	queue       queue[string]           // of namespaces
 	byNamespace map[string][]policy.Key // in the order of their deletion; guarded by source.mu
+	// gone are namespaces that were deleted since the server was asked for them last; guarded by
+	// source.mu.
+	gone map[string]bool
 }
 
 // newDeletedPolicies returns an empty one, for the policies of a source.
 func newDeletedPolicies(s *Source) *deletedPolicies {
 	return &deletedPolicies{
 		source: s, queue: newQueue[string](), byNamespace: map[string][]policy.Key{},
+		gone: map[string]bool{},
 	}
 }
 
@@ -39,6 +43,13 @@ func (d *deletedPolicies) add(p policy.Key) {
 	d.queue.Add(p.Namespace)
 }
 
+// namespaceGone notes that a namespace is deleted. The caller holds source.mu.
+func (d *deletedPolicies) namespaceGone(name string) {
+	if len(d.byNamespace[name]) > 0 {
+		d.gone[name] = true
+	}
+}
+
 // run asks for namespaces until ctx ends.
 func (d *deletedPolicies) run(ctx context.Context) { process(ctx, d.queue, d.askNamespace) }
 
@@ -48,12 +59,13 @@ func (d *deletedPolicies) run(ctx context.Context) { process(ctx, d.queue, d.ask
 func (d *deletedPolicies) askNamespace(ctx context.Context, name string) error {
 	d.source.mu.Lock()
 	count := len(d.byNamespace[name])
+	delete(d.gone, name)
 	d.source.mu.Unlock()
 	namespace, err := d.source.Client.Namespaces.Get(ctx, name, metav1.GetOptions{})
 	var events []graph.Event
 	switch {
 	case err == nil:
-		events = append(events, graph.EventOf(namespace))
+		events = append(events, graph.NamespaceAsked{Namespace: policy.NewNamespace(namespace)})
 	case !apierrors.IsNotFound(err):
 		err = fmt.Errorf("get namespaces: %w; policies deleted from %s stay in force", err, name)
 		d.source.recordResult("deleted policies", err)
@@ -64,11 +76,15 @@ func (d *deletedPolicies) askNamespace(ctx context.Context, name string) error {
 	return nil
 }
 
-// deliver delivers events and after them the first deletions in a namespace, without those of
-// policies that were created again since.
+// deliver delivers what was said of a namespace, unless it is gone since, and after that the first
+// deletions in it, without those of policies that were created again since.
 func (d *deletedPolicies) deliver(namespace string, count int, events []graph.Event) {
 	d.source.mu.Lock()
 	defer d.source.mu.Unlock()
+	if d.gone[namespace] {
+		events = nil
+	}
+	delete(d.gone, namespace)
 	keys := d.byNamespace[namespace]
 	for _, key := range keys[:count] {
 		if !d.source.policies.has(key) {

@@ -127,6 +127,11 @@ func (s *Source) reportedChanged(o *object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.problems, o.key)
+	// One of the same name that follows without a word in between is another one.
+	was, known := s.revisions[o.key]
+	if o.key.Namespace == "" && known && was.uid != o.revision.uid {
+		s.deleted.namespaceGone(o.key.Name)
+	}
 	s.revisions[o.key] = o.revision
 	s.deliver(source.Mail{Events: []graph.Event{o.event}})
 }
@@ -137,6 +142,7 @@ func (s *Source) namespaceGone(key policy.Key) {
 	defer s.mu.Unlock()
 	delete(s.problems, key)
 	delete(s.revisions, key)
+	s.deleted.namespaceGone(key.Name)
 	s.deliver(source.Mail{Events: []graph.Event{graph.GoneOf(&corev1.Namespace{}, key)}})
 }
 

@@ -92,6 +92,39 @@ func TestAnAnswerCountsForEarlierDeletions(t *testing.T) {
 	}
 }
 
+// What a server said of a namespace that is gone since does not bring it back.
+func TestAnAnswerAboutANamespaceThatIsGone(t *testing.T) {
+	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default", UID: "one"}}
+	other := space.DeepCopy()
+	other.UID = "two"
+	labelled := space.DeepCopy()
+	labelled.Labels = map[string]string{"a": "b"}
+	for name, meanwhile := range map[string]func(*store){
+		"nothing":     func(*store) {},
+		"deleted":     func(namespaces *store) { _ = namespaces.Delete(space) },
+		"another one": func(namespaces *store) { _ = namespaces.Update(other) },
+		"a change":    func(namespaces *store) { _ = namespaces.Update(labelled) },
+	} {
+		objects := fake.NewClientset(space)
+		s, mail := idle(t, objects)
+		namespaces := s.stores[0]
+		_ = namespaces.Add(space)
+		react(objects, "get", "namespaces", func() (bool, error) {
+			meanwhile(namespaces)
+			return false, nil
+		})
+		s.deleted.add(policy.Key{Namespace: "default", Name: "p"})
+		if err := s.deleted.askNamespace(t.Context(), "default"); err != nil {
+			t.Fatal(err)
+		}
+		last := (*mail)[len(*mail)-1].Events
+		_, said := last[0].(graph.NamespaceAsked)
+		if want := name == "nothing" || name == "a change"; said != want || len(gone(*mail)) != 1 {
+			t.Errorf("%s: the answer counts: %t; %+v", name, said, *mail)
+		}
+	}
+}
+
 // Without an answer about the namespace, deleted policies stay in force, and after a while there
 // is a complaint.
 func TestNoAnswerAboutANamespace(t *testing.T) {
