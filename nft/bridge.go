@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
@@ -84,6 +85,24 @@ func toOne() term {
 			Mask: []byte{1, 0, 0, 0, 0, 0}, Xor: make([]byte, 6)},
 		equal(make([]byte, 6)),
 	}}
+}
+
+// toBridgeGroup matches a frame to one of the groups that bridges keep to themselves (IEEE 802.1Q, table
+// 8-1). The kernel hands one up as if its port were of no bridge, past all hooks of bridges.
+func toBridgeGroup() term {
+	return term{
+		// The nft program asks itself whether there is such a header.
+		text: "meta pkttype multicast " +
+			"ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00",
+		exprs: []expr.Any{
+			meta(expr.MetaKeyPKTTYPE), equal([]byte{unix.PACKET_MULTICAST}),
+			meta(expr.MetaKeyIIFTYPE), equal(binaryutil.NativeEndian.PutUint16(unix.ARPHRD_ETHER)),
+			&expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Len: 6},
+			&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 6,
+				Mask: []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}, Xor: make([]byte, 6)},
+			equal([]byte{1, 0x80, 0xc2, 0, 0, 0}),
+		},
+	}
 }
 
 // otherMAC matches frames that say they come from the interface of a pod behind another port.

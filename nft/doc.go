@@ -23,6 +23,7 @@
 //	                    to an address of the node ─► chain tunnels ──────► accept
 //	                    else as in forward, from the map egress4/6 on
 //	 input hook ────► chain input          what pods send to this node
+//	                    to a group that bridges keep to themselves ──────► drop
 //	                    router advertisements and redirects from pods ───► drop
 //	                    chain tunnels: where the node unpacks ───────────► drop
 //

@@ -147,7 +147,10 @@ func frame(f form) []frameChain {
 		)},
 		{"output", &hook{"output", *nftables.ChainHookOutput, priority}, f.onBehalf()},
 		{"input", &hook{"input", *nftables.ChainHookInput, priority}, slices.Concat(
-			[]rule{newRule(notFromLink(linkSet), accept()).because("not from a pod of this node")},
+			[]rule{
+				newRule(toBridgeGroup(), counter(), drop()).because("no IP goes to the groups of bridges"),
+				newRule(notFromLink(linkSet), accept()).because("not from a pod of this node"),
+			},
 			noRouter(ruleset.IPv4), noRouter(ruleset.IPv6),
 			[]rule{newRule(verdict(expr.VerdictJump, tunnels))},
 		)},

@@ -137,7 +137,8 @@ func packets() []check {
 			"Tunnel|Encapsulations|WireGuard", 40),
 		sandboxTests("flowtables", "what others offload is cut and warned of", "Flowtables", 20),
 		sandboxTests("bridges", "no way around by forged addresses, frames or link-local ones",
-			"TestSegment|TestLinkLocal|TestForgedSource|TestThief|TestSourceIsItsOwn|TestOtherFrames", 40),
+			"TestSegment|TestLinkLocal|TestForgedSource|TestThief|TestSourceIsItsOwn|TestOtherFrames|"+
+				"TestGroups", 40),
 		sandboxTests("macvlan and ipvlan", "what passes no hook is named, and not ready",
 			"TestHiddenPod", 20),
 		sandboxTests("lesser kernels", "where owner, deletion at once, source in forward or hooks for bridges are "+
