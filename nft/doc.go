@@ -25,6 +25,7 @@
 //	 input hook ────► chain input          what pods send to this node
 //	                    to a group that bridges keep to themselves ──────► drop
 //	                    router advertisements and redirects from pods ───► drop
+//	                    a pod with a link of its own, not by that ───────► drop
 //	                    chain tunnels: where the node unpacks ───────────► drop
 //
 //	table bridge picket: what pods that share a bridge may say there (segment.go)

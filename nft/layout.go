@@ -146,14 +146,7 @@ func frame(f form) []frameChain {
 			f.forwarded(ruleset.IPv4),
 		)},
 		{"output", &hook{"output", *nftables.ChainHookOutput, priority}, f.onBehalf()},
-		{"input", &hook{"input", *nftables.ChainHookInput, priority}, slices.Concat(
-			[]rule{
-				newRule(toBridgeGroup(), counter(), drop()).because("no IP goes to the groups of bridges"),
-				newRule(notFromLink(linkSet), accept()).because("not from a pod of this node"),
-			},
-			noRouter(ruleset.IPv4), noRouter(ruleset.IPv6),
-			[]rule{newRule(verdict(expr.VerdictJump, tunnels))},
-		)},
+		{"input", &hook{"input", *nftables.ChainHookInput, priority}, f.toNode()},
 	}
 	if f.early {
 		chains = append(chains, frameChain{
@@ -185,8 +178,7 @@ func known() []rule {
 func (f form) forwarded(family ruleset.Family) []rule {
 	var rules []rule
 	if family == ruleset.IPv6 {
-		rules = append(rules, newRule(isICMP(family, neighbourSolicit, neighbourAdvert), onLink(),
-			accept()).because("neighbours find each other"))
+		rules = append(rules, neighbours())
 	}
 	rules = append(rules, noRouter(family)...)
 	if family == ruleset.IPv6 {
@@ -198,6 +190,31 @@ func (f form) forwarded(family ruleset.Family) []rule {
 	}
 	return append(rules, dispatch(ruleset.Egress, family),
 		newRule(verdict(expr.VerdictGoto, arrival)))
+}
+
+// neighbours lets neighbour discovery pass, which a router does not pass on.
+func neighbours() rule {
+	return newRule(isICMP(ruleset.IPv6, neighbourSolicit, neighbourAdvert), onLink(), accept()).
+		because("neighbours find each other")
+}
+
+// toNode is what a packet to this node meets. What a service or a proxy there does for a pod, it does
+// for the source that the packet states.
+func (f form) toNode() []rule {
+	rules := []rule{
+		newRule(toBridgeGroup(), counter(), drop()).because("no IP goes to the groups of bridges"),
+		newRule(notFromLink(linkSet), accept()).because("not from a pod of this node"),
+	}
+	rules = append(rules, noRouter(ruleset.IPv4)...)
+	rules = append(rules, noRouter(ruleset.IPv6)...)
+	// On a bridge, the table of bridges has seen to it.
+	if f.bridge == "" {
+		rules = append(rules, neighbours())
+		for _, family := range ruleset.Families {
+			rules = append(rules, f.ownLink(family)...)
+		}
+	}
+	return append(rules, newRule(verdict(expr.VerdictJump, tunnels)))
 }
 
 // ownLink drops what says that it is from a pod of this node, and did not come in by the pod's
@@ -223,8 +240,8 @@ func fromNobody(terms ...term) rule {
 		because("nobody with this source is there")
 }
 
-// onArrival looks for the way back to the source of what will be forwarded, where the kernel
-// refuses to do that in forward.
+// onArrival looks for the way back to the source of what will be forwarded or is for this node, where
+// the kernel refuses to do that in forward and input.
 func (f form) onArrival() []rule {
 	if f.bridge != "" {
 		return nil
@@ -236,6 +253,10 @@ func (f form) onArrival() []rule {
 	}
 	for _, family := range ruleset.Families {
 		rules = append(rules, fromNobody(notBehind(family), fibUnicast(destination)))
+	}
+	rules = append(rules, neighbours())
+	for _, family := range ruleset.Families {
+		rules = append(rules, fromNobody(notBehind(family), fibLocal(destination)))
 	}
 	return rules
 }

@@ -218,7 +218,7 @@ func (x tampering) resolve(t *testing.T) string {
 func TestObserveSeesAnEditedListing(t *testing.T) {
 	for _, edit := range []struct{ old, new string }{
 		{"hook forward priority filter + 10", "hook forward priority filter - 10"},
-		{"hook input priority filter + 10", "hook output priority filter + 10"},
+		{"hook input priority filter + 10", "hook prerouting priority filter + 10"},
 		{"policy accept", "policy drop"},
 		{"ct state established accept", "ct state new accept"},
 		{"ip6 hoplimit 255", "ip6 hoplimit 254"},

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/picket-project/picket/cmd/sandbox"
+	"github.com/picket-project/picket/nft"
 )
 
 func (r *rig) sendFrames(from string, frames ...sandbox.Frame) {
@@ -347,5 +348,46 @@ func TestGroupsOfBridgesOnRealPackets(t *testing.T) {
 	if heard.Load() != 4*all+1 || unpacked.Load() != all {
 		t.Errorf("LEAK: of %d to groups the node takes %d more, and unpacks %d", len(groups)*len(packets),
 			heard.Load()-4*all-1, unpacked.Load()-all)
+	}
+}
+
+// Where pods have interfaces of their own, what one sends to its node is from its own address, too: a
+// proxy there would pass it on as another's.
+func TestForgedSourceByOwnLinkOnRealPackets(t *testing.T) {
+	needNFTables(t, "features of nf_tables")
+	for name, remove := range map[string]func(*nft.Features){
+		"asked in input":      func(f *nft.Features) { f.Bridge = false },
+		"asked in prerouting": func(f *nft.Features) { f.SourceInForward, f.Bridge = false, false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, rigOptions{open: without(remove), idle: true})
+			w := alone.world(t)
+			r.build(w)
+			heard := r.listen(hostOf("n1"), frameTo)
+			node, own := r.addrsOf("n1"), r.pods["a/cli"].Addrs
+			send := func() {
+				for i, others := range r.pods["a/far"].Addrs {
+					nobody := []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:7::7")}
+					for _, source := range []netip.Addr{others, nobody[i]} {
+						r.sendFrames("a/cli", sandbox.Frame{To: r.macOfNode("n1"),
+							Packet: marked(source, node[i], "forged")})
+					}
+				}
+			}
+			send()
+			eventually(t, "all arrive while nobody filters", func() bool { return heard.Load() == 4 })
+			r.start()
+			r.tell(w)
+			r.waitInForce()
+			send()
+			for i := range own {
+				r.sendFrames("a/cli", sandbox.Frame{To: r.macOfNode("n1"),
+					Packet: marked(own[i], node[i], "own")})
+			}
+			eventually(t, "its own arrive", func() bool { return heard.Load() >= 6 })
+			if holdsWithin(silence, func() bool { return heard.Load() > 6 }) {
+				t.Errorf("LEAK: %d of 4 from others' addresses arrive", heard.Load()-6)
+			}
+		})
 	}
 }
