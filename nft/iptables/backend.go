@@ -28,6 +28,8 @@ type Backend struct {
 	known   map[ruleset.Family]map[ruleset.ChainID]chains
 	// read: nothing was applied since held was read, so that all of it is compared
 	read    bool
+	stale   bool            // a change failed, so the kernel may not hold what held says
+	uncut   bool            // that change was of cuts: what the kernel is found to cut counts
 	fenced  bool            // the fence is known: found by the first Observe, or put
 	pending map[string]bool // sets to be destroyed that the kernel had still in use
 	// spelling has the rules that iptables-save prints in another way than they are written here
@@ -81,6 +83,7 @@ func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
 	o := c.observed()
 	o.Condition, b.copies = condition(k, c)
 	b.content, b.held, b.read, b.fenced = c, k, true, true
+	b.stale, b.uncut = false, false
 	bridges, same, err := b.bridgeCondition()
 	if err != nil {
 		return ruleset.Observed{}, fmt.Errorf("observe: %w", err)
@@ -164,6 +167,9 @@ func (b *Backend) Apply(ctx context.Context, d ruleset.Delta) error {
 		b.collect(ctx)
 		return nil
 	}
+	if err := b.refresh(ctx); err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
 	steps, err := b.next(d)
 	if err == nil {
 		err = b.carryOut(ctx, steps)
@@ -171,6 +177,23 @@ func (b *Backend) Apply(ctx context.Context, d ruleset.Delta) error {
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
+	return nil
+}
+
+// refresh reads the kernel again after a change that failed. The content stays what it should hold,
+// but for cuts if these were to change: whoever asks which there are is told of the kernel's.
+func (b *Backend) refresh(ctx context.Context) error {
+	if !b.stale {
+		return nil
+	}
+	k, err := b.readKernel(ctx)
+	if err != nil {
+		return err
+	}
+	if b.uncut {
+		b.content.cuts = readCuts(k)
+	}
+	b.held, b.read, b.stale, b.uncut = k, true, false, false
 	return nil
 }
 
@@ -215,6 +238,9 @@ func (b *Backend) toContent(changed changes) ([]Step, error) {
 
 // renew brings the kernel to the content. purpose is what that is for, as an error says it.
 func (b *Backend) renew(ctx context.Context, purpose string) error {
+	if err := b.refresh(ctx); err != nil {
+		return fmt.Errorf("%s: %w", purpose, err)
+	}
 	steps, err := b.toContent(nil)
 	if err == nil {
 		err = b.carryOut(ctx, steps)
@@ -275,9 +301,16 @@ func (b *Backend) spread(changed changes, copies map[string]setCopy) map[string]
 	return diffs
 }
 
-// carryOut runs the programs for some steps. Steps of sets that follow each other share a process.
+// carryOut brings the kernel to what it counts as holding. After an error it has to be read again.
 func (b *Backend) carryOut(ctx context.Context, steps []Step) error {
 	b.intact.Store(nil)
+	err := b.runSteps(ctx, steps)
+	b.stale = err != nil
+	return err
+}
+
+// runSteps runs the programs for some steps. Steps of sets that follow each other share a process.
+func (b *Backend) runSteps(ctx context.Context, steps []Step) error {
 	var lines []string
 	for _, s := range steps {
 		if lines = append(lines, s.Sets...); len(s.Rules) == 0 {

@@ -31,10 +31,18 @@ func (b *Backend) Cut(ctx context.Context, c ruleset.CutChange) error {
 	if c.Empty() {
 		return nil
 	}
-	if b.content.cuts.apply(c); b.held.empty() {
+	if b.held.empty() {
 		return fmt.Errorf("cut connections: no rules are known to be there")
 	}
-	return b.renew(ctx, "cut connections")
+	if err := b.refresh(ctx); err != nil {
+		return fmt.Errorf("cut connections: %w", err)
+	}
+	b.content.cuts.apply(c)
+	if err := b.renew(ctx, "cut connections"); err != nil {
+		b.stale, b.uncut = true, true
+		return err
+	}
+	return nil
 }
 
 // apply takes a change in.
