@@ -75,15 +75,7 @@ func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
 	if err != nil {
 		return ruleset.Observed{}, fmt.Errorf("observe: %w", err)
 	}
-	c := found(k)
-	b.recognize(c)
-	if b.fenced {
-		c.fence = b.content.fence
-	}
-	o := c.observed()
-	o.Condition, b.copies = condition(k, c)
-	b.content, b.held, b.read, b.fenced = c, k, true, true
-	b.stale, b.uncut = false, false
+	o := b.take(k)
 	bridges, same, err := b.bridgeCondition()
 	if err != nil {
 		return ruleset.Observed{}, fmt.Errorf("observe: %w", err)
@@ -98,6 +90,20 @@ func (b *Backend) Observe(ctx context.Context) (ruleset.Observed, error) {
 		b.spelled = false
 	}
 	return o, nil
+}
+
+// take makes what was read the content, and says what that is.
+func (b *Backend) take(k kernel) ruleset.Observed {
+	c := found(k)
+	b.recognize(c)
+	if b.fenced {
+		c.fence = b.content.fence
+	}
+	o := c.observed()
+	o.Condition, b.copies = condition(k, c)
+	b.content, b.held, b.read, b.fenced = c, k, true, true
+	b.stale, b.uncut = false, false
+	return o
 }
 
 // condition compares what was found with what it should be around the same content.

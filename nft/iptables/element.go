@@ -12,8 +12,18 @@ import (
 )
 
 // element is an element of an ipset as ipset prints it: 10.0.0.1, 10.0.0.1,tcp:80, 10.0.0.0/8 or
-// 10.0.0.1,cni0.
+// 10.0.0.1,cni0. Behind a blank stands what changes its meaning, which no element of ours has.
 type element string
+
+// meanings are the words that change what an element means: it matches nothing, or more interfaces.
+// Whoever adds it again with one of them changes neither the size of its set nor any rule.
+var meanings = []string{"nomatch", "wildcard"}
+
+// key is what the kernel finds an element by, and deletes it by.
+func (e element) key() element {
+	key, _, _ := strings.Cut(string(e), " ")
+	return element(key)
+}
 
 // elements is the content of an ipset.
 type elements map[element]bool
@@ -26,6 +36,19 @@ func (all elements) sorted() []element {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// byMeaning tells the elements that are like ours from those of another meaning.
+func (all elements) byMeaning() (plain, others elements) {
+	plain, others = elements{}, elements{}
+	for e := range all {
+		if e.key() == e {
+			plain[e] = true
+		} else {
+			others[e] = true
+		}
+	}
+	return plain, others
 }
 
 // setType is a kind of ipset and its family.
@@ -98,8 +121,9 @@ func fits(p netip.Prefix, at netip.Addr, r ruleset.Range) bool {
 	return whole.First == at && whole.Last.Compare(r.Last) <= 0
 }
 
-// membersOf reads the elements of an ipset as members of a set, sorted. Neighbouring prefixes are
-// one range. What is no element of that kind is left out.
+// membersOf reads the elements of an ipset as members of a set, sorted. Prefixes that touch or overlap
+// are one range, as in the blocks of a policy; a node's ranges of pods are prefixes, one each. What is
+// no element of that kind is left out.
 func membersOf(id ruleset.SetID, all elements) []ruleset.Member {
 	var members []ruleset.Member
 	for e := range all {
@@ -108,14 +132,28 @@ func membersOf(id ruleset.SetID, all elements) []ruleset.Member {
 		}
 	}
 	slices.SortFunc(members, ruleset.Member.Compare)
-	if id.Kind == ruleset.Ranges {
+	if id.Kind == ruleset.Ranges && id != ruleset.LocalRange(id.Family) {
 		return joined(members)
 	}
 	return members
 }
 
+// asWritten returns the elements that are written for the members that some elements are read as.
+func asWritten(id ruleset.SetID, read elements) elements {
+	all := elements{}
+	for _, m := range membersOf(id, read) {
+		for _, e := range elementsOf(id, m) {
+			all[e] = true
+		}
+	}
+	return all
+}
+
 // memberOf reads one element.
 func memberOf(id ruleset.SetID, text string) (m ruleset.Member, ok bool) {
+	if strings.Contains(text, " ") {
+		return m, false
+	}
 	first, rest, _ := strings.Cut(text, ",")
 	if id.Kind == ruleset.Ranges {
 		p, err := parsePrefix(first)
@@ -146,28 +184,35 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(addr, addr.BitLen()), err
 }
 
-// joined makes one range of those that touch.
+// joined makes one range of those that touch or overlap.
 func joined(sorted []ruleset.Member) []ruleset.Member {
 	var list []ruleset.Member
 	for _, m := range sorted {
-		if n := len(list); n > 0 && list[n-1].Last.Next() == m.Addr {
-			list[n-1].Last = m.Last
-			continue
+		last := len(list) - 1
+		switch {
+		case last < 0 || m.Addr.Compare(list[last].Last) > 0 && list[last].Last.Next() != m.Addr:
+			list = append(list, m)
+		case m.Last.Compare(list[last].Last) > 0:
+			list[last].Last = m.Last
 		}
-		list = append(list, m)
 	}
 	return list
 }
 
-// canonical writes the address of an element as netip does: the C library has another form for some
-// of IPv6.
-func canonical(text string) element {
-	first, rest, more := strings.Cut(text, ",")
+// canonical reads the words that ipset prints of an element. It writes the address as netip does:
+// the C library has another form for some of IPv6.
+func canonical(words []string) element {
+	first, rest, more := strings.Cut(words[0], ",")
 	if p, err := parsePrefix(first); err == nil {
 		first = string(prefixElement(p))
 	}
 	if more {
 		first += "," + rest
+	}
+	for _, word := range words[1:] {
+		if slices.Contains(meanings, word) {
+			first += " " + word
+		}
 	}
 	return element(first)
 }

@@ -61,7 +61,10 @@ func isFence(chain string) bool {
 func readFence(k kernel) fence {
 	x := fence{kept: map[ruleset.Family]chains{}, taken: map[ruleset.Family]elements{}}
 	for _, f := range ruleset.Families {
-		x.kept[f], x.taken[f] = chains{}, maps.Clone(k.sets[takenSet(f)].elements)
+		x.kept[f], x.taken[f] = chains{}, elements{}
+		for e := range k.sets[takenSet(f)].elements {
+			x.taken[f][e.key()] = true // what somebody has turned off is on again
+		}
 		for name, rules := range k.tables[f][mainTable].chains {
 			if isFence(name) {
 				x.kept[f][name] = rules

@@ -87,10 +87,10 @@ func sets() *rapid.Generator[ruleset.Set] {
 			case ruleset.AddressPorts:
 				m.Proto = rapid.SampledFrom(ruleset.Protocols[:2]).Draw(t, "proto")
 				m.Port = rapid.SampledFrom(ports).Draw(t, "port")
-			case ruleset.Ranges: // the addresses are 3 apart, so that ranges do not touch
+			case ruleset.Ranges: // the addresses are 3 apart, so that the widest touch the next
 				m.Last = a
-				if rapid.Bool().Draw(t, "wide") {
-					m.Last = a.Next()
+				for range rapid.IntRange(0, 2).Draw(t, "width") {
+					m.Last = m.Last.Next()
 				}
 			}
 			s.Members = append(s.Members, m)

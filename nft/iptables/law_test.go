@@ -21,7 +21,11 @@ func TestNoStepOpensWhatBothProgramsDeny(t *testing.T) {
 		closed := slices.DeleteFunc(slices.Clone(all), func(p packet) bool {
 			return decides(a, p) || decides(b, p)
 		})
-		s.change(t, backend, observedIn(backend), b, func(line string) {
+		have := observedIn(backend, a)
+		if rapid.Bool().Draw(t, "reads") {
+			have = backend.take(s.kernel(backend))
+		}
+		s.change(t, backend, have, b, func(line string) {
 			for _, p := range closed {
 				if s.allows(p) {
 					t.Fatalf("after %q the packet passes: %s by %s", line, p.Flow, p.in)
@@ -48,11 +52,35 @@ func decides(p *ruleset.Program, k packet) bool {
 	return verdict == ruleset.Allowed && !tunnelled
 }
 
-// observedIn is what a backend holds, in the form that Observe has.
-func observedIn(b *Backend) ruleset.Observed {
+// observedIn is what a backend holds, in the form that Observe has: ranges as the program has them.
+func observedIn(b *Backend, p *ruleset.Program) ruleset.Observed {
 	o := b.content.observed()
 	o.Condition = ruleset.Intact
+	for _, s := range p.Sets {
+		if s.ID.Kind == ruleset.Ranges {
+			o.Sets[s.ID] = s.Members
+		}
+	}
 	return o
+}
+
+// kernel is what is read of it: the rules as a backend has written them.
+func (s *simulator) kernel(b *Backend) kernel {
+	k := newKernel()
+	k.tables = b.held.tables
+	for name, set := range s.sets {
+		of := ipset{setType{kind: set.kind}, elements{}}
+		for _, f := range ruleset.Families {
+			if families[f].set == set.family {
+				of.family = f
+			}
+		}
+		for e := range set.elements {
+			of.elements[element(e)] = true
+		}
+		k.sets[name] = of
+	}
+	return k
 }
 
 // change has a backend change a kernel to a program; look is called after every line of ipset and

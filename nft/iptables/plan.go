@@ -34,15 +34,17 @@ func plan(have, want kernel, copies map[string]setCopy, diffs map[string]change)
 	return slices.DeleteFunc(steps, Step.Empty)
 }
 
-// memberSteps split what changes in sets that stay by what it can do to packets.
+// memberSteps split what changes in sets that stay by what it can do to packets. An element of
+// another meaning goes first, since what comes can have its key.
 func memberSteps(copies map[string]setCopy, diffs map[string]change) (closing, opening Step) {
 	closing.Name, opening.Name = "closing", "opening"
 	for _, name := range slices.Sorted(maps.Keys(diffs)) {
-		closes, opens := elementLines("del", name, diffs[name].del), elementLines("add", name,
-			diffs[name].add)
+		plain, others := diffs[name].del.byMeaning()
+		closes, opens := elementLines("del", name, plain), elementLines("add", name, diffs[name].add)
 		if roleIn(copies, name) == denying {
 			closes, opens = opens, closes
 		}
+		closing.Sets = append(closing.Sets, elementLines("del", name, others)...)
 		closing.Sets, opening.Sets = append(closing.Sets, closes...), append(opening.Sets, opens...)
 	}
 	return closing, opening
@@ -52,7 +54,7 @@ func memberSteps(copies map[string]setCopy, diffs map[string]change) (closing, o
 func elementLines(verb, name string, all elements) []string {
 	var lines []string
 	for _, e := range all.sorted() {
-		lines = append(lines, fmt.Sprintf("%s %s %s", verb, name, e))
+		lines = append(lines, fmt.Sprintf("%s %s %s", verb, name, e.key()))
 	}
 	return lines
 }

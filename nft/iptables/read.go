@@ -90,7 +90,7 @@ func readSets(text string) map[string]ipset {
 		case "create":
 			sets[words[1]] = ipset{readType(words), elements{}}
 		case "add":
-			sets[words[1]].elements[canonical(words[2])] = true
+			sets[words[1]].elements[canonical(words[2:])] = true
 		}
 	}
 	return sets
@@ -194,7 +194,8 @@ func (c *content) readTunnels(main chains) {
 	}
 }
 
-// readListing reads which sets there are, and takes the members of a set from one of its copies.
+// readListing reads which sets there are, and takes the members of a set from one of its copies. What
+// is written otherwise there, or is no member, differs from that.
 func (c *content) readListing(rules []string, sets map[string]ipset) {
 	for _, r := range rules {
 		names := lookedUp([]string{r})
@@ -205,11 +206,7 @@ func (c *content) readListing(rules []string, sets map[string]ipset) {
 		}
 		c.found[names[0]] = of
 		if s, there := c.sets[of.id]; !there || len(s.elements) == 0 {
-			all := elements{}
-			for e := range sets[names[0]].elements {
-				all[e] = true
-			}
-			c.sets[of.id] = setContent{what, all}
+			c.sets[of.id] = setContent{what, asWritten(of.id, sets[names[0]].elements)}
 		}
 	}
 }
