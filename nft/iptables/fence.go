@@ -42,7 +42,7 @@ func takenSet(f ruleset.Family) string { return fmt.Sprintf("%staken%d", ownPref
 
 // fence is what is known of the bridges that pods share. An agent that starts keeps what it finds.
 type fence struct {
-	segment ruleset.Segment
+	segment ruleset.Segment // beside kept: Routers alone
 	kept    map[ruleset.Family]chains
 	taken   map[ruleset.Family]elements // of kept
 }
@@ -74,7 +74,20 @@ func readFence(k kernel) fence {
 			return fence{}
 		}
 	}
+	x.segment.Routers = readRouters(k)
 	return x
+}
+
+// readRouters reads by which ports of bridges the rules of both families let routers speak.
+func readRouters(k kernel) (links []string) {
+	others := k.tables[ruleset.IPv6][mainTable].chains[fromPodsChain]
+	for _, r := range k.tables[ruleset.IPv4][mainTable].chains[fromPodsChain] {
+		link, _, _ := strings.Cut(strings.TrimPrefix(r, fromPort("")), " ")
+		if r == fromRouter(link) && slices.Contains(others, r) {
+			links = append(links, link)
+		}
+	}
+	return links
 }
 
 // sets returns the sets of a family.
@@ -175,9 +188,14 @@ func (x *frame) fenceInput() (rules []string) {
 // fromRouters lets pass what came by a port of a bridge that no pod is behind.
 func (x *frame) fromRouters() (rules []string) {
 	for _, link := range x.content.fence.segment.Routers {
-		rules = append(rules, rule(fromPort(link), comment("no pod is behind it"), toReturn))
+		rules = append(rules, fromRouter(link))
 	}
 	return rules
+}
+
+// fromRouter lets pass what came by one port.
+func fromRouter(link string) string {
+	return rule(fromPort(link), comment("no pod is behind it"), toReturn)
 }
 
 // fromPort matches the port of a bridge by which a packet came.

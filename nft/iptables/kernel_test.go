@@ -273,7 +273,8 @@ func TestTheFenceStays(t *testing.T) {
 		{Link: "veth1", Addrs: []netip.Addr{addr("10.244.1.5"), addr("fd00:10:244:1::5")}, Bound: true,
 			Isolated: true},
 		{Link: "veth2", Addrs: []netip.Addr{addr("10.244.1.6")}}, {Link: "veth3", Closed: true},
-	}, Taken: []ruleset.Range{{First: addr("10.244.0.0"), Last: addr("10.244.255.255")}}}
+	}, Taken: []ruleset.Range{{First: addr("10.244.0.0"), Last: addr("10.244.255.255")}},
+		Routers: []string{"eth0", "eth1"}}
 	if err := b.PutSegment(t.Context(), segment); err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +290,21 @@ func TestTheFenceStays(t *testing.T) {
 		} else if input := k.tables[ruleset.IPv4][mainTable].chains[inputChain]; !slices.ContainsFunc(input,
 			func(r string) bool { return strings.HasSuffix(r, jump(portsChain)) }) {
 			t.Errorf("it is not asked about what the node gets: %q", input)
+		} else if rules := k.tables[ruleset.IPv6][mainTable].chains[fromPodsChain]; len(rules) < 2 ||
+			rules[0] != fromRouter("eth0") || rules[1] != fromRouter("eth1") {
+			t.Errorf("routers may not speak any more: %q", rules)
 		}
+	}
+	if have, _, err := b.Beside(0).Look(t.Context(), p); err != nil ||
+		have.Condition != ruleset.Intact {
+		t.Errorf("beside: %v, %v", have.Condition, err)
+	}
+	// What somebody else puts before the rules is no router.
+	run(t, "", "iptables-legacy", "-t", mainTable, "-I", fromPodsChain, "-j", "RETURN")
+	run(t, "", "ip6tables-legacy", "-t", mainTable, "-I", fromPodsChain, "-j", "RETURN")
+	if have, err := Open(Options{}).Observe(t.Context()); err != nil ||
+		have.Condition != ruleset.Damaged {
+		t.Errorf("%v, %v; want it damaged", have.Condition, err)
 	}
 	// What is put before the first look counts, not what is found then.
 	next := Open(Options{})
