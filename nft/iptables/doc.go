@@ -5,6 +5,7 @@
 //	Observed ◄─────────────── read: iptables-legacy-save, ipset save ◄─────────────── kernel
 //
 //	 mangle FORWARD ──► picket-forward      what this node passes on
+//	                      by or to another port of a bridge than its pod's (fence.go) ► drop
 //	                      replies of allowed connections, errors about them ──────► return
 //	                      router advertisements and redirects from pods ──────────► drop
 //	                      a pod of this node, not by the pod's own link ──────────► drop

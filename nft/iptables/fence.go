@@ -13,19 +13,20 @@ import (
 // Where pods share a bridge, a packet that is forwarded tells by which port of the bridge it came.
 // What says that it is from a pod must have come by that pod's port:
 //
-//	picket-ports    to another port ───► picket-ports-closed: from or to a closed port? drop
-//	                tree over the sources that are behind ports: by its own port? return
+//	picket-ports    tree over the sources that are behind ports: by its own port? return
 //	                ├─ by another one ─► picket-ports-known: from a port whose pod is known? drop
 //	                └─ nobody's ───────► picket-ports-other: another pod's or a node's? as above;
 //	                                     from a port that only its pod may send by? drop
 //	picket-delivery tree over the destinations that are behind ports: by its own port? return
 //	                ├─ by another one ─► picket-delivery-known: by a port whose pod is known? drop
 //	                └─ nobody's ───────► picket-delivery-other: by the port of an isolated pod? drop
+//	picket-ports-closed  to another port, from or to a closed one? drop
 //
-// That is what iptables can see of a bridge. Below the network layer ebtables keeps pods apart, and
-// closes ports while br_netfilter is off, where the kernel has it (bridge.go). Ports stay closed for a
-// moment after that, for packets that begin a connection: what a pod answers to a packet that nobody
-// saw looks like one.
+// The first two are asked about every packet: that one belongs to an open connection says nothing of
+// who has sent it, or gets it. That is what iptables can see of a bridge. Below the network layer
+// ebtables keeps pods apart, and closes ports while br_netfilter is off, where the kernel has it
+// (bridge.go). Ports stay closed for a moment after that, for packets that begin a connection: what a
+// pod answers to a packet that nobody saw looks like one.
 const (
 	portsChain  = ownPrefix + "ports"
 	closedChain = portsChain + "-closed"
@@ -67,7 +68,7 @@ func readFence(k kernel) fence {
 		}
 		for name, rules := range k.tables[f][mainTable].chains {
 			if isFence(name) {
-				x.kept[f][name] = rules
+				x.kept[f][name] = withoutClosed(rules)
 			}
 		}
 		if len(x.kept[f]) == 0 {
@@ -76,6 +77,15 @@ func readFence(k kernel) fence {
 	}
 	x.segment.Routers = readRouters(k)
 	return x
+}
+
+// toClosed leads what goes from port to port to the closed ones.
+var toClosed = rule(bridged, jump(closedChain))
+
+// withoutClosed leaves that out of a chain: an older version had it in portsChain, which was not asked
+// about open connections then.
+func withoutClosed(rules []string) []string {
+	return slices.DeleteFunc(slices.Clone(rules), func(r string) bool { return r == toClosed })
 }
 
 // readRouters reads by which ports of bridges the rules of both families let routers speak.
@@ -110,12 +120,26 @@ func (x fence) sets(f ruleset.Family) map[string]ipset {
 // cameByPort leads what came by a port of a bridge to the fence.
 const cameByPort = "-m physdev --physdev-is-in -j " + portsChain
 
+// closes reports whether the fence of a family has closed ports.
+func (x fence) closes(f ruleset.Family) bool {
+	return len(x.kept[f][closedChain]) > 0 ||
+		slices.ContainsFunc(x.segment.Ports, func(p ruleset.Port) bool { return p.Closed })
+}
+
 // fenceForward leads what is forwarded to the fence, by where it came from and by where it goes.
 func (x *frame) fenceForward() []string {
 	if !x.content.fence.active() {
 		return nil
 	}
 	return []string{cameByPort, rule(bridged, jump(deliveryChain))}
+}
+
+// fenceClosed leads what begins a connection to the closed ports, where there are any.
+func (x *frame) fenceClosed() []string {
+	if !x.content.fence.closes(x.family) {
+		return nil
+	}
+	return []string{toClosed}
 }
 
 // fenceChains makes the chains of the fence.
@@ -160,8 +184,6 @@ func (x *frame) fenceChains() {
 	}
 	if len(closed) > 0 {
 		x.made[closedChain] = closed
-		x.made[portsChain] = slices.Insert(x.made[portsChain], 0,
-			rule(bridged, jump(closedChain)))
 	}
 }
 

@@ -105,11 +105,12 @@ func lookedUp(rules []string) (names []string) {
 func (x *frame) base() {
 	own := rule("-m addrtype --src-type LOCAL", toReturn)
 	cut := x.cutJump()
-	x.made[forwardChain] = slices.Concat(cut, x.known(), x.forwarded(), x.decided())
+	x.made[forwardChain] = slices.Concat(cut, x.unmarked(), x.neighbours(), x.fenceForward(),
+		x.known(), x.forwarded(), x.decided())
 	if len(cut) > 0 {
 		cut = append([]string{own}, cut...)
 	}
-	x.made[outputChain] = slices.Concat(cut, x.known(), []string{own},
+	x.made[outputChain] = slices.Concat(cut, x.unmarked(), x.known(), []string{own},
 		x.tunnels("-m addrtype --dst-type LOCAL", toDrop),
 		x.tunnels(x.toNode(), toDrop),
 		[]string{rule("-m addrtype --dst-type LOCAL", toReturn)}, x.strangers(), x.decided())
@@ -129,15 +130,31 @@ func (x *frame) base() {
 	x.fenceChains()
 }
 
+// unmarked clears the bit of what is rejected: nobody has rejected the packet yet.
+func (x *frame) unmarked() []string {
+	if !x.rejects {
+		return nil
+	}
+	return []string{"-j MARK --set-xmark 0x0/" + strings.Split(rejectMark, "/")[1]}
+}
+
+// neighbours lets neighbour discovery pass, which comes from and goes to addresses of nobody as well.
+func (x *frame) neighbours() (rules []string) {
+	if x.family != ruleset.IPv6 {
+		return nil
+	}
+	for _, t := range neighbourTypes {
+		rules = append(rules, rule(x.ofType(t), "-m hl --hl-eq 255",
+			comment("neighbours find each other"), toReturn))
+	}
+	return rules
+}
+
 // known lets pass what belongs to connections that were allowed.
 func (x *frame) known() []string {
 	related := state("RELATED")
-	var rules []string
-	if x.rejects { // what is open already was not rejected either
-		rules = append(rules, "-j MARK --set-xmark 0x0/"+strings.Split(rejectMark, "/")[1])
-	}
-	rules = append(rules,
-		rule(state("ESTABLISHED"), comment("replies of what was allowed"), toReturn))
+	rules := []string{
+		rule(state("ESTABLISHED"), comment("replies of what was allowed"), toReturn)}
 	if x.family == ruleset.IPv4 {
 		rules = append(rules,
 			rule(x.ofType(redirect), related, comment("a redirect is no error"), toDrop))
@@ -151,21 +168,14 @@ func (x *frame) known() []string {
 
 // forwarded is what a new packet meets that goes through this node, before any pod's chain.
 func (x *frame) forwarded() []string {
-	var rules []string
-	if x.family == ruleset.IPv6 {
-		for _, t := range neighbourTypes {
-			rules = append(rules, rule(x.ofType(t), "-m hl --hl-eq 255",
-				comment("neighbours find each other"), toReturn))
-		}
-	}
-	rules = append(rules, x.routers()...)
+	rules := x.routers()
 	if x.family == ruleset.IPv6 {
 		for _, e := range []end{source, destination} {
 			rules = append(rules, rule(e.option(), "fe80::/10",
 				comment("a link-local address is no pod's"), jump(fromPodsChain)))
 		}
 	}
-	return slices.Concat(rules, x.ownLink(), x.fenceForward(), x.strangers())
+	return slices.Concat(rules, x.ownLink(), x.fenceClosed(), x.strangers())
 }
 
 // routers asks whether a pod has sent what only a router may say (CVE-2020-10749).
