@@ -16,14 +16,15 @@ type facts struct {
 	prohibited string              // how an administrator's denial is answered
 	// the types of the messages that only a router sends
 	router []string
+	toMany string // the types of addresses of many; xt_addrtype knows no broadcast in IPv6
 }
 
 // families is the facts of both.
 var families = map[ruleset.Family]facts{
 	ruleset.IPv4: {"iptables-legacy", goiptables.ProtocolIPv4, "inet", "icmp", "-m icmp --icmp-type ",
-		"icmp-admin-prohibited", []string{redirect}},
+		"icmp-admin-prohibited", []string{redirect}, "BROADCAST,MULTICAST"},
 	ruleset.IPv6: {"ip6tables-legacy", goiptables.ProtocolIPv6, "inet6", "ipv6-icmp", "-m icmp6 --icmpv6-type ",
-		"icmp6-adm-prohibited", []string{"134", "137"}},
+		"icmp6-adm-prohibited", []string{"134", "137"}, "MULTICAST"},
 }
 
 // redirect is the type of an ICMP redirect, which is no error about a connection (RFC 792).

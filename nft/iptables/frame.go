@@ -219,15 +219,20 @@ func (x *frame) ownLink() []string {
 // told by the interface.
 func (x *frame) early() bool { return x.link == "" && len(x.content.links) > 0 }
 
-// onArrival drops what came in by a pod's link and has a source that nobody has there.
+// onArrival drops what came in by a pod's link and has a source that nobody has there. It is asked
+// before destinations are translated, so an address of the node can be a pod's behind a NodePort; who
+// has no source of its own yet speaks to the node with it.
 func (x *frame) onArrival() []string {
-	return []string{
+	rules := []string{
 		rule(state("RELATED,ESTABLISHED"), comment("forward decides"), toReturn),
 		rule(inSet(x.frameSet(ruleset.Behind(x.family)), source.word(), "src"), toReturn),
 		rule("-m rpfilter", toReturn),
-		rule("-m addrtype ! --dst-type UNICAST", toReturn),
-		rule(comment("nobody with this source is there"), jump(fromPodsChain)),
+		rule("-m addrtype --dst-type "+x.toMany, toReturn),
 	}
+	for _, from := range unbound[x.family] {
+		rules = append(rules, rule("-s "+from, "-m addrtype --dst-type LOCAL", toReturn))
+	}
+	return append(rules, rule(comment("nobody with this source is there"), jump(fromPodsChain)))
 }
 
 // strangers drops what is sent by or to an address of this node's pod range that no known pod has.
