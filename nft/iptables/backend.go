@@ -41,7 +41,7 @@ type Backend struct {
 	looks     bool // it changes nothing, and tries nothing out
 	noBridges bool // it was missing, in whole or in part, when the segment was put
 	// intact is the sketch of what the last Observe found, if nothing was wrong with it and nothing
-	// was applied since; else nil. Watch compares with it.
+	// has changed since; else nil. Watch compares with it.
 	intact atomic.Pointer[sketch]
 }
 
@@ -309,7 +309,9 @@ func (b *Backend) spread(changed changes, copies map[string]setCopy) map[string]
 
 // carryOut brings the kernel to what it counts as holding. After an error it has to be read again.
 func (b *Backend) carryOut(ctx context.Context, steps []Step) error {
-	b.intact.Store(nil)
+	if len(steps) > 0 {
+		b.intact.Store(nil)
+	}
 	err := b.runSteps(ctx, steps)
 	b.stale = err != nil
 	return err

@@ -14,6 +14,9 @@ import (
 // show their own pods' addresses only. What ebtables holds depends on nothing in other tables; it is
 // replaced first, since that takes no time and can close ports.
 func (b *Backend) PutSegment(ctx context.Context, s ruleset.Segment) error {
+	if at := b.content.fence; !b.fenced || at.kept != nil || !at.segment.Equal(s) {
+		b.intact.Store(nil) // what it says of ebtables depends on the segment
+	}
 	b.content.fence, b.fenced = fence{segment: s}, true
 	err := b.putBridges(s)
 	if err != nil {
@@ -28,17 +31,22 @@ func (b *Backend) PutSegment(ctx context.Context, s ruleset.Segment) error {
 // putBridges has ebtables hold what a segment needs. Where there is none, that is no error: Features
 // says so.
 func (b *Backend) putBridges(s ruleset.Segment) error {
-	b.intact.Store(nil)
+	same := true
 	err := b.onBridges(func(kernel *ebtables.Conn) error {
 		for _, l := range bridgeLayouts(s) {
-			if _, err := kernel.Put(l, isOurs); err != nil {
+			changed, err := kernel.Put(l, isOurs)
+			if same = same && !changed; err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	b.noBridges = errors.Is(err, ebtables.ErrMissing)
-	return unlessMissing(err)
+	missing := errors.Is(err, ebtables.ErrMissing)
+	if err = unlessMissing(err); err != nil || !same || missing != b.noBridges {
+		b.intact.Store(nil)
+	}
+	b.noBridges = missing
+	return err
 }
 
 // onBridges connects with ebtables in the backend's namespace.

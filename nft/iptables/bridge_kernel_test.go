@@ -177,6 +177,36 @@ func TestWithoutEbtables(t *testing.T) {
 	}
 }
 
+// A segment that is put for the first time is watched from the next look on, also where an agent before
+// has left all of it.
+func TestBridgesAreWatchedAfterARestart(t *testing.T) {
+	needEbtables(t)
+	b, p := Open(Options{}), sample(ruleset.Drop)
+	converge(t, b, p)
+	if err := b.PutSegment(t.Context(), bridgeSample()); err != nil {
+		t.Fatal(err)
+	}
+	next := Open(Options{})
+	converge(t, next, p)
+	if err := next.PutSegment(t.Context(), bridgeSample()); err != nil {
+		t.Fatal(err)
+	}
+	if at := next.intact.Load(); at != nil && at.bridges == "" {
+		t.Error("all is taken for looked at, and ebtables was not")
+	}
+	converge(t, next, p)
+	if err := next.PutSegment(t.Context(), bridgeSample()); err != nil {
+		t.Fatal(err)
+	}
+	if at := next.intact.Load(); at == nil || at.bridges == "" {
+		t.Error("what is there already is taken for a change")
+	}
+	if err := next.PutSegment(t.Context(), ruleset.Segment{}); err != nil ||
+		next.intact.Load() != nil {
+		t.Errorf("what goes is no change: %v", err)
+	}
+}
+
 // Others who change ebtables at the same time lose nothing, and neither does what is put here.
 func TestBridgesBesideOthers(t *testing.T) {
 	needEbtables(t)

@@ -141,7 +141,8 @@ func TestTamperingIsSeenAndUndone(t *testing.T) {
 	}
 }
 
-// A watch reports what others do, again if they do it again, and nothing else.
+// A watch reports what others do, again if they do it again, and nothing else: also where the same
+// segment is put after each report, as the controller does.
 func TestWatchReportsOthers(t *testing.T) {
 	newNetns(t)
 	ns, err := netns.Get()
@@ -150,7 +151,13 @@ func TestWatchReportsOthers(t *testing.T) {
 	}
 	defer ns.Close()
 	b := Open(Options{NetNS: int(ns)})
-	converge(t, b, sample(ruleset.Drop))
+	answer := func() {
+		converge(t, b, sample(ruleset.Drop))
+		if err := b.PutSegment(t.Context(), fencedPort); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer()
 	reports := make(chan struct{}, 10)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
@@ -159,7 +166,7 @@ func TestWatchReportsOthers(t *testing.T) {
 	// What is repaired and done again leaves sets as large as the damage before did.
 	for _, words := range [][]string{{"iptables-legacy", "-t", "mangle", "-F", forwardChain},
 		{"ipset", "add", "picket-egress4", "10.9.9.9"}, {"ipset", "add", "picket-egress4", "10.9.9.8"}} {
-		converge(t, b, sample(ruleset.Drop))
+		answer()
 		for len(reports) > 0 {
 			<-reports
 		}
@@ -170,7 +177,10 @@ func TestWatchReportsOthers(t *testing.T) {
 			t.Fatalf("nothing is reported of %v", words)
 		}
 	}
-	converge(t, b, sample(ruleset.Drop))
+	answer()
+	if b.intact.Load() == nil {
+		t.Error("a segment that was there takes all for changed")
+	}
 	for len(reports) > 0 {
 		<-reports
 	}
