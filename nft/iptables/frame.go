@@ -110,7 +110,7 @@ func (x *frame) base() {
 	if len(cut) > 0 {
 		cut = append([]string{own}, cut...)
 	}
-	x.made[outputChain] = slices.Concat(cut, x.unmarked(), x.known(), []string{own},
+	x.made[outputChain] = slices.Concat(x.unmarked(), cut, x.known(), []string{own},
 		x.tunnels("-m addrtype --dst-type LOCAL", toDrop),
 		x.tunnels(x.toNode(), toDrop),
 		[]string{rule("-m addrtype --dst-type LOCAL", toReturn)}, x.strangers(), x.decided())
