@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/picket-project/picket/ruleset"
@@ -350,53 +349,6 @@ func (b *Backend) runSteps(ctx context.Context, steps []Step) error {
 	}
 	b.collect(ctx)
 	return nil
-}
-
-// learnSpelling compares once how iptables-save prints the rules that were just loaded with how they
-// are written here: versions differ. Of chains that were not loaded nothing is learned: what is
-// different there, somebody has changed.
-func (b *Backend) learnSpelling(ctx context.Context, loaded map[ruleset.Family]string) error {
-	if b.spelled {
-		return nil
-	}
-	b.spelled = true
-	for _, f := range ruleset.Families {
-		printed, err := b.saveRules(ctx, f, mainTable)
-		if err != nil {
-			return err
-		}
-		for name, rules := range b.held.tables[f][mainTable].chains {
-			if strings.Contains(loaded[f], emptied(name)+"\n") {
-				b.learn(printed.chains[name], rules)
-			}
-		}
-	}
-	b.tellSpelling()
-	return nil
-}
-
-// learn notes rules of one chain that are printed in another way.
-func (b *Backend) learn(printed, written []string) {
-	if len(printed) != len(written) {
-		return
-	}
-	for i, r := range printed {
-		if r != written[i] {
-			b.spelling[r] = written[i]
-		}
-	}
-	b.spelled = b.spelled && slices.Equal(printed, written)
-}
-
-// respell writes the rules of a table as they are written here.
-func (b *Backend) respell(t table) {
-	for _, rules := range t.chains {
-		for i, r := range rules {
-			if written, known := b.spelling[r]; known {
-				rules[i] = written
-			}
-		}
-	}
 }
 
 // Cleanup removes everything that any backend of this package has made.

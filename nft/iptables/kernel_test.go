@@ -334,22 +334,6 @@ func TestTheFenceStays(t *testing.T) {
 	}
 }
 
-// What somebody does to a rule before the spelling is learned is never taken for a spelling.
-func TestSpellingIsOfLoadedRules(t *testing.T) {
-	newNetns(t)
-	b, p := Open(Options{}), sample(ruleset.Drop)
-	converge(t, b, p)
-	run(t, "", "iptables-legacy", "-t", mainTable, "-R", forwardChain, "1", "-j", "RETURN")
-	b.spelled = false
-	loaded := map[ruleset.Family]string{ruleset.IPv4: emptied(outputChain) + "\n"}
-	if err := b.learnSpelling(t.Context(), loaded); err != nil || len(b.spelling) > 0 {
-		t.Errorf("learned: %q, %v", b.spelling, err)
-	}
-	if have, err := b.Observe(t.Context()); err != nil || have.Condition != ruleset.Damaged {
-		t.Errorf("%v, %v; want it damaged", have.Condition, err)
-	}
-}
-
 // What answers to denied packets is looked at as all else is.
 func TestWatchSeesAnswers(t *testing.T) {
 	newNetns(t)

@@ -45,6 +45,13 @@ const (
 	answerChain   = ownPrefix + "answer"
 )
 
+// spellingChain names the chain in which some rules are tried out, by these rules: no copy of the table
+// that somebody has kept has it.
+func spellingChain(rules []string) string {
+	const head = ownPrefix + "spelling-"
+	return head + ruleset.Digest(strings.Join(rules, "\n"))[:maxChain-len(head)]
+}
+
 // rootChain names the chain at which packets begin to look for the chain of their subject.
 func rootChain(d ruleset.Direction) string { return ownPrefix + d.String() }
 
