@@ -23,7 +23,8 @@ const (
 )
 
 // Lengths of digests in names, of which each letter holds 5 bits. Nobody finds two texts with the
-// same 120 bits; if somebody did, Apply would refuse the second.
+// same 120 bits; if somebody did, Apply would refuse the second chain of a pod or copy of a set. Chains
+// of a tree have 95 bits, of addresses: the second would take the place of the first.
 const (
 	chainDigest = maxChain - len(madePrefix)
 	setDigest   = 26

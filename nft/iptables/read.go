@@ -8,8 +8,8 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// readTable reads what iptables-save prints of one table: our chains, and the rules of all others
-// that lead to them.
+// readTable reads what iptables-save prints of one table: our chains, and all rules of the other chains
+// in which any rule leads to them.
 func readTable(text string) table {
 	t := table{chains{}, chains{}}
 	for line := range strings.Lines(text) {

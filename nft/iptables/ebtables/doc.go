@@ -9,7 +9,8 @@
 // that is replaced here has others' rules, chains and counters byte for byte as they were.
 //
 // Between a look and the replacement somebody else can change the table. The kernel then refuses
-// where the number of rules is another one, and a lock is held that the program takes with
+// where the number of rules is another one, unless the table was read with none: a first rule that
+// libvirt or docker adds in that moment is lost. A lock is held that the program takes with
 // --concurrent. What an unlucky moment undoes of ours, who looks at it again puts right.
 //
 // Numbers are those of kernels of 64 bits; on others there is no ebtables here.

@@ -106,7 +106,8 @@ func (c *Conn) Put(l Layout, isOurs func(chain string) bool) (changed bool, err 
 			break
 		}
 		changed = true
-		// Where somebody else has changed the number of rules meanwhile, the kernel says EINVAL.
+		// Where somebody else has changed the number of rules meanwhile, and it was not zero, the kernel
+		// says EINVAL (num_counters in do_replace_finish).
 		if err = c.replace(t, t.With(l, isOurs)); !errors.Is(err, unix.EINVAL) {
 			break
 		}
