@@ -154,7 +154,7 @@ const loadEbtables = "modprobe -a ebtables ebtable_nat ebtable_filter ebt_arp eb
 // onBridges are about what legacy ebtables holds for the backend iptables.
 func onBridges() []check {
 	packets := sandboxTests("bridges, iptables", "no way around by MAC addresses, ARP, tags or other frames",
-		"TestThief|TestOtherFrames|TestSegmentOnRealPackets/VLAN", 40)
+		"TestThief|TestOtherFrames|TestGroups|TestSegmentOnRealPackets/VLAN", 40)
 	packets.run = loadEbtables + "PICKET_TEST_BACKEND=iptables " + packets.run
 	return []check{packets, {name: "ebtables", shows: "rules are made, read and repaired, beside others'",
 		dir: "nft/iptables", limit: 10 * time.Minute,

@@ -52,7 +52,7 @@ func trialRules(f ruleset.Family) []string {
 	rules := []string{
 		rule(state("ESTABLISHED"), toReturn), rule("-m addrtype --src-type LOCAL", toReturn),
 		rule(x.ofType(x.router[0]), toReturn), rule(fromPort("lo"), toReturn),
-		rule("-p udp -m udp --dport 1", toReturn), "-m rpfilter " + toReturn,
+		rule("-p udp -m udp --dport 1", toReturn), "-m rpfilter " + toReturn, rule(toGroup, toReturn),
 		rule("-p tcp", multiport([]string{"1", "2"}), comment("a trial"), toReturn),
 		rule("-p tcp -m tcp --tcp-flags RST RST", toReturn),
 		logged("picket "), "-j MARK --set-xmark " + rejectMark, rule(marked, toReturn),

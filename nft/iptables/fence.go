@@ -201,11 +201,17 @@ func (x *frame) fenceInput() (rules []string) {
 	if !x.content.fence.active() {
 		return nil
 	}
+	rules = []string{rule(toGroup, "-m addrtype --dst-type LOCAL",
+		comment("no IP goes to the groups of bridges"), toDrop)}
 	for _, source := range unbound[x.family] {
 		rules = append(rules, rule("-s "+source, toReturn))
 	}
 	return append(rules, cameByPort)
 }
+
+// toGroup matches what came in a frame to a group. The kernel hands one to a group that bridges keep to
+// themselves up as if its port were of no bridge; which group it was is not to be seen here.
+const toGroup = "-m pkttype --pkt-type multicast"
 
 // fromRouters lets pass what came by a port of a bridge that no pod is behind.
 func (x *frame) fromRouters() (rules []string) {
