@@ -22,7 +22,7 @@ func Parse(np *networkingv1.NetworkPolicy) *Policy {
 	p := &parser{key: Key{np.Namespace, np.Name}}
 	spec := field.NewPath("spec")
 	policy := &Policy{Key: p.key, Isolates: p.types(&np.Spec, spec.Child("policyTypes")),
-		Revision: Revision{string(np.UID), np.Generation, np.ResourceVersion}}
+		Revision: Revision{string(np.UID), np.Generation, np.ResourceVersion}, text: p.key.String()}
 	policy.Audit = p.audit(np.Annotations, "the policy is", AuditAnnotation, MonitorAnnotation)
 	var certain bool
 	policy.Subjects, certain = p.subjects(&np.Spec.PodSelector, spec.Child("podSelector"))

@@ -15,6 +15,16 @@ type Policy struct {
 	Rules    [2][]Rule // by ruleset.Direction (spec.ingress, spec.egress)
 	Problems []Problem // what could not be understood
 	Revision Revision
+
+	text string // of Key; empty: not made
+}
+
+// String is namespace/name. All who keep the name of a parsed policy share one string.
+func (p Policy) String() string {
+	if p.text != "" {
+		return p.text
+	}
+	return p.Key.String()
 }
 
 // Revision says which version of its object a policy is. The zero value is that of a file.
