@@ -20,9 +20,8 @@ type formerNames struct {
 
 // formerChain is what is remembered of a pod's chain.
 type formerChain struct {
-	pod      policy.Key
+	isolation
 	workload string
-	policies []string
 }
 
 // chainsOf returns the chains of a pod of this node. They are looked up before an event about it:
@@ -54,8 +53,8 @@ func (c *Controller) rememberPod(was, is policy.Pod, chains []ruleset.Chain) {
 		return
 	}
 	for _, chain := range chains {
-		c.former.chains.End(chain.ID, formerChain{was.Key,
-			drops.Workload(was.Name, was.Labels), chain.Policies}, now)
+		c.former.chains.End(chain.ID, formerChain{newIsolation(was.Key, chain),
+			drops.Workload(was.Name, was.Labels)}, now)
 	}
 }
 
@@ -140,8 +139,16 @@ func (c *Controller) subjectOf(id ruleset.ChainID) drops.Subject {
 // isolation is whose chain it is, and which policies isolate that pod.
 type isolation struct {
 	pod      policy.Key
-	policies []string
-	gone     bool // the pod had been deleted by then
+	policies []string // the first of them
+	more     int      // that are not among these
+	gone     bool     // the pod had been deleted by then
+}
+
+// newIsolation copies what is kept of a pod's chain.
+func newIsolation(pod policy.Key, chain ruleset.Chain) isolation {
+	of := isolation{pod: pod}
+	of.policies, of.more = drops.FirstPolicies(chain.Policies)
+	return of
 }
 
 // chainOf says of a chain in which direction it is, and of whom. Of one that nobody remembers the
@@ -155,15 +162,15 @@ func (c *Controller) chainOf(id ruleset.ChainID, at time.Time) (d ruleset.Direct
 	of.policies = []string{}
 	// What it was at that time counts, then what it is, then what it was last.
 	if before, is := c.former.chains.At(id, at); is {
-		return d, isolation{pod: before.pod, policies: before.policies}
+		return d, before.isolation
 	}
 	if chain, is := c.graph.Chain(id); is && chain.Subject != "" {
 		of.pod.Namespace, of.pod.Name, _ = strings.Cut(chain.Subject, "/")
-		of.policies = chain.Policies
-		return d, of
+		return d, newIsolation(of.pod, chain)
 	}
 	if before, is := c.former.chains.Last(id, at); is {
-		return d, isolation{before.pod, before.policies, true}
+		before.gone = true
+		return d, before.isolation
 	}
 	of.pod.Namespace, of.pod.Name, _ = strings.Cut(rest, "/")
 	of.gone = len(c.graph.Pod(of.pod).Addrs) == 0
@@ -175,7 +182,7 @@ func (c *Controller) nameLine(line drops.Line, near nearest) drops.Drop {
 	direction, of := c.chainOf(line.Chain, line.Time)
 	flow := line.Logged.Flow
 	d := drops.Drop{Time: line.Time, Node: c.Node, Direction: direction, Packets: line.Packets,
-		More: line.More, IsolatedBy: slices.Clone(of.policies), Audited: line.Logged.Audited}
+		More: line.More, IsolatedBy: of.policies, MorePolicies: of.more, Audited: line.Logged.Audited}
 	// A line without packets has no addresses.
 	if line.Packets > 0 {
 		d.From, d.To = c.endAt(flow.From, line.Time), c.endAt(flow.To, line.Time)

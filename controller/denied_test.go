@@ -2,10 +2,16 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/picket-project/picket/controller/drops"
 	"github.com/picket-project/picket/controller/graph"
@@ -92,5 +98,60 @@ func TestBusyLoopNamesNothing(t *testing.T) {
 	defer stop()
 	if _, err := c.Name(ctx, make([]drops.Line, 1)); err == nil {
 		t.Error("a loop that does not run has answered")
+	}
+}
+
+// A tenant can have any number of policies for one pod, and of rules that say the same. What is kept
+// of them for minutes, of a denied packet and of a pod that is gone, is small, and says how many
+// there are.
+func TestKeptNamesAreBounded(t *testing.T) {
+	const count, most = 300, 10 << 10
+	mail := make(script)
+	c := start(t, Config{Source: mail, Firewall: &kernel{}})
+	key := policy.Key{Namespace: "shop", Name: "web"}
+	events := []graph.Event{graph.NamespaceSet{Namespace: policy.Namespace{Name: "shop"}},
+		graph.PodSet{Pod: policy.Pod{Key: key, Node: "n1",
+			Addrs: []netip.Addr{netip.MustParseAddr("10.1.0.1")}}}}
+	port := networkingv1.NetworkPolicyPort{Port: &intstr.IntOrString{IntVal: 80}}
+	for i := range count {
+		np := &networkingv1.NetworkPolicy{}
+		np.Namespace, np.Name = "shop", fmt.Sprintf("%s%04d", strings.Repeat("x", 249), i)
+		np.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{
+			Ports: []networkingv1.NetworkPolicyPort{port},
+			From: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{
+				CIDR: "192.0.2.0/24"}}}}}
+		events = append(events, graph.PolicySet{Policy: policy.Parse(np)})
+	}
+	mail <- Mail{Synced: true, Events: events}
+	chain := ruleset.NewChainID(ruleset.Ingress, key.Namespace, key.Name)
+	eventually(t, "isolated", func() bool {
+		return len(named(t, c, chain, "10.2.0.1", "10.1.0.1", time.Now()).IsolatedBy) > 0
+	})
+	small := func(d drops.Drop) {
+		t.Helper()
+		text, err := json.Marshal(d)
+		if err != nil || len(text) > 2*most || cap(d.IsolatedBy) > 20 ||
+			len(d.IsolatedBy)+d.MorePolicies != count {
+			t.Errorf("%d bytes, room for %d names, %d more: %v", len(text), cap(d.IsolatedBy),
+				d.MorePolicies, err)
+		}
+	}
+	d := named(t, c, chain, "10.2.0.1", "10.1.0.1", time.Now())
+	small(d)
+	if len(d.Nearest) > most || !strings.HasSuffix(d.Nearest, ", and 280 others") {
+		t.Errorf("the nearest rules are a text of %d bytes", len(d.Nearest))
+	}
+	mail <- Mail{Events: []graph.Event{graph.PodGone{Key: key}}}
+	eventually(t, "gone", func() bool {
+		d = named(t, c, chain, "10.2.0.1", "10.1.0.1", time.Now())
+		return d.To.Gone
+	})
+	small(d)
+	if err := c.visit(t.Context(), func() {
+		if was, is := c.former.chains.Last(chain, time.Now()); !is || cap(was.policies) > 20 {
+			t.Errorf("%v, there is room for %d names", is, cap(was.policies))
+		}
+	}); err != nil {
+		t.Error(err)
 	}
 }

@@ -106,7 +106,7 @@ func (t *dropTeller) deliver(list []drops.Drop) {
 		if t.lines && i < mostLogged {
 			t.log.Info(verdictWord(d), "direction", d.Direction.String(), "from", d.From.String(), "to",
 				d.To.String(), "port", d.Port, "packets", d.Packets, "more", d.More, "isolated by",
-				d.IsolatedBy)
+				d.IsolatedBy, "more policies", d.MorePolicies)
 		}
 		t.offer(d)
 	}

@@ -208,12 +208,20 @@ func (p *page) line(indent, format string, args ...any) {
 func (p *page) table(t terminal.Table) { t.Print(&p.Builder, p.width) }
 
 // few lists names, and how many more there are where not everything is asked for.
-func (p *page) few(names []string, most int) string {
+func (p *page) few(names []string, most int) string { return p.fewOf(names, most, 0) }
+
+// fewOf is few where there are more whose names are not known.
+func (p *page) fewOf(names []string, most, unnamed int) string {
 	if len(names) == 0 {
 		return "-"
 	}
-	if more := len(names) - most; more > 0 && !p.wide {
-		return fmt.Sprintf("%s +%d", strings.Join(names[:most], ", "), more)
+	shown := len(names)
+	if !p.wide {
+		shown = min(shown, most)
 	}
-	return strings.Join(names, ", ")
+	text := strings.Join(names[:shown], ", ")
+	if more := len(names) - shown + unnamed; more > 0 {
+		text += fmt.Sprintf(" +%d", more)
+	}
+	return text
 }

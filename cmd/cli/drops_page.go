@@ -30,8 +30,18 @@ func (f dropFilter) Validate() error {
 func (f dropFilter) matches(d drops.Drop) bool {
 	inNamespace := f.namespace == "" || d.From.Namespace() == f.namespace ||
 		d.To.Namespace() == f.namespace
-	return inNamespace && f.isEnd(d.From, f.from) && f.isEnd(d.To, f.to) &&
-		(f.policy == "" || slices.Contains(d.IsolatedBy, f.full(f.policy)))
+	return inNamespace && f.isEnd(d.From, f.from) && f.isEnd(d.To, f.to) && f.isPolicy(d)
+}
+
+// isPolicy reports whether a pod is isolated by the policy of a flag, or can be by one that the drop
+// does not name: policies are of the namespace of their pod.
+func (f dropFilter) isPolicy(d drops.Drop) bool {
+	if f.policy == "" {
+		return true
+	}
+	name, pod := f.full(f.policy), d.Subject()
+	can := pod.Pod == "" || strings.HasPrefix(name, pod.Namespace()+"/")
+	return slices.Contains(d.IsolatedBy, name) || d.MorePolicies > 0 && can
 }
 
 // full is a name with the namespace of -n, if it has none.
@@ -85,7 +95,7 @@ func (r *dropRows) cells(p *page, d drops.Drop) []string {
 	}
 	// Policies are of the namespace of the pod that they isolate.
 	by := withoutNamespace(d.IsolatedBy, d.Subject().Pod)
-	text := d.Direction.String() + " " + p.few(by, 2)
+	text := d.Direction.String() + " " + p.fewOf(by, 2, d.MorePolicies)
 	if d.Audited {
 		text = "audit: " + text // it was let through
 	}

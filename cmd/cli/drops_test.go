@@ -112,9 +112,14 @@ func TestDropFilter(t *testing.T) {
 		{dropFilter{to: "mon/db"}, []int{1, 2}},
 		{dropFilter{policy: "mon/b"}, []int{1}},
 		{dropFilter{policy: "dns", namespace: "shop"}, []int{0}},
+		// It can be one of those that a drop does not name, if it is of the same namespace.
+		{dropFilter{policy: "etl/z"}, []int{3}},
+		{dropFilter{policy: "shop/z"}, nil},
 	} {
 		var got []int
-		for i, d := range sampleDrops() {
+		list := sampleDrops()
+		list[3].MorePolicies = 7
+		for i, d := range list {
 			if test.filter.matches(d) {
 				got = append(got, i)
 			}

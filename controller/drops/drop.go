@@ -22,8 +22,10 @@ type Drop struct {
 	Packets   int               `json:"packets"` // of the sample
 	// More is how many other packets of this pod and direction were denied, and are in no line.
 	More       uint64   `json:"more,omitempty"`
-	IsolatedBy []string `json:"isolatedBy"`        // namespace/name of policies
-	Audited    bool     `json:"audited,omitempty"` // let through; IsolatedBy are the audited ones
+	IsolatedBy []string `json:"isolatedBy"` // namespace/name of policies; see FirstPolicies
+	// MorePolicies is how many policies isolate the pod that IsolatedBy does not name.
+	MorePolicies int  `json:"morePolicies,omitempty"`
+	Audited      bool `json:"audited,omitempty"` // let through; IsolatedBy are the audited ones
 	// Nearest is rules that have the port, so that only the other end is not theirs.
 	Nearest string `json:"nearest,omitempty"`
 }
@@ -85,9 +87,9 @@ func (d Drop) String() string {
 	switch {
 	case d.Audited:
 		text += fmt.Sprintf(": let through; %s would be denied by %s, audited", d.Direction,
-			policyList(d.IsolatedBy))
+			d.policyList())
 	case len(d.IsolatedBy) > 0:
-		text += fmt.Sprintf(": %s is isolated by %s", d.Direction, policyList(d.IsolatedBy))
+		text += fmt.Sprintf(": %s is isolated by %s", d.Direction, d.policyList())
 	}
 	return text
 }
@@ -97,9 +99,14 @@ func (d Drop) String() string {
 func (d Drop) Notice() string {
 	own := d.Subject().Namespace() + "/"
 	// Where pods of several namespaces claim one address, the policies of all of them isolate it.
-	d.IsolatedBy = slices.DeleteFunc(slices.Clone(d.IsolatedBy), func(name string) bool {
+	named := slices.DeleteFunc(slices.Clone(d.IsolatedBy), func(name string) bool {
 		return !strings.HasPrefix(name, own)
 	})
+	// Those that are not named can be of the other namespaces, too, so they are not counted then.
+	if len(named) < len(d.IsolatedBy) {
+		d.MorePolicies = 0
+	}
+	d.IsolatedBy = named
 	for _, end := range []*End{&d.From, &d.To} {
 		if end.Pod != "" && end.Namespace() != d.Subject().Namespace() {
 			*end = End{Address: end.Address}
@@ -108,13 +115,26 @@ func (d Drop) Notice() string {
 	return d.String()
 }
 
-// mostPolicies is how many policies a text names.
-const mostPolicies = 5
+const (
+	// mostPolicies is how many policies a text names.
+	mostPolicies = 5
+	// mostNamed is how many are kept by name, of a line or of a pod that is gone: about 6 KB.
+	mostNamed = 20
+)
+
+// FirstPolicies copies the first names of policies, and counts the others. Whoever keeps names for a
+// while keeps these: a tenant can have any number of policies for one pod.
+func FirstPolicies(names []string) (first []string, more int) {
+	n := min(len(names), mostNamed)
+	return append(make([]string, 0, n), names[:n]...), len(names) - n
+}
 
 // policyList names the first policies, and counts the others.
-func policyList(names []string) string {
-	if more := len(names) - mostPolicies; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:mostPolicies], ", "), more)
+func (d Drop) policyList() string {
+	n := min(len(d.IsolatedBy), mostPolicies)
+	list := strings.Join(d.IsolatedBy[:n], ", ")
+	if more := len(d.IsolatedBy) - n + d.MorePolicies; more > 0 {
+		return fmt.Sprintf("%s and %d more", list, more)
 	}
-	return strings.Join(names, ", ")
+	return list
 }

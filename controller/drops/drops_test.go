@@ -130,6 +130,28 @@ func TestNotice(t *testing.T) {
 	}
 }
 
+// However many policies isolate a pod, a few are kept by name, and a text names fewer. How many
+// another namespace has is nothing that the readers of an Event need to know.
+func TestPoliciesAreBounded(t *testing.T) {
+	names := make([]string, 10_000)
+	for i := range names {
+		names[i] = fmt.Sprintf("shop/p%04d", i)
+	}
+	first, more := FirstPolicies(names)
+	if len(first) != mostNamed || cap(first) != mostNamed || len(first)+more != len(names) {
+		t.Errorf("%d of %d, and %d more", len(first), cap(first), more)
+	}
+	d := Drop{Direction: ruleset.Ingress, To: End{Pod: "shop/db"}, IsolatedBy: first, MorePolicies: more}
+	const text = "shop/p0000, shop/p0001, shop/p0002, shop/p0003, shop/p0004 and 9995 more"
+	if !strings.HasSuffix(d.String(), text) || !strings.HasSuffix(d.Notice(), text) {
+		t.Errorf("%s\n%s", d, d.Notice())
+	}
+	d.IsolatedBy[0] = "other/p"
+	if got := d.Notice(); !strings.HasSuffix(got, "p0005 and 14 more") {
+		t.Error(got)
+	}
+}
+
 // However many workloads there are, metrics have so many labels, one for the others of a namespace,
 // and one for all others. No namespace takes the room of another.
 func TestSubjectsAreBounded(t *testing.T) {

@@ -13,8 +13,8 @@ const (
 	mostKept = 4096
 )
 
-// Past remembers what keys stood for, and until when. The zero value remembers nothing. It belongs
-// to one goroutine.
+// Past remembers what keys stood for, and until when. Its values must have a bounded size. The zero
+// value remembers nothing. It belongs to one goroutine.
 type Past[K comparable, V any] struct {
 	former map[K][]former[V] // the oldest first
 	order  []K               // a key for each, in the order in which they ended
@@ -33,7 +33,7 @@ func (p *Past[K, V]) End(key K, value V, now time.Time) {
 	}
 	p.former[key] = append(p.former[key], former[V]{value, now})
 	p.order = append(p.order, key)
-	// Nobody can fill the memory by making pods and deleting them.
+	// Nobody can fill the memory by making pods and deleting them, as values are small.
 	for len(p.order) > mostKept || now.Sub(p.former[p.order[0]][0].until) > keptFor {
 		p.dropOldest()
 	}

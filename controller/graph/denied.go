@@ -51,14 +51,24 @@ func (g *Graph) NodeAt(a netip.Addr) string {
 // InPodRanges reports whether an address is in a pod range of any node.
 func (g *Graph) InPodRanges(a netip.Addr) bool { return g.podRanges.Contains(a) }
 
+// maxNearest is how many parts of policies NearestRules names: a tenant can have any number that say
+// the same.
+const maxNearest = 20
+
 // NearestRules returns the parts of policies of which a rule of a chain is that has the port of a
-// flow, so that only its peer is another one. What is looked up by port is left out.
+// flow, so that only its peer is another one: the first of them, and how many others there are. What
+// is looked up by port is left out.
 func (g *Graph) NearestRules(chain ruleset.Chain, f ruleset.Flow) ruleset.Reason {
 	for r := range chain.Rules() {
 		// A set of addresses and ports has a port only together with its address.
 		hasPort := r.Peer.Set.Kind != ruleset.AddressPorts && r.Carries(f)
 		if r.Action == ruleset.Accept && hasPort && r.Origins[0].Policy != "" {
-			return ruleset.ReasonOf(r.Origins)
+			n := min(len(r.Origins), maxNearest)
+			reason := ruleset.ReasonOf(r.Origins[:n])
+			if more := len(r.Origins) - n; more > 0 {
+				reason += ruleset.Reason(", and " + ruleset.Others(more))
+			}
+			return reason
 		}
 	}
 	// Pods that the same policies select share a chain, which theirs call.
