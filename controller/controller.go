@@ -159,6 +159,9 @@ func (c *Controller) wait(ctx context.Context, recheck <-chan time.Time) bool {
 		case look := <-c.visits:
 			look()
 			continue // nothing has changed
+		case <-c.bad.deferred.next.C:
+			c.writeDeferredEvents()
+			continue // nothing has changed
 		case <-c.box.ready:
 			c.Health.work()
 			c.read()

@@ -29,6 +29,7 @@ func (c *Controller) apply(e graph.Event) {
 	c.graph.Apply(e)
 	is := c.graph.Pod(key)
 	c.rememberPod(was, is, chains)
+	c.podChanged(was, is)
 	for _, a := range slices.Concat(was.Addrs, is.Addrs) {
 		// A pod that has started anew under the same name is another one.
 		kept := slices.Contains(was.Addrs, a) && slices.Contains(is.Addrs, a) &&

@@ -76,10 +76,7 @@ func (c *Controller) read() {
 		}
 		if m.Synced && !c.source.synced {
 			c.source.synced = true
-			// Before, it was not known which nodes have pods that a policy selects.
-			for namespace := range c.bad.deferred {
-				c.writeDeferredEvents(namespace)
-			}
+			c.allDeferredDue()
 		}
 		if m.Complaints != nil {
 			c.source.blind = m.Blind

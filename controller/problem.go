@@ -15,7 +15,7 @@ type badPolicies struct {
 	parsed   map[policy.Key][]policy.Problem // what could not be understood
 	excess   map[policy.Key]policy.Problem   // of those for which there is not enough room here
 	told     map[policy.Key]string           // what was logged of each
-	deferred map[string]map[policy.Key]bool  // by namespace: no Event of this node's, so far
+	deferred deferredEvents                  // of those that have no Event of this node's, so far
 	lines    quota
 }
 
@@ -24,7 +24,7 @@ func newBadPolicies() badPolicies {
 	return badPolicies{
 		parsed: map[policy.Key][]policy.Problem{}, excess: map[policy.Key]policy.Problem{},
 		told:     map[policy.Key]string{},
-		deferred: map[string]map[policy.Key]bool{},
+		deferred: newDeferredEvents(),
 	}
 }
 
@@ -81,7 +81,7 @@ func (c *Controller) reportProblems(key policy.Key) {
 	}
 	c.Health.policy(key, text)
 	delete(c.bad.told, key)
-	delete(c.bad.deferred[key.Namespace], key)
+	c.bad.deferred.drop(key)
 	if text == "" {
 		return
 	}
@@ -111,27 +111,18 @@ func (c *Controller) writeEvent(key policy.Key) {
 	if c.Reporter == nil {
 		return
 	}
-	if here, anywhere := c.graph.Selected(key); c.source.synced &&
-		(here || !anywhere && c.graph.ChosenNode(key.String()) == c.Node) {
-		delete(c.bad.deferred[key.Namespace], key)
-		c.Reporter.Report(c.bad.all(key))
+	if !c.source.synced || !c.reportsHere(key) {
+		c.bad.deferred.put(key)
 		return
 	}
-	if c.bad.deferred[key.Namespace] == nil {
-		c.bad.deferred[key.Namespace] = map[policy.Key]bool{}
-	}
-	c.bad.deferred[key.Namespace][key] = true
+	c.bad.deferred.drop(key)
+	c.Reporter.Report(c.bad.all(key))
 }
 
-// writeDeferredEvents looks at the policies of a namespace that others were to report, after a pod
-// of this node has come.
-func (c *Controller) writeDeferredEvents(namespace string) {
-	for key := range c.bad.deferred[namespace] {
-		c.writeEvent(key)
-	}
-	if len(c.bad.deferred[namespace]) == 0 {
-		delete(c.bad.deferred, namespace)
-	}
+// reportsHere reports whether it is up to this node to report a policy.
+func (c *Controller) reportsHere(key policy.Key) bool {
+	here, anywhere := c.graph.Selected(key)
+	return here || !anywhere && c.graph.ChosenNode(key.String()) == c.Node
 }
 
 // handleReports looks at an event for what the graph does not do.
@@ -147,10 +138,6 @@ func (c *Controller) handleReports(e graph.Event) {
 	case graph.PolicyGone:
 		c.setProblems(e.Key, nil)
 		c.review.reviewWaiting()
-	case graph.PodSet:
-		if e.Pod.Node == c.Node && c.source.synced {
-			c.writeDeferredEvents(e.Pod.Namespace)
-		}
 	}
 }
 
