@@ -12,13 +12,18 @@ import (
 // Each calls do for every connection that is open through the node; the node's own, and those of TCP
 // that are at their end, are left out. Nothing is changed.
 func (t *Table) Each(ctx context.Context, do func(ruleset.Connection)) error {
+	return t.all.look(func() error { return t.all.eachOpen(ctx, do) })
+}
+
+// eachOpen is Each over open sockets.
+func (a *asker) eachOpen(ctx context.Context, do func(ruleset.Connection)) error {
 	// They never meet the rules of pods.
-	own, err := t.all.ownAddrs()
+	own, err := a.ownAddrs()
 	if err != nil {
 		return err
 	}
 	for _, f := range wholeTable() {
-		err := t.all.each(ctx, f, func(e entry) {
+		err := a.each(ctx, f, func(e entry) {
 			if !e.over && !own[e.From.Addr()] && !own[e.To.Addr()] {
 				do(e.Connection)
 			}

@@ -56,7 +56,7 @@ func sourceFilter(tuple int, source netip.Addr) *filter {
 }
 
 // each calls do for every entry that a filter finds.
-func (a asker) each(ctx context.Context, f *filter, do func(entry)) error {
+func (a *asker) each(ctx context.Context, f *filter, do func(entry)) error {
 	request := a.request(nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP, f.family, a.entries)
 	for _, attribute := range f.attributes {
 		request.AddData(attribute)
@@ -74,7 +74,7 @@ func (a asker) each(ctx context.Context, f *filter, do func(entry)) error {
 }
 
 // end takes an entry out of the table, unless that has happened already.
-func (a asker) end(e entry) error {
+func (a *asker) end(e entry) error {
 	family := uint8(unix.AF_INET)
 	if e.From.Addr().Is6() {
 		family = unix.AF_INET6
@@ -94,7 +94,7 @@ func (a asker) end(e entry) error {
 }
 
 // request builds a message to conntrack for one family.
-func (asker) request(what, flags int, family uint8, socket *nl.SocketHandle) *nl.NetlinkRequest {
+func (*asker) request(what, flags int, family uint8, socket *nl.SocketHandle) *nl.NetlinkRequest {
 	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|what, flags)
 	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: socket}
 	request.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})

@@ -6,11 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
-
 	"github.com/picket-project/picket/controller/host"
 	"github.com/picket-project/picket/ruleset"
 )
@@ -18,35 +13,35 @@ import (
 // Table is conntrack's table of one network namespace. Review and ReviewOf may be called at the
 // same time as the other, but not as themselves.
 type Table struct {
-	all, one asker
+	at       *namespace
+	all, one *asker
 }
 
 // Open gets hold of the table of the calling thread's network namespace.
 func Open() (*Table, error) { return OpenIn(0) }
 
-// OpenIn gets hold of the table of a network namespace by its file descriptor; 0: the calling
-// thread's.
+// OpenIn gets hold of the table of a network namespace by its file descriptor, which is not needed
+// afterwards; 0: the calling thread's.
 func OpenIn(namespace int) (*Table, error) {
-	at := netns.NsHandle(namespace)
-	if namespace == 0 {
-		at = netns.None()
-	}
-	all, err := newAsker(at)
+	at, err := openNamespace(namespace)
 	if err != nil {
 		return nil, err
 	}
-	one, err := newAsker(at)
-	if err != nil {
-		all.close()
+	all, errAll := newAsker(at)
+	one, errOne := newAsker(at)
+	t := &Table{at: at, all: all, one: one}
+	if err := errors.Join(errAll, errOne); err != nil {
+		t.Close()
 		return nil, err
 	}
-	return &Table{all: all, one: one}, nil
+	return t, nil
 }
 
 // Close lets go of it.
 func (t *Table) Close() {
 	t.all.close()
 	t.one.close()
+	_ = t.at.file.Close() // nothing was written
 }
 
 // atOnce is how many connections are handed over together: what a look keeps in memory.
@@ -70,40 +65,15 @@ func (t *Table) ReviewOf(ctx context.Context, end netip.Addr, decide ruleset.Dec
 	return t.one.review(ctx, withSource(end), keep, decide)
 }
 
-// asker is the sockets that one look at a time needs.
-type asker struct {
-	links            *netlink.Handle
-	entries, endings *nl.SocketHandle
-}
-
-// newAsker opens the sockets; the caller closes them.
-func newAsker(at netns.NsHandle) (a asker, err error) {
-	if a.links, err = netlink.NewHandleAt(at, unix.NETLINK_ROUTE); err != nil {
-		return a, fmt.Errorf("open netlink socket: %w", err)
-	}
-	for _, socket := range []**nl.SocketHandle{&a.entries, &a.endings} {
-		s, err := nl.GetNetlinkSocketAt(at, netns.None(), unix.NETLINK_NETFILTER)
-		if err != nil {
-			a.close()
-			return a, fmt.Errorf("open netlink socket: %w", err)
-		}
-		*socket = &nl.SocketHandle{Socket: s}
-	}
-	return a, nil
-}
-
-// close closes those that were opened.
-func (a asker) close() {
-	a.links.Close()
-	for _, socket := range []*nl.SocketHandle{a.entries, a.endings} {
-		if socket != nil {
-			socket.Close()
-		}
-	}
-}
-
 // review asks with each filter; an entry that several of them find is handed over as often.
-func (a asker) review(
+func (a *asker) review(
+	ctx context.Context, filters []*filter, keep Keep, decide ruleset.DecideFates,
+) error {
+	return a.look(func() error { return a.reviewOpen(ctx, filters, keep, decide) })
+}
+
+// reviewOpen is review over open sockets.
+func (a *asker) reviewOpen(
 	ctx context.Context, filters []*filter, keep Keep, decide ruleset.DecideFates,
 ) error {
 	own, err := a.ownAddrs()
@@ -123,7 +93,7 @@ func (a asker) review(
 }
 
 // ownAddrs lists the addresses of the node: what is open to them never passes the forward hook.
-func (a asker) ownAddrs() (map[netip.Addr]bool, error) {
+func (a *asker) ownAddrs() (map[netip.Addr]bool, error) {
 	list, err := host.ListAddrs(a.links)
 	if err != nil {
 		return nil, err
@@ -139,7 +109,7 @@ func (a asker) ownAddrs() (map[netip.Addr]bool, error) {
 
 // openEntries collects entries until there are enough to be decided over together.
 type openEntries struct {
-	asker   asker
+	asker   *asker
 	keep    Keep
 	decide  ruleset.DecideFates
 	entries []entry

@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -222,6 +224,72 @@ func TestAfterAnErrorOfTheReview(t *testing.T) {
 	if got := list(t, table, everything); len(got) != 1 {
 		t.Errorf("got %q", got)
 	}
+}
+
+// After a dump that was left in the middle, or an answer that did not come in time, the next look
+// works at once, in the same network namespace, whatever thread it is on.
+func TestAfterAnErrorOfTheKernel(t *testing.T) {
+	table := newTable(t)
+	const count = 500 // more than one message
+	for i := range count {
+		client := fmt.Sprintf("10.1.%d.%d:40000", i>>8, i&255)
+		opened{client, "10.96.0.1:53", "10.200.0.1:53", client, unix.IPPROTO_UDP}.add(t)
+	}
+	for socket, limit := range map[string]func(){
+		"entries": func() { limitOf(table.all.entries, -time.Second) }, // is over
+		"links":   func() { _ = table.all.links.SetSocketTimeout(time.Microsecond) },
+	} {
+		limit()
+		entries, links := table.all.entries, table.all.links
+		var err error
+		// The kernel can be as quick as the shortest limit that links can have.
+		for deadline := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(deadline); {
+			err = table.Review(t.Context(), everything, stay(new([]string)))
+		}
+		if !errors.Is(err, unix.EAGAIN) {
+			t.Fatalf("%s: got %v", socket, err)
+		}
+		// The same sockets would have time again.
+		limitOf(entries, longest)
+		_ = links.SetSocketTimeout(longest)
+		var got []string
+		done := make(chan error)
+		go func() { done <- table.Review(context.Background(), everything, stay(&got)) }()
+		if err := <-done; err != nil || len(got) != count {
+			t.Errorf("after %s: %d connections, %v", socket, len(got), err)
+		}
+	}
+	if _, receive := table.all.entries.Socket.GetTimeouts(); receive != longest {
+		t.Errorf("the kernel has %s for an answer", receive)
+	}
+}
+
+// Whoever closes the table does not wait for a look, which ends with an error then, as others do.
+func TestCloseDuringALook(t *testing.T) {
+	table := newTable(t)
+	opened{"10.1.0.5:1", "10.1.0.7:2", "10.1.0.7:2", "10.1.0.5:1", unix.IPPROTO_UDP}.add(t)
+	looking, closed, done := make(chan bool, 9), make(chan bool), make(chan error)
+	keep := func(ruleset.Connection) bool {
+		looking <- true
+		<-closed
+		return true
+	}
+	go func() { done <- table.Review(context.Background(), keep, stay(new([]string))) }()
+	<-looking
+	table.Close()
+	close(closed)
+	if err := <-done; err == nil {
+		t.Error("a look has ended without an error")
+	}
+	err := table.Review(t.Context(), everything, stay(new([]string)))
+	if !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a look at a table that is closed: %v", err)
+	}
+}
+
+func limitOf(s *nl.SocketHandle, d time.Duration) {
+	limit := unix.NsecToTimeval(d.Nanoseconds())
+	_ = s.Socket.SetReceiveTimeout(&limit)
 }
 
 // The kernel finds the connections with an address at either end, also behind a Service.
