@@ -155,22 +155,24 @@ func subnetsIn(text []byte) []netip.Prefix {
 }
 
 // Behind returns which of these addresses are at the other end of a veth of this node, as pods'
-// are.
+// are. Where more are there than are read, what was known before of the port counts.
 func (h *Host) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
 	links, err := listLinks()
 	if err != nil {
 		return nil, err
 	}
-	behind := map[netip.Addr]bool{}
+	behind, crowded := map[netip.Addr]bool{}, []*port{}
 	for _, l := range links {
 		at := l.Attrs()
 		// The number is negative if the other end is in this network namespace, too.
 		if l.Type() != "veth" || at.NetNsID < 0 {
 			continue
 		}
-		there, err := addrsOf(far{at.NetNsID, at.ParentIndex})
+		end := far{at.NetNsID, at.ParentIndex}
+		there, err := addrsOf(end)
+		// A tenant's pod with very many addresses must not keep the pods that are gone.
 		if errors.Is(err, errTooMany) {
-			return addrs, nil // any of them can be among the others
+			crowded, err = append(crowded, h.portAt(at, end)), nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("list addresses behind %s: %w", at.Name, err)
@@ -180,6 +182,15 @@ func (h *Host) Behind(addrs []netip.Addr) ([]netip.Addr, error) {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool {
-		return !behind[a]
+		return !behind[a] && !slices.ContainsFunc(crowded, func(p *port) bool { return p.mayHold(a) })
 	}), nil
+}
+
+// portAt returns what is known of a port by its interface and the other end of that; nil: nothing.
+func (h *Host) portAt(at *netlink.LinkAttrs, end far) *port {
+	p := h.ports[at.Name]
+	if p == nil || p.index != at.Index || p.far != end {
+		return nil
+	}
+	return p
 }

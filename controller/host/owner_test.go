@@ -196,10 +196,25 @@ func TestCrowdedPortHurtsNobodyElse(t *testing.T) {
 	crowded := []inPod{enter(t, plug(t, bridge, "veth8", "10.244.1.8/24")),
 		enter(t, plug(t, bridge, "veth9", "10.244.1.9/24"))}
 	prepare(t, h, "10.244.1.5 10.244.1.8") // veth9 is seen, too, and known once its pod is
-	late := enter(t, plug(t, bridge, "veth4", "10.244.1.4/24"))
-	for _, tenant := range append(crowded, late) {
+	for _, tenant := range crowded {
 		tenant.crowd(2 * mostMessages)
 	}
+	wantBehind := func(want string) {
+		t.Helper()
+		const asked = "10.244.1.4 10.244.1.7 10.244.1.8 10.244.1.9 10.244.1.77"
+		behind, err := h.Behind(addrs(asked))
+		if must(t, err); !slices.Equal(behind, addrs(want)) {
+			t.Errorf("behind interfaces of pods are %v; expected %s", behind, want)
+		}
+	}
+	// Pods that are gone, as the one of .77, are not kept by what others do to their interfaces.
+	wantBehind("10.244.1.7 10.244.1.8 10.244.1.9")
+	// Of another family nothing was ever read, so any address can be there.
+	if behind, err := h.Behind(addrs("fd00::77")); err != nil || len(behind) != 1 {
+		t.Errorf("%v, %v", behind, err)
+	}
+	late := enter(t, plug(t, bridge, "veth4", "10.244.1.4/24"))
+	late.crowd(2 * mostMessages)
 	const pods = "10.244.1.4 10.244.1.5 10.244.1.6 10.244.1.7 10.244.1.8 10.244.1.9"
 	began := time.Now()
 	w := prepare(t, h, pods)
@@ -221,6 +236,8 @@ func TestCrowdedPortHurtsNobodyElse(t *testing.T) {
 	if !slices.Contains(behind, addrs("10.244.1.4")[0]) {
 		t.Error("the crowded pod is taken for gone")
 	}
+	// Of veth4 nothing was ever read.
+	wantBehind("10.244.1.4 10.244.1.7 10.244.1.8 10.244.1.9 10.244.1.77")
 }
 
 // crowd sets that many addresses.

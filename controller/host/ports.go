@@ -116,6 +116,16 @@ func (p *port) look() error {
 	return nil
 }
 
+// mayHold reports whether a crowded port can have an address: it was seen with it, or never with any
+// of that family, so that nothing is known. A nil port is one that was never looked at.
+func (p *port) mayHold(a netip.Addr) bool {
+	if p == nil {
+		return true
+	}
+	_, seen := p.first[ruleset.FamilyOf(a)]
+	return !seen || p.hadFirst(a) || p.holds(a)
+}
+
 // findMACs learns the MAC addresses of pods whose addresses are known. One that another pod was
 // seen with before is not theirs; of those that are new at the same time nobody has it. It is no
 // error if one is not told: a pod can make what is said of its interface too long.
