@@ -24,6 +24,10 @@ type Addresses interface {
 // unknown pods of count as well.
 func (c *Controller) tellHost() {
 	c.graph.Apply(graph.HostSet{Own: c.host.own, Ranges: slices.Concat(c.host.left, c.host.ranges)})
+	// A source that has not said all may know ranges still; close says where there is none until then.
+	if c.source.synced || !c.kernel.unclosed {
+		c.checkRange()
+	}
 }
 
 const (

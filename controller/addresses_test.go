@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"net/netip"
@@ -143,6 +144,22 @@ func TestStrictNodeClosesAtOnce(t *testing.T) {
 	if text := k.program(); !strings.Contains(text, "10.244.1.0/24") ||
 		strings.Contains(text, "10.9.0.5") {
 		t.Errorf("after all was read:\n%s", text)
+	}
+}
+
+// Where nothing but the host tells of ranges, it is said as soon as it tells of none, or of some again.
+func TestLostRangeIsSaid(t *testing.T) {
+	ranges := []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}
+	k, m, source := &kernel{}, &machine{ranges: ranges}, make(script)
+	c := start(t, Config{Firewall: k, Source: source, Addresses: m, HostWatcher: m, DenyUnknown: true})
+	source <- Mail{Synced: true, Events: []graph.Event{nodeWith("n1", ""),
+		onNode("n1", "web", "10.244.1.5")}}
+	eventually(t, "ready", func() bool { return c.Health.Readiness().Ready })
+	for _, has := range [][]netip.Prefix{nil, ranges, nil} {
+		m.change(func() { m.ranges = has })
+		eventually(t, fmt.Sprint("it is said, with ranges ", has), func() bool {
+			return (c.Health.Readiness().Reasons["unknown-pods"] == "") == (len(has) > 0)
+		})
 	}
 }
 
