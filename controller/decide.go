@@ -248,9 +248,13 @@ func (c *Controller) updateCuts(ctx context.Context, l look) error {
 	if !l.whole {
 		return nil
 	}
-	c.review.refresh, c.review.full = now, c.review.full &&
-		len(c.review.cuts.clients) == maxCutClients
-	return c.changeCuts(ctx, ruleset.CutChange{Lift: c.review.cuts.stale(now)})
+	c.review.refresh = now
+	if err := c.changeCuts(ctx, ruleset.CutChange{Lift: c.review.cuts.stale(now)}); err != nil {
+		return err
+	}
+	// This comes after: without any cut no recheck would find that there is room again.
+	c.review.full = c.review.full && len(c.review.cuts.clients) == maxCutClients
+	return nil
 }
 
 // changeCuts changes what the kernel cuts. What is added is in the cuts already.

@@ -367,3 +367,20 @@ func TestCutsAreForgotten(t *testing.T) {
 		t.Fatalf("of TCP: %v, %v", w.held, err)
 	}
 }
+
+// There is room for other clients as soon as those that were listed are forgotten, also the last of
+// all that was cut.
+func TestForgottenClientsMakeRoom(t *testing.T) {
+	w := newWire()
+	c := withoutLoop(w)
+	for n := range maxCutClients {
+		w.named[ruleset.Client{Addr: client(n), Proto: ruleset.TCP}] = true
+	}
+	held, _ := w.Cuts(t.Context())
+	c.review.cuts, c.review.full = newCuts(held, time.Now().Add(-2*keepTCP)), true
+	c.warnFull()
+	c.finishReview(t.Context(), look{whole: true})
+	if _, warned := c.Health.Readiness().Warnings["connections cut"]; warned || len(w.named) > 0 {
+		t.Errorf("warned: %t, with %d clients", warned, len(w.named))
+	}
+}
