@@ -196,6 +196,7 @@ func (c *Controller) loadCuts(ctx context.Context) error {
 		return err
 	}
 	c.review.cuts, c.review.refresh = newCuts(held, time.Now()), time.Now()
+	c.Health.cut(0, c.review.cuts.len())
 	if held.Len() == 0 { // chains that were left behind go
 		return c.changeCuts(ctx, ruleset.CutChange{Last: true})
 	}

@@ -384,3 +384,18 @@ func TestForgottenClientsMakeRoom(t *testing.T) {
 		t.Errorf("warned: %t, with %d clients", warned, len(w.named))
 	}
 }
+
+// What an earlier process has cut is counted from the start.
+func TestCutsOfAnEarlierProcessAreCounted(t *testing.T) {
+	w := newWire()
+	c := withoutLoop(w)
+	for n := range 3 {
+		w.named[ruleset.Client{Addr: client(n), Proto: ruleset.TCP}] = true
+	}
+	if err := c.loadCuts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(c, "/metrics"); !strings.Contains(got, "\npicket_connections_cut 3\n") {
+		t.Error("3 are cut, and are not counted")
+	}
+}
