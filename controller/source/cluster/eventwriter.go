@@ -20,6 +20,10 @@ import (
 type eventWriter struct {
 	source *Source
 	queue  queue[eventSubject]
+	// failing are those of the queue that could not be written when they were tried last, and told is
+	// the one whose error is the complaint.
+	failing map[eventSubject]bool
+	told    eventSubject
 }
 
 // eventSubject is what an Event is about: a policy, whose problems are looked up when it is
@@ -31,7 +35,7 @@ type eventSubject struct {
 
 // newEventWriter returns a writer for a source, which writes once run is called.
 func newEventWriter(s *Source) *eventWriter {
-	return &eventWriter{s, newQueue[eventSubject]()}
+	return &eventWriter{source: s, queue: newQueue[eventSubject](), failing: map[eventSubject]bool{}}
 }
 
 // Report writes a Warning Event about a policy, whose problems must not be empty. The name of the
@@ -60,8 +64,23 @@ func (w *eventWriter) write(ctx context.Context, about eventSubject) error {
 	if err != nil {
 		err = fmt.Errorf("create events: %w; %s has none", err, subject)
 	}
-	w.source.recordResult("events", err)
+	w.recordResult(about, err)
 	return err
+}
+
+// recordResult records how an attempt to write went. That others can be written, perhaps in another
+// namespace, does not end an outage, nor does it change the complaint.
+func (w *eventWriter) recordResult(about eventSubject, err error) {
+	if delete(w.failing, about); err != nil {
+		w.failing[about] = true
+	}
+	switch {
+	case len(w.failing) == 0:
+		w.source.recordResult("events", nil)
+	case err != nil && (about == w.told || !w.failing[w.told]):
+		w.told = about
+		w.source.recordResult("events", err)
+	}
 }
 
 // create creates an Event unless that is needless: there is none to write (nil), another agent has

@@ -184,6 +184,45 @@ func TestAnEventIsWrittenLater(t *testing.T) {
 	})
 }
 
+// An Event that can never be written, as where a quota of its namespace is used up, is a complaint,
+// whatever can be written elsewhere; that of one such does not change with each of the others.
+func TestAnEventThatIsNeverWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		objects := fake.NewClientset()
+		s, mail := idle(t, objects)
+		objects.PrependReactor("create", "events", func(a clienttesting.Action) (bool, runtime.Object,
+			error) {
+			return a.GetNamespace() == "full", nil, errors.New("exceeded quota")
+		})
+		go s.events.run(t.Context())
+		var full []*networkingv1.NetworkPolicy
+		for _, name := range []string{"a", "b"} {
+			np := badPolicy.DeepCopy()
+			np.Namespace, np.Name = "full", name
+			_ = s.policies.Add(np)
+			s.Report(policy.Parse(np).Problems)
+			full = append(full, np)
+		}
+		*mail = nil
+		for range 30 {
+			s.Report(policy.Parse(badPolicy).Problems)
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		if len(*mail) != 1 || !strings.Contains((*mail)[0].Complaints["events"], "exceeded quota") {
+			t.Fatalf("mail: %+v", *mail)
+		}
+		for _, np := range full {
+			_ = s.policies.Delete(np)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if last := (*mail)[len(*mail)-1]; len(last.Complaints) > 0 || len(s.events.failing) > 0 {
+			t.Errorf("%+v, %v", last, s.events.failing)
+		}
+	})
+}
+
 // A problem of the node is an Event about it, where kubectl looks for it.
 func TestAWarningAboutTheNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
