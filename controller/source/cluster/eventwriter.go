@@ -43,8 +43,12 @@ func newEventWriter(s *Source) *eventWriter {
 func (s *Source) Report(problems []policy.Problem) {
 	key := problems[0].Policy
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	// One that was deleted meanwhile needs no Event, and nothing would forget its problems again.
+	if _, exists := s.revisions[key]; !exists {
+		return
+	}
 	s.problems[key] = problems
-	s.mu.Unlock()
 	s.events.queue.Add(eventSubject{policy: key})
 }
 

@@ -246,6 +246,25 @@ func TestAWarningAboutTheNode(t *testing.T) {
 	})
 }
 
+// The loop can report a policy, or a namespace, that has been deleted since. Nothing is kept of it.
+func TestReportAfterTheDeletion(t *testing.T) {
+	s, _ := idle(t, fake.NewClientset())
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+	problem := policy.Parse(badPolicy).Problems[0]
+	problem.Policy = policy.Key{Name: "shop"}
+	namespaces := s.stores[0]
+	_ = namespaces.Add(ns)
+	for _, deleted := range []bool{false, true} {
+		s.Report(policy.Parse(badPolicy).Problems)
+		s.Report([]policy.Problem{problem})
+		if n := len(s.problems); deleted == (n > 0) {
+			t.Errorf("problems of %d objects are kept, of which all are deleted: %t", n, deleted)
+		}
+		_ = s.policies.Delete(badPolicy)
+		_ = namespaces.Delete(ns)
+	}
+}
+
 // An Event that cannot be written is no complaint any more once its policy is deleted.
 func TestAnEventIsNotNeededAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
