@@ -18,7 +18,7 @@ func (c *Controller) takeWiring(ctx context.Context, a answer) error {
 	err := a.attachErr
 	if err == nil {
 		unfiltered := a.wiring.Unfiltered
-		c.host.wiring, c.host.fresh = a.wiring, true
+		c.host.wiring, c.host.wired, c.host.fresh = a.wiring, true, true
 		// While the ports are closed, they stay so, though packets pass the firewall again.
 		c.host.wiring.Unfiltered = unfiltered || c.host.closed
 		c.host.dropReassigned()

@@ -77,8 +77,10 @@ func (c *Controller) commit(ctx context.Context) {
 	c.listFeatures()
 	c.scheduleReview(ctx, delta)
 	c.separate(ctx, delta)
-	// What another backend has left goes once this one holds all of it, on bridges as well.
-	if c.source.whole && c.InForce != nil && c.bridge.retry.backoff == 0 {
+	// What another backend has left goes once this one holds all of it, on bridges as well: what
+	// belongs there is not known before the host has said how pods are attached.
+	wired := c.Host == nil || c.host.wired
+	if c.source.whole && c.InForce != nil && wired && c.bridge.retry.backoff == 0 {
 		c.kernel.inForce.Do(func() { go c.InForce() })
 	}
 	c.Health.count(c.graph.Counts)

@@ -51,6 +51,7 @@ type hostState struct {
 	notBefore time.Time
 
 	wiring     ruleset.Wiring           // as it was found last, without what was unbound since
+	wired      bool                     // it was found at some time
 	reassigned map[netip.Addr]bool      // addresses that got another pod since it was asked for
 	fresh      bool                     // what holds on bridges was not compared with it yet
 	hidden     map[netip.Addr]time.Time // since when each address of Hidden is; zero: from the start

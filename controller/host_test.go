@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -192,4 +193,40 @@ func TestAbsentFamilyIsWarnedOf(t *testing.T) {
 	eventually(t, "ready, and warned", func() bool { return c.Health.Readiness().Ready && warned() })
 	h.absent.Store(false)
 	eventually(t, "no longer warned", func() bool { return !warned() })
+}
+
+// failingHost does not say how pods are attached for some times.
+type failingHost struct {
+	bridged
+	failures *atomic.Int32
+}
+
+func (h failingHost) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
+	if h.failures.Add(-1) >= 0 {
+		return ruleset.Wiring{}, errors.New("interfaces come and go")
+	}
+	return h.bridged.Prepare(pods)
+}
+
+// What another backend has left on bridges stays until this one has put its own there, also where the
+// host does not say at first what there is.
+func TestInForceWaitsForTheHost(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		source, f, k := script(make(chan Mail)), &fence{}, &kernel{}
+		// The base chains are there after a restart, so that nothing has bridges looked at for them.
+		if restarted {
+			delta := ruleset.Diff(ruleset.Observed{}, &ruleset.Program{})
+			if err := k.memory.Apply(t.Context(), delta); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ports, host := make(chan int, 1), failingHost{bridged{&surroundings{}}, &atomic.Int32{}}
+		host.failures.Store(3)
+		start(t, Config{Source: source, Firewall: k, Host: host, Separator: f, Recheck: time.Hour,
+			InForce: func() { ports <- f.ports() }})
+		source <- Mail{Events: cluster(), Synced: true}
+		if n := <-ports; n == 0 {
+			t.Errorf("restarted: %t: in force before anything was on bridges", restarted)
+		}
+	}
 }
