@@ -36,7 +36,8 @@ func (b *Backend) Untouched(context.Context) (bool, error) {
 const gather = 10 * time.Millisecond
 
 // Watch reports when somebody else has changed the table, until ctx ends. It may be called in a
-// goroutine of its own, and only once. Where notifications were lost it reports too.
+// goroutine of its own, and again after an error, but not twice at a time. Where notifications were
+// lost it reports too.
 func (b *Backend) Watch(ctx context.Context, changed func()) error {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: b.options.NetNS})
 	if err != nil {
