@@ -39,9 +39,14 @@ func (h *Host) Addresses() (own []netip.Addr, ranges []netip.Prefix, err error) 
 // ListAddrs lists the addresses of all interfaces of the node, over the sockets of a handle. Of one
 // family at a time the kernel tells without the lock that all changes of interfaces hold (since Linux
 // 6.10); of all families at once it waits for that.
-func ListAddrs(sockets *netlink.Handle) (all []netlink.Addr, err error) {
+func ListAddrs(sockets *netlink.Handle) ([]netlink.Addr, error) {
+	return listAddrs(func(family int) ([]netlink.Addr, error) { return sockets.AddrList(nil, family) })
+}
+
+// listAddrs lists those of all families by what lists those of one.
+func listAddrs(listOf func(family int) ([]netlink.Addr, error)) (all []netlink.Addr, err error) {
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		list, err := sockets.AddrList(nil, family)
+		list, err := uninterrupted(func() ([]netlink.Addr, error) { return listOf(family) })
 		if err != nil {
 			return nil, fmt.Errorf("list the node's addresses: %w", err)
 		}
@@ -111,7 +116,9 @@ func tunnelRange(link netlink.Link, first netip.Addr) ([]netip.Prefix, error) {
 	if first.Is6() {
 		family, bits = netlink.FAMILY_V6, 64
 	}
-	routes, err := netlink.RouteList(link, family)
+	routes, err := uninterrupted(func() ([]netlink.Route, error) {
+		return netlink.RouteList(link, family)
+	})
 	if err != nil && unlessNowhere(err) != nil {
 		return nil, fmt.Errorf("list routes of %s: %w", link.Attrs().Name, err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 var comparePrefixes = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
@@ -57,6 +58,33 @@ func TestAddresses(t *testing.T) {
 	if !slices.Contains(ranges, netip.MustParsePrefix("10.244.3.0/26")) ||
 		slices.Contains(ranges, netip.MustParsePrefix("10.244.3.0/24")) {
 		t.Errorf("beside a node with /26 the range is one of %v", ranges)
+	}
+}
+
+// A list of addresses that was interrupted by changes is made anew, a few times; another error counts
+// at once.
+func TestInterruptedListIsMadeAnew(t *testing.T) {
+	for _, test := range []struct {
+		fails  int // calls for each family
+		err    error
+		calls  int // that are made
+		listed int
+	}{
+		{dumps - 1, netlink.ErrDumpInterrupted, 2 * dumps, 2},
+		{dumps, netlink.ErrDumpInterrupted, dumps, 0},
+		{1, unix.EPERM, 1, 0},
+	} {
+		calls, failed := 0, map[int]int{}
+		all, err := listAddrs(func(family int) ([]netlink.Addr, error) {
+			calls++
+			if failed[family]++; failed[family] <= test.fails {
+				return make([]netlink.Addr, 9), test.err
+			}
+			return make([]netlink.Addr, 1), nil
+		})
+		if calls != test.calls || len(all) != test.listed || (err == nil) != (test.listed > 0) {
+			t.Errorf("%+v: %d calls, %d addresses, %v", test, calls, len(all), err)
+		}
 	}
 }
 

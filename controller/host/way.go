@@ -89,7 +89,7 @@ func (k kernel) hasHostRoute(link netlink.Link, addr netip.Addr) (bool, error) {
 	if addr.Is6() {
 		family = netlink.FAMILY_V6
 	}
-	routes, err := k.RouteList(link, family)
+	routes, err := uninterrupted(func() ([]netlink.Route, error) { return k.RouteList(link, family) })
 	if err != nil {
 		return false, unlessNowhere(err)
 	}
