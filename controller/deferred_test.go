@@ -58,9 +58,13 @@ func TestDeferredEventsAreWrittenAFewAtATime(t *testing.T) {
 	if len(written.events) > 0 {
 		t.Errorf("events about pods led to %v Events at once", written.events)
 	}
-	c.writeDeferredEvents()
-	if n := written.events["default"]; n == 0 || n > deferredAtOnce || written.events["second"] != 1 {
-		t.Errorf("one look led to %v Events", written.events)
+	// On a slow machine a look can be over after the first.
+	looks := 0
+	for ; looks < 2 && written.events["second"] == 0; looks++ {
+		c.writeDeferredEvents()
+	}
+	if n := written.events["default"]; n == 0 || n > looks*deferredAtOnce || written.events["second"] != 1 {
+		t.Errorf("%d looks led to %v Events", looks, written.events)
 	}
 	for range count {
 		c.writeDeferredEvents()
