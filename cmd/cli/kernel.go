@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,13 +44,22 @@ The exit code is 0 if the kernel holds what it should, 1 if it does not, 2 after
 	}
 	o.bindFormats(cmd, usualFormats(nftFormats()...)...)
 	cmd.Flags().BoolVar(&o.all, "all", false, "the rules of all isolated pods of the node")
+	cmd.Flags().StringVarP(&o.Namespace, "namespace", "n", "", "namespace of a POD without one")
 	return cmd
 }
 
-// here asks the agent of this node, and prints its answer.
-func (o *kernelOptions) here(cmd *cobra.Command, pods []string) error {
+// here asks the agent of this node, about one pod if args name one, and prints its answer.
+func (o *kernelOptions) here(cmd *cobra.Command, args []string) error {
 	if err := o.Validate(); err != nil {
 		return err
+	}
+	var pods []string
+	if len(args) > 0 {
+		pod, err := keyOf(args[0], cmp.Or(o.Namespace, "default"))
+		if err != nil {
+			return err
+		}
+		pods = []string{pod.String()}
 	}
 	state, err := agent.Here(versionText()).State(cmd.Context())
 	if err != nil {
@@ -73,7 +83,7 @@ func newKernelReport(state *agent.State, pods []string) kernelReport {
 	if len(pods) == 0 {
 		pods = state.Pods()
 	}
-	report := kernelReport{Node: state.Node, Agent: state.Version}
+	report := kernelReport{Node: state.Node, Agent: state.Version, Pods: []agent.PodRules{}}
 	// Pods that nobody isolates have no rules, which is an answer as well.
 	for _, pod := range pods {
 		report.Pods = append(report.Pods, state.PodRules(pod))
@@ -158,6 +168,12 @@ func withoutNamespace(policies []string, pod string) []string {
 
 // podRules writes all that the kernel does with the packets of one pod.
 func (p *page) podRules(pod agent.PodRules) {
+	// Nothing was compared, so nothing is as it should be: the name can be of no pod at all.
+	if len(pod.Directions) == 0 {
+		p.line("  ", "%s  on %s: no rules: no policy isolates it, or it is no pod of this node", pod.Pod,
+			pod.Node)
+		return
+	}
 	addrs := make([]string, len(pod.Addrs))
 	for i, a := range pod.Addrs {
 		addrs[i] = a.String()
@@ -169,9 +185,6 @@ func (p *page) podRules(pod agent.PodRules) {
 	p.line("  ", "%s  %s  on %s: %s", pod.Pod, strings.Join(addrs, " "), pod.Node, right)
 	for _, line := range pod.Differs {
 		p.line("    ", "  ! %s", line)
-	}
-	if len(pod.Directions) == 0 {
-		p.line("  ", "no policy isolates it, or it is no pod of this node")
 	}
 	for _, d := range pod.Directions {
 		by := withoutNamespace(slices.Concat(d.IsolatedBy, d.AuditedBy), pod.Pod)

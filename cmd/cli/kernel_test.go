@@ -3,7 +3,11 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"reflect"
@@ -57,6 +61,11 @@ INGRESS  audited by try
 `},
 		"all pods, one audited": {audited, false, `POD       INGRESS  EGRESS  DENIED  ISOLATED BY
 shop/web  audited  free         0  try (audited)
+`},
+		"one pod without rules": {kernelReport{Node: "node-2", Right: true,
+			Pods: []agent.PodRules{{Pod: "shop/bakend", Node: "node-2"}}}, true,
+			`shop/bakend  on node-2: no rules: no policy isolates it, or it is no pod of this
+  node
 `},
 		"no pod": {kernelReport{Node: "node-1", Right: true}, false,
 			"no policy isolates a pod of node-1\n"},
@@ -142,6 +151,63 @@ func TestKernelSchema(t *testing.T) {
 			name, _, _ := strings.Cut(reflect.TypeOf(part).Field(i).Tag.Get("json"), ",")
 			if !strings.Contains(section, "`"+name+"`") {
 				t.Errorf("%T: SCHEMA.md does not name %s", part, name)
+			}
+		}
+	}
+	// The pods are one with rules of no peer, and one that nobody isolates; a node can have none.
+	id := ruleset.NewChainID(ruleset.Ingress, "shop", "db")
+	state := &agent.State{Observed: &ruleset.Observed{}, Program: &ruleset.Program{
+		Chains: []ruleset.Chain{{ID: id, Subject: "shop/db"}}}}
+	empty := &agent.State{Observed: &ruleset.Observed{}, Program: &ruleset.Program{}}
+	for _, report := range []kernelReport{newKernelReport(state, []string{"shop/db", "shop/web"}),
+		newKernelReport(empty, nil)} {
+		text, err := json.Marshal(report)
+		if must(t, err); strings.Contains(string(text), "null") {
+			t.Errorf("null in %s", text)
+		}
+	}
+}
+
+// On a node a name without a namespace is in that of -n, whichever program is asked, and a pod
+// without rules is not said to be right.
+func TestKernelHere(t *testing.T) {
+	t.Setenv("KUBECONFIG", "none")
+	id := ruleset.NewChainID(ruleset.Ingress, "shop", "db")
+	chain := ruleset.Chain{ID: id, Subject: "shop/db", Policies: []string{"shop/deny"}}
+	state := agent.State{API: agent.API, Node: "n1",
+		Program: &ruleset.Program{Chains: []ruleset.Chain{chain}},
+		Observed: &ruleset.Observed{Condition: ruleset.Intact,
+			Chains: map[ruleset.ChainID]string{id: chain.Digest()}}}
+	here := newNetns(t)
+	must(t, here.Do(func() error {
+		listener, err := net.Listen("unix", agent.Socket)
+		if err != nil {
+			return err
+		}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(state)
+		})}
+		go func() { _ = server.Serve(listener) }()
+		t.Cleanup(func() { _ = server.Close() })
+		return nil
+	}))
+	for line, want := range map[string]string{
+		"kernel shop/db":    "shop/db    on n1: as it should be",
+		"kernel db -n shop": "shop/db    on n1: as it should be",
+		"kernel db":         "default/db  on n1: no rules",
+		"kernel shop/bd":    "shop/bd  on n1: no rules",
+		"kernel a/b/c":      `"a/b/c": expected NAMESPACE/NAME`,
+	} {
+		for _, run := range []func([]string, io.Reader, io.Writer, io.Writer) int{Main, NodeMain} {
+			var out, problem strings.Builder
+			must(t, here.Do(func() error {
+				run(strings.Fields(line), strings.NewReader(""), &out, &problem)
+				return nil
+			}))
+			text := out.String() + problem.String()
+			if !strings.Contains(text, want) || strings.Contains(text, "should be") !=
+				strings.Contains(want, "should be") {
+				t.Errorf("%s: %s", line, text)
 			}
 		}
 	}

@@ -44,21 +44,21 @@ type Row struct {
 
 // PodRules returns the rules of a pod of the node; without any, no policy isolates it.
 func (s *State) PodRules(pod string) PodRules {
-	found := PodRules{Pod: pod, Node: s.Node}
+	found := PodRules{Pod: pod, Node: s.Node, Directions: []Rules{}, Differs: []string{}}
 	w := words{program: s.Program, pod: pod}
 	for _, c := range s.Program.Chains {
 		if c.Subject != pod {
 			continue
 		}
-		rules := Rules{Direction: c.Direction, IsolatedBy: c.Policies, AuditedBy: []string{},
-			Rows: w.rowsOf(c), End: c.End, Denied: s.Denied[c.ID], Audited: s.Audited[c.ID]}
+		rules := Rules{Direction: c.Direction, IsolatedBy: append([]string{}, c.Policies...),
+			AuditedBy: []string{}, Rows: append([]Row{}, w.rowsOf(c)...), End: c.End, Denied: s.Denied[c.ID], Audited: s.Audited[c.ID]}
 		if c.End == ruleset.EndAudit {
 			rules.IsolatedBy, rules.AuditedBy = rules.AuditedBy, rules.IsolatedBy
 		}
 		found.Directions = append(found.Directions, rules)
 		found.Differs = append(found.Differs, s.differences(c)...)
 	}
-	found.Addrs = w.addrs()
+	found.Addrs = append([]netip.Addr{}, w.addrs()...)
 	return found
 }
 

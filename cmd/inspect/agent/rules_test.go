@@ -79,7 +79,7 @@ func TestPodRulesOfAnAudit(t *testing.T) {
 func TestPodRules(t *testing.T) {
 	got := sample().PodRules("shop/web")
 	want := PodRules{Pod: "shop/web", Node: "n1",
-		Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.5")},
+		Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.5")}, Differs: []string{},
 		Directions: []Rules{{Direction: ruleset.Ingress, IsolatedBy: []string{"shop/api", "shop/deny"},
 			AuditedBy: []string{}, Denied: 41, Rows: []Row{
 				{"allow", "10.0.0.0/8", 0, "tcp/443", "api ingress[1]"},
