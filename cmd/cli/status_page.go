@@ -41,7 +41,7 @@ func (p *page) fleet(f status.Fleet) {
 		}
 		ready := p.Paint(terminal.Good, "yes")
 		if !n.Ready {
-			ready = p.Paint(terminal.Bad, "no, for "+span(time.Duration(n.NotReady)*time.Second))
+			ready = p.Paint(terminal.Bad, "no, for "+status.Span(time.Duration(n.NotReady)*time.Second))
 		}
 		t.Rows = append(t.Rows, []string{n.Node, ready, n.Version, n.Backend, fmt.Sprint(n.Pods),
 			fmt.Sprintf("%d of %d", n.InForce, f.Policies)})
@@ -70,21 +70,6 @@ func (p *page) findings(n status.FleetNode) {
 	}
 }
 
-// span is a duration in seconds, or as short as people say it.
-func span(d time.Duration) string {
-	if d < time.Second {
-		return d.Round(100 * time.Microsecond).String()
-	}
-	text := d.Round(time.Second).String()
-	// 1h30m0s is 1h30m, and 1h0m is 1h.
-	for _, zero := range []string{"m0s", "h0m"} {
-		if short, ends := strings.CutSuffix(text, zero); ends {
-			text = short + zero[:1]
-		}
-	}
-	return text
-}
-
 // nodeReport is the answer of status for one node.
 type nodeReport struct {
 	Well  bool          `json:"well"`
@@ -94,8 +79,7 @@ type nodeReport struct {
 
 // newNodeReport says whether there is anything to see to.
 func newNodeReport(a *agent.Status, now time.Time) nodeReport {
-	return nodeReport{Well: a.Readiness.Ready && len(a.Readiness.Warnings)+len(a.Others) == 0,
-		Agent: a, now: now}
+	return nodeReport{Well: len(status.Findings(a)) == 0, Agent: a, now: now}
 }
 
 // node writes all that an agent says.
@@ -106,7 +90,7 @@ func (p *page) node(n nodeReport) {
 	if !a.Readiness.Ready {
 		state = p.Paint(terminal.Bad, "NOT READY")
 		if !a.NotReadySince.IsZero() { // an agent of before does not say it
-			state += " for " + span(n.now.Sub(a.NotReadySince))
+			state += " for " + status.Span(n.now.Sub(a.NotReadySince))
 		}
 	}
 	// Rules stay in force while an agent is not ready, so it is told from when they are.
@@ -137,32 +121,21 @@ func (p *page) node(n nodeReport) {
 		holder += ": " + a.Readiness.Because
 	}
 	p.part("ok", "agent", fmt.Sprintf("version %s for %s, rules held by %s", a.Version,
-		span(n.now.Sub(a.Started)), holder))
+		status.Span(n.now.Sub(a.Started)), holder))
 	p.silence(a.Silence)
 	p.part("ok", "rules", ownership(a))
 	p.part("ok", "policies", inForce(a))
 }
 
-// longSilence is three times as long as an API server needs to say of a watch that nothing changed.
-const longSilence = 3 * time.Minute
-
 // silence says when the API server was last heard, and of what it has said nothing for longest: a
 // watch can fall silent while the others go on.
 func (p *page) silence(of map[string]time.Duration) {
-	kinds := slices.SortedFunc(maps.Keys(of), func(a, b string) int {
-		return cmp.Or(cmp.Compare(of[a], of[b]), strings.Compare(a, b))
-	})
-	if len(kinds) == 0 {
-		return
+	if silent := status.Silent(of); silent != "" {
+		p.part(p.Paint(terminal.Warning, "!"), "API", silent)
+	} else if last := status.Longest(of); last != "" {
+		p.part("ok", "API", fmt.Sprintf("last event %s ago; of %s %s ago",
+			status.Span(slices.Min(slices.Collect(maps.Values(of)))), last, status.Span(of[last])))
 	}
-	last := kinds[len(kinds)-1]
-	if of[last] >= longSilence {
-		p.part(p.Paint(terminal.Warning, "!"), "API", fmt.Sprintf("nothing was heard of %s for %s; "+
-			"expected a word about every minute: changes may be missing", last, span(of[last])))
-		return
-	}
-	p.part("ok", "API", fmt.Sprintf("last event %s ago; of %s %s ago", span(of[kinds[0]]), last,
-		span(of[last])))
 }
 
 // ownership says who can change the rules.
@@ -257,7 +230,7 @@ func after(n status.PolicyNode) string {
 	if n.State != status.Yes {
 		return "-"
 	}
-	return span(n.After)
+	return status.Span(n.After)
 }
 
 // since is what there is to be said of a node.

@@ -32,11 +32,23 @@ func TestNodePage(t *testing.T) {
 		KernelLacks: []string{"table_owner (Linux 6.9): changes by others are repaired"}}
 	bad.Others = []string{"kube-router (chain KUBE-POD-FW-ABC)"}
 	bad.Policies = append(bad.Policies, agent.Revision{Policy: "shop/db", Waiting: 2})
+	silent := ready
+	silent.Silence = map[string]time.Duration{"pods": 10 * time.Minute, "nodes": time.Second}
+	silent.OthersUnknown = []string{"list chains: not permitted"}
 	for _, test := range []struct {
 		status agent.Status
 		well   bool
 		want   string
 	}{
+		{silent, false, `node-3  READY, the rules of 12:01:07 are in force (41 pods)
+
+  ?  others       list chains: not permitted
+  ok agent        version v0.2.0 for 1h30m, rules held by nftables
+  !  API          nothing was heard of pods for 10m; expected a word about every
+                  minute: changes may be missing
+  ok rules        the kernel refuses changes by others
+  ok policies     1 is in force
+`},
 		{ready, true, `node-3  READY, the rules of 12:01:07 are in force (41 pods)
 
   ok others       no sign of another program that enforces policies

@@ -39,7 +39,7 @@ func OfFleet(nodes []Node, generations map[string]int64, now time.Time) Fleet {
 		if a := n.Agent; a != nil {
 			at = FleetNode{Node: n.Name, Asked: true, Ready: a.Readiness.Ready, Version: a.Version,
 				Backend: a.Readiness.Backend, Pods: a.Pods, InForce: upToDate(a, generations),
-				Findings: findings(a)}
+				Findings: Findings(a)}
 			if !a.NotReadySince.IsZero() {
 				at.NotReady = int64(now.Sub(a.NotReadySince).Seconds())
 			}
@@ -67,20 +67,6 @@ func upToDate(a *agent.Status, generations map[string]int64) (n int) {
 		}
 	}
 	return n
-}
-
-// findings are what people have to see to: reasons first, then what is wrong besides.
-func findings(a *agent.Status) (list []string) {
-	// Reasons keep the node from being ready, so they come first.
-	for _, kind := range []map[string]string{a.Readiness.Reasons, a.Readiness.Warnings} {
-		for _, part := range slices.Sorted(maps.Keys(kind)) {
-			list = append(list, part+": "+kind[part])
-		}
-	}
-	for _, other := range a.Others {
-		list = append(list, "another program enforces policies here, too: "+other)
-	}
-	return list
 }
 
 // first is the first of some reasons; without any, that there is none.

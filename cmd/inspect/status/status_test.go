@@ -102,3 +102,27 @@ func TestOfFleet(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// What a watch that fell silent, a look that failed or a start that takes its time leaves open is for
+// people to see to as well.
+func TestFindings(t *testing.T) {
+	for want, change := range map[string]func(*agent.Status){
+		"": func(a *agent.Status) { a.Silence = map[string]time.Duration{"pods": 3*time.Minute - 1} },
+		"API: nothing was heard of pods for 10m; expected a word about every minute: changes may be " +
+			"missing": func(a *agent.Status) {
+			a.Silence = map[string]time.Duration{"nodes": time.Second, "pods": 10 * time.Minute}
+		},
+		"whether another program enforces policies here is not known: no rights": func(a *agent.Status) {
+			a.OthersUnknown = []string{"no rights"}
+		},
+		"not ready: kernel: the first rules": func(a *agent.Status) {
+			a.Readiness = agent.Readiness{Pending: map[string]string{"kernel": "the first rules"}}
+		},
+	} {
+		f := OfFleet([]Node{holding(4, 0, change)}, map[string]int64{"shop/api": 4}, noon)
+		got := strings.Join(f.Nodes[0].Findings, "\n")
+		if got != want || (f.Well == 1) != (want == "") {
+			t.Errorf("%d well, %q; expected %q", f.Well, got, want)
+		}
+	}
+}
