@@ -53,9 +53,10 @@ func newReachCmd() *cobra.Command {
 		Use:   "reach FROM",
 		Short: "Say which workloads and addresses a pod reaches, and on which ports",
 		Long: `Say what FROM reaches: of every workload the ports that it declares, and which addresses
-outside. FROM is written as for "picket why"; of a workload all pods have to reach it.
+outside, on any port. FROM is written as for "picket why"; of a workload all pods have to reach it.
 
-The exit code is 0 if it reaches anything but itself, 1 if it does not, 2 after an error.`,
+The exit code is 0 if it reaches anything but itself and its node, 1 if it does not, 2 after an
+error.`,
 		Example: `  picket reach shop/deploy/web
   picket reach -f deploy/demo shop/frontend-1
   picket reach internet -o yaml`,
@@ -71,8 +72,7 @@ The exit code is 0 if it reaches anything but itself, 1 if it does not, 2 after 
 			}
 			r := reach.From(l.Cluster, from)
 			err = o.print(cmd.OutOrStdout(), "Reach", r, func(p *page) { p.reach(r) })
-			// A pod always reaches itself, which is nothing here.
-			if err == nil && len(r.Workloads)+len(r.Outside) == 0 {
+			if err == nil && r.Nothing() {
 				return exit.Code(1)
 			}
 			return err

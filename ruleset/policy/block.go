@@ -9,6 +9,12 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
+// BlockRanges returns the addresses of an ipBlock, disjoint and sorted; none of one that cannot be
+// understood.
+func BlockRanges(b *networkingv1.IPBlock) []ruleset.Range {
+	return Union(new(parser).block(b, field.NewPath("ipBlock")))
+}
+
 // block reads an ipBlock: its cidr without what its own excepts take away. An except
 // that cannot be read spoils the whole block, since without it the block would be wider
 // than meant.

@@ -45,6 +45,12 @@ func subtract(from, holes []ruleset.Range) []ruleset.Range {
 	return rest
 }
 
+// Intersect returns the addresses that are in both lists, disjoint and sorted.
+func Intersect(a, b []ruleset.Range) []ruleset.Range {
+	a = Union(slices.Clone(a))
+	return subtract(a, subtract(a, slices.Clone(b)))
+}
+
 // without returns what holes, which are disjoint and sorted, leave of a range.
 func without(r ruleset.Range, holes []ruleset.Range) []ruleset.Range {
 	var rest []ruleset.Range

@@ -37,6 +37,22 @@ func rangesText(list []ruleset.Range) string {
 
 const top6 = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
 
+func TestIntersect(t *testing.T) {
+	for _, row := range []struct{ a, b, want string }{
+		{"10.0.0.0/8", "10.1.0.0/16", "10.1.0.0/16"},
+		{"10.1.0.0/16", "10.0.0.0/8", "10.1.0.0/16"},
+		{"10.0.0.0-10.0.0.9", "10.0.0.5-10.0.0.20", "10.0.0.5-10.0.0.9"},
+		{"10.0.0.0/24", "10.0.1.0/24", ""},
+		{"10.2.0.0/24 10.1.0.0/24", "0.0.0.0/0 ::/0", "10.1.0.0/24 10.2.0.0/24"},
+		{"0.0.0.0/0", "::/0", ""},
+		{"", "0.0.0.0/0", ""},
+	} {
+		if got := rangesText(Intersect(ranges(t, row.a), ranges(t, row.b))); got != row.want {
+			t.Errorf("%s and %s: %s, expected %s", row.a, row.b, got, row.want)
+		}
+	}
+}
+
 func TestSubtract(t *testing.T) {
 	for _, row := range []struct{ name, from, hole, want string }{
 		{"the middle", "10.0.0.0/8", "10.1.0.0/16", "10.0.0.0/16 10.2.0.0-10.255.255.255"},

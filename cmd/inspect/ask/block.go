@@ -8,9 +8,9 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// BlockTexts returns the ipBlocks of a rule as they are written:
-// 10.0.0.0/8 but 10.1.0.0/16. Without a policy there are none.
-func BlockTexts(np *networkingv1.NetworkPolicy, d ruleset.Direction, index int) []string {
+// Blocks returns the ipBlocks of a rule. Without a policy there are none, and a peer that is an ipBlock
+// and a selector is neither.
+func Blocks(np *networkingv1.NetworkPolicy, d ruleset.Direction, index int) []*networkingv1.IPBlock {
 	var peers []networkingv1.NetworkPolicyPeer
 	if np == nil {
 		return nil
@@ -20,16 +20,28 @@ func BlockTexts(np *networkingv1.NetworkPolicy, d ruleset.Direction, index int) 
 	} else {
 		peers = np.Spec.Egress[index].To
 	}
-	var texts []string
+	var blocks []*networkingv1.IPBlock
 	for _, p := range peers {
-		if p.IPBlock == nil {
-			continue
+		if p.IPBlock != nil && p.PodSelector == nil && p.NamespaceSelector == nil {
+			blocks = append(blocks, p.IPBlock)
 		}
-		text := p.IPBlock.CIDR
-		if len(p.IPBlock.Except) > 0 {
-			text += " but " + strings.Join(p.IPBlock.Except, ", ")
-		}
-		texts = append(texts, text)
+	}
+	return blocks
+}
+
+// BlockText is an ipBlock as it is written: 10.0.0.0/8 but 10.1.0.0/16.
+func BlockText(b *networkingv1.IPBlock) string {
+	if len(b.Except) > 0 {
+		return b.CIDR + " but " + strings.Join(b.Except, ", ")
+	}
+	return b.CIDR
+}
+
+// BlockTexts returns the ipBlocks of a rule as they are written, whatever they mean.
+func BlockTexts(np *networkingv1.NetworkPolicy, d ruleset.Direction, index int) []string {
+	var texts []string
+	for _, b := range Blocks(np, d, index) {
+		texts = append(texts, BlockText(b))
 	}
 	return texts
 }

@@ -15,7 +15,11 @@ type Reach struct {
 	Outside     []Range  `json:"outside"` // on any port
 	Nodes       []string `json:"nodes"`   // that are always reached
 	NotIsolated []string `json:"notIsolated"`
+	others      bool     // another pod than the one that asks is reached
 }
+
+// Nothing reports whether the end reaches nothing but itself and the nodes.
+func (r Reach) Nothing() bool { return !r.others && len(r.Outside) == 0 }
 
 // EveryPort stands for all ports and protocols, ICMP too.
 const EveryPort = "every port"
@@ -30,7 +34,9 @@ func From(c *ask.Cluster, from ask.End) Reach {
 		row := Row{Workload: w.name, Of: w.pods, Ports: []string{}, AllowedBy: []string{}}
 		for _, g := range w.groups {
 			for _, part := range parts(c, g, from) {
-				row.addPorts(c, from, part)
+				reached := row.addPorts(c, from, part)
+				itself := len(from.Pods) == 1 && from.Pods[0].Key == part.Rep().Key
+				r.others = r.others || reached && !itself
 			}
 		}
 		if row.Pods > 0 {
@@ -41,9 +47,8 @@ func From(c *ask.Cluster, from ask.End) Reach {
 	return r
 }
 
-// addPorts adds the ports of a group that all of an end reaches.
-func (row *Row) addPorts(c *ask.Cluster, from ask.End, g ask.Group) {
-	reached := false
+// addPorts adds the ports of a group that all of an end reaches, and reports whether there are any.
+func (row *Row) addPorts(c *ask.Cluster, from ask.End, g ask.Group) (reached bool) {
 	// What has no port comes first: a rule that allows it allows every port.
 	for _, port := range append([]ask.Port{{}}, g.Rep().Ports...) {
 		flows, all := between(c, from, g.Rep(), port)
@@ -63,6 +68,7 @@ func (row *Row) addPorts(c *ask.Cluster, from ask.End, g ask.Group) {
 	if reached {
 		row.Pods += len(g.Pods)
 	}
+	return reached
 }
 
 // between returns the flows from an end to a pod, and whether there are some and all are allowed.
@@ -84,6 +90,7 @@ func between(c *ask.Cluster, from ask.End, to ask.Pod, port ask.Port) (
 
 // addOutside adds what is no pod.
 func (r *Reach) addOutside(c *ask.Cluster, from ask.End) {
+	var lists [][]Range
 	for _, p := range from.Pods {
 		if p.Host {
 			continue
@@ -94,12 +101,8 @@ func (r *Reach) addOutside(c *ask.Cluster, from ask.End) {
 		if len(c.Isolating(p, ruleset.Egress)) == 0 {
 			r.NotIsolated = append(r.NotIsolated, p.Key.String())
 		}
-		for _, x := range outside(c, p, ruleset.Egress, nil) {
-			same := func(o Range) bool { return o.Addresses == x.Addresses }
-			if !slices.ContainsFunc(r.Outside, same) {
-				r.Outside = append(r.Outside, x)
-			}
-		}
+		lists = append(lists, outside(c, p, ruleset.Egress, nil))
 	}
+	r.Outside = inCommon(lists)
 	slices.Sort(r.Nodes)
 }

@@ -107,6 +107,7 @@ func why(c *ask.Cluster, d ruleset.Direction, flows []ruleset.Flow) []string {
 
 // addOutside adds what is no pod: ranges, nodes, and the labels that nobody has.
 func (a *Access) addOutside(c *ask.Cluster, to ask.Target) {
+	var lists [][]Range
 	for _, t := range to.Asks {
 		if t.Pod == nil || t.Pod.Host {
 			continue
@@ -118,24 +119,16 @@ func (a *Access) addOutside(c *ask.Cluster, to ask.Target) {
 		if len(c.Isolating(*t.Pod, ruleset.Ingress)) == 0 {
 			a.NotIsolated = append(a.NotIsolated, t.Pod.Key.String())
 		}
-		for _, r := range outside(c, *t.Pod, ruleset.Ingress, &t.Port) {
-			a.addRange(r)
-		}
+		lists = append(lists, outside(c, *t.Pod, ruleset.Ingress, &t.Port))
 		for _, text := range unused(c, *t.Pod, t.Port) {
 			if !slices.Contains(a.Unused, text) {
 				a.Unused = append(a.Unused, text)
 			}
 		}
 	}
+	// All pods of the target have to be reached.
+	a.Outside = inCommon(lists)
 	slices.Sort(a.Nodes)
-}
-
-// addRange adds a range, once for several pods of the target.
-func (a *Access) addRange(r Range) {
-	same := func(o Range) bool { return o.Addresses == r.Addresses }
-	if !slices.ContainsFunc(a.Outside, same) {
-		a.Outside = append(a.Outside, r)
-	}
 }
 
 // unused returns the peers that rules allow a port of a pod, and that no pod is.
