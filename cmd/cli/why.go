@@ -31,7 +31,8 @@ func newWhyCmd() *cobra.Command {
 		Use:   "why FROM TO:PORT[/PROTOCOL]",
 		Short: "Say whether one pod reaches another, and which policy decides it",
 		Long: `Say whether FROM reaches TO, which policies isolate either end, and which rule allows it.
-Where none does: which rule comes nearest, and what it lacks.
+Where none does: which rule comes nearest, and what it lacks. Every IP family that both ends have
+must be allowed.
 
 FROM and TO are a pod (shop/web-1), a workload (shop/deploy/web, shop/web), a Service
 (shop/svc/web), a node (node/node-1), an address, or internet. A name without a namespace is in
@@ -148,7 +149,11 @@ func (p *page) why(a why.Answer) {
 	}
 	p.line("    ", "%s  %s %s %s %s", p.Paint(colour, word), a.From, p.arrow, a.To, a.Port)
 	if names := wouldDeny(a); len(names) > 0 && a.Verdict == why.Allowed {
-		p.line("    ", "  %s by %s (audited)", p.Paint(terminal.Bad, "would be denied"),
+		over := ""
+		if a.OtherFamily != "" {
+			over = " over " + a.Family
+		}
+		p.line("    ", "  %s%s by %s (audited)", p.Paint(terminal.Bad, "would be denied"), over,
 			strings.Join(names, ", "))
 	}
 	// No policy decides about packets that cannot be sent at all.
@@ -192,7 +197,7 @@ func wouldDeny(a why.Answer) []string {
 	return names
 }
 
-// deniers says which directions deny.
+// deniers says which directions deny, and over which IP family if the other one is allowed.
 func deniers(a why.Answer) string {
 	var words []string
 	for _, h := range a.Directions {
@@ -200,13 +205,17 @@ func deniers(a why.Answer) string {
 			words = append(words, h.Direction)
 		}
 	}
+	over := ""
+	if a.OtherFamily != "" {
+		over = fmt.Sprintf(" over %s; over %s it is allowed", a.Family, a.OtherFamily)
+	}
 	switch len(words) {
 	case 0:
 		return ""
 	case 1:
-		return words[0] + " says no"
+		return words[0] + " says no" + over
 	default:
-		return strings.Join(words, " and ") + " say no"
+		return strings.Join(words, " and ") + " say no" + over
 	}
 }
 

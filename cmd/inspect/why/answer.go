@@ -26,6 +26,10 @@ type Answer struct {
 	Example    *Pair  `json:"example"`    // the pair that Directions is about; null: they share none
 	Directions []Half `json:"directions"` // egress, then ingress
 	NoFamily   bool   `json:"noFamily"`   // the ends have no IP family in common
+	// Family is the one of the packets that Directions is about, IPv4 or IPv6. OtherFamily is the one
+	// over which the example fares better: it is allowed, or no audited policy would deny it.
+	Family      string `json:"family,omitempty"`
+	OtherFamily string `json:"otherFamily,omitempty"`
 	// Kernel is what the nodes do, where their agents were asked.
 	Kernel []Kernel     `json:"kernel,omitempty"`
 	flow   ruleset.Flow // that Directions is about
@@ -153,6 +157,35 @@ func (a *Answer) explain(c *ask.Cluster, p pairing) {
 	a.Example = &Pair{nameOf(p.from, a.From), nameOf(p.to.Point, a.To), p.to.Port.String()}
 	e := explainer{c, p}
 	a.Directions = []Half{e.half(ruleset.Egress), e.half(ruleset.Ingress)}
+	a.addFamilies(c, p)
+}
+
+// addFamilies says of which family the flow of a pair is, and whether the other one fares better.
+func (a *Answer) addFamilies(c *ask.Cluster, p pairing) {
+	shown := ruleset.FamilyOf(p.flow.From)
+	a.Family = shown.String()
+	worst := map[ruleset.Family]int{}
+	for _, f := range ask.Flows(p.from.Addrs, p.to.Addrs, p.to.Port) {
+		family := ruleset.FamilyOf(f.From)
+		worst[family] = max(worst[family], severity(c, f))
+	}
+	for family, is := range worst {
+		if is < worst[shown] {
+			a.OtherFamily = family.String()
+		}
+	}
+}
+
+// severity orders flows by what becomes of them: 0 is allowed, 1 would be denied, 2 is denied.
+func severity(c *ask.Cluster, f ruleset.Flow) int {
+	switch {
+	case !c.Allowed(f):
+		return 2
+	case c.Audits(f):
+		return 1
+	default:
+		return 0
+	}
 }
 
 // nameOf is the name of a pod, or else of the end that it is.

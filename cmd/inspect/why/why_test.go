@@ -75,7 +75,7 @@ func flowOf(f ruleset.Flow) oracle.Flow {
 
 // The verdict is the oracle's, and where a half is denied no rule of it fits wholly.
 func TestExplainAgreesWithTheOracle(t *testing.T) {
-	asked, denied := 0, 0
+	asked, denied, differ := 0, 0, 0
 	for seed := range uint64(worlds) {
 		r := rand.New(rand.NewPCG(seed, 20))
 		w := oracle.Random(r, oracle.Size{Valid: seed%2 == 0})
@@ -90,14 +90,47 @@ func TestExplainAgreesWithTheOracle(t *testing.T) {
 			if a.Verdict != why.Allowed {
 				denied++
 			}
+			if checkFamilies(t, w, a, q) {
+				differ++
+			}
 			for _, h := range a.Directions {
 				checkRules(t, c, a, h)
 			}
 		}
 	}
-	if t.Logf("%d questions, %d denied", asked, denied); denied < asked/10 {
+	t.Logf("%d questions, %d denied, %d over one family", asked, denied, differ)
+	if denied < asked/10 || differ < worlds/10 {
 		t.Error("too few are denied")
 	}
+}
+
+// checkFamilies compares what is said of families with the oracle, which is asked about one at a time,
+// and reports whether they differ.
+func checkFamilies(t *testing.T, w *oracle.World, a why.Answer, q question) (differ bool) {
+	t.Helper()
+	lets, there := map[string]bool{}, map[string]bool{}
+	for _, p := range q.from.Points() {
+		for _, to := range q.to.Asks {
+			for _, f := range ask.Flows(p.Addrs, to.Addrs, to.Port) {
+				family := ruleset.FamilyOf(f.From).String()
+				before := lets[family] || !there[family]
+				there[family], lets[family] = true, before && w.Allowed(flowOf(f))
+			}
+		}
+	}
+	// The questions of this test are about one pair each.
+	if a.Family != "" && lets[a.Family] != (a.Verdict == why.Allowed) {
+		t.Fatalf("%s to %s: %s over %s, the oracle says %v", a.From, a.To, a.Verdict, a.Family, lets)
+	}
+	for family, allowed := range lets {
+		better := allowed && !lets[a.Family]
+		if better != (family == a.OtherFamily && a.Verdict != why.Allowed) {
+			t.Fatalf("%s to %s: other than %s is %q, the oracle says %v", a.From, a.To, a.Family,
+				a.OtherFamily, lets)
+		}
+		differ = differ || better
+	}
+	return differ
 }
 
 // checkRules compares what is said of rules with the verdict of their direction.
@@ -146,6 +179,41 @@ patch policy a/web {metadata: {annotations: {picket.dev/audit: "true"}}}`)
 			in.Reason != want.Reason || in.WouldDeny != want.WouldDeny ||
 			!slices.Equal(in.Audited, want.Audited) || len(in.IsolatedBy)+len(in.AllowedBy) > 0 {
 			t.Errorf("%s: %+v", to, a)
+		}
+	}
+}
+
+// The family that is denied is said, also where audited policies would deny it.
+func TestExplainNamesTheFamily(t *testing.T) {
+	const rules = `policy a/web {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress],
+  egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: 443}]}]}
+`
+	for _, test := range []struct{ statements, to, family, other, verdict string }{
+		{rules, "internet:443", "IPv6", "IPv4", why.Denied},
+		{rules, "internet:80", "IPv4", "", why.Denied},
+		{rules + `patch policy a/web {metadata: {annotations: {picket.dev/audit: "true"}}}`,
+			"internet:443", "IPv6", "IPv4", why.Allowed},
+		{"", "internet:443", "IPv4", "", why.Allowed},
+	} {
+		w, err := scene.Cluster()
+		if err == nil && test.statements != "" {
+			w, err = scene.Edit(w, test.statements)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := ask.New(policy.Objects(*w), nil)
+		from, err := c.End("a/web", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := c.Target(test.to, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := why.Explain(c, from, to)
+		if a.Family != test.family || a.OtherFamily != test.other || a.Verdict != test.verdict {
+			t.Errorf("%s: %s over %s, other than over %q", test.to, a.Verdict, a.Family, a.OtherFamily)
 		}
 	}
 }

@@ -127,19 +127,24 @@ function half(direction, { g, t }, families) {
   const fitsOf = (family) => by.flatMap((p) => data.policies[p].rules[direction] ?? [])
     .map((r) => fit(data.rules[r], direction, { peer, t, family }));
   const allows = (r) => r.peer.length + r.port.length === 0;
-  let rules = fitsOf(families[0]);
-  if (!lets && families.length > 1 && rules.some(allows)) rules = fitsOf(families[1]);
+  const byFamily = families.map(fitsOf);
+  const allowed = byFamily.map((some) => some.some(allows));
+  // One family that no rule lets through is enough, and what the other one has does not explain it.
+  const shut = lets ? -1 : allowed.indexOf(false), open = lets ? -1 : allowed.indexOf(true);
+  const over = by.length && shut >= 0 && open >= 0
+    ? ` over IPv${families[shut]}; over IPv${families[open]} one does` : "";
+  const rules = byFamily[Math.max(0, shut)];
   const distance = (r) => [r.peer, r.port].reduce((n, m) => n + (m.length && 100 + m.length), 0);
   rules.sort((a, b) => distance(a) - distance(b));
   return {
     direction, own, lets: Boolean(lets), wouldDeny: Boolean(wouldDeny), by,
     audited: data.groups[own].audits[direction] ?? [], rules, allowedBy: rules.filter(allows),
-    reason: reason({ own, peer }, { lets, wouldDeny, by, allowed: rules.some(allows) }),
+    reason: reason({ own, peer }, { lets, wouldDeny, by, allowed: rules.some(allows), over }),
   };
 }
 
 // reason says in words why a direction was decided as it was.
-function reason({ own, peer }, { lets, wouldDeny, by, allowed }) {
+function reason({ own, peer }, { lets, wouldDeny, by, allowed, over }) {
   if (outside(data.groups[own].workload)) {
     return "allowed: it is no pod, and policies are about pods alone";
   }
@@ -148,7 +153,7 @@ function reason({ own, peer }, { lets, wouldDeny, by, allowed }) {
   }
   if (wouldDeny) return "allowed: the policies that would deny it are audited";
   if (by.length === 0) return "allowed: no policy isolates it in this direction";
-  return lets ? "isolated, and a rule allows it" : "isolated, and no rule lets it through";
+  return lets ? "isolated, and a rule allows it" : "isolated, and no rule lets it through" + over;
 }
 
 // unexplained says why a verdict is another than the policies and rules of two groups make it.
