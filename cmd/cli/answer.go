@@ -120,8 +120,19 @@ func (o *answerOptions) completeEnds(most int) cobra.CompletionFunc {
 // endNames lists what a question can be about.
 func endNames(l *input.Loaded) []string {
 	names := []string{"internet"}
+	// A name that workloads of two kinds have says too little.
+	kinds, several := map[string]string{}, map[string]bool{}
 	for _, p := range l.Pods {
-		names = append(names, p.Key.String(), p.Workload.Key())
+		key, kind := p.Workload.Key(), p.Workload.Kind
+		several[key] = several[key] || kinds[key] != "" && kinds[key] != kind
+		kinds[key] = kind
+	}
+	for _, p := range l.Pods {
+		name := p.Workload.Key()
+		if several[name] {
+			name = p.Workload.WithKind()
+		}
+		names = append(names, p.Key.String(), name)
 	}
 	for _, s := range l.Services {
 		names = append(names, s.Namespace+"/svc/"+s.Name)

@@ -205,6 +205,36 @@ func TestNamesAreCompleted(t *testing.T) {
 	}
 }
 
+// Where workloads of two kinds have one name, that is completed with a kind, and asked about with one.
+func TestNamesOfTwoKinds(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "all.yaml"), `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {namespace: shop, name: backup}
+spec: {template: {metadata: {labels: {app: a}}, spec: {containers: [{name: c}]}}}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {namespace: shop, name: backup}
+spec: {jobTemplate: {spec: {template: {metadata: {labels: {app: b}}, spec: {containers: [{name: c}]}}}}}
+`)
+	words, _ := succeed(t, "__complete", "reach", "-f", folder, "")
+	if !strings.Contains(words, "\nshop/cronjob/backup\nshop/deployment/backup\n") ||
+		strings.Contains(words, "\nshop/backup\n") {
+		t.Errorf("completed to %q", words)
+	}
+	code, _, stderr := picket("reach", "-f", folder, "shop/backup")
+	if code != 2 || !strings.Contains(stderr, "shop/backup (CronJob) and shop/backup (Deployment)") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	for _, name := range []string{"shop/cronjob/backup", "shop/deployment/backup"} {
+		if stdout, _ := succeed(t, "reach", "-f", folder, name); !strings.HasPrefix(stdout, "shop/backup (") {
+			t.Errorf("%s: %s", name, stdout)
+		}
+	}
+}
+
 // No answer shows an address that nobody has asked about.
 func TestAnswersShowNames(t *testing.T) {
 	demo := filepath.Join("..", "..", "deploy", "demo")

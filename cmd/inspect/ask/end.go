@@ -65,8 +65,8 @@ func (c *Cluster) hasNamespace(name string) bool {
 // named finds what a name of a namespace means. Without a kind it is a pod, or else the workload
 // of that name, or else the Service.
 func (c *Cluster) named(word string, k policy.Key) (End, error) {
-	kind, known := kinds[strings.ToLower(word)]
-	if word != "" && !known {
+	kind := c.kindNamed(word, k)
+	if word != "" && kind == "" {
 		return End{}, fmt.Errorf(
 			"%q is no kind of workload; expected deploy, sts, ds, rs, job, cronjob, pod or svc", word)
 	}
@@ -75,8 +75,8 @@ func (c *Cluster) named(word string, k policy.Key) (End, error) {
 		return End{Name: k.String(), Pods: []Pod{pod}}, nil
 	}
 	if kind != "Service" {
-		if e, found := c.workloadEnd(kind, k); found {
-			return e, nil
+		if e, found, err := c.workloadEnd(kind, k); found || err != nil {
+			return e, err
 		}
 	}
 	if kind == "" || kind == "Service" {
@@ -85,16 +85,49 @@ func (c *Cluster) named(word string, k policy.Key) (End, error) {
 	return End{}, c.unknown(word, k)
 }
 
-// workloadEnd returns the pods of a workload; kind "" is any.
-func (c *Cluster) workloadEnd(kind string, k policy.Key) (End, bool) {
-	var e End
-	for _, p := range c.Pods {
-		w := p.Workload
-		if w.Namespace == k.Namespace && w.Name == k.Name && (kind == "" || w.Kind == kind) {
-			e.Name, e.Pods = w.String(), append(e.Pods, p)
+// kindNamed returns the kind that a word means, which can be that of a workload of the name alone,
+// such as Rollout; empty: none.
+func (c *Cluster) kindNamed(word string, k policy.Key) string {
+	if kind, known := kinds[strings.ToLower(word)]; known {
+		return kind
+	}
+	for _, w := range c.WorkloadsNamed(k) {
+		if strings.EqualFold(w.Kind, word) {
+			return w.Kind
 		}
 	}
-	return e, len(e.Pods) > 0
+	return ""
+}
+
+// WorkloadsNamed returns the workloads of a name, which can be of several kinds, sorted.
+func (c *Cluster) WorkloadsNamed(k policy.Key) []Workload {
+	var all []Workload
+	for _, p := range c.Pods {
+		if w := p.Workload; w.Namespace == k.Namespace && w.Name == k.Name {
+			all = append(all, w)
+		}
+	}
+	slices.SortFunc(all, Workload.Compare)
+	return slices.Compact(all)
+}
+
+// workloadEnd returns the pods of a workload; kind "" is any, but there must not be several.
+func (c *Cluster) workloadEnd(kind string, k policy.Key) (e End, found bool, err error) {
+	all := c.WorkloadsNamed(k)
+	if kind == "" && len(all) > 1 {
+		var names, words []string
+		for _, w := range all {
+			names, words = append(names, w.String()), append(words, w.WithKind())
+		}
+		return e, false, fmt.Errorf("%q is %s; expected one of them: %s", k,
+			strings.Join(names, " and "), strings.Join(words, ", "))
+	}
+	for _, p := range c.Pods {
+		if slices.Contains(all, p.Workload) && (kind == "" || p.Workload.Kind == kind) {
+			e.Name, e.Pods = p.Workload.String(), append(e.Pods, p)
+		}
+	}
+	return e, len(e.Pods) > 0, nil
 }
 
 // serviceEnd returns the pods that a Service leads to.

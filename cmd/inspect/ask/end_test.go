@@ -41,6 +41,13 @@ func shop(t *testing.T) *ask.Cluster {
  ports: [{name: http, containerPort: 80}]}]}, status: {podIP: 10.0.2.1}}`),
 		parse[corev1.Pod](t, `{metadata: {namespace: shop, name: tick-28000000-x, `+
 			owner("Job", "tick-28000000")+`}, spec: {nodeName: n2}, status: {podIP: 10.0.2.2}}`),
+		parse[corev1.Pod](t, `{metadata: {namespace: shop, name: backup-5f-a, labels: {
+ pod-template-hash: 5f}, `+owner("ReplicaSet", "backup-5f")+`}, spec: {nodeName: n1},
+ status: {podIP: 10.0.1.7}}`),
+		parse[corev1.Pod](t, `{metadata: {namespace: shop, name: backup-28000000-x, `+
+			owner("Job", "backup-28000000")+`}, spec: {nodeName: n2}, status: {podIP: 10.0.2.7}}`),
+		parse[corev1.Pod](t, `{metadata: {namespace: shop, name: backup-r, `+
+			owner("Rollout", "backup")+`}, spec: {nodeName: n2}, status: {podIP: 10.0.2.8}}`),
 		parse[corev1.Pod](t, `{metadata: {namespace: dns, name: dns}, spec: {nodeName: n1,
  containers: [{ports: [{name: dns, containerPort: 53, protocol: UDP}]}]},
  status: {podIPs: [{ip: 10.0.1.3}, {ip: 'fd00::3'}]}}`),
@@ -77,6 +84,14 @@ func TestTarget(t *testing.T) {
 		{"shop/api-5f-a:0", `! no port is named "0"`},
 		{"shop/svc/web:80", `! the Service has no port "80"; it has: 443 web`},
 		{"shop/tick:80", "shop/tick (CronJob) tcp/80"},
+		{"shop/backup:80", `! "shop/backup" is shop/backup (CronJob) and shop/backup (Deployment) and ` +
+			`shop/backup (Rollout); expected one of them: shop/cronjob/backup, shop/deployment/backup, ` +
+			`shop/rollout/backup`},
+		{"shop/cronjob/backup:80", "shop/backup (CronJob) tcp/80"},
+		{"shop/deploy/backup:80", "shop/backup (Deployment) tcp/80"},
+		{"shop/rollout/backup:80", "shop/backup (Rollout) tcp/80"},
+		{"shop/rollout/tick:80", `! "rollout" is no kind of workload`},
+		{"shop/backup-r:80", "shop/backup-r tcp/80"},
 		{"shpo/api:80", "! namespace shpo: not found; meant shop?"},
 		{"shop/apo:80", "! pod, workload or Service shop/apo: not found; meant api?"},
 		{"shop/deploy/tick:80", "! Deployment shop/tick: not found"},

@@ -24,6 +24,11 @@ func (w Workload) String() string {
 // Key is namespace/name.
 func (w Workload) Key() string { return w.Namespace + "/" + w.Name }
 
+// WithKind is how a workload is asked about where others have its name: shop/cronjob/backup.
+func (w Workload) WithKind() string {
+	return w.Namespace + "/" + strings.ToLower(w.Kind) + "/" + w.Name
+}
+
 // Compare orders by namespace, name and kind.
 func (w Workload) Compare(o Workload) int {
 	return cmp.Or(strings.Compare(w.Namespace, o.Namespace), strings.Compare(w.Name, o.Name),
