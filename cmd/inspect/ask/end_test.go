@@ -48,12 +48,18 @@ func shop(t *testing.T) *ask.Cluster {
 			owner("Job", "backup-28000000")+`}, spec: {nodeName: n2}, status: {podIP: 10.0.2.7}}`),
 		parse[corev1.Pod](t, `{metadata: {namespace: shop, name: backup-r, `+
 			owner("Rollout", "backup")+`}, spec: {nodeName: n2}, status: {podIP: 10.0.2.8}}`),
-		parse[corev1.Pod](t, `{metadata: {namespace: dns, name: dns}, spec: {nodeName: n1,
+		parse[corev1.Pod](t, `{metadata: {namespace: dns, name: dns, labels: {app: dns}}, spec: {nodeName: n1,
  containers: [{ports: [{name: dns, containerPort: 53, protocol: UDP}]}]},
  status: {podIPs: [{ip: 10.0.1.3}, {ip: 'fd00::3'}]}}`),
 	}
+	pods = append(pods, parse[corev1.Pod](t, `{metadata: {namespace: dns, name: two}, spec: {nodeName: n1,
+ containers: [{ports: [{name: x, containerPort: 80, protocol: UDP}]},
+ {ports: [{name: x, containerPort: 81}]}]}, status: {podIP: 10.0.1.8}}`))
 	services := []*corev1.Service{parse[corev1.Service](t, `{metadata: {namespace: shop, name: web},
  spec: {selector: {app: api}, ports: [{name: web, port: 443, targetPort: http}]}}`)}
+	services = append(services, parse[corev1.Service](t, `{metadata: {namespace: dns, name: kube-dns},
+ spec: {selector: {app: dns}, ports: [{name: dns, port: 53, protocol: UDP},
+ {name: dns-tcp, port: 53}, {name: doq, port: 853, protocol: UDP}]}}`))
 	nodes := []*corev1.Node{parse[corev1.Node](t, `{metadata: {name: n1},
  status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}}`)}
 	return ask.New(policy.Objects{Pods: pods, Nodes: nodes}, services)
@@ -73,6 +79,12 @@ func TestTarget(t *testing.T) {
 		{"shop/web", "shop/web (Service)  tcp/8080 tcp/80"},
 		{"dns/dns", "dns/dns udp/53"},
 		{"dns/dns:dns", "dns/dns udp/53"},
+		{"dns/svc/kube-dns:53", "dns/kube-dns (Service) tcp/53"},
+		{"dns/svc/kube-dns:53/udp", "dns/kube-dns (Service) udp/53"},
+		{"dns/svc/kube-dns:dns", "dns/kube-dns (Service) udp/53"},
+		{"dns/svc/kube-dns:853", "dns/kube-dns (Service) udp/853"},
+		{"dns/two:x", "dns/two tcp/81"},
+		{"dns/two:x/udp", "dns/two udp/80"},
 		{"10.0.1.3:53/udp", "dns/dns udp/53"},
 		{"[fd00::3]:53/udp", "dns/dns udp/53"},
 		{"[fd00::9]:80", "fd00::9 tcp/80"},

@@ -26,8 +26,8 @@ type Ask struct {
 }
 
 // Target finds what TO:PORT[/PROTOCOL] or TO/icmp means: shop/api:8080, kube-system/dns:53/udp,
-// shop/api:http, [fd00::1]:80. The protocol is tcp unless it is said, or unless the name of the
-// port says it. Without a port it is the only one that the pods declare.
+// shop/api:http, [fd00::1]:80. The protocol is tcp unless it is said, or unless what has the port
+// has it with another one only. Without a port it is the only one that the pods declare.
 func (c *Cluster) Target(text, namespace string) (Target, error) {
 	name, port, proto, err := splitTarget(text)
 	if err != nil {
@@ -119,12 +119,26 @@ func onlyPort(pod *Pod) (Port, error) {
 	return pod.Ports[0], nil
 }
 
+// preferred finds the first index whose protocol is the one that was said; where none was said, that
+// of TCP or else the first one.
+func preferred(said ruleset.Protocol, index func(ruleset.Protocol) int) int {
+	if said == ruleset.AnyProtocol {
+		if i := index(ruleset.TCP); i >= 0 {
+			return i
+		}
+	}
+	return index(said)
+}
+
 // namedPort returns the port that a pod gives a name to.
 func namedPort(pod Pod, name string, proto ruleset.Protocol) (Port, error) {
-	for _, p := range pod.Ports {
-		if p.Name == name && (proto == ruleset.AnyProtocol || proto == p.Protocol) {
-			return p, nil
-		}
+	i := preferred(proto, func(proto ruleset.Protocol) int {
+		return slices.IndexFunc(pod.Ports, func(p Port) bool {
+			return p.Name == name && (proto == ruleset.AnyProtocol || proto == p.Protocol)
+		})
+	})
+	if i >= 0 {
+		return pod.Ports[i], nil
 	}
 	return Port{}, fmt.Errorf("no port is named %q; expected a number, or one of: %s", name,
 		portList(pod.Ports))
@@ -144,16 +158,17 @@ func portList(ports []Port) string {
 
 // servicePort returns the port of a pod that a port of its Service leads to.
 func servicePort(s *corev1.Service, pod Pod, text string, proto ruleset.Protocol) (Port, error) {
-	fits := func(p corev1.ServicePort) bool {
-		stated, err := ruleset.ParseProtocol(string(p.Protocol))
-		if err != nil {
-			stated = ruleset.TCP
-		}
-		named := text == "" && len(s.Spec.Ports) == 1 || text == p.Name ||
-			text == strconv.Itoa(int(p.Port))
-		return named && (proto == ruleset.AnyProtocol || proto == stated)
-	}
-	i := slices.IndexFunc(s.Spec.Ports, fits)
+	i := preferred(proto, func(proto ruleset.Protocol) int {
+		return slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
+			stated, err := ruleset.ParseProtocol(string(p.Protocol))
+			if err != nil {
+				stated = ruleset.TCP
+			}
+			named := text == "" && len(s.Spec.Ports) == 1 || text == p.Name ||
+				text == strconv.Itoa(int(p.Port))
+			return named && (proto == ruleset.AnyProtocol || proto == stated)
+		})
+	})
 	if i < 0 {
 		var have []string
 		for _, p := range s.Spec.Ports {
