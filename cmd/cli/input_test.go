@@ -197,3 +197,31 @@ func TestWorkloadsOffline(t *testing.T) {
 		t.Error(program)
 	}
 }
+
+// A workload beside the pods of a cluster gets addresses of the families that they have, whatever
+// ranges are known of the nodes.
+func TestWorkloadsBesideACluster(t *testing.T) {
+	const node = "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nspec: {podCIDRs: [%s]}\n---\n"
+	for name, test := range map[string]struct{ nodes, addresses, only string }{
+		"IPv4":                       {"", "{ip: 10.9.0.1}", "4"},
+		"IPv6":                       {"", "{ip: 'fd09::1'}", "6"},
+		"both":                       {"", "{ip: 10.9.0.1}, {ip: 'fd09::1'}", ""},
+		"a node without ranges":      {fmt.Sprintf(node, ""), "{ip: 'fd09::1'}", "6"},
+		"a node with a range of one": {fmt.Sprintf(node, "10.9.0.0/24"), "{ip: 10.9.0.1}, {ip: 'fd09::1'}", ""},
+		"a node with its range":      {fmt.Sprintf(node, "'fd09::/64'"), "{ip: 'fd09::1'}", "6"},
+	} {
+		tree(t, map[string]string{"new.yaml": shop, "cluster.yaml": test.nodes + "apiVersion: v1\n" +
+			"kind: Pod\nmetadata: {namespace: a, name: db}\nspec: {nodeName: n1}\n" +
+			"status: {podIPs: [" + test.addresses + "]}\n"})
+		for _, family := range []string{"4", "6"} {
+			_, stdout, stderr := run("", "matrix --grid -f cluster.yaml -f new.yaml -o json --family "+family)
+			want := `{"pods":["a/db","a/shop-1","a/shop-2"],"allowed":[[true,true,true],[true,true,true],[true,true,true]]}`
+			if test.only != "" && test.only != family {
+				want = strings.ReplaceAll(want, "true", "false")
+			}
+			if stdout != want+"\n" {
+				t.Errorf("%s, IPv%s: %swant %s\n%s", name, family, stdout, want, stderr)
+			}
+		}
+	}
+}

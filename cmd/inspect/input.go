@@ -164,7 +164,8 @@ func (in *Input) PlaceOf(p manifests.Problem) manifests.Place {
 
 // Complete makes up nodes and addresses if no pod states an address: then the manifests are those
 // that people write. If some pods state one, the manifests show a cluster, and a pod without an
-// address is a problem and is left out; one that stands for a workload gets a free address.
+// address is a problem and is left out; one that stands for a workload gets a free address of each
+// family that the others have.
 func (in *Input) Complete() error {
 	addressed := func(p *corev1.Pod) bool { return len(policy.PodAddrs(p)) > 0 }
 	if slices.ContainsFunc(in.Objects.Pods, addressed) {
