@@ -7,14 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/picket-project/picket/controller/samplecluster"
 )
 
-// sample writes a cluster of 2,000 pods and 300 policies as kubectl get -o json does. SAMPLE keeps
+// sample writes a cluster of 2,000 pods, their Services and 300 policies as kubectl get -o json does. SAMPLE keeps
 // the file, so that the program itself can be measured with it.
 func sample(b *testing.B) string {
 	b.Helper()
@@ -38,6 +40,17 @@ func sample(b *testing.B) string {
 			Name: p.Labels["app"] + "-" + p.Labels["pod-template-hash"], Controller: ptr.To(true)}}
 		keep(p, "v1", "Pod")
 	}
+	// Every application has a Service, and port 9090 of rules is no declared port of most.
+	served := map[string]bool{}
+	for _, p := range s.Pods {
+		if name := p.Labels["app"]; !served[p.Namespace+name] {
+			served[p.Namespace+name] = true
+			service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: name}}
+			service.Spec.Selector = map[string]string{"app": name}
+			service.Spec.Ports = []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}
+			keep(service, "v1", "Service")
+		}
+	}
 	for _, p := range s.Policies {
 		keep(p, "networking.k8s.io/v1", "NetworkPolicy")
 	}
@@ -55,7 +68,7 @@ func sample(b *testing.B) string {
 	return path
 }
 
-// Every verb reads 2,000 pods and 300 policies, and answers, within a second.
+// Every verb reads 2,000 pods, their Services and 300 policies, and answers, within a second.
 func BenchmarkVerbs(b *testing.B) {
 	path := sample(b)
 	for _, line := range []string{

@@ -172,8 +172,12 @@ func (p *page) senders(m reach.Matrix, s reach.Served) string {
 // without returns the workloads that are not among some, the target itself aside.
 func without(all, some []string, target string) []string {
 	var rest []string
+	among := map[string]bool{target: true}
+	for _, name := range some {
+		among[name] = true
+	}
 	for _, name := range all {
-		if name != target && !slices.Contains(some, name) {
+		if !among[name] {
 			rest = append(rest, name)
 		}
 	}

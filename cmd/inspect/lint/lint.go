@@ -88,7 +88,8 @@ type linter struct {
 	files    *inspect.Input // nil: read from a cluster
 	check    Check
 	findings []Finding
-	known    map[string][]ask.Pod // the pods of selectors, by their texts
+	known    map[string][]ask.Pod  // the pods of selectors, by their texts
+	serving  []map[policy.Key]bool // the pods of each Service, made when they are asked for first
 }
 
 // Run runs all checks. files may be nil.

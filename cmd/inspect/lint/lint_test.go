@@ -1,6 +1,7 @@
 package lint_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,11 +9,17 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/picket-project/picket/cmd/inspect"
 	"github.com/picket-project/picket/cmd/inspect/ask"
 	"github.com/picket-project/picket/cmd/inspect/lint"
 	"github.com/picket-project/picket/controller/source/manifests"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // corpus reads the files of an archive, by name.
@@ -93,5 +100,33 @@ func TestSoundPoliciesHaveNoFindings(t *testing.T) {
 		for _, f := range found(t, cluster, text) {
 			t.Errorf("%s: %+v", name, f)
 		}
+	}
+}
+
+// What a rule's port costs grows with the pods or with the Services, not with both of them: of each
+// Service the pods are looked for once.
+func TestCostOfServices(t *testing.T) {
+	cost := func(n int) float64 {
+		var o policy.Objects
+		var services []*corev1.Service
+		for i := range n {
+			name := fmt.Sprintf("s%d", i)
+			own := metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{"app": name}}
+			pod := &corev1.Pod{ObjectMeta: own, Status: corev1.PodStatus{
+				PodIP: fmt.Sprintf("10.244.0.%d", i+2)}}
+			service := &corev1.Service{ObjectMeta: own, Spec: corev1.ServiceSpec{Selector: own.Labels,
+				Ports: []corev1.ServicePort{{Port: 8080}}}}
+			np := &networkingv1.NetworkPolicy{ObjectMeta: own}
+			np.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{Ports: []networkingv1.NetworkPolicyPort{
+				{Port: ptr.To(intstr.FromInt32(8080))}}}}
+			o.Pods, o.Policies = append(o.Pods, pod), append(o.Policies, np)
+			services = append(services, service)
+		}
+		c := ask.New(o, services)
+		return testing.AllocsPerRun(1, func() { lint.Run(c, nil) })
+	}
+	small, large := cost(20), cost(80)
+	if t.Logf("%.0f and %.0f allocations", small, large); large > small*4*4*2 {
+		t.Error("four times as many Services, pods and policies cost far more than sixteen times as much")
 	}
 }

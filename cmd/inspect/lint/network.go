@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/picket-project/picket/cmd/inspect/ask"
@@ -63,10 +64,16 @@ func declared(pods []ask.Pod, port ask.Port) bool {
 // behind returns the Service of some pods that has a port, and the pods' port behind it, if that is
 // another one.
 func (l *linter) behind(pods []ask.Pod, port ask.Port) (name string, want ask.Port, found bool) {
-	for _, s := range l.cluster.Services {
+	for i, s := range l.cluster.Services {
+		// Few Services have the port, and looking at that costs little.
+		if !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
+			return p.Port == int32(port.Number)
+		}) {
+			continue
+		}
+		serving := l.servingPods()[i]
 		for _, pod := range pods {
-			serves := func(o ask.Pod) bool { return o.Key == pod.Key }
-			if !slices.ContainsFunc(l.cluster.PodsOf(s), serves) {
+			if !serving[pod.Key] {
 				continue
 			}
 			want, ok := ask.ServicePort(s, pod, port)
@@ -76,6 +83,18 @@ func (l *linter) behind(pods []ask.Pod, port ask.Port) (name string, want ask.Po
 		}
 	}
 	return "", ask.Port{}, false
+}
+
+// servingPods returns the pods that each Service leads to, in the order of the Services.
+func (l *linter) servingPods() []map[policy.Key]bool {
+	for len(l.serving) < len(l.cluster.Services) {
+		pods := map[policy.Key]bool{}
+		for _, p := range l.cluster.PodsOf(l.cluster.Services[len(l.serving)]) {
+			pods[p.Key] = true
+		}
+		l.serving = append(l.serving, pods)
+	}
+	return l.serving
 }
 
 // eachBlock hands over the ipBlocks as they are written.

@@ -39,6 +39,7 @@ type Limits struct {
 func Workloads(c *ask.Cluster, limits Limits) Matrix {
 	m := Matrix{Workloads: []string{}, Host: []string{}, Targets: []Served{}}
 	var all []workload
+	v := newVerdicts(c)
 	for _, w := range workloads(c, c.Pods) {
 		if w.host {
 			m.Host = append(m.Host, w.name)
@@ -54,7 +55,7 @@ func Workloads(c *ask.Cluster, limits Limits) Matrix {
 		for _, port := range to.asked(limits.Port) {
 			s := Served{To: to.name, Port: portName(port), From: []Sender{}}
 			for _, from := range all {
-				if sender := senders(c, from, to, port, limits.Port.Number != 0); sender.Pairs > 0 {
+				if sender := senders(v, from, to, port, limits.Port.Number != 0); sender.Pairs > 0 {
 					s.From = append(s.From, sender)
 				}
 			}
@@ -79,14 +80,14 @@ func (w workload) asked(only ask.Port) []ask.Port {
 
 // senders counts the pairs of pods of two workloads that a port is allowed between; without every, of
 // those that can have the port.
-func senders(c *ask.Cluster, from, to workload, port ask.Port, every bool) Sender {
+func senders(v *verdicts, from, to workload, port ask.Port, every bool) Sender {
 	s := Sender{Workload: from.name}
 	for _, a := range from.groups {
 		for _, b := range to.groups {
 			if !every && !serves(b, port) {
 				continue
 			}
-			is, ok := allowed(c, a, b, port)
+			is, ok := v.allowed(a, b, port)
 			if !ok {
 				continue // there is no pair of a pod with itself
 			}

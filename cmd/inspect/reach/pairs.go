@@ -5,12 +5,6 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
-// allowed asks about one pair of pods of two groups. ok is false if there is no such pair.
-func allowed(c *ask.Cluster, from, to ask.Group, port ask.Port) (is, ok bool) {
-	flows, ok := flowsBetween(from, to, port)
-	return ok && c.AllAllowed(flows), ok
-}
-
 // flowsBetween returns the flows of one pair of pods of two groups; two different pods of one group.
 // ok is false if there is no such pair.
 func flowsBetween(from, to ask.Group, port ask.Port) (flows []ruleset.Flow, ok bool) {
