@@ -13,13 +13,15 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-const nameOf = (w) => data.workloads[w].name;
-const kindOf = (w) => (["", "Pod"].includes(data.workloads[w].kind) ? "" : data.workloads[w].kind);
+// nameOf is how the page names a workload, askedAs how it is asked about.
+const nameOf = (w) => data.workloads[w].name + (shared(w) && kindOf(w) ? ` (${kindOf(w)})` : "");
+const askedAs = (w) => (shared(w) ? withKind(w) : data.workloads[w].name);
 
-// linkTo is the address of an answer in this page.
-const linkTo = (from, to, port) => "#why=" + [from, to].map((w) => encodeURIComponent(nameOf(w)))
+// linkTo is the address of an answer in this page. It names kinds, so that it stays right where another
+// workload gets the name.
+const linkTo = (from, to, port) => "#why=" + [from, to].map((w) => encodeURIComponent(withKind(w)))
   .join(",") + (port ? portArgument(port) : "");
-const linkOf = (w) => "#of=" + encodeURIComponent(nameOf(w));
+const linkOf = (w) => "#of=" + encodeURIComponent(withKind(w));
 
 // A table of more lines than this takes a browser too long.
 const mostLines = 150;
@@ -184,7 +186,7 @@ function showWhy(from, to, port) {
   show(title, make("p", { class: "verdict " + answer.verdict }, `${label} ${chosen}`),
     ...auditText(answer), make("div", { class: "ports" }, ...links), ...pairText(answer),
     ...answer.halves.map(drawHalf), make("h3", {}, "In a terminal"),
-    make("pre", {}, `picket why ${nameOf(from)} ${nameOf(to)}` + portArgument(chosen)));
+    make("pre", {}, `picket why ${askedAs(from)} ${askedAs(to)}` + portArgument(chosen)));
 }
 
 const portGlyphs = { all: "✓ ", none: "✗ ", some: "◐ ", self: "" };

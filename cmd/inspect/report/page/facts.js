@@ -204,10 +204,27 @@ function lackOf(need, group) {
   return `${of}${instead}, wants ${need.wants}`;
 }
 
+// kindOf is the kind of a workload, where that is not its pod or the internet.
+const kindOf = (w) => (["", "Pod"].includes(data.workloads[w].kind) ? "" : data.workloads[w].kind);
+
+// shared says whether workloads of several kinds have a name.
+const byName = new Map();
+for (const { name } of data.workloads) byName.set(name, (byName.get(name) ?? 0) + 1);
+const shared = (w) => byName.get(data.workloads[w].name) > 1;
+
+// withKind is a name that no other workload has, as picket why takes it: shop/cronjob/backup. A pod of
+// its own has its kind only beside another workload of the name.
+function withKind(w) {
+  const { name, kind } = data.workloads[w];
+  return kindOf(w) || shared(w) ? name.replace("/", `/${kind.toLowerCase()}/`) : name;
+}
+
 // find returns the workload that a name means, or a text that says why there is none. A name is a
-// workload's or a pod's, with its namespace or alone, or a part of one that no other has.
+// workload's or a pod's, with its namespace or alone, with its kind or without, or a part of one that no
+// other has.
 function find(name) {
   const is = [
+    (w, i) => withKind(i) !== w.name && withKind(i) === name,
     (w) => w.name === name,
     (w, i) => groupsOf[i].some((g) => data.groups[g].pods.some((p) =>
       name === p || name === data.spaces[w.space].name + "/" + p)),
@@ -218,7 +235,7 @@ function find(name) {
     const found = data.workloads.map((w, i) => (match(w, i) ? i : -1)).filter((i) => i >= 0);
     if (found.length === 1) return { workload: found[0] };
     if (found.length > 1) {
-      const names = found.slice(0, 4).map((i) => data.workloads[i].name).join(", ");
+      const names = found.slice(0, 4).map((i) => (shared(i) ? withKind(i) : data.workloads[i].name)).join(", ");
       return { error: `“${name}” is ${names}${found.length > 4 ? " or others" : ""}: which one?` };
     }
   }

@@ -72,3 +72,29 @@ func TestThePageNamesTheFamily(t *testing.T) {
 		}
 	}
 }
+
+// A link leads to its own workload, also where one of another kind has the name.
+func TestLinksNameKinds(t *testing.T) {
+	owned := func(pod, kind, name string) string {
+		return "patch pod " + pod + " {metadata: {ownerReferences: [{kind: " + kind + ", name: " + name +
+			", controller: true}]}}\n"
+	}
+	statements := owned("a/web", "StatefulSet", "backup") + owned("a/api", "Job", "backup-28000000") +
+		owned("a/db", "StatefulSet", "db") + owned("a/far", "DaemonSet", "cli")
+	for expression, want := range map[string]string{
+		`data.workloads.every((_, i) => find(decodeURIComponent(linkOf(i).slice(4))).workload === i)`: "true",
+		`data.workloads.map((_, i) => withKind(i))`: "a/cronjob/backup,a/statefulset/backup," +
+			"a/daemonset/cli,a/pod/cli,a/statefulset/db,ab/cli,ab/web,b/lone,internet",
+		`data.workloads.map((_, i) => nameOf(i))`: "a/backup (CronJob),a/backup (StatefulSet)," +
+			"a/cli (DaemonSet),a/cli,a/db,ab/cli,ab/web,b/lone,internet",
+		`data.workloads.map((_, i) => askedAs(i))`: "a/cronjob/backup,a/statefulset/backup," +
+			"a/daemonset/cli,a/pod/cli,a/db,ab/cli,ab/web,b/lone,internet",
+		`find("a/backup").error`: "“a/backup” is a/cronjob/backup, a/statefulset/backup: which one?",
+		`parse("a/cronjob/backup → a/db").from + " " + parse("a/db").from`: "0 4",
+		`linkTo(1, 4)`: "#why=a%2Fstatefulset%2Fbackup,a%2Fstatefulset%2Fdb",
+	} {
+		if got := asked(t, statements, expression); got != want {
+			t.Errorf("%s: %s, expected %s", expression, got, want)
+		}
+	}
+}

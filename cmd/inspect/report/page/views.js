@@ -182,7 +182,7 @@ function setUp() {
 
 // Up to this many workloads everything is unfolded at first.
 if (data.workloads.length <= 40) data.spaces.forEach((_, s) => unfolded.add(s));
-byId("names").append(...data.workloads.slice(0, 2000).map((w) => make("option", { value: w.name })));
+byId("names").append(...data.workloads.slice(0, 2000).map((_, i) => make("option", { value: askedAs(i) })));
 byId("audit").hidden = !anyAudited;
 byId("part").textContent = inPart && `Columns, coverage and findings are those of namespace ${data.namespace} alone.`;
 byId("arrows").textContent = inPart && `Arrows to other namespaces than ${data.namespace} are not part of this report.`;
