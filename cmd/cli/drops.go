@@ -42,7 +42,8 @@ Run it as root on the node, or in the agent's pod:
 
   kubectl exec -n kube-system PICKET-POD -- /picket drops -w
 
-The exit code is 0 if nothing was denied, 1 if something was, 2 after an error.`,
+The exit code is 0 if nothing was denied (what audits let through was not), 1 if something was, 2
+after an error.`,
 		Example: `  picket drops
   picket drops -w -n shop
   picket drops --from shop/stranger -o json`,
@@ -130,7 +131,8 @@ func (o *dropsOptions) lately(ctx context.Context, cmd *cobra.Command, all []age
 	// An answer that lacks a node is not the answer.
 	case len(not) > 0:
 		return exit.Code(failed)
-	case len(report.Drops) > 0:
+	// What audited policies would deny was let through.
+	case slices.ContainsFunc(report.Drops, func(d drops.Drop) bool { return !d.Audited }):
 		return exit.Code(1)
 	}
 	return nil

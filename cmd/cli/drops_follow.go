@@ -23,8 +23,8 @@ func newDropsCmd() *cobra.Command {
 On a node, as root and without flags that name a cluster, the agent of that node is asked, else
 those of the cluster: by exec of their own program in their pods, with your rights (pods/exec).
 
-The exit code is 0 if nothing was denied, 1 if something was, 2 after an error, and if an agent could
-not be asked.`,
+The exit code is 0 if nothing was denied (what audits let through was not), 1 if something was, 2
+after an error, and if an agent could not be asked.`,
 		Example: `  picket drops
   picket drops -w -n shop
   picket drops --from shop/stranger --node node-2 -o json`,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/picket-project/picket/cmd/cli/agents/agentstest"
 	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/controller/drops"
 	"github.com/picket-project/picket/ruleset"
 )
 
@@ -243,6 +244,26 @@ func TestSysdump(t *testing.T) {
 	if code, _, stderr := picket("sysdump", "-o", file, "--kubeconfig", kubeconfig); code != 2 ||
 		!strings.Contains(stderr, "file exists") {
 		t.Errorf("a file was replaced: exit code %d, %s", code, stderr)
+	}
+	code, stdout, stderr = picket("sysdump", "-o", "-", "--kubeconfig", kubeconfig)
+	if code != 1 || !strings.HasPrefix(stdout, "\x1f\x8b") ||
+		!strings.HasPrefix(stderr, "missing: nodes/n1/metrics.txt: ") {
+		t.Errorf("exit code %d, %d bytes, %s", code, len(stdout), stderr)
+	}
+}
+
+// Packets that audits let through are shown, and were not denied.
+func TestExitCodeOfDrops(t *testing.T) {
+	for _, audited := range []bool{false, true} {
+		d := drops.Drop{Time: time.Now(), Node: "n1", Port: "tcp/80", Packets: 1, Audited: audited,
+			IsolatedBy: []string{"shop/deny"}, To: drops.End{Pod: "shop/db"}}
+		kubeconfig := agentstest.Server{Items: map[string]string{"nodes": fleetNodes, "pods": fleetPods},
+			Agents: map[string]http.Handler{"n1": paths{agent.DropsPath: d}}}.Start(t)
+		code, stdout, stderr := picket("drops", "--kubeconfig", kubeconfig)
+		if want := map[bool]int{false: 1, true: 0}[audited]; code != want || !strings.Contains(stdout,
+			"shop/db") {
+			t.Errorf("audited %t: exit code %d, %s%s", audited, code, stdout, stderr)
+		}
 	}
 }
 

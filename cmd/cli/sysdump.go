@@ -51,10 +51,13 @@ The exit code is 0 if all is there, 1 if something is missing, 2 after an error.
 // run makes the file, or writes to the standard output.
 func (o *sysdumpOptions) run(cmd *cobra.Command) error {
 	name := "picket-sysdump-" + time.Now().UTC().Format("20060102-150405")
-	// Whoever reads the standard output finds what is missing inside.
+	// The standard output is the archive alone.
 	if o.file == "-" {
-		_, err := o.write(cmd, cmd.OutOrStdout(), name)
-		return err
+		a, err := o.write(cmd, cmd.OutOrStdout(), name)
+		if err != nil {
+			return err
+		}
+		return tellMissing(cmd.ErrOrStderr(), a)
 	}
 	// The usual name tells when it was made, so that several can lie in one folder.
 	path := cmp.Or(o.file, name+".tar.gz")
@@ -69,9 +72,13 @@ func (o *sysdumpOptions) run(cmd *cobra.Command) error {
 		return errors.Join(err, os.Remove(path))
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", path, inspect.Count(len(a.Names), "file"))
-	// It is inside as well, for whoever gets the file.
+	return tellMissing(cmd.OutOrStdout(), a)
+}
+
+// tellMissing says what could not be had. It is inside as well, for whoever gets the file.
+func tellMissing(out io.Writer, a *sysdump.Archive) error {
 	for _, m := range a.Missing {
-		input.Tell(cmd.OutOrStdout(), "missing", m)
+		input.Tell(out, "missing", m)
 	}
 	if len(a.Missing) > 0 {
 		return exit.Code(1)
