@@ -9,11 +9,12 @@ import (
 )
 
 const (
-	// deferredAtOnce is how many deferred Events are looked at between two other things, and
-	// deferredFor for how long that may take about: selectors and namespaces can be large.
-	deferredAtOnce = 100
-	deferredFor    = 10 * time.Millisecond
-	// deferredRest is between two such looks.
+	// deferredAtOnce is how many deferred Events are looked at between two other things. Selectors
+	// and namespaces can be large: after deferredAtLeast it is no more than in deferredFor.
+	deferredAtOnce  = 100
+	deferredAtLeast = 10
+	deferredFor     = 10 * time.Millisecond
+	// deferredRest is between two such looks at least, and more after one that took long.
 	deferredRest = 200 * time.Millisecond
 )
 
@@ -125,11 +126,15 @@ func (c *Controller) writeDeferredEvents() {
 	d := &c.bad.deferred
 	d.scheduled = false
 	began := time.Now()
-	for n := 0; n < deferredAtOnce && len(d.queue) > 0 && time.Since(began) < deferredFor; n++ {
+	for n := 0; n < deferredAtOnce && len(d.queue) > 0; n++ {
+		if n >= deferredAtLeast && time.Since(began) > deferredFor {
+			break
+		}
 		if key, is := d.take(); is {
 			c.writeEvent(key)
 		}
 	}
-	d.notBefore = time.Now().Add(deferredRest)
+	// With a rest of ten times its length, this takes a tenth of the time at most.
+	d.notBefore = time.Now().Add(max(deferredRest, 10*time.Since(began)))
 	d.schedule()
 }

@@ -114,6 +114,7 @@ n2       1  yes              6ms  since SINCE
 n3       0  nothing to do      -  selects no pod here; no agent runs here
                                   (looked in kube-system)
 `},
+		{now, "status netpol/shop/deny", 0, "shop/deny  generation 4  in force on 3 of 3 nodes"},
 		{behind, "status netpol/deny --wait --timeout 1s", 1, `shop/deny  generation 4  in force on 2 of 3 nodes
 
 NODE  PODS  IN FORCE       AFTER  NOTE
@@ -211,6 +212,8 @@ func TestStatusOfNothing(t *testing.T) {
 	for line, want := range map[string]string{
 		"status pod/web":           `"pod/web": expected node/NAME or netpol/NAME`,
 		"status --wait":            "--wait: expected netpol/NAME",
+		"status netpol/a/b/c":      `"a/b/c": expected NAMESPACE/NAME`,
+		"status netpol/shop/":      `"shop/": expected NAMESPACE/NAME`,
 		"status netpol/none":       "policy shop/none: there is none, and no node that was asked holds one",
 		"status node/n9":           "no agent on n9",
 		"kernel a/b/c":             `"a/b/c": expected NAMESPACE/NAME`,

@@ -32,7 +32,7 @@ type statusOptions struct {
 func newStatusCmd() *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
-		Use:   "status [node/NAME | netpol/NAME]",
+		Use:   "status [node/NAME | netpol/[NAMESPACE/]NAME]",
 		Short: "Say whether all nodes enforce policies, or whether one policy is in force yet",
 		Long: `Say whether all is well on all nodes; on one node, with all that people have to see to there; or on
 which nodes a policy is in force as the API server has it now, since when, and how long it took.
@@ -72,7 +72,7 @@ func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
 	case o.wait && !isPolicy:
 		return errors.New("--wait: expected netpol/NAME, which can come into force")
 	}
-	fleet, _, err := o.fleet(o.reach)
+	fleet, namespace, err := o.fleet(o.reach)
 	// On a node without a kubeconfig that node's own agent can be asked.
 	if err != nil && kind == "" && o.isHere(cmd.Context()) {
 		return o.ofAgent(cmd, agent.Here(versionText()))
@@ -88,6 +88,12 @@ func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
 		}
 		return o.ofAgent(cmd, one.Client)
 	}
+	var about policy.Key
+	if isPolicy {
+		if about, err = keyOf(name, namespace); err != nil {
+			return err
+		}
+	}
 	// What the API server has is what the agents are held against.
 	l, err := o.load(cmd)
 	if err != nil {
@@ -96,7 +102,7 @@ func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
 	if kind == "" {
 		return o.ofFleet(cmd, l, fleet)
 	}
-	return o.ofPolicy(cmd, question{l, fleet, policy.Key{Namespace: l.Namespace, Name: name}})
+	return o.ofPolicy(cmd, question{l, fleet, about})
 }
 
 // question is what is to be known of one policy; without one, of all.
