@@ -33,8 +33,9 @@ var suites = map[string][]string{
 	"packets":    {"./cmd/sandbox", "-run=" + packets, "-packet-worlds=12"},
 	"frame": {"./cmd/sandbox",
 		"-run=^Test(Output|Tunnels|RejectThroughServices|LinkLocalIsNoWayAround)OnRealPackets$"},
-	"bridges": {"./cmd/sandbox", "-run=^Test(Thief|Flood)OnRealPackets$"},
-	"lesser":  {"./cmd/sandbox", "-run=^TestLesserKernelsOnRealPackets$"},
+	"bridges": {"./cmd/sandbox",
+		"-run=^Test(Thief|Flood|GroupsOfBridges|ForgedSourceByOwnLink)OnRealPackets$"},
+	"lesser": {"./cmd/sandbox", "-run=^TestLesserKernelsOnRealPackets$"},
 }
 
 // packets are the tests of what policies mean on real packets.
