@@ -80,12 +80,12 @@ func readFence(k kernel) fence {
 }
 
 // toClosed leads what goes from port to port to the closed ones.
-var toClosed = rule(bridged, jump(closedChain))
+func toClosed() string { return rule(bridged, jump(closedChain)) }
 
 // withoutClosed leaves that out of a chain: an older version had it in portsChain, which was not asked
 // about open connections then.
 func withoutClosed(rules []string) []string {
-	return slices.DeleteFunc(slices.Clone(rules), func(r string) bool { return r == toClosed })
+	return slices.DeleteFunc(slices.Clone(rules), func(r string) bool { return r == toClosed() })
 }
 
 // readRouters reads by which ports of bridges the rules of both families let routers speak.
@@ -139,7 +139,7 @@ func (x *frame) fenceClosed() []string {
 	if !x.content.fence.closes(x.family) {
 		return nil
 	}
-	return []string{toClosed}
+	return []string{toClosed()}
 }
 
 // fenceChains makes the chains of the fence.

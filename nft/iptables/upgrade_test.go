@@ -33,8 +33,8 @@ func TestAnOlderFenceClosesNoOpenConnection(t *testing.T) {
 	for _, f := range ruleset.Families {
 		main := k.tables[f][mainTable].chains
 		known := slices.IndexFunc(main[forwardChain], isState("ESTABLISHED"))
-		at := slices.Index(main[forwardChain], toClosed)
-		if known < 0 || at < known || slices.Contains(main[portsChain], toClosed) {
+		at := slices.Index(main[forwardChain], toClosed())
+		if known < 0 || at < known || slices.Contains(main[portsChain], toClosed()) {
 			t.Errorf("%s: closed ports are asked about at %d of %q, and in %q", f, at,
 				main[forwardChain], main[portsChain])
 		}

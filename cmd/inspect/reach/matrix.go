@@ -55,7 +55,7 @@ func Workloads(c *ask.Cluster, limits Limits) Matrix {
 		for _, port := range to.asked(limits.Port) {
 			s := Served{To: to.name, Port: portName(port), From: []Sender{}}
 			for _, from := range all {
-				if sender := senders(v, from, to, port, limits.Port.Number != 0); sender.Pairs > 0 {
+				if sender := v.senders(from, to, port, limits.Port.Number != 0); sender.Pairs > 0 {
 					s.From = append(s.From, sender)
 				}
 			}
@@ -80,7 +80,7 @@ func (w workload) asked(only ask.Port) []ask.Port {
 
 // senders counts the pairs of pods of two workloads that a port is allowed between; without every, of
 // those that can have the port.
-func senders(v *verdicts, from, to workload, port ask.Port, every bool) Sender {
+func (v *verdicts) senders(from, to workload, port ask.Port, every bool) Sender {
 	s := Sender{Workload: from.name}
 	for _, a := range from.groups {
 		for _, b := range to.groups {

@@ -60,7 +60,7 @@ func TestMatrixAsksAboutKinds(t *testing.T) {
 	for _, to := range all {
 		for _, port := range to.asked(ask.Port{}) {
 			for _, from := range all {
-				senders(v, from, to, port, false)
+				v.senders(from, to, port, false)
 				pairs++
 			}
 		}

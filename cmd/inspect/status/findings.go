@@ -27,9 +27,6 @@ func Findings(a *agent.Status) (list []string) {
 	for _, other := range a.Others {
 		list = append(list, "another program enforces policies here, too: "+other)
 	}
-	for _, lack := range a.OthersUnknown {
-		list = append(list, "whether another program enforces policies here is not known: "+lack)
-	}
 	if silent := Silent(a.Silence); silent != "" {
 		list = append(list, "API: "+silent)
 	}
