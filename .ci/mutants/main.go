@@ -45,12 +45,12 @@ func main() {
 	only := flag.String("run", "", "plant only faults whose description contains this")
 	checked := flag.Bool("checked", false,
 		"the tests are known to pass without a fault, as after make test")
-	quarter := flag.Int("quarter", -1, "plant every fourth fault only, which ones is the number modulo 4")
+	fifth := flag.Int("fifth", -1, "plant every fifth fault only, which ones is the number modulo 5")
 	build := flag.Bool("build", false, "only see that each fault compiles: minutes instead of hours")
 	flag.Parse()
 	var planted []mutant
 	for i, m := range mutants {
-		if strings.Contains(m.fault, *only) && (*quarter < 0 || i%4 == *quarter%4) {
+		if strings.Contains(m.fault, *only) && (*fifth < 0 || i%5 == *fifth%5) {
 			planted = append(planted, m)
 		}
 	}
