@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/picket-project/picket/nft"
+	"github.com/picket-project/picket/nft/iptables"
 	"github.com/picket-project/picket/ruleset"
 	"github.com/picket-project/picket/ruleset/compile"
 	"github.com/picket-project/picket/ruleset/policy"
@@ -56,12 +57,30 @@ func (r *rig) foreign(node string) string {
 // holds looks with eyes of its own at what a node's kernel holds.
 func (r *rig) holds(node string, s compile.Snapshot) bool {
 	r.t.Helper()
-	other := nft.Open(nft.Options{NetNS: int(r.agents[node].ns.Fd()), Look: true})
+	a := r.agents[node]
+	if own, is := a.tap.kernel.(plainBackend); is {
+		return r.holdsBeside(own.Beside(int(a.ns.Fd())), s)
+	}
+	other := nft.Open(nft.Options{NetNS: int(a.ns.Fd()), Look: true})
 	defer other.Close()
 	have, err := other.Observe(r.t.Context())
 	r.must(err)
 	s.Links, s.TunnelPorts = hostFacts(have)
 	want, _ := compile.Compile(s)
+	d := ruleset.Diff(have, want)
+	return d.Empty()
+}
+
+// holdsBeside is holds by a backend that has to be told what is wanted before it knows its chains.
+func (r *rig) holdsBeside(other *iptables.Backend, s compile.Snapshot) bool {
+	r.t.Helper()
+	have, err := other.Observe(r.t.Context())
+	r.must(err)
+	s.Form = other.Form()
+	s.Links, s.TunnelPorts = hostFacts(have)
+	want, _ := compile.Compile(s)
+	have, _, err = other.Look(r.t.Context(), want)
+	r.must(err)
 	d := ruleset.Diff(have, want)
 	return d.Empty()
 }
