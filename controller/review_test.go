@@ -314,6 +314,29 @@ func TestCutsThatAreGoneAreMadeAnew(t *testing.T) {
 	}
 }
 
+// A table that may have been made anew, though the commit failed, may have lost the cuts: they are read
+// anew after the next one.
+func TestCutsAreDoubtedAfterALostTable(t *testing.T) {
+	for name, c := range map[string]struct {
+		failed ruleset.Delta
+		kept   bool
+	}{
+		"the frame": {ruleset.Delta{Frame: true}, false}, "the table": {ruleset.Delta{Clear: true}, false},
+		"members": {ruleset.Delta{}, true},
+	} {
+		loop := withoutLoop(newWire())
+		loop.review.begun, loop.source.whole = true, true
+		loop.review.cuts = newCuts(ruleset.Cuts{Flows: []ruleset.Flow{toWeb("10.244.2.1").Flow()}},
+			time.Now())
+		loop.reviewLater(c.failed)
+		loop.review.unlifted = false // else all are compared
+		loop.scheduleReview(t.Context(), ruleset.Delta{})
+		if kept := loop.review.cuts != nil; kept != c.kept {
+			t.Errorf("%s: the cuts are kept: %t", name, kept)
+		}
+	}
+}
+
 // A connection whose cut did not reach the kernel does not end: its server would take it up again, and
 // that is allowed.
 func TestNothingEndsWithoutItsCut(t *testing.T) {
