@@ -30,8 +30,9 @@ var fencedPort = ruleset.Segment{
 	Ports: []ruleset.Port{{Link: "veth1", Addrs: []netip.Addr{addr("10.244.1.5")}}},
 	Taken: []ruleset.Range{{First: addr("10.244.0.0"), Last: addr("10.244.255.255")}}}
 
-// A segment that failed half way is put as a whole when it is put again.
-func TestASegmentIsPutAfterAFailure(t *testing.T) {
+// afterAFailure is a backend of which a segment was put for IPv4, and failed for IPv6.
+func afterAFailure(t *testing.T) *Backend {
+	t.Helper()
 	newNetns(t)
 	b, p := Open(Options{}), sample(ruleset.Drop)
 	converge(t, b, p)
@@ -40,6 +41,12 @@ func TestASegmentIsPutAfterAFailure(t *testing.T) {
 		t.Fatal("it did not fail")
 	}
 	mend()
+	return b
+}
+
+// A segment that failed half way is put as a whole when it is put again.
+func TestASegmentIsPutAfterAFailure(t *testing.T) {
+	b := afterAFailure(t)
 	if err := b.PutSegment(t.Context(), fencedPort); err != nil {
 		t.Fatal(err)
 	}
@@ -54,14 +61,7 @@ func TestASegmentIsPutAfterAFailure(t *testing.T) {
 
 // After a segment that failed, a delta goes from what the kernel holds.
 func TestADeltaAfterAFailure(t *testing.T) {
-	newNetns(t)
-	b, p := Open(Options{}), sample(ruleset.Drop)
-	converge(t, b, p)
-	mend := failing(t, "ip6tables-legacy-restore")
-	if err := b.PutSegment(t.Context(), fencedPort); err == nil {
-		t.Fatal("it did not fail")
-	}
-	mend()
+	b := afterAFailure(t)
 	member := ruleset.Members{Set: setID(ruleset.Addresses, ruleset.IPv6),
 		Members: []ruleset.Member{{Addr: addr("fd00::77")}}}
 	if err := b.Apply(t.Context(), ruleset.Delta{AddMembers: []ruleset.Members{member}}); err != nil {

@@ -12,17 +12,24 @@ import (
 	"github.com/picket-project/picket/ruleset"
 )
 
+// learnsNothing replaces a rule of the forward chain behind the backend's back, and has it learn from the
+// chain that it is told to have loaded.
+func learnsNothing(t *testing.T, b *Backend, chain string) {
+	t.Helper()
+	run(t, "", "iptables-legacy", "-t", mainTable, "-R", forwardChain, "1", "-j", "RETURN")
+	b.spelled = false
+	loaded := map[ruleset.Family]string{ruleset.IPv4: emptied(chain) + "\n"}
+	if err := b.learnSpelling(t.Context(), loaded); err != nil || len(b.spelling) > 0 {
+		t.Errorf("learned: %q, %v", b.spelling, err)
+	}
+}
+
 // What somebody does to a rule before the spelling is learned is never taken for a spelling.
 func TestSpellingIsOfLoadedRules(t *testing.T) {
 	newNetns(t)
 	b, p := Open(Options{}), sample(ruleset.Drop)
 	converge(t, b, p)
-	run(t, "", "iptables-legacy", "-t", mainTable, "-R", forwardChain, "1", "-j", "RETURN")
-	b.spelled = false
-	loaded := map[ruleset.Family]string{ruleset.IPv4: emptied(outputChain) + "\n"}
-	if err := b.learnSpelling(t.Context(), loaded); err != nil || len(b.spelling) > 0 {
-		t.Errorf("learned: %q, %v", b.spelling, err)
-	}
+	learnsNothing(t, b, outputChain)
 	if have, err := b.Observe(t.Context()); err != nil || have.Condition != ruleset.Damaged {
 		t.Errorf("%v, %v; want it damaged", have.Condition, err)
 	}
@@ -33,12 +40,7 @@ func TestSpellingIsNoOlderRule(t *testing.T) {
 	newNetns(t)
 	b, p := Open(Options{}), sample(ruleset.Drop)
 	converge(t, b, p)
-	run(t, "", "iptables-legacy", "-t", mainTable, "-R", forwardChain, "1", "-j", "RETURN")
-	b.spelled = false
-	loaded := map[ruleset.Family]string{ruleset.IPv4: emptied(forwardChain) + "\n"}
-	if err := b.learnSpelling(t.Context(), loaded); err != nil || len(b.spelling) > 0 {
-		t.Errorf("learned: %q, %v", b.spelling, err)
-	}
+	learnsNothing(t, b, forwardChain)
 	if text := run(t, "", "iptables-legacy-save", "-t", mainTable); strings.Contains(text,
 		"spelling") {
 		t.Errorf("a chain is left:\n%s", text)
