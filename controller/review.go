@@ -141,7 +141,7 @@ func (c *Controller) doubtCuts(ctx context.Context, delta ruleset.Delta) {
 	touched := c.review.touched
 	c.review.lost, c.review.touched = false, false
 	if touched {
-		c.recheckCuts(ctx)
+		c.compareCuts(ctx)
 	}
 }
 
@@ -176,22 +176,31 @@ func (r *review) schedule(pause time.Duration) {
 // recheckCuts is for the recheck: what the kernel cuts is read anew, and what conntrack knows of it,
 // now and then.
 func (c *Controller) recheckCuts(ctx context.Context) {
-	if !c.reviews() || c.review.cuts.len() == 0 {
+	if !c.compareCuts(ctx) {
 		return
+	}
+	c.review.reviewWaiting()
+	if !c.review.scope.Empty() || time.Since(c.review.refresh) > refreshCuts {
+		c.review.schedule(0)
+	}
+}
+
+// compareCuts reads what the kernel cuts, if anything should be cut. Where somebody else has changed
+// that, all connections are looked at anew. It reports whether it was read.
+func (c *Controller) compareCuts(ctx context.Context) bool {
+	if !c.reviews() || c.review.cuts.len() == 0 {
+		return false
 	}
 	held, err := c.Cutter.Cuts(ctx)
 	if err != nil {
 		c.reviewFailed(ctx, err)
-		return
+		return false
 	}
-	c.review.reviewWaiting()
-	// Somebody else has changed what is cut, so all connections are looked at anew.
 	if !c.review.cuts.is(held) {
 		c.review.cuts, c.review.scope = nil, ruleset.Everything()
-	}
-	if !c.review.scope.Empty() || time.Since(c.review.refresh) > refreshCuts {
 		c.review.schedule(0)
 	}
+	return true
 }
 
 // reviewWaiting has what waits for policies of other nodes' pods reviewed again.

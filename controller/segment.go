@@ -28,8 +28,8 @@ type bridgeState struct {
 // newBridgeState returns the state before anything was put on bridges.
 func newBridgeState() bridgeState { return bridgeState{retry: newRetryTimer()} }
 
-// separate does so after each change that it can depend on: of policies, nodes, and what the host says. Where it fails the node is ready: it is
-// a second fence.
+// separate does so after each change that it can depend on: of policies, nodes, and what the host says.
+// Where it fails the node is ready: it is a second fence.
 func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	c.bridge.unknown = c.bridge.unknown || d.Frame
 	if c.Separator == nil || c.Host == nil || !c.source.whole {

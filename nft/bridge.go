@@ -2,6 +2,8 @@ package nft
 
 import (
 	"encoding/binary"
+	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 
@@ -79,30 +81,30 @@ func outside(prefixes ...netip.Prefix) term {
 
 // toOne matches frames to one interface, not to a group or all.
 func toOne() term {
-	return term{text: "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00", exprs: []expr.Any{
+	return receiver(net.HardwareAddr{1, 0, 0, 0, 0, 0}, make(net.HardwareAddr, 6))
+}
+
+// receiver matches frames by some bits of the MAC address that they go to.
+func receiver(mask, bits net.HardwareAddr) term {
+	return term{text: fmt.Sprintf("ether daddr & %s == %s", mask, bits), exprs: []expr.Any{
 		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Len: 6},
-		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 6,
-			Mask: []byte{1, 0, 0, 0, 0, 0}, Xor: make([]byte, 6)},
-		equal(make([]byte, 6)),
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 6, Mask: mask,
+			Xor: make([]byte, 6)},
+		equal(bits),
 	}}
 }
 
 // toBridgeGroup matches a frame to one of the groups that bridges keep to themselves (IEEE 802.1Q, table
 // 8-1). The kernel hands one up as if its port were of no bridge, past all hooks of bridges.
 func toBridgeGroup() term {
-	return term{
-		// The nft program asks itself whether there is such a header.
-		text: "meta pkttype multicast " +
-			"ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00",
-		exprs: []expr.Any{
-			meta(expr.MetaKeyPKTTYPE), equal([]byte{unix.PACKET_MULTICAST}),
-			meta(expr.MetaKeyIIFTYPE), equal(binaryutil.NativeEndian.PutUint16(unix.ARPHRD_ETHER)),
-			&expr.Payload{DestRegister: register, Base: expr.PayloadBaseLLHeader, Len: 6},
-			&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 6,
-				Mask: []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}, Xor: make([]byte, 6)},
-			equal([]byte{1, 0x80, 0xc2, 0, 0, 0}),
-		},
-	}
+	t := receiver(net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0},
+		net.HardwareAddr{1, 0x80, 0xc2, 0, 0, 0})
+	// The nft program asks by itself whether there is such a header.
+	t.text = "meta pkttype multicast " + t.text
+	t.exprs = append([]expr.Any{meta(expr.MetaKeyPKTTYPE), equal([]byte{unix.PACKET_MULTICAST}),
+		meta(expr.MetaKeyIIFTYPE), equal(binaryutil.NativeEndian.PutUint16(unix.ARPHRD_ETHER))},
+		t.exprs...)
+	return t
 }
 
 // otherMAC matches frames that say they come from the interface of a pod behind another port.

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -75,12 +76,8 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		if over, err = change.Read(cmd.InOrStdin()); err != nil {
 			return err
 		}
-		// What is wrong with the new files is told, and the rest is compared.
-		wrong := problemsOf(over)
-		for _, p := range wrong {
-			input.Tell(cmd.ErrOrStderr(), "warning", p)
-		}
-		if err := change.Refuse(len(wrong), cmd.ErrOrStderr()); err != nil {
+		wrong := tellProblems(cmd.ErrOrStderr(), over)
+		if err := change.Refuse(wrong, cmd.ErrOrStderr()); err != nil {
 			return err
 		}
 		if len(over.Objects.Policies)+len(over.Objects.Namespaces) == 0 {
@@ -119,13 +116,17 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// problemsOf are the problems of files that state a change, as lines. That they state no pods is none.
-func problemsOf(in *inspect.Input) []string {
+// tellProblems tells what is wrong with files that state a change, and counts it; the rest is compared.
+// That they state no pods is not wrong.
+func tellProblems(stderr io.Writer, in *inspect.Input) int {
 	lines := slices.Clone(in.Unclear)
 	for _, p := range slices.Concat(in.Wrong, in.Empty) {
 		lines = append(lines, p.Error())
 	}
-	return lines
+	for _, line := range lines {
+		input.Tell(stderr, "warning", line)
+	}
+	return len(lines)
 }
 
 // remove takes the policies of --delete out.

@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/picket-project/picket/ruleset/policy"
 )
@@ -15,49 +15,44 @@ import (
 // applied returns the objects with others applied over them. With merge, labels and annotations that
 // only the cluster has stay, as with kubectl apply.
 func applied(base, over policy.Objects, merge bool) policy.Objects {
-	after := base
-	after.Policies = slices.Clone(base.Policies)
-	for _, np := range over.Policies {
-		i := slices.IndexFunc(after.Policies, func(old *networkingv1.NetworkPolicy) bool {
-			return old.Namespace == np.Namespace && old.Name == np.Name
-		})
-		if i < 0 {
-			after.Policies = append(after.Policies, np)
-			continue
-		}
-		if merge {
-			np = np.DeepCopy()
-			mergeMeta(&np.ObjectMeta, after.Policies[i].ObjectMeta)
-		}
-		after.Policies[i] = np
-	}
+	base.Policies = appliedOver(base.Policies, over.Policies, merge)
 	// Labels of namespaces decide which peers a policy has.
-	after.Namespaces = slices.Clone(base.Namespaces)
-	for _, ns := range over.Namespaces {
-		i := slices.IndexFunc(after.Namespaces, func(old *corev1.Namespace) bool {
-			return old.Name == ns.Name
+	base.Namespaces = appliedOver(base.Namespaces, over.Namespaces, merge)
+	return base
+}
+
+// appliedOver is applied for the objects of one kind. The lists stay as they are.
+func appliedOver[T interface {
+	metav1.Object
+	runtime.Object
+}](base, over []T, merge bool) []T {
+	after := slices.Clone(base)
+	for _, object := range over {
+		i := slices.IndexFunc(after, func(old T) bool {
+			return old.GetNamespace() == object.GetNamespace() && old.GetName() == object.GetName()
 		})
 		if i < 0 {
-			after.Namespaces = append(after.Namespaces, ns)
+			after = append(after, object)
 			continue
 		}
 		if merge {
-			ns = ns.DeepCopy()
-			mergeMeta(&ns.ObjectMeta, after.Namespaces[i].ObjectMeta)
+			object = object.DeepCopyObject().(T)
+			mergeMeta(object, after[i])
 		}
-		after.Namespaces[i] = ns
+		after[i] = object
 	}
 	return after
 }
 
 // mergeMeta adds the labels and annotations of what is replaced, but for those that were applied the
 // last time and are not any more.
-func mergeMeta(object *metav1.ObjectMeta, old metav1.ObjectMeta) {
+func mergeMeta(object, old metav1.Object) {
 	var last struct{ Metadata metav1.ObjectMeta }
 	// Without this annotation, or with one that is no JSON, nothing was applied before.
-	_ = json.Unmarshal([]byte(old.Annotations[corev1.LastAppliedConfigAnnotation]), &last)
-	object.Labels = merged(object.Labels, old.Labels, last.Metadata.Labels)
-	object.Annotations = merged(object.Annotations, old.Annotations, last.Metadata.Annotations)
+	_ = json.Unmarshal([]byte(old.GetAnnotations()[corev1.LastAppliedConfigAnnotation]), &last)
+	object.SetLabels(merged(object.GetLabels(), old.GetLabels(), last.Metadata.Labels))
+	object.SetAnnotations(merged(object.GetAnnotations(), old.GetAnnotations(),
+		last.Metadata.Annotations))
 }
 
 // merged returns what is applied, and of what was there what was not applied.

@@ -149,10 +149,7 @@ func (o *reportOptions) collect(cmd *cobra.Command, l *input.Loaded) (report.Inp
 	if err != nil {
 		return in, fmt.Errorf("--change: %w", err)
 	}
-	// What is wrong with the new files is told, and the rest is compared.
-	for _, p := range problemsOf(over) {
-		input.Tell(cmd.ErrOrStderr(), "warning", p)
-	}
+	tellProblems(cmd.ErrOrStderr(), over)
 	after := applied(l.Objects, over.Objects, true)
 	d := reach.Compare(l.Cluster, ask.New(after, l.Services))
 	in.Diff = &d

@@ -17,28 +17,28 @@ import (
 // hold the loop up for ever. It is far more than it takes to pass a million entries by.
 const longest = 30 * time.Second
 
-// namespace is a network namespace in which sockets can be opened at any time.
-type namespace struct{ file *os.File }
+// netNamespace is a network namespace in which sockets can be opened at any time.
+type netNamespace struct{ file *os.File }
 
-// openNamespace gets hold of one by its file descriptor; 0: the calling thread's.
-func openNamespace(fd int) (*namespace, error) {
+// openNetNamespace gets hold of one by its file descriptor; 0: the calling thread's.
+func openNetNamespace(fd int) (*netNamespace, error) {
 	if fd != 0 {
 		own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
 			return nil, fmt.Errorf("open network namespace: %w", err)
 		}
-		return &namespace{os.NewFile(uintptr(own), "network namespace")}, nil
+		return &netNamespace{os.NewFile(uintptr(own), "network namespace")}, nil
 	}
 	file, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		return nil, fmt.Errorf("open network namespace: %w", err)
 	}
-	return &namespace{file}, nil
+	return &netNamespace{file}, nil
 }
 
 // do calls open with how a socket gets into the namespace. A thread that is there does not enter it:
 // that needs CAP_SYS_ADMIN, which an agent does not have.
-func (n *namespace) do(open func(netns.NsHandle) error) error {
+func (n *netNamespace) do(open func(netns.NsHandle) error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	own, err := os.Stat("/proc/thread-self/ns/net")
@@ -59,7 +59,7 @@ func (n *namespace) do(open func(netns.NsHandle) error) error {
 // error: a dump that was left in the middle goes on, and for as long as it does the kernel answers
 // another one on its socket with EBUSY.
 type asker struct {
-	at *namespace
+	at *netNamespace
 
 	mu     sync.Mutex // guards closed, and that the sockets are not changed while they are closed
 	closed bool       // for good; another goroutine may do that during a look
@@ -69,7 +69,7 @@ type asker struct {
 }
 
 // newAsker opens the sockets; the caller closes them.
-func newAsker(at *namespace) (*asker, error) {
+func newAsker(at *netNamespace) (*asker, error) {
 	a := &asker{at: at}
 	return a, a.open()
 }

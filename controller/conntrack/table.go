@@ -13,7 +13,7 @@ import (
 // Table is conntrack's table of one network namespace. Review and ReviewOf may be called at the
 // same time as the other, but not as themselves.
 type Table struct {
-	at       *namespace
+	at       *netNamespace
 	all, one *asker
 }
 
@@ -23,7 +23,7 @@ func Open() (*Table, error) { return OpenIn(0) }
 // OpenIn gets hold of the table of a network namespace by its file descriptor, which is not needed
 // afterwards; 0: the calling thread's.
 func OpenIn(namespace int) (*Table, error) {
-	at, err := openNamespace(namespace)
+	at, err := openNetNamespace(namespace)
 	if err != nil {
 		return nil, err
 	}

@@ -51,8 +51,8 @@ func sandboxTests(name, shows, pattern string, minutes int) check {
 
 // queueMore has the kernel keep packets for a while for programs that wait for the processor, so that
 // what is missing was not lost there.
-const queueMore = "cd /proc/sys/net/core && echo 67108864 >rmem_max && echo 100000 >netdev_max_backlog && " +
-	"cd - >/dev/null && "
+const queueMore = "echo 67108864 >/proc/sys/net/core/rmem_max && " +
+	"echo 100000 >/proc/sys/net/core/netdev_max_backlog && "
 
 // rows is a check by rows of the reliability suite.
 func rows(name, shows, list string, minutes int) check {

@@ -51,7 +51,8 @@ func (s *State) PodRules(pod string) PodRules {
 			continue
 		}
 		rules := Rules{Direction: c.Direction, IsolatedBy: append([]string{}, c.Policies...),
-			AuditedBy: []string{}, Rows: append([]Row{}, w.rowsOf(c)...), End: c.End, Denied: s.Denied[c.ID], Audited: s.Audited[c.ID]}
+			AuditedBy: []string{}, Rows: append([]Row{}, w.rowsOf(c)...), End: c.End,
+			Denied: s.Denied[c.ID], Audited: s.Audited[c.ID]}
 		if c.End == ruleset.EndAudit {
 			rules.IsolatedBy, rules.AuditedBy = rules.AuditedBy, rules.IsolatedBy
 		}

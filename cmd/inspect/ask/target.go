@@ -160,13 +160,9 @@ func portList(ports []Port) string {
 func servicePort(s *corev1.Service, pod Pod, text string, proto ruleset.Protocol) (Port, error) {
 	i := preferred(proto, func(proto ruleset.Protocol) int {
 		return slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
-			stated, err := ruleset.ParseProtocol(string(p.Protocol))
-			if err != nil {
-				stated = ruleset.TCP
-			}
 			named := text == "" && len(s.Spec.Ports) == 1 || text == p.Name ||
 				text == strconv.Itoa(int(p.Port))
-			return named && (proto == ruleset.AnyProtocol || proto == stated)
+			return named && (proto == ruleset.AnyProtocol || proto == protocolOf(p))
 		})
 	})
 	if i < 0 {
@@ -180,12 +176,15 @@ func servicePort(s *corev1.Service, pod Pod, text string, proto ruleset.Protocol
 	return targetPort(s.Spec.Ports[i], pod)
 }
 
+// protocolOf returns that of a port of a Service: TCP where it says none.
+func protocolOf(p corev1.ServicePort) ruleset.Protocol {
+	proto, _ := ruleset.ParseProtocol(string(p.Protocol))
+	return orTCP(proto)
+}
+
 // targetPort returns the port of a pod behind a port of a Service.
 func targetPort(p corev1.ServicePort, pod Pod) (Port, error) {
-	proto, err := ruleset.ParseProtocol(string(p.Protocol))
-	if err != nil {
-		proto = ruleset.TCP
-	}
+	proto := protocolOf(p)
 	switch {
 	case p.TargetPort.Type == intstr.String:
 		return namedPort(pod, p.TargetPort.StrVal, proto)

@@ -68,17 +68,15 @@ func parted(ranges []ruleset.Range) (parts []ruleset.Range) {
 	}
 	slices.SortFunc(begins, netip.Addr.Compare)
 	begins = slices.Compact(begins)
+	whole := policy.Union(slices.Clone(ranges))
 	for i, first := range begins {
-		last := netip.Addr{}
-		for _, r := range ranges {
-			if r.Contains(first) && (!last.IsValid() || r.Last.Less(last)) {
-				last = r.Last
-			}
+		for len(whole) > 0 && whole[0].Last.Less(first) {
+			whole = whole[1:]
 		}
-		if !last.IsValid() {
+		if len(whole) == 0 || !whole[0].Contains(first) {
 			continue
 		}
-		// The next part can begin before the range ends.
+		last := whole[0].Last
 		if i+1 < len(begins) && begins[i+1].Compare(last) <= 0 {
 			last = begins[i+1].Prev()
 		}
@@ -109,7 +107,7 @@ func (d *Diff) addLinks(s states, from, to workload) {
 	for _, port := range s.portsOf(to) {
 		var cut, opened change
 		s.eachPair(from, to, port, func(flows []ruleset.Flow, pairs int) {
-			was, is := s.lets(s.before, flows), s.lets(s.after, flows)
+			was, is := lets(s.before, flows), lets(s.after, flows)
 			cut.add(was, is, pairs)
 			opened.add(is, was, pairs)
 		})
@@ -172,7 +170,7 @@ func (c *change) of(l Link) Link {
 }
 
 // lets says of each family of some flows whether all of them get all the way.
-func (s states) lets(c *ask.Cluster, flows []ruleset.Flow) map[ruleset.Family]bool {
+func lets(c *ask.Cluster, flows []ruleset.Flow) map[ruleset.Family]bool {
 	all := map[ruleset.Family]bool{}
 	for _, f := range flows {
 		family := ruleset.FamilyOf(f.From)
