@@ -125,12 +125,14 @@ func packets() []check {
 		"TestScenes|TestOwnNode|TestItself|TestNeighbours|TestRejectOn", 60)
 	scenes.quick = true
 	scenes.skipped = "TestScenesOnRealPackets/clusters/./^(wrong-|audit|changes|claims|named|selectors|" +
-		"shared|tunnels|unheard|past|blocks|host|peers|subjects)"
+		"shared|sctp-suites|tunnels|unheard|past|blocks|host|peers|subjects)"
 	worlds := sandboxTests("random worlds", "30 random worlds with edits agree with the oracle",
 		"TestRandomWorlds", 60)
 	worlds.run += " -packet-worlds 30"
 	return []check{
 		scenes, worlds,
+		sandboxTests("SCTP", "the 14 cases of cyclonus and the 3 of Kubernetes' suite that are skipped where "+
+			"SCTP has no sockets", "TestSCTP|TestScenesOnRealPackets/clusters/./^sctp-suites", 20),
 		sandboxTests("services", "Services, their rejects", "TestServices|TestRejectThroughServices", 20),
 		sandboxTests("IPVS", "connections through IPVS are decided by their pods", "IPVS", 20),
 		sandboxTests("tunnels", "no way around by vxlan, geneve, ipip, gre, fou or wireguard",

@@ -55,13 +55,14 @@ func (l *counter) note(p packet, at time.Time) {
 func (l *counter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_ = json.NewEncoder(w).Encode(Counts{l.flows, overflowed()})
+	_ = json.NewEncoder(w).Encode(Counts{l.flows, overflowed(), unread()})
 }
 
 // Counts is what the verb told prints.
 type Counts struct {
 	Flows      map[string]*FlowCount
 	Overflowed int // datagrams that reached this pod when a socket had no room for them
+	Unread     int // bytes that wait in this pod's sockets, and connections that wait to be accepted
 }
 
 // overflowed sums up RcvbufErrors of UDP in this network namespace, from /proc/net/snmp and snmp6.
@@ -85,6 +86,22 @@ func overflowed() (count int) {
 			count += n
 		}
 		header = fields
+	}
+	return count
+}
+
+// unread sums up the queues of all sockets in this network namespace, from /proc/net/udp and its like.
+// That of a listening socket is of connections.
+func unread() (count int) {
+	for _, name := range []string{"udp", "udp6", "tcp", "tcp6"} {
+		data, _ := os.ReadFile("/proc/net/" + name)
+		for line := range strings.Lines(string(data)) {
+			if fields := strings.Fields(line); len(fields) > 4 {
+				_, queue, _ := strings.Cut(fields[4], ":")
+				n, _ := strconv.ParseInt(queue, 16, 64)
+				count += int(n)
+			}
+		}
 	}
 	return count
 }

@@ -149,6 +149,7 @@ type arrived struct {
 type arrivals struct {
 	Flows      map[string]arrived
 	Overflowed int // datagrams that its sockets had no room for
+	Unread     int // bytes and connections that still wait in sockets
 }
 
 // arrivals asks the server of a test pod what it has counted.
@@ -181,6 +182,7 @@ func (s *testbed) allArrivals() (all arrivals, err error) {
 			all.Flows[name] = a
 		}
 		all.Overflowed += told.Overflowed
+		all.Unread += told.Unread
 	}
 	return all, err
 }

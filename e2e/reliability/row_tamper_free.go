@@ -99,26 +99,19 @@ func (t *tampering) once() error {
 	return errors.Join(err, t.checkForeign(script))
 }
 
-// settle waits for packets that are still queued, and says what has arrived then. On a machine that is
-// said to be slow that is so once no forbidden one has come for as long as a server may wait for the
-// processor; what is let in for good is no longer waited for.
-func (t *tampering) settle() (last arrivals, err error) {
-	t.testbed.sleep(20 * time.Millisecond)
-	if last, err = t.testbed.allArrivals(); err != nil || t.testbed.env.slower == 1 {
-		return last, err
-	}
-	stop := time.Now().Add(givenUp)
-	for end := time.Now().Add(unread); time.Now().Before(end) && time.Now().Before(stop); {
-		t.testbed.sleep(100 * time.Millisecond)
-		now, err := t.testbed.allArrivals()
-		if err != nil {
-			return last, err
-		}
-		if now.leaks(last, t.flows) > 0 {
-			last, end = now, time.Now().Add(unread)
+// settle waits until the servers have read what their sockets hold, and says what has arrived then. One
+// that waits for the processor reads late what was let in before.
+func (t *tampering) settle() (arrivals, error) {
+	for stop := time.Now().Add(givenUp); ; {
+		t.testbed.sleep(20 * time.Millisecond)
+		told, err := t.testbed.allArrivals()
+		switch {
+		case err != nil, time.Now().After(stop):
+			return told, err
+		case told.Unread == 0:
+			return t.testbed.allArrivals() // with the one that was read last, and not counted yet
 		}
 	}
-	return last, nil
 }
 
 // repair waits for the repair. It is late if a look that began after the limit still found the
@@ -217,8 +210,8 @@ const (
 // awaitCut waits until nothing gets through any more that was let in through a window.
 func (t *tampering) awaitCut(script string, before arrivals) error {
 	for span, late := t.agent.span(), 0; ; {
-		t.testbed.sleep(100 * time.Millisecond)
-		after, err := t.testbed.allArrivals()
+		t.testbed.sleep(100 * time.Millisecond * time.Duration(t.testbed.env.slower))
+		after, err := t.settle()
 		leaks, took := after.leaks(before, t.flows), span.took()
 		if err != nil || leaks == 0 || took > givenUp {
 			t.cuts = append(t.cuts, took)
