@@ -99,10 +99,10 @@ func (t *tampering) once() error {
 	return errors.Join(err, t.checkForeign(script))
 }
 
-// settle waits until the servers have read what their sockets hold, and says what has arrived then. One
-// that waits for the processor reads late what was let in before.
+// settle waits until the servers have read what their sockets hold, and says what has arrived then. On a
+// slow machine that can be all that was sent in the seconds in which nobody had the processor.
 func (t *tampering) settle() (arrivals, error) {
-	for stop := time.Now().Add(givenUp); ; {
+	for stop := time.Now().Add(t.slowly(givenUp)); ; {
 		t.testbed.sleep(20 * time.Millisecond)
 		told, err := t.testbed.allArrivals()
 		switch {
@@ -112,6 +112,11 @@ func (t *tampering) settle() (arrivals, error) {
 			return t.testbed.allArrivals() // with the one that was read last, and not counted yet
 		}
 	}
+}
+
+// slowly is a time on a machine that is as slow as is said of it.
+func (t *tampering) slowly(usual time.Duration) time.Duration {
+	return usual * time.Duration(t.testbed.env.slower)
 }
 
 // repair waits for the repair. It is late if a look that began after the limit still found the
@@ -140,7 +145,7 @@ func (t *tampering) repair(script string) error {
 // isLate reports whether a time is over a limit, not by what the machine held the agent up alone, or
 // by being as slow as is said of it.
 func (t *tampering) isLate(took, limit time.Duration, s span) bool {
-	limit *= time.Duration(t.testbed.env.slower)
+	limit = t.slowly(limit)
 	if took <= limit {
 		return false
 	}
@@ -210,10 +215,11 @@ const (
 // awaitCut waits until nothing gets through any more that was let in through a window.
 func (t *tampering) awaitCut(script string, before arrivals) error {
 	for span, late := t.agent.span(), 0; ; {
-		t.testbed.sleep(100 * time.Millisecond * time.Duration(t.testbed.env.slower))
+		t.testbed.sleep(t.slowly(100 * time.Millisecond))
+		took := span.took() // what was read later has arrived by then, or the next look finds more
 		after, err := t.settle()
-		leaks, took := after.leaks(before, t.flows), span.took()
-		if err != nil || leaks == 0 || took > givenUp {
+		leaks := after.leaks(before, t.flows)
+		if err != nil || leaks == 0 || took > t.slowly(givenUp) {
 			t.cuts = append(t.cuts, took)
 			if late > 0 {
 				t.testbed.note(
