@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -54,7 +55,7 @@ The exit code is 0 if nothing changes for any pod, 1 if something does, 2 after 
 	f.StringArrayVar(&o.base, "base", nil,
 		"file or folder of manifests to apply them over, instead of a cluster")
 	f.StringArrayVar(&o.deleted, "delete", nil,
-		"policy to delete, as NAMESPACE/NAME; may be given several times")
+		"policy to delete, as NAMESPACE/NAME or NAME; may be given several times")
 	f.BoolVar(&o.replace, "replace", false,
 		"the new policies are all that there will be: others are deleted")
 	return cmd
@@ -69,10 +70,13 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		return errors.New("-f is missing; expected files with the new policies, or --delete")
 	}
 	change := o.Flags
+	var err error
+	if change.Namespace, err = o.target(); err != nil {
+		return err
+	}
 	// A change can be deletions alone.
 	over := &inspect.Input{}
 	if change.Given() {
-		var err error
 		if over, err = change.Read(cmd.InOrStdin()); err != nil {
 			return err
 		}
@@ -96,7 +100,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		base.Policies = nil
 	}
 	after := applied(base, over.Objects, !o.replace)
-	if err := o.remove(&after); err != nil {
+	if err := o.remove(&after, change.Namespace); err != nil {
 		return err
 	}
 	// Both states have the same Services, which no policy changes.
@@ -116,6 +120,16 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	return nil
 }
 
+// target is the namespace of policies that state none, as kubectl apply finds it: that of -n, or of the
+// cluster's context.
+func (o *diffOptions) target() (string, error) {
+	if o.Namespace != "" || len(o.base) > 0 {
+		return o.Namespace, nil
+	}
+	_, namespace, err := o.Config()
+	return namespace, err
+}
+
 // tellProblems tells what is wrong with files that state a change, and counts it; the rest is compared.
 // That they state no pods is not wrong.
 func tellProblems(stderr io.Writer, in *inspect.Input) int {
@@ -129,15 +143,19 @@ func tellProblems(stderr io.Writer, in *inspect.Input) int {
 	return len(lines)
 }
 
-// remove takes the policies of --delete out.
-func (o *diffOptions) remove(objects *policy.Objects) error {
+// remove takes the policies of --delete out. namespace is that of a name without one.
+func (o *diffOptions) remove(objects *policy.Objects, namespace string) error {
 	for _, name := range o.deleted {
+		k, err := keyOf(name, cmp.Or(namespace, "default"))
+		if err != nil {
+			return fmt.Errorf("--delete %w", err)
+		}
 		before := len(objects.Policies)
 		objects.Policies = slices.DeleteFunc(objects.Policies, func(np *networkingv1.NetworkPolicy) bool {
-			return np.Namespace+"/"+np.Name == name
+			return np.Namespace == k.Namespace && np.Name == k.Name
 		})
 		if len(objects.Policies) == before {
-			return fmt.Errorf("--delete %q: no such policy; expected NAMESPACE/NAME", name)
+			return fmt.Errorf("--delete %q: no policy %s; expected NAMESPACE/NAME, or NAME with -n", name, k)
 		}
 	}
 	return nil

@@ -48,6 +48,34 @@ spec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {tea
 	}
 }
 
+// What states no namespace is in that of -n, as with kubectl apply, and so is a name without one.
+func TestDiffInANamespace(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	dir := t.TempDir()
+	base, change := filepath.Join(dir, "base.yaml"), filepath.Join(dir, "new.yaml")
+	const deny = `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny}, ` +
+		`spec: {podSelector: {}}}`
+	write(t, base, `{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: data}}
+---
+`+strings.Replace(deny, "deny", "deny, namespace: data", 1))
+	write(t, change, deny)
+	for flags, want := range map[string]string{
+		"-n shop -f " + change:                "+ shop/deny",
+		"-f " + change:                        "nothing changes",
+		"-n data --delete deny":               "- data/deny",
+		"--delete data/deny":                  "- data/deny",
+		"--delete deny":                       "no policy default/deny",
+		"-n shop -f " + change + " --replace": "- data/deny",
+	} {
+		code, stdout, stderr := picket(append([]string{"diff", "--base", base}, strings.Fields(flags)...)...)
+		if !strings.Contains(stdout+stderr, want) {
+			t.Errorf("%s: exit code %d; expected %q\n%s%s", flags, code, want, stdout, stderr)
+		}
+	}
+}
+
 // With --strict what is wrong in the new files is an answer.
 func TestDiffIsStrict(t *testing.T) {
 	dir := t.TempDir()

@@ -181,7 +181,7 @@ func TestDiffCountsWhatIsOpen(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "new.yaml")
 	write(t, file, `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {name: quiet, namespace: shop}
+metadata: {name: quiet} # in the namespace of the context
 spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress]}
 `)
 	// What is open although it is denied already is cut by nobody: only a policy that is new does.

@@ -144,7 +144,7 @@ func (o *reportOptions) collect(cmd *cobra.Command, l *input.Loaded) (report.Inp
 		return in, nil
 	}
 	// A change is read as files are, and is applied as diff applies it.
-	change := input.Flags{Paths: o.change, Recursive: o.Recursive}
+	change := input.Flags{Paths: o.change, Recursive: o.Recursive, Namespace: l.Namespace}
 	over, err := change.Read(cmd.InOrStdin())
 	if err != nil {
 		return in, fmt.Errorf("--change: %w", err)

@@ -22,6 +22,7 @@ import (
 type Flags struct {
 	Paths, Kustomizations []string
 	Recursive, strict     bool
+	Namespace             string // of -n: of objects and names without one; empty: not given
 }
 
 // Given reports whether there is anything to read.
@@ -73,7 +74,7 @@ func (f *Flags) Read(stdin io.Reader) (*inspect.Input, error) {
 		return nil, err
 	}
 	in, err := inspect.Read(manifests.Input{Paths: f.Paths, Recursive: f.Recursive, Stdin: stdin,
-		Texts: built})
+		Texts: built, Namespace: f.Namespace})
 	if err != nil {
 		return nil, fmt.Errorf("--manifests: %w; %s", err, expected)
 	}

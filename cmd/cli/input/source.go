@@ -23,7 +23,6 @@ import (
 // else the cluster of the kubeconfig, as kubectl finds it.
 type Source struct {
 	Flags
-	Namespace string // of -n; empty: not given
 	all       bool
 	file      string // --kubeconfig
 	overrides clientcmd.ConfigOverrides
@@ -47,7 +46,8 @@ func (s *Source) BindCluster(flags *pflag.FlagSet) {
 	names.AuthOverrideFlags.Impersonate.BindStringFlag(flags, &s.overrides.AuthInfo.Impersonate)
 	names.Timeout.BindStringFlag(flags, &s.overrides.Timeout)
 	flags.StringVarP(&s.Namespace, "namespace", "n", "",
-		"namespace of names without one, and the only one to be shown where a list is")
+		"namespace of names and of objects in files that have none, and the only one to be shown "+
+			"where a list is")
 	flags.BoolVarP(&s.all, "all-namespaces", "A", false,
 		"show all namespaces, which is what happens without -n, too")
 	// The others work as with kubectl, and would crowd the help.

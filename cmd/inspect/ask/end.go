@@ -1,6 +1,7 @@
 package ask
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -160,8 +161,12 @@ func (c *Cluster) PodsOf(s *corev1.Service) []Pod {
 	return pods
 }
 
-// unknown says that nothing has a name, and which names are like it.
+// unknown says that nothing has a name, and which names are like it, or why nothing can be asked of what
+// has it.
 func (c *Cluster) unknown(kind string, k policy.Key) error {
+	if err := c.unaddressed(kinds[strings.ToLower(kind)], k); err != nil {
+		return err
+	}
 	if err := c.CheckNamespace(k.Namespace); err != nil {
 		return err
 	}
@@ -176,6 +181,25 @@ func (c *Cluster) unknown(kind string, k policy.Key) error {
 		what = kinds[strings.ToLower(kind)]
 	}
 	return fmt.Errorf("%s %s: %w%s", what, k, ErrUnknown, meant(k.Name, names))
+}
+
+// unaddressed says of a pod, or of a workload, that it has no address, or ended; nil: it is not there. An
+// empty kind is any.
+func (c *Cluster) unaddressed(kind string, k policy.Key) error {
+	for _, p := range c.Objects.Pods {
+		w, own := WorkloadOf(p), policy.Key{Namespace: p.Namespace, Name: p.Name} == k
+		isIt := own && (kind == "" || kind == "Pod") ||
+			w.Key() == k.String() && (kind == "" || kind == w.Kind)
+		switch state := cmp.Or(string(p.Status.Phase), "no phase"); {
+		case !isIt:
+		case policy.Finished(p):
+			return fmt.Errorf("pod %s/%s has ended (%s); expected one that runs", p.Namespace, p.Name, state)
+		default:
+			return fmt.Errorf("pod %s/%s has no address yet (%s); expected one that has", p.Namespace, p.Name,
+				state)
+		}
+	}
+	return nil
 }
 
 // CheckNamespace returns ErrUnknown, with the name that was probably meant, unless something is in the

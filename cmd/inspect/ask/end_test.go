@@ -55,6 +55,10 @@ func shop(t *testing.T) *ask.Cluster {
 	pods = append(pods, parse[corev1.Pod](t, `{metadata: {namespace: dns, name: two}, spec: {nodeName: n1,
  containers: [{ports: [{name: x, containerPort: 80, protocol: UDP}]},
  {ports: [{name: x, containerPort: 81}]}]}, status: {podIP: 10.0.1.8}}`))
+	// These cannot be asked about.
+	pods = append(pods, parse[corev1.Pod](t, `{metadata: {namespace: shop, name: new}, status: {phase: Pending}}`),
+		parse[corev1.Pod](t, `{metadata: {namespace: shop, name: done-1, `+owner("Job", "done")+`},
+ status: {phase: Succeeded, podIP: 10.0.1.9}}`))
 	services := []*corev1.Service{parse[corev1.Service](t, `{metadata: {namespace: shop, name: web},
  spec: {selector: {app: api}, ports: [{name: web, port: 443, targetPort: http}]}}`)}
 	services = append(services, parse[corev1.Service](t, `{metadata: {namespace: dns, name: kube-dns},
@@ -106,6 +110,11 @@ func TestTarget(t *testing.T) {
 		{"shop/backup-r:80", "shop/backup-r tcp/80"},
 		{"shpo/api:80", "! namespace shpo: not found; meant shop?"},
 		{"shop/apo:80", "! pod, workload or Service shop/apo: not found; meant api?"},
+		{"shop/new:80", "! pod shop/new has no address yet (Pending); expected one that has"},
+		{"shop/pod/new:80", "! pod shop/new has no address yet (Pending); expected one that has"},
+		{"shop/deploy/new:80", "! Deployment shop/new: not found"},
+		{"shop/done-1:80", "! pod shop/done-1 has ended (Succeeded); expected one that runs"},
+		{"shop/job/done:80", "! pod shop/done-1 has ended (Succeeded); expected one that runs"},
 		{"shop/deploy/tick:80", "! Deployment shop/tick: not found"},
 		{"node/n7:80", "! node n7: not found; meant n1?"},
 		{"shop/thing/api:80", `! "thing" is no kind of workload`},

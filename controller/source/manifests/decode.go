@@ -156,11 +156,11 @@ func (d *document) decodeObject(raw []byte, kind Kind, at place) {
 	if err := apijson.Unmarshal(raw, o); err != nil {
 		stated, _ := decodeTree(raw)
 		for _, e := range typeErrors(raw, reflect.TypeOf(o), err) {
-			d.addProblem(readTitle(kind, stated, at), e)
+			d.addProblem(d.readTitle(kind, stated, at), e)
 		}
 		return
 	}
-	complete(o, kind)
+	d.complete(o, kind)
 	key := Key{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}
 	if err := checkNames(key); err != nil {
 		d.addProblem(key.title(at), err)

@@ -30,7 +30,7 @@
 // object. A NetworkPolicy is read as kubectl reads it: a field that is unknown, a key that its
 // document states twice (in YAML and in JSON; one that overrides a merge before it is none), a
 // list item without content are Problems too. Nothing is defaulted but an empty
-// metadata.namespace of what lives in one ("default"); apiVersion and kind are always set.
+// metadata.namespace of what lives in one ("default", or that of the Input); apiVersion and kind are always set.
 //
 // # What a mistake does
 //

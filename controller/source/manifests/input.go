@@ -20,6 +20,7 @@ type Input struct {
 	Recursive bool      // read the folders below each folder too
 	Stdin     io.Reader // what the path "-" reads; nil: there is none
 	Texts     []Text
+	Namespace string // of objects that state none; empty: the default one
 }
 
 // Text is a manifest that was made and is in no file.

@@ -30,7 +30,7 @@ func (o Objects) Place(k Key, field string) Place {
 	if yaml.Unmarshal(text, &root) != nil {
 		return Place{File: at.File, Line: first}
 	}
-	object := findObject(&root, k)
+	object := findObject(&root, k, o.namespace)
 	if object == nil {
 		return Place{File: at.File, Line: first}
 	}
@@ -62,19 +62,20 @@ func (o Objects) document(at Problem) (text []byte, first int) {
 	return nil, 0
 }
 
-// findObject finds the object of a key in a document: at the top, or in lists.
-func findObject(n *yaml.Node, k Key) *yaml.Node {
+// findObject finds the object of a key in a document: at the top, or in lists. namespace is that of
+// objects that state none.
+func findObject(n *yaml.Node, k Key, namespace string) *yaml.Node {
 	switch n.Kind {
 	case yaml.DocumentNode:
-		return findObject(n.Content[0], k)
+		return findObject(n.Content[0], k, namespace)
 	case yaml.MappingNode:
-		if isNamed(n, k) {
+		if isNamed(n, k, namespace) {
 			return n
 		}
-		return findObject(orEmpty(valueOf(n, "items")), k)
+		return findObject(orEmpty(valueOf(n, "items")), k, namespace)
 	case yaml.SequenceNode:
 		for _, item := range n.Content {
-			if found := findObject(item, k); found != nil {
+			if found := findObject(item, k, namespace); found != nil {
 				return found
 			}
 		}
@@ -83,12 +84,12 @@ func findObject(n *yaml.Node, k Key) *yaml.Node {
 }
 
 // isNamed reports whether a mapping is the object of a key. Items of a typed list have no kind.
-func isNamed(n *yaml.Node, k Key) bool {
+func isNamed(n *yaml.Node, k Key, unstated string) bool {
 	kind, meta := valueOf(n, "kind"), valueOf(n, "metadata")
 	name, namespace := orEmpty(valueOf(meta, "name")), orEmpty(valueOf(meta, "namespace"))
 	return name.Value == k.Name && (kind == nil || kind.Value == k.Kind.String()) &&
-		cmp.Or(namespace.Value, metav1.NamespaceDefault) == cmp.Or(k.Namespace, namespace.Value,
-			metav1.NamespaceDefault)
+		(k.Namespace == "" ||
+			cmp.Or(namespace.Value, unstated, metav1.NamespaceDefault) == k.Namespace)
 }
 
 // orEmpty returns a node that is there.

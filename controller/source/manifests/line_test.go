@@ -37,11 +37,12 @@ items:
     name: two
   spec: {podSelector: {}}
 `})
-	all, problems, err := Load(path)
+	// What states no namespace is in that of the input.
+	all, problems, err := Input{Paths: []string{path}, Namespace: "b"}.Load()
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}
-	web, two := Key{Policy, "a", "web"}, Key{Policy, "default", "two"}
+	web, two := Key{Policy, "a", "web"}, Key{Policy, "b", "two"}
 	for _, row := range []struct {
 		of    Key
 		field string

@@ -17,7 +17,7 @@ func (in Input) Load() (Objects, []Problem, error) {
 		return Objects{}, nil, err
 	}
 	s := newState()
-	s.extras = true
+	s.extras, s.namespace = true, in.Namespace
 	var empty []Problem
 	texts := map[string][]byte{}
 	for _, r := range roots {
@@ -33,6 +33,7 @@ func (in Input) Load() (Objects, []Problem, error) {
 	all := newObjects(u)
 	all.Empty = append(empty, s.withoutObjects()...)
 	all.places, all.texts, all.Foreign = s.claims.places(), texts, s.foreign()
+	all.namespace = in.Namespace
 	return all, u.Problems, nil
 }
 

@@ -13,21 +13,21 @@ import (
 
 // readKey returns the key of an object as far as it can be read. ok is false if its namespace
 // cannot be.
-func readKey(kind Kind, stated map[string]any) (key Key, ok bool) {
+func (p parser) readKey(kind Kind, stated map[string]any) (key Key, ok bool) {
 	meta, isMapping := stated["metadata"].(map[string]any)
 	namespace, isText := meta["namespace"].(string)
 	ok = (isMapping || stated["metadata"] == nil) && (isText || meta["namespace"] == nil)
 	key = Key{Kind: kind}
 	key.Name, _ = meta["name"].(string)
 	if kind.namespaced() {
-		key.Namespace = cmp.Or(namespace, metav1.NamespaceDefault)
+		key.Namespace = cmp.Or(namespace, p.namespace, metav1.NamespaceDefault)
 	}
 	return key, ok
 }
 
 // readTitle names an object that could not be decoded, as a problem shows it.
-func readTitle(kind Kind, stated map[string]any, at place) string {
-	key, ok := readKey(kind, stated)
+func (p parser) readTitle(kind Kind, stated map[string]any, at place) string {
+	key, ok := p.readKey(kind, stated)
 	if !ok {
 		key.Name = ""
 	}
@@ -43,16 +43,16 @@ func (k Key) title(at place) string {
 	return k.String()
 }
 
-// complete sets the type of an object, and its namespace as an API server would: the default one
-// if it is empty, and none for an object of the whole cluster.
-func complete(o Object, kind Kind) {
+// complete sets the type of an object, and its namespace as kubectl would: that of the input if it is
+// empty, and none for an object of the whole cluster.
+func (p parser) complete(o Object, kind Kind) {
 	gvk := schema.FromAPIVersionAndKind(kind.apiVersion(), kind.String())
 	o.GetObjectKind().SetGroupVersionKind(gvk)
 	switch {
 	case !kind.namespaced():
 		o.SetNamespace(metav1.NamespaceNone)
 	case o.GetNamespace() == "":
-		o.SetNamespace(metav1.NamespaceDefault)
+		o.SetNamespace(cmp.Or(p.namespace, metav1.NamespaceDefault))
 	}
 }
 

@@ -20,6 +20,8 @@ type Objects struct {
 
 	places map[Key]Problem   // where each object stands, as a Problem without an error
 	texts  map[string][]byte // the files that may hold policies
+	// namespace is that of objects that state none; empty: the default one.
+	namespace string
 }
 
 // Problem returns a problem of an object, with the place where the object stands. A pod that stands

@@ -30,8 +30,9 @@ type document struct {
 
 // parser says how files are read.
 type parser struct {
-	onlyJSON bool
-	extras   bool // workloads and Services are kept
+	onlyJSON  bool
+	extras    bool   // workloads and Services are kept
+	namespace string // of objects that state none; empty: the default one
 }
 
 // parse parses all documents of a file. Those whose text is among the ones before are taken over,

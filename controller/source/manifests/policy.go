@@ -41,7 +41,7 @@ func (d *document) decodePolicy(raw []byte, typeErr error, at place) {
 	}
 	policy := &networkingv1.NetworkPolicy{}
 	err = apijson.Unmarshal(raw, policy)
-	complete(policy, Policy)
+	d.complete(policy, Policy)
 	key := Key{Kind: Policy, Namespace: policy.Namespace, Name: policy.Name}
 	if err = errors.Join(err, checkNames(key)); err != nil {
 		d.addClosed(policySource{raw, stated, at}, []error{err})
@@ -78,7 +78,7 @@ type policySource struct {
 // addClosed adds, in place of a policy, one that allows nothing, and a problem for each error. If
 // not even the namespace can be read, no pod is isolated.
 func (d *document) addClosed(from policySource, errs []error) {
-	key, ok := readKey(Policy, from.stated)
+	key, ok := d.readKey(Policy, from.stated)
 	effect := ""
 	if ok && isLabel(key.Namespace) {
 		closed := &networkingv1.NetworkPolicy{}
@@ -88,11 +88,11 @@ func (d *document) addClosed(from policySource, errs []error) {
 			sum := sha256.Sum256(from.raw)
 			closed.Name = "unnamed-" + hex.EncodeToString(sum[:8])
 		}
-		complete(closed, Policy)
+		d.complete(closed, Policy)
 		closedKey := Key{Policy, closed.Namespace, closed.Name}
 		d.entries = append(d.entries, entry{key: closedKey, object: closed})
 	}
-	title := readTitle(Policy, from.stated, from.at)
+	title := d.readTitle(Policy, from.stated, from.at)
 	for _, err := range errs {
 		d.addProblem(title, errors.New(err.Error()+effect))
 	}

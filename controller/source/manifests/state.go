@@ -16,6 +16,7 @@ type state struct {
 	pathProblems map[int][]Problem // of the paths themselves, by rank: gone, or not watchable
 	last         Update            // the last one that was taken, without its changes
 	extras       bool              // workloads and Services are kept
+	namespace    string            // of objects that state none; empty: the default one
 }
 
 // newState returns the state of no files.
@@ -42,7 +43,7 @@ func (s *state) setRead(id fileID, data []byte, err error) {
 func (s *state) setContent(id fileID, data []byte) {
 	before := s.files[id]
 	isJSON := strings.EqualFold(filepath.Ext(id.path), ".json")
-	p := parser{onlyJSON: isJSON, extras: s.extras}
+	p := parser{onlyJSON: isJSON, extras: s.extras, namespace: s.namespace}
 	s.set(id, before.afterReading(id.path, p.parse(data, before.docs)))
 }
 

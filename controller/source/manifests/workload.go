@@ -126,7 +126,7 @@ func (w Workload) expand(nodes []*corev1.Node, taken map[Key]bool) []*corev1.Pod
 func (w Workload) pod(suffix, node string) *corev1.Pod {
 	p := &corev1.Pod{Spec: *w.Template.Spec.DeepCopy()}
 	p.Namespace, p.Name = w.Namespace, w.Name+"-"+suffix
-	complete(p, Pod)
+	parser{}.complete(p, Pod)
 	p.Labels = maps.Clone(w.Template.Labels)
 	p.Spec.NodeName = node
 	p.OwnerReferences = []metav1.OwnerReference{{
