@@ -57,7 +57,7 @@ const queueMore = "echo 67108864 >/proc/sys/net/core/rmem_max && " +
 // rows is a check by rows of the reliability suite.
 func rows(name, shows, list string, minutes int) check {
 	return check{name: name, shows: shows, dir: "e2e", limit: time.Duration(minutes) * time.Minute,
-		run: queueMore + "$BIN/reliability -short -slower 10 -fewer 5 -scratch $BIN/_scratch -source .. " +
+		run: queueMore + "$BIN/reliability -short -slower 0 -fewer 5 -scratch $BIN/_scratch -source .. " +
 			"-picket ../bin/picket -rows " + list}
 }
 

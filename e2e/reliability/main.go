@@ -12,6 +12,7 @@ import (
 
 	"github.com/picket-project/picket/cmd/sandbox"
 	"github.com/picket-project/picket/e2e/launch"
+	"github.com/picket-project/picket/ruleset/pace"
 )
 
 func main() {
@@ -51,7 +52,7 @@ func parse(args []string) (o options, err error) {
 		"a kube-apiserver with etcd beside it, for the rows moving-*")
 	flags.IntVar(&o.slower, "slower", 1,
 		"for a slower machine: send so many times fewer packets a second, and give repairs as many times "+
-			"longer")
+			"longer; 0 is as many as are measured")
 	flags.IntVar(&o.fewer, "fewer", 1,
 		"for a machine that -slower does not leave idle between them: so many times fewer packets again")
 	flags.StringVar(&o.source, "source", ".", "folder of the repository")
@@ -71,8 +72,8 @@ func parse(args []string) (o options, err error) {
 	if o.backend != nftables && o.backend != iptables {
 		return o, fmt.Errorf("-backend: %q; expected %s or %s", o.backend, nftables, iptables)
 	}
-	if o.slower < 1 || o.fewer < 1 {
-		return o, fmt.Errorf("-slower: %d, -fewer: %d; expected 1 or more", o.slower, o.fewer)
+	if o.slower < 0 || o.fewer < 1 {
+		return o, fmt.Errorf("-slower: %d, -fewer: %d; expected 0 or more, and 1 or more", o.slower, o.fewer)
 	}
 	o.rows, err = choose(rows(), *names)
 	return o, err
@@ -125,6 +126,10 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	env.source, env.short, env.seed, env.soak = o.source, o.short, o.seed, o.soak
+	if o.slower == 0 {
+		o.slower = pace.Measure().Times()
+		fmt.Fprintf(os.Stderr, "measured: %d times slower than a usual machine\n", o.slower)
+	}
 	env.apiServer, env.slower, env.fewer = o.server, o.slower, o.fewer
 	var results []*result
 	for _, r := range o.rows {

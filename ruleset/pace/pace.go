@@ -5,6 +5,7 @@
 package pace
 
 import (
+	"math"
 	"net"
 	"net/netip"
 	"time"
@@ -35,6 +36,9 @@ func (s Speed) Wait(usual time.Duration) time.Duration { return s.times(usual, m
 func (s Speed) times(usual time.Duration, most Speed) time.Duration {
 	return time.Duration(min(s, most) * Speed(usual))
 }
+
+// Times is the speed as a whole number, at most that which bounds Limit.
+func (s Speed) Times() int { return int(math.Round(float64(min(s, mostSlower)))) }
 
 // Measure sends datagrams to itself. Where it can't, the machine counts as a usual one.
 func Measure() Speed {
