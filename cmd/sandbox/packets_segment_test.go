@@ -76,12 +76,12 @@ var segmentWays = []struct {
 // A pod that is isolated is so on its own segment too, whatever its or a neighbour's packet is
 // addressed to.
 func TestSegmentOnRealPackets(t *testing.T) {
-	blind := bridgesLack(t) != ""
+	lack := bridgesLack(t)
 	for _, way := range segmentWays {
-		if blind && strings.HasPrefix(way.name, "VLAN") {
-			continue // iptables alone sees no frames with tags
-		}
 		t.Run(way.name, func(t *testing.T) {
+			if lack != "" && strings.HasPrefix(way.name, "VLAN") {
+				t.Skip(lack) // iptables alone sees no frames with tags
+			}
 			r := newRig(t, rigOptions{idle: true})
 			receiver := setting{pods: trio, policies: []string{
 				`a/in {podSelector: {matchLabels: {app: web}}, ingress: []}`}}.world(t)
