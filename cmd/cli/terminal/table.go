@@ -69,7 +69,11 @@ func (t Table) printRow(out *strings.Builder, row []string, widths []int, width 
 	indent := strings.Repeat(" ", Columns(line))
 	// Where little is left of the line, the last cell gets lines of its own.
 	if width > 0 && left < leastLast && Columns(last) > left {
-		out.WriteString(strings.TrimRight(line, " ") + "\n")
+		first := strings.TrimRight(line, " ")
+		if Columns(first) > width {
+			first = foldAt(strings.Join(strings.Fields(first), " "), width, "    ")
+		}
+		out.WriteString(first + "\n")
 		line, indent = "    ", "    "
 	}
 	out.WriteString(strings.TrimRight(line+foldAt(last, width, indent), " ") + "\n")

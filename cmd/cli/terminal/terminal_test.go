@@ -1,6 +1,9 @@
 package terminal
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Lines are broken between words, and long words stay whole.
 func TestFold(t *testing.T) {
@@ -19,6 +22,37 @@ func TestFold(t *testing.T) {
 	} {
 		if got := Fold(row.line, row.width, "  "); got != row.want {
 			t.Errorf("%q to %d: %q", row.line, row.width, got)
+		}
+	}
+}
+
+// A row fits the width, or its cells get lines of their own; only a word alone can be wider.
+func TestTableFitsTheWidth(t *testing.T) {
+	table := Table{Header: []string{"NAME", "PODS"}, Right: []bool{false, true}, Rows: [][]string{
+		{"a/short", "12"}, {"a-long-namespace/a-long-name -> b/other", "1"},
+	}}
+	for width, want := range map[int]string{
+		0: `NAME                                     PODS
+a/short                                  12
+a-long-namespace/a-long-name -> b/other  1
+`,
+		44: `NAME
+    PODS
+a/short                                  12
+a-long-namespace/a-long-name -> b/other  1
+`,
+		36: `NAME
+    PODS
+a/short
+    12
+a-long-namespace/a-long-name ->
+    b/other
+    1
+`,
+	} {
+		var out strings.Builder
+		if table.Print(&out, width); out.String() != want {
+			t.Errorf("%d columns:\n%swant:\n%s", width, out.String(), want)
 		}
 	}
 }
