@@ -30,17 +30,30 @@ type debian struct {
 // listsLast is how long apt's lists of a suite are used.
 const listsLast = 10 * time.Hour
 
-// newDebian makes apt's folder for a suite, and downloads its lists unless they are fresh.
+// newDebian asks for a suite where this machine's packages are from, or else where old suites go.
 func newDebian(ctx context.Context, cache, suite string) (debian, error) {
-	d := debian{dir: filepath.Join(cache, "apt", suite)}
+	mirror, err := mirrorOf(ctx)
+	if err != nil {
+		return debian{}, err
+	}
+	d, err := newDebianAt(ctx, filepath.Join(cache, "apt", suite), suite, mirror)
+	if err == nil || ctx.Err() != nil {
+		return d, err
+	}
+	old, oldErr := newDebianAt(ctx, filepath.Join(cache, "apt", suite+"-archived"), suite, archived)
+	if oldErr != nil {
+		return d, errors.Join(err, oldErr)
+	}
+	return old, nil
+}
+
+// newDebianAt makes apt's folder for a suite, and downloads its lists unless they are fresh.
+func newDebianAt(ctx context.Context, dir, suite, mirror string) (debian, error) {
+	d := debian{dir: dir}
 	for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(d.dir, dir), 0o755); err != nil {
 			return d, err
 		}
-	}
-	mirror, err := mirrorOf(ctx)
-	if err != nil {
-		return d, err
 	}
 	archive := "debian"
 	if strings.HasSuffix(suite, "-security") {
@@ -56,11 +69,19 @@ func newDebian(ctx context.Context, cache, suite string) (debian, error) {
 		"-o", "Dir::State::Lists=" + filepath.Join(d.dir, "lists"),
 		"-o", "Dir::Cache=" + filepath.Join(d.dir, "cache"), "-o", "Dir::State::status=/dev/null",
 		"-o", "Acquire::Retries=5", "-o", "APT::Update::Error-Mode=any", "-o", "APT::Sandbox::User=root"}
+	// Nobody renews what is archived.
+	if mirror == archived {
+		d.args = append(d.args, "-o", "Acquire::Check-Valid-Until=false")
+	}
 	return d, d.update(ctx)
 }
 
-// publicMirror is for machines that have apt, but not from Debian.
-const publicMirror = "http://deb.debian.org"
+// publicMirror is for machines that have apt, but not from Debian; archived has the suites that nobody
+// supports any more, as bullseye, which mirrors drop some time after that.
+const (
+	publicMirror = "http://deb.debian.org"
+	archived     = "http://archive.debian.org"
+)
 
 // mirrorOf returns the address of the mirror of Debian that this machine uses, up to "/debian".
 func mirrorOf(ctx context.Context) (string, error) {

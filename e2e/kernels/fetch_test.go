@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -34,6 +36,34 @@ func TestFetchWithoutNetwork(t *testing.T) {
 	put(t, filepath.Join(cache, "images", release, "complete"), "")
 	if i, err := k.fetch(context.Background(), cache); err != nil || i.release != release || i.nft == "" {
 		t.Errorf("%+v, %v", i, err)
+	}
+}
+
+// aptWithout is an apt whose machine has a mirror; it finds a suite only where its sources name that place.
+const aptWithout = `#!/bin/sh
+case "$*" in
+*indextargets*) echo "Debian http://mirror.example/debian/" ;;
+*) for arg; do case $arg in Dir::Etc::sourcelist=*) exec grep -q PLACE "${arg#*=}" ;; esac; done ;;
+esac
+`
+
+// A suite that the mirror has dropped is asked for where old ones go; elsewhere that does not matter.
+func TestOldSuiteIsInTheArchive(t *testing.T) {
+	for place, isOld := range map[string]bool{"http://mirror.example/debian-security old": false,
+		"http://archive.debian.org/debian-security old": true} {
+		bin := t.TempDir()
+		script := strings.ReplaceAll(aptWithout, "PLACE", "'"+place+"'")
+		if err := os.WriteFile(filepath.Join(bin, "apt-get"), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+		d, err := newDebian(context.Background(), t.TempDir(), "old-security")
+		if old := slices.Contains(d.args, "Acquire::Check-Valid-Until=false"); err != nil || old != isOld {
+			t.Errorf("%s: %v, %v", place, d.args, err)
+		}
+		if _, err := newDebian(context.Background(), t.TempDir(), "none"); err == nil {
+			t.Error("a suite that is nowhere is found")
+		}
 	}
 }
 
