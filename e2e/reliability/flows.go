@@ -154,7 +154,7 @@ type arrivals struct {
 
 // arrivals asks the server of a test pod what it has counted.
 func (s *testbed) arrivals(podName string) (told arrivals, err error) {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+	client := &http.Client{Timeout: 5 * time.Second * time.Duration(s.env.slower), Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 			entered := s.InPod(shop+"/"+podName, func() error {
