@@ -53,7 +53,8 @@ func newCheckCmd() *cobra.Command {
 		Long: `Look at all that Picket needs, before it is installed: on a node, as root, what the kernel can do,
 whether packets between pods of one bridge can be filtered, how kube-proxy works, which other
 programs enforce policies, and which connections pass by all rules; then send packets between pods
-of a throw-away bridge, without and with a policy. Nothing of the node is changed.
+of a throw-away bridge, without and with a policy. Nothing of the node is changed, but the kernel can
+load modules that it is asked about.
 
 Where a cluster can be asked (--kubeconfig, KUBECONFIG), also whether you may install Picket and use
 its verbs there, and whether nodes have ranges for pods.

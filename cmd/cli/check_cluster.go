@@ -43,7 +43,9 @@ type right struct {
 // neededRights are what is done to install Picket, and to use its verbs.
 var neededRights = []right{
 	{"to install", "create", "apps", "daemonsets", "kube-system"},
+	{"to install", "create", "", "serviceaccounts", "kube-system"},
 	{"to install", "create", "rbac.authorization.k8s.io", "clusterroles", ""},
+	{"to install", "create", "rbac.authorization.k8s.io", "clusterrolebindings", ""},
 	{"for why, lint and others", "list", "networking.k8s.io", "networkpolicies", ""},
 	{"for why, lint and others", "list", "", "pods", ""},
 	{"for status, kernel and others", "create", "", "pods/exec", "kube-system"},

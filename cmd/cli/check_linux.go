@@ -17,6 +17,7 @@ import (
 
 	"github.com/picket-project/picket/cmd/cli/sandbox"
 	"github.com/picket-project/picket/cmd/inspect/agent"
+	"github.com/picket-project/picket/controller/conntrack"
 	"github.com/picket-project/picket/nft"
 	"github.com/picket-project/picket/nft/iptables"
 	"github.com/picket-project/picket/ruleset"
@@ -32,13 +33,16 @@ func lookAtNode(ctx context.Context, packets bool) ([]looked, error) {
 	parts = append(parts, lookAtBridges()...)
 	parts = append(parts, lookAtProxy(ctx, proxyURL), lookAtAgent(ctx))
 	parts = append(parts, lookAtOthers(ctx)...)
-	parts = append(parts, lookAtFlowtables(ctx))
+	parts = append(parts, lookAtFlowtables(ctx), lookAtConnections(ctx))
 	// Packets come last: they fail where anything above is wrong, and say less why.
 	if packets {
-		parts = append(parts, lookAtPackets(ctx, "/proc/self/exe"))
+		parts = append(parts, lookAtPackets(ctx, bridgeSettings, "/proc/self/exe"))
 	}
 	return parts, nil
 }
+
+// bridgeSettings are there only while br_netfilter is loaded.
+const bridgeSettings = "/proc/sys/net/bridge"
 
 // lookAtKernel says what the kernel can do for the rules.
 func lookAtKernel(ctx context.Context, probe nft.Prober) []looked {
@@ -75,9 +79,8 @@ func lackedBy(kernel string, list []ruleset.Feature) (parts []looked) {
 // lookAtBridges says whether what pods of one bridge say to each other can be filtered.
 func lookAtBridges() (parts []looked) {
 	for _, name := range []string{"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"} {
-		value, err := os.ReadFile("/proc/sys/net/bridge/" + name)
+		value, err := os.ReadFile(bridgeSettings + "/" + name)
 		switch {
-		// The files are there only while the module is loaded.
 		case errors.Is(err, os.ErrNotExist):
 			return []looked{{"br_netfilter", amiss, "the kernel module is not loaded: pods of one bridge " +
 				"pass unseen; load it: modprobe br_netfilter, and name it in /etc/modules-load.d"}}
@@ -180,6 +183,21 @@ func lookAtFlowtables(ctx context.Context) looked {
 	return looked{"flowtables", fine, "none: every packet meets the rules"}
 }
 
+// lookAtConnections says whether those can be cut that are open when a policy comes.
+func lookAtConnections(ctx context.Context) looked {
+	part, open := "connections", 0
+	table, err := conntrack.Open()
+	if err == nil {
+		defer table.Close()
+		err = table.Each(ctx, func(ruleset.Connection) { open++ })
+	}
+	if err != nil {
+		return looked{part, warned, joined(err) + ": what a new policy forbids goes on until it ends; " +
+			"Picket needs the kernel module nf_conntrack_netlink to cut it"}
+	}
+	return looked{part, fine, fmt.Sprintf("the kernel lists those that are open (%d now)", open)}
+}
+
 // throwAway is a pod with a port, one that may connect, and one that may not.
 const throwAway = `apiVersion: v1
 kind: List
@@ -205,8 +223,11 @@ items:
 `
 
 // lookAtPackets has the verb sandbox try a policy on packets between pods of a bridge that exists
-// for that only.
-func lookAtPackets(ctx context.Context, program string) looked {
+// for that only. The verb would load br_netfilter, which changes what passes the firewall of this node.
+func lookAtPackets(ctx context.Context, settings, program string) looked {
+	if _, err := os.Stat(settings); err != nil {
+		return looked{"packets", unclear, "none were sent: br_netfilter is not loaded"}
+	}
 	var out, problem bytes.Buffer
 	// The verb makes namespaces of its own, so that nothing of this node is touched.
 	cmd := exec.CommandContext(ctx, program, "sandbox", "run", "-f", "-", "-o", "json")

@@ -39,7 +39,24 @@ func TestPacketsAsSaid(t *testing.T) {
 
 // A program that cannot be run sends no packets, which is not taken for well.
 func TestNoPackets(t *testing.T) {
-	if got := lookAtPackets(t.Context(), "/bin/false"); got.Grade != unclear {
+	if got := lookAtPackets(t.Context(), "/proc", "/bin/false"); got.Grade != unclear {
+		t.Errorf("%+v", got)
+	}
+	// Nor is one run where it would load a module.
+	gone := filepath.Join(t.TempDir(), "bridge")
+	if got := lookAtPackets(t.Context(), gone, "/bin/true"); got.Grade != unclear ||
+		!strings.Contains(got.Text, "br_netfilter is not loaded") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The kernel lists open connections to root.
+func TestLookAtConnections(t *testing.T) {
+	want := fine
+	if os.Geteuid() != 0 {
+		want = warned
+	}
+	if got := lookAtConnections(t.Context()); got.Grade != want {
 		t.Errorf("%+v", got)
 	}
 }
