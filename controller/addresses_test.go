@@ -147,6 +147,55 @@ func TestStrictNodeClosesAtOnce(t *testing.T) {
 	}
 }
 
+// Rules that let unknown pods through, as an agent with --unknown-pods=allow leaves them, stay until it is
+// known which pods there are: else all that run would be cut off for as long as the API server is away.
+func TestStrictNodeLeavesWholeRulesThatAreNot(t *testing.T) {
+	k, source := &kernel{}, make(script)
+	m := &machine{ranges: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}}
+	if err := k.memory.Apply(t.Context(), ruleset.Delta{Clear: true, Frame: true}); err != nil {
+		t.Fatal(err)
+	}
+	start(t, Config{Firewall: k, Source: source, Addresses: m, HostWatcher: m, DenyUnknown: true})
+	source <- Mail{Events: []graph.Event{onNode("n1", "web", "10.244.1.5")}}
+	source <- Mail{Complaints: map[string]string{"policies": "unread"}} // the one before was taken in
+	if text := k.program(); strings.Contains(text, "10.244.1.0/24") {
+		t.Errorf("unknown pods are denied:\n%s", text)
+	}
+	source <- Mail{Synced: true, Complaints: map[string]string{}}
+	eventually(t, "it is strict, and the pod is known", func() bool {
+		return strings.Contains(k.program(), "10.244.1.0/24") && strings.Contains(k.program(), "10.244.1.5")
+	})
+}
+
+// sentry is a Guard of rules that anybody can change.
+type sentry struct{ watched chan func() }
+
+func (sentry) Owned() bool                             { return false }
+func (sentry) Untouched(context.Context) (bool, error) { return false, nil }
+
+func (s sentry) Watch(ctx context.Context, changed func()) error {
+	select {
+	case s.watched <- changed:
+	case <-ctx.Done():
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// What denies unknown pods is watched before anybody has said which pods there are.
+func TestStrictNodeIsWatchedAtOnce(t *testing.T) {
+	k, guard := &kernel{}, sentry{make(chan func())}
+	m := &machine{ranges: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}}
+	start(t, Config{Firewall: k, Source: make(script), Addresses: m, HostWatcher: m, DenyUnknown: true,
+		Guard: guard, Recheck: time.Hour})
+	changed := <-guard.watched
+	k.mu.Lock()
+	k.memory = ruleset.Memory{}
+	k.mu.Unlock()
+	changed()
+	eventually(t, "it is repaired", func() bool { return strings.Contains(k.program(), "10.244.1.0/24") })
+}
+
 // Where nothing but the host tells of ranges, it is said as soon as it tells of none, or of some again.
 func TestLostRangeIsSaid(t *testing.T) {
 	ranges := []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}

@@ -77,14 +77,46 @@ func (c *Controller) commit(ctx context.Context) {
 	c.listFeatures()
 	c.scheduleReview(ctx, delta)
 	c.separate(ctx, delta)
-	// What another backend has left goes once this one holds all of it, on bridges as well: what
-	// belongs there is not known before the host has said how pods are attached.
-	wired := c.Host == nil || c.host.wired
-	if c.source.whole && c.InForce != nil && wired && c.bridge.retry.backoff == 0 {
-		c.kernel.inForce.Do(func() { go c.InForce() })
-	}
+	c.replaceOthers(ctx)
 	c.Health.count(c.graph.Counts)
 	c.logCommit(ctx, delta, time.Since(start))
+}
+
+// replaceOthers has what another backend has left removed once this one holds all of it: on bridges,
+// where it is not known what belongs there before the host has said how pods are attached, and of open
+// connections, which the other one may cut.
+func (c *Controller) replaceOthers(ctx context.Context) {
+	wired := c.Host == nil || c.host.wired
+	cut := !c.reviews() || c.review.looked || c.review.failures > mostUnread
+	if !c.kernel.known || !wired || !cut || c.bridge.retry.backoff > 0 || c.InForce == nil {
+		return
+	}
+	c.kernel.inForce.Do(func() { go c.removeOthers(ctx) })
+}
+
+// mostUnread is how often connections may not be read before nobody waits for them any more: on a kernel
+// that cannot list them, nothing is cut.
+const mostUnread = 3
+
+// removeOthers tries until it succeeds: rules that nobody keeps in step deny what is allowed by now.
+func (c *Controller) removeOthers(ctx context.Context) {
+	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+		err := c.InForce(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		problem := map[string]string{}
+		if err != nil {
+			problem["before"] = err.Error() + "; what it has left denies as well"
+		}
+		if c.Health.warn("backend", problem) {
+			c.Log.Warn("rules of another backend stay, and deny as well", "error", err)
+		}
+		if err == nil {
+			return
+		}
+		sleep(ctx, pause)
+	}
 }
 
 // logCommit says in one line what a commit changed, and that all is in force after the first that

@@ -52,9 +52,9 @@ type Config struct {
 	Because   string        // why it is that one
 	Log       *slog.Logger  // nil: slog.Default()
 	Recheck   time.Duration // between looks at the kernel and the host; 0: 30 s
-	// InForce is called once, from a goroutine of its own, when the kernel holds all that there
-	// was; it may be nil.
-	InForce func()
+	// InForce is called from a goroutine of its own when the kernel holds all that there was, again
+	// after an error; it may be nil.
+	InForce func(context.Context) error
 }
 
 // Controller is the loop of one node. Its fields below Health belong to that loop's goroutine.

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -223,7 +224,7 @@ func TestInForceWaitsForTheHost(t *testing.T) {
 		ports, host := make(chan int, 1), failingHost{bridged{&surroundings{}}, &atomic.Int32{}}
 		host.failures.Store(3)
 		start(t, Config{Source: source, Firewall: k, Host: host, Separator: f, Recheck: time.Hour,
-			InForce: func() { ports <- f.ports() }})
+			InForce: func(context.Context) error { ports <- f.ports(); return nil }})
 		source <- Mail{Events: cluster(), Synced: true}
 		if n := <-ports; n == 0 {
 			t.Errorf("restarted: %t: in force before anything was on bridges", restarted)

@@ -55,6 +55,7 @@ type review struct {
 	handed    map[netip.Addr]bool // addresses that have another pod since the last commit
 	left      leftovers
 	looked    bool          // all that was open at the start has been looked at
+	failures  int           // since the last look that went well
 	took      time.Duration // by the last look
 	// unlifted says that a commit failed which may be in force for all that, so any cut can be of what
 	// is allowed by now.
@@ -256,7 +257,8 @@ func (c *Controller) finishReview(ctx context.Context, l look) {
 		c.reviewFailed(ctx, err)
 		return
 	}
-	c.review.looked, c.review.took = true, l.took
+	c.review.looked, c.review.failures, c.review.took = true, 0, l.took
+	c.replaceOthers(ctx)
 	c.leftoversEnded(l)
 	c.warnFull()
 	// With a pause of four times its length, a look takes a fifth of a processor.
@@ -291,6 +293,7 @@ func (c *Controller) reviewFailed(ctx context.Context, err error) {
 		return
 	}
 	c.review.cuts = nil
+	c.review.failures++
 	c.review.schedule(retryReview)
 	if c.Health.warn("connections", map[string]string{"open": err.Error()}) {
 		c.Log.Error("connections that are no longer allowed may stay open; trying again", "error",

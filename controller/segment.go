@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/picket-project/picket/ruleset"
@@ -9,6 +10,7 @@ import (
 
 // Separator keeps pods of one bridge apart on it.
 type Separator interface {
+	// PutSegment returns errors.ErrUnsupported where the kernel never will.
 	PutSegment(context.Context, ruleset.Segment) error
 	// KeepsRouters reports whether a segment alone keeps pods from saying what routers say, on a
 	// bridge that they share with a router.
@@ -25,14 +27,15 @@ type bridgeState struct {
 	routed  bool // it keeps pods of shared bridges from saying what routers say
 }
 
-// newBridgeState returns the state before anything was put on bridges.
-func newBridgeState() bridgeState { return bridgeState{retry: newRetryTimer()} }
+// newBridgeState returns the state before anything was put on bridges: what an earlier process has put
+// there can be for policies that are gone.
+func newBridgeState() bridgeState { return bridgeState{retry: newRetryTimer(), unknown: true} }
 
 // separate does so after each change that it can depend on: of policies, nodes, and what the host says.
 // Where it fails the node is ready: it is a second fence.
 func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	c.bridge.unknown = c.bridge.unknown || d.Frame
-	if c.Separator == nil || c.Host == nil || !c.source.whole {
+	if c.Separator == nil || c.Host == nil || !c.source.whole || !c.host.wired {
 		return
 	}
 	if changed := c.remarked(d); !changed && !c.bridge.unknown && !c.host.fresh {
@@ -46,7 +49,7 @@ func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	err := c.Separator.PutSegment(ctx, segment)
 	// After an error the retry timer makes it unknown again.
 	c.bridge.unknown, c.bridge.segment = false, segment
-	c.bridge.retry.after(err)
+	c.bridge.retry.after(unlessUnsupported(err))
 	// Whether links are treated as shared depends on it, so the wiring is asked for again.
 	routed := err == nil && len(segment.Routers) > 0 && c.Separator.KeepsRouters()
 	if routed != c.bridge.routed {
@@ -60,6 +63,14 @@ func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	if c.Health.warn("bridge", problem) {
 		c.Log.Error("pods of one bridge are not kept apart on it", "error", err)
 	}
+}
+
+// unlessUnsupported returns an error that can pass.
+func unlessUnsupported(err error) error {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
 }
 
 // remarked reports whether what must hold at any port can have changed.

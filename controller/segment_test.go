@@ -86,6 +86,7 @@ func (h bridged) change(f func(*surroundings)) {
 type fence struct {
 	mu      sync.Mutex // guards the fields below
 	refuse  int
+	never   bool // it refuses all, as nothing that passes
 	segment ruleset.Segment
 }
 
@@ -94,6 +95,9 @@ func (f *fence) KeepsRouters() bool { return true }
 func (f *fence) PutSegment(_ context.Context, s ruleset.Segment) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.never {
+		return errors.ErrUnsupported
+	}
 	if f.refuse--; f.refuse >= 0 {
 		return errors.New("no bridges here")
 	}
@@ -133,9 +137,10 @@ func TestSegmentFollows(t *testing.T) {
 	source, f := script(make(chan Mail)), &fence{refuse: 2}
 	var inForce, early atomic.Bool
 	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{&surroundings{}},
-		Separator: f, Recheck: time.Hour, InForce: func() {
+		Separator: f, Recheck: time.Hour, InForce: func(context.Context) error {
 			early.Store(f.ports() == 0)
 			inForce.Store(true)
+			return nil
 		}})
 	source <- Mail{Events: cluster(), Synced: true}
 	eventually(t, "warned", func() bool {
@@ -158,6 +163,49 @@ func TestSegmentFollows(t *testing.T) {
 	eventually(t, "nothing is left to get around", func() bool { return f.ports() == 0 })
 	source <- Mail{Events: []graph.Event{graph.PolicySet{Policy: deny("elsewhere", "deny")}}}
 	eventually(t, "a policy anywhere", func() bool { return f.ports() == 2 && f.isolated() == "" })
+}
+
+// What an earlier agent has put on bridges goes where nothing belongs there any more.
+func TestSegmentOfAnEarlierAgentGoes(t *testing.T) {
+	f := &fence{segment: ruleset.Segment{Ports: []ruleset.Port{{Link: "veth-10.244.1.5", Isolated: true}}}}
+	source := script(make(chan Mail))
+	start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{&surroundings{}}, Separator: f,
+		Recheck: time.Hour})
+	source <- Mail{Events: []graph.Event{graph.PodSet{Pod: pod("web", "10.244.1.5")}}, Synced: true}
+	eventually(t, "nothing is on the bridge", func() bool { return f.ports() == 0 })
+}
+
+// A kernel that never keeps pods apart on bridges does not keep another backend's rules, which are removed
+// again and again until that succeeds, and not before open connections were looked at.
+func TestOtherBackendGoesInTheEnd(t *testing.T) {
+	source, w := script(make(chan Mail)), newWire()
+	w.slow = make(chan bool)
+	tries := make(chan struct{})
+	c := start(t, Config{Source: source, Firewall: &kernel{}, Host: bridged{&surroundings{}},
+		Separator: &fence{never: true}, Connections: w, Cutter: w, Recheck: time.Hour,
+		InForce: func(context.Context) error {
+			if _, more := <-tries; more {
+				return errors.New("no such program")
+			}
+			return nil
+		}})
+	source <- Mail{Events: cluster(), Synced: true}
+	eventually(t, "connections are looked at", func() (looks bool) {
+		w.change(func() { looks = w.looks == 1 })
+		return looks
+	})
+	select {
+	case tries <- struct{}{}:
+		t.Error("the other backend is asked to go before connections were looked at")
+	default:
+	}
+	close(w.slow)
+	tries <- struct{}{}
+	eventually(t, "warned", func() bool {
+		return strings.Contains(c.Health.Readiness().Warnings["backend before"], "no such program")
+	})
+	close(tries)
+	eventually(t, "gone", func() bool { return c.Health.Readiness().Warnings["backend before"] == "" })
 }
 
 // Pods are kept apart, too, where the kernel carries a change out and the answer gets lost.

@@ -26,6 +26,7 @@ func (c *Controller) close(ctx context.Context) {
 		return
 	}
 	c.kernel.unclosed, c.kernel.backoff = false, 0
+	c.guard(ctx)
 	c.checkRange()
 	if !delta.Empty() {
 		c.Log.Info("pods are denied until it is known which there are", "ranges", c.graph.Ranges())
@@ -37,6 +38,11 @@ func (c *Controller) closing(ctx context.Context) (ruleset.Delta, error) {
 	have, err := c.Firewall.Observe(ctx)
 	if err != nil {
 		return ruleset.Delta{}, err
+	}
+	// Whole rules that let unknown pods through are of an agent that was told to. They stay until it is
+	// known which pods there are: without that, all of them would be denied.
+	if have.Condition == ruleset.Intact && !have.Strict {
+		return ruleset.Delta{}, nil
 	}
 	// The kernel may be the only one that knows the ranges after a restart.
 	c.recall(have)

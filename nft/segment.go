@@ -183,8 +183,8 @@ func (b *Backend) PutSegment(_ context.Context, s ruleset.Segment) error {
 }
 
 // errNoBridgeHooks leaves the connection as it is: nothing was asked.
-var errNoBridgeHooks = errors.New("this kernel has no nftables on bridges " +
-	"(CONFIG_NF_TABLES_BRIDGE)")
+var errNoBridgeHooks = fmt.Errorf("%w: this kernel has no nftables on bridges "+
+	"(CONFIG_NF_TABLES_BRIDGE)", errors.ErrUnsupported)
 
 // putSegment makes the table anew where its chains or sets are not as they should be; else it only
 // changes the elements of the sets that hold others.

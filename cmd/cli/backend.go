@@ -110,17 +110,15 @@ func iptablesChoice(why string) choice {
 		func(context.Context) (bool, error) { return cleanupNFTables(lock) }}
 }
 
-// inForce is called when all rules are in force: what the other backend has left can go from then
-// on, so that no packet is decided about by neither of them.
-func (c choice) inForce(ctx context.Context, log *slog.Logger) {
+// inForce is called when all rules are in force, until it succeeds: what the other backend has left can
+// go from then on, so that no packet is decided about by neither of them.
+func (c choice) inForce(ctx context.Context, log *slog.Logger) error {
+	limitMemory()
 	removed, err := c.removeOther(ctx)
-	switch {
-	case err != nil:
-		log.Warn("rules of another backend stay, and deny as well", "error", err)
-	case removed:
+	if removed {
 		log.Info("removed the rules of the backend before", "backend", c.name)
 	}
-	limitMemory()
+	return err
 }
 
 // cleanupNFTables removes the tables of nftables, if there are any. lock is the process's own, if it
