@@ -108,7 +108,8 @@ func (c *claims) overriddenProblems() []Problem {
 	for k := range c.contested {
 		overridden, last := c.split(k)
 		for _, o := range overridden {
-			if o.file.path == last.file.path && o.document == last.document {
+			// Items of one list are of one document, too.
+			if o.file != last.file && o.file.path == last.file.path && o.document == last.document {
 				continue // one file that was asked for twice
 			}
 			all = append(all, Problem{

@@ -161,6 +161,10 @@ func TestLoadProblems(t *testing.T) {
 		{"an object twice", podYAML("a", "n1") + "---\n" + podYAML("a", "n2"), "pod/default/a@n2",
 			[]string{"f.yaml: document 1: Pod default/a: ignored: f.yaml document 2 states it later; " +
 				"expected one statement of an object"}},
+		{"an object twice in a list", "apiVersion: v1\nkind: PodList\nitems:\n" +
+			"- {metadata: {name: a}}\n- {metadata: {name: a}, spec: {nodeName: n2}}\n", "pod/default/a@n2",
+			[]string{"f.yaml: document 1: Pod default/a: ignored: f.yaml document 1 states it later; " +
+				"expected one statement of an object"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
