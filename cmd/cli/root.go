@@ -86,7 +86,9 @@ func execute(root *cobra.Command, args []string, s streams) int {
 
 // tellError prints an error. Parts of it can be what somebody else says, such as an agent.
 func tellError(stderr io.Writer, err error) {
-	fmt.Fprintf(stderr, "picket: %s\n", terminal.Clean(err.Error()))
+	for line := range strings.Lines("picket: " + terminal.Clean(err.Error())) {
+		fmt.Fprintln(stderr, terminal.Fold(strings.TrimRight(line, "\n"), terminal.Width(stderr), "  "))
+	}
 }
 
 // failed is the exit code after an error.
@@ -110,6 +112,7 @@ func newRootCmd() *cobra.Command {
 	}
 	// The verbs inherit this from the root command.
 	root.SetFlagErrorFunc(flagError)
+	foldHelp(root)
 	root.AddCommand(newVersionCmd())
 	root.Flags().Bool("version", false, "print the version, as the verb does")
 	return root
