@@ -89,7 +89,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		}
 	}
 	// From here on the files are those that the change is applied over.
-	o.Paths, o.Kustomizations = o.base, nil
+	o.Paths, o.Kustomizations, o.PathFlag = o.base, nil, "--base"
 	l, err := o.Cluster(cmd)
 	if err != nil {
 		return err

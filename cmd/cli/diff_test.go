@@ -1,13 +1,14 @@
 package cli_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
 // What only the cluster has of labels and annotations stays, as with kubectl apply, unless it was
-// applied the last time; with --replace it goes.
+// applied the last time; with --replace it goes, and what only a file has that is no cluster's, too.
 func TestDiffAppliesAsKubectlDoes(t *testing.T) {
 	t.Setenv("LC_ALL", "C")
 	const pods = `
@@ -28,13 +29,22 @@ spec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {tea
 	const labelled = `{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: shop}`
 	applied := labelled + `, annotations: {kubectl.kubernetes.io/last-applied-configuration: ` +
 		`'{"metadata":{"name":"shop","labels":{"team":"shop"}}}'}}}`
+	const ofCluster = `, resourceVersion: "7", uid: 1f0e, managedFields: [{manager: m, operation: %s, ` +
+		`fieldsType: FieldsV1, fieldsV1: {"f:metadata": {"f:labels": {".": {}, "f:%s": {}}}}}]}}`
+	owned := func(operation, label string) string {
+		return labelled + fmt.Sprintf(ofCluster, operation, label)
+	}
 	for name, c := range map[string]struct {
 		base, flags string
 		cuts        bool
 	}{
-		"a label by kubectl label":      {labelled + "}}", "", false},
-		"a label that was applied once": {applied, "", true},
-		"all there will be":             {labelled + "}}", "--replace", true},
+		"a label by kubectl label":          {labelled + `, resourceVersion: "7"}}`, "", false},
+		"a label of a manager that edits":   {owned("Update", "team"), "", false},
+		"a label of one that applies":       {owned("Apply", "team"), "", true},
+		"another label of one that does":    {owned("Apply", "tier"), "", false},
+		"a label in a file that is no dump": {labelled + "}}", "", true},
+		"a label that was applied once":     {applied, "", true},
+		"all there will be":                 {owned("Update", "team"), "--replace", true},
 	} {
 		dir := t.TempDir()
 		base, change := filepath.Join(dir, "base.yaml"), filepath.Join(dir, "new.yaml")
@@ -103,5 +113,30 @@ func TestDiffOfNothing(t *testing.T) {
 		!strings.Contains(stderr, "new.yaml: states no object") ||
 		!strings.Contains(stderr, "-f: no NetworkPolicy and no Namespace there") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// The end of an audit in git is told of, and files that are not there are those of the flag that names
+// them.
+func TestDiffOfFiles(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	dir := t.TempDir()
+	base, change := filepath.Join(dir, "base.yaml"), filepath.Join(dir, "new.yaml")
+	const policy = `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, ` +
+		`namespace: shop}, spec: {podSelector: {}}}`
+	audited := strings.Replace(policy, "shop}", `shop, annotations: {picket.dev/audit: "true"}}`, 1)
+	write(t, base, `{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}
+---
+`+audited)
+	write(t, change, policy)
+	for args, want := range map[string]string{
+		"--base " + base + " -f " + change:       "~ shop/p\n  would isolate 1 pod of shop/web",
+		"--base /no/such/base -f " + change:      "picket: --base: read manifests: stat /no/such/base",
+		"--base " + base + " -f /no/such/change": "picket: --manifests: read manifests: stat /no/such/change",
+	} {
+		_, stdout, stderr := picket(append([]string{"diff"}, strings.Fields(args)...)...)
+		if !strings.Contains(stdout+stderr, want) {
+			t.Errorf("%s: expected %q\n%s%s", args, want, stdout, stderr)
+		}
 	}
 }

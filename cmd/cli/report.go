@@ -144,10 +144,11 @@ func (o *reportOptions) collect(cmd *cobra.Command, l *input.Loaded) (report.Inp
 		return in, nil
 	}
 	// A change is read as files are, and is applied as diff applies it.
-	change := input.Flags{Paths: o.change, Recursive: o.Recursive, Namespace: l.Namespace}
+	change := input.Flags{Paths: o.change, Recursive: o.Recursive, Namespace: l.Namespace,
+		PathFlag: "--change"}
 	over, err := change.Read(cmd.InOrStdin())
 	if err != nil {
-		return in, fmt.Errorf("--change: %w", err)
+		return in, err
 	}
 	tellProblems(cmd.ErrOrStderr(), over)
 	after := applied(l.Objects, over.Objects, true)

@@ -3,6 +3,7 @@
 package input
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type Flags struct {
 	Paths, Kustomizations []string
 	Recursive, strict     bool
 	Namespace             string // of -n: of objects and names without one; empty: not given
+	PathFlag              string // that gave Paths, for errors; empty: --manifests
 }
 
 // Given reports whether there is anything to read.
@@ -76,7 +78,7 @@ func (f *Flags) Read(stdin io.Reader) (*inspect.Input, error) {
 	in, err := inspect.Read(manifests.Input{Paths: f.Paths, Recursive: f.Recursive, Stdin: stdin,
 		Texts: built, Namespace: f.Namespace})
 	if err != nil {
-		return nil, fmt.Errorf("--manifests: %w; %s", err, expected)
+		return nil, fmt.Errorf("%s: %w; %s", cmp.Or(f.PathFlag, "--manifests"), err, expected)
 	}
 	return in, nil
 }

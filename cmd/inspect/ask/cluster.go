@@ -135,6 +135,9 @@ func (c *Cluster) Pod(k policy.Key) (Pod, bool) {
 // HasPodAt reports whether a pod that is not on its node's network states an address.
 func (c *Cluster) HasPodAt(a netip.Addr) bool { return len(c.claims[a]) > 0 }
 
+// IsStated reports whether any pod or node states an address.
+func (c *Cluster) IsStated(a netip.Addr) bool { return c.statements[a] > 0 }
+
 // Spec returns a policy as it is written.
 func (c *Cluster) Spec(k policy.Key) *networkingv1.NetworkPolicy { return c.specs[k] }
 

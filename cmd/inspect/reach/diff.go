@@ -2,6 +2,7 @@ package reach
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	"github.com/picket-project/picket/cmd/inspect/ask"
@@ -49,19 +50,24 @@ func (d Diff) Empty() bool { return len(d.Isolates)+len(d.Frees)+len(d.Cuts)+len
 func Compare(before, after *ask.Cluster) Diff {
 	d := Diff{Policies: changes(before, after), Isolates: []Isolation{}, Frees: []Isolation{},
 		Cuts: []Link{}, Opens: []Link{}}
-	s := states{before: before, after: after, everything: !sameNamespaces(before, after)}
+	s := states{before: before, after: after, changed: otherNamespaces(before, after)}
 	for _, c := range d.Policies {
-		s.changed = append(s.changed, c.Policy)
+		s.changed[c.Policy] = true
 	}
 	all := s.workloads()
 	s.findTouched(all)
 	for _, w := range all {
 		d.addIsolation(s, w)
 	}
-	s.findAsked()
-	all = append(all, s.outside...)
+	s.findPorts(all)
+	s.findNodes()
 	for _, to := range all {
-		for _, from := range all {
+		for _, from := range slices.Concat(all, s.outsideOf(to, ruleset.Ingress)) {
+			d.addLinks(s, from, to)
+		}
+	}
+	for _, from := range all {
+		for _, to := range s.outsideOf(from, ruleset.Egress) {
 			d.addLinks(s, from, to)
 		}
 	}
@@ -96,18 +102,36 @@ func changes(before, after *ask.Cluster) []PolicyChange {
 // states are the cluster before and after a change.
 type states struct {
 	before, after *ask.Cluster
-	changed       []string               // policies, namespace/name
-	everything    bool                   // other namespaces: any selector can mean others
-	touched       [2]map[policy.Key]bool // by direction: pods that a changed policy selects
-	ports         []ask.Port             // by number, that rules of changed policies name, sorted
-	outside       []workload             // without pods: the internet, and what ipBlocks name
+	changed       map[string]bool              // policies, namespace/name, that decide otherwise
+	touched       [2]map[policy.Key]bool       // by direction: pods that a changed policy selects
+	ports         []ask.Port                   // by number, that rules of changed policies name, sorted
+	named         [2]map[string][]policy.Ports // by direction: what policies of a workload name
+	nodes         map[netip.Addr]string        // whose addresses they are
 }
 
-// sameNamespaces reports whether the namespaces are the same, with the same labels.
-func sameNamespaces(before, after *ask.Cluster) bool {
-	return slices.EqualFunc(before.NamespaceNames(), after.NamespaceNames(), func(a, b string) bool {
-		return a == b && before.Namespace(a).Equal(after.Namespace(b))
-	})
+// both are the two states.
+func (s states) both() [2]*ask.Cluster { return [2]*ask.Cluster{s.before, s.after} }
+
+// otherNamespaces returns the policies whose selectors mean other namespaces after a change of these.
+func otherNamespaces(before, after *ask.Cluster) map[string]bool {
+	other := map[string]bool{}
+	for _, name := range slices.Concat(before.NamespaceNames(), after.NamespaceNames()) {
+		was, is := before.Namespace(name), after.Namespace(name)
+		if was.Equal(is) {
+			continue
+		}
+		differs := func(s *policy.Selector) bool {
+			return s.MatchesNamespace(was) != s.MatchesNamespace(is)
+		}
+		for _, p := range slices.Concat(before.Policies, after.Policies) {
+			for _, r := range slices.Concat(p.Rules[:]...) {
+				if slices.ContainsFunc(r.PeerPods(), differs) {
+					other[p.String()] = true
+				}
+			}
+		}
+	}
+	return other
 }
 
 // findTouched finds the groups that a changed policy selects, by their first pods. What becomes of
@@ -120,15 +144,18 @@ func (s *states) findTouched(all []workload) {
 				p := g.Rep()
 				by := slices.Concat(s.before.Isolating(p, d), s.after.Isolating(p, d))
 				s.touched[d][p.Key] = s.before.Disputed(p) || slices.ContainsFunc(by,
-					func(one *policy.Policy) bool { return slices.Contains(s.changed, one.String()) })
+					func(one *policy.Policy) bool { return s.changed[one.String()] })
 			}
 		}
 	}
 }
 
 // canChange reports whether a flow from or to a group can be decided otherwise.
-func (s states) canChange(d ruleset.Direction, g ask.Group) bool {
-	return s.everything || s.touched[d][g.Rep().Key]
+func (s states) canChange(d ruleset.Direction, g ask.Group) bool { return s.touched[d][g.Rep().Key] }
+
+// anyCanChange is canChange for some group of a workload.
+func (s states) anyCanChange(d ruleset.Direction, w workload) bool {
+	return slices.ContainsFunc(w.groups, func(g ask.Group) bool { return s.canChange(d, g) })
 }
 
 // workloads returns the workloads of the pods that both states have. The pods of a group are

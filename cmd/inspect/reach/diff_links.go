@@ -1,138 +1,59 @@
 package reach
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/picket-project/picket/cmd/inspect/ask"
 	"github.com/picket-project/picket/ruleset"
-	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// findAsked finds the ports and addresses that the rules of changed policies name: what they let
-// through need not be declared by a pod.
-func (s *states) findAsked() {
-	var blocks []ruleset.Range
-	for _, r := range s.changedRules() {
-		blocks = append(blocks, r.Blocks...)
-		for _, p := range r.Ports {
-			s.ports = append(s.ports, endsOfPorts(p)...)
-		}
-	}
-	slices.SortFunc(s.ports, ask.Port.Compare)
-	s.ports = slices.CompactFunc(s.ports, ask.Port.Same)
-	internet := s.before.Outside()
-	s.outside = []workload{{name: ask.Internet, addrs: internet}}
-	for _, part := range parted(blocks) {
-		if a, ok := s.addrIn(part); ok && !slices.ContainsFunc(internet, part.Contains) {
-			s.outside = append(s.outside, workload{name: part.String(), addrs: []netip.Addr{a}})
-		}
-	}
-}
-
-// changedRules returns all rules of the changed policies, before and after.
-func (s *states) changedRules() (rules []policy.Rule) {
-	for _, c := range []*ask.Cluster{s.before, s.after} {
-		for _, p := range c.Policies {
-			if slices.Contains(s.changed, p.String()) {
-				rules = append(rules, slices.Concat(p.Rules[:]...)...)
-			}
-		}
-	}
-	return rules
-}
-
-// endsOfPorts returns the first and the last port of each range: where two sets of ranges differ, they
-// do at one of these. Port 0 stands for those of a protocol that no rule names.
-func endsOfPorts(p policy.Ports) []ask.Port {
-	if len(p.Ranges) == 0 {
-		return []ask.Port{{Protocol: p.Proto}}
-	}
-	var ends []ask.Port
-	for _, r := range p.Ranges {
-		ends = append(ends, ask.Port{Protocol: p.Proto, Number: r.First},
-			ask.Port{Protocol: p.Proto, Number: r.Last})
-	}
-	return ends
-}
-
-// parted cuts ranges where one of them begins or ends: each part is in a range as a whole, or not at
-// all. It returns those that are in one, sorted.
-func parted(ranges []ruleset.Range) (parts []ruleset.Range) {
-	var begins []netip.Addr
-	for _, r := range ranges {
-		begins = append(begins, r.First)
-		if next := r.Last.Next(); next.IsValid() {
-			begins = append(begins, next)
-		}
-	}
-	slices.SortFunc(begins, netip.Addr.Compare)
-	begins = slices.Compact(begins)
-	whole := policy.Union(slices.Clone(ranges))
-	for i, first := range begins {
-		for len(whole) > 0 && whole[0].Last.Less(first) {
-			whole = whole[1:]
-		}
-		if len(whole) == 0 || !whole[0].Contains(first) {
-			continue
-		}
-		last := whole[0].Last
-		if i+1 < len(begins) && begins[i+1].Compare(last) <= 0 {
-			last = begins[i+1].Prev()
-		}
-		parts = append(parts, ruleset.Range{First: first, Last: last})
-	}
-	return parts
-}
-
-// addrIn returns an address of a range that no pod has: pods are asked about by themselves.
-func (s *states) addrIn(r ruleset.Range) (netip.Addr, bool) {
-	first := r.First
-	if first.IsUnspecified() {
-		first = first.Next() // no packet comes from it
-	}
-	for _, a := range []netip.Addr{first, r.Last} {
-		if r.Contains(a) && !s.before.HasPodAt(a) && !s.after.HasPodAt(a) {
-			return a, true
-		}
-	}
-	return netip.Addr{}, false
+// linkQuestion is what is asked of both states.
+type linkQuestion struct {
+	from, to    workload
+	port        ask.Port
+	named       bool // a rule names the port: pods that declare others are asked, too
+	cuts, opens bool // what is asked for
 }
 
 // addLinks adds the ports between two workloads that are cut or opened.
 func (d *Diff) addLinks(s states, from, to workload) {
-	if len(from.groups)+len(to.groups) == 0 {
-		return // both are outside
+	if !s.anyCanChange(ruleset.Egress, from) && !s.anyCanChange(ruleset.Ingress, to) {
+		return
 	}
+	cuts, opens := len(d.Cuts), len(d.Opens)
 	for _, port := range s.portsOf(to) {
-		var cut, opened change
-		s.eachPair(from, to, port, func(flows []ruleset.Flow, pairs int) {
-			was, is := lets(s.before, flows), lets(s.after, flows)
-			cut.add(was, is, pairs)
-			opened.add(is, was, pairs)
-		})
-		link := Link{From: from.name, To: to.name, Port: portName(port)}
-		if cut.pairs > 0 {
-			d.Cuts = append(d.Cuts, cut.of(link))
-		}
-		if opened.pairs > 0 {
-			d.Opens = append(d.Opens, opened.of(link))
-		}
+		named := slices.ContainsFunc(s.ports, port.Same)
+		d.addLink(s, linkQuestion{from: from, to: to, port: port, named: named, cuts: true, opens: true})
+	}
+	// What changes can be confined to ports that only policies name which stay as they are.
+	cut, opened := len(d.Cuts) > cuts, len(d.Opens) > opens
+	if cut && opened {
+		return
+	}
+	for _, port := range s.morePorts(from, to) {
+		d.addLink(s, linkQuestion{from: from, to: to, port: port, named: true, cuts: !cut, opens: !opened})
 	}
 }
 
-// webPort is what is asked of the internet, whatever rules name.
-var webPort = ask.Port{Protocol: ruleset.TCP, Number: 443}
-
-// portsOf returns the ports of a workload that are asked about. The last is what has none, ICMP for
-// instance.
-func (s states) portsOf(to workload) []ask.Port {
-	all := slices.Concat(to.ports(), s.ports)
-	if to.name == ask.Internet {
-		all = append(all, webPort)
+// addLink adds a port that is cut or opened.
+func (d *Diff) addLink(s states, q linkQuestion) {
+	var cut, opened change
+	s.eachPair(q, func(flows []ruleset.Flow, pairs int) {
+		was, is := lets(s.before, flows), lets(s.after, flows)
+		cut.add(was, is, pairs)
+		opened.add(is, was, pairs)
+	})
+	for _, from := range q.from.names() {
+		for _, to := range q.to.names() {
+			link := Link{From: from, To: to, Port: portName(q.port)}
+			if q.cuts && cut.pairs > 0 {
+				d.Cuts = append(d.Cuts, cut.of(link))
+			}
+			if q.opens && opened.pairs > 0 {
+				d.Opens = append(d.Opens, opened.of(link))
+			}
+		}
 	}
-	slices.SortFunc(all, ask.Port.Compare)
-	return append(slices.CompactFunc(all, ask.Port.Same), ask.Port{})
 }
 
 // change is between how many pairs flows are cut, or opened.
@@ -182,30 +103,30 @@ func lets(c *ask.Cluster, flows []ruleset.Flow) map[ruleset.Family]bool {
 
 // eachPair hands over the flows between a pair of pods, or of a pod and what is outside, and for how
 // many pairs they stand. Pairs about which no changed policy decides are left out.
-func (s states) eachPair(
-	from, to workload, port ask.Port, each func(flows []ruleset.Flow, pairs int),
-) {
+func (s states) eachPair(q linkQuestion, each func(flows []ruleset.Flow, pairs int)) {
 	switch {
-	case len(from.groups) == 0:
-		for _, b := range to.groups {
-			if s.canChange(ruleset.Ingress, b) && s.serves(b, port) {
-				each(ask.Flows(from.addrs, b.Rep().Addrs, port), len(b.Pods))
+	case len(q.from.groups) == 0:
+		for _, b := range q.to.groups {
+			pods := q.from.others(b)
+			if len(pods) > 0 && s.canChange(ruleset.Ingress, b) && q.serves(b) {
+				each(ask.Flows(q.from.addrs, pods[0].Addrs, q.port), len(pods))
 			}
 		}
-	case len(to.groups) == 0:
-		for _, a := range from.groups {
-			if s.canChange(ruleset.Egress, a) {
-				each(ask.Flows(a.Rep().Addrs, to.addrs, port), len(a.Pods))
+	case len(q.to.groups) == 0:
+		for _, a := range q.from.groups {
+			pods := q.to.others(a)
+			if len(pods) > 0 && s.canChange(ruleset.Egress, a) {
+				each(ask.Flows(pods[0].Addrs, q.to.addrs, q.port), len(pods))
 			}
 		}
 	default:
-		for _, a := range from.groups {
-			for _, b := range to.groups {
+		for _, a := range q.from.groups {
+			for _, b := range q.to.groups {
 				can := s.canChange(ruleset.Egress, a) || s.canChange(ruleset.Ingress, b)
-				if !can || !s.serves(b, port) {
+				if !can || !q.serves(b) {
 					continue
 				}
-				if flows, ok := flowsBetween(a, b, port); ok {
+				if flows, ok := flowsBetween(a, b, q.port); ok {
 					each(flows, countPairs(a, b))
 				}
 			}
@@ -213,8 +134,6 @@ func (s states) eachPair(
 	}
 }
 
-// serves reports whether the pods of a group are asked about a port: they can have it, or a rule
+// serves reports whether the pods of a group are asked about the port: they can have it, or a rule
 // names it.
-func (s states) serves(g ask.Group, port ask.Port) bool {
-	return serves(g, port) || slices.ContainsFunc(s.ports, port.Same)
-}
+func (q linkQuestion) serves(g ask.Group) bool { return q.named || serves(g, q.port) }

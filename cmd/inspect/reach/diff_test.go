@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,7 +31,9 @@ func TestDiffIsTheOracles(t *testing.T) {
 		}
 		b, a := ask.New(policy.Objects(before), nil), ask.New(policy.Objects(after), nil)
 		got := reach.Compare(b, a)
-		cuts, opens := opinions(&before, &after, b.Pods)
+		named := namedPorts(&before, &after)
+		cuts := opinions([2]*oracle.World{&before, &after}, b.Pods, named, got.Cuts)
+		opens := opinions([2]*oracle.World{&after, &before}, b.Pods, named, got.Opens)
 		if links := between(got.Cuts); !slices.Equal(links, cuts) {
 			t.Fatalf("world %d: cuts %v, the oracle says %v", seed, links, cuts)
 		}
@@ -81,38 +84,51 @@ func between(links []reach.Link) []string {
 
 // isOutside reports whether a name of a link is no workload's.
 func isOutside(name string) bool {
-	first, _, isRange := strings.Cut(name, "-")
-	_, notAddr := netip.ParseAddr(first)
-	_, notPrefix := netip.ParsePrefix(name)
-	return name == ask.Internet || notPrefix == nil || isRange && notAddr == nil
+	_, isRange := rangeOf(name)
+	return name == ask.Internet || isRange
 }
 
-// opinions asks the oracle about every pair of pods and every port that is declared or that a rule
-// names which may have changed.
-func opinions(before, after *oracle.World, pods []ask.Pod) (cuts, opens []string) {
-	named := namedPorts(before, after)
+// opinions asks the oracle what is let through in the first of two worlds alone: between every pair of
+// pods, at every port that is declared, that changed rules name or that there is a link of.
+func opinions(
+	worlds [2]*oracle.World, pods []ask.Pod, named []ask.Port, links []reach.Link,
+) (changes []string) {
 	for _, from := range pods {
 		for _, to := range pods {
 			if from.Host || to.Host || from.Key == to.Key {
 				continue
 			}
-			ports := slices.Concat([]ask.Port{{}}, to.Ports, named)
+			ports := slices.Concat([]ask.Port{{}}, to.Ports, named, portsBetween(links, from, to))
 			slices.SortFunc(ports, ask.Port.Compare)
 			for _, port := range slices.CompactFunc(ports, ask.Port.Same) {
-				was, is := families(before, from, to, port), families(after, from, to, port)
-				text := fmt.Sprintf("%s %s %s", from.Workload, to.Workload, nameOf(port))
-				if cut, family := lost(was, is); cut {
-					cuts = append(cuts, text+" "+family)
-				}
-				if opened, family := lost(is, was); opened {
-					opens = append(opens, text+" "+family)
+				was, is := families(worlds[0], from, to, port), families(worlds[1], from, to, port)
+				if changed, family := lost(was, is); changed {
+					changes = append(changes, fmt.Sprintf("%s %s %s %s", from.Workload, to.Workload,
+						nameOf(port), family))
 				}
 			}
 		}
 	}
-	slices.Sort(cuts)
-	slices.Sort(opens)
-	return cuts, opens
+	slices.Sort(changes)
+	return changes
+}
+
+// portsBetween returns the ports of the links between two pods.
+func portsBetween(links []reach.Link, from, to ask.Pod) (ports []ask.Port) {
+	for _, l := range links {
+		if l.From == from.Workload.String() && l.To == to.Workload.String() {
+			ports = append(ports, portNamed(l.Port))
+		}
+	}
+	return ports
+}
+
+// portNamed reads a port as links have it.
+func portNamed(text string) ask.Port {
+	proto, number, _ := strings.Cut(text, "/")
+	p, _ := ruleset.ParseProtocol(proto)
+	n, _ := strconv.ParseUint(number, 10, 16)
+	return ask.Port{Protocol: p, Number: uint16(n)}
 }
 
 // nameOf is a port as links have it.
@@ -188,6 +204,12 @@ func namedPorts(before, after *oracle.World) (ports []ask.Port) {
 // block, or the internet.
 func TestDiffOfWhatNoPodDeclares(t *testing.T) {
 	const free = "policy b/lone {podSelector: {}, policyTypes: [Ingress, Egress], "
+	// What stays as it is.
+	const besides = `ingress: [{from: [{ipBlock: {cidr: 172.16.0.0/16}}, {ipBlock: {cidr: 10.0.0.0/8, ` +
+		`except: [10.20.1.0/24]}}]}, {ports: [{port: 7000}, {port: 7002}]}]}` + "\n" +
+		"policy b/changed {podSelector: {}, policyTypes: [Ingress], "
+	const sender = "\n" + `policy a/web {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], ` +
+		`egress: [{ports: [{port: 6500}]}]}`
 	for name, c := range map[string]struct {
 		before, after string
 		cuts          []string // some of those that there must be
@@ -220,13 +242,43 @@ func TestDiffOfWhatNoPodDeclares(t *testing.T) {
 			`ingress: [{from: [{ipBlock: {cidr: 192.168.0.0/16, except: [192.168.7.0/24]}}]}]}`,
 			[]string{"192.168.7.0/24 b/lone other "},
 		},
+		"what is excepted from the first policy": {
+			`ingress: [{}]}`,
+			`ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0, except: [192.168.0.0/16]}}]}]}`,
+			[]string{"192.168.0.0/16 b/lone other "},
+		},
+		"a port in the middle of a range": {
+			`ingress: [{ports: [{port: 30000, endPort: 32767}]}]}`,
+			`ingress: [{ports: [{port: 30000, endPort: 31999}, {port: 32001, endPort: 32767}]}]}`,
+			[]string{"a/web b/lone tcp/32000 ", "internet b/lone tcp/32000 "},
+		},
+		"around the block of another policy": {
+			besides + `ingress: [{from: [{ipBlock: {cidr: 172.16.0.0/12}}]}]}`,
+			besides + `ingress: []}`,
+			[]string{"172.17.0.0-172.31.255.255 b/lone other "},
+		},
+		"within what another policy excepts": {
+			besides + `ingress: [{from: [{ipBlock: {cidr: 10.20.0.0/15}}]}]}`,
+			besides + `ingress: []}`,
+			[]string{"10.20.1.0/24 b/lone other "},
+		},
+		"between the ports of another policy": {
+			besides + `ingress: [{ports: [{port: 7000, endPort: 7002}]}]}`, besides + `ingress: []}`,
+			[]string{"a/web b/lone tcp/7001 IPv6", "internet b/lone tcp/7001 "},
+		},
+		"a port of another policy alone": {
+			`ingress: [{}]}` + sender, `ingress: []}` + sender,
+			[]string{"a/web b/lone tcp/6500 "},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			states := make([]*ask.Cluster, 2)
 			for i, spec := range []string{c.before, c.after} {
 				w, err := scene.Cluster()
-				if err == nil {
-					w, err = scene.Edit(w, free+spec)
+				for _, edit := range strings.Split(free+spec, "\n") {
+					if err == nil {
+						w, err = scene.Edit(w, edit)
+					}
 				}
 				if err != nil {
 					t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // workload is the pods of one workload in groups that are decided about alike.
@@ -14,7 +16,12 @@ type workload struct {
 	pods   int
 	host   bool // all of them are on their nodes' network
 	groups []ask.Group
-	addrs  []netip.Addr // of what is outside, and has no groups
+
+	// Of what is outside, and has no groups.
+	addrs  []netip.Addr
+	ranges []ruleset.Range // that addrs stand for; none: the internet
+	named  []policy.Ports  // of the rules about them
+	node   string          // whose addresses they are; empty: nobody's
 }
 
 // workloads returns the workloads of pods, sorted.
