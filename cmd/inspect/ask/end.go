@@ -174,7 +174,8 @@ func (c *Cluster) behind(s *corev1.Service, pods []Pod) (End, error) {
 	case len(pods) > 0:
 		return e, nil
 	case s.Spec.Type == corev1.ServiceTypeExternalName:
-		return e, fmt.Errorf("service %s is of type ExternalName: it is another name, and leads to no pod", k)
+		return e, fmt.Errorf(
+			"service %s is of type ExternalName: it is another name, and leads to no pod", k)
 	case len(s.Spec.Selector) == 0:
 		return e, fmt.Errorf("service %s has no selector, so nothing here says where it leads; "+
 			"expected a pod or an address behind it", k)
