@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -74,7 +73,7 @@ func runWhy(cmd *cobra.Command, o *whyOptions, args []string) error {
 	}
 	// A patch is a manifest, not an answer.
 	if o.output == "patch" {
-		return printPatch(cmd.OutOrStdout(), l, from, to)
+		return printPatch(cmd, l, from, to)
 	}
 	answer := why.Explain(l.Cluster, from, to)
 	// What the policies say comes from the objects alone; then the nodes are asked.
@@ -107,11 +106,16 @@ func ends(l *input.Loaded, args []string) (from ask.End, to ask.Target, err erro
 }
 
 // printPatch writes the policies that would allow it, as manifests.
-func printPatch(out io.Writer, l *input.Loaded, from ask.End, to ask.Target) error {
+func printPatch(cmd *cobra.Command, l *input.Loaded, from ask.End, to ask.Target) error {
 	policies, err := why.Patch(l.Cluster, from, to)
+	// Addresses of a cluster are its own.
+	if err == nil && l.Files != nil {
+		err = why.CheckAddrs(policies, l.Files.MadeUpNodes)
+	}
 	if err != nil {
 		return err
 	}
+	out := cmd.OutOrStdout()
 	// A comment is a manifest of nothing, which kubectl applies as such.
 	if len(policies) == 0 {
 		_, err = fmt.Fprintln(out, "# allowed already: there is nothing to apply")
@@ -122,7 +126,15 @@ func printPatch(out io.Writer, l *input.Loaded, from ask.End, to ask.Target) err
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "---\n%s", text)
+		fmt.Fprintln(out, "---")
+		// Who pipes the patch sees stderr, who keeps it in a file the comment.
+		for _, line := range why.Opens(np) {
+			input.Tell(cmd.ErrOrStderr(), "warning", line)
+			// A name that breaks the line would end the comment.
+			line = strings.Join(strings.Fields(terminal.Clean("# warning: "+line)), " ")
+			fmt.Fprintln(out, terminal.Fold(line, pageWidth, "# "))
+		}
+		fmt.Fprintf(out, "%s", text)
 	}
 	return nil
 }

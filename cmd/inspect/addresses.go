@@ -42,6 +42,9 @@ func (c *completion) addressNode(n *corev1.Node) error {
 	addrs := c.hostAddrs(n.Name)
 	if len(addrs) == 0 {
 		addrs = c.freeNodeAddrs()
+		for _, a := range addrs {
+			c.hosts[a] = n.Name
+		}
 	}
 	if len(addrs) == 0 {
 		return fmt.Errorf(

@@ -20,15 +20,24 @@ import (
 func Complete(
 	o policy.Objects, families []ruleset.Family,
 ) (complete policy.Objects, madeUp bool, err error) {
+	c, err := completed(o, families)
+	if err != nil {
+		return policy.Objects{}, false, err
+	}
+	o.Nodes, o.Pods = c.nodes, c.pods
+	return o, c.madeUp, nil
+}
+
+// completed is Complete before its result is read out.
+func completed(o policy.Objects, families []ruleset.Family) (*completion, error) {
 	c := newCompletion(o, families)
 	// What is made up depends on what is stated, and the addresses of pods on the ranges of nodes.
 	for _, step := range []func() error{c.readStated, c.completeNodes, c.completePods} {
 		if err := step(); err != nil {
-			return policy.Objects{}, false, err
+			return nil, err
 		}
 	}
-	o.Nodes, o.Pods = c.nodes, c.pods
-	return o, c.madeUp, nil
+	return c, nil
 }
 
 // completion is the work of Complete: copies of the nodes and pods, which it fills in.
@@ -39,6 +48,7 @@ type completion struct {
 	owners   map[netip.Addr]string // the addresses in use: of which node's pod; "" for a node's own
 	ranges   []netip.Prefix        // the pod ranges of all nodes
 	madeUp   bool
+	hosts    map[netip.Addr]string // the made-up addresses of nodes, with the node of each
 }
 
 // podsPerNode is how many pods a made-up node is for; its range has 253 addresses.
@@ -47,7 +57,8 @@ const podsPerNode = 200
 // newCompletion copies the objects. It adds a node for every name that a pod mentions, and two
 // nodes or more if there is none then. The caller's objects are not changed.
 func newCompletion(o policy.Objects, families []ruleset.Family) *completion {
-	c := &completion{families: families, owners: map[netip.Addr]string{}}
+	c := &completion{families: families, owners: map[netip.Addr]string{},
+		hosts: map[netip.Addr]string{}}
 	for _, p := range o.Pods {
 		if running(p) {
 			c.pods = append(c.pods, p.DeepCopy())

@@ -46,7 +46,7 @@ func (in *Input) addressExpanded() error {
 			}
 		}
 	}
-	in.Objects.Pods, in.Objects.Nodes = c.pods, c.nodes
+	in.Objects.Pods, in.Objects.Nodes, in.MadeUpNodes = c.pods, c.nodes, c.hosts
 	return nil
 }
 
@@ -75,6 +75,9 @@ func (c *completion) addressAnywhere(p *corev1.Pod, family ruleset.Family) {
 			})
 			if a.IsValid() {
 				c.owners[a] = p.Spec.NodeName
+				if p.Spec.HostNetwork {
+					c.hosts[a] = p.Spec.NodeName
+				}
 				p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: a.String()})
 				p.Status.PodIP = p.Status.PodIPs[0].IP
 				return

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -25,6 +26,10 @@ type Input struct {
 
 	// Copied says that an agent that watches the same paths would see other objects than these.
 	Copied bool
+
+	// MadeUpNodes has the nodes of the addresses that Complete has made up for them, or for pods on
+	// their networks.
+	MadeUpNodes map[netip.Addr]string
 
 	from     string            // the paths, for messages
 	expanded []*corev1.Pod     // that stand for workloads
@@ -184,13 +189,13 @@ func (in *Input) Complete() error {
 	if !slices.ContainsFunc(in.Objects.Pods, running) {
 		return nil
 	}
-	complete, _, err := Complete(in.Objects, ruleset.Families[:])
+	c, err := completed(in.Objects, ruleset.Families[:])
 	if err != nil {
 		return err
 	}
-	in.Objects = complete
+	in.Objects.Nodes, in.Objects.Pods, in.MadeUpNodes = c.nodes, c.pods, c.hosts
 	in.Notes = append(in.Notes, fmt.Sprintf("no pod has an address; those of pods and nodes, "+
-		"and what else is open, are made up (nodes: %s)", firstFew(NodeNames(complete))))
+		"and what else is open, are made up (nodes: %s)", firstFew(NodeNames(in.Objects))))
 	return nil
 }
 

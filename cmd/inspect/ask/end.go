@@ -38,17 +38,17 @@ func (c *Cluster) End(name, namespace string) (End, error) {
 	if name == Internet {
 		return End{Name: Internet, Outside: true, Addrs: c.outside}, nil
 	}
-	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
-		return c.endAt(a.WithZone("")), nil
+	if a, is := parseAddr(name); is {
+		return c.endAt(a), nil
 	}
 	parts := strings.Split(name, "/")
 	switch {
 	case len(parts) == 2 && (parts[0] == "node" || parts[0] == "no" || parts[0] == "nodes"):
 		return c.nodeEnd(parts[1])
 	case len(parts) == 1:
-		return c.named("", policy.Key{Namespace: namespace, Name: parts[0]})
+		return c.without("", policy.Key{Namespace: namespace, Name: parts[0]})
 	case len(parts) == 2 && kinds[parts[0]] != "" && !c.hasNamespace(parts[0]):
-		return c.named(parts[0], policy.Key{Namespace: namespace, Name: parts[1]})
+		return c.without(parts[0], policy.Key{Namespace: namespace, Name: parts[1]})
 	case len(parts) == 2:
 		return c.named("", policy.Key{Namespace: parts[0], Name: parts[1]})
 	case len(parts) == 3:
@@ -56,6 +56,31 @@ func (c *Cluster) End(name, namespace string) (End, error) {
 	}
 	return End{}, fmt.Errorf("%q: expected NAMESPACE/POD, NAMESPACE/KIND/NAME, node/NAME, "+
 		"an address or internet", name)
+}
+
+// parseAddr reads an address, which can be in brackets.
+func parseAddr(text string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return a.WithZone(""), err == nil
+}
+
+// without finds what a name that was given without a namespace means in this one. Where the namespace
+// was hardly meant, the error says how to give another.
+func (c *Cluster) without(word string, k policy.Key) (End, error) {
+	e, err := c.named(word, k)
+	if errors.Is(err, ErrUnknown) && (c.CheckNamespace(k.Namespace) != nil || c.isElsewhere(k)) {
+		err = fmt.Errorf("%w; expected NAMESPACE/NAME, or -n", err)
+	}
+	return e, err
+}
+
+// isElsewhere reports whether another namespace has a pod, workload or Service of a name.
+func (c *Cluster) isElsewhere(k policy.Key) bool {
+	return slices.ContainsFunc(c.Pods, func(p Pod) bool {
+		return p.Namespace != k.Namespace && (p.Name == k.Name || p.Workload.Name == k.Name)
+	}) || slices.ContainsFunc(c.Services, func(s *corev1.Service) bool {
+		return s.Namespace != k.Namespace && s.Name == k.Name
+	})
 }
 
 // hasNamespace reports whether a namespace is known.
@@ -134,21 +159,70 @@ func (c *Cluster) workloadEnd(kind string, k policy.Key) (e End, found bool, err
 // serviceEnd returns the pods that a Service leads to.
 func (c *Cluster) serviceEnd(k policy.Key, kind string) (End, error) {
 	for _, s := range c.Services {
-		if s.Namespace != k.Namespace || s.Name != k.Name {
-			continue
+		if s.Namespace == k.Namespace && s.Name == k.Name {
+			return c.behind(s, c.PodsOf(s))
 		}
-		e := End{Name: k.String() + " (Service)", Service: s, Pods: c.PodsOf(s)}
-		if len(e.Pods) == 0 {
-			return e, fmt.Errorf("service %s leads to no pod here", k)
-		}
-		return e, nil
 	}
 	return End{}, c.unknown(kind, k)
 }
 
-// PodsOf returns the pods that a Service leads to. One without a selector leads to none.
+// behind returns the end that some pods of a Service are, or says why there are none.
+func (c *Cluster) behind(s *corev1.Service, pods []Pod) (End, error) {
+	k := policy.Key{Namespace: s.Namespace, Name: s.Name}
+	e := End{Name: k.String() + " (Service)", Service: s, Pods: pods}
+	switch {
+	case len(pods) > 0:
+		return e, nil
+	case s.Spec.Type == corev1.ServiceTypeExternalName:
+		return e, fmt.Errorf(
+			"service %s is of type ExternalName: it is another name, and leads to no pod", k)
+	case len(s.Spec.Selector) == 0:
+		return e, fmt.Errorf("service %s has no selector, so nothing here says where it leads; "+
+			"expected a pod or an address behind it", k)
+	}
+	return e, fmt.Errorf("service %s leads to no pod here", k)
+}
+
+// receiver is End for who is sent to. Packets to the address of a Service are translated before a
+// policy sees them, so it means the Service's pods, at their addresses of the same family.
+func (c *Cluster) receiver(name, namespace string) (End, error) {
+	a, is := parseAddr(name)
+	if !is {
+		return c.End(name, namespace)
+	}
+	for _, s := range c.Services {
+		if !slices.Contains(ClusterAddrs(s), a) {
+			continue
+		}
+		var pods []Pod
+		for _, p := range c.PodsOf(s) {
+			p.Addrs = slices.DeleteFunc(slices.Clone(p.Addrs), func(own netip.Addr) bool {
+				return ruleset.FamilyOf(own) != ruleset.FamilyOf(a)
+			})
+			if len(p.Addrs) > 0 {
+				pods = append(pods, p)
+			}
+		}
+		e, err := c.behind(s, pods)
+		if err != nil {
+			return e, fmt.Errorf("%s: %w", a, err)
+		}
+		return e, nil
+	}
+	return c.endAt(a), nil
+}
+
+// ClusterAddrs returns the addresses that a Service has inside of the cluster (spec.clusterIPs),
+// sorted. Those of load balancers and its externalIPs are not among them: whether they are translated
+// before a policy sees them depends on the way that packets take.
+func ClusterAddrs(s *corev1.Service) []netip.Addr {
+	return policy.ParseAddrs(append([]string{s.Spec.ClusterIP}, s.Spec.ClusterIPs...))
+}
+
+// PodsOf returns the pods that a Service leads to. One without a selector, or that is another name
+// only, leads to none.
 func (c *Cluster) PodsOf(s *corev1.Service) []Pod {
-	if len(s.Spec.Selector) == 0 {
+	if len(s.Spec.Selector) == 0 || s.Spec.Type == corev1.ServiceTypeExternalName {
 		return nil
 	}
 	var pods []Pod

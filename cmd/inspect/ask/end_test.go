@@ -55,6 +55,10 @@ func shop(t *testing.T) *ask.Cluster {
 	pods = append(pods, parse[corev1.Pod](t, `{metadata: {namespace: dns, name: two}, spec: {nodeName: n1,
  containers: [{ports: [{name: x, containerPort: 80, protocol: UDP}]},
  {ports: [{name: x, containerPort: 81}]}]}, status: {podIP: 10.0.1.8}}`))
+	pods = append(pods, parse[corev1.Pod](t, `{metadata: {namespace: db, name: db-0, labels: {app: db}}, spec: {nodeName: n1,
+ containers: [{ports: [{containerPort: 5432}, {name: pg, containerPort: 5432}]},
+ {ports: [{name: sql, containerPort: 5432}, {name: stats, containerPort: 9187}]}]},
+ status: {podIPs: [{ip: 10.0.1.4}, {ip: 'fd00::4'}]}}`))
 	// These cannot be asked about.
 	pods = append(pods, parse[corev1.Pod](t, `{metadata: {namespace: shop, name: new}, status: {phase: Pending}}`),
 		parse[corev1.Pod](t, `{metadata: {namespace: shop, name: done-1, `+owner("Job", "done")+`},
@@ -64,6 +68,21 @@ func shop(t *testing.T) *ask.Cluster {
 	services = append(services, parse[corev1.Service](t, `{metadata: {namespace: dns, name: kube-dns},
  spec: {selector: {app: dns}, ports: [{name: dns, port: 53, protocol: UDP},
  {name: dns-tcp, port: 53}, {name: doq, port: 853, protocol: UDP}]}}`))
+	for _, text := range []string{
+		`{metadata: {namespace: dns, name: six}, spec: {clusterIPs: [10.96.0.10, 'fd96::a'], selector: {app: dns},
+ ports: [{port: 53, protocol: UDP}]}, status: {loadBalancer: {ingress: [{ip: 8.8.8.8}]}}}`,
+		`{metadata: {namespace: shop, name: old}, spec: {clusterIP: 10.96.0.11, selector: {app: api}, ports: [{port: 80,
+ targetPort: http}]}}`,
+		`{metadata: {namespace: shop, name: manual}, spec: {clusterIP: 10.96.0.1, ports: [{port: 443}]}}`,
+		`{metadata: {namespace: shop, name: ext}, spec: {type: ExternalName, selector: {app: api}, ports: [{port: 80}]}}`,
+		`{metadata: {namespace: shop, name: idle}, spec: {selector: {app: idle}, ports: [{port: 80}]}}`,
+		`{metadata: {namespace: db, name: db}, spec: {clusterIP: None, selector: {app: db},
+ ports: [{name: pg, port: 80, targetPort: 5432}]}}`,
+		`{metadata: {namespace: db, name: listed}, spec: {clusterIPs: [None], selector: {app: db},
+ ports: [{name: pg, port: 80, targetPort: sql}, {name: dns, port: 53, protocol: UDP}]}}`,
+	} {
+		services = append(services, parse[corev1.Service](t, text))
+	}
 	nodes := []*corev1.Node{parse[corev1.Node](t, `{metadata: {name: n1},
  status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}}`)}
 	return ask.New(policy.Objects{Pods: pods, Nodes: nodes}, services)
@@ -97,8 +116,42 @@ func TestTarget(t *testing.T) {
 		{"internet:443", "internet tcp/443"},
 		{"shop/api-5f-a", "! the port is missing; it declares tcp/8080 http, tcp/9090 metrics"},
 		{"shop/api-5f-a:web", `! no port is named "web"`},
-		{"shop/api-5f-a:0", `! no port is named "0"`},
-		{"shop/svc/web:80", `! the Service has no port "80"; it has: 443 web`},
+		{"shop/api-5f-a:0", `! port "0": expected a number from 1 to 65535`},
+		{"shop/api-5f-a:80800", `! port "80800": expected a number from 1 to 65535`},
+		{"shop/svc/web:80800", `! port "80800": expected a number from 1 to 65535`},
+		{"internet:80800/udp", `! port "80800": expected a number from 1 to 65535`},
+		{"shop/api-5f-a:http/udp", `! no udp port is named "http"; expected a number, or one of: tcp/8080 http, `},
+		{"shop/api-5f-a:80/foo", `! protocol "foo": expected tcp, udp, sctp or icmp`},
+		{"shop/api-5f-a:80/", `! protocol "": expected tcp, udp, sctp or icmp`},
+		{"shop/api-5f-a:80/icmp", `! icmp has no ports; expected TO/icmp`},
+		{"shop/api-5f-a/ICMP", "shop/api-5f-a icmp"},
+		{"shop/svc/web:80", `! the Service has no port 80; it has: tcp/443 web`},
+		{"shop/svc/web:443/udp", `! the Service has no port 443/udp; it has: tcp/443 web`},
+		{"shop/svc/web:http", `! the Service has no port http; it has: tcp/443 web`},
+		{"dns/svc/kube-dns", `! the port is missing; the Service has: udp/53 dns, tcp/53 dns-tcp, udp/853 doq`},
+		{"shop/svc/ext:80", "! service shop/ext is of type ExternalName"},
+		{"shop/svc/manual:443", "! service shop/manual has no selector"},
+		{"shop/svc/idle:80", "! service shop/idle leads to no pod here"},
+		{"10.96.0.10:53/udp", "dns/six (Service) udp/53"},
+		{"[fd96::a]:53", "dns/six (Service) udp/53"},
+		{"10.96.0.11:80", "shop/old (Service) 80 tcp/8080 tcp/80"},
+		{"10.96.0.11:81", "! the Service has no port 81; it has: tcp/80"},
+		{"10.96.0.1:443", "! 10.96.0.1: service shop/manual has no selector"},
+		{"8.8.8.8:53/udp", "8.8.8.8 udp/53"},
+		{"db/svc/db:80", "db/db (Service) tcp/80"},
+		{"db/svc/db", "db/db (Service) tcp/80"},
+		{"db/svc/db:5432", "db/db (Service) tcp/5432"},
+		{"db/svc/db:81/udp", "db/db (Service) udp/81"},
+		{"db/svc/db:pg", "db/db (Service) tcp/5432"},
+		{"db/svc/listed:53", "db/listed (Service) udp/53"},
+		{"db/svc/listed:80", "db/listed (Service) tcp/80"},
+		{"db/svc/listed:sql", "! the Service has no port sql; it has: tcp/80 pg, udp/53 dns"},
+		{"db/db-0:pg", "db/db-0 tcp/5432"},
+		{"db/db-0:sql", "db/db-0 tcp/5432"},
+		{"db/db-0:stats", "db/db-0 tcp/9187"},
+		{"db/db-0", "! it declares tcp/5432 pg sql, tcp/9187 stats"},
+		{"db-0:80", "! pod, workload or Service shop/db-0: not found; expected NAMESPACE/NAME, or -n"},
+		{"svc/kube-dns:53", "! Service shop/kube-dns: not found; expected NAMESPACE/NAME, or -n"},
 		{"shop/tick:80", "shop/tick (CronJob) tcp/80"},
 		{"shop/backup:80", `! "shop/backup" is shop/backup (CronJob) and shop/backup (Deployment) and ` +
 			`shop/backup (Rollout); expected one of them: shop/cronjob/backup, shop/deployment/backup, ` +
@@ -135,5 +188,53 @@ func TestTarget(t *testing.T) {
 		} else if err != nil || got != row.want {
 			t.Errorf("%s: %q (%v), want %q", row.text, got, err, row.want)
 		}
+	}
+}
+
+// What is no name of the namespace that counts where none is given says how to give one, and a misspelt
+// name does not.
+func TestNamesWithoutNamespace(t *testing.T) {
+	c := shop(t)
+	for namespace, want := range map[string]string{
+		"default": "namespace default: not found; expected NAMESPACE/NAME, or -n",
+		"dns":     "pod, workload or Service dns/api: not found; expected NAMESPACE/NAME, or -n",
+	} {
+		if _, err := c.End("api", namespace); err == nil || err.Error() != want {
+			t.Errorf("api in %s: %v, want %s", namespace, err, want)
+		}
+	}
+	if _, err := c.End("apo", "shop"); err == nil || strings.Contains(err.Error(), "-n") {
+		t.Errorf("apo in shop: %v", err)
+	}
+}
+
+// Packets to a Service's address go to its pods at their addresses of the same family; who sends from
+// the address is no pod.
+func TestAddressesOfServices(t *testing.T) {
+	c := shop(t)
+	for text, want := range map[string]string{"10.96.0.10:53/udp": "10.0.1.3", "[fd96::a]:53/udp": "fd00::3"} {
+		to, err := c.Target(text, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if addrs := to.Asks[0].Addrs; len(addrs) != 1 || addrs[0].String() != want {
+			t.Errorf("%s: %v, want %s", text, addrs, want)
+		}
+	}
+	from, err := c.End("10.96.0.10", "")
+	if err != nil || from.Service != nil || len(from.Pods) > 0 {
+		t.Errorf("from 10.96.0.10: %+v, %v", from, err)
+	}
+	pod, _ := c.Pod(policy.Key{Namespace: "dns", Name: "dns"})
+	if len(pod.Addrs) != 2 {
+		t.Errorf("the pod itself has only %v", pod.Addrs)
+	}
+}
+
+// A port with several names is listed once.
+func TestPortsAreListedOnce(t *testing.T) {
+	pod, _ := shop(t).Pod(policy.Key{Namespace: "db", Name: "db-0"})
+	if len(pod.Ports) != 2 || len(pod.Named()) != 4 {
+		t.Errorf("%v, with names %v", pod.Ports, pod.Named())
 	}
 }

@@ -20,8 +20,9 @@ type Pod struct {
 	Host     bool // on its node's network: no policy selects it
 	Labels   map[string]string
 	Addrs    []netip.Addr // sorted
-	Ports    []Port       // that it declares, sorted
+	Ports    []Port       // that it declares, each once, sorted
 
+	named  []Port     // Ports, each once for every name that it has
 	policy policy.Pod // as policies see it; the zero value where Host is set
 	counts bool
 }
@@ -30,7 +31,7 @@ type Pod struct {
 type Port struct {
 	Protocol ruleset.Protocol
 	Number   uint16
-	Name     string // that the pod gives it; may be empty
+	Name     string // that the pod gives it, the first of several; may be empty
 }
 
 // String is tcp/8080, or icmp for what has no ports.
@@ -64,13 +65,15 @@ func newPod(p *corev1.Pod) (pod Pod, ok bool) {
 	pod = Pod{
 		Key: policy.Key{Namespace: p.Namespace, Name: p.Name}, Workload: WorkloadOf(p),
 		Node: p.Spec.NodeName, Host: p.Spec.HostNetwork, Labels: p.Labels, Addrs: addrs,
-		Ports: declaredPorts(p),
+		named: declaredPorts(p),
 	}
+	pod.Ports = slices.CompactFunc(slices.Clone(pod.named), Port.Same)
 	pod.policy, pod.counts = policy.NewPod(p)
 	return pod, true
 }
 
-// declaredPorts returns the ports that the containers of a pod declare, each once, sorted.
+// declaredPorts returns the ports that the containers of a pod declare, each once for every name that
+// it has, sorted.
 func declaredPorts(p *corev1.Pod) []Port {
 	var ports []Port
 	for _, c := range policy.LastingContainers(p) {
@@ -82,8 +85,12 @@ func declaredPorts(p *corev1.Pod) []Port {
 		}
 	}
 	slices.SortFunc(ports, Port.Compare)
-	return slices.CompactFunc(ports, Port.Same)
+	return slices.Compact(ports)
 }
+
+// Named returns the ports that the pod declares, each once for every name that it has, sorted. The
+// caller must not change the list.
+func (p Pod) Named() []Port { return p.named }
 
 // Policy returns the pod as policies see it; ok is false for one that no policy can select.
 func (p Pod) Policy() (pod policy.Pod, ok bool) { return p.policy, p.counts }

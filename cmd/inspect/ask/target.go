@@ -1,6 +1,7 @@
 package ask
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/picket-project/picket/ruleset"
 )
+
+// icmp is the word for packets without ports.
+const icmp = "icmp"
 
 // Target is an end with a port on it.
 type Target struct {
@@ -27,13 +31,14 @@ type Ask struct {
 
 // Target finds what TO:PORT[/PROTOCOL] or TO/icmp means: shop/api:8080, kube-system/dns:53/udp,
 // shop/api:http, [fd00::1]:80. The protocol is tcp unless it is said, or unless what has the port
-// has it with another one only. Without a port it is the only one that the pods declare.
+// has it with another one only. Without a port it is the only one that the pods declare. The address
+// of a Service means its pods.
 func (c *Cluster) Target(text, namespace string) (Target, error) {
 	name, port, proto, err := splitTarget(text)
 	if err != nil {
 		return Target{}, err
 	}
-	end, err := c.End(name, namespace)
+	end, err := c.receiver(name, namespace)
 	if err != nil {
 		return Target{}, err
 	}
@@ -56,48 +61,89 @@ func (c *Cluster) Target(text, namespace string) (Target, error) {
 
 // splitTarget splits the name, the port and the protocol. AnyProtocol is one that was not said.
 func splitTarget(text string) (name, port string, proto ruleset.Protocol, err error) {
-	if rest, is := strings.CutSuffix(text, "/icmp"); is {
-		return rest, "icmp", ruleset.AnyProtocol, nil
+	name, word, said := cutProtocol(text)
+	at := portColon(name)
+	if strings.EqualFold(word, icmp) {
+		if at >= 0 {
+			return "", "", 0, fmt.Errorf("%q: %s has no ports; expected TO/%[2]s", text, icmp)
+		}
+		return name, icmp, ruleset.AnyProtocol, nil
 	}
-	name, word := text, ""
-	if i := strings.LastIndex(text, "/"); i >= 0 {
-		if p, known := ruleset.ParseProtocol(text[i+1:]); known == nil {
-			name, word, proto = text[:i], text[i+1:], p
+	if said {
+		if proto, err = ruleset.ParseProtocol(word); err != nil {
+			return "", "", 0, fmt.Errorf("%q: protocol %q: expected tcp, udp, sctp or icmp", text, word)
 		}
 	}
-	// The colons of an IPv6 address are its own, unless it is in brackets.
-	at := strings.LastIndex(name, ":")
-	if at < 0 || strings.HasSuffix(name, "]") ||
-		strings.Count(name, ":") > 1 && !strings.Contains(name, "]:") {
-		if word != "" {
-			return "", "", 0, fmt.Errorf("%q: expected TO:PORT/%s", text, word)
-		}
+	switch {
+	case at < 0 && said:
+		return "", "", 0, fmt.Errorf("%q: expected TO:PORT/%s", text, word)
+	case at < 0:
 		return name, "", proto, nil
-	}
-	if name[at+1:] == "" {
+	case name[at+1:] == "":
 		return "", "", 0, fmt.Errorf("%q: expected a port behind the colon", text)
 	}
 	return name[:at], name[at+1:], proto, nil
 }
 
+// cutProtocol splits off the word behind the last slash if it is a protocol, or should be one: there is
+// no slash behind the colon of a port otherwise.
+func cutProtocol(text string) (name, word string, said bool) {
+	i := strings.LastIndex(text, "/")
+	if i < 0 {
+		return text, "", false
+	}
+	_, err := ruleset.ParseProtocol(text[i+1:])
+	if err == nil || strings.EqualFold(text[i+1:], icmp) || strings.Contains(text[:i], ":") {
+		return text[:i], text[i+1:], true
+	}
+	return text, "", false
+}
+
+// portColon returns where the colon before a port is; -1: there is none.
+func portColon(name string) int {
+	// The colons of an IPv6 address are its own, unless it is in brackets.
+	if strings.HasSuffix(name, "]") || strings.Count(name, ":") > 1 && !strings.Contains(name, "]:") {
+		return -1
+	}
+	return strings.LastIndex(name, ":")
+}
+
 // portOf returns the port that is meant on a pod, or on an address where pod is nil.
 func (e End) portOf(pod *Pod, text string, proto ruleset.Protocol) (Port, error) {
-	if text == "icmp" {
+	if text == icmp {
 		return Port{}, nil
 	}
-	if e.Service != nil {
+	number, isNumber := portNumber(text)
+	switch {
+	case isNumber && number == 0:
+		return Port{}, noNumber(text)
+	case e.Service != nil:
 		return servicePort(e.Service, *pod, text, proto)
-	}
-	if text == "" {
+	case text == "":
 		return onlyPort(pod)
-	}
-	if n, err := strconv.ParseUint(text, 10, 16); err == nil && n > 0 {
-		return Port{Protocol: orTCP(proto), Number: uint16(n)}, nil
-	}
-	if pod != nil {
+	case isNumber:
+		return Port{Protocol: orTCP(proto), Number: number}, nil
+	case pod != nil:
 		return namedPort(*pod, text, proto)
 	}
-	return Port{}, fmt.Errorf("port %q: expected a number from 1 to 65535", text)
+	return Port{}, noNumber(text)
+}
+
+// portNumber reads a text of digits only; n is 0 if no port has the number.
+func portNumber(text string) (n uint16, is bool) {
+	if text == "" || strings.Trim(text, "0123456789") != "" {
+		return 0, false
+	}
+	number, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return 0, true
+	}
+	return uint16(number), true
+}
+
+// noNumber says that a text is no number that a port can have.
+func noNumber(text string) error {
+	return fmt.Errorf("port %q: expected a number from 1 to 65535", text)
 }
 
 // orTCP is tcp where no protocol was said.
@@ -114,7 +160,7 @@ func onlyPort(pod *Pod) (Port, error) {
 		return Port{}, fmt.Errorf("the port is missing; expected TO:PORT, or TO/icmp")
 	}
 	if len(pod.Ports) > 1 {
-		return Port{}, fmt.Errorf("the port is missing; it declares %s", portList(pod.Ports))
+		return Port{}, fmt.Errorf("the port is missing; it declares %s", portList(*pod))
 	}
 	return pod.Ports[0], nil
 }
@@ -133,30 +179,41 @@ func preferred(said ruleset.Protocol, index func(ruleset.Protocol) int) int {
 // namedPort returns the port that a pod gives a name to.
 func namedPort(pod Pod, name string, proto ruleset.Protocol) (Port, error) {
 	i := preferred(proto, func(proto ruleset.Protocol) int {
-		return slices.IndexFunc(pod.Ports, func(p Port) bool {
+		return slices.IndexFunc(pod.named, func(p Port) bool {
 			return p.Name == name && (proto == ruleset.AnyProtocol || proto == p.Protocol)
 		})
 	})
 	if i >= 0 {
-		return pod.Ports[i], nil
+		return pod.named[i], nil
 	}
-	return Port{}, fmt.Errorf("no port is named %q; expected a number, or one of: %s", name,
-		portList(pod.Ports))
+	of := "port"
+	if proto != ruleset.AnyProtocol {
+		of = proto.String() + " port"
+	}
+	return Port{}, fmt.Errorf("no %s is named %q; expected a number, or one of: %s", of, name,
+		portList(pod))
 }
 
-// portList writes ports with their names.
-func portList(ports []Port) string {
-	if len(ports) == 0 {
+// portList writes the ports of a pod, each with all of its names.
+func portList(pod Pod) string {
+	if len(pod.Ports) == 0 {
 		return "none is declared"
 	}
 	var texts []string
-	for _, p := range ports {
-		texts = append(texts, strings.TrimSpace(p.String()+" "+p.Name))
+	for _, p := range pod.Ports {
+		text := p.String()
+		for _, n := range pod.named {
+			if n.Same(p) && n.Name != "" {
+				text += " " + n.Name
+			}
+		}
+		texts = append(texts, text)
 	}
 	return strings.Join(texts, ", ")
 }
 
-// servicePort returns the port of a pod that a port of its Service leads to.
+// servicePort returns the port of a pod that a port of its Service leads to. A headless Service leads
+// from every number to the same one.
 func servicePort(s *corev1.Service, pod Pod, text string, proto ruleset.Protocol) (Port, error) {
 	i := preferred(proto, func(proto ruleset.Protocol) int {
 		return slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
@@ -165,15 +222,40 @@ func servicePort(s *corev1.Service, pod Pod, text string, proto ruleset.Protocol
 			return named && (proto == ruleset.AnyProtocol || proto == protocolOf(p))
 		})
 	})
-	if i < 0 {
-		var have []string
-		for _, p := range s.Spec.Ports {
-			have = append(have, strings.TrimSpace(fmt.Sprintf("%d %s", p.Port, p.Name)))
-		}
-		return Port{}, fmt.Errorf("the Service has no port %q; it has: %s", text,
-			strings.Join(have, ", "))
+	number, isNumber := portNumber(text)
+	switch {
+	case i < 0 && isNumber && Headless(s):
+		return Port{Protocol: orTCP(proto), Number: number}, nil
+	case i < 0:
+		return Port{}, noServicePort(s, text, proto)
+	// DNS tells the target port of a headless Service only to who asks for a port by its name (SRV).
+	case Headless(s) && (text == "" || isNumber):
+		return Port{Protocol: protocolOf(s.Spec.Ports[i]), Number: uint16(s.Spec.Ports[i].Port)}, nil
 	}
 	return targetPort(s.Spec.Ports[i], pod)
+}
+
+// noServicePort says which ports a Service has instead.
+func noServicePort(s *corev1.Service, text string, proto ruleset.Protocol) error {
+	var have []string
+	for _, p := range s.Spec.Ports {
+		have = append(have, strings.TrimSpace(fmt.Sprintf("%s/%d %s", protocolOf(p), p.Port, p.Name)))
+	}
+	list := cmp.Or(strings.Join(have, ", "), "none")
+	if text == "" {
+		return fmt.Errorf("the port is missing; the Service has: %s", list)
+	}
+	if proto != ruleset.AnyProtocol {
+		text += "/" + proto.String()
+	}
+	return fmt.Errorf("the Service has no port %s; it has: %s", text, list)
+}
+
+// Headless reports whether a Service has no address of its own: its name means the addresses of its
+// pods, and nothing translates its ports.
+func Headless(s *corev1.Service) bool {
+	return s.Spec.ClusterIP == corev1.ClusterIPNone ||
+		slices.Contains(s.Spec.ClusterIPs, corev1.ClusterIPNone)
 }
 
 // protocolOf returns that of a port of a Service: TCP where it says none.

@@ -130,3 +130,26 @@ func TestCostOfServices(t *testing.T) {
 		t.Error("four times as many Services, pods and policies cost far more than sixteen times as much")
 	}
 }
+
+// Packets to a headless Service reach its pods on the port that they were sent to, so a rule for that
+// port is right.
+func TestHeadlessServicesTranslateNoPorts(t *testing.T) {
+	const cluster = `{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}},
+  spec: {containers: [{name: c, image: i, ports: [{containerPort: 80}]}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: c, namespace: shop, labels: {app: c}},
+  spec: {containers: [{name: c, image: i}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop},
+  spec: {clusterIP: %s, selector: {app: web}, ports: [{port: 8080, targetPort: 80}]}}
+`
+	const rule = `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web, namespace: shop},
+  spec: {podSelector: {matchLabels: {app: web}},
+  ingress: [{from: [{podSelector: {matchLabels: {app: c}}}], ports: [{port: 8080}]}]}}
+`
+	for address, want := range map[string]int{"None": 0, "10.96.0.7": 1} {
+		if got := found(t, fmt.Sprintf(cluster, address), rule); len(got) != want {
+			t.Errorf("clusterIP %s: %+v", address, got)
+		}
+	}
+}

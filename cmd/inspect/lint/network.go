@@ -151,16 +151,14 @@ func (l *linter) blocksOfServices() {
 			return
 		}
 		for _, s := range l.cluster.Services {
-			for _, text := range append([]string{s.Spec.ClusterIP}, s.Spec.ClusterIPs...) {
-				if a, ok := policy.ParseAddr(text); ok && block.Contains(a) {
-					l.add(at{p, field},
-						fmt.Sprintf(
-							"%s is the address of Service %s/%s, which is translated to a pod's "+
-								"before a policy sees it",
-							block, s.Namespace, s.Name),
-						"select the Service's pods by their labels")
-					return
-				}
+			if slices.ContainsFunc(ask.ClusterAddrs(s), block.Contains) {
+				l.add(at{p, field},
+					fmt.Sprintf(
+						"%s is the address of Service %s/%s, which is translated to a pod's "+
+							"before a policy sees it",
+						block, s.Namespace, s.Name),
+					"select the Service's pods by their labels")
+				return
 			}
 		}
 	})

@@ -165,7 +165,7 @@ func (l *linter) portNames() {
 func nearPort(name policy.PortName, pods []ask.Pod) string {
 	var names []string
 	for _, pod := range pods {
-		for _, port := range pod.Ports {
+		for _, port := range pod.Named() {
 			if port.Name == name.Name && port.Protocol != name.Proto {
 				return fmt.Sprintf("protocol %s", strings.ToUpper(port.Protocol.String()))
 			}

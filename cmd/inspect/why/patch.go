@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/picket-project/picket/cmd/inspect/ask"
@@ -24,7 +22,8 @@ import (
 var ErrNoPatch = errors.New("no policy can allow this")
 
 // Patch returns the smallest policies that allow what Explain says is denied: none if nothing is.
-// They select only pods that are isolated already, so that they cut nothing.
+// They select only pods that are isolated already, so that they cut nothing. Opens says what has to be
+// told of one before it is applied.
 func Patch(c *ask.Cluster, from ask.End, to ask.Target) ([]*networkingv1.NetworkPolicy, error) {
 	w := patcher{cluster: c, from: from, to: to}
 	for _, p := range pairings(from, to) {
@@ -261,49 +260,4 @@ func (w *patcher) block(d ruleset.Direction, addr netip.Addr) *networkingv1.IPBl
 	default:
 		return &networkingv1.IPBlock{CIDR: netip.PrefixFrom(addr, addr.BitLen()).String()}
 	}
-}
-
-// labels returns as few labels of a pod as select the same pods of its namespace as all of those
-// that its author gave it.
-func (w *patcher) labels(pod ask.Pod) map[string]string {
-	kept := map[string]string{}
-	for key, value := range pod.Labels {
-		if !ask.IsVolatile(key) {
-			kept[key] = value
-		}
-	}
-	// A label goes if those that stay select the same pods; the best known ones stay.
-	all := w.count(pod.Namespace, kept)
-	keys := slices.SortedFunc(maps.Keys(kept), func(a, b string) int {
-		return cmp.Or(cmp.Compare(preference(b), preference(a)), strings.Compare(b, a))
-	})
-	for _, key := range keys {
-		value := kept[key]
-		if delete(kept, key); w.count(pod.Namespace, kept) != all {
-			kept[key] = value
-		}
-	}
-	return kept
-}
-
-// count counts the pods of a namespace that have the labels.
-func (w *patcher) count(namespace string, have map[string]string) int {
-	n := 0
-	selector := labels.SelectorFromSet(have)
-	for _, p := range w.cluster.Pods {
-		if p.Namespace == namespace && selector.Matches(labels.Set(p.Labels)) {
-			n++
-		}
-	}
-	return n
-}
-
-// preference orders labels by how well they name an application; less is better.
-func preference(key string) int {
-	best := []string{"app.kubernetes.io/name", "app", "k8s-app", "name",
-		"app.kubernetes.io/component", "app.kubernetes.io/instance"}
-	if i := slices.Index(best, key); i >= 0 {
-		return i
-	}
-	return len(best)
 }

@@ -2,10 +2,12 @@ package why
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 
@@ -28,14 +30,23 @@ type Rule struct {
 type Fit struct {
 	Fits    bool     `json:"fits"`
 	Missing []string `json:"missing"`
+
+	distance int // how far it is from matching; 0: it does
 }
 
 // fits is a part that matches.
 func fits() Fit { return Fit{Fits: true, Missing: []string{}} }
 
-// A part that does not match makes a rule farther from allowing the flow than any number of
+// How far parts of rules are from matching. A part that does not match is farther than any number of
 // differences in the other part.
-const partDistance = 100
+const (
+	difference   = 2   // each label that the peer lacks; a port
+	excepted     = 2   // in an ipBlock, and in its except
+	otherBlock   = 3   // in no ipBlock of its family
+	noSelector   = 4   // a selector, where none finds the peer
+	never        = 49  // an ipBlock of the other family, or what cannot be understood
+	partDistance = 100 // of a part that does not match, beside its own distance
+)
 
 // rule compares one rule with the flow.
 func (e explainer) rule(d ruleset.Direction, p *policy.Policy, r policy.Rule) Rule {
@@ -54,7 +65,7 @@ func (e explainer) rule(d ruleset.Direction, p *policy.Policy, r policy.Rule) Ru
 	out.Port = PortFit(r, named, e.pair.to.Port)
 	for _, part := range []Fit{out.Peer, out.Port} {
 		if !part.Fits {
-			out.distance += partDistance + len(part.Missing)
+			out.distance += partDistance + min(part.distance, partDistance-1)
 		}
 	}
 	return out
@@ -67,15 +78,18 @@ func (e explainer) peer(d ruleset.Direction, p *policy.Policy, r policy.Rule) (f
 	if r.AnyPeer {
 		return fits(), false
 	}
-	var best []string
+	var best Fit
 	// One peer that matches is enough; else the one that lacks least is told.
 	for _, s := range r.Pods {
 		missing := e.missing(s, peer)
 		if len(missing) == 0 {
 			return fits(), false
 		}
-		if best == nil || len(missing) < len(best) {
-			best = missing
+		if best.Missing == nil || len(missing) < len(best.Missing) {
+			best = Fit{Missing: missing, distance: difference * len(missing)}
+		}
+		if peer.Pod == nil || peer.Pod.Host {
+			best.distance = noSelector
 		}
 	}
 	for _, b := range r.Blocks {
@@ -84,13 +98,35 @@ func (e explainer) peer(d ruleset.Direction, p *policy.Policy, r policy.Rule) (f
 		}
 	}
 	// What is written is easier to recognise than the ranges that it means.
-	for _, text := range ask.BlockTexts(e.cluster.Spec(p.Key), d, r.Index) {
-		best = append(best, "not in "+text)
+	for _, b := range ask.Blocks(e.cluster.Spec(p.Key), d, r.Index) {
+		text, distance := outsideOf(b, addr)
+		if best.Missing == nil || distance < best.distance {
+			best.distance = distance
+		}
+		best.Missing = append(best.Missing, text)
 	}
-	if best == nil {
-		best = []string{"none of its peers can be understood"}
+	if best.Missing == nil {
+		best = Fit{Missing: []string{"none of its peers can be understood"}, distance: never}
 	}
-	return Fit{Missing: best}, false
+	return best, false
+}
+
+// outsideOf says why an ipBlock does not contain an address, and how far it is from doing so.
+func outsideOf(b *networkingv1.IPBlock, addr netip.Addr) (text string, distance int) {
+	contains := func(cidr string) bool {
+		p, ok := policy.ParseCIDR(cidr)
+		return ok && p.Masked().Contains(addr)
+	}
+	at := slices.IndexFunc(b.Except, contains)
+	p, ok := policy.ParseCIDR(b.CIDR)
+	switch {
+	case ok && p.Addr().BitLen() != addr.BitLen():
+		return "not in " + ask.BlockText(b), never
+	case at >= 0 && contains(b.CIDR):
+		return fmt.Sprintf("in %s, but in its except %s", b.CIDR, b.Except[at]), excepted
+	default:
+		return "not in " + ask.BlockText(b), otherBlock
+	}
 }
 
 // missing returns what a selector wants and the peer has not.
@@ -188,7 +224,7 @@ func PortFit(r policy.Rule, named *ask.Pod, port ask.Port) Fit {
 			return fits()
 		}
 	}
-	return Fit{Missing: []string{"wants " + PortTexts(r)}}
+	return Fit{Missing: []string{"wants " + PortTexts(r)}, distance: difference}
 }
 
 // PortTexts writes the ports of a rule: tcp/80, tcp/8000-8010, udp/dns, tcp.
