@@ -42,9 +42,17 @@ func dispatched(g *graph.Graph) string {
 	return strings.Join(words, " ")
 }
 
+// isolatedBefore says whom an earlier process has isolated: the pod that is there still, and one that
+// no object tells of, in one direction.
+var isolatedBefore = graph.IsolatedSet{Subjects: []ruleset.Subject{
+	{Direction: ruleset.Ingress, Addr: netip.MustParseAddr("10.244.1.5")},
+	{Direction: ruleset.Ingress, Addr: netip.MustParseAddr("10.244.1.7")},
+}}
+
 // What is dispatched at an isolated pod's addresses, whatever others claim.
 func TestClaimsOnlyIsolateMore(t *testing.T) {
 	const whole = "10.244.1.5=a/web fd00:1::5=a/web"
+	const withUnnamed = "10.244.1.5=a/web 10.244.1.7=by_address/10.244.1.7 fd00:1::5=a/web"
 	for _, row := range []struct {
 		name   string
 		events []graph.Event
@@ -103,6 +111,18 @@ func TestClaimsOnlyIsolateMore(t *testing.T) {
 			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}}, graph.BehindSet{},
 			podAt("n1", "a/new", "9", "10.244.1.5"),
 		}, ""},
+		{"others were isolated by an earlier process", []graph.Event{isolatedBefore},
+			withUnnamed},
+		{"and nobody is there", []graph.Event{isolatedBefore, graph.BehindSet{}}, whole},
+		{"and somebody is there", []graph.Event{isolatedBefore,
+			graph.BehindSet{Addrs: addrs("10.244.1.7")}, podAt("n1", "b/new", "9", "10.244.1.8")},
+			withUnnamed},
+		{"and another has the address", []graph.Event{isolatedBefore, podAt("n1", "b/heir", "9",
+			"10.244.1.7"), graph.BehindSet{}}, whole},
+		{"and another had it at once", []graph.Event{podAt("n1", "b/heir", "9", "10.244.1.7"),
+			isolatedBefore}, whole},
+		{"and the kernel has it by now", []graph.Event{graph.HostSet{Own: addrs("10.244.1.7")},
+			isolatedBefore}, whole},
 	} {
 		g := graph.New("n1", ruleset.Drop)
 		g.KeepDeparted()
