@@ -184,8 +184,8 @@ var mutants = []mutant{
 		"_ = gone"},
 	{"a restart frees pods that were deleted by force", "controller", "controller/commit.go",
 		"\tc.recallDeparted(ctx, have)\n", ""},
-	{"after a restart, a departed pod has another's address", "graph", "controller/graph/departed.go",
-		"&& len(g.subjectsAt(s.Addr)) == 0", ""},
+	{"a restart frees the pods of a namespace that terminates", "graph", "controller/graph/departed.go",
+		"return p.ns.Terminating && chain ==", "return false && chain =="},
 	{"a node's range goes with its object", "graph", "controller/graph/node.go",
 		"now = policy.FillFamilies(now, before)", "_ = before"},
 

@@ -44,10 +44,14 @@ func dispatched(g *graph.Graph) string {
 
 // isolatedBefore says whom an earlier process has isolated: the pod that is there still, and one that
 // no object tells of, in one direction.
-var isolatedBefore = graph.IsolatedSet{Subjects: []ruleset.Subject{
-	{Direction: ruleset.Ingress, Addr: netip.MustParseAddr("10.244.1.5")},
-	{Direction: ruleset.Ingress, Addr: netip.MustParseAddr("10.244.1.7")},
+var isolatedBefore = graph.IsolatedSet{Dispatch: map[ruleset.Subject]ruleset.ChainID{
+	{Direction: ruleset.Ingress, Addr: netip.MustParseAddr("10.244.1.5")}: "ingress/a/web",
+	{Direction: ruleset.Ingress, Addr: netip.MustParseAddr("10.244.1.7")}: "ingress/a/job",
 }}
+
+// ends says that the namespace of these pods terminates, and that its policy is deleted.
+var ends = []graph.Event{graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}},
+	graph.NamespaceSet{Namespace: policy.Namespace{Name: "a", Terminating: true}}}
 
 // What is dispatched at an isolated pod's addresses, whatever others claim.
 func TestClaimsOnlyIsolateMore(t *testing.T) {
@@ -123,6 +127,15 @@ func TestClaimsOnlyIsolateMore(t *testing.T) {
 			isolatedBefore}, whole},
 		{"and the kernel has it by now", []graph.Event{graph.HostSet{Own: addrs("10.244.1.7")},
 			isolatedBefore}, whole},
+		{"and its policy went before the pod", append(ends[:2:2], isolatedBefore), withUnnamed},
+		{"and the pod follows", append(ends[:2:2], isolatedBefore, graph.PodGone{Key: policy.Key{
+			Namespace: "a", Name: "web"}}, graph.BehindSet{}, podAt("n1", "a/web", "9", "10.244.1.5")),
+			""},
+		{"and its policy went, but it does not terminate", append(ends[:1:1], isolatedBefore),
+			"10.244.1.7=by_address/10.244.1.7"},
+		{"and another pod has the address while it terminates", append(ends[:2:2], graph.PodGone{
+			Key: policy.Key{Namespace: "a", Name: "web"}}, podAt("n1", "a/new", "9", "10.244.1.5"),
+			graph.BehindSet{}, isolatedBefore), "10.244.1.7=by_address/10.244.1.7"},
 	} {
 		g := graph.New("n1", ruleset.Drop)
 		g.KeepDeparted()

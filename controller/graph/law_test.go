@@ -220,13 +220,14 @@ func look(r *rand.Rand, g *graph.Graph) {
 			netip.MustParsePrefix("fd00:10:244:1::/64")}
 		g.Apply(graph.HostSet{Own: own, Ranges: ranges[:r.IntN(3)]})
 	case 2:
-		var subjects []ruleset.Subject
-		for _, a := range addrs("10.244.1.1", "10.244.1.2", "10.244.1.3", "fd00:10:244:1::2", "8.8.8.8") {
+		dispatch := map[ruleset.Subject]ruleset.ChainID{}
+		for _, a := range addrs("10.244.1.1", "10.244.1.2", "fd00:10:244:1::2", "8.8.8.8") {
 			for _, d := range ruleset.Directions[:r.IntN(3)] {
-				subjects = append(subjects, ruleset.Subject{Direction: d, Addr: a})
+				chain := ruleset.ChainID(d.String() + "/" + g.PodAt(a))
+				dispatch[ruleset.Subject{Direction: d, Addr: a}] = chain
 			}
 		}
-		g.Apply(graph.IsolatedSet{Subjects: subjects})
+		g.Apply(graph.IsolatedSet{Dispatch: dispatch})
 	}
 }
 

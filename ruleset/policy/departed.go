@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -29,15 +30,30 @@ func Unnamed(a netip.Addr, node string, was Isolated) Pod {
 func UnnamedPolicies() []*Policy {
 	var policies []*Policy
 	for _, d := range ruleset.Directions {
-		one := Parse(&networkingv1.NetworkPolicy{
-			ObjectMeta: metav1.ObjectMeta{Namespace: standIns, Name: d.String() + "-before-restart"},
-			Spec: networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{
-				MatchLabels: map[string]string{d.String(): ""},
-			}},
-		})
-		one.Isolates = Isolated{}
-		one.Isolates[d] = true
-		policies = append(policies, one)
+		name := Key{standIns, d.String() + "-before-restart"}
+		policies = append(policies, denying(name, map[string]string{d.String(): ""}, d))
 	}
 	return policies
+}
+
+// LostPolicy returns a policy that isolates a pod in a direction and allows nothing, in the place of
+// those that nobody can tell of any more. What selects a pod by labels that it must have selects all
+// that have its labels, so this one does.
+func LostPolicy(p Pod, d ruleset.Direction) *Policy {
+	// No object has an underscore in its name.
+	name := d.String() + "_before-restart_" + ruleset.Digest(fmt.Sprint(p.Labels))
+	return denying(Key{p.Namespace, name}, p.Labels, d)
+}
+
+// denying returns a policy that denies pods with these labels everything in a direction.
+func denying(name Key, labels map[string]string, d ruleset.Direction) *Policy {
+	p := Parse(&networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
+		Spec: networkingv1.NetworkPolicySpec{
+			PodSelector: metav1.LabelSelector{MatchLabels: labels},
+		},
+	})
+	p.Audit, p.Isolates = Enforced, Isolated{}
+	p.Isolates[d] = true
+	return p
 }
