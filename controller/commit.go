@@ -153,8 +153,9 @@ func (c *Controller) next(ctx context.Context) (ruleset.Delta, error) {
 	if err != nil {
 		return ruleset.Delta{}, err
 	}
-	// This can change what the graph wants, so it comes before the comparison.
+	// These can change what the graph wants, so they come before the comparison.
 	c.recall(have)
+	c.recallDeparted(ctx, have)
 	want := c.graph.Program()
 	delta := ruleset.Diff(have, want)
 	c.graph.Changes() // what was recalled is in the difference

@@ -65,6 +65,7 @@ type hostState struct {
 	ranges    []netip.Prefix
 	recalled  bool           // the kernel was asked for what an earlier process left
 	left      []netip.Prefix // ranges that it has denied unknown pods of
+	departed  bool           // whom it has isolated was taken over
 	questions []netip.Addr   // of which it was asked whether somebody is behind them
 	present   []netip.Addr   // behind which somebody is
 	asked     int            // graph.LocalEvents at that time

@@ -182,6 +182,10 @@ var mutants = []mutant{
 		"g.pending.outsideRanges = true", "g.pending.outsideRanges = false"},
 	{"a departed pod is free", "graph", "controller/graph/address.go", "pods = []policy.Pod{gone}",
 		"_ = gone"},
+	{"a restart frees pods that were deleted by force", "controller", "controller/commit.go",
+		"\tc.recallDeparted(ctx, have)\n", ""},
+	{"a restart frees the pods of a namespace that terminates", "graph", "controller/graph/departed.go",
+		"return p.ns.Terminating && chain ==", "return false && chain =="},
 	{"a node's range goes with its object", "graph", "controller/graph/node.go",
 		"now = policy.FillFamilies(now, before)", "_ = before"},
 

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -208,6 +209,34 @@ func TestDepartedPodsOnRealPackets(t *testing.T) {
 	r.become(w)
 	r.check(w, claimed.flows)
 	r.agree(w)
+}
+
+// A new agent knows nothing of a pod that was deleted by force before, or while none ran, and denies it
+// as long as its address is behind its interface. Nobody else's packets are denied for that.
+func TestDepartedPodsOutliveTheirAgentOnRealPackets(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		t.Run(fmt.Sprintf("strict %t", strict), func(t *testing.T) {
+			r := newRig(t, rigOptions{strict: strict})
+			w := claimed.world(t)
+			r.become(w)
+			without := changedWorld(t, w, func(s *stage) { s.dropPod("a/web") })
+			for range 2 {
+				r.restart(without, func() {})
+				r.askUntold(claimed.flows)
+			}
+			if text := r.table("n1"); !strings.Contains(text, "by_address/10.244.1.2") {
+				t.Errorf("the address is isolated as ever, but not by its own chain:\n%s", text)
+			}
+			r.must(r.DeletePod("a/web"))
+			delete(r.pods, "a/web")
+			eventually(t, "its address is forgotten once its interface is gone", func() bool {
+				return !strings.Contains(r.table("n1"), "10.244.1.2")
+			})
+			r.become(w)
+			r.check(w, claimed.flows)
+			r.agree(w)
+		})
+	}
 }
 
 // Another pod that gets the address of one that was deleted by force is isolated as itself.

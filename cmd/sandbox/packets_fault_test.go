@@ -150,19 +150,21 @@ func (r *rig) restart(w *oracle.World, meanwhile func()) {
 	r.feed(news...)
 }
 
+// terminating has pods in a namespace that will terminate.
+var terminating = setting{
+	pods: `a/web n1 app=web
+		a/other n2
+		b/cli n1`,
+	policies: []string{`a/deny {podSelector: {}, policyTypes: [Ingress, Egress]}`},
+	flows: `deny b/cli > a/web TCP 80
+		deny a/web > b/cli TCP 80`,
+}
+
 // While a namespace terminates its policies go on isolating, though they are deleted, until its
 // pods are gone (CVE-2024-7598). What the API has is told; what is in force is more.
 func TestTerminatingNamespaceOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	s := setting{
-		pods: `a/web n1 app=web
-			a/other n2
-			b/cli n1`,
-		policies: []string{`a/deny {podSelector: {}, policyTypes: [Ingress, Egress]}`},
-		flows: `deny b/cli > a/web TCP 80
-			deny a/web > b/cli TCP 80`,
-	}
-	w := s.world(t)
+	w := terminating.world(t)
 	r.become(w)
 	ending := changedWorld(t, w, func(s *stage) { s.end("a") })
 	r.become(ending)
@@ -171,10 +173,35 @@ func TestTerminatingNamespaceOnRealPackets(t *testing.T) {
 		drop := func(s *stage) { s.dropPod(gone) }
 		ending, told = changedWorld(t, ending, drop), changedWorld(t, told, drop)
 		r.become(told)
-		r.check(ending, s.flows)
+		r.check(ending, terminating.flows)
 		r.agree(ending)
 	}
 	empty := changedWorld(t, told, func(s *stage) { s.dropPod("a/web") })
+	r.become(empty)
+	r.agree(empty)
+	again := changedWorld(t, w, func(s *stage) { s.Policies = nil })
+	r.become(again)
+	r.check(again, `allow b/cli > a/web TCP 80
+		allow a/web > b/cli TCP 80`)
+	r.agree(again)
+}
+
+// A new agent, whom nobody tells of the policies that are deleted, denies the pods of a namespace that
+// terminates as well, until they are gone.
+func TestTerminatingNamespaceOutlivesTheAgentOnRealPackets(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	w := terminating.world(t)
+	r.become(w)
+	ending := changedWorld(t, w, func(s *stage) { s.end("a") })
+	told := changedWorld(t, ending, func(s *stage) { s.Policies = nil })
+	for range 2 {
+		r.restart(told, func() {})
+		r.check(ending, terminating.flows)
+	}
+	empty := changedWorld(t, told, func(s *stage) {
+		s.dropPod("a/web")
+		s.dropPod("a/other")
+	})
 	r.become(empty)
 	r.agree(empty)
 	again := changedWorld(t, w, func(s *stage) { s.Policies = nil })

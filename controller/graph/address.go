@@ -184,17 +184,3 @@ func (g *Graph) updateStandIn(a netip.Addr, subjects []*pod) {
 
 // comparePods orders pods by namespace and name.
 func comparePods(x, y policy.Pod) int { return x.Key.Compare(y.Key) }
-
-// keepAddrs remembers the addresses that a pod of this node is about to lose; see
-// KeepDeparted.
-func (g *Graph) keepAddrs(old, now policy.Pod) {
-	if !g.keepDeparted || old.Node != g.node {
-		return
-	}
-	for _, a := range old.Addrs {
-		stays := now.Node == g.node && slices.Contains(now.Addrs, a)
-		if !stays && g.canBeSubject(a) {
-			g.departed[a] = old.KeepAddrs(func(other netip.Addr) bool { return other == a })
-		}
-	}
-}

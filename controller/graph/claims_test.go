@@ -42,9 +42,21 @@ func dispatched(g *graph.Graph) string {
 	return strings.Join(words, " ")
 }
 
+// isolatedBefore says whom an earlier process has isolated: the pod that is there still, and one that
+// no object tells of, in one direction.
+var isolatedBefore = graph.IsolatedSet{Dispatch: map[ruleset.Subject]ruleset.ChainID{
+	{Direction: ruleset.Ingress, Addr: netip.MustParseAddr("10.244.1.5")}: "ingress/a/web",
+	{Direction: ruleset.Ingress, Addr: netip.MustParseAddr("10.244.1.7")}: "ingress/a/job",
+}}
+
+// ends says that the namespace of these pods terminates, and that its policy is deleted.
+var ends = []graph.Event{graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}},
+	graph.NamespaceSet{Namespace: policy.Namespace{Name: "a", Terminating: true}}}
+
 // What is dispatched at an isolated pod's addresses, whatever others claim.
 func TestClaimsOnlyIsolateMore(t *testing.T) {
 	const whole = "10.244.1.5=a/web fd00:1::5=a/web"
+	const withUnnamed = "10.244.1.5=a/web 10.244.1.7=by_address/10.244.1.7 fd00:1::5=a/web"
 	for _, row := range []struct {
 		name   string
 		events []graph.Event
@@ -103,6 +115,27 @@ func TestClaimsOnlyIsolateMore(t *testing.T) {
 			graph.PolicyGone{Key: policy.Key{Namespace: "a", Name: "deny"}}, graph.BehindSet{},
 			podAt("n1", "a/new", "9", "10.244.1.5"),
 		}, ""},
+		{"others were isolated by an earlier process", []graph.Event{isolatedBefore},
+			withUnnamed},
+		{"and nobody is there", []graph.Event{isolatedBefore, graph.BehindSet{}}, whole},
+		{"and somebody is there", []graph.Event{isolatedBefore,
+			graph.BehindSet{Addrs: addrs("10.244.1.7")}, podAt("n1", "b/new", "9", "10.244.1.8")},
+			withUnnamed},
+		{"and another has the address", []graph.Event{isolatedBefore, podAt("n1", "b/heir", "9",
+			"10.244.1.7"), graph.BehindSet{}}, whole},
+		{"and another had it at once", []graph.Event{podAt("n1", "b/heir", "9", "10.244.1.7"),
+			isolatedBefore}, whole},
+		{"and the kernel has it by now", []graph.Event{graph.HostSet{Own: addrs("10.244.1.7")},
+			isolatedBefore}, whole},
+		{"and its policy went before the pod", append(ends[:2:2], isolatedBefore), withUnnamed},
+		{"and the pod follows", append(ends[:2:2], isolatedBefore, graph.PodGone{Key: policy.Key{
+			Namespace: "a", Name: "web"}}, graph.BehindSet{}, podAt("n1", "a/web", "9", "10.244.1.5")),
+			""},
+		{"and its policy went, but it does not terminate", append(ends[:1:1], isolatedBefore),
+			"10.244.1.7=by_address/10.244.1.7"},
+		{"and another pod has the address while it terminates", append(ends[:2:2], graph.PodGone{
+			Key: policy.Key{Namespace: "a", Name: "web"}}, podAt("n1", "a/new", "9", "10.244.1.5"),
+			graph.BehindSet{}, isolatedBefore), "10.244.1.7=by_address/10.244.1.7"},
 	} {
 		g := graph.New("n1", ruleset.Drop)
 		g.KeepDeparted()

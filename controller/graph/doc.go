@@ -38,6 +38,7 @@
 //	namespace, node, pod     what is true, by kind of object
 //	host.go                  what this node's kernel says of its addresses
 //	address, dispute         who claims an address, and who has it
+//	departed.go              whose address is kept isolated though no object claims it
 //	labelgroup, selector     which pods selectors select, and so the members of sets
 //	index.go                 how pods and selectors find each other
 //	policygroup, resolve     which policies isolate which pods, and their chains

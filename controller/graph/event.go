@@ -55,6 +55,12 @@ type HostSet struct {
 // others are not.
 type BehindSet struct{ Addrs []netip.Addr }
 
+// IsolatedSet says which chains the kernel has for whom, by rules of an earlier process. Subjects that
+// no pod is at are taken for departed pods, of which BehindSet tells more.
+type IsolatedSet struct {
+	Dispatch map[ruleset.Subject]ruleset.ChainID
+}
+
 // Each kind of event is one call of the graph.
 
 func (e PodSet) apply(g *Graph)         { g.setPod(e.Pod) }
@@ -70,3 +76,4 @@ func (e LinksSet) apply(g *Graph)       { g.setLinks(e.Links) }
 func (e TunnelsSet) apply(g *Graph)     { g.setTunnelPorts(e.Tunnels) }
 func (e HostSet) apply(g *Graph)        { g.setHost(e.Own, e.Ranges) }
 func (e BehindSet) apply(g *Graph)      { g.setBehind(e.Addrs) }
+func (e IsolatedSet) apply(g *Graph)    { g.setIsolated(e.Dispatch) }

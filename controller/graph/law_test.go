@@ -219,6 +219,15 @@ func look(r *rand.Rand, g *graph.Graph) {
 		ranges := []netip.Prefix{netip.MustParsePrefix("10.244.1.0/25"),
 			netip.MustParsePrefix("fd00:10:244:1::/64")}
 		g.Apply(graph.HostSet{Own: own, Ranges: ranges[:r.IntN(3)]})
+	case 2:
+		dispatch := map[ruleset.Subject]ruleset.ChainID{}
+		for _, a := range addrs("10.244.1.1", "10.244.1.2", "fd00:10:244:1::2", "8.8.8.8") {
+			for _, d := range ruleset.Directions[:r.IntN(3)] {
+				chain := ruleset.ChainID(d.String() + "/" + g.PodAt(a))
+				dispatch[ruleset.Subject{Direction: d, Addr: a}] = chain
+			}
+		}
+		g.Apply(graph.IsolatedSet{Dispatch: dispatch})
 	}
 }
 
