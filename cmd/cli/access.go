@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,7 +54,9 @@ func newReachCmd() *cobra.Command {
 		Use:   "reach FROM",
 		Short: "Say which workloads and addresses a pod reaches, and on which ports",
 		Long: `Say what FROM reaches: of every workload the ports that it declares, and which addresses
-outside, on any port. FROM is written as for "picket why"; of a workload all pods have to reach it.
+outside, on any port. Of pods that declare none it is the ports that Services and rules name, of a
+range the first and the last. Pods of a workload that are reached on other ports than the rest have a
+line of their own. FROM is written as for "picket why"; of a workload all pods have to reach it.
 
 The exit code is 0 if it reaches anything but itself and its node, 1 if it does not, 2 after an
 error.`,
@@ -101,8 +104,11 @@ func (p *page) whoCan(a reach.Access) {
 		p.table(p.withRanges(t, a.Outside))
 	}
 	p.ownNodes(a.Nodes)
-	for _, u := range a.Unused {
+	for i, u := range a.Unused {
 		p.line("  ", "\nWould get in, and is no pod now: %s", u)
+		if why := a.UnusedWhy[i]; why != "" {
+			p.line("  ", "(%s)", why)
+		}
 	}
 }
 
@@ -120,6 +126,31 @@ func podCount(w reach.Row) string {
 		return fmt.Sprint(w.Pods)
 	}
 	return fmt.Sprintf("%d/%d", w.Pods, w.Of)
+}
+
+// reachedRows are the rows of a workload that is reached: one for each part of its pods.
+func (p *page) reachedRows(w reach.Row) (rows [][]string) {
+	parts := w.Parts
+	if len(parts) == 0 {
+		parts = []reach.Part{{Pods: w.Pods, Ports: w.Ports, AllowedBy: w.AllowedBy}}
+	}
+	name := w.Workload
+	for _, part := range parts {
+		of := reach.Row{Pods: part.Pods, Of: w.Of}
+		rows = append(rows, []string{name, podCount(of), portList(part.Ports),
+			p.few(part.AllowedBy, 3)})
+		name = ""
+	}
+	return rows
+}
+
+// portList lists ports; those of several words need a mark between them.
+func portList(ports []string) string {
+	several := func(port string) bool { return strings.Contains(port, " ") }
+	if slices.ContainsFunc(ports, several) {
+		return strings.Join(ports, ", ")
+	}
+	return strings.Join(ports, " ")
 }
 
 // withRanges adds ranges of addresses to a table of workloads.
@@ -153,8 +184,7 @@ func (p *page) reach(r reach.Reach) {
 		t := terminal.Table{Header: []string{"WORKLOAD", "PODS", "PORTS", "ALLOWED BY"},
 			Right: []bool{false, true}}
 		for _, w := range r.Workloads {
-			t.Rows = append(t.Rows, []string{w.Workload, podCount(w), strings.Join(w.Ports, " "),
-				p.few(w.AllowedBy, 3)})
+			t.Rows = append(t.Rows, p.reachedRows(w)...)
 		}
 		p.table(p.withRanges(t, r.Outside))
 	}

@@ -103,7 +103,11 @@ func (p *page) lint(findings []lint.Finding, policies, pods int) {
 		if place != "" {
 			p.line("  ", "%s", place)
 		}
-		p.line("  ", "%s %s: %s", p.Paint(colour, f.Severity), f.Check, what)
+		// A finding about all of a file has no object.
+		if what != "" {
+			what = ": " + what
+		}
+		p.line("  ", "%s %s%s", p.Paint(colour, f.Severity), f.Check, what)
 		p.line("    ", "  %s", f.Message)
 		p.line("    ", "  %s %s", p.arrow, f.Fix)
 	}
@@ -130,7 +134,10 @@ func printSARIF(out io.Writer, findings []lint.Finding) error {
 		run.AddRule(c.ID).WithDescription(c.About).WithName(c.ID)
 	}
 	for _, f := range findings {
-		text := fmt.Sprintf("%s %s: %s. %s", f.Object, f.Field, f.Message, f.Fix)
+		text := fmt.Sprintf("%s. %s", f.Message, f.Fix)
+		if what := strings.TrimSpace(f.Object + " " + f.Field); what != "" {
+			text = what + ": " + text
+		}
 		result := sarif.NewRuleResult(f.Check).WithLevel(f.Severity).
 			WithMessage(sarif.NewTextMessage(text))
 		// What comes from a cluster has no place. Lines count from 1; a finding about all of a

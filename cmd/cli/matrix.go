@@ -65,8 +65,9 @@ func newMatrixCmd() *cobra.Command {
 		Use:   "matrix",
 		Short: "Say who reaches whom, by workload, or as a grid of pods",
 		Long: `Say for every workload and every port that it declares which workloads reach it. Of a workload
-without a declared port it is what a rule without ports lets through ("other", such as ICMP). With
---grid: which pod reaches which at one port, in every IP family that both have.
+without a declared port it is the ports that its Services and the rules for it name, of a range the
+first and the last; where none does, what a rule without ports lets through ("other", such as ICMP).
+With --grid: which pod reaches which at one port, in every IP family that both have.
 
 Where no pod of files states an address, nodes and addresses are made up. Deployments and the like are
 taken as the pods that they make, two at most for each. What is wrong with files is told on stderr,
@@ -156,23 +157,26 @@ func (p *page) senders(m reach.Matrix, s reach.Served) string {
 		}
 		names = append(names, name)
 	}
-	others := len(m.Workloads) - 1 // a workload of one pod has no pair with itself
+	rest := without(m.Workloads, names)
+	if s.OwnPairs == 0 {
+		rest = without(rest, []string{s.To}) // one pod has no pair with itself
+	}
 	// The shortest of three lists is shown: nobody, all but a few, or those who do.
 	switch {
 	case len(names) == 0:
 		return "nobody"
-	case len(names) >= others && len(partly) == 0 && len(without(m.Workloads, names, s.To)) == 0:
+	case len(partly) == 0 && len(rest) == 0:
 		return "everybody"
-	case len(partly) == 0 && len(m.Workloads)-len(names) < min(len(names), shownSenders):
-		return "all but " + strings.Join(without(m.Workloads, names, s.To), ", ")
+	case len(partly) == 0 && len(rest) < min(len(names), shownSenders):
+		return "all but " + strings.Join(rest, ", ")
 	}
 	return p.few(names, shownSenders)
 }
 
-// without returns the workloads that are not among some, the target itself aside.
-func without(all, some []string, target string) []string {
+// without returns the names that are not among some.
+func without(all, some []string) []string {
 	var rest []string
-	among := map[string]bool{target: true}
+	among := map[string]bool{}
 	for _, name := range some {
 		among[name] = true
 	}

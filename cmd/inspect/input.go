@@ -162,7 +162,13 @@ func (in *Input) Place(k policy.Key, field string) manifests.Place {
 	return in.all.Place(key, field)
 }
 
-// PlaceOf returns where the document of a problem starts.
+// Closed reports whether a policy stands for one of the files that cannot be read as it is meant.
+func (in *Input) Closed(k policy.Key) bool {
+	key := manifests.Key{Kind: manifests.Policy, Namespace: k.Namespace, Name: k.Name}
+	return slices.ContainsFunc(in.Wrong, func(p manifests.Problem) bool { return p.Closed == key })
+}
+
+// PlaceOf returns where a problem is, or else where its document starts.
 func (in *Input) PlaceOf(p manifests.Problem) manifests.Place {
 	return manifests.Place{File: p.File, Line: in.all.Line(p)}
 }

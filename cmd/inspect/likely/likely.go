@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 
@@ -41,6 +42,73 @@ func Text(s labels.Selector) string {
 func anyNamespace(c *ask.Cluster, s *policy.Selector) bool {
 	return slices.ContainsFunc(c.NamespaceNames(), func(name string) bool {
 		return s.MatchesNamespace(c.Namespace(name))
+	})
+}
+
+// Nobody says what else is known of a selector that selects nobody: that pods on their nodes'
+// network have the labels, or that the labels of namespaces were not read. It is empty where nothing is.
+func Nobody(c *ask.Cluster, s *policy.Selector) string {
+	if host := OnNode(c, s); host != "" {
+		return fmt.Sprintf("%s has the labels, and is on its node's network (hostNetwork), "+
+			"so a podSelector never matches it", host)
+	}
+	if s.Namespaces == nil || anyNamespace(c, s) {
+		return ""
+	}
+	if names := Unlabelled(c, s); len(names) > 0 {
+		return "namespaces that are no objects here, so that their labels are not known: " +
+			strings.Join(names[:min(3, len(names))], ", ")
+	}
+	return "no Namespace here has " + Text(s.Namespaces)
+}
+
+// OnNode returns a pod on its node's network that has the labels of a selector; empty: there is none.
+func OnNode(c *ask.Cluster, s *policy.Selector) string {
+	for _, p := range c.Pods {
+		if p.Host && s.MatchesNamespace(c.Namespace(p.Namespace)) &&
+			s.Pods.Matches(labels.Set(p.Labels)) {
+			return p.Key.String()
+		}
+	}
+	return ""
+}
+
+// builtIn are the namespaces that every cluster has.
+var builtIn = []string{metav1.NamespaceDefault, corev1.NamespaceNodeLease, metav1.NamespacePublic,
+	metav1.NamespaceSystem}
+
+// Unlabelled returns the namespaces that pods are in, or that every cluster has, which are no
+// objects, where a selector that no namespace matches could match them: it asks for more than names,
+// or for this one.
+func Unlabelled(c *ask.Cluster, s *policy.Selector) (names []string) {
+	known := c.NamespaceNames()
+	for _, name := range known {
+		if c.Namespace(name).Implied && !byNameAlone(s.Namespaces) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range builtIn {
+		if !slices.Contains(known, name) && s.MatchesNamespace(c.Namespace(name)) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// InEveryCluster reports whether a selector that no namespace matches means one that is only not read:
+// every cluster has it.
+func InEveryCluster(c *ask.Cluster, s *policy.Selector) bool {
+	return s.Namespaces != nil && !anyNamespace(c, s) &&
+		slices.ContainsFunc(builtIn, func(name string) bool {
+			return s.MatchesNamespace(c.Namespace(name))
+		})
+}
+
+// byNameAlone reports whether a selector of namespaces asks for nothing but their names.
+func byNameAlone(s labels.Selector) bool {
+	requirements, _ := s.Requirements()
+	return !slices.ContainsFunc(requirements, func(r labels.Requirement) bool {
+		return r.Key() != corev1.LabelMetadataName
 	})
 }
 

@@ -39,9 +39,12 @@ func (l *linter) notUnderstood() {
 
 // addProblem adds a finding about a place of a file.
 func (l *linter) addProblem(p manifests.Problem, message, fix string) {
-	place := l.files.PlaceOf(p)
+	place, object := l.files.PlaceOf(p), p.Object
+	if object == "" && p.Document > 0 {
+		object = fmt.Sprintf("document %d", p.Document)
+	}
 	l.findings = append(l.findings, Finding{Check: l.check.ID, Severity: l.check.Severity,
-		Object: p.Object, File: place.File, Line: place.Line, Message: message, Fix: fix})
+		Object: object, File: place.File, Line: place.Line, Message: message, Fix: fix})
 }
 
 // fileProblems finds what is wrong with files and objects.
@@ -50,14 +53,26 @@ func (l *linter) fileProblems() {
 		return
 	}
 	for _, p := range l.files.Wrong {
-		message, fix, _ := strings.Cut(p.Err.Error(), "; ")
-		// Others say what was expected instead.
-		if fix == "" {
-			message, fix, _ = strings.Cut(message, ": expected ")
-			fix = "expected " + fix
-		}
+		message, fix := wordsOf(p)
 		l.addProblem(p, message, fix)
 	}
+}
+
+// wordsOf says what is wrong with a file or object, and what to do.
+func wordsOf(p manifests.Problem) (message, fix string) {
+	var syntax *manifests.SyntaxError
+	if errors.As(p.Err, &syntax) {
+		return syntax.What, syntax.Expected
+	}
+	message, fix, found := strings.Cut(p.Err.Error(), "; ")
+	if found {
+		return message, fix
+	}
+	// Others say what was expected instead.
+	if message, fix, found = strings.Cut(message, ": expected "); found {
+		return message, "expected " + fix
+	}
+	return message, "mend it: until then nothing of it counts"
 }
 
 // emptyFiles finds files that hold nothing.

@@ -103,6 +103,65 @@ func TestSoundPoliciesHaveNoFindings(t *testing.T) {
 	}
 }
 
+// What is said of a mistake is what is known of it; "" where nothing must be found.
+func TestWhatIsSaid(t *testing.T) {
+	const cluster = `{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: shop}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: proxy, namespace: shop, labels: {app: proxy}},
+  spec: {hostNetwork: true}}
+`
+	const tools = "---\n{apiVersion: v1, kind: Pod, metadata: {name: t, namespace: tools}}\n"
+	from := func(peer string) string {
+		return "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\n" +
+			"spec: {podSelector: {}, ingress: [{from: [" + peer + "]}]}\n"
+	}
+	named := func(name string) string {
+		return from("{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: " + name + "}}}")
+	}
+	wrong := func(name string) string {
+		return "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n" +
+			"metadata: {name: " + name + ", namespace: shop}\nspec: {podSelector: {}, ingres: []}\n"
+	}
+	for what, c := range map[string]struct{ cluster, policies, want string }{
+		"a peer on its node's network": {cluster, from("{podSelector: {matchLabels: {app: proxy}}}"),
+			"no pod is this peer: shop/proxy has the labels, and is on its node's network (hostNetwork), so a " +
+				"podSelector never matches it → allow the addresses of the node by an ipBlock, or take " +
+				"hostNetwork off the pod"},
+		"a namespace of every cluster": {cluster, named("kube-system"), ""},
+		"another one": {cluster, named("ingress"),
+			"no pod is this peer: no Namespace of the files has kubernetes.io/metadata.name=ingress → add the " +
+				"Namespace and its pods to the files, which do not say its labels; if the cluster has none, the " +
+				"peer matches nobody"},
+		"one that is misspelt": {cluster, named("shpo"), "no pod is this peer: no Namespace of the files has " +
+			"kubernetes.io/metadata.name=shpo → meant kubernetes.io/metadata.name=shop?"},
+		"labels of one that is no object": {cluster + tools,
+			from("{namespaceSelector: {matchLabels: {team: tools}}}"),
+			"no pod is this peer: no Namespace of the files has team=tools; namespaces that are no objects " +
+				"here, so that their labels are not known: tools → add these Namespaces to the files, or name " +
+				"a label that they have"},
+		"two that cannot be read": {cluster, wrong("one") + wrong("two"),
+			"spec.ingres: is no field of the API → expected egress, ingress, podSelector or policyTypes; until " +
+				"this is mended the policy isolates its pods and allows nothing"},
+		"no YAML": {cluster, "---\nkind: [Pod\n", "is no YAML: did not find expected ',' or ']' → look for " +
+			"a wrong indent, bracket or quote there, or above it"},
+		"not UTF-8": {cluster, "kind: \xff\n",
+			"not UTF-8 → expected YAML or JSON in UTF-8"},
+	} {
+		var texts []string
+		for _, f := range found(t, c.cluster, c.policies) {
+			texts = append(texts, f.Message+" → "+f.Fix)
+			if f.Object == "" || f.Line == 0 {
+				t.Errorf("%s: %+v", what, f)
+			}
+		}
+		if got := strings.Join(slices.Compact(texts), "\n"); got != c.want {
+			t.Errorf("%s: %s\nexpected %s", what, got, c.want)
+		}
+	}
+}
+
 // What a rule's port costs grows with the pods or with the Services, not with both of them: of each
 // Service the pods are looked for once.
 func TestCostOfServices(t *testing.T) {

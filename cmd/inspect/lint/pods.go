@@ -83,26 +83,42 @@ func (l *linter) selectsHostPods() {
 func (l *linter) peersNobody() {
 	l.eachRule(func(p *policy.Policy, d ruleset.Direction, r policy.Rule) {
 		for _, s := range r.Pods {
-			if len(l.selected(s)) > 0 || s.Pods.Empty() && l.anyNamespace(s) {
+			if len(l.selected(s)) > 0 || s.Pods.Empty() && l.anyNamespace(s) ||
+				l.files != nil && likely.InEveryCluster(l.cluster, s) {
 				continue
 			}
-			text, meant := likely.Selector(l.cluster, s)
-			l.add(at{p.Key, l.peerField(p, d, r, s)},
-				fmt.Sprintf("no pod is this peer: %s", l.peerText(s, text)),
-				meantFix(meant, "name labels that pods have; until then the peer matches nobody"))
+			message, fix := l.aboutNobody(s)
+			l.add(at{p.Key, l.peerField(p, d, r, s)}, message, fix)
 		}
 	})
 }
 
-// peerText is what a selector asks for; where its namespaces are what nobody has, it says so.
-func (l *linter) peerText(s *policy.Selector, text string) string {
-	if s.Namespaces != nil && !l.anyNamespace(s) {
-		return "no namespace has " + text
+// aboutNobody says of a selector of a peer which no pod matches what is wrong, and what to do.
+func (l *linter) aboutNobody(s *policy.Selector) (message, fix string) {
+	text, meant := likely.Selector(l.cluster, s)
+	message = "no pod is this peer: "
+	noNamespace := s.Namespaces != nil && !l.anyNamespace(s)
+	switch {
+	case likely.OnNode(l.cluster, s) != "":
+		return message + likely.Nobody(l.cluster, s),
+			"allow the addresses of the node by an ipBlock, or take hostNetwork off the pod"
+	case noNamespace && l.files != nil:
+		message += "no Namespace of the files has " + text
+		if len(likely.Unlabelled(l.cluster, s)) > 0 {
+			return message + "; " + likely.Nobody(l.cluster, s),
+				"add these Namespaces to the files, or name a label that they have"
+		}
+		return message, meantFix(meant,
+			"add the Namespace and its pods to the files, which do not say its labels; "+
+				"if the cluster has none, the peer matches nobody")
+	case noNamespace:
+		message += "no namespace has " + text
+	case s.Namespaces == nil:
+		message += text + " in namespace " + s.Namespace
+	default:
+		message += text
 	}
-	if s.Namespaces == nil {
-		return text + " in namespace " + s.Namespace
-	}
-	return text
+	return message, meantFix(meant, "name labels that pods have; until then the peer matches nobody")
 }
 
 // anyNamespace reports whether a selector can select pods of a namespace that is there.

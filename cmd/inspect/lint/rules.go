@@ -126,10 +126,12 @@ func coversRanges(a, b []ruleset.PortRange) bool {
 	return true
 }
 
-// duplicatePolicies finds policies of a namespace that say the same as another one.
+// duplicatePolicies finds policies of a namespace that say the same as another one. What stands for a
+// policy that cannot be read says nothing of what is written.
 func (l *linter) duplicatePolicies() {
-	for i, p := range l.cluster.Policies {
-		for _, other := range l.cluster.Policies[:i] {
+	policies := slices.DeleteFunc(slices.Clone(l.cluster.Policies), l.isClosed)
+	for i, p := range policies {
+		for _, other := range policies[:i] {
 			same := p.Namespace == other.Namespace &&
 				reflect.DeepEqual(l.cluster.Spec(p.Key).Spec, l.cluster.Spec(other.Key).Spec)
 			if same {
@@ -140,6 +142,11 @@ func (l *linter) duplicatePolicies() {
 			}
 		}
 	}
+}
+
+// isClosed reports whether a policy stands for one of the files that cannot be read as it is meant.
+func (l *linter) isClosed(p *policy.Policy) bool {
+	return l.files != nil && l.files.Closed(p.Key)
 }
 
 // portNamesOfBlocks finds port names on egress where every peer is an ipBlock.

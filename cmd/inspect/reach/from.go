@@ -24,22 +24,32 @@ func (r Reach) Nothing() bool { return !r.others && len(r.Outside) == 0 }
 // EveryPort stands for all ports and protocols, ICMP too.
 const EveryPort = "every port"
 
-// From says what all pods of an end reach: of every workload the ports that it declares, and
-// whether all others are open, too.
+// From says what all pods of an end reach: of every workload the ports that it declares, or else those
+// that rules and Services name, and whether all others are open, too.
 func From(c *ask.Cluster, from ask.End) Reach {
 	r := Reach{From: from.Name, Workloads: []Row{}, Outside: []Range{}, Nodes: []string{},
 		NotIsolated: []string{}}
+	sent := sentPorts(c, from)
 	for _, w := range workloads(c, c.Pods) {
 		r.Asked++
-		row := Row{Workload: w.name, Of: w.pods, Ports: []string{}, AllowedBy: []string{}}
+		row := newRow(w)
+		var all []reached
 		for _, g := range w.groups {
+			ports := portsOf(c, g.Rep())
+			if len(g.Rep().Ports) == 0 {
+				ports = sortedPorts(slices.Concat(ports, sent))
+			}
 			for _, part := range parts(c, g, from) {
-				reached := row.addPorts(c, from, part)
+				on := reachedOn(c, from, part, ports)
+				if len(on.ports) == 0 {
+					continue
+				}
 				itself := len(from.Pods) == 1 && from.Pods[0].Key == part.Rep().Key
-				r.others = r.others || reached && !itself
+				r.others = r.others || !itself
+				all = addReached(all, on)
 			}
 		}
-		if row.Pods > 0 {
+		if row.addReached(all); row.Pods > 0 {
 			r.Workloads = append(r.Workloads, row)
 		}
 	}
@@ -47,28 +57,34 @@ func From(c *ask.Cluster, from ask.End) Reach {
 	return r
 }
 
-// addPorts adds the ports of a group that all of an end reaches, and reports whether there are any.
-func (row *Row) addPorts(c *ask.Cluster, from ask.End, g ask.Group) (reached bool) {
+// sentPorts returns the ports that rules for egress of an end name: what they let through need not be
+// named by anything of the receiver.
+func sentPorts(c *ask.Cluster, from ask.End) (ports []ask.Port) {
+	for _, p := range from.Pods {
+		for _, one := range deciding(c, p, ruleset.Egress) {
+			ports = append(ports, rulePorts(one.Rules[ruleset.Egress])...)
+		}
+	}
+	return sortedPorts(ports)
+}
+
+// reachedOn returns on which of some ports all of an end reaches the pods of a group, and what
+// allows it.
+func reachedOn(c *ask.Cluster, from ask.End, to ask.Group, ports []ask.Port) reached {
+	on := reached{pods: len(to.Pods)}
 	// What has no port comes first: a rule that allows it allows every port.
-	for _, port := range append([]ask.Port{{}}, g.Rep().Ports...) {
-		flows, all := between(c, from, g.Rep(), port)
+	for _, port := range sortedPorts(append([]ask.Port{{}}, ports...)) {
+		flows, all := between(c, from, to.Rep(), port)
 		if !all {
 			continue
 		}
-		reached = true
-		name := port.String()
-		if port.Protocol == ruleset.AnyProtocol {
-			name = EveryPort
+		on.by = joined(on.by, why(c, ruleset.Egress, flows))
+		covered := func(have ask.Port) bool { return covers(have, port) }
+		if !slices.ContainsFunc(on.ports, covered) {
+			on.ports = append(on.ports, port)
 		}
-		if !slices.Contains(row.Ports, name) && !slices.Contains(row.Ports, EveryPort) {
-			row.Ports = append(row.Ports, name)
-		}
-		row.note(why(c, ruleset.Egress, flows))
 	}
-	if reached {
-		row.Pods += len(g.Pods)
-	}
-	return reached
+	return on
 }
 
 // between returns the flows from an end to a pod, and whether there are some and all are allowed.

@@ -18,6 +18,10 @@ type Served struct {
 	To   string   `json:"to"`
 	Port string   `json:"port"` // tcp/8080, or other: packets without a port, such as ICMP
 	From []Sender `json:"from"`
+
+	// OwnPairs is how many pairs of its own pods there are; a workload of one pod has none, and is not
+	// missing among those who reach it.
+	OwnPairs int `json:"ownPairs"`
 }
 
 // Sender is a workload that reaches a port, by pairs of pods.
@@ -33,9 +37,9 @@ type Limits struct {
 	Port      ask.Port // the only one to ask about
 }
 
-// Workloads says for every workload and every port that it declares which workloads reach it.
-// Workloads without a declared port are asked about packets without a port. Pods on their node's
-// network are left out: no policy selects them.
+// Workloads says for every workload and every port that it declares which workloads reach it. Those
+// without a declared port are asked about the ports that rules and Services name, and without these
+// about packets without a port. Pods on their node's network are left out: no policy selects them.
 func Workloads(c *ask.Cluster, limits Limits) Matrix {
 	m := Matrix{Workloads: []string{}, Host: []string{}, Targets: []Served{}}
 	var all []workload
@@ -52,11 +56,15 @@ func Workloads(c *ask.Cluster, limits Limits) Matrix {
 		if limits.Namespace != "" && to.key.Namespace != limits.Namespace {
 			continue
 		}
-		for _, port := range to.asked(limits.Port) {
+		for _, port := range to.asked(c, limits.Port) {
 			s := Served{To: to.name, Port: portName(port), From: []Sender{}}
 			for _, from := range all {
-				if sender := v.senders(from, to, port, limits.Port.Number != 0); sender.Pairs > 0 {
+				sender := v.senders(from, to, port, limits.Port.Number != 0)
+				if sender.Pairs > 0 {
 					s.From = append(s.From, sender)
+				}
+				if from.key == to.key {
+					s.OwnPairs = sender.Of
 				}
 			}
 			m.Targets = append(m.Targets, s)
@@ -66,16 +74,21 @@ func Workloads(c *ask.Cluster, limits Limits) Matrix {
 }
 
 // asked returns the ports of a workload to ask about.
-func (w workload) asked(only ask.Port) []ask.Port {
-	ports := w.ports()
-	switch {
-	case only.Number != 0:
+func (w workload) asked(c *ask.Cluster, only ask.Port) []ask.Port {
+	if only.Number != 0 {
 		return []ask.Port{only}
-	case len(ports) == 0:
-		return []ask.Port{{}}
-	default:
-		return ports
 	}
+	ports := w.ports()
+	if len(ports) == 0 {
+		for _, g := range w.groups {
+			ports = append(ports, portsOf(c, g.Rep())...)
+		}
+		ports = sortedPorts(ports)
+	}
+	if len(ports) == 0 {
+		return []ask.Port{{}}
+	}
+	return ports
 }
 
 // senders counts the pairs of pods of two workloads that a port is allowed between; without every, of

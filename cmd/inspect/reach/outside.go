@@ -34,7 +34,11 @@ const Everybody = "everybody outside"
 func outside(c *ask.Cluster, p ask.Pod, d ruleset.Direction, port *ask.Port) []Range {
 	by := c.Isolating(p, d)
 	if len(by) == 0 {
-		return []Range{{Everybody, []string{}, everything()}}
+		free := Range{Everybody, []string{}, everything()}
+		if len(c.Auditing(p, d)) > 0 {
+			free.AllowedBy = []string{Audited}
+		}
+		return []Range{free}
 	}
 	var all []Range
 	for _, one := range by {

@@ -58,7 +58,7 @@ func TestMatrixAsksAboutKinds(t *testing.T) {
 	pairs := 0
 	all := workloads(c, c.Pods)
 	for _, to := range all {
-		for _, port := range to.asked(ask.Port{}) {
+		for _, port := range to.asked(c, ask.Port{}) {
 			for _, from := range all {
 				v.senders(from, to, port, false)
 				pairs++

@@ -5,7 +5,9 @@ import (
 	"strings"
 
 	"github.com/picket-project/picket/cmd/inspect/ask"
+	"github.com/picket-project/picket/cmd/inspect/likely"
 	"github.com/picket-project/picket/ruleset"
+	"github.com/picket-project/picket/ruleset/policy"
 )
 
 // Row is a workload that reaches a target, or that is reached.
@@ -14,7 +16,14 @@ type Row struct {
 	Pods      int      `json:"pods"`     // of the workload that reach it, or are reached
 	Of        int      `json:"of"`       // pods that the workload has
 	Ports     []string `json:"ports"`    // tcp/8080
+	Parts     []Part   `json:"parts"`    // of Pods, where they are not all reached on the same ports
 	AllowedBy []string `json:"allowedBy"`
+}
+
+// newRow is the row of a workload of which no pod counts yet.
+func newRow(w workload) Row {
+	return Row{Workload: w.name, Of: w.pods, Ports: []string{}, Parts: []Part{},
+		AllowedBy: []string{}}
 }
 
 // Access is who reaches a target.
@@ -26,19 +35,24 @@ type Access struct {
 	Outside     []Range  `json:"outside"`
 	Nodes       []string `json:"nodes"`       // whose own processes always reach it
 	Unused      []string `json:"unused"`      // labels that would get in, and that no pod has
+	UnusedWhy   []string `json:"unusedWhy"`   // what else is known of each of these; may be empty
 	NotIsolated []string `json:"notIsolated"` // pods of the target that no policy isolates
 }
 
 // NotIsolated stands where a rule would stand, if no policy isolates the pod.
 const NotIsolated = "not isolated"
 
+// Audited stands where a rule would stand, if audited policies would deny it were they enforced.
+const Audited = "audited"
+
 // WhoCan says which workloads reach all that the target is, and which addresses outside.
 func WhoCan(c *ask.Cluster, to ask.Target) Access {
 	a := Access{To: to.Name, Port: to.Port, Workloads: []Row{}, Outside: []Range{},
-		Nodes: []string{}, Unused: []string{}, NotIsolated: []string{}}
+		Nodes: []string{}, Unused: []string{}, UnusedWhy: []string{}, NotIsolated: []string{}}
 	for _, w := range workloads(c, c.Pods) {
 		a.Asked++
-		row := Row{Workload: w.name, Of: w.pods, Ports: []string{to.Port}, AllowedBy: []string{}}
+		row := newRow(w)
+		row.Ports = append(row.Ports, to.Port)
 		for _, g := range w.groups {
 			a.addGroup(c, g, to, &row)
 		}
@@ -80,18 +94,30 @@ func (r *Row) note(rules []string) {
 	}
 }
 
-// why returns the rules that allow a flow in a direction, or what else does.
+// why returns the rules that allow a flow in a direction, or what else does. Where nothing isolates the
+// subject of that direction it is what the other one says.
 func why(c *ask.Cluster, d ruleset.Direction, flows []ruleset.Flow) []string {
 	if len(flows) == 0 {
 		return nil
 	}
 	// Both families are allowed, mostly by the same rules.
-	h := c.Decide(d, flows[0])
+	if rules := reasons(c, d, flows[0]); len(rules) > 0 {
+		return rules
+	}
+	if rules := reasons(c, 1-d, flows[0]); len(rules) > 0 {
+		return rules
+	}
+	return []string{NotIsolated}
+}
+
+// reasons returns what allows a flow in one direction; none where nothing isolates the subject.
+func reasons(c *ask.Cluster, d ruleset.Direction, f ruleset.Flow) []string {
+	h := c.Decide(d, f)
 	switch {
 	case h.Decision.Own:
 		return []string{"its own node"}
-	case h.Decision.Chain == "":
-		return []string{NotIsolated}
+	case h.Decision.Audited:
+		return []string{Audited}
 	}
 	var rules []string
 	for _, o := range h.Decision.Reason {
@@ -120,9 +146,10 @@ func (a *Access) addOutside(c *ask.Cluster, to ask.Target) {
 			a.NotIsolated = append(a.NotIsolated, t.Pod.Key.String())
 		}
 		lists = append(lists, outside(c, *t.Pod, ruleset.Ingress, &t.Port))
-		for _, text := range unused(c, *t.Pod, t.Port) {
-			if !slices.Contains(a.Unused, text) {
-				a.Unused = append(a.Unused, text)
+		for _, s := range unused(c, *t.Pod, t.Port) {
+			if !slices.Contains(a.Unused, s.String()) {
+				a.Unused = append(a.Unused, s.String())
+				a.UnusedWhy = append(a.UnusedWhy, likely.Nobody(c, s))
 			}
 		}
 	}
@@ -132,8 +159,7 @@ func (a *Access) addOutside(c *ask.Cluster, to ask.Target) {
 }
 
 // unused returns the peers that rules allow a port of a pod, and that no pod is.
-func unused(c *ask.Cluster, p ask.Pod, port ask.Port) []string {
-	var texts []string
+func unused(c *ask.Cluster, p ask.Pod, port ask.Port) (peers []*policy.Selector) {
 	for _, one := range c.Isolating(p, ruleset.Ingress) {
 		for _, r := range one.Rules[ruleset.Ingress] {
 			if !allowsPort(r, p, ruleset.Ingress, &port) {
@@ -142,10 +168,10 @@ func unused(c *ask.Cluster, p ask.Pod, port ask.Port) []string {
 			for _, s := range r.Pods {
 				is := func(p ask.Pod) bool { return c.Selects(s, p) }
 				if !slices.ContainsFunc(c.Pods, is) {
-					texts = append(texts, s.String())
+					peers = append(peers, s)
 				}
 			}
 		}
 	}
-	return texts
+	return peers
 }

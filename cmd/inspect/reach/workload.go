@@ -51,8 +51,7 @@ func (w workload) ports() []ask.Port {
 	for _, g := range w.groups {
 		all = append(all, g.Rep().Ports...)
 	}
-	slices.SortFunc(all, ask.Port.Compare)
-	return slices.CompactFunc(all, ask.Port.Same)
+	return sortedPorts(all)
 }
 
 // parts splits a group whose pods are decided about alike but for their nodes: a pod and its own node

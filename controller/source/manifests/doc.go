@@ -2,7 +2,8 @@
 // agent runs. It needs no API server: the same objects are stated by files.
 //
 //	path   ─ names, stat, read ─► bytes                  root.go, input.go    I/O
-//	bytes  ─ split ─► documents ─ decode ─► objects      split.go, parse.go, decode.go, names.go
+//	bytes  ─ split ─► documents ─ decode ─► objects      split.go, parse.go, syntax.go, decode.go,
+//	                                                     names.go
 //	policy ─ checked ─► as it is, or closed              typecheck.go, duplicatekeys.go, policy.go
 //	file   ─ its last good state ─► statements           file.go
 //	object ─ the last file that states it ─► changes     claims.go

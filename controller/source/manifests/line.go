@@ -3,6 +3,7 @@ package manifests
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -37,9 +38,13 @@ func (o Objects) Place(k Key, field string) Place {
 	return Place{File: at.File, Line: first + lineOf(object, fieldPath(field)) - 1}
 }
 
-// Line returns the line at which the document of a problem starts.
+// Line returns the line of a problem if that is known, or else the one at which its document starts.
 func (o Objects) Line(p Problem) int {
 	text, first := o.document(p)
+	var syntax *SyntaxError
+	if errors.As(p.Err, &syntax) && syntax.Line > 0 && text != nil {
+		return first + syntax.Line - 1
+	}
 	if bytes.HasPrefix(text, []byte("---\n")) {
 		first++
 	}

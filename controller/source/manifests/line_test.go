@@ -1,7 +1,9 @@
 package manifests
 
 import (
+	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -55,6 +57,39 @@ items:
 	} {
 		if got := all.Place(row.of, row.field); got != (Place{path, row.line}) {
 			t.Errorf("%v %s: %v, want line %d", row.of, row.field, got, row.line)
+		}
+	}
+}
+
+// What is no YAML or JSON is on its line of the file, and people are told what to look for.
+func TestSyntaxErrorsHaveLines(t *testing.T) {
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n---\n"
+	for name, row := range map[string]struct {
+		content, what, expected string
+		line                    int
+	}{
+		"bracket.yaml": {pod + "kind: NetworkPolicy\nmetadata: {name: web\nspec: {}\n",
+			"is no YAML: did not find expected ',' or '}'", "look for a wrong indent", 6},
+		"comment.yaml": {"# one\n# two\n" + pod + "metadata: [a\n",
+			"is no YAML: did not find expected ',' or ']'", "look for a wrong indent", 7},
+		"tab.yaml": {pod + "metadata:\n\tname: x\n",
+			"is no YAML: found character that cannot start any token", "indent with spaces", 6},
+		"template.yaml": {pod + "kind: NetworkPolicy\nmetadata: {name: {{ .Name }}}\n",
+			"is no YAML: invalid map key", "it looks like a template", 6},
+		"list.json": {"{\n\"kind\": \"Pod\"}\n{\"items\": [\n1,]}", "is no JSON: invalid character",
+			"look for a wrong comma", 4},
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		write(t, filepath.Dir(path), map[string]string{name: row.content})
+		all, problems, err := Load(path)
+		if err != nil || len(problems) == 0 {
+			t.Fatal(name, err, problems)
+		}
+		var got *SyntaxError
+		last := problems[len(problems)-1]
+		if !errors.As(last, &got) || !strings.HasPrefix(got.What, row.what) ||
+			!strings.HasPrefix(got.Expected, row.expected) || all.Line(last) != row.line {
+			t.Errorf("%s: %+v, line %d, expected %+v", name, got, all.Line(last), row)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (in Input) Load() (Objects, []Problem, error) {
 }
 
 // load reads all files of a root into a state, and counts them. It keeps the texts of those that may
-// hold policies.
+// hold policies, or have problems.
 func (r root) load(into *state, texts map[string][]byte) (files int, err error) {
 	names, err := r.names()
 	if err != nil {
@@ -50,7 +50,7 @@ func (r root) load(into *state, texts map[string][]byte) (files int, err error) 
 			return 0, err
 		}
 		into.setRead(r.id(name), data, err)
-		if mentionsPolicy(data) {
+		if mentionsPolicy(data) || into.bad[r.id(name)] {
 			texts[r.pathOf(name)] = data
 		}
 	}

@@ -19,7 +19,7 @@ type Objects struct {
 	Empty      []Problem // folders and files that hold nothing
 
 	places map[Key]Problem   // where each object stands, as a Problem without an error
-	texts  map[string][]byte // the files that may hold policies
+	texts  map[string][]byte // the files that may hold policies, or have problems
 	// namespace is that of objects that state none; empty: the default one.
 	namespace string
 }

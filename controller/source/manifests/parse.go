@@ -94,7 +94,7 @@ func toJSON(c chunk) (raw []byte, duplicateKeys, err error) {
 		return nil, nil, errors.New("not UTF-8: expected YAML or JSON in UTF-8")
 	case c.json:
 		if err := json.Unmarshal(c.text, new(json.RawMessage)); err != nil {
-			return nil, nil, fmt.Errorf("parse JSON: %w", err)
+			return nil, nil, newSyntaxError(c.text, err, fmt.Errorf("parse JSON: %w", err))
 		}
 		if mentionsPolicy(c.text) {
 			duplicateKeys = duplicateKeysInJSON(c.text)
@@ -112,7 +112,7 @@ func toJSON(c chunk) (raw []byte, duplicateKeys, err error) {
 		raw, err = yaml.YAMLToJSON(c.text)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("parse YAML: %w", err)
+		return nil, nil, newSyntaxError(c.text, err, fmt.Errorf("parse YAML: %w", err))
 	}
 	return raw, nil, nil
 }

@@ -79,7 +79,7 @@ type policySource struct {
 // not even the namespace can be read, no pod is isolated.
 func (d *document) addClosed(from policySource, errs []error) {
 	key, ok := d.readKey(Policy, from.stated)
-	effect := ""
+	effect, closedKey := "", Key{}
 	if ok && isLabel(key.Namespace) {
 		closed := &networkingv1.NetworkPolicy{}
 		effect = closeSpec(&closed.Spec, from.stated)
@@ -89,12 +89,13 @@ func (d *document) addClosed(from policySource, errs []error) {
 			closed.Name = "unnamed-" + hex.EncodeToString(sum[:8])
 		}
 		d.complete(closed, Policy)
-		closedKey := Key{Policy, closed.Namespace, closed.Name}
+		closedKey = Key{Policy, closed.Namespace, closed.Name}
 		d.entries = append(d.entries, entry{key: closedKey, object: closed})
 	}
 	title := d.readTitle(Policy, from.stated, from.at)
 	for _, err := range errs {
-		d.addProblem(title, errors.New(err.Error()+effect))
+		d.problems = append(d.problems,
+			Problem{Object: title, Err: errors.New(err.Error() + effect), Closed: closedKey})
 	}
 }
 

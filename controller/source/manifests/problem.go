@@ -22,6 +22,7 @@ type Problem struct {
 	Document int    // 1-based, documents without content are not counted; 0: the whole file
 	Object   string // "Pod default/web", "item 3" of a list without a name, or empty if unknown
 	Err      error  // what is wrong and what was expected
+	Closed   Key    // the policy that isolates in place of the one that is wrong; zero: none does
 }
 
 // Error returns "file: document 2: Pod default/web: what is wrong", on one line whatever the file
