@@ -95,7 +95,7 @@ func FuzzDecode(f *testing.F) {
 				Interval: id.Kind == ruleset.Ranges}, elements)
 		}
 		ruleset.ParseSetID(string(b))
-		readDigest(string(a), []string{string(b)})
+		encoding("").readDigest(string(a), []string{string(b)})
 	})
 }
 
@@ -126,7 +126,7 @@ func TestParseSetID(t *testing.T) {
 
 func TestReadDigest(t *testing.T) {
 	contents := []string{"one", "two", "three"}
-	comment := digestComment(ruleset.Digest("chain"), contents)
+	comment := encoding("one").digestComment(ruleset.Digest("chain"), contents)
 	if len(comment) > maxComment {
 		t.Errorf("%q has %d bytes", comment, len(comment))
 	}
@@ -149,7 +149,7 @@ func TestReadDigest(t *testing.T) {
 		{"nothing", "", nil, ""},
 	}
 	for _, test := range tests {
-		if got := readDigest(test.comment, test.contents); got != test.want {
+		if got := encoding("one").readDigest(test.comment, test.contents); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}

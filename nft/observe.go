@@ -45,7 +45,7 @@ func (b *Backend) observe() (ruleset.Observed, error) {
 	if b.found, err = b.list(conn, table(0)); err != nil {
 		return none, err
 	}
-	b.found.features = *b.features
+	b.found.features, b.found.encoding = *b.features, b.encoding
 	if b.heldByOther(b.found.table) {
 		return none, ErrHeld
 	}
