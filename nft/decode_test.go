@@ -28,6 +28,25 @@ func TestMembersSurviveEncoding(t *testing.T) {
 	})
 }
 
+// What a set is given is its own, whatever it holds; an element without a key is somebody else's.
+func TestElementsWithoutAKeyAreForeign(t *testing.T) {
+	p := sample(ruleset.Drop)
+	for _, s := range p.Sets {
+		foreign, own := isForeignTo(s.ID.String()), encodeMembers(s.ID, s.Members)
+		if slices.ContainsFunc(own, foreign) || !foreign(nftables.SetElement{}) {
+			t.Errorf("%s: own elements are foreign, or one without a key is not", s.ID)
+		}
+	}
+	for _, s := range append(frameSets(), cutSets()...) {
+		if !isForeignTo(s.Name)(nftables.SetElement{}) {
+			t.Errorf("%s: an element without a key is not foreign", s.Name)
+		}
+	}
+	if isForeignTo("mine")(nftables.SetElement{}) { // it goes as a whole
+		t.Error("the elements of a set that is not ours matter")
+	}
+}
+
 // An interval is two elements: its first address and the one after its last.
 func TestEncodeRanges(t *testing.T) {
 	tests := []struct {

@@ -262,6 +262,8 @@ var mutants = []mutant{
 		"ruleset.Digest(string(e) + \"\\n\" +", "ruleset.Digest("},
 	{"an encoding is known by its text alone", "nft", "nft/encoding.go",
 		"fmt.Fprintf(&b, \"\\n%x %v\", data, err)", "_, _ = data, err"},
+	{"an element for every key is not seen", "nft", "nft/observe.go",
+		"if slices.ContainsFunc(list, isForeignTo(s.Name)) {", "if false {"},
 	{"the address that came last is a port's", "host", "controller/host/owner.go",
 		"return held.since - p.joined", "return p.joined - held.since"},
 	{"what an interface had first is forgotten", "host", "controller/host/ports.go",
