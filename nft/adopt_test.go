@@ -42,7 +42,7 @@ func TestRestartAdopts(t *testing.T) {
 }
 
 func lastComment(c ruleset.Chain) string {
-	rules := rulesOf(c)
+	rules := encoding("").rulesOf(c)
 	return rules[len(rules)-1].comment
 }
 

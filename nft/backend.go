@@ -54,6 +54,7 @@ type Backend struct {
 	longest     time.Duration // between two dials, but for transactions
 	nudged      time.Duration // how often socket is
 	features    *Features     // nil: not found out yet
+	encoding    encoding
 }
 
 // Open prepares a backend. The kernel is first asked when it is used: where that fails it is tried
@@ -64,7 +65,8 @@ func Open(o Options) *Backend {
 		locked = &Lock{NetNS: o.NetNS}
 	}
 	return &Backend{options: o, watchBuffer: 4 << 20, watchRest: 100 * time.Millisecond,
-		longest: longest, nudged: nudgeEvery, features: o.Features, locked: locked}
+		longest: longest, nudged: nudgeEvery, features: o.Features, locked: locked,
+		encoding: currentEncoding()}
 }
 
 // Features lists what the kernel can do. An error says why it can't be asked. That it has no
@@ -147,7 +149,7 @@ func (b *Backend) commit(d ruleset.Delta) error {
 	if err != nil {
 		return err
 	}
-	batch := batch{conn: conn, table: table(0)}
+	batch := batch{conn: conn, table: table(0), encoding: b.encoding}
 	if d.Clear {
 		b.clear(&batch, b.found)
 		b.found = listing{features: *b.features}

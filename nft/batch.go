@@ -15,9 +15,10 @@ import (
 
 // batch collects the messages of one transaction.
 type batch struct {
-	conn  *nftables.Conn
-	table *nftables.Table
-	errs  []error // of the library, before anything is sent
+	conn     *nftables.Conn
+	table    *nftables.Table
+	errs     []error  // of the library, before anything is sent
+	encoding encoding // of the chains that are put
 }
 
 // fail keeps an error of the library, so that nothing of the batch is sent; nil is none.
@@ -95,7 +96,7 @@ func (b *batch) putChains(chains []ruleset.PutChain) {
 		if !c.New {
 			b.conn.FlushChain(b.chain(string(c.ID)))
 		}
-		b.addRules(b.chain(string(c.ID)), rulesOf(c.Chain))
+		b.addRules(b.chain(string(c.ID)), b.encoding.rulesOf(c.Chain))
 	}
 }
 

@@ -127,18 +127,22 @@ func TestCutsAreListedAsTheyWereMade(t *testing.T) {
 
 // Somebody's change to the chain or its sets is no state that is taken for right.
 func TestCutFrameIsWatched(t *testing.T) {
+	everybody := "add element inet picket cutpairs4 { * }"
 	for _, script := range []string{
-		"flush chain inet picket cut", "flush chain inet picket cut; delete chain inet picket cut",
+		everybody, "flush chain inet picket cut", "flush chain inet picket cut; delete chain inet picket cut",
 		"add rule inet picket cut accept", "insert rule inet picket cut accept",
 		"insert rule inet picket cutoutput accept",
 		"flush chain inet picket cutoutput; delete chain inet picket cutoutput",
 	} {
+		if script == everybody && !kernelHas(t, "5.13") {
+			continue
+		}
 		newNetns(t)
 		b := open(t, Options{NoOwner: true})
 		converge(t, b, &ruleset.Program{})
 		cut(t, b, ruleset.CutChange{Add: sampleCuts()}, sampleCuts())
 		nftProgram(t, script, "-f", "-")
-		if have, err := b.Observe(t.Context()); err != nil || have.Condition != ruleset.Damaged {
+		if have, err := b.Observe(t.Context()); err != nil || have.Condition == ruleset.Intact {
 			t.Errorf("%s: condition %d, error %v", script, have.Condition, err)
 		}
 	}

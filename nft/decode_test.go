@@ -28,6 +28,25 @@ func TestMembersSurviveEncoding(t *testing.T) {
 	})
 }
 
+// What a set is given is its own, whatever it holds; an element without a key is somebody else's.
+func TestElementsWithoutAKeyAreForeign(t *testing.T) {
+	p := sample(ruleset.Drop)
+	for _, s := range p.Sets {
+		foreign, own := isForeignTo(s.ID.String()), encodeMembers(s.ID, s.Members)
+		if slices.ContainsFunc(own, foreign) || !foreign(nftables.SetElement{}) {
+			t.Errorf("%s: own elements are foreign, or one without a key is not", s.ID)
+		}
+	}
+	for _, s := range append(frameSets(), cutSets()...) {
+		if !isForeignTo(s.Name)(nftables.SetElement{}) {
+			t.Errorf("%s: an element without a key is not foreign", s.Name)
+		}
+	}
+	if isForeignTo("mine")(nftables.SetElement{}) { // it goes as a whole
+		t.Error("the elements of a set that is not ours matter")
+	}
+}
+
 // An interval is two elements: its first address and the one after its last.
 func TestEncodeRanges(t *testing.T) {
 	tests := []struct {
@@ -95,7 +114,7 @@ func FuzzDecode(f *testing.F) {
 				Interval: id.Kind == ruleset.Ranges}, elements)
 		}
 		ruleset.ParseSetID(string(b))
-		readDigest(string(a), []string{string(b)})
+		encoding("").readDigest(string(a), []string{string(b)})
 	})
 }
 
@@ -126,7 +145,7 @@ func TestParseSetID(t *testing.T) {
 
 func TestReadDigest(t *testing.T) {
 	contents := []string{"one", "two", "three"}
-	comment := digestComment(ruleset.Digest("chain"), contents)
+	comment := encoding("one").digestComment(ruleset.Digest("chain"), contents)
 	if len(comment) > maxComment {
 		t.Errorf("%q has %d bytes", comment, len(comment))
 	}
@@ -149,7 +168,7 @@ func TestReadDigest(t *testing.T) {
 		{"nothing", "", nil, ""},
 	}
 	for _, test := range tests {
-		if got := readDigest(test.comment, test.contents); got != test.want {
+		if got := encoding("one").readDigest(test.comment, test.contents); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}

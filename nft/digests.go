@@ -14,36 +14,38 @@ const digestFormat = "chain of %d rules, digest %s content %s"
 
 // setDigest gives one of a chain's rules the comment that Observe recognizes the chain by: what the
 // chain should be, and a digest of what its rules read like in the kernel.
-func setDigest(rules []rule, at int, c ruleset.Chain) {
+func (e encoding) setDigest(rules []rule, at int, c ruleset.Chain) {
 	rules[at].comment = ""
-	rules[at].comment = digestComment(c.Digest(), contentsOf(rules))
+	rules[at].comment = e.digestComment(c.Digest(), contentsOf(rules))
 }
 
 // digestComment is the comment that a chain is recognized by: how many rules it has, its digest,
-// and a digest of the contents of its rules, where the rule with this comment counts without it.
-func digestComment(digest string, contents []string) string {
-	content := ruleset.Digest(strings.Join(contents, "\n"))
+// and one of the contents of its rules and of how they were encoded. The rule with this comment
+// counts without it.
+func (e encoding) digestComment(digest string, contents []string) string {
+	content := ruleset.Digest(string(e) + "\n" + strings.Join(contents, "\n"))
 	return fmt.Sprintf(digestFormat, len(contents), digest, content)
 }
 
-// digest returns the digest of a chain in the kernel; it is empty where somebody changed its rules.
+// digest returns the digest of a chain in the kernel; it is empty where somebody changed its rules,
+// or another version encoded them.
 func (l listing) digest(chain string) string {
 	contents := l.contents(chain)
 	for i, r := range l.rules[chain] {
 		if text := commentOf(r); strings.HasPrefix(text, "chain of ") {
 			contents[i] = content(l.exprTexts(r), "")
-			return readDigest(text, contents)
+			return l.encoding.readDigest(text, contents)
 		}
 	}
 	return ""
 }
 
 // readDigest returns the digest of a comment if the rest of that comment tells of these contents.
-func readDigest(comment string, contents []string) string {
+func (e encoding) readDigest(comment string, contents []string) string {
 	var total int
 	var digest, content string
 	n, _ := fmt.Sscanf(comment, digestFormat, &total, &digest, &content)
-	if n != 3 || digestComment(digest, contents) != comment {
+	if n != 3 || e.digestComment(digest, contents) != comment {
 		return ""
 	}
 	return digest

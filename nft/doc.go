@@ -51,8 +51,9 @@
 // What a rule matches is built from terms, each of which holds its text and its expressions side by
 // side (term.go, bridge.go, cut.go). The kernel's rules are never parsed: the rule of a chain that
 // logs carries a digest of what the chain should hold, and one of what its rules read like in the
-// kernel, so that Observe sees whether anybody changed them (digests.go). The last rule of a pod's
-// chain names the policies that isolate the pod (comments.go).
+// kernel and of how this version encodes rules, so that Observe sees whether anybody changed them
+// (digests.go), or another version wrote them (encoding.go). The last rule of a pod's chain names
+// the policies that isolate the pod (comments.go).
 //
 // A transaction is atomic for rules, not for sets and maps: steps.go splits a delta so that no
 // packet on its way passes by that. README.md says how to read the tables.

@@ -18,6 +18,7 @@ type listing struct {
 	// of the elements of the sets that say who is behind which interface
 	behind    behindCounts
 	features  Features                         // of the kernel; the form of the frame depends on them
+	encoding  encoding                         // that chains must have
 	strict    bool                             // the frame is that of a strict program
 	sets      map[string]*nftables.Set         // that have a name
 	anonymous map[string][]nftables.SetElement // of sets that stand in rules

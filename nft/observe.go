@@ -45,7 +45,7 @@ func (b *Backend) observe() (ruleset.Observed, error) {
 	if b.found, err = b.list(conn, table(0)); err != nil {
 		return none, err
 	}
-	b.found.features = *b.features
+	b.found.features, b.found.encoding = *b.features, b.encoding
 	if b.heldByOther(b.found.table) {
 		return none, ErrHeld
 	}
@@ -82,12 +82,12 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 		}
 	}
 	for _, s := range l.sets {
-		if _, _, cut := parseCutSet(s.Name); cut {
-			continue // Cuts reads them
-		}
 		list, err := elements(conn, s)
 		if err != nil {
 			return o, err
+		}
+		if slices.ContainsFunc(list, isForeignTo(s.Name)) {
+			return ruleset.Observed{Condition: ruleset.Lost}, nil
 		}
 		readSet(&o, s, list)
 	}
@@ -95,7 +95,17 @@ func (l listing) observed(conn *nftables.Conn) (ruleset.Observed, error) {
 	return o, nil
 }
 
-// readSet takes the elements of one set in, if it is one of ours.
+// isForeignTo tells which elements of a set of ours nobody here can have made, by their keys: one
+// for every key that has no element (nft writes it *, Linux 5.13) has none. The library can't
+// delete it, so its table must be made anew.
+func isForeignTo(set string) func(nftables.SetElement) bool {
+	own := ownSet(set)
+	return func(e nftables.SetElement) bool {
+		return own != nil && len(e.Key) != int(own.KeyType.Bytes)
+	}
+}
+
+// readSet takes the elements of one set in, if it is one of ours; Cuts reads those of cuts.
 func readSet(o *ruleset.Observed, s *nftables.Set, elements []nftables.SetElement) {
 	if s.Name == linkSet {
 		for _, e := range elements {

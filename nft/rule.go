@@ -75,14 +75,19 @@ func (t term) encode(c *nftables.Conn, table *nftables.Table) ([]expr.Any, error
 // rulesOf turns a chain into rules: those of its steps in their order, then those of its end. The
 // first rule of the end has the digest of the whole chain for a comment, the last one the policies
 // that isolate the pod, or are audited.
-func rulesOf(c ruleset.Chain) []rule {
-	var rules []rule
+func (e encoding) rulesOf(c ruleset.Chain) []rule {
+	rules := stepsRules(c)
+	end := len(rules)
+	rules = append(rules, endRules(c)...)
+	e.setDigest(rules, end, c)
+	return rules
+}
+
+// stepsRules turns the steps of a chain into rules, in their order.
+func stepsRules(c ruleset.Chain) (rules []rule) {
 	for _, s := range c.Steps {
 		rules = append(rules, stepRules(s, c)...)
 	}
-	end := len(rules)
-	rules = append(rules, endRules(c)...)
-	setDigest(rules, end, c)
 	return rules
 }
 

@@ -25,7 +25,7 @@ func TestChainThatLeadsOnward(t *testing.T) {
 func wantRules(t *testing.T, c ruleset.Chain, want ...string) {
 	t.Helper()
 	var lines []string
-	for _, r := range rulesOf(c) {
+	for _, r := range encoding("").rulesOf(c) {
 		text, _, _ := strings.Cut(r.text(), " comment ")
 		lines = append(lines, text)
 	}
@@ -61,7 +61,7 @@ func TestEndThatAudits(t *testing.T) {
 			End: ruleset.EndAudit, Policies: []string{"shop/db", "shop/deny"}}
 		wantRules(t, c, `limit rate 10/second burst 20 packets log prefix "picket audit `+
 			string(id)+` " group 86`, "counter "+onward)
-		rules := rulesOf(c)
+		rules := encoding("").rulesOf(c)
 		if got := rules[len(rules)-1].comment; got != "audited: db, deny" {
 			t.Errorf("comment %q", got)
 		}

@@ -36,10 +36,7 @@ func Listing(p *ruleset.Program, kernel Features) string {
 		}
 	}
 	b.WriteString(frameText(frame(kernel.formOf(p.Strict, countBehind(p.Sets)))))
-	for _, c := range p.Chains {
-		b.WriteString(chainText(string(c.ID), "", rulesOf(c)))
-	}
-	b.WriteString("}\n")
+	b.WriteString(chainsText(p.Chains) + "}\n")
 	return b.String()
 }
 
@@ -58,10 +55,17 @@ func ListingOfPart(p *ruleset.Program) string {
 	for _, s := range p.Sets {
 		b.WriteString(namedSetText(s))
 	}
-	for _, c := range p.Chains {
-		b.WriteString(chainText(string(c.ID), "", rulesOf(c)))
+	b.WriteString(chainsText(p.Chains) + "}\n")
+	return b.String()
+}
+
+// chainsText prints chains of a program one after another.
+func chainsText(chains []ruleset.Chain) string {
+	var b strings.Builder
+	encoding := currentEncoding()
+	for _, c := range chains {
+		b.WriteString(chainText(string(c.ID), "", encoding.rulesOf(c)))
 	}
-	b.WriteString("}\n")
 	return b.String()
 }
 

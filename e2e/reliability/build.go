@@ -49,13 +49,15 @@ func compile(ctx context.Context, dir string, args ...string) error {
 // edit is another text for one place of a source file.
 type edit struct{ file, old, new string }
 
-// nextLayout is that of another version, which differs in a comment of the frame, in each backend.
+// nextLayout is that of another version, which differs in a comment of the frame, in each backend, and
+// with nftables in how many packets of a burst a pod's chain logs.
 func nextLayout(source string) (edits []edit) {
 	for _, file := range []string{"nft/layout.go", "nft/iptables/frame.go"} {
 		edits = append(edits, edit{filepath.Join(source, file), `"errors about what was allowed"`,
 			`"errors about what was permitted"`})
 	}
-	return edits
+	return append(edits, edit{filepath.Join(source, "nft/term.go"), "Burst: logBurst}",
+		"Burst: logBurst + 1}"})
 }
 
 // overlaid makes edits, one of a file, and the overlay by which the compiler takes them. The source

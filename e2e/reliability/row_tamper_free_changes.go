@@ -56,6 +56,8 @@ var wholeTable = []string{
 	"chain inet picket forward { policy drop; }",
 	"add chain inet picket mine { type filter hook forward priority -5; policy accept; }",
 	"add set inet picket mine { type ipv4_addr; }",
+	"add element inet picket egress4 { * : accept }", // the kernel refuses it before Linux 5.13
+	"add element inet picket pods6-nodes { * }",
 }
 
 // pick chooses an object of a kind, if there is one.

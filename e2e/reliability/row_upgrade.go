@@ -32,7 +32,7 @@ func (upgrade) Inject(s *testbed) error {
 
 // swap replaces an agent by another program, which must replace the table.
 func (s *testbed) swap(a *agent, program string, signal syscall.Signal) error {
-	before, err := s.layout(a.node)
+	before, err := s.marks(a.node)
 	if err != nil {
 		return err
 	}
@@ -44,18 +44,27 @@ func (s *testbed) swap(a *agent, program string, signal syscall.Signal) error {
 	if err := a.awaitReady(patience); err != nil {
 		return err
 	}
-	after, err := s.layout(a.node)
-	if err == nil && after == before {
-		err = fmt.Errorf("%s: the rules still have the layout %s", a.node, before)
+	after, err := s.marks(a.node)
+	for i, mark := range before {
+		if err == nil && mark != "" && after[i] == mark {
+			err = fmt.Errorf("%s: the rules still have: %s", a.node, mark)
+		}
 	}
 	return err
 }
 
-// layoutMark is what differs between the layouts: what the table says of its own, in a comment, or
-// the rule of iptables itself.
-var layoutMark = regexp.MustCompile(`layout [a-z0-9]+|errors about what was \w+`)
+// versionMarks are what differs between the versions: what the table says of its layout, in a comment,
+// or the rule of iptables itself; and, with nftables alone, a rule in every pod's chain.
+var versionMarks = [...]*regexp.Regexp{
+	regexp.MustCompile(`layout [a-z0-9]+|errors about what was \w+`),
+	regexp.MustCompile(`burst \d+ packets`),
+}
 
-func (s *testbed) layout(node string) (string, error) {
+// marks finds them on a node; one that is not there is empty.
+func (s *testbed) marks(node string) (found [len(versionMarks)]string, err error) {
 	text, err := s.ruleset(node)
-	return layoutMark.FindString(text), err
+	for i, mark := range versionMarks {
+		found[i] = mark.FindString(text)
+	}
+	return found, err
 }

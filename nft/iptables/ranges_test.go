@@ -42,7 +42,7 @@ func TestTamperedRangesAreRepaired(t *testing.T) {
 		return k.sets[name].elements
 	}
 	want := elementsOf()
-	for _, deed := range []string{"add SET 10.0.0.0/8", "add SET 10.9.0.0/16",
+	for _, deed := range []string{"add SET 0.0.0.0/1", "add SET 10.0.0.0/8", "add SET 10.9.0.0/16",
 		"add SET 11.9.0.0/16", "add SET 12.0.0.0/7 nomatch", "-exist add SET 11.0.0.0/8 nomatch",
 		"del SET 11.0.0.0/8"} {
 		words := strings.Fields("ipset " + strings.ReplaceAll(deed, "SET", name))
@@ -66,10 +66,10 @@ func TestStrangeElementsAreRepaired(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := setName(setID(ruleset.AddressPorts, ruleset.IPv4), denying, "")
+	behind := setName(ruleset.Behind(ruleset.IPv4), accepting, "")
 	for _, deed := range []string{"-exist add picket-taken4 10.244.0.0/16 nomatch",
 		"add " + named + " 10.9.9.9,icmp:echo-request",
-		"-exist add " + setName(ruleset.Behind(ruleset.IPv4), accepting, "") +
-			" 10.244.1.5,cni wildcard"} {
+		"-exist add " + behind + " 10.244.1.5,cni wildcard", "add " + behind + " 0.0.0.0/0,cni0"} {
 		for _, b := range []*Backend{b, Open(Options{})} {
 			run(t, "", strings.Fields("ipset "+deed)...)
 			if have, err := b.Observe(t.Context()); err != nil ||
@@ -78,7 +78,7 @@ func TestStrangeElementsAreRepaired(t *testing.T) {
 			}
 			converge(t, b, p)
 		}
-		for _, word := range []string{"nomatch", "icmp:", "wildcard"} {
+		for _, word := range []string{"nomatch", "icmp:", "wildcard", "0.0.0.0/0,"} {
 			if text := run(t, "", "ipset", "save"); strings.Contains(text, word) {
 				t.Errorf("%s: it is still there:\n%s", deed, text)
 			}
