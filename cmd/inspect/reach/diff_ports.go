@@ -130,12 +130,7 @@ func (s states) namedBy(w workload, d ruleset.Direction) (named []policy.Ports) 
 func (s states) deciding(c *ask.Cluster, w workload, d ruleset.Direction) (by []*policy.Policy) {
 	seen := map[*policy.Policy]bool{}
 	for _, g := range w.groups {
-		own := c.Isolating(g.Rep(), d)
-		// Whose policies decide about an address that several pods state is not known here.
-		if c.Disputed(g.Rep()) {
-			own = c.Policies
-		}
-		for _, p := range own {
+		for _, p := range deciding(c, g.Rep(), d) {
 			if !seen[p] {
 				seen[p], by = true, append(by, p)
 			}

@@ -75,17 +75,9 @@ func leadsTo(s *corev1.Service, p ask.Pod) bool {
 // rulePorts returns the first and the last port of each range that rules have.
 func rulePorts(rules []policy.Rule) (ports []ask.Port) {
 	for _, r := range rules {
-		for _, p := range r.Ports {
-			ports = append(ports, endsOfPorts(p)...)
-		}
+		ports = append(ports, endsOfPorts(r.Ports)...)
 	}
 	return ports
-}
-
-// sortedPorts sorts ports, and keeps each once.
-func sortedPorts(ports []ask.Port) []ask.Port {
-	slices.SortFunc(ports, ask.Port.Compare)
-	return slices.CompactFunc(ports, ask.Port.Same)
 }
 
 // covers reports whether whoever is reached on a port is reached on another one, too: without a number
