@@ -268,6 +268,10 @@ func TestDiffOfWhatNoPodDeclares(t *testing.T) {
 			besides + `ingress: [{ports: [{port: 7000, endPort: 7002}]}]}`, besides + `ingress: []}`,
 			[]string{"a/web b/lone tcp/7001 IPv6", "internet b/lone tcp/7001 "},
 		},
+		"the address of a node": {
+			`egress: [{to: [{ipBlock: {cidr: 10.77.0.11/32}}]}]}`, `egress: []}`,
+			[]string{"b/lone 10.77.0.11/32 other "},
+		},
 		"a port for a namespace with another label": {
 			labelled + "\npatch namespace a {metadata: {labels: {team: x}}}", labelled,
 			[]string{"a/web b/lone tcp/5432 "},
