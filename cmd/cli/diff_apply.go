@@ -45,8 +45,8 @@ func appliedOver[T interface {
 	return after
 }
 
-// isOfCluster reports whether an object is as a cluster shows it. Of any other all that is written is what
-// is applied.
+// isOfCluster reports whether an object is as a cluster shows it. Of any other all that is written is
+// what is applied.
 func isOfCluster(o metav1.Object) bool {
 	created := o.GetCreationTimestamp()
 	return o.GetUID() != "" || o.GetResourceVersion() != "" || !created.IsZero() ||

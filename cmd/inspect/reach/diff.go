@@ -34,7 +34,7 @@ type Isolation struct {
 }
 
 // Link is a port between two workloads that is cut or opened, between all or some of their pods.
-// One of them can be the internet, or addresses that a changed policy names.
+// One of them can be the internet, or a range of addresses that policies decide about alike.
 type Link struct {
 	From   string `json:"from"`
 	To     string `json:"to"`

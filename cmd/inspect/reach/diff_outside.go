@@ -11,9 +11,9 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// outsideOf returns what is outside for a workload: the internet, and the ranges that all policies about
-// the workload decide about alike, where a change of policies can matter. The internet stands for the
-// ranges that are decided about as it is.
+// outsideOf returns what is outside for a workload: the internet, and ranges that its policies decide
+// about alike, where a change of policies can matter. The internet stands for all that is decided about
+// as it is.
 func (s *states) outsideOf(w workload, d ruleset.Direction) []workload {
 	if !s.anyCanChange(d, w) {
 		return nil
@@ -21,11 +21,12 @@ func (s *states) outsideOf(w workload, d ruleset.Direction) []workload {
 	internet := s.before.Outside()
 	outside := []workload{{name: ask.Internet, addrs: internet}}
 	lists, always := s.blocksOf(w, d)
+	everywhere := s.changesEverywhere(w, d)
 	for _, p := range partsOf(lists) {
 		isInternet := slices.ContainsFunc(p.ranges, func(r ruleset.Range) bool {
 			return slices.ContainsFunc(internet, r.Contains)
 		})
-		if !p.changed && !s.changesEverywhere(w, d) {
+		if !p.changed && !everywhere {
 			continue
 		}
 		named := slices.Clone(always)
@@ -89,8 +90,8 @@ type blockList struct {
 	changed bool // the policy is
 }
 
-// blocksOf returns the ipBlocks of the rules about a workload, of both states, and the ports of the rules
-// that have every peer.
+// blocksOf returns the ipBlocks of the rules about a workload, of both states, and the ports of the
+// rules that have every peer.
 func (s *states) blocksOf(w workload, d ruleset.Direction) (lists []blockList, always []policy.Ports) {
 	at := map[string]int{}
 	for state, c := range s.both() {
@@ -120,8 +121,8 @@ func (s *states) blocksOf(w workload, d ruleset.Direction) (lists []blockList, a
 	return lists, always
 }
 
-// changesEverywhere reports whether a change can matter at addresses that no changed policy names: a rule
-// of one has every peer, or pods begin or cease to be isolated.
+// changesEverywhere reports whether a change can matter at addresses that no changed policy names: a
+// rule of one has every peer, or pods begin or cease to be isolated.
 func (s *states) changesEverywhere(w workload, d ruleset.Direction) bool {
 	for _, g := range w.groups {
 		was, is := s.before.Isolating(g.Rep(), d), s.after.Isolating(g.Rep(), d)
@@ -220,8 +221,8 @@ func (s *states) findNodes() {
 	}
 }
 
-// addrIn returns an address of a range that nobody states: pods are asked about by themselves. Where there
-// is none, it is one of a node alone, which it names.
+// addrIn returns an address of a range that nobody states: pods are asked about by themselves. Where
+// there is none, it is one of a node alone, which it names.
 func (s *states) addrIn(r ruleset.Range) (found netip.Addr, node string, ok bool) {
 	first := r.First
 	if first.IsUnspecified() {
@@ -231,7 +232,8 @@ func (s *states) addrIn(r ruleset.Range) (found netip.Addr, node string, ok bool
 		if !s.before.IsStated(a) && !s.after.IsStated(a) {
 			return a, "", true
 		}
-		if name := s.nodes[a]; node == "" && name != "" && !s.before.HasPodAt(a) && !s.after.HasPodAt(a) {
+		ofPod := s.before.HasPodAt(a) || s.after.HasPodAt(a)
+		if name := s.nodes[a]; node == "" && name != "" && !ofPod {
 			found, node, ok = a, name, true
 		}
 	}

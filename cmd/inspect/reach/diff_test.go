@@ -210,6 +210,8 @@ func TestDiffOfWhatNoPodDeclares(t *testing.T) {
 		"policy b/changed {podSelector: {}, policyTypes: [Ingress], "
 	const sender = "\n" + `policy a/web {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], ` +
 		`egress: [{ports: [{port: 6500}]}]}`
+	const labelled = `ingress: [{from: [{namespaceSelector: {matchLabels: {team: x}}}], ` +
+		`ports: [{port: 5432}]}]}`
 	for name, c := range map[string]struct {
 		before, after string
 		cuts          []string // some of those that there must be
@@ -265,6 +267,14 @@ func TestDiffOfWhatNoPodDeclares(t *testing.T) {
 		"between the ports of another policy": {
 			besides + `ingress: [{ports: [{port: 7000, endPort: 7002}]}]}`, besides + `ingress: []}`,
 			[]string{"a/web b/lone tcp/7001 IPv6", "internet b/lone tcp/7001 "},
+		},
+		"the address of a node": {
+			`egress: [{to: [{ipBlock: {cidr: 10.77.0.11/32}}]}]}`, `egress: []}`,
+			[]string{"b/lone 10.77.0.11/32 other "},
+		},
+		"a port for a namespace with another label": {
+			labelled + "\npatch namespace a {metadata: {labels: {team: x}}}", labelled,
+			[]string{"a/web b/lone tcp/5432 "},
 		},
 		"a port of another policy alone": {
 			`ingress: [{}]}` + sender, `ingress: []}` + sender,

@@ -87,8 +87,10 @@ func changedWorlds(r *rand.Rand, w *oracle.World) (before, after oracle.World) {
 func withBlock(r *rand.Rand, np *networkingv1.NetworkPolicy, name string) *networkingv1.NetworkPolicy {
 	np = np.DeepCopy()
 	np.Name, np.Annotations = name, nil
-	prefix := netip.PrefixFrom(netip.MustParseAddr("172.20.30.40"), []int{8, 12, 16, 24, 32}[r.IntN(5)])
-	peers := []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: prefix.Masked().String()}}}
+	bits := []int{8, 12, 16, 24, 32}[r.IntN(5)]
+	block := netip.PrefixFrom(netip.MustParseAddr("172.20.30.40"), bits)
+	peers := []networkingv1.NetworkPolicyPeer{
+		{IPBlock: &networkingv1.IPBlock{CIDR: block.Masked().String()}}}
 	np.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
 	np.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: peers}}
 	return np
@@ -115,7 +117,8 @@ func allPorts(states ...*ask.Cluster) []ask.Port {
 				for _, r := range slices.Concat(p.Rules[:]...) {
 					for _, ports := range r.Ports {
 						for _, x := range ports.Ranges {
-							numbers = append(numbers, int(x.First)-1, int(x.First), int(x.Last), int(x.Last)+1)
+							numbers = append(numbers, int(x.First)-1, int(x.First), int(x.Last),
+								int(x.Last)+1)
 						}
 					}
 				}
@@ -232,7 +235,10 @@ func (x *wholeDiff) checkRanges(b, a *ask.Cluster) {
 			for d, names := range [][2]string{{l.From, l.To}, {l.To, l.From}} {
 				r, isRange := rangeOf(names[0])
 				for _, addr := range beside {
-					if isRange && r.Contains(addr) && !x.says(linkOf{b.Pods, names[1], d}, addr, ports[l.Port], sense) {
+					if !isRange || !r.Contains(addr) {
+						continue
+					}
+					if !x.says(linkOf{b.Pods, names[1], d}, addr, ports[l.Port], sense) {
 						x.t.Fatalf("world %d: %+v is told of, and %s is decided about otherwise", x.seed, l, addr)
 					}
 				}
@@ -257,7 +263,8 @@ func (x *wholeDiff) says(l linkOf, addr netip.Addr, port ask.Port, sense int) bo
 		ends := [2]ask.Pod{{Addrs: []netip.Addr{addr}}, p}
 		from, to := ends[l.at], ends[1-l.at]
 		worlds := [2]*oracle.World{x.before, x.after}
-		changes, _ := lost(families(worlds[sense], from, to, port), families(worlds[1-sense], from, to, port))
+		changes, _ := lost(families(worlds[sense], from, to, port),
+			families(worlds[1-sense], from, to, port))
 		return changes
 	})
 }
