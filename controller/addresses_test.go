@@ -147,8 +147,9 @@ func TestStrictNodeClosesAtOnce(t *testing.T) {
 	}
 }
 
-// Rules that let unknown pods through, as an agent with --unknown-pods=allow leaves them, stay until it is
-// known which pods there are: else all that run would be cut off for as long as the API server is away.
+// Rules that let unknown pods through, as an agent with --unknown-pods=allow leaves them, stay
+// until it is known which pods there are: else all that run would be cut off for as long as the API
+// server is away.
 func TestStrictNodeLeavesWholeRulesThatAreNot(t *testing.T) {
 	k, source := &kernel{}, make(script)
 	m := &machine{ranges: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}}
@@ -196,7 +197,8 @@ func TestStrictNodeIsWatchedAtOnce(t *testing.T) {
 	eventually(t, "it is repaired", func() bool { return strings.Contains(k.program(), "10.244.1.0/24") })
 }
 
-// Where nothing but the host tells of ranges, it is said as soon as it tells of none, or of some again.
+// Where nothing but the host tells of ranges, it is said as soon as it tells of none, or of some
+// again.
 func TestLostRangeIsSaid(t *testing.T) {
 	ranges := []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}
 	k, m, source := &kernel{}, &machine{ranges: ranges}, make(script)

@@ -55,8 +55,8 @@ func (c *Controller) commit(ctx context.Context) {
 		err = c.Firewall.Apply(ctx, delta)
 	}
 	if err != nil {
-		// It may be in force for all that, and is not seen as a difference then: whatever follows from
-		// a change has to follow from it, too.
+		// It may be in force for all that, and is not seen as a difference then: whatever follows
+		// from a change has to follow from it, too.
 		c.reviewLater(delta)
 		c.bridge.unknown = true
 		c.failed(ctx, err)
@@ -82,9 +82,9 @@ func (c *Controller) commit(ctx context.Context) {
 	c.logCommit(ctx, delta, time.Since(start))
 }
 
-// replaceOthers has what another backend has left removed once this one holds all of it: on bridges,
-// where it is not known what belongs there before the host has said how pods are attached, and of open
-// connections, which the other one may cut.
+// replaceOthers has what another backend has left removed once this one holds all of it: on
+// bridges, where it is not known what belongs there before the host has said how pods are attached,
+// and of open connections, which the other one may cut.
 func (c *Controller) replaceOthers(ctx context.Context) {
 	wired := c.Host == nil || c.host.wired
 	cut := !c.reviews() || c.review.looked || c.review.failures > mostUnread
@@ -94,11 +94,12 @@ func (c *Controller) replaceOthers(ctx context.Context) {
 	c.kernel.inForce.Do(func() { go c.removeOthers(ctx) })
 }
 
-// mostUnread is how often connections may not be read before nobody waits for them any more: on a kernel
-// that cannot list them, nothing is cut.
+// mostUnread is how often connections may not be read before nobody waits for them any more: on a
+// kernel that cannot list them, nothing is cut.
 const mostUnread = 3
 
-// removeOthers tries until it succeeds: rules that nobody keeps in step deny what is allowed by now.
+// removeOthers tries until it succeeds: rules that nobody keeps in step deny what is allowed by
+// now.
 func (c *Controller) removeOthers(ctx context.Context) {
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
 		err := c.InForce(ctx)

@@ -67,8 +67,8 @@ func at(list []ruleset.Dispatch, a string) bool {
 	return slices.ContainsFunc(list, func(e ruleset.Dispatch) bool { return e.Addr == addr(a) })
 }
 
-// A pod that is gone from the API and still runs is denied after a restart of the agent, too, as long
-// as its address is behind its interface. One that is not there is forgotten at once.
+// A pod that is gone from the API and still runs is denied after a restart of the agent, too, as
+// long as its address is behind its interface. One that is not there is forgotten at once.
 func TestDepartedPodStaysIsolatedAfterARestart(t *testing.T) {
 	for _, denyUnknown := range []bool{false, true} {
 		t.Run(fmt.Sprint("unknown pods are denied: ", denyUnknown), func(t *testing.T) {

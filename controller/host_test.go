@@ -143,8 +143,8 @@ func (h *rootedHost) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 func (h *rootedHost) Filtered() bool { return true }
 func (h *rootedHost) Filter() error  { return nil }
 
-// An address that has another pod now is not bound to the interface of the pod before: until the host
-// has said where the new one is, its packets would be dropped.
+// An address that has another pod now is not bound to the interface of the pod before: until the
+// host has said where the new one is, its packets would be dropped.
 func TestReusedAddressIsNotBoundToItsFormerInterface(t *testing.T) {
 	k, source, h := &kernel{}, make(script), &rootedHost{link: "veth-old"}
 	ctl := start(t, Config{Firewall: k, Source: source, Host: h, Recheck: time.Hour})
@@ -209,12 +209,13 @@ func (h failingHost) Prepare(pods []netip.Addr) (ruleset.Wiring, error) {
 	return h.bridged.Prepare(pods)
 }
 
-// What another backend has left on bridges stays until this one has put its own there, also where the
-// host does not say at first what there is.
+// What another backend has left on bridges stays until this one has put its own there, also where
+// the host does not say at first what there is.
 func TestInForceWaitsForTheHost(t *testing.T) {
 	for _, restarted := range []bool{false, true} {
 		source, f, k := script(make(chan Mail)), &fence{}, &kernel{}
-		// The base chains are there after a restart, so that nothing has bridges looked at for them.
+		// The base chains are there after a restart, so that nothing has bridges looked at for
+		// them.
 		if restarted {
 			delta := ruleset.Diff(ruleset.Observed{}, &ruleset.Program{})
 			if err := k.memory.Apply(t.Context(), delta); err != nil {

@@ -12,8 +12,8 @@ import (
 
 // Connections is what is open through this node.
 type Connections interface {
-	// Review hands over those that keep wants, some at a time, and ends what decide wants to end. It
-	// may take long; the loop does not wait for it.
+	// Review hands over those that keep wants, some at a time, and ends what decide wants to end.
+	// It may take long; the loop does not wait for it.
 	Review(ctx context.Context, keep func(ruleset.Connection) bool, decide ruleset.DecideFates) error
 	// ReviewOf is Review for those with an address at one end. The loop waits for it.
 	ReviewOf(ctx context.Context, end netip.Addr, decide ruleset.DecideFates) error
@@ -57,8 +57,8 @@ type review struct {
 	looked    bool          // all that was open at the start has been looked at
 	failures  int           // since the last look that went well
 	took      time.Duration // by the last look
-	// unlifted says that a commit failed which may be in force for all that, so any cut can be of what
-	// is allowed by now.
+	// unlifted says that a commit failed which may be in force for all that, so any cut can be of
+	// what is allowed by now.
 	unlifted bool
 	lost     bool // such a commit made the table or its frame anew, without what is cut
 	touched  bool // somebody else may have changed what is cut
@@ -133,8 +133,8 @@ func (c *Controller) reviewLater(delta ruleset.Delta) {
 	}
 }
 
-// doubtCuts has the cuts read anew where they may be gone from the kernel: with a table or a frame that
-// was made anew, or by somebody else's hand.
+// doubtCuts has the cuts read anew where they may be gone from the kernel: with a table or a frame
+// that was made anew, or by somebody else's hand.
 func (c *Controller) doubtCuts(ctx context.Context, delta ruleset.Delta) {
 	if delta.Clear || delta.Frame || c.review.lost {
 		c.review.cuts = nil
@@ -161,8 +161,8 @@ func (c *Controller) movedOwn() (moved []netip.Addr) {
 	return moved
 }
 
-// schedule has a look begin after a pause, or earlier if one is due before that: however often it is
-// called, the look begins. While there is one, its end begins the next.
+// schedule has a look begin after a pause, or earlier if one is due before that: however often it
+// is called, the look begins. While there is one, its end begins the next.
 func (r *review) schedule(pause time.Duration) {
 	at := time.Now().Add(pause)
 	if at.Before(r.notBefore) {
@@ -174,8 +174,8 @@ func (r *review) schedule(pause time.Duration) {
 	}
 }
 
-// recheckCuts is for the recheck: what the kernel cuts is read anew, and what conntrack knows of it,
-// now and then.
+// recheckCuts is for the recheck: what the kernel cuts is read anew, and what conntrack knows of
+// it, now and then.
 func (c *Controller) recheckCuts(ctx context.Context) {
 	if !c.compareCuts(ctx) {
 		return
@@ -186,8 +186,8 @@ func (c *Controller) recheckCuts(ctx context.Context) {
 	}
 }
 
-// compareCuts reads what the kernel cuts, if anything should be cut. Where somebody else has changed
-// that, all connections are looked at anew. It reports whether it was read.
+// compareCuts reads what the kernel cuts, if anything should be cut. Where somebody else has
+// changed that, all connections are looked at anew. It reports whether it was read.
 func (c *Controller) compareCuts(ctx context.Context) bool {
 	if !c.reviews() || c.review.cuts.len() == 0 {
 		return false

@@ -27,12 +27,12 @@ type bridgeState struct {
 	routed  bool // it keeps pods of shared bridges from saying what routers say
 }
 
-// newBridgeState returns the state before anything was put on bridges: what an earlier process has put
-// there can be for policies that are gone.
+// newBridgeState returns the state before anything was put on bridges: what an earlier process has
+// put there can be for policies that are gone.
 func newBridgeState() bridgeState { return bridgeState{retry: newRetryTimer(), unknown: true} }
 
-// separate does so after each change that it can depend on: of policies, nodes, and what the host says.
-// Where it fails the node is ready: it is a second fence.
+// separate does so after each change that it can depend on: of policies, nodes, and what the host
+// says. Where it fails the node is ready: it is a second fence.
 func (c *Controller) separate(ctx context.Context, d ruleset.Delta) {
 	c.bridge.unknown = c.bridge.unknown || d.Frame
 	if c.Separator == nil || c.Host == nil || !c.source.whole || !c.host.wired {

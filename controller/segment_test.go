@@ -175,8 +175,8 @@ func TestSegmentOfAnEarlierAgentGoes(t *testing.T) {
 	eventually(t, "nothing is on the bridge", func() bool { return f.ports() == 0 })
 }
 
-// A kernel that never keeps pods apart on bridges does not keep another backend's rules, which are removed
-// again and again until that succeeds, and not before open connections were looked at.
+// A kernel that never keeps pods apart on bridges does not keep another backend's rules, which are
+// removed again and again until that succeeds, and not before open connections were looked at.
 func TestOtherBackendGoesInTheEnd(t *testing.T) {
 	source, w := script(make(chan Mail)), newWire()
 	w.slow = make(chan bool)

@@ -39,8 +39,8 @@ func (c *Controller) closing(ctx context.Context) (ruleset.Delta, error) {
 	if err != nil {
 		return ruleset.Delta{}, err
 	}
-	// Whole rules that let unknown pods through are of an agent that was told to. They stay until it is
-	// known which pods there are: without that, all of them would be denied.
+	// Whole rules that let unknown pods through are of an agent that was told to. They stay until
+	// it is known which pods there are: without that, all of them would be denied.
 	if have.Condition == ruleset.Intact && !have.Strict {
 		return ruleset.Delta{}, nil
 	}

@@ -111,7 +111,8 @@ func TestForeignChangeBetweenTwoApplies(t *testing.T) {
 }
 
 // Whatever the kernel refuses, it refuses as a whole; afterwards the backend works on. Where
-// deletions have a transaction of their own (before 6.2), only that one is undone when it is refused.
+// deletions have a transaction of their own (before 6.2), only that one is undone when it is
+// refused.
 func TestRefusedDeltaChangesNothing(t *testing.T) {
 	for _, atOnce := range []bool{true, false} {
 		newNetns(t)

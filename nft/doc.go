@@ -30,8 +30,8 @@
 //
 //	table bridge picket: what pods that share a bridge may say there (segment.go)
 //
-// The steps of a chain become rules in their order. Accept goes on to arrival or accepts, deny logs,
-// counts and drops, and pass returns.
+// The steps of a chain become rules in their order. Accept goes on to arrival or accepts, deny
+// logs, counts and drops, and pass returns.
 //
 // A pod's chain with many rules looks the port up in a map of the same name, which leads to
 // chains of peers (peers/DIRECTION-DIGEST): one that finds the packet's peer consents, else the

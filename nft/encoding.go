@@ -31,7 +31,8 @@ func encodingOf(chains []ruleset.Chain) encoding {
 	return encoding(ruleset.Digest(strings.Join(texts, "\n")))
 }
 
-// sentText describes all that is sent for a rule, also what the kernel does not show as it was sent.
+// sentText describes all that is sent for a rule, also what the kernel does not show as it was
+// sent.
 func (r rule) sentText() string {
 	var b strings.Builder
 	b.WriteString(r.text())

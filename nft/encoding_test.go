@@ -47,8 +47,8 @@ func TestAnotherEncodingReplacesRulesOnly(t *testing.T) {
 	}
 }
 
-// A change of anything that is sent for a rule is another encoding, also of what the kernel does not
-// show: registers, for one.
+// A change of anything that is sent for a rule is another encoding, also of what the kernel does
+// not show: registers, for one.
 func TestEverythingThatIsSentIsOfTheEncoding(t *testing.T) {
 	base := func() rule {
 		ports := toPorts(ruleset.TCP, []ruleset.PortRange{{First: 1, Last: 1}, {First: 3, Last: 3}})

@@ -10,14 +10,14 @@ import (
 )
 
 // Script prints the program as text for `nft -f`: it replaces the table in one transaction, and
-// what `nft list table inet picket` shows afterwards is what it shows after Backend.Apply, on a kernel
-// that can do what the features say.
+// what `nft list table inet picket` shows afterwards is what it shows after Backend.Apply, on a
+// kernel that can do what the features say.
 func Script(p *ruleset.Program, kernel Features) string {
 	return fmt.Sprintf("table inet %s\ndelete table inet %[1]s\n\n%s", tableName, Listing(p, kernel))
 }
 
-// Listing prints the program as `nft -s list table inet picket` does where it is in force, but for the
-// order of some elements.
+// Listing prints the program as `nft -s list table inet picket` does where it is in force, but for
+// the order of some elements.
 func Listing(p *ruleset.Program, kernel Features) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "table inet %s {\n", tableName)

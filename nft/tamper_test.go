@@ -172,8 +172,8 @@ var objectTamperings = []tampering{
 	{name: "everything deleted", script: "flush ruleset"},
 }
 
-// catchAlls add an element for every key that has none to a set or map of every kind but ranges: for
-// those the nft program ends with a fault (1.0.6). Before Linux 5.13 there are none.
+// catchAlls add an element for every key that has none to a set or map of every kind but ranges:
+// for those the nft program ends with a fault (1.0.6). Before Linux 5.13 there are none.
 func catchAlls(t *testing.T) (list []tampering) {
 	t.Helper()
 	if !kernelHas(t, "5.13") {

@@ -76,7 +76,7 @@ var mutants = []mutant{
 	{"what the host refuses waits for the recheck", "controller", "controller/host.go",
 		"c.host.retry.after(again)", "_ = again"},
 	{"what bridges refuse waits for the recheck", "controller", "controller/segment.go",
-		"c.bridge.retry.after(err)", ""},
+		"c.bridge.retry.after(unlessUnsupported(err))", ""},
 	{"ports of one pod lead another's way", "graph", "controller/graph/selector.go",
 		"if source.ID.Kind == ruleset.PortMap {", "if false {"},
 	{"chains that ports lead to are not counted", "graph", "controller/graph/resolve.go",

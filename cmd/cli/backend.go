@@ -110,8 +110,8 @@ func iptablesChoice(why string) choice {
 		func(context.Context) (bool, error) { return cleanupNFTables(lock) }}
 }
 
-// inForce is called when all rules are in force, until it succeeds: what the other backend has left can
-// go from then on, so that no packet is decided about by neither of them.
+// inForce is called when all rules are in force, until it succeeds: what the other backend has left
+// can go from then on, so that no packet is decided about by neither of them.
 func (c choice) inForce(ctx context.Context, log *slog.Logger) error {
 	limitMemory()
 	removed, err := c.removeOther(ctx)
@@ -121,8 +121,8 @@ func (c choice) inForce(ctx context.Context, log *slog.Logger) error {
 	return err
 }
 
-// cleanupNFTables removes the tables of nftables, if there are any. lock is the process's own, if it
-// has one.
+// cleanupNFTables removes the tables of nftables, if there are any. lock is the process's own, if
+// it has one.
 func cleanupNFTables(lock *nft.Lock) (removed bool, err error) {
 	b := nft.Open(nft.Options{Lock: lock})
 	removed, err = b.Cleanup()

@@ -111,8 +111,8 @@ var errOnNode = errors.New("a node is looked at by root; expected to be run as r
 func (o *checkOptions) checkCluster(ctx context.Context) (parts []looked, asked bool) {
 	config, _, err := o.Config()
 	if err != nil {
-		// Before a node is part of a cluster there is none to be asked. A kubeconfig that is there, or
-		// was named, and does not work is part of the answer.
+		// Before a node is part of a cluster there is none to be asked. A kubeconfig that is there,
+		// or was named, and does not work is part of the answer.
 		if errors.Is(err, input.ErrNoCluster) && !o.NamesCluster() {
 			return nil, false
 		}

@@ -223,7 +223,8 @@ items:
 `
 
 // lookAtPackets has the verb sandbox try a policy on packets between pods of a bridge that exists
-// for that only. The verb would load br_netfilter, which changes what passes the firewall of this node.
+// for that only. The verb would load br_netfilter, which changes what passes the firewall of this
+// node.
 func lookAtPackets(ctx context.Context, settings, program string) looked {
 	if _, err := os.Stat(settings); err != nil {
 		return looked{"packets", unclear, "none were sent: br_netfilter is not loaded"}

@@ -131,8 +131,8 @@ func TestLookAtKernel(t *testing.T) {
 	}
 }
 
-// ebtablesIn reports whether there is legacy ebtables where do does something: the backend iptables uses
-// it for what is on bridges.
+// ebtablesIn reports whether there is legacy ebtables where do does something: the backend iptables
+// uses it for what is on bridges.
 func ebtablesIn(do func(func() error) error) bool {
 	return do(func() error {
 		kernel, err := ebtables.Dial()
@@ -209,7 +209,8 @@ func TestLegacyChains(t *testing.T) {
 	}
 }
 
-// Nobody is told of a cluster that there is none of; one that was meant and cannot be asked is told.
+// Nobody is told of a cluster that there is none of; one that was meant and cannot be asked is
+// told.
 func TestCheckWithoutACluster(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken")

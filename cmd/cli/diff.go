@@ -120,8 +120,8 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// target is the namespace of policies that state none, as kubectl apply finds it: that of -n, or of the
-// cluster's context.
+// target is the namespace of policies that state none, as kubectl apply finds it: that of -n, or of
+// the cluster's context.
 func (o *diffOptions) target() (string, error) {
 	if o.Namespace != "" || len(o.base) > 0 {
 		return o.Namespace, nil
@@ -130,8 +130,8 @@ func (o *diffOptions) target() (string, error) {
 	return namespace, err
 }
 
-// tellProblems tells what is wrong with files that state a change, and counts it; the rest is compared.
-// That they state no pods is not wrong.
+// tellProblems tells what is wrong with files that state a change, and counts it; the rest is
+// compared. That they state no pods is not wrong.
 func tellProblems(stderr io.Writer, in *inspect.Input) int {
 	lines := slices.Clone(in.Unclear)
 	for _, p := range slices.Concat(in.Wrong, in.Empty) {

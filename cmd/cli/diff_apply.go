@@ -13,8 +13,8 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// applied returns the objects with others applied over them. With merge, labels and annotations of a
-// cluster's objects that nobody has applied stay, as with kubectl apply.
+// applied returns the objects with others applied over them. With merge, labels and annotations of
+// a cluster's objects that nobody has applied stay, as with kubectl apply.
 func applied(base, over policy.Objects, merge bool) policy.Objects {
 	base.Policies = appliedOver(base.Policies, over.Policies, merge)
 	// Labels of namespaces decide which peers a policy has.
@@ -45,24 +45,24 @@ func appliedOver[T interface {
 	return after
 }
 
-// isOfCluster reports whether an object is as a cluster shows it. Of any other all that is written is
-// what is applied.
+// isOfCluster reports whether an object is as a cluster shows it. Of any other all that is written
+// is what is applied.
 func isOfCluster(o metav1.Object) bool {
 	created := o.GetCreationTimestamp()
 	return o.GetUID() != "" || o.GetResourceVersion() != "" || !created.IsZero() ||
 		len(o.GetManagedFields()) > 0
 }
 
-// mergeMeta adds the labels and annotations of what is replaced, but for those that were applied the
-// last time and are not any more.
+// mergeMeta adds the labels and annotations of what is replaced, but for those that were applied
+// the last time and are not any more.
 func mergeMeta(object, old metav1.Object) {
 	labels, annotations := lastApplied(old)
 	object.SetLabels(merged(object.GetLabels(), old.GetLabels(), labels))
 	object.SetAnnotations(merged(object.GetAnnotations(), old.GetAnnotations(), annotations))
 }
 
-// lastApplied returns the keys of the labels and annotations that were applied to an object: those that
-// kubectl apply has noted, and those that server-side appliers own.
+// lastApplied returns the keys of the labels and annotations that were applied to an object: those
+// that kubectl apply has noted, and those that server-side appliers own.
 func lastApplied(o metav1.Object) (labels, annotations map[string]bool) {
 	labels, annotations = map[string]bool{}, map[string]bool{}
 	var last struct{ Metadata metav1.ObjectMeta }
@@ -84,8 +84,8 @@ func lastApplied(o metav1.Object) (labels, annotations map[string]bool) {
 	return labels, annotations
 }
 
-// ownedFields is what of metadata.managedFields is about labels and annotations (FieldsV1): the field
-// NAME has the key f:NAME.
+// ownedFields is what of metadata.managedFields is about labels and annotations (FieldsV1): the
+// field NAME has the key f:NAME.
 type ownedFields struct {
 	Metadata struct {
 		Labels      map[string]json.RawMessage `json:"f:labels"`

@@ -8,7 +8,8 @@ import (
 )
 
 // What only the cluster has of labels and annotations stays, as with kubectl apply, unless it was
-// applied the last time; with --replace it goes, and what only a file has that is no cluster's, too.
+// applied the last time; with --replace it goes, and what only a file has that is no cluster's,
+// too.
 func TestDiffAppliesAsKubectlDoes(t *testing.T) {
 	t.Setenv("LC_ALL", "C")
 	const pods = `
@@ -116,8 +117,8 @@ func TestDiffOfNothing(t *testing.T) {
 	}
 }
 
-// The end of an audit in git is told of, and files that are not there are those of the flag that names
-// them.
+// The end of an audit in git is told of, and files that are not there are those of the flag that
+// names them.
 func TestDiffOfFiles(t *testing.T) {
 	t.Setenv("LC_ALL", "C")
 	dir := t.TempDir()

@@ -24,8 +24,8 @@ func foldHelp(root *cobra.Command) {
 	})
 }
 
-// foldedHelp folds the lines of a help. What is above the usage is sentences, whose lines are filled
-// anew; below it each line stands by itself.
+// foldedHelp folds the lines of a help. What is above the usage is sentences, whose lines are
+// filled anew; below it each line stands by itself.
 func foldedHelp(text string, width int) string {
 	if width == 0 {
 		return text

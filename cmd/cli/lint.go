@@ -79,8 +79,8 @@ func runLint(cmd *cobra.Command, o *answerOptions) error {
 	return err
 }
 
-// shown returns the findings about objects of a namespace, itself, and what is in none, such as a file
-// that can't be read; all where it is empty.
+// shown returns the findings about objects of a namespace, itself, and what is in none, such as a
+// file that can't be read; all where it is empty.
 func shown(findings []lint.Finding, namespace string) []lint.Finding {
 	return slices.DeleteFunc(findings, func(f lint.Finding) bool {
 		_, name, _ := strings.Cut(f.Object, " ")

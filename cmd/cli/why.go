@@ -195,8 +195,8 @@ func (p *page) why(a why.Answer) {
 	}
 }
 
-// wouldDeny names the audited policies that would deny what is shown, with their namespaces. One can
-// do so in both directions.
+// wouldDeny names the audited policies that would deny what is shown, with their namespaces. One
+// can do so in both directions.
 func wouldDeny(a why.Answer) []string {
 	var names []string
 	for _, h := range a.Directions {

@@ -37,8 +37,8 @@ func (in *Input) addressExpanded() error {
 		if err := c.addressPod(p, c.node(p.Spec.NodeName)); err != nil {
 			return fmt.Errorf("pod %s/%s: %w", p.Namespace, p.Name, err)
 		}
-		// Nodes can have no ranges, or of one family only, and a pod on its node's network has no others
-		// than the node's.
+		// Nodes can have no ranges, or of one family only, and a pod on its node's network has no
+		// others than the node's.
 		for _, f := range families {
 			has := len(InFamilies(policy.PodAddrs(p), []ruleset.Family{f})) > 0
 			if !has && (!p.Spec.HostNetwork || len(p.Status.PodIPs) == 0) {

@@ -45,7 +45,8 @@ func Read(from manifests.Input) (*Input, error) {
 	in := &Input{all: all, from: strings.Join(names(from), ", ")}
 	in.Services, in.Foreign = all.Services, all.Foreign
 	in.Wrong, in.Empty = problems, all.Empty
-	// An agent reads no folders below those that it is given, no standard input, and builds nothing.
+	// An agent reads no folders below those that it is given, no standard input, and builds
+	// nothing.
 	in.Copied = from.Recursive || slices.Contains(from.Paths, manifests.Stdin) ||
 		len(from.Texts) > 0
 	for _, p := range slices.Concat(problems, all.Empty) {

@@ -10,8 +10,8 @@ import (
 	"github.com/picket-project/picket/controller/source/manifests"
 )
 
-// Which addresses of nodes are made up is known, also of a workload beside pods that state addresses;
-// what a Node or a pod states is none of them.
+// Which addresses of nodes are made up is known, also of a workload beside pods that state
+// addresses; what a Node or a pod states is none of them.
 func TestMadeUpAddressesOfNodes(t *testing.T) {
 	const host = `
 ---

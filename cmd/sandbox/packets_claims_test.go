@@ -211,8 +211,9 @@ func TestDepartedPodsOnRealPackets(t *testing.T) {
 	r.agree(w)
 }
 
-// A new agent knows nothing of a pod that was deleted by force before, or while none ran, and denies it
-// as long as its address is behind its interface. Nobody else's packets are denied for that.
+// A new agent knows nothing of a pod that was deleted by force before, or while none ran, and
+// denies it as long as its address is behind its interface. Nobody else's packets are denied for
+// that.
 func TestDepartedPodsOutliveTheirAgentOnRealPackets(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		t.Run(fmt.Sprintf("strict %t", strict), func(t *testing.T) {

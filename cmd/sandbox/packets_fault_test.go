@@ -186,8 +186,8 @@ func TestTerminatingNamespaceOnRealPackets(t *testing.T) {
 	r.agree(again)
 }
 
-// A new agent, whom nobody tells of the policies that are deleted, denies the pods of a namespace that
-// terminates as well, until they are gone.
+// A new agent, whom nobody tells of the policies that are deleted, denies the pods of a namespace
+// that terminates as well, until they are gone.
 func TestTerminatingNamespaceOutlivesTheAgentOnRealPackets(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	w := terminating.world(t)

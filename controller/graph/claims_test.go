@@ -42,8 +42,8 @@ func dispatched(g *graph.Graph) string {
 	return strings.Join(words, " ")
 }
 
-// isolatedBefore says whom an earlier process has isolated: the pod that is there still, and one that
-// no object tells of, in one direction.
+// isolatedBefore says whom an earlier process has isolated: the pod that is there still, and one
+// that no object tells of, in one direction.
 var isolatedBefore = graph.IsolatedSet{Dispatch: map[ruleset.Subject]ruleset.ChainID{
 	{Direction: ruleset.Ingress, Addr: netip.MustParseAddr("10.244.1.5")}: "ingress/a/web",
 	{Direction: ruleset.Ingress, Addr: netip.MustParseAddr("10.244.1.7")}: "ingress/a/job",

@@ -19,8 +19,8 @@ type PodGone struct{ Key policy.Key }
 // NamespaceSet says that a namespace is there, new or changed.
 type NamespaceSet struct{ Namespace policy.Namespace }
 
-// NamespaceAsked says what a namespace was when a server was asked for it, which can be older or newer
-// than what NamespaceSet has said.
+// NamespaceAsked says what a namespace was when a server was asked for it, which can be older or
+// newer than what NamespaceSet has said.
 type NamespaceAsked struct{ Namespace policy.Namespace }
 
 // NamespaceGone says that a namespace is deleted.
@@ -55,8 +55,8 @@ type HostSet struct {
 // others are not.
 type BehindSet struct{ Addrs []netip.Addr }
 
-// IsolatedSet says which chains the kernel has for whom, by rules of an earlier process. Subjects that
-// no pod is at are taken for departed pods, of which BehindSet tells more.
+// IsolatedSet says which chains the kernel has for whom, by rules of an earlier process. Subjects
+// that no pod is at are taken for departed pods, of which BehindSet tells more.
 type IsolatedSet struct {
 	Dispatch map[ruleset.Subject]ruleset.ChainID
 }

@@ -49,8 +49,8 @@ func sandboxTests(name, shows, pattern string, minutes int) check {
 		run: fmt.Sprintf("$BIN/sandbox.test -test.v -test.timeout 0 -test.run '%s'", pattern)}
 }
 
-// queueMore has the kernel keep packets for a while for programs that wait for the processor, so that
-// what is missing was not lost there.
+// queueMore has the kernel keep packets for a while for programs that wait for the processor, so
+// that what is missing was not lost there.
 const queueMore = "echo 67108864 >/proc/sys/net/core/rmem_max && " +
 	"echo 100000 >/proc/sys/net/core/netdev_max_backlog && "
 
@@ -73,9 +73,9 @@ func (c check) and(command string) check {
 	return c
 }
 
-// boots are all checks, by how the machine is started. None is without hooks for bridges: they are no
-// module, but a part of nf_tables (CONFIG_NF_TABLES_BRIDGE) that all of these kernels have. That they are
-// missing is pretended, by the check "lesser kernels".
+// boots are all checks, by how the machine is started. None is without hooks for bridges: they are
+// no module, but a part of nf_tables (CONFIG_NF_TABLES_BRIDGE) that all of these kernels have. That
+// they are missing is pretended, by the check "lesser kernels".
 func boots() []boot {
 	return []boot{
 		{memory: 3072, checks: slices.Concat(basics(), packets(), onBridges(), faults())},
@@ -149,8 +149,8 @@ func packets() []check {
 	}
 }
 
-// loadEbtables loads the modules of legacy ebtables, which only checks of it have: where others find
-// them, the backend iptables holds more.
+// loadEbtables loads the modules of legacy ebtables, which only checks of it have: where others
+// find them, the backend iptables holds more.
 const loadEbtables = "modprobe -a ebtables ebtable_nat ebtable_filter ebt_arp ebt_ip ebt_ip6 ebt_vlan; "
 
 // onBridges are about what legacy ebtables holds for the backend iptables.

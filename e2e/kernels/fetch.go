@@ -76,8 +76,8 @@ func newDebianAt(ctx context.Context, dir, suite, mirror string) (debian, error)
 	return d, d.update(ctx)
 }
 
-// publicMirror is for machines that have apt, but not from Debian; archived has the suites that nobody
-// supports any more, as bullseye, which mirrors drop some time after that.
+// publicMirror is for machines that have apt, but not from Debian; archived has the suites that
+// nobody supports any more, as bullseye, which mirrors drop some time after that.
 const (
 	publicMirror = "http://deb.debian.org"
 	archived     = "http://archive.debian.org"
@@ -134,8 +134,8 @@ func (d debian) newest(ctx context.Context, prefix string) (string, error) {
 }
 
 // fetch returns the kernel's image, which it downloads and unpacks unless it is in the cache. Where
-// nobody can be asked which is the newest, it is the one that was the last time. One process at a time
-// does that; others that use the cache wait.
+// nobody can be asked which is the newest, it is the one that was the last time. One process at a
+// time does that; others that use the cache wait.
 func (k kernel) fetch(ctx context.Context, cache string) (image, error) {
 	unlock, err := lockCache(cache)
 	if err != nil {
@@ -292,8 +292,8 @@ done
 exit 1
 `
 
-// fetchNft returns a program that is the nft of the kernel's release of Debian. One in the cache that
-// does not run is fetched again.
+// fetchNft returns a program that is the nft of the kernel's release of Debian. One in the cache
+// that does not run is fetched again.
 func (k kernel) fetchNft(ctx context.Context, cache string) (program string, err error) {
 	dir := filepath.Join(cache, "nft", k.nft)
 	program = filepath.Join(dir, "nft")

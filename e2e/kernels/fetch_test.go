@@ -39,7 +39,8 @@ func TestFetchWithoutNetwork(t *testing.T) {
 	}
 }
 
-// aptWithout is an apt whose machine has a mirror; it finds a suite only where its sources name that place.
+// aptWithout is an apt whose machine has a mirror; it finds a suite only where its sources name
+// that place.
 const aptWithout = `#!/bin/sh
 case "$*" in
 *indextargets*) echo "Debian http://mirror.example/debian/" ;;
@@ -47,7 +48,8 @@ case "$*" in
 esac
 `
 
-// A suite that the mirror has dropped is asked for where old ones go; elsewhere that does not matter.
+// A suite that the mirror has dropped is asked for where old ones go; elsewhere that does not
+// matter.
 func TestOldSuiteIsInTheArchive(t *testing.T) {
 	for place, isOld := range map[string]bool{"http://mirror.example/debian-security old": false,
 		"http://archive.debian.org/debian-security old": true} {

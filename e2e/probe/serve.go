@@ -90,8 +90,8 @@ func overflowed() (count int) {
 	return count
 }
 
-// unread sums up the queues of all sockets in this network namespace, from /proc/net/udp and its like.
-// That of a listening socket is of connections.
+// unread sums up the queues of all sockets in this network namespace, from /proc/net/udp and its
+// like. That of a listening socket is of connections.
 func unread() (count int) {
 	for _, name := range []string{"udp", "udp6", "tcp", "tcp6"} {
 		data, _ := os.ReadFile("/proc/net/" + name)

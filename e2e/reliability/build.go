@@ -49,8 +49,8 @@ func compile(ctx context.Context, dir string, args ...string) error {
 // edit is another text for one place of a source file.
 type edit struct{ file, old, new string }
 
-// nextLayout is that of another version, which differs in a comment of the frame, in each backend, and
-// with nftables in how many packets of a burst a pod's chain logs.
+// nextLayout is that of another version, which differs in a comment of the frame, in each backend,
+// and with nftables in how many packets of a burst a pod's chain logs.
 func nextLayout(source string) (edits []edit) {
 	for _, file := range []string{"nft/layout.go", "nft/iptables/frame.go"} {
 		edits = append(edits, edit{filepath.Join(source, file), `"errors about what was allowed"`,

@@ -99,8 +99,8 @@ func (t *tampering) once() error {
 	return errors.Join(err, t.checkForeign(script))
 }
 
-// settle waits until the servers have read what their sockets hold, and says what has arrived then. On a
-// slow machine that can be all that was sent in the seconds in which nobody had the processor.
+// settle waits until the servers have read what their sockets hold, and says what has arrived then.
+// On a slow machine that can be all that was sent in the seconds in which nobody had the processor.
 func (t *tampering) settle() (arrivals, error) {
 	for stop := time.Now().Add(t.slowly(givenUp)); ; {
 		t.testbed.sleep(20 * time.Millisecond)
@@ -142,8 +142,8 @@ func (t *tampering) repair(script string) error {
 	return err
 }
 
-// isLate reports whether a time is over a limit, not by what the machine held the agent up alone, or
-// by being as slow as is said of it.
+// isLate reports whether a time is over a limit, not by what the machine held the agent up alone,
+// or by being as slow as is said of it.
 func (t *tampering) isLate(took, limit time.Duration, s span) bool {
 	limit = t.slowly(limit)
 	if took <= limit {

@@ -53,8 +53,8 @@ func (s *testbed) swap(a *agent, program string, signal syscall.Signal) error {
 	return err
 }
 
-// versionMarks are what differs between the versions: what the table says of its layout, in a comment,
-// or the rule of iptables itself; and, with nftables alone, a rule in every pod's chain.
+// versionMarks are what differs between the versions: what the table says of its layout, in a
+// comment, or the rule of iptables itself; and, with nftables alone, a rule in every pod's chain.
 var versionMarks = [...]*regexp.Regexp{
 	regexp.MustCompile(`layout [a-z0-9]+|errors about what was \w+`),
 	regexp.MustCompile(`burst \d+ packets`),

@@ -27,8 +27,8 @@ func allowing(s ruleset.Set) *ruleset.Program {
 	return p
 }
 
-// Whatever somebody does to a set of ranges is undone: where ranges touch then, or overlap, where an
-// element is turned off, and where one is no element of ours.
+// Whatever somebody does to a set of ranges is undone: where ranges touch then, or overlap, where
+// an element is turned off, and where one is no element of ours.
 func TestTamperedRangesAreRepaired(t *testing.T) {
 	newNetns(t)
 	b, p := Open(Options{}), allowing(blocks)

@@ -15,18 +15,19 @@ import (
 const (
 	trips    = 1000
 	tripTime = 20 * time.Microsecond
-	// mostSlower bounds Limit: a processor that is translated in software is about ten times slower.
+	// mostSlower bounds Limit: a processor that is translated in software is about ten times
+	// slower.
 	mostSlower = 20
-	// mostWaited bounds Wait. Half a second must stay below the ten after which the kernel gives up on
-	// an address that does not answer, and tests that wait for nothing must end.
+	// mostWaited bounds Wait. Half a second must stay below the ten after which the kernel gives up
+	// on an address that does not answer, and tests that wait for nothing must end.
 	mostWaited = 6
 )
 
 // Speed is how many times slower than a usual machine this one is, at least 1.
 type Speed float64
 
-// Limit is by when something has to have happened that takes less time than that on a usual machine.
-// It costs time only where something is broken.
+// Limit is by when something has to have happened that takes less time than that on a usual
+// machine. It costs time only where something is broken.
 func (s Speed) Limit(usual time.Duration) time.Duration { return s.times(usual, mostSlower) }
 
 // Wait is how long what should not happen is waited for.

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// A limit is never shorter than on a usual machine, and grows with the machine's slowness up to a most.
+// A limit is never shorter than on a usual machine, and grows with the machine's slowness up to a
+// most.
 func TestScales(t *testing.T) {
 	for _, row := range []struct {
 		speed       Speed

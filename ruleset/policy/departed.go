@@ -36,9 +36,9 @@ func UnnamedPolicies() []*Policy {
 	return policies
 }
 
-// LostPolicy returns a policy that isolates a pod in a direction and allows nothing, in the place of
-// those that nobody can tell of any more. What selects a pod by labels that it must have selects all
-// that have its labels, so this one does.
+// LostPolicy returns a policy that isolates a pod in a direction and allows nothing, in the place
+// of those that nobody can tell of any more. What selects a pod by labels that it must have selects
+// all that have its labels, so this one does.
 func LostPolicy(p Pod, d ruleset.Direction) *Policy {
 	// No object has an underscore in its name.
 	name := d.String() + "_before-restart_" + ruleset.Digest(fmt.Sprint(p.Labels))

@@ -64,8 +64,8 @@ func parseAddr(text string) (netip.Addr, bool) {
 	return a.WithZone(""), err == nil
 }
 
-// without finds what a name that was given without a namespace means in this one. Where the namespace
-// was hardly meant, the error says how to give another.
+// without finds what a name that was given without a namespace means in this one. Where the
+// namespace was hardly meant, the error says how to give another.
 func (c *Cluster) without(word string, k policy.Key) (End, error) {
 	e, err := c.named(word, k)
 	if errors.Is(err, ErrUnknown) && (c.CheckNamespace(k.Namespace) != nil || c.isElsewhere(k)) {
@@ -213,8 +213,8 @@ func (c *Cluster) receiver(name, namespace string) (End, error) {
 }
 
 // ClusterAddrs returns the addresses that a Service has inside of the cluster (spec.clusterIPs),
-// sorted. Those of load balancers and its externalIPs are not among them: whether they are translated
-// before a policy sees them depends on the way that packets take.
+// sorted. Those of load balancers and its externalIPs are not among them: whether they are
+// translated before a policy sees them depends on the way that packets take.
 func ClusterAddrs(s *corev1.Service) []netip.Addr {
 	return policy.ParseAddrs(append([]string{s.Spec.ClusterIP}, s.Spec.ClusterIPs...))
 }
@@ -235,8 +235,8 @@ func (c *Cluster) PodsOf(s *corev1.Service) []Pod {
 	return pods
 }
 
-// unknown says that nothing has a name, and which names are like it, or why nothing can be asked of what
-// has it.
+// unknown says that nothing has a name, and which names are like it, or why nothing can be asked of
+// what has it.
 func (c *Cluster) unknown(kind string, k policy.Key) error {
 	if err := c.unaddressed(kinds[strings.ToLower(kind)], k); err != nil {
 		return err
@@ -257,8 +257,8 @@ func (c *Cluster) unknown(kind string, k policy.Key) error {
 	return fmt.Errorf("%s %s: %w%s", what, k, ErrUnknown, meant(k.Name, names))
 }
 
-// unaddressed says of a pod, or of a workload, that it has no address, or ended; nil: it is not there. An
-// empty kind is any.
+// unaddressed says of a pod, or of a workload, that it has no address, or ended; nil: it is not
+// there. An empty kind is any.
 func (c *Cluster) unaddressed(kind string, k policy.Key) error {
 	for _, p := range c.Objects.Pods {
 		w, own := WorkloadOf(p), policy.Key{Namespace: p.Namespace, Name: p.Name} == k
@@ -276,8 +276,8 @@ func (c *Cluster) unaddressed(kind string, k policy.Key) error {
 	return nil
 }
 
-// CheckNamespace returns ErrUnknown, with the name that was probably meant, unless something is in the
-// namespace, or it is an object.
+// CheckNamespace returns ErrUnknown, with the name that was probably meant, unless something is in
+// the namespace, or it is an object.
 func (c *Cluster) CheckNamespace(name string) error {
 	known := slices.Clone(c.NamespaceNames())
 	for _, p := range c.Policies {

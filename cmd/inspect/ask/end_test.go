@@ -191,8 +191,8 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// What is no name of the namespace that counts where none is given says how to give one, and a misspelt
-// name does not.
+// What is no name of the namespace that counts where none is given says how to give one, and a
+// misspelt name does not.
 func TestNamesWithoutNamespace(t *testing.T) {
 	c := shop(t)
 	for namespace, want := range map[string]string{
@@ -208,8 +208,8 @@ func TestNamesWithoutNamespace(t *testing.T) {
 	}
 }
 
-// Packets to a Service's address go to its pods at their addresses of the same family; who sends from
-// the address is no pod.
+// Packets to a Service's address go to its pods at their addresses of the same family; who sends
+// from the address is no pod.
 func TestAddressesOfServices(t *testing.T) {
 	c := shop(t)
 	for text, want := range map[string]string{"10.96.0.10:53/udp": "10.0.1.3", "[fd96::a]:53/udp": "fd00::3"} {

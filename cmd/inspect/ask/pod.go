@@ -72,8 +72,8 @@ func newPod(p *corev1.Pod) (pod Pod, ok bool) {
 	return pod, true
 }
 
-// declaredPorts returns the ports that the containers of a pod declare, each once for every name that
-// it has, sorted.
+// declaredPorts returns the ports that the containers of a pod declare, each once for every name
+// that it has, sorted.
 func declaredPorts(p *corev1.Pod) []Port {
 	var ports []Port
 	for _, c := range policy.LastingContainers(p) {

@@ -31,8 +31,8 @@ type Ask struct {
 
 // Target finds what TO:PORT[/PROTOCOL] or TO/icmp means: shop/api:8080, kube-system/dns:53/udp,
 // shop/api:http, [fd00::1]:80. The protocol is tcp unless it is said, or unless what has the port
-// has it with another one only. Without a port it is the only one that the pods declare. The address
-// of a Service means its pods.
+// has it with another one only. Without a port it is the only one that the pods declare. The
+// address of a Service means its pods.
 func (c *Cluster) Target(text, namespace string) (Target, error) {
 	name, port, proto, err := splitTarget(text)
 	if err != nil {
@@ -85,8 +85,8 @@ func splitTarget(text string) (name, port string, proto ruleset.Protocol, err er
 	return name[:at], name[at+1:], proto, nil
 }
 
-// cutProtocol splits off the word behind the last slash if it is a protocol, or should be one: there is
-// no slash behind the colon of a port otherwise.
+// cutProtocol splits off the word behind the last slash if it is a protocol, or should be one:
+// there is no slash behind the colon of a port otherwise.
 func cutProtocol(text string) (name, word string, said bool) {
 	i := strings.LastIndex(text, "/")
 	if i < 0 {
@@ -165,8 +165,8 @@ func onlyPort(pod *Pod) (Port, error) {
 	return pod.Ports[0], nil
 }
 
-// preferred finds the first index whose protocol is the one that was said; where none was said, that
-// of TCP or else the first one.
+// preferred finds the first index whose protocol is the one that was said; where none was said,
+// that of TCP or else the first one.
 func preferred(said ruleset.Protocol, index func(ruleset.Protocol) int) int {
 	if said == ruleset.AnyProtocol {
 		if i := index(ruleset.TCP); i >= 0 {
@@ -212,8 +212,8 @@ func portList(pod Pod) string {
 	return strings.Join(texts, ", ")
 }
 
-// servicePort returns the port of a pod that a port of its Service leads to. A headless Service leads
-// from every number to the same one.
+// servicePort returns the port of a pod that a port of its Service leads to. A headless Service
+// leads from every number to the same one.
 func servicePort(s *corev1.Service, pod Pod, text string, proto ruleset.Protocol) (Port, error) {
 	i := preferred(proto, func(proto ruleset.Protocol) int {
 		return slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
@@ -228,7 +228,8 @@ func servicePort(s *corev1.Service, pod Pod, text string, proto ruleset.Protocol
 		return Port{Protocol: orTCP(proto), Number: number}, nil
 	case i < 0:
 		return Port{}, noServicePort(s, text, proto)
-	// DNS tells the target port of a headless Service only to who asks for a port by its name (SRV).
+	// DNS tells the target port of a headless Service only to who asks for a port by its name
+	// (SRV).
 	case Headless(s) && (text == "" || isNumber):
 		return Port{Protocol: protocolOf(s.Spec.Ports[i]), Number: uint16(s.Spec.Ports[i].Port)}, nil
 	}

@@ -46,7 +46,8 @@ func anyNamespace(c *ask.Cluster, s *policy.Selector) bool {
 }
 
 // Nobody says what else is known of a selector that selects nobody: that pods on their nodes'
-// network have the labels, or that the labels of namespaces were not read. It is empty where nothing is.
+// network have the labels, or that the labels of namespaces were not read. It is empty where
+// nothing is.
 func Nobody(c *ask.Cluster, s *policy.Selector) string {
 	if host := OnNode(c, s); host != "" {
 		return fmt.Sprintf("%s has the labels, and is on its node's network (hostNetwork), "+
@@ -62,7 +63,8 @@ func Nobody(c *ask.Cluster, s *policy.Selector) string {
 	return "no Namespace here has " + Text(s.Namespaces)
 }
 
-// OnNode returns a pod on its node's network that has the labels of a selector; empty: there is none.
+// OnNode returns a pod on its node's network that has the labels of a selector; empty: there is
+// none.
 func OnNode(c *ask.Cluster, s *policy.Selector) string {
 	for _, p := range c.Pods {
 		if p.Host && s.MatchesNamespace(c.Namespace(p.Namespace)) &&
@@ -78,8 +80,8 @@ var builtIn = []string{metav1.NamespaceDefault, corev1.NamespaceNodeLease, metav
 	metav1.NamespaceSystem}
 
 // Unlabelled returns the namespaces that pods are in, or that every cluster has, which are no
-// objects, where a selector that no namespace matches could match them: it asks for more than names,
-// or for this one.
+// objects, where a selector that no namespace matches could match them: it asks for more than
+// names, or for this one.
 func Unlabelled(c *ask.Cluster, s *policy.Selector) (names []string) {
 	known := c.NamespaceNames()
 	for _, name := range known {
@@ -95,8 +97,8 @@ func Unlabelled(c *ask.Cluster, s *policy.Selector) (names []string) {
 	return names
 }
 
-// InEveryCluster reports whether a selector that no namespace matches means one that is only not read:
-// every cluster has it.
+// InEveryCluster reports whether a selector that no namespace matches means one that is only not
+// read: every cluster has it.
 func InEveryCluster(c *ask.Cluster, s *policy.Selector) bool {
 	return s.Namespaces != nil && !anyNamespace(c, s) &&
 		slices.ContainsFunc(builtIn, func(name string) bool {
@@ -167,8 +169,8 @@ func requirement(r labels.Requirement, have []map[string]string) string {
 	return otherKey(r, known, have)
 }
 
-// otherKey returns the label of another key that has one of the values: app for app.kubernetes.io/name
-// is as frequent a mistake as a misspelt key.
+// otherKey returns the label of another key that has one of the values: app for
+// app.kubernetes.io/name is as frequent a mistake as a misspelt key.
 func otherKey(r labels.Requirement, known []string, have []map[string]string) string {
 	near := ask.Nearest(r.Key(), known)
 	for _, key := range append([]string{near}, known...) {

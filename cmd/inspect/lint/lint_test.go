@@ -190,8 +190,8 @@ func TestCostOfServices(t *testing.T) {
 	}
 }
 
-// Packets to a headless Service reach its pods on the port that they were sent to, so a rule for that
-// port is right.
+// Packets to a headless Service reach its pods on the port that they were sent to, so a rule for
+// that port is right.
 func TestHeadlessServicesTranslateNoPorts(t *testing.T) {
 	const cluster = `{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}},
   spec: {containers: [{name: c, image: i, ports: [{containerPort: 80}]}]}}

@@ -143,7 +143,8 @@ func (l *linter) isNodes(block netip.Prefix) bool {
 // widestService is the shortest prefix that can be meant for one Service, by family.
 var widestService = map[int]int{32: 24, 128: 112}
 
-// blocksOfServices finds ipBlocks for a Service's address, which no packet has once it is decided about.
+// blocksOfServices finds ipBlocks for a Service's address, which no packet has once it is decided
+// about.
 func (l *linter) blocksOfServices() {
 	l.eachBlock(func(p policy.Key, field string, block netip.Prefix) {
 		// A wide range may well be meant for all of a network.

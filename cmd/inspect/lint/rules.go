@@ -126,8 +126,8 @@ func coversRanges(a, b []ruleset.PortRange) bool {
 	return true
 }
 
-// duplicatePolicies finds policies of a namespace that say the same as another one. What stands for a
-// policy that cannot be read says nothing of what is written.
+// duplicatePolicies finds policies of a namespace that say the same as another one. What stands for
+// a policy that cannot be read says nothing of what is written.
 func (l *linter) duplicatePolicies() {
 	policies := slices.DeleteFunc(slices.Clone(l.cluster.Policies), l.isClosed)
 	for i, p := range policies {

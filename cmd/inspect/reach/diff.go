@@ -112,7 +112,8 @@ type states struct {
 // both are the two states.
 func (s states) both() [2]*ask.Cluster { return [2]*ask.Cluster{s.before, s.after} }
 
-// otherNamespaces returns the policies whose selectors mean other namespaces after a change of these.
+// otherNamespaces returns the policies whose selectors mean other namespaces after a change of
+// these.
 func otherNamespaces(before, after *ask.Cluster) map[string]bool {
 	other := map[string]bool{}
 	for _, name := range slices.Concat(before.NamespaceNames(), after.NamespaceNames()) {

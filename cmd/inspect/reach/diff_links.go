@@ -101,8 +101,8 @@ func lets(c *ask.Cluster, flows []ruleset.Flow) map[ruleset.Family]bool {
 	return all
 }
 
-// eachPair hands over the flows between a pair of pods, or of a pod and what is outside, and for how
-// many pairs they stand. Pairs about which no changed policy decides are left out.
+// eachPair hands over the flows between a pair of pods, or of a pod and what is outside, and for
+// how many pairs they stand. Pairs about which no changed policy decides are left out.
 func (s states) eachPair(q linkQuestion, each func(flows []ruleset.Flow, pairs int)) {
 	switch {
 	case len(q.from.groups) == 0:

@@ -11,9 +11,9 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// outsideOf returns what is outside for a workload: the internet, and ranges that its policies decide
-// about alike, where a change of policies can matter. The internet stands for all that is decided about
-// as it is.
+// outsideOf returns what is outside for a workload: the internet, and ranges that its policies
+// decide about alike, where a change of policies can matter. The internet stands for all that is
+// decided about as it is.
 func (s *states) outsideOf(w workload, d ruleset.Direction) []workload {
 	if !s.anyCanChange(d, w) {
 		return nil
@@ -42,8 +42,8 @@ func (s *states) outsideOf(w workload, d ruleset.Direction) []workload {
 	return outside
 }
 
-// asked returns the ranges of a part with an address that stands for all of them, and those of nodes
-// alone each with its own: a pod and its node always reach each other.
+// asked returns the ranges of a part with an address that stands for all of them, and those of
+// nodes alone each with its own: a pod and its node always reach each other.
 func (s *states) asked(ranges []ruleset.Range, named []policy.Ports) (all []workload) {
 	part := workload{named: named}
 	for _, r := range ranges {
@@ -121,8 +121,8 @@ func (s *states) blocksOf(w workload, d ruleset.Direction) (lists []blockList, a
 	return lists, always
 }
 
-// changesEverywhere reports whether a change can matter at addresses that no changed policy names: a
-// rule of one has every peer, or pods begin or cease to be isolated.
+// changesEverywhere reports whether a change can matter at addresses that no changed policy names:
+// a rule of one has every peer, or pods begin or cease to be isolated.
 func (s *states) changesEverywhere(w workload, d ruleset.Direction) bool {
 	for _, g := range w.groups {
 		was, is := s.before.Isolating(g.Rep(), d), s.after.Isolating(g.Rep(), d)
@@ -146,8 +146,8 @@ type part struct {
 	changed bool // one of the lists is of a changed policy
 }
 
-// partsOf divides all addresses by the lists that they are in. Of each list the ranges are disjoint and
-// do not touch each other.
+// partsOf divides all addresses by the lists that they are in. Of each list the ranges are disjoint
+// and do not touch each other.
 func partsOf(lists []blockList) (parts []*part) {
 	for _, family := range everything() {
 		edges := edgesOf(lists, family)
@@ -221,8 +221,8 @@ func (s *states) findNodes() {
 	}
 }
 
-// addrIn returns an address of a range that nobody states: pods are asked about by themselves. Where
-// there is none, it is one of a node alone, which it names.
+// addrIn returns an address of a range that nobody states: pods are asked about by themselves.
+// Where there is none, it is one of a node alone, which it names.
 func (s *states) addrIn(r ruleset.Range) (found netip.Addr, node string, ok bool) {
 	first := r.First
 	if first.IsUnspecified() {

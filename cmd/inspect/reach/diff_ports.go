@@ -39,8 +39,8 @@ func sortedPorts(all []ask.Port) []ask.Port {
 	return slices.CompactFunc(all, ask.Port.Same)
 }
 
-// endsOfPorts returns the first and the last port of each range. Port 0 stands for those of a protocol
-// that no rule names by number.
+// endsOfPorts returns the first and the last port of each range. Port 0 stands for those of a
+// protocol that no rule names by number.
 func endsOfPorts(named []policy.Ports) (ends []ask.Port) {
 	for _, p := range named {
 		if len(p.Ranges) == 0 {
@@ -102,7 +102,8 @@ func (s states) morePorts(from, to workload) []ask.Port {
 		named = slices.Concat(s.named[ruleset.Egress][from.name], s.named[ruleset.Ingress][to.name])
 	}
 	all := endsOfPorts(named)
-	// A part begins with a range, or right behind one; rules can mean what a pod declares by its name.
+	// A part begins with a range, or right behind one; rules can mean what a pod declares by its
+	// name.
 	for _, p := range slices.Concat(all, to.ports()) {
 		if 0 < p.Number && p.Number < maxPort {
 			all = append(all, ask.Port{Protocol: p.Protocol, Number: p.Number + 1})

@@ -88,8 +88,8 @@ func isOutside(name string) bool {
 	return name == ask.Internet || isRange
 }
 
-// opinions asks the oracle what is let through in the first of two worlds alone: between every pair of
-// pods, at every port that is declared, that changed rules name or that there is a link of.
+// opinions asks the oracle what is let through in the first of two worlds alone: between every pair
+// of pods, at every port that is declared, that changed rules name or that there is a link of.
 func opinions(
 	worlds [2]*oracle.World, pods []ask.Pod, named []ask.Port, links []reach.Link,
 ) (changes []string) {
@@ -174,7 +174,8 @@ func lost(was, is map[ruleset.Family]bool) (any bool, family string) {
 	return len(list) > 0, family
 }
 
-// namedPorts returns both ends of all ports that policies name by number which are in one world only.
+// namedPorts returns both ends of all ports that policies name by number which are in one world
+// only.
 func namedPorts(before, after *oracle.World) (ports []ask.Port) {
 	for _, pair := range [][2]*oracle.World{{before, after}, {after, before}} {
 		for _, np := range pair[0].Policies {

@@ -51,8 +51,8 @@ func TestDiffTellsOfWhateverChanges(t *testing.T) {
 	}
 }
 
-// changedWorlds takes policies out of each of two copies of a world, and a port out of the middle of a
-// range, or adds a block.
+// changedWorlds takes policies out of each of two copies of a world, and a port out of the middle
+// of a range, or adds a block.
 func changedWorlds(r *rand.Rand, w *oracle.World) (before, after oracle.World) {
 	before, after = *w, *w
 	n := len(w.Policies)
@@ -83,7 +83,8 @@ func changedWorlds(r *rand.Rand, w *oracle.World) (before, after oracle.World) {
 	return before, after
 }
 
-// withBlock returns another policy for the pods of one, with a block of any size around one address.
+// withBlock returns another policy for the pods of one, with a block of any size around one
+// address.
 func withBlock(r *rand.Rand, np *networkingv1.NetworkPolicy, name string) *networkingv1.NetworkPolicy {
 	np = np.DeepCopy()
 	np.Name, np.Annotations = name, nil
@@ -139,8 +140,8 @@ func allPorts(states ...*ask.Cluster) []ask.Port {
 	return all
 }
 
-// addressesBeside are those at the ends of all ipBlocks and beside them, and those of the internet, which
-// nobody states.
+// addressesBeside are those at the ends of all ipBlocks and beside them, and those of the internet,
+// which nobody states.
 func addressesBeside(states ...*ask.Cluster) (all []netip.Addr) {
 	for _, c := range states {
 		all = append(all, c.Outside()...)
@@ -254,7 +255,8 @@ type linkOf struct {
 	at       int // 0: it receives
 }
 
-// says reports whether some pod of a workload is cut off from an address, or opened to it (sense 1).
+// says reports whether some pod of a workload is cut off from an address, or opened to it (sense
+// 1).
 func (x *wholeDiff) says(l linkOf, addr netip.Addr, port ask.Port, sense int) bool {
 	return slices.ContainsFunc(l.pods, func(p ask.Pod) bool {
 		if p.Host || p.Workload.String() != l.workload {

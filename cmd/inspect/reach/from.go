@@ -24,8 +24,8 @@ func (r Reach) Nothing() bool { return !r.others && len(r.Outside) == 0 }
 // EveryPort stands for all ports and protocols, ICMP too.
 const EveryPort = "every port"
 
-// From says what all pods of an end reach: of every workload the ports that it declares, or else those
-// that rules and Services name, and whether all others are open, too.
+// From says what all pods of an end reach: of every workload the ports that it declares, or else
+// those that rules and Services name, and whether all others are open, too.
 func From(c *ask.Cluster, from ask.End) Reach {
 	r := Reach{From: from.Name, Workloads: []Row{}, Outside: []Range{}, Nodes: []string{},
 		NotIsolated: []string{}}
@@ -57,8 +57,8 @@ func From(c *ask.Cluster, from ask.End) Reach {
 	return r
 }
 
-// sentPorts returns the ports that rules for egress of an end name: what they let through need not be
-// named by anything of the receiver.
+// sentPorts returns the ports that rules for egress of an end name: what they let through need not
+// be named by anything of the receiver.
 func sentPorts(c *ask.Cluster, from ask.End) (ports []ask.Port) {
 	for _, p := range from.Pods {
 		for _, one := range deciding(c, p, ruleset.Egress) {

@@ -19,8 +19,8 @@ type Served struct {
 	Port string   `json:"port"` // tcp/8080, or other: packets without a port, such as ICMP
 	From []Sender `json:"from"`
 
-	// OwnPairs is how many pairs of its own pods there are; a workload of one pod has none, and is not
-	// missing among those who reach it.
+	// OwnPairs is how many pairs of its own pods there are; a workload of one pod has none, and is
+	// not missing among those who reach it.
 	OwnPairs int `json:"ownPairs"`
 }
 
@@ -91,8 +91,8 @@ func (w workload) asked(c *ask.Cluster, only ask.Port) []ask.Port {
 	return ports
 }
 
-// senders counts the pairs of pods of two workloads that a port is allowed between; without every, of
-// those that can have the port.
+// senders counts the pairs of pods of two workloads that a port is allowed between; without every,
+// of those that can have the port.
 func (v *verdicts) senders(from, to workload, port ask.Port, every bool) Sender {
 	s := Sender{Workload: from.name}
 	for _, a := range from.groups {

@@ -82,8 +82,8 @@ func joined(rules, more []string) []string {
 	return rules
 }
 
-// allowsPort reports whether a rule has the port, as the subject names it; any port where port is nil.
-// To what is no pod a name means none.
+// allowsPort reports whether a rule has the port, as the subject names it; any port where port is
+// nil. To what is no pod a name means none.
 func allowsPort(r policy.Rule, p ask.Pod, d ruleset.Direction, port *ask.Port) bool {
 	if r.AnyPort {
 		return true

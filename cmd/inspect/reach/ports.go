@@ -12,9 +12,9 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// portsOf returns the ports of a pod to ask about, sorted: those that it declares. What a pod declares
-// is information only, so of one that declares none it is those that somebody means: its Services, the
-// rules of its policies, and rules for egress that select it.
+// portsOf returns the ports of a pod to ask about, sorted: those that it declares. What a pod
+// declares is information only, so of one that declares none it is those that somebody means: its
+// Services, the rules of its policies, and rules for egress that select it.
 func portsOf(c *ask.Cluster, p ask.Pod) []ask.Port {
 	if len(p.Ports) > 0 {
 		return p.Ports
@@ -34,8 +34,8 @@ func portsOf(c *ask.Cluster, p ask.Pod) []ask.Port {
 	return sortedPorts(ports)
 }
 
-// deciding returns the policies that can decide about a pod in a direction: all of them where its address
-// can be another pod's, too.
+// deciding returns the policies that can decide about a pod in a direction: all of them where its
+// address can be another pod's, too.
 func deciding(c *ask.Cluster, p ask.Pod, d ruleset.Direction) []*policy.Policy {
 	if c.Disputed(p) {
 		return c.Policies
@@ -80,8 +80,8 @@ func rulePorts(rules []policy.Rule) (ports []ask.Port) {
 	return ports
 }
 
-// covers reports whether whoever is reached on a port is reached on another one, too: without a number
-// it stands for all of its protocol, and without a protocol for everything.
+// covers reports whether whoever is reached on a port is reached on another one, too: without a
+// number it stands for all of its protocol, and without a protocol for everything.
 func covers(a, b ask.Port) bool {
 	return a.Same(b) || a.Protocol == ruleset.AnyProtocol || a.Number == 0 && a.Protocol == b.Protocol
 }

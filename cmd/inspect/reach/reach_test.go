@@ -284,8 +284,8 @@ func TestWhoCanSaysWhy(t *testing.T) {
 	}
 }
 
-// Of peers that no pod is, it is said where pods on their nodes' network have the labels, and where the
-// labels of namespaces are not known.
+// Of peers that no pod is, it is said where pods on their nodes' network have the labels, and where
+// the labels of namespaces are not known.
 func TestUnusedPeers(t *testing.T) {
 	const name = "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: "
 	for peer, want := range map[string]string{

@@ -94,8 +94,8 @@ func (r *Row) note(rules []string) {
 	}
 }
 
-// why returns the rules that allow a flow in a direction, or what else does. Where nothing isolates the
-// subject of that direction it is what the other one says.
+// why returns the rules that allow a flow in a direction, or what else does. Where nothing isolates
+// the subject of that direction it is what the other one says.
 func why(c *ask.Cluster, d ruleset.Direction, flows []ruleset.Flow) []string {
 	if len(flows) == 0 {
 		return nil

@@ -54,8 +54,8 @@ func (w workload) ports() []ask.Port {
 	return sortedPorts(all)
 }
 
-// parts splits a group whose pods are decided about alike but for their nodes: a pod and its own node
-// always reach each other, and the pods of the group itself reach themselves.
+// parts splits a group whose pods are decided about alike but for their nodes: a pod and its own
+// node always reach each other, and the pods of the group itself reach themselves.
 func parts(c *ask.Cluster, g ask.Group, other ask.End) []ask.Group {
 	split := len(other.Pods) == 0
 	for _, p := range other.Pods {

@@ -13,8 +13,8 @@ import (
 )
 
 // labels returns as few labels of a pod as select the same pods of its namespace as all of those
-// that its author gave it; one at least, since others would come to be selected. None is left of a pod
-// whose author gave it none.
+// that its author gave it; one at least, since others would come to be selected. None is left of a
+// pod whose author gave it none.
 func (w *patcher) labels(pod ask.Pod) map[string]string {
 	kept := authored(pod)
 	// A label goes if those that stay select the same pods; the best known ones stay.

@@ -22,8 +22,8 @@ import (
 var ErrNoPatch = errors.New("no policy can allow this")
 
 // Patch returns the smallest policies that allow what Explain says is denied: none if nothing is.
-// They select only pods that are isolated already, so that they cut nothing. Opens says what has to be
-// told of one before it is applied.
+// They select only pods that are isolated already, so that they cut nothing. Opens says what has to
+// be told of one before it is applied.
 func Patch(c *ask.Cluster, from ask.End, to ask.Target) ([]*networkingv1.NetworkPolicy, error) {
 	w := patcher{cluster: c, from: from, to: to}
 	for _, p := range pairings(from, to) {

@@ -56,8 +56,8 @@ func patch(t *testing.T, labels, podSelector string) []*networkingv1.NetworkPoli
 	return policies
 }
 
-// A patch selects by a label that the pod's author wrote, though the pod is alone in its namespace. Of
-// a pod without one it says that it opens the whole namespace.
+// A patch selects by a label that the pod's author wrote, though the pod is alone in its namespace.
+// Of a pod without one it says that it opens the whole namespace.
 func TestPatchesSelectByAuthoredLabels(t *testing.T) {
 	for _, row := range []struct{ labels, isolating, want, opens string }{
 		{"{app: web}", "{}", "app=web", ""},
@@ -101,8 +101,8 @@ func TestOpensNamesTheNamespaces(t *testing.T) {
 	}
 }
 
-// A policy with the made-up address of a node is refused, with the Node that should state its own. A
-// range that only begins with it is not about the node.
+// A policy with the made-up address of a node is refused, with the Node that should state its own.
+// A range that only begins with it is not about the node.
 func TestMadeUpAddressesAreRefused(t *testing.T) {
 	madeUp := map[netip.Addr]string{
 		netip.MustParseAddr("10.77.0.1"): "n1", netip.MustParseAddr("fd77::1"): "n1"}
@@ -119,8 +119,8 @@ func TestMadeUpAddressesAreRefused(t *testing.T) {
 	}
 }
 
-// Of rules that do not allow it, the nearest is the one whose ipBlock excepts the address, then one of
-// the same family, and last one of the other family.
+// Of rules that do not allow it, the nearest is the one whose ipBlock excepts the address, then one
+// of the same family, and last one of the other family.
 func TestNearestBlocks(t *testing.T) {
 	const within, beside = "{cidr: 'fd00::/16', except: ['fd00:1::/64']}", "{cidr: 'fd02::/16'}"
 	const other = "{cidr: 10.0.0.0/8}"

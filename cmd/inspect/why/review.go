@@ -48,8 +48,8 @@ func selectsAll(s *metav1.LabelSelector) bool {
 		})
 }
 
-// CheckAddrs refuses policies with an address that was made up for a node, by which nothing would be
-// allowed. madeUp has the nodes of such addresses.
+// CheckAddrs refuses policies with an address that was made up for a node, by which nothing would
+// be allowed. madeUp has the nodes of such addresses.
 func CheckAddrs(policies []*networkingv1.NetworkPolicy, madeUp map[netip.Addr]string) error {
 	for _, np := range policies {
 		for _, peer := range peersOf(np) {

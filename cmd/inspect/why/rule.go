@@ -37,8 +37,8 @@ type Fit struct {
 // fits is a part that matches.
 func fits() Fit { return Fit{Fits: true, Missing: []string{}} }
 
-// How far parts of rules are from matching. A part that does not match is farther than any number of
-// differences in the other part.
+// How far parts of rules are from matching. A part that does not match is farther than any number
+// of differences in the other part.
 const (
 	difference   = 2   // each label that the peer lacks; a port
 	excepted     = 2   // in an ipBlock, and in its except
@@ -206,7 +206,8 @@ func Wants(r labels.Requirement) string {
 	}
 }
 
-// PortFit compares the ports of a rule with the flow's. Port names are those of named; nil: nobody's.
+// PortFit compares the ports of a rule with the flow's. Port names are those of named; nil:
+// nobody's.
 func PortFit(r policy.Rule, named *ask.Pod, port ask.Port) Fit {
 	if r.AnyPort {
 		return fits()

@@ -21,17 +21,17 @@
 //
 // A file holds documents: YAML documents, JSON objects one after the other, a v1 List or a typed
 // list. Kept are v1 Namespace, Node and Pod and networking.k8s.io/v1 NetworkPolicy, by Load also
-// Services and the workloads of v1, apps/v1 and batch/v1, for which Expand gives pods; other kinds are counted
-// and left out. A kept kind under an apiVersion of Kubernetes that is not served (NetworkPolicy
-// of v1, of extensions/v1beta1), or in other letters (Networkpolicy), is a Problem: left out
-// without one it would be a policy that its author believes in and nobody enforces.
+// Services and the workloads of v1, apps/v1 and batch/v1, for which Expand gives pods; other kinds
+// are counted and left out. A kept kind under an apiVersion of Kubernetes that is not served
+// (NetworkPolicy of v1, of extensions/v1beta1), or in other letters (Networkpolicy), is a Problem:
+// left out without one it would be a policy that its author believes in and nobody enforces.
 //
-// Fields are read as an API server reads them: names are case-sensitive, unknown ones are
-// ignored, the last of two equal keys counts, a value of the wrong type is a Problem of its
-// object. A NetworkPolicy is read as kubectl reads it: a field that is unknown, a key that its
-// document states twice (in YAML and in JSON; one that overrides a merge before it is none), a
-// list item without content are Problems too. Nothing is defaulted but an empty
-// metadata.namespace of what lives in one ("default", or that of the Input); apiVersion and kind are always set.
+// Fields are read as an API server reads them: names are case-sensitive, unknown ones are ignored,
+// the last of two equal keys counts, a value of the wrong type is a Problem of its object. A
+// NetworkPolicy is read as kubectl reads it: a field that is unknown, a key that its document
+// states twice (in YAML and in JSON; one that overrides a merge before it is none), a list item
+// without content are Problems too. Nothing is defaulted but an empty metadata.namespace of what
+// lives in one ("default", or that of the Input); apiVersion and kind are always set.
 //
 // # What a mistake does
 //

@@ -38,7 +38,8 @@ func (o Objects) Place(k Key, field string) Place {
 	return Place{File: at.File, Line: first + lineOf(object, fieldPath(field)) - 1}
 }
 
-// Line returns the line of a problem if that is known, or else the one at which its document starts.
+// Line returns the line of a problem if that is known, or else the one at which its document
+// starts.
 func (o Objects) Line(p Problem) int {
 	text, first := o.document(p)
 	var syntax *SyntaxError

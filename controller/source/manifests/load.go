@@ -37,8 +37,8 @@ func (in Input) Load() (Objects, []Problem, error) {
 	return all, u.Problems, nil
 }
 
-// load reads all files of a root into a state, and counts them. It keeps the texts of those that may
-// hold policies, or have problems.
+// load reads all files of a root into a state, and counts them. It keeps the texts of those that
+// may hold policies, or have problems.
 func (r root) load(into *state, texts map[string][]byte) (files int, err error) {
 	names, err := r.names()
 	if err != nil {

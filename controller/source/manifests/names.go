@@ -43,8 +43,8 @@ func (k Key) title(at place) string {
 	return k.String()
 }
 
-// complete sets the type of an object, and its namespace as kubectl would: that of the input if it is
-// empty, and none for an object of the whole cluster.
+// complete sets the type of an object, and its namespace as kubectl would: that of the input if it
+// is empty, and none for an object of the whole cluster.
 func (p parser) complete(o Object, kind Kind) {
 	gvk := schema.FromAPIVersionAndKind(kind.apiVersion(), kind.String())
 	o.GetObjectKind().SetGroupVersionKind(gvk)
