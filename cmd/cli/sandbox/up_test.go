@@ -107,11 +107,19 @@ func TestSandboxUpAfterKill(t *testing.T) {
 	b := newBackground(t)
 	dir := folder(t, map[string]string{"shop.yaml": shop})
 	b.want(0, "", "up", "-f", dir)
-	daemon := stateDir(filepath.Join(b.dir, "picket-sandbox")).pid()
-	if err := unix.Kill(daemon, unix.SIGKILL); err != nil {
+	state := stateDir(filepath.Join(b.dir, "picket-sandbox"))
+	if err := unix.Kill(state.pid(), unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "nobody left", func() bool { return living(b.mark) == 0 })
+	// A process that ends has its files a little longer than its memory.
+	eventually(t, "no lock", func() bool {
+		lock, free, err := state.lock(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lock.Close() == nil && free
+	})
 	b.want(2, "no sandbox is up", "exec", "backend", "true")
 	b.want(0, "", "up", "-f", dir)
 	b.want(0, "shop/backend", askBackend...)
