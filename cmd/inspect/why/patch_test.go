@@ -118,36 +118,3 @@ func TestMadeUpAddressesAreRefused(t *testing.T) {
 		}
 	}
 }
-
-// Of rules that do not allow it, the nearest is the one whose ipBlock excepts the address, then one
-// of the same family, and last one of the other family.
-func TestNearestBlocks(t *testing.T) {
-	const within, beside = "{cidr: 'fd00::/16', except: ['fd00:1::/64']}", "{cidr: 'fd02::/16'}"
-	const other = "{cidr: 10.0.0.0/8}"
-	for _, row := range []struct{ first, second, text string }{
-		{other, beside, "not in fd02::/16"},
-		{beside, within, "in fd00::/16, but in its except fd00:1::/64"},
-		{other, within, "in fd00::/16, but in its except fd00:1::/64"},
-	} {
-		for _, blocks := range [][2]string{{row.first, row.second}, {row.second, row.first}} {
-			var o policy.Objects
-			for _, name := range []string{"a", "b"} {
-				o.Pods = append(o.Pods, parse[corev1.Pod](t, "{metadata: {namespace: x, name: "+name+
-					"}, spec: {nodeName: n}, status: {podIP: 'fd00:1::"+name+"'}}"))
-			}
-			o.Policies = []*networkingv1.NetworkPolicy{parse[networkingv1.NetworkPolicy](t,
-				"{metadata: {namespace: x, name: p}, spec: {podSelector: {}, ingress: ["+
-					"{from: [{ipBlock: "+blocks[0]+"}]}, {from: [{ipBlock: "+blocks[1]+"}]}]}}")}
-			c := ask.New(o, nil)
-			from, _ := c.End("x/a", "")
-			to, err := c.Target("x/b:80", "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			nearest := why.Explain(c, from, to).Directions[1].Rules[0]
-			if got := strings.Join(nearest.Peer.Missing, "; "); got != row.text {
-				t.Errorf("of %v: %s, want %s", blocks, got, row.text)
-			}
-		}
-	}
-}

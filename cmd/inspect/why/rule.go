@@ -2,12 +2,10 @@ package why
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 
@@ -30,23 +28,14 @@ type Rule struct {
 type Fit struct {
 	Fits    bool     `json:"fits"`
 	Missing []string `json:"missing"`
-
-	distance int // how far it is from matching; 0: it does
 }
 
 // fits is a part that matches.
 func fits() Fit { return Fit{Fits: true, Missing: []string{}} }
 
-// How far parts of rules are from matching. A part that does not match is farther than any number
-// of differences in the other part.
-const (
-	difference   = 2   // each label that the peer lacks; a port
-	excepted     = 2   // in an ipBlock, and in its except
-	otherBlock   = 3   // in no ipBlock of its family
-	noSelector   = 4   // a selector, where none finds the peer
-	never        = 49  // an ipBlock of the other family, or what cannot be understood
-	partDistance = 100 // of a part that does not match, beside its own distance
-)
+// A part that does not match makes a rule farther from allowing the flow than any number of
+// differences in the other part.
+const partDistance = 100
 
 // rule compares one rule with the flow.
 func (e explainer) rule(d ruleset.Direction, p *policy.Policy, r policy.Rule) Rule {
@@ -65,7 +54,7 @@ func (e explainer) rule(d ruleset.Direction, p *policy.Policy, r policy.Rule) Ru
 	out.Port = PortFit(r, named, e.pair.to.Port)
 	for _, part := range []Fit{out.Peer, out.Port} {
 		if !part.Fits {
-			out.distance += partDistance + min(part.distance, partDistance-1)
+			out.distance += partDistance + len(part.Missing)
 		}
 	}
 	return out
@@ -78,18 +67,15 @@ func (e explainer) peer(d ruleset.Direction, p *policy.Policy, r policy.Rule) (f
 	if r.AnyPeer {
 		return fits(), false
 	}
-	var best Fit
+	var best []string
 	// One peer that matches is enough; else the one that lacks least is told.
 	for _, s := range r.Pods {
 		missing := e.missing(s, peer)
 		if len(missing) == 0 {
 			return fits(), false
 		}
-		if best.Missing == nil || len(missing) < len(best.Missing) {
-			best = Fit{Missing: missing, distance: difference * len(missing)}
-		}
-		if peer.Pod == nil || peer.Pod.Host {
-			best.distance = noSelector
+		if best == nil || len(missing) < len(best) {
+			best = missing
 		}
 	}
 	for _, b := range r.Blocks {
@@ -98,35 +84,13 @@ func (e explainer) peer(d ruleset.Direction, p *policy.Policy, r policy.Rule) (f
 		}
 	}
 	// What is written is easier to recognise than the ranges that it means.
-	for _, b := range ask.Blocks(e.cluster.Spec(p.Key), d, r.Index) {
-		text, distance := outsideOf(b, addr)
-		if best.Missing == nil || distance < best.distance {
-			best.distance = distance
-		}
-		best.Missing = append(best.Missing, text)
+	for _, text := range ask.BlockTexts(e.cluster.Spec(p.Key), d, r.Index) {
+		best = append(best, "not in "+text)
 	}
-	if best.Missing == nil {
-		best = Fit{Missing: []string{"none of its peers can be understood"}, distance: never}
+	if best == nil {
+		best = []string{"none of its peers can be understood"}
 	}
-	return best, false
-}
-
-// outsideOf says why an ipBlock does not contain an address, and how far it is from doing so.
-func outsideOf(b *networkingv1.IPBlock, addr netip.Addr) (text string, distance int) {
-	contains := func(cidr string) bool {
-		p, ok := policy.ParseCIDR(cidr)
-		return ok && p.Masked().Contains(addr)
-	}
-	at := slices.IndexFunc(b.Except, contains)
-	p, ok := policy.ParseCIDR(b.CIDR)
-	switch {
-	case ok && p.Addr().BitLen() != addr.BitLen():
-		return "not in " + ask.BlockText(b), never
-	case at >= 0 && contains(b.CIDR):
-		return fmt.Sprintf("in %s, but in its except %s", b.CIDR, b.Except[at]), excepted
-	default:
-		return "not in " + ask.BlockText(b), otherBlock
-	}
+	return Fit{Missing: best}, false
 }
 
 // missing returns what a selector wants and the peer has not.
@@ -206,8 +170,7 @@ func Wants(r labels.Requirement) string {
 	}
 }
 
-// PortFit compares the ports of a rule with the flow's. Port names are those of named; nil:
-// nobody's.
+// PortFit compares the ports of a rule with the flow's. Port names are those of named; nil: nobody's.
 func PortFit(r policy.Rule, named *ask.Pod, port ask.Port) Fit {
 	if r.AnyPort {
 		return fits()
@@ -225,7 +188,7 @@ func PortFit(r policy.Rule, named *ask.Pod, port ask.Port) Fit {
 			return fits()
 		}
 	}
-	return Fit{Missing: []string{"wants " + PortTexts(r)}, distance: difference}
+	return Fit{Missing: []string{"wants " + PortTexts(r)}}
 }
 
 // PortTexts writes the ports of a rule: tcp/80, tcp/8000-8010, udp/dns, tcp.
