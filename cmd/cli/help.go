@@ -24,37 +24,39 @@ func foldHelp(root *cobra.Command) {
 	})
 }
 
-// foldedHelp folds the lines of a help. What is above the usage is sentences, whose lines are
-// filled anew; below it each line stands by itself.
+// foldedHelp folds the lines of a help. Those at the margin are sentences, and are filled anew; of
+// flags, verbs and lists each line stands by itself.
 func foldedHelp(text string, width int) string {
 	if width == 0 {
 		return text
 	}
-	about, usage, _ := strings.Cut(text, "Usage:\n")
 	var all strings.Builder
-	for i, paragraph := range strings.Split(strings.TrimRight(about, "\n"), "\n\n") {
-		if i > 0 {
-			all.WriteString("\n\n")
+	var words []string
+	endSentences := func() {
+		if len(words) > 0 {
+			all.WriteString(terminal.Fold(strings.Join(words, " "), width, "") + "\n")
+			words = nil
 		}
-		words := strings.Join(strings.Fields(paragraph), " ")
-		if strings.Contains(paragraph, "\n ") { // a list or an example
-			words = paragraph
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if line != "" && line[0] != ' ' {
+			words = append(words, strings.Fields(line)...)
+			continue
 		}
-		all.WriteString(terminal.Fold(words, width, ""))
+		endSentences()
+		all.WriteString(foldedEntry(line, width) + "\n")
 	}
-	all.WriteString("\n\nUsage:\n")
-	for line := range strings.Lines(usage) {
-		all.WriteString(foldedUsage(strings.TrimRight(line, "\n"), width) + "\n")
-	}
+	endSentences()
 	return all.String()
 }
 
 // described is a flag or a verb and the blanks before what is said of it.
 var described = regexp.MustCompile(`^ +\S.*?\S {2,}`)
 
-// foldedUsage folds what is said of a flag below itself.
-func foldedUsage(line string, width int) string {
-	indent := "    "
+// foldedEntry folds what is said of a flag or verb below itself.
+func foldedEntry(line string, width int) string {
+	indent := line[:len(line)-len(strings.TrimLeft(line, " "))] + "  "
 	// Where a flag takes most of the width, what is said of it goes on near the margin.
 	if at := described.FindString(line); at != "" && len(at) <= width/2 {
 		indent = strings.Repeat(" ", len(at))

@@ -30,6 +30,11 @@ func TestHelpFits(t *testing.T) {
 			strings.Join(after, " ") {
 			t.Errorf("%s: other words than before:\n%s", cmd.CommandPath(), folded)
 		}
+		for line := range strings.Lines(out.String()) {
+			if line[0] == ' ' && terminal.Columns(line) <= 80 && !strings.Contains("\n"+folded, "\n"+line) {
+				t.Errorf("%s: not on a line of its own any more: %s", cmd.CommandPath(), line)
+			}
+		}
 		for _, below := range cmd.Commands() {
 			look(below)
 		}
