@@ -177,9 +177,15 @@ func TestTerminatingNamespaceOnRealPackets(t *testing.T) {
 		r.agree(ending)
 	}
 	empty := changedWorld(t, told, func(s *stage) { s.dropPod("a/web") })
+	r.ended(empty, w)
+}
+
+// ended brings a namespace to its end, and checks that one of its name begins without policies.
+func (r *rig) ended(empty, before *oracle.World) {
+	r.t.Helper()
 	r.become(empty)
 	r.agree(empty)
-	again := changedWorld(t, w, func(s *stage) { s.Policies = nil })
+	again := changedWorld(r.t, before, func(s *stage) { s.Policies = nil })
 	r.become(again)
 	r.check(again, `allow b/cli > a/web TCP 80
 		allow a/web > b/cli TCP 80`)
@@ -202,11 +208,5 @@ func TestTerminatingNamespaceOutlivesTheAgentOnRealPackets(t *testing.T) {
 		s.dropPod("a/web")
 		s.dropPod("a/other")
 	})
-	r.become(empty)
-	r.agree(empty)
-	again := changedWorld(t, w, func(s *stage) { s.Policies = nil })
-	r.become(again)
-	r.check(again, `allow b/cli > a/web TCP 80
-		allow a/web > b/cli TCP 80`)
-	r.agree(again)
+	r.ended(empty, w)
 }
