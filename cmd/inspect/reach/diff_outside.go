@@ -22,7 +22,7 @@ func (s *states) outsideOf(w workload, d ruleset.Direction) []workload {
 	outside := []workload{{name: ask.Internet, addrs: internet}}
 	lists, always := s.blocksOf(w, d)
 	everywhere := s.changesEverywhere(w, d)
-	for _, p := range partsOf(lists) {
+	for _, p := range addrGroups(lists) {
 		isInternet := slices.ContainsFunc(p.ranges, func(r ruleset.Range) bool {
 			return slices.ContainsFunc(internet, r.Contains)
 		})
@@ -42,10 +42,10 @@ func (s *states) outsideOf(w workload, d ruleset.Direction) []workload {
 	return outside
 }
 
-// asked returns the ranges of a part with an address that stands for all of them, and those of
+// asked returns the ranges of a group with an address that stands for all of them, and those of
 // nodes alone each with its own: a pod and its node always reach each other.
 func (s *states) asked(ranges []ruleset.Range, named []policy.Ports) (all []workload) {
-	part := workload{named: named}
+	group := workload{named: named}
 	for _, r := range ranges {
 		a, node, ok := s.addrIn(r)
 		switch {
@@ -54,11 +54,11 @@ func (s *states) asked(ranges []ruleset.Range, named []policy.Ports) (all []work
 			all = append(all, workload{addrs: []netip.Addr{a}, ranges: []ruleset.Range{r}, named: named,
 				node: node})
 		default:
-			part.addrs, part.ranges = []netip.Addr{a}, append(part.ranges, r)
+			group.addrs, group.ranges = []netip.Addr{a}, append(group.ranges, r)
 		}
 	}
-	if len(part.ranges) > 0 {
-		all = append(all, part)
+	if len(group.ranges) > 0 {
+		all = append(all, group)
 	}
 	return all
 }
@@ -95,7 +95,7 @@ type blockList struct {
 func (s *states) blocksOf(w workload, d ruleset.Direction) (lists []blockList, always []policy.Ports) {
 	at := map[string]int{}
 	for state, c := range s.both() {
-		for _, p := range s.deciding(c, w, d) {
+		for _, p := range decidingAbout(c, w, d) {
 			for _, r := range p.Rules[d] {
 				if r.AnyPeer {
 					always = append(always, r.Ports...)
@@ -139,19 +139,19 @@ func (s *states) changesEverywhere(w workload, d ruleset.Direction) bool {
 	return false
 }
 
-// part is addresses that are in the same lists.
-type part struct {
+// addrGroup is addresses that are in the same lists, and so decided about alike.
+type addrGroup struct {
 	ranges  []ruleset.Range // disjoint, sorted
 	lists   []int
 	changed bool // one of the lists is of a changed policy
 }
 
-// partsOf divides all addresses by the lists that they are in. Of each list the ranges are disjoint
+// addrGroups divides all addresses by the lists that they are in. Of each list the ranges are disjoint
 // and do not touch each other.
-func partsOf(lists []blockList) (parts []*part) {
+func addrGroups(lists []blockList) (groups []*addrGroup) {
 	for _, family := range everything() {
 		edges := edgesOf(lists, family)
-		in, known := new(big.Int), map[string]*part{}
+		in, known := new(big.Int), map[string]*addrGroup{}
 		for i, e := range edges {
 			// A list begins or ends here: its bit says whether the addresses are in it.
 			if e.list >= 0 {
@@ -166,13 +166,13 @@ func partsOf(lists []blockList) (parts []*part) {
 			}
 			key := string(in.Bytes())
 			if known[key] == nil {
-				known[key] = newPart(lists, in)
-				parts = append(parts, known[key])
+				known[key] = newAddrGroup(lists, in)
+				groups = append(groups, known[key])
 			}
 			known[key].ranges = append(known[key].ranges, ruleset.Range{First: e.at, Last: last})
 		}
 	}
-	return parts
+	return groups
 }
 
 // edge is where a list begins or has ended; -1 is no list.
@@ -199,9 +199,9 @@ func edgesOf(lists []blockList, family ruleset.Range) []edge {
 	return edges
 }
 
-// newPart makes the part of the lists whose bits are set.
-func newPart(lists []blockList, in *big.Int) *part {
-	p := &part{}
+// newAddrGroup makes the group of the lists whose bits are set.
+func newAddrGroup(lists []blockList, in *big.Int) *addrGroup {
+	p := &addrGroup{}
 	for i, list := range lists {
 		if in.Bit(i) == 1 {
 			p.lists, p.changed = append(p.lists, i), p.changed || list.changed

@@ -118,7 +118,7 @@ func (s states) morePorts(from, to workload) []ask.Port {
 // namedBy returns the ports that policies name which isolate a workload in a direction.
 func (s states) namedBy(w workload, d ruleset.Direction) (named []policy.Ports) {
 	for _, c := range s.both() {
-		for _, p := range s.deciding(c, w, d) {
+		for _, p := range decidingAbout(c, w, d) {
 			for _, r := range p.Rules[d] {
 				named = append(named, r.Ports...)
 			}
@@ -127,8 +127,9 @@ func (s states) namedBy(w workload, d ruleset.Direction) (named []policy.Ports) 
 	return named
 }
 
-// deciding returns the policies of a state that isolate pods of a workload in a direction.
-func (s states) deciding(c *ask.Cluster, w workload, d ruleset.Direction) (by []*policy.Policy) {
+// decidingAbout returns the policies of a state that can decide about pods of a workload in a
+// direction.
+func decidingAbout(c *ask.Cluster, w workload, d ruleset.Direction) (by []*policy.Policy) {
 	seen := map[*policy.Policy]bool{}
 	for _, g := range w.groups {
 		for _, p := range deciding(c, g.Rep(), d) {

@@ -35,7 +35,7 @@ func From(c *ask.Cluster, from ask.End) Reach {
 		row := newRow(w)
 		var all []reached
 		for _, g := range w.groups {
-			ports := portsOf(c, g.Rep())
+			ports := portsToAsk(c, g.Rep())
 			if len(g.Rep().Ports) == 0 {
 				ports = sortedPorts(slices.Concat(ports, sent))
 			}

@@ -81,7 +81,7 @@ func (w workload) asked(c *ask.Cluster, only ask.Port) []ask.Port {
 	ports := w.ports()
 	if len(ports) == 0 {
 		for _, g := range w.groups {
-			ports = append(ports, portsOf(c, g.Rep())...)
+			ports = append(ports, portsToAsk(c, g.Rep())...)
 		}
 		ports = sortedPorts(ports)
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/picket-project/picket/ruleset/policy"
 )
 
-// portsOf returns the ports of a pod to ask about, sorted: those that it declares. What a pod
+// portsToAsk returns the ports of a pod to ask about, sorted: those that it declares. What a pod
 // declares is information only, so of one that declares none it is those that somebody means: its
 // Services, the rules of its policies, and rules for egress that select it.
-func portsOf(c *ask.Cluster, p ask.Pod) []ask.Port {
+func portsToAsk(c *ask.Cluster, p ask.Pod) []ask.Port {
 	if len(p.Ports) > 0 {
 		return p.Ports
 	}
