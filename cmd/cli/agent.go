@@ -148,7 +148,7 @@ func (o *agentOptions) run(ctx context.Context, log *slog.Logger) error {
 		Firewall: backend, Cutter: backend, Guard: backend,
 		Features: backend, Flowtables: backend.flowtables, Separator: backend.separator,
 		Backend: backend.name, Because: backend.why, Log: log,
-		InForce: func(ctx context.Context) error { return backend.inForce(ctx, log) },
+		InForce: backend.inForce(log),
 	})
 	// An address that is in use ends the agent before it changes any rule.
 	listener, err := net.Listen("tcp", o.health)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 
 	"github.com/picket-project/picket/controller"
 	"github.com/picket-project/picket/controller/drops"
@@ -110,15 +111,18 @@ func iptablesChoice(why string) choice {
 		func(context.Context) (bool, error) { return cleanupNFTables(lock) }}
 }
 
-// inForce is called when all rules are in force, until it succeeds: what the other backend has left
-// can go from then on, so that no packet is decided about by neither of them.
-func (c choice) inForce(ctx context.Context, log *slog.Logger) error {
-	limitMemory()
-	removed, err := c.removeOther(ctx)
-	if removed {
-		log.Info("removed the rules of the backend before", "backend", c.name)
+// inForce returns what is called when all rules are in force, until it succeeds: what the other
+// backend has left can go from then on, so that no packet is decided about by neither of them.
+func (c choice) inForce(log *slog.Logger) func(context.Context) error {
+	endStart := sync.OnceFunc(limitMemory)
+	return func(ctx context.Context) error {
+		defer endStart()
+		removed, err := c.removeOther(ctx)
+		if removed {
+			log.Info("removed the rules of the backend before", "backend", c.name)
+		}
+		return err
 	}
-	return err
 }
 
 // cleanupNFTables removes the tables of nftables, if there are any. lock is the process's own, if
