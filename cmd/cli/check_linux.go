@@ -36,13 +36,10 @@ func lookAtNode(ctx context.Context, packets bool) ([]looked, error) {
 	parts = append(parts, lookAtFlowtables(ctx), lookAtConnections(ctx))
 	// Packets come last: they fail where anything above is wrong, and say less why.
 	if packets {
-		parts = append(parts, lookAtPackets(ctx, bridgeSettings, "/proc/self/exe"))
+		parts = append(parts, lookAtPackets(ctx, sandbox.BridgeSettings, "/proc/self/exe"))
 	}
 	return parts, nil
 }
-
-// bridgeSettings are there only while br_netfilter is loaded.
-const bridgeSettings = "/proc/sys/net/bridge"
 
 // lookAtKernel says what the kernel can do for the rules.
 func lookAtKernel(ctx context.Context, probe nft.Prober) []looked {
@@ -79,7 +76,7 @@ func lackedBy(kernel string, list []ruleset.Feature) (parts []looked) {
 // lookAtBridges says whether what pods of one bridge say to each other can be filtered.
 func lookAtBridges() (parts []looked) {
 	for _, name := range []string{"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"} {
-		value, err := os.ReadFile(bridgeSettings + "/" + name)
+		value, err := os.ReadFile(sandbox.BridgeSettings + "/" + name)
 		switch {
 		case errors.Is(err, os.ErrNotExist):
 			return []looked{{"br_netfilter", amiss, "the kernel module is not loaded: pods of one bridge " +

@@ -121,10 +121,10 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 }
 
 // target is the namespace of policies that state none, as kubectl apply finds it: that of -n, or of
-// the cluster's context.
+// the cluster's context, which is the default one over files.
 func (o *diffOptions) target() (string, error) {
 	if o.Namespace != "" || len(o.base) > 0 {
-		return o.Namespace, nil
+		return cmp.Or(o.Namespace, "default"), nil
 	}
 	_, namespace, err := o.Config()
 	return namespace, err
@@ -146,7 +146,7 @@ func tellProblems(stderr io.Writer, in *inspect.Input) int {
 // remove takes the policies of --delete out. namespace is that of a name without one.
 func (o *diffOptions) remove(objects *policy.Objects, namespace string) error {
 	for _, name := range o.deleted {
-		k, err := keyOf(name, cmp.Or(namespace, "default"))
+		k, err := keyOf(name, namespace)
 		if err != nil {
 			return fmt.Errorf("--delete %w", err)
 		}

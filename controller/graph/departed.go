@@ -47,8 +47,11 @@ func (g *Graph) setIsolated(dispatch map[ruleset.Subject]ruleset.ChainID) {
 	for a, in := range was {
 		g.departed[a] = policy.Unnamed(a, g.node, in)
 	}
+	if len(was) > 0 {
+		gone = append(gone, policy.UnnamedPolicies()...)
+	}
 	// No object states these policies, so they count as deleted: they go with the last such pod.
-	for _, p := range append(gone, policy.UnnamedPolicies()...) {
+	for _, p := range gone {
 		g.setPolicy(p)
 		g.deletePolicy(p.Key)
 	}

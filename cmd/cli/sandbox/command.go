@@ -87,15 +87,18 @@ func enter(cmd *cobra.Command, verb func(context.Context) error) error {
 	return untilSignal(cmd.Context(), verb)
 }
 
+// BridgeSettings is the folder of br_netfilter's settings, which is there only while the module is
+// loaded.
+const BridgeSettings = "/proc/sys/net/bridge"
+
 // loadBridgeFilter loads br_netfilter where it is not there. Its settings are those of every network
 // namespace, inside as outside.
 func loadBridgeFilter() error {
-	const settings = "/proc/sys/net/bridge"
-	if _, err := os.Stat(settings); err == nil {
+	if _, err := os.Stat(BridgeSettings); err == nil {
 		return nil
 	}
 	text, err := exec.Command("modprobe", "br_netfilter").CombinedOutput()
-	if _, missing := os.Stat(settings); missing == nil {
+	if _, missing := os.Stat(BridgeSettings); missing == nil {
 		return nil
 	}
 	return fmt.Errorf("the kernel module br_netfilter is not loaded, so packets between pods of one "+
